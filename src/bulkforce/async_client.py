@@ -1,0 +1,149 @@
+"""`AsyncClient`: the twin of `Client` for asyncio, held to it by a parity test. The docstrings are the twin's."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from bulkforce import conversations
+from bulkforce.conversations import BatchResult, Pace
+from bulkforce.errors import UsageError
+from bulkforce.formats.content import Content
+from bulkforce.protocol import bulk1, limits
+from bulkforce.protocol.bulk1 import Job, PKChunking
+from bulkforce.protocol.flow import Auth, ask
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.drive import make_driver
+from bulkforce.transport.stream import AsyncResultStream, ResultStream
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+
+class AsyncClient:
+    """A client of one Salesforce org for asyncio; takes what `Client` takes, and every method is to be awaited.
+
+    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled lets the request on the wire come
+    to its end, and makes no further one.
+    """
+
+    def __init__(
+        self,
+        instance_url: str | None = None,
+        auth: Auth | None = None,
+        *,
+        version: str = limits.API_VERSION,
+        tls: TLS | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        gzip_requests: bool = False,
+        transport: Transport | None = None,
+    ) -> None:
+        if auth is None:
+            raise UsageError("The client needs an auth: RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword")
+        self.driver = make_driver(
+            instance_url,
+            auth,
+            version=version,
+            tls=tls,
+            proxy=proxy,
+            timeouts=timeouts,
+            retry=retry,
+            gzip_requests=gzip_requests,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.driver.instance_url!r}, version={self.driver.version!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections. Jobs in the org are not touched."""
+        self.driver.transport.close()
+
+    async def create_job(
+        self,
+        operation: Operation | str,
+        object: str,  # noqa: A002  (the field's own word)
+        content_type: ContentType | str,
+        *,
+        external_id_field: str | None = None,
+        concurrency_mode: ConcurrencyMode | str | None = None,
+        assignment_rule_id: str | None = None,
+        pk_chunking: PKChunking | bool | int | None = None,
+        line_ending: LineEnding | str | None = None,
+        disable_batch_retry: bool | None = None,
+    ) -> JobInfo:
+        """Open a job."""
+        settings = bulk1.settings(
+            operation,
+            object,
+            content_type,
+            external_id_field=external_id_field,
+            concurrency_mode=concurrency_mode,
+            assignment_rule_id=assignment_rule_id,
+            pk_chunking=pk_chunking,
+            line_ending=line_ending,
+            disable_batch_retry=disable_batch_retry,
+        )
+        return await self.driver.arun(ask(bulk1.create_job(settings)))
+
+    async def get_job_info(self, job: Job) -> JobInfo:
+        """Look at a job, given as `JobInfo` or id."""
+        return await self.driver.arun(ask(bulk1.get_job_info(job)))
+
+    async def close_job(self, job: Job) -> JobInfo:
+        """Let no more batches into a job; those queued still run."""
+        return await self.driver.arun(conversations.set_state(job, JobState.CLOSED))
+
+    async def abort_job(self, job: Job) -> JobInfo:
+        """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
+        return await self.driver.arun(conversations.set_state(job, JobState.ABORTED))
+
+    async def add_batch(self, job: Job, content: Content) -> BatchInfo:
+        """Hand one batch to an open job."""
+        return await self.driver.arun(conversations.add_batch(job, content))
+
+    async def get_batch_info(self, job: Job, batch_id: str) -> BatchInfo:
+        """Look at a batch."""
+        return await self.driver.arun(ask(bulk1.get_batch_info(job, batch_id)))
+
+    async def get_all_batches(self, job: Job) -> list[BatchInfo]:
+        """Look at all batches of a job."""
+        return await self.driver.arun(ask(bulk1.get_all_batches(job)))
+
+    async def get_batch_request(self, job: Job, batch_id: str) -> bytes:
+        """Read back the bytes that a batch was added with; SOQL for a query."""
+        return await self.driver.arun(ask(bulk1.get_batch_request(job, batch_id)))
+
+    async def get_batch_result(self, job: Job, batch_id: str) -> BatchResult:
+        """Fetch what a batch came to."""
+        return await self.driver.arun(conversations.get_batch_result(job, batch_id))
+
+    async def get_query_result_ids(self, job: Job, batch_id: str) -> list[str]:
+        """List the result files of a query batch, in order."""
+        return await self.driver.arun(conversations.get_query_result_ids(job, batch_id))
+
+    async def get_query_result(self, job: Job, batch_id: str, result_id: str) -> AsyncResultStream:
+        """Fetch one result file of a query batch, as a stream of any size."""
+        return AsyncResultStream(ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id)))))
+
+    async def wait_for_batch(
+        self, job: Job, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+    ) -> BatchInfo:
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad."""
+        return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace or Pace()))
+
+    async def wait_for_job(self, job: Job, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
+        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
+        return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+
+    async def create_spec(self, job: Job, mapping_csv: str) -> None:
+        """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""
+        await self.driver.arun(ask(bulk1.create_spec(job, mapping_csv)))

@@ -1,0 +1,7 @@
+"""Ways to get a session: small objects whose flows end in `Credentials` (`bulkforce.protocol.flow.Auth`)."""
+
+from bulkforce.auth.oauth import ClientCredentials, JWTBearer, RefreshToken
+from bulkforce.auth.soap import UsernamePassword
+from bulkforce.auth.token import BearerToken
+
+__all__ = ["BearerToken", "ClientCredentials", "JWTBearer", "RefreshToken", "UsernamePassword"]

@@ -1,0 +1,70 @@
+"""SOAP ``login()``: user name and password.
+
+Source: recordings of the call (2012, 2026). The org retires it: gone from API version 65.0, off by default in new orgs. The session id it
+gives still opens every version of the Bulk API.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from bulkforce.errors import NotAuthenticated, ProtocolError
+from bulkforce.protocol import limits, wire_xml
+from bulkforce.protocol.exchange import Answer, Body, Request
+from bulkforce.protocol.faults import describe
+from bulkforce.protocol.flow import Credentials, Flow, send
+
+_ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
+_PARTNER = "urn:partner.soap.sforce.com"
+
+
+@dataclass(frozen=True, slots=True)
+class UsernamePassword:
+    """Log in with user name, password and security token, by SOAP ``login()``.
+
+    Attributes:
+        username: The user.
+        password: The password.
+        security_token: Appended to the password, as the org wants it from addresses it does not trust.
+        login_url: ``https://login.salesforce.com``, ``https://test.salesforce.com`` for a sandbox, or the org's own host.
+        version: API version of the call, below 65.0.
+    """
+
+    username: str
+    password: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+    login_url: str | None = None
+    version: str = limits.SOAP_LOGIN_VERSION
+
+    def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
+        """Log in; see `Auth`."""
+        url = f"{(self.login_url or instance_url or limits.LOGIN_URL).rstrip('/')}/services/Soap/u/{self.version}"
+        headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"}
+        answer = yield from send(Request("POST", url, headers, Body.of(self._envelope())))
+        found = _texts(answer)
+        if answer.status >= 300 or "sessionId" not in found:
+            reason = found.get("exceptionMessage") or found.get("faultstring")
+            if reason is None:
+                raise ProtocolError(f"The login's answer is not SOAP: {describe(answer)}", answer.facts())
+            code = found.get("exceptionCode")
+            raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
+        server = urlsplit(found.get("serverUrl", ""))
+        return Credentials(instance_url or f"{server.scheme}://{server.netloc}", found["sessionId"])
+
+    def _envelope(self) -> bytes:
+        envelope = ET.Element(f"{{{_ENVELOPE}}}Envelope")
+        login = ET.SubElement(ET.SubElement(envelope, f"{{{_ENVELOPE}}}Body"), f"{{{_PARTNER}}}login")
+        ET.SubElement(login, f"{{{_PARTNER}}}username").text = self.username
+        ET.SubElement(login, f"{{{_PARTNER}}}password").text = self.password + self.security_token
+        return b'<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(envelope)
+
+
+def _texts(answer: Answer) -> dict[str, str]:
+    """All texts of the answer by local name; the names of interest stand once."""
+    try:
+        root = wire_xml.parse(answer.body)
+    except ValueError:
+        return {}
+    return {wire_xml.local(element): element.text for element in root.iter() if element.text}

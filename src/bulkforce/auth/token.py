@@ -1,0 +1,37 @@
+"""A session id or access token that somebody else got."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bulkforce.errors import NotAuthenticated, UsageError
+from bulkforce.protocol.flow import Credentials, Flow
+
+
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """Use a session id or an OAuth access token as it is; it cannot be renewed.
+
+    Attributes:
+        token: The session id or access token.
+
+    Example:
+        >>> auth = BearerToken("00D000000000001!opaque")
+        >>> "opaque" in repr(auth)
+        False
+    """
+
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.token or not self.token.strip().isascii() or any(mark in self.token.strip() for mark in "\r\n \t"):
+            raise UsageError("The token is empty, or holds a blank, a line end or a character that no token has")
+
+    def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:
+        """Give the token; see `Auth`."""
+        if stale is not None:
+            raise NotAuthenticated("The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken")
+        if instance_url is None:
+            raise UsageError("With a bare token the client needs the instance URL, such as https://acme.my.salesforce.com")
+        yield from ()
+        return Credentials(instance_url, self.token.strip())

@@ -1,0 +1,238 @@
+"""`Client`: every call of the API as one method. A skin: what is said and understood is in `protocol` and `conversations`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from bulkforce import conversations
+from bulkforce.conversations import BatchResult, Pace
+from bulkforce.errors import UsageError
+from bulkforce.formats.content import Content
+from bulkforce.protocol import bulk1, limits
+from bulkforce.protocol.bulk1 import Job, PKChunking
+from bulkforce.protocol.flow import Auth, ask
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.drive import make_driver
+from bulkforce.transport.stream import ResultStream
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+
+class Client:
+    """A client of one Salesforce org; safe to use from many threads.
+
+    Args:
+        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. May be left out where the login tells it.
+        auth: How to log in: `RefreshToken`, `BearerToken`, `ClientCredentials`, `JWTBearer`, `UsernamePassword`.
+        version: API version in the path.
+        tls: Certificate authorities and client certificate.
+        proxy: URL of a HTTP proxy, with user and password if it wants them.
+        timeouts: Limits of every wait on the network.
+        retry: How stubborn to be with what can be repeated safely.
+        gzip_requests: Send batches gzipped; worth it on links slower than about 100 MB/s.
+        transport: What sends, in place of HTTP; for tests.
+
+    Raises:
+        UsageError: The URL is not https (loopback excepted), the version is none, or a TLS file cannot be read.
+
+    Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable answer), and
+    `ProtocolError` (the answer makes no sense). A session that has expired is renewed once, and the call repeated.
+
+    Example:
+        >>> import bulkforce as bf
+        >>> client = bf.Client("https://acme.my.salesforce.com", auth=bf.BearerToken("00D...!AQ..."))  # doctest: +SKIP
+        >>> job = client.create_job("insert", "Contact", "JSON")  # doctest: +SKIP
+        >>> batch = client.add_batch(job, [{"LastName": "Morkel", "Email": "morne89@gmail.com"}])  # doctest: +SKIP
+        >>> client.close_job(job).state  # doctest: +SKIP
+        <JobState.CLOSED: 'Closed'>
+        >>> client.wait_for_batch(job, batch.id).state  # doctest: +SKIP
+        <BatchState.COMPLETED: 'Completed'>
+        >>> client.get_batch_result(job, batch.id)  # doctest: +SKIP
+        [Result(id='003000000000001AAA', success=True, created=True, errors=[])]
+    """
+
+    def __init__(
+        self,
+        instance_url: str | None = None,
+        auth: Auth | None = None,
+        *,
+        version: str = limits.API_VERSION,
+        tls: TLS | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        gzip_requests: bool = False,
+        transport: Transport | None = None,
+    ) -> None:
+        if auth is None:
+            raise UsageError("The client needs an auth: RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword")
+        self.driver = make_driver(
+            instance_url,
+            auth,
+            version=version,
+            tls=tls,
+            proxy=proxy,
+            timeouts=timeouts,
+            retry=retry,
+            gzip_requests=gzip_requests,
+            transport=transport,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.driver.instance_url!r}, version={self.driver.version!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections. Jobs in the org are not touched."""
+        self.driver.transport.close()
+
+    def create_job(
+        self,
+        operation: Operation | str,
+        object: str,  # noqa: A002  (the field's own word)
+        content_type: ContentType | str,
+        *,
+        external_id_field: str | None = None,
+        concurrency_mode: ConcurrencyMode | str | None = None,
+        assignment_rule_id: str | None = None,
+        pk_chunking: PKChunking | bool | int | None = None,
+        line_ending: LineEnding | str | None = None,
+        disable_batch_retry: bool | None = None,
+    ) -> JobInfo:
+        """Open a job.
+
+        Args:
+            operation: ``insert``, ``update``, ``upsert``, ``delete``, ``hardDelete``, ``query`` or ``queryAll``.
+            object: API name of the object, such as ``Contact`` or ``Invoice__c``.
+            content_type: ``CSV``, ``JSON``, ``XML``, ``ZIP_CSV``, ``ZIP_JSON`` or ``ZIP_XML``.
+            external_id_field: For an upsert: the field that tells which records exist already.
+            concurrency_mode: ``Parallel`` (the org's default) or ``Serial``.
+            assignment_rule_id: Assignment rule for cases or leads.
+            pk_chunking: For a query: let the org split it by record id; ``True``, a chunk size, or a `PKChunking`.
+            line_ending: ``LF`` or ``CRLF``: how line ends inside text area values are read.
+            disable_batch_retry: Tell the org not to run a batch again that takes too long.
+
+        Raises:
+            UsageError: The settings are not the protocol's or contradict each other; nothing was sent.
+            OutcomeUnknown: The answer was lost; an empty job may have been left behind.
+        """
+        settings = bulk1.settings(
+            operation,
+            object,
+            content_type,
+            external_id_field=external_id_field,
+            concurrency_mode=concurrency_mode,
+            assignment_rule_id=assignment_rule_id,
+            pk_chunking=pk_chunking,
+            line_ending=line_ending,
+            disable_batch_retry=disable_batch_retry,
+        )
+        return self.driver.run(ask(bulk1.create_job(settings)))
+
+    def get_job_info(self, job: Job) -> JobInfo:
+        """Look at a job, given as `JobInfo` or id."""
+        return self.driver.run(ask(bulk1.get_job_info(job)))
+
+    def close_job(self, job: Job) -> JobInfo:
+        """Let no more batches into a job; those queued still run."""
+        return self.driver.run(conversations.set_state(job, JobState.CLOSED))
+
+    def abort_job(self, job: Job) -> JobInfo:
+        """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
+        return self.driver.run(conversations.set_state(job, JobState.ABORTED))
+
+    def add_batch(self, job: Job, content: Content) -> BatchInfo:
+        """Hand one batch to an open job.
+
+        Args:
+            job: The job; given by its id only, it is looked at first.
+            content: What to load, or SOQL for a query job. Text and bytes are taken as they are; a ``pathlib.Path`` is streamed from the file; an
+                open binary file is read; a list of mappings is written in the job's format (``None`` sets null; a nested mapping is a parent by its
+                external id); an ``ElementTree`` element goes into an XML job; `Attachments`, or a whole zip, into a zip job.
+
+        Raises:
+            FormatError: The content does not fit the job's content type, or a limit; nothing was sent.
+            OutcomeUnknown: The answer was lost and the batch may be running: see ``get_all_batches`` before sending it again.
+        """
+        return self.driver.run(conversations.add_batch(job, content))
+
+    def get_batch_info(self, job: Job, batch_id: str) -> BatchInfo:
+        """Look at a batch."""
+        return self.driver.run(ask(bulk1.get_batch_info(job, batch_id)))
+
+    def get_all_batches(self, job: Job) -> list[BatchInfo]:
+        """Look at all batches of a job."""
+        return self.driver.run(ask(bulk1.get_all_batches(job)))
+
+    def get_batch_request(self, job: Job, batch_id: str) -> bytes:
+        """Read back the bytes that a batch was added with; SOQL for a query."""
+        return self.driver.run(ask(bulk1.get_batch_request(job, batch_id)))
+
+    def get_batch_result(self, job: Job, batch_id: str) -> BatchResult:
+        """Fetch what a batch came to.
+
+        Returns:
+            For a data job one `Result` a record, in the order of the batch, the same from all formats. For a query the records, all result files
+            merged in order: CSV text with one header, a list of dicts, or a ``queryResult`` element; empty when nothing was found.
+
+        Raises:
+            InvalidRequest: The batch has no results, as when it failed before any record; ``get_batch_info`` says why.
+        """
+        return self.driver.run(conversations.get_batch_result(job, batch_id))
+
+    def get_query_result_ids(self, job: Job, batch_id: str) -> list[str]:
+        """List the result files of a query batch, in order."""
+        return self.driver.run(conversations.get_query_result_ids(job, batch_id))
+
+    def get_query_result(self, job: Job, batch_id: str, result_id: str) -> ResultStream:
+        """Fetch one result file of a query batch, as a stream of any size.
+
+        Example:
+            >>> with client.get_query_result(job, batch.id, result_id) as stream:  # doctest: +SKIP
+            ...     for block in stream:
+            ...         file.write(block)
+        """
+        return ResultStream(self.driver.run(ask(bulk1.get_query_result(job, batch_id, result_id))))
+
+    def wait_for_batch(
+        self, job: Job, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+    ) -> BatchInfo:
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad.
+
+        Args:
+            job: The job.
+            batch_id: The batch.
+            timeout_seconds: How long to wait at most.
+            pace: How often to look; by default from 0.2 s, growing to 10 s.
+
+        Raises:
+            JobNotDone: The time is over. The org goes on with the batch.
+        """
+        return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace or Pace()))
+
+    def wait_for_job(self, job: Job, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
+        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included.
+
+        Raises:
+            JobNotDone: The time is over. The org goes on with the job.
+        """
+        return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+
+    def create_spec(self, job: Job, mapping_csv: str) -> None:
+        """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field.
+
+        Args:
+            job: The job, before its first batch.
+            mapping_csv: CSV with the columns ``Salesforce Field,Csv Header,Value,Hint``, under 8,192 characters.
+
+        Raises:
+            UsageError: The spec is too long or empty, or the job is no CSV job.
+        """
+        self.driver.run(ask(bulk1.create_spec(job, mapping_csv)))

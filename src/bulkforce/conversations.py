@@ -1,0 +1,177 @@
+"""Conversations of several exchanges: waiting, merging result files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from xml.etree.ElementTree import Element
+
+from bulkforce.errors import Facts, JobNotDone, ProtocolError
+from bulkforce.formats import csv
+from bulkforce.formats.content import Content, seal
+from bulkforce.protocol import bulk1, wire_json, wire_xml
+from bulkforce.protocol.bulk1 import Job, ResultIds
+from bulkforce.protocol.exchange import Answer
+from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
+from bulkforce.protocol.info import BatchInfo, JobInfo, Result
+from bulkforce.vocabulary import ContentType, JobState
+
+DAY_SECONDS: Final = 86_400.0
+"""How long to wait when nothing is said: a job may stay open no longer."""
+
+NO_RECORDS: Final = b"Records not found for this query"
+"""What a CSV result file holds instead of a header when no record was found (seen by many clients)."""
+
+QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
+BatchResult: TypeAlias = list[Result] | QueryRecords
+
+
+_NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
+    ContentType.CSV: str,
+    ContentType.JSON: list,
+    ContentType.XML: lambda: Element("queryResult"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often to look.
+
+    Each look is an API call of the org, so the pause grows as the wait does.
+
+    Attributes:
+        first_seconds: Pause before the second look.
+        growth: Factor from pause to pause.
+        longest_seconds: No pause is longer.
+    """
+
+    first_seconds: float = 0.2
+    growth: float = 1.5
+    longest_seconds: float = 10.0
+
+    def pauses(self) -> Iterator[float]:
+        """Give the pauses, without end."""
+        pause = self.first_seconds
+        while True:
+            yield min(pause, self.longest_seconds)
+            pause = min(pause * self.growth, self.longest_seconds)
+
+
+def add_batch(job: Job, content: Content) -> Flow[BatchInfo]:
+    """Seal content and hand it to the job; a job known by its id only is looked at first, for its content type."""
+    info = job if isinstance(job, JobInfo) else (yield from ask(bulk1.get_job_info(job)))
+    sealed = seal(content, info.content_type, info.operation)
+    return (yield from ask(bulk1.add_batch(info, info.content_type, sealed.body)))
+
+
+def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
+    """Look at a batch until its state is final."""
+    deadline = (yield from seconds(Elapsed())) + timeout_seconds
+    pauses = pace.pauses()
+    while True:
+        info = yield from ask(bulk1.get_batch_info(job, batch_id))
+        if info.state.is_final:
+            return info
+        yield from _pause(next(pauses), deadline, f"Batch {batch_id} is still {info.state}", job, timeout_seconds)
+
+
+def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
+    """Look at a job's batches until all states are final, and then at the job.
+
+    With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in which all are final is whole.
+    """
+    deadline = (yield from seconds(Elapsed())) + timeout_seconds
+    pauses = pace.pauses()
+    while True:
+        batches = yield from ask(bulk1.get_all_batches(job))
+        waiting = [batch for batch in batches if not batch.state.is_final]
+        if not waiting:
+            return (yield from ask(bulk1.get_job_info(job)))
+        what = f"{len(waiting)} of {len(batches)} batches of job {bulk1.job_id(job)} are not done"
+        yield from _pause(next(pauses), deadline, what, job, timeout_seconds)
+
+
+def _pause(pause: float, deadline: float, what: str, job: Job, timeout_seconds: float) -> Flow[None]:
+    left = deadline - (yield from seconds(Elapsed()))
+    if left <= 0:
+        raise JobNotDone(
+            f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", Facts(job_id=bulk1.job_id(job))
+        )
+    yield Sleep(min(pause, left))
+
+
+def get_query_result_ids(job: Job, batch_id: str) -> Flow[list[str]]:
+    """List the result files of a query batch."""
+    found = yield from ask(bulk1.get_batch_result(job, batch_id))
+    if isinstance(found, ResultIds):
+        return list(found.ids)
+    if not found:
+        return []
+    raise ProtocolError(
+        "This batch has results of records, not result files: it is no query", Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
+    )
+
+
+def get_batch_result(job: Job, batch_id: str) -> Flow[BatchResult]:
+    """Fetch what a batch came to: one result a record, or all result files of a query merged in order."""
+    found = yield from ask(bulk1.get_batch_result(job, batch_id))
+    if not isinstance(found, ResultIds):
+        return found
+    answers: list[Answer] = []
+    for result_id in found.ids:
+        answer = yield from ask(bulk1.get_whole_query_result(job, batch_id, result_id))
+        answers.append(answer)
+    if answers:
+        return merge(answers)
+    info = job if isinstance(job, JobInfo) else (yield from ask(bulk1.get_job_info(job)))
+    return _NOTHING_FOUND[info.content_type]()
+
+
+def merge(answers: Sequence[Answer]) -> QueryRecords:
+    """Put the result files of a query together, in order.
+
+    Raises:
+        ProtocolError: A file is not what the others are.
+    """
+    media = answers[0].media_type
+    if media == "text/csv":
+        return merge_csv(answers)
+    if answers[0].body.lstrip()[:1] == b"[":
+        return [record for answer in answers for record in _records(answer)]
+    root = wire_xml.root_of(answers[0], "queryResult")
+    for answer in answers[1:]:
+        root.extend(wire_xml.root_of(answer, "queryResult"))
+    return root
+
+
+def merge_csv(answers: Sequence[Answer]) -> str:
+    """Put CSV result files together under one header; a file without records has none."""
+    filled = [answer for answer in answers if answer.body.strip() not in {NO_RECORDS, b""}]
+    merged: list[bytes] = []
+    for answer in filled:
+        head = csv.header(answer.body)
+        if not merged:
+            merged.append(answer.body)
+        elif head.names == csv.header(merged[0]).names:
+            merged.append(answer.body[head.end :])
+        else:
+            raise ProtocolError("The result files of one query have different headers", answer.facts())
+        if not merged[-1].endswith(b"\n"):
+            merged[-1] += b"\n"
+    try:
+        return b"".join(merged).decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("A result file is not UTF-8", filled[0].facts()) from error
+
+
+def _records(answer: Answer) -> list[dict[str, object]]:
+    value = wire_json.value_of(answer)
+    if not isinstance(value, list):
+        raise ProtocolError("A result file is not an array of records", answer.facts())
+    return value
+
+
+def set_state(job: Job, state: JobState) -> Flow[JobInfo]:
+    """Close or abort a job."""
+    return (yield from ask(bulk1.set_state(job, state)))

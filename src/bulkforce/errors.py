@@ -1,0 +1,220 @@
+"""Everything bulkforce raises, as one tree.
+
+::
+
+    Error                       root: a message for people, the facts as attributes
+    +- UsageError               you asked for the impossible; nothing was sent
+    |  +- MissingExtra            an optional dependency is not installed; says which
+    +- TransportError           no usable answer came back
+    |  +- NotSent                 the org certainly never saw the request: repeat freely
+    |  +- NoAnswer                a request that only reads got no whole answer
+    |  +- OutcomeUnknown          the org may have acted: look before you repeat
+    +- RefusedError             the org answered no
+    |  +- NotAuthenticated        session, token or login refused
+    |  +- NotPermitted            the user may not do this
+    |  +- NotFound                no such job, batch, result or object
+    |  +- InvalidRequest          the org finds the request or its content wrong
+    |  +- LimitReached            a limit of the org; see ``retry_after_seconds``
+    |  +- Unavailable             the org cannot answer now; see ``retry_after_seconds``
+    +- ProtocolError            the org said something that the protocol does not allow
+    +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
+    +- JobError                 a job or batch did not come to a good end
+    |  +- JobFailed, JobAborted, BatchFailed, JobNotDone
+    +- TransferError            a load or extract could not go on
+       +- JournalMismatch, JournalBusy, SourceChanged, RecordsFailed, Unsettled, Interrupted
+
+Failed *records* are results, not errors. No error ever holds a token or the value of a record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about the request an error came from; ``None`` where it does not apply."""
+
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    method: str | None = None
+    path: str | None = None
+    job_id: str | None = None
+    batch_id: str | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.method} {self.path}" if self.method else "", f"HTTP {self.status}" if self.status else ""]
+        # Ids that the path shows already are not said twice.
+        path = self.path or ""
+        parts += [f"job {self.job_id}" if self.job_id and self.job_id not in path else ""]
+        parts += [f"batch {self.batch_id}" if self.batch_id and self.batch_id not in path else ""]
+        return ", ".join(part for part in parts if part)
+
+
+class Error(Exception):
+    """Root of all errors of bulkforce.
+
+    Attributes:
+        status: HTTP status of the answer, if one came.
+        code: The org's ``exceptionCode`` (an open set of strings), or the OAuth ``error``.
+        message: The org's ``exceptionMessage``, or the OAuth ``error_description``.
+        method: HTTP method of the request.
+        path: Path of the request, without host and query.
+        job_id: The job concerned.
+        batch_id: The batch concerned.
+    """
+
+    def __init__(self, text: str, facts: Facts | None = None) -> None:
+        facts = facts or Facts()
+        context = str(facts)
+        super().__init__(f"{text} [{context}]" if context else text)
+        self.facts = facts
+        self.status = facts.status
+        self.code = facts.code
+        self.message = facts.message
+        self.method = facts.method
+        self.path = facts.path
+        self.job_id = facts.job_id
+        self.batch_id = facts.batch_id
+
+
+class UsageError(Error, ValueError):
+    """You asked for the impossible. Raised before anything is sent."""
+
+
+class MissingExtra(UsageError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs an extra that is not installed. Do: pip install 'bulkforce[{extra}]'")
+        self.extra = extra
+
+
+class TransportError(Error):
+    """No usable answer came back."""
+
+
+class NotSent(TransportError):
+    """The org certainly never saw the request, so it may be repeated freely.
+
+    Attributes:
+        lasting: Repeating is hopeless until something is changed (a name that does not resolve, a wrong certificate).
+    """
+
+    def __init__(self, text: str, facts: Facts | None = None, *, lasting: bool = False) -> None:
+        super().__init__(text, facts)
+        self.lasting = lasting
+
+
+class NoAnswer(TransportError):
+    """The connection broke or timed out before the answer was whole, on a request that only reads."""
+
+
+class OutcomeUnknown(TransportError):
+    """The org may have acted on the request, but its answer was lost.
+
+    Do not repeat it blindly: list the job's batches first (``get_all_batches``), and read them back (``get_batch_request``).
+    """
+
+
+class RefusedError(Error):
+    """The org understood the request and answered no."""
+
+    def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(text, facts)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotAuthenticated(RefusedError):
+    """The session, token or login was refused."""
+
+
+class NotPermitted(RefusedError):
+    """The user may not do this, or the feature is off for the org."""
+
+
+class NotFound(RefusedError):
+    """There is no such job, batch, result or object."""
+
+
+class InvalidRequest(RefusedError):
+    """The org finds the request, or what it carries, wrong."""
+
+
+class LimitReached(RefusedError):
+    """A limit of the org is used up."""
+
+
+class Unavailable(RefusedError):
+    """The org cannot answer at the moment."""
+
+
+class ProtocolError(Error):
+    """The org, or something in front of it, said what the protocol does not allow."""
+
+
+class FormatError(Error, ValueError):
+    """Records could not be read or written.
+
+    Attributes:
+        row: Number of the record, from 1, the header not counted.
+        column: Name (or number, from 1) of the field.
+        byte: Offset in the content, from 0.
+    """
+
+    def __init__(self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None) -> None:
+        places = [f"{name} {value}" for name, value in (("record", row), ("field", column), ("byte", byte)) if value is not None]
+        super().__init__(f"{text} ({', '.join(places)})" if places else text)
+        self.text = text
+        self.row = row
+        self.column = column
+        self.byte = byte
+
+
+class JobError(Error):
+    """A job or batch did not come to a good end."""
+
+
+class JobFailed(JobError):
+    """The org gave the job up."""
+
+
+class JobAborted(JobError):
+    """Somebody aborted the job."""
+
+
+class BatchFailed(JobError):
+    """The org could not process the batch as a whole; the reason is its state message."""
+
+
+class JobNotDone(JobError):
+    """The time you gave for waiting is over; the job goes on in the org."""
+
+
+class TransferError(Error):
+    """A load or extract could not go on."""
+
+
+class JournalMismatch(TransferError):
+    """The run's journal does not fit what is asked, or what the org says."""
+
+
+class JournalBusy(TransferError):
+    """Another process works on this run."""
+
+
+class SourceChanged(TransferError):
+    """The source is no longer the one the run was begun with."""
+
+
+class RecordsFailed(TransferError):
+    """Some records did not go in. Only raised by ``raise_for_failures()``."""
+
+
+class Unsettled(TransferError):
+    """It cannot be known whether the org took a batch, so nothing more is sent."""
+
+
+class Interrupted(TransferError):
+    """The run was stopped before its end and can be resumed."""

@@ -1,0 +1,356 @@
+"""CSV by the block: record borders, the limits and the faults of a file, without parsing a field.
+
+A block of bytes is split at its quotes; every other piece lies outside quotes, and only there do commas and line ends mean something. Those
+pieces, joined, are the *skeleton*: a few C-speed operations on it count the records and tell whether the block is *clean* (every record has the
+header's number of fields, quotes where they may be, nothing that could be over a limit). Only a block that is not clean is looked at record by
+record. The rules are the server's parser's (as Salesforce's own Java client has it): a quote opens a value only at its start; CR, LF and
+CRLF end a record; blank lines are skipped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bulkforce.errors import FormatError
+from bulkforce.formats.values import Value, text_of
+from bulkforce.protocol import limits
+
+BLOCK_BYTES: Final = 65_536
+"""Blocks of this size, each with a record border in it, hold no record of twice this size: none with a field over the limit."""
+assert 2 * BLOCK_BYTES <= limits.FIELD_CHARACTERS
+
+LONGEST_RECORD_BYTES: Final = 16_000_000
+"""A "record" longer than this is an unclosed quote: 400,000 characters of four bytes, quoted and doubled, are fewer."""
+
+NULL: Final = "#N/A"
+BOM: Final = b"\xef\xbb\xbf"
+
+_SHAPE: Final = bytes(c if c in b',"\r\n' else ord("x") for c in range(256))
+_QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*(?:"|\Z)|\r\n?|\n')
+_QUOTED_OR_COMMA: Final = re.compile(rb'"[^"]*(?:"|\Z)|,')
+_VALUE: Final = re.compile(rb'(?:"(?:[^"]|"")*"|[^"]*)\Z')
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A run of whole records.
+
+    Attributes:
+        start: Offset of its first byte.
+        content: The bytes, line ends included (the last record of a file may have none).
+        records: Number of records, if clean.
+        clean: Nothing in it needs a closer look.
+    """
+
+    start: int
+    content: bytes
+    records: int
+    clean: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record of a unit that was looked at closely.
+
+    Attributes:
+        raw: Its bytes, without the line end.
+        problem: Why the org would not take it; ``None`` if it would.
+    """
+
+    raw: bytes
+    problem: str | None
+
+
+def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Unit]:
+    """Cut blocks of a file, the header behind them, into runs of whole records.
+
+    Args:
+        blocks: The bytes, in blocks of at most `BLOCK_BYTES`.
+        columns: The header's number of fields.
+        start: Offset of the first byte.
+
+    Raises:
+        FormatError: A quote is never closed.
+    """
+    carry, stretched = b"", False
+    for block in blocks:
+        content = carry + block if carry else block
+        cut, skeleton = _whole_records(content)
+        if cut:
+            yield _unit(start, content[:cut], skeleton, columns, suspect=stretched)
+            start, carry, stretched = start + cut, content[cut:], False
+        else:
+            carry, stretched = content, True
+            if len(carry) > LONGEST_RECORD_BYTES:
+                raise FormatError("A quoted value does not end; a quote is not closed, or not doubled, here", byte=start)
+    if carry:
+        if carry.count(b'"') % 2:
+            raise FormatError("The file ends inside a quoted value: a quote that opens in this record is never closed", byte=start)
+        yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, suspect=True)
+
+
+def _whole_records(content: bytes) -> tuple[int, bytes]:
+    """Find where the last whole record ends (0: nowhere), and the skeleton up to there."""
+    pieces = content.split(b'"')
+    last = len(pieces) - 1
+    end_of_piece = len(content)
+    for place in range(last, -1, -1):
+        piece = pieces[place]
+        if place % 2 == 0:
+            # A CR that ends the block may be half of a CRLF.
+            cr_end = len(piece) - 1 if place == last else len(piece)
+            inside = max(piece.rfind(b"\n"), piece.rfind(b"\r", 0, cr_end)) + 1
+            if inside:
+                outside = pieces[0 : place + 1 : 2]
+                outside[-1] = piece[:inside]
+                return end_of_piece - len(piece) + inside, b'"'.join(outside)
+        end_of_piece -= len(piece) + 1
+    return 0, b""
+
+
+def _unit(start: int, content: bytes, skeleton: bytes, columns: int, *, suspect: bool) -> Unit:
+    shape = skeleton.translate(_SHAPE)
+    if b"\r" in shape:
+        shape = shape.replace(b"\r\n", b"\n")
+    records = shape.count(b"\n")
+    clean = not (
+        suspect
+        or b"\r" in shape
+        or (b'"' in shape and (b'x"' in shape or b'"x' in shape))
+        or shape.translate(None, b'x"') != (b"," * (columns - 1) + b"\n") * records
+        or (columns == 1 and (shape.startswith(b"\n") or b"\n\n" in shape))
+    )
+    return Unit(start, content, records, clean)
+
+
+def records(unit: Unit, columns: int) -> Iterator[Record]:
+    """Look at each record of a unit; blank lines are passed over, as the org does.
+
+    Raises:
+        FormatError: A quote stands where none may be: what is a record and what is not cannot be told from here on.
+    """
+    begin = 0
+    for raw in _lines(unit.content):
+        end = begin + len(raw)
+        stripped = raw.rstrip(b"\r\n") if not raw.endswith(b'"') else raw
+        if stripped:
+            yield Record(stripped, _problem(stripped, columns, unit.start + begin))
+        begin = end
+
+
+def _lines(content: bytes) -> Iterator[bytes]:
+    begin = 0
+    for match in _QUOTED_OR_LINE_END.finditer(content):
+        if match[0][:1] != b'"':
+            yield content[begin : match.end()]
+            begin = match.end()
+    if begin < len(content):
+        yield content[begin:]
+
+
+def _problem(raw: bytes, columns: int, start: int) -> str | None:
+    values = split(raw)
+    for number, value in enumerate(values, 1):
+        if not _VALUE.match(value):
+            raise FormatError(
+                "A quote stands inside a value; a value with a quote goes in quotes, its own quotes doubled", column=number, byte=start
+            )
+    if len(values) > limits.RECORD_FIELDS:
+        return f"{len(values):,} fields; a record has at most {limits.RECORD_FIELDS:,}"
+    if len(values) != columns:
+        return f"{len(values)} fields where the header has {columns}"
+    return too_long([len(unquote(value).decode("utf-8", "replace")) for value in values])
+
+
+def too_long(lengths: Sequence[int]) -> str | None:
+    """Say which limit of characters a record with values of these lengths is over, if any."""
+    for number, length in enumerate(lengths, 1):
+        if length > limits.FIELD_CHARACTERS:
+            return f"field {number} has {length:,} characters; a field has at most {limits.FIELD_CHARACTERS:,}"
+    if sum(lengths) > limits.RECORD_CHARACTERS:
+        return f"{sum(lengths):,} characters; a record has at most {limits.RECORD_CHARACTERS:,}"
+    return None
+
+
+def split(raw: bytes) -> list[bytes]:
+    """Split one record at the commas outside quotes; the values keep their quotes."""
+    values, begin = [], 0
+    for match in _QUOTED_OR_COMMA.finditer(raw):
+        if match[0] == b",":
+            values.append(raw[begin : match.start()])
+            begin = match.end()
+    return [*values, raw[begin:]]
+
+
+def unquote(value: bytes) -> bytes:
+    """Take the quotes off one value.
+
+    >>> unquote(b'"Acme, Inc."')
+    b'Acme, Inc.'
+    """
+    return value[1:-1].replace(b'""', b'"') if value[:1] == b'"' else value
+
+
+def quote(value: str) -> str:
+    """Write one value, in quotes if it needs them."""
+    if any(mark in value for mark in ',"\r\n'):
+        return '"' + value.replace('"', '""') + '"'
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The first record: the names of the fields, and where the records begin."""
+
+    names: tuple[str, ...]
+    raw: bytes
+    end: int
+
+
+def header(content: bytes) -> Header:
+    """Read the header from the beginning of a file, a byte order mark passed over.
+
+    Args:
+        content: The beginning of the file, or all of it.
+
+    Raises:
+        FormatError: There is none; a name is missing or stands twice.
+    """
+    bom = len(BOM) if content.startswith(BOM) else 0
+    line = next(_lines(content[bom:]), b"")
+    raw = line.rstrip(b"\r\n")
+    if not raw.strip():
+        raise FormatError("The content has no header: the first line names the fields")
+    try:
+        names = tuple(unquote(value).decode() for value in split(raw))
+    except UnicodeDecodeError as error:
+        raise FormatError("The header is not UTF-8", byte=bom + error.start) from error
+    if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in split(raw)):
+        raise FormatError("A quote stands where none may be in the header")
+    if len(names) > limits.RECORD_FIELDS:
+        raise FormatError(f"The header has {len(names):,} fields; a record has at most {limits.RECORD_FIELDS:,}")
+    seen: set[str] = set()
+    for number, name in enumerate(names, 1):
+        if not name.strip():
+            raise FormatError("A field of the header has no name", column=number)
+        if name.lower() in seen:
+            raise FormatError(f"The header names {name!r} twice", column=number)
+        seen.add(name.lower())
+    return Header(names, raw, bom + len(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What was counted in some content."""
+
+    records: int
+    characters: int
+
+
+def measure(blocks: Iterable[bytes]) -> Measure:
+    """Check CSV content as the org's parser would, and count.
+
+    Raises:
+        FormatError: The org would not take it whole; says which record, and why.
+    """
+    source = iter(blocks)
+    start = b""
+    for block in source:
+        start += block
+        if _whole_records(start)[0] or len(start) > LONGEST_RECORD_BYTES:
+            break
+    head = header(start)
+    columns, count, characters = len(head.names), 0, len(head.raw)
+    for unit in units(_chain(start[head.end :], source), columns, head.end):
+        characters += characters_of(unit.content, unit.start)
+        count = count + unit.records if unit.clean else _count_closely(unit, columns, count)
+    return Measure(count, characters)
+
+
+def _count_closely(unit: Unit, columns: int, count: int) -> int:
+    try:
+        for record in records(unit, columns):
+            if record.problem:
+                raise FormatError(f"A record does not fit: {record.problem}")  # noqa: TRY301  (the number is added once, below)
+            count += 1
+    except FormatError as error:
+        raise FormatError(error.text, row=count + 1, column=error.column, byte=error.byte) from None
+    return count
+
+
+def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    for begin in range(0, len(first), BLOCK_BYTES):
+        yield first[begin : begin + BLOCK_BYTES]
+    yield from rest
+
+
+def characters_of(content: bytes, start: int) -> int:
+    """Count the characters of a piece that begins and ends between records.
+
+    Raises:
+        FormatError: It is not UTF-8.
+    """
+    if content.isascii():
+        return len(content)
+    try:
+        return len(content.decode())
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"The content is not UTF-8 (byte 0x{content[error.start]:02x}); convert it first, or name its encoding",
+            byte=start + error.start,
+        ) from error
+
+
+def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
+    """Write records as CSV: the columns are the union of all names, in order of first appearance.
+
+    ``None`` becomes ``#N/A``, which sets null; an absent name becomes an empty value, which leaves the field as it is.
+
+    Raises:
+        FormatError: A record is no mapping, or has a value that cannot be written.
+    """
+    flat = [_flatten(row, number) for number, row in enumerate(rows, 1)]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    if not names:
+        raise FormatError("There are no records, or none has a field")
+    text = io.StringIO(newline="")
+    # With CRLF as its line end the writer quotes a lone CR too, on every Python; with LF it does not before 3.13.
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(names)
+    writer.writerows([row.get(name, "") for name in names] for row in flat)
+    return text.getvalue().encode()
+
+
+def _flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
+    if not isinstance(row, Mapping):
+        raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=number)
+    flat: dict[str, str] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat.update(_parent(name, value, number))
+        else:
+            flat[name] = _text(value, number, name)
+    return flat
+
+
+def _parent(name: str, parent: Mapping[str, Value], number: int) -> Iterator[tuple[str, str]]:
+    """Name the column of a parent: ``Account.Ext__c``, or ``Lead:Who.Email`` where the type is told by ``attributes``."""
+    attributes = parent.get("attributes")
+    prefix = f"{attributes['type']}:" if isinstance(attributes, Mapping) and "type" in attributes else ""
+    for field, value in parent.items():
+        if field != "attributes":
+            yield f"{prefix}{name}.{field}", _text(value, number, f"{name}.{field}")
+
+
+def _text(value: Value, number: int, name: str) -> str:
+    if value is None:
+        return NULL
+    try:
+        return text_of(value)
+    except FormatError as error:
+        raise FormatError(error.text, row=number, column=name) from error

@@ -1,0 +1,95 @@
+"""Records in JSON: an array of objects.
+
+Source: developer guide, "Valid JSON records". A ``null`` sets null, an absent name leaves the field as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+import orjson
+
+from bulkforce.errors import FormatError
+from bulkforce.formats.csv import Measure, too_long
+from bulkforce.formats.values import Value, date_time, number, text_of
+from bulkforce.protocol import limits
+
+
+def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
+    """Write records as a JSON array.
+
+    Raises:
+        FormatError: A record is no mapping, or has a value that cannot be written.
+    """
+    listed = list(rows)
+    for place, row in enumerate(listed, 1):
+        if not isinstance(row, Mapping):
+            raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
+        # orjson would write NaN as null, and null changes the field.
+        for name, value in row.items():
+            if isinstance(value, float):
+                _check_number(value, place, name)
+    try:
+        return orjson.dumps(listed, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError as error:
+        raise FormatError(f"A record cannot be written as JSON: {error.__cause__ or error}") from error
+
+
+def _check_number(value: float, place: int, name: str) -> None:
+    try:
+        number(value)
+    except FormatError as error:
+        raise FormatError(error.text, row=place, column=name) from error
+
+
+def _default(value: object) -> object:
+    if isinstance(value, Decimal):
+        # A fragment keeps every digit; a float would not.
+        return orjson.Fragment(number(value))
+    if isinstance(value, datetime):
+        return date_time(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return text_of(value)
+
+
+def measure(content: bytes) -> Measure:
+    """Check that content is an array of records within the limits, and count.
+
+    Raises:
+        FormatError: It is not; says where.
+    """
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise FormatError(f"Not JSON: {error.msg}", byte=error.pos) from error
+    if not isinstance(value, list):
+        raise FormatError(f"JSON content is an array of records, not {_kind(value)}")
+    for place, record in enumerate(value, 1):
+        if not isinstance(record, dict):
+            raise FormatError(f"A record is a JSON object, not {_kind(record)}", row=place)
+        if len(record) > limits.RECORD_FIELDS:
+            raise FormatError(f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(record):,}", row=place)
+        problem = too_long([len(text) for text in _texts(record)])
+        if problem:
+            raise FormatError(f"A record does not fit: {problem}", row=place)
+    return Measure(len(value), len(content) if content.isascii() else len(content.decode()))
+
+
+def _texts(record: dict[str, object]) -> Iterator[str]:
+    for value in record.values():
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            yield from _texts(value)
+        else:
+            # Numbers and constants are short; an empty text keeps the numbering of the fields.
+            yield ""
+
+
+def _kind(value: object) -> str:
+    return {dict: "an object", list: "an array", str: "a string", type(None): "null"}.get(type(value), "a number or constant")

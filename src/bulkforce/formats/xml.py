@@ -1,0 +1,138 @@
+"""Records in XML: an ``sObjects`` document.
+
+Source: developer guide, "Valid XML records". ``xsi:nil="true"`` sets null, an absent element leaves the field as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from bulkforce.errors import FormatError
+from bulkforce.formats.csv import Measure, too_long
+from bulkforce.formats.values import Value, text_of
+from bulkforce.protocol import limits
+from bulkforce.protocol.wire_xml import NAMESPACE, PROLOG, SCHEMA_INSTANCE
+
+_NAME: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+# What XML 1.0 cannot carry at all, not even escaped.
+_FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
+    """Write records as an ``sObjects`` document.
+
+    Raises:
+        FormatError: A record is no mapping, or has a name or value that XML cannot carry.
+    """
+    root = ET.Element("sObjects", {"xmlns": NAMESPACE, "xmlns:xsi": SCHEMA_INSTANCE})
+    for place, row in enumerate(rows, 1):
+        if not isinstance(row, Mapping):
+            raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
+        _fill(ET.SubElement(root, "sObject"), row, place)
+    return _document(ET.tostring(root, encoding="unicode"))
+
+
+def encode_element(element: ET.Element) -> bytes:
+    """Write an element tree: an ``sObjects`` element as it is."""
+    return _document(ET.tostring(element, encoding="unicode"))
+
+
+def _document(text: str) -> bytes:
+    # A parser reads a bare CR as LF; as a reference it stays a CR.
+    return (PROLOG + text.replace("\r", "&#13;")).encode()
+
+
+def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
+    for name, value in row.items():
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise FormatError(f"{name!r} cannot be the name of an XML element", row=place)
+        element = ET.SubElement(parent, name)
+        if value is None:
+            element.set("xsi:nil", "true")
+        elif isinstance(value, Mapping):
+            _reference(element, value, place)
+        else:
+            try:
+                element.text = text_of(value)
+            except FormatError as error:
+                raise FormatError(error.text, row=place, column=name) from error
+            if forbidden := _FORBIDDEN.search(element.text):
+                raise FormatError(f"XML cannot carry the character U+{ord(forbidden[0]):04X}; use CSV", row=place, column=name)
+
+
+def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> None:
+    """Write a parent: ``<Who><sObject><type>Lead</type><Email>..</Email></sObject></Who>``, the type only where it is told."""
+    inner = ET.SubElement(element, "sObject")
+    attributes = parent.get("attributes")
+    if isinstance(attributes, Mapping) and "type" in attributes:
+        ET.SubElement(inner, "type").text = str(attributes["type"])
+    _fill(inner, {name: value for name, value in parent.items() if name != "attributes"}, place)
+
+
+class _Counter:
+    """A parser's target that counts and keeps nothing."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.characters = 0
+        self._depth = 0
+        self._lengths: list[int] = []
+
+    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+        self._depth += 1
+        name = tag.rpartition("}")[2]
+        if self._depth == 1 and name != "sObjects":
+            raise FormatError(f"XML content is an sObjects document, not {name!r}")
+        if self._depth == 2:
+            self.records += 1
+            self._lengths = []
+            if name != "sObject":
+                raise FormatError(f"A record is an sObject element, not {name!r}", row=self.records)
+        if self._depth == 3:
+            self._lengths.append(0)
+
+    def data(self, text: str) -> None:
+        if self._depth >= 3:
+            self._lengths[-1] += len(text)
+
+    def end(self, _tag: str) -> None:
+        if self._depth == 2:
+            if len(self._lengths) > limits.RECORD_FIELDS:
+                raise FormatError(f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(self._lengths):,}", row=self.records)
+            problem = too_long(self._lengths)
+            if problem:
+                raise FormatError(f"A record does not fit: {problem}", row=self.records)
+        self._depth -= 1
+
+    def doctype(self, _name: str, _pubid: str | None, _system: str | None) -> None:
+        raise FormatError("XML with a DOCTYPE is refused: it can declare entities")
+
+    def close(self) -> None:
+        pass
+
+
+def measure(blocks: Iterable[bytes]) -> Measure:
+    """Check that content is an ``sObjects`` document within the limits, and count.
+
+    Raises:
+        FormatError: It is not; says where.
+    """
+    counter = _Counter()
+    parser = ET.XMLParser(target=counter)
+    characters = 0
+    try:
+        for block in blocks:
+            parser.feed(block)
+            # Bytes that continue a character (10xxxxxx) are not characters of their own.
+            characters += len(block) if block.isascii() else len(block) - len(block.translate(None, _NOT_CONTINUING))
+        parser.close()
+    except ET.ParseError as error:
+        line, column = error.position
+        raise FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=counter.records or None) from error
+    return Measure(counter.records, characters)
+
+
+_NOT_CONTINUING: Final = bytes(c for c in range(256) if c & 0xC0 != 0x80)

@@ -1,0 +1,94 @@
+"""Zip batches: ``request.txt`` with the records, and the binary files that they name with ``#``.
+
+Source: developer guide, "Load binary attachments"; limits page. The zip's own limits are checked here, those of the records by their format.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bulkforce.errors import FormatError, UsageError
+from bulkforce.formats.values import Value
+from bulkforce.protocol import limits
+
+REQUEST: Final = "request.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """Records with binary files, for a zip job.
+
+    A record names a file with a leading ``#``: ``{"Name": "a.gif", "ParentId": "001...", "Body": "#a.gif"}``.
+
+    Attributes:
+        records: Records, or a whole ``request.txt`` as text or bytes in the job's format.
+        files: What goes into the zip beside it, by path inside the zip: bytes, or the path of a file.
+
+    Example:
+        >>> content = Attachments([{"Name": "a.txt", "ParentId": "001000000000001AAA", "Body": "#a.txt"}], {"a.txt": b"hello"})
+    """
+
+    records: str | bytes | Iterable[Mapping[str, Value]]
+    files: Mapping[str, bytes | os.PathLike[str]] = field(default_factory=dict)
+
+
+def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> bytes:
+    """Pack the records, already written, and the files.
+
+    Raises:
+        FormatError: A limit is passed.
+        UsageError: A name cannot stand in the zip.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        _write(archive, REQUEST, request)
+        for name, content in files.items():
+            if name == REQUEST or name.startswith("/") or "\\" in name or ".." in name.split("/"):
+                raise UsageError(f"A file in a zip batch cannot be named {name!r}")
+            if not isinstance(content, bytes) and Path(content).stat().st_size > limits.ZIP_UNPACKED_BYTES:
+                raise FormatError(f"The file {name!r} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked")
+            _write(archive, name, content if isinstance(content, bytes) else Path(content).read_bytes())
+    return packed.getvalue()
+
+
+def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    # A fixed time: the same records and files give the same bytes, and so the same digest.
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    archive.writestr(entry, content)
+
+
+def request_of(file: BinaryIO, length: int) -> bytes:
+    """Check a zip against the limits and take its ``request.txt`` out.
+
+    Raises:
+        FormatError: It is no zip, has no ``request.txt`` at its root, or passes a limit.
+    """
+    if length > limits.ZIP_BYTES:
+        raise FormatError(f"A zip batch has at most {limits.ZIP_BYTES:,} bytes, not {length:,}")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            _check(entries)
+            if REQUEST not in archive.namelist():
+                raise FormatError(f"The zip has no {REQUEST} at its root; is everything wrapped in a folder?")
+            return archive.read(REQUEST)
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        raise FormatError(f"The content is no readable zip: {error}") from error
+
+
+def _check(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > limits.ZIP_FILES:
+        raise FormatError(f"A zip batch has at most {limits.ZIP_FILES:,} files, not {len(entries):,}")
+    unpacked = sum(entry.file_size for entry in entries)
+    if unpacked > limits.ZIP_UNPACKED_BYTES:
+        raise FormatError(f"A zip batch has at most {limits.ZIP_UNPACKED_BYTES:,} bytes unpacked, not {unpacked:,}")
+    for entry in entries:
+        if len(entry.filename.encode()) > limits.ZIP_NAME_BYTES:
+            raise FormatError(f"The name of a file in a zip batch has at most {limits.ZIP_NAME_BYTES} bytes: {entry.filename[:40]!r}...")

@@ -1,0 +1,176 @@
+"""Conversations as generators: they yield what they wait for and return a value.
+
+A flow never sends, sleeps or looks at a clock. It yields an effect; a driver (``transport.drive``) carries it out and hands the
+outcome back in, exceptions included. So one conversation serves threads, asyncio, and tests that feed answers by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, TypeVar
+
+from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, RefusedError, TransportError
+from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
+from bulkforce.protocol.faults import refusal
+from bulkforce.protocol.retry import RetryPolicy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Where the org is and the session id (or OAuth access token) that opens it."""
+
+    instance_url: str
+    access_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Wait for credentials; ``stale`` names those that the org refused. Outcome: `Credentials`."""
+
+    stale: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Wait for the answer to a request. Outcome: `Answer`, or a `TransportError` thrown in."""
+
+    request: Request
+    credentials: Credentials | None = None
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep:
+    """Wait; ``jittered`` lets the driver shorten it by chance, so that many clients do not come back at once."""
+
+    seconds: float
+    jittered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Elapsed:
+    """Ask for seconds on a clock that never goes back. Outcome: `float`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """Ask for seconds since 1970. Outcome: `float`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Ask how stubborn the client is. Outcome: `RetryPolicy`."""
+
+
+Effect: TypeAlias = Authenticate | Send | Sleep | Elapsed | Now | Policy
+Outcome: TypeAlias = Credentials | Answer | RetryPolicy | float | None
+Flow: TypeAlias = Generator[Effect, Outcome, T]
+
+
+class Auth(Protocol):
+    """A way to get a session."""
+
+    def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:
+        """Get credentials.
+
+        The caller makes sure that only one such flow runs at a time.
+
+        Args:
+            instance_url: What the client was told, or ``None`` when the login is to say it.
+            stale: Credentials that the org has refused, or ``None`` at the first time.
+
+        Raises:
+            NotAuthenticated: The login was refused, or there is nothing to renew with.
+        """
+        ...
+
+
+def authenticate(stale: Credentials | None = None) -> Flow[Credentials]:
+    """Wait for credentials."""
+    credentials = yield Authenticate(stale)
+    assert isinstance(credentials, Credentials)
+    return credentials
+
+
+def send(request: Request, credentials: Credentials | None = None, *, streamed: bool = False) -> Flow[Answer]:
+    """Wait for an answer, whatever it says."""
+    answer = yield Send(request, credentials, streamed)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def seconds(clock: Elapsed | Now) -> Flow[float]:
+    """Look at a clock."""
+    value = yield clock
+    assert isinstance(value, float)
+    return value
+
+
+def policy() -> Flow[RetryPolicy]:
+    """Ask how stubborn the client is."""
+    value = yield Policy()
+    assert isinstance(value, RetryPolicy)
+    return value
+
+
+def ask(exchange: Exchange[T]) -> Flow[T]:
+    """Make one exchange: renew a session that has expired, once; repeat what may be repeated.
+
+    Raises:
+        RefusedError: The org answered no (or had no answer for as long as the retry policy allows).
+        NotSent: The org could not be reached.
+        NoAnswer: A request that reads got no whole answer.
+        OutcomeUnknown: The answer to a request that acts was lost. It is never repeated here.
+        ProtocolError: The answer makes no sense.
+    """
+    credentials = yield from authenticate()
+    stubborn = yield from policy()
+    renewed = False
+    attempt = 0
+    while True:
+        attempt += 1
+        fault: TransportError | RefusedError
+        try:
+            answer = yield from send(exchange.request, credentials, streamed=exchange.streamed)
+        except NoAnswer as error:
+            fault = _what_it_means(error, exchange)
+            cause: Exception | None = error
+        except TransportError as error:
+            fault, cause = error, None
+        else:
+            if answer.status < 300:
+                return exchange.read(answer)
+            fault, cause = _what_it_means(refusal(answer), exchange), None
+        if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
+            # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
+            renewed = True
+            credentials = yield from authenticate(stale=credentials)
+            continue
+        pause = stubborn.pause(fault, attempt)
+        if pause is None:
+            raise fault from cause
+        yield Sleep(pause, jittered=True)
+
+
+# Bulk says InvalidSessionId with HTTP 400; REST says INVALID_SESSION_ID with 401.
+_EXPIRED = frozenset({"InvalidSessionId", "INVALID_SESSION_ID"})
+
+
+def _what_it_means(fault: TransportError | RefusedError, exchange: Exchange[object]) -> TransportError | RefusedError:
+    """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
+    if exchange.replay is Replay.FREELY:
+        return fault
+    # A gateway's 5xx may come after the org has acted: evidence is missing that any of them is safe to repeat.
+    acted = isinstance(fault, NoAnswer) or (fault.status is not None and fault.status >= 500)
+    if not acted:
+        return fault
+    what = fault.args[0].partition(" [")[0]
+    hint = (
+        "an empty job may have been left behind; it is harmless"
+        if exchange.replay is Replay.LEAVES_LITTER
+        else "look at the job and its batches before you repeat it"
+    )
+    return OutcomeUnknown(f"It is not known whether the org acted on this request: {what}; {hint}", fault.facts)

@@ -1,0 +1,109 @@
+"""What the org tells about jobs, batches and records: frozen values.
+
+Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); the order of the fields is the wire's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from bulkforce.errors import BatchFailed, Facts
+from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, Operation
+
+# A field is named ``object``, as on the wire, which hides the type of that name.
+Anything: TypeAlias = object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobInfo:
+    """A job as the org describes it.
+
+    Times are aware datetimes in UTC; processing times are milliseconds, summed over the batches. ``number_records_processed``
+    includes the failed ones. ``fast_path_enabled`` is only told in JSON. A field the org adds that is not known here is kept in ``extra``,
+    under the wire's name. ``None`` means that the org did not say.
+    """
+
+    id: str
+    operation: Operation
+    object: str
+    created_by_id: str | None = None
+    created_date: datetime | None = None
+    system_modstamp: datetime | None = None
+    state: JobState
+    external_id_field_name: str | None = None
+    concurrency_mode: ConcurrencyMode | None = None
+    content_type: ContentType = ContentType.XML
+    number_batches_queued: int | None = None
+    number_batches_in_progress: int | None = None
+    number_batches_completed: int | None = None
+    number_batches_failed: int | None = None
+    number_batches_total: int | None = None
+    number_records_processed: int | None = None
+    number_retries: int | None = None
+    api_version: float | None = None
+    assignment_rule_id: str | None = None
+    number_records_failed: int | None = None
+    total_processing_time: int | None = None
+    api_active_processing_time: int | None = None
+    apex_processing_time: int | None = None
+    fast_path_enabled: bool | None = None
+    extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchInfo:
+    """A batch as the org describes it.
+
+    Times are aware datetimes in UTC; processing times are milliseconds. ``number_records_processed`` includes the failed ones; for a query it
+    is the number of records read. ``state_message`` says why a batch failed.
+    """
+
+    id: str
+    job_id: str
+    state: BatchState
+    state_message: str | None = None
+    created_date: datetime | None = None
+    system_modstamp: datetime | None = None
+    number_records_processed: int | None = None
+    number_records_failed: int | None = None
+    total_processing_time: int | None = None
+    api_active_processing_time: int | None = None
+    apex_processing_time: int | None = None
+    extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
+
+    def raise_for_state(self) -> BatchInfo:
+        """Return this batch unless the org could not process it.
+
+        Raises:
+            BatchFailed: The batch is ``Failed`` or ``NotProcessed``.
+        """
+        if self.state in {BatchState.FAILED, BatchState.NOT_PROCESSED}:
+            reason = self.state_message or "the org gave no reason"
+            raise BatchFailed(f"Batch {self.id} is {self.state}: {reason}", Facts(job_id=self.job_id, batch_id=self.id))
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class RecordError:
+    """Why the org refused one record: ``status_code`` is a SOAP API ``StatusCode``, ``fields`` those concerned."""
+
+    status_code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one record; the order is that of the batch's records.
+
+    ``id`` is the record's id, ``None`` when it failed (the org leaves it out even where the upload had one); ``created`` is true for an insert
+    and for an upsert that inserted.
+    """
+
+    id: str | None
+    success: bool
+    created: bool
+    errors: list[RecordError] = field(default_factory=list)

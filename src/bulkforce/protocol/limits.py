@@ -1,0 +1,32 @@
+"""Every number of the org, once.
+
+Sources: "Limits and Allocations Quick Reference", edition 67.0, and the Bulk API chapters of the developer guide
+(edition of 2026), unless said otherwise. Looked up 2026-11.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+BATCH_RECORDS: Final = 10_000
+# The limit is told as 10 MB; the server's own refusal says "Exceeded max size limit of 10000000" (seen in public issues).
+BATCH_BYTES: Final = 10_000_000
+BATCH_CHARACTERS: Final = 10_000_000
+RECORD_CHARACTERS: Final = 400_000
+RECORD_FIELDS: Final = 5_000
+FIELD_CHARACTERS: Final = 131_072
+JOB_OPEN_HOURS: Final = 24
+RETENTION_DAYS: Final = 7
+CHUNK_SIZE: Final = 250_000
+CHUNK_SIZE_DEFAULT: Final = 100_000
+SPEC_CHARACTERS: Final = 8_192
+ZIP_BYTES: Final = 10_000_000
+ZIP_UNPACKED_BYTES: Final = 20_000_000
+ZIP_FILES: Final = 1_000
+ZIP_NAME_BYTES: Final = 512
+
+LOGIN_URL: Final = "https://login.salesforce.com"
+# The newest version whose Bulk chapters the facts were taken from.
+API_VERSION: Final = "66.0"
+# SOAP login() is gone from 65.0 on (help: SOAP login() retirement, April 2026).
+SOAP_LOGIN_VERSION: Final = "64.0"

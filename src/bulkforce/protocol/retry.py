@@ -1,0 +1,50 @@
+"""How stubborn to be, as an immutable value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bulkforce.errors import Error, LimitReached, NoAnswer, NotSent, Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When and how often a failed request is repeated.
+
+    Only what is safe comes here: requests that read, and requests that the org certainly never saw.
+
+    Attributes:
+        attempts: Tries in all, the first included; 1 means never again.
+        first_seconds: Pause after the first failure; it doubles each time, and chance takes up to half of it away.
+        longest_seconds: No pause is longer, unless the org asks for one by ``Retry-After``.
+        patience_seconds: A ``Retry-After`` longer than this is not waited for.
+    """
+
+    attempts: int = 5
+    first_seconds: float = 0.5
+    longest_seconds: float = 30.0
+    patience_seconds: float = 300.0
+
+    def pause(self, fault: Error, attempt: int) -> float | None:
+        """Say how long to wait before trying again, in seconds; ``None`` means give up.
+
+        Args:
+            fault: What went wrong.
+            attempt: How many tries were made, from 1.
+        """
+        if attempt >= self.attempts or not is_passing(fault):
+            return None
+        pause = min(self.first_seconds * 2.0 ** (attempt - 1), self.longest_seconds)
+        asked = fault.retry_after_seconds if isinstance(fault, (LimitReached, Unavailable)) else None
+        if asked is None:
+            return pause
+        return max(asked, pause) if asked <= self.patience_seconds else None
+
+
+def is_passing(fault: Error) -> bool:
+    """Whether the same request may well succeed a little later."""
+    if isinstance(fault, NotSent):
+        return not fault.lasting
+    if isinstance(fault, LimitReached):
+        return fault.retry_after_seconds is not None
+    return isinstance(fault, (NoAnswer, Unavailable))

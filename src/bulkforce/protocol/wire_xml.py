@@ -1,0 +1,126 @@
+"""Control documents in XML: what to say, how to read. Refuses DOCTYPE, cut documents and unknown states.
+
+Elements are matched by local name: the namespace is fixed, but samples of the guide print other prefixes.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+from bulkforce.errors import ProtocolError
+from bulkforce.protocol.exchange import Answer
+from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
+from bulkforce.protocol.wire import info
+
+NAMESPACE: Final = "http://www.force.com/2009/06/asyncapi/dataload"
+SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
+PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>'
+
+
+class _Builder(ET.TreeBuilder):
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:  # noqa: ARG002  (expat's signature)
+        # Entities are only declared in a DOCTYPE, and no document of this API has one: a bomb or a probe.
+        raise ValueError("XML with a DOCTYPE is refused")
+
+
+def parse(content: bytes | str) -> ET.Element:
+    """Parse XML, without DOCTYPE.
+
+    Raises:
+        ValueError: It has a DOCTYPE or is not well-formed.
+    """
+    parser = ET.XMLParser(target=_Builder())
+    try:
+        parser.feed(content)
+        root: ET.Element = parser.close()
+    except ET.ParseError as error:
+        raise ValueError(f"not well-formed XML: {error}") from error
+    return root
+
+
+def local(element: ET.Element) -> str:
+    """Name an element without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def job_info_request(fields: Mapping[str, str | None]) -> bytes:
+    """Write a ``jobInfo``; the order of the fields is kept, those that are ``None`` are left out."""
+    root = ET.Element("jobInfo", {"xmlns": NAMESPACE})
+    for name, value in fields.items():
+        if value is not None:
+            ET.SubElement(root, name).text = value
+    return (PROLOG + ET.tostring(root, encoding="unicode")).encode()
+
+
+def root_of(answer: Answer, *names: str) -> ET.Element:
+    """Read the document of an answer; its root must be one of ``names``."""
+    try:
+        root = parse(answer.body)
+    except ValueError as error:
+        raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
+    if local(root) not in names:
+        raise ProtocolError(
+            f"The org's answer is a {local(root)!r} document where {' or '.join(names)} was due{_looks(answer)}", answer.facts()
+        )
+    return root
+
+
+def _looks(answer: Answer) -> str:
+    return f" (a {answer.media_type or 'untyped'} body of {len(answer.body)} bytes; a proxy may have spoken)"
+
+
+def _members(element: ET.Element) -> dict[str, object]:
+    return {local(child): child.text or "" for child in element}
+
+
+def job_info(answer: Answer) -> JobInfo:
+    """Read a ``jobInfo``."""
+    return info(JobInfo, _members(root_of(answer, "jobInfo")), answer)
+
+
+def batch_info(answer: Answer) -> BatchInfo:
+    """Read a ``batchInfo``."""
+    return info(BatchInfo, _members(root_of(answer, "batchInfo")), answer)
+
+
+def batch_infos(answer: Answer) -> list[BatchInfo]:
+    """Read a ``batchInfoList``."""
+    return [info(BatchInfo, _members(child), answer) for child in root_of(answer, "batchInfoList")]
+
+
+def results(root: ET.Element) -> list[Result]:
+    """Read the ``results`` of a data batch."""
+    return [_result(element) for element in root]
+
+
+def _result(element: ET.Element) -> Result:
+    members = _members(element)
+    errors = [
+        RecordError(
+            status_code=str(_members(child).get("statusCode", "")),
+            message=str(_members(child).get("message", "")),
+            fields=tuple(field.text or "" for field in child if local(field) == "fields"),
+        )
+        for child in element
+        if local(child) == "errors"
+    ]
+    return Result(
+        id=str(members.get("id", "")) or None,
+        success=members.get("success") == "true",
+        created=members.get("created") == "true",
+        errors=errors,
+    )
+
+
+def result_ids(root: ET.Element) -> list[str]:
+    """Read the ``result-list`` of a query batch."""
+    return [(element.text or "").strip() for element in root]
+
+
+def error(answer: Answer) -> tuple[str, str]:
+    """Read an error document: code and message."""
+    root = root_of(answer, "error")
+    members = _members(root)
+    return str(members.get("exceptionCode", "Unknown")), str(members.get("exceptionMessage", ""))

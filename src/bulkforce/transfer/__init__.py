@@ -1,0 +1,1 @@
+"""Loads and extracts: the two verbs that do a whole job."""

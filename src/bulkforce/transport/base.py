@@ -1,0 +1,65 @@
+"""The seam: one method, request in, answer out; a test double is a plain class of ten lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bulkforce.protocol.exchange import Answer, Request
+
+
+@dataclass(frozen=True, slots=True)
+class TLS:
+    """How the org's host proves itself, and how we do.
+
+    Attributes:
+        ca_bundle: PEM file with the certificate authorities to trust instead of the system's.
+        client_certificate: PEM file with our certificate, where the org wants mutual TLS.
+        client_key: PEM file with its private key, if it is not in the same file.
+        client_key_password: Password of the key.
+    """
+
+    ca_bundle: str | Path | None = None
+    client_certificate: str | Path | None = None
+    client_key: str | Path | None = None
+    client_key_password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"TLS(ca_bundle={self.ca_bundle!r}, client_certificate={self.client_certificate!r}, client_key={self.client_key!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Every wait has a limit.
+
+    Attributes:
+        connect_seconds: For a connection to come about, TLS included.
+        read_seconds: Between two pieces of an answer, or of an upload.
+    """
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 120.0
+
+
+class Transport(Protocol):
+    """Something that sends requests; safe to use from many threads."""
+
+    def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+        """Send one request and wait for its answer; never follows a redirect, never repeats.
+
+        Args:
+            request: What to ask.
+            url: Where, in full.
+            headers: All headers of the request.
+            streamed: Leave the body of a success on the wire, in ``Answer.stream``.
+
+        Raises:
+            NotSent: The org certainly never saw it.
+            NoAnswer: It may have been seen, but no whole answer came.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...

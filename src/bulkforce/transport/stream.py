@@ -1,0 +1,85 @@
+"""A result file as users read it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Self
+
+from bulkforce.protocol.exchange import Stream
+
+
+class ResultStream:
+    """A result file on its way: iterate over blocks of bytes, or read from it like a file.
+
+    Raises:
+        NoAnswer: (while reading) The file broke off before its end.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._blocks = iter(stream)
+        self._rest = b""
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._rest:
+            yield self.read(len(self._rest))
+        yield from self._blocks
+
+    def read(self, size: int = -1) -> bytes:
+        """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        pieces, have = [self._rest], len(self._rest)
+        while size < 0 or have < size:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            pieces.append(block)
+            have += len(block)
+        content = b"".join(pieces)
+        cut = len(content) if size < 0 else size
+        self._rest = content[cut:]
+        return content[:cut]
+
+    def readable(self) -> bool:
+        """Say yes; what reads from files asks."""
+        return True
+
+    def close(self) -> None:
+        """Give the connection back; what was not read is lost."""
+        if not self.closed:
+            self.closed = True
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncResultStream:
+    """A result file on its way: iterate over blocks of bytes, or read from it. See `bulkforce.client.ResultStream`."""
+
+    def __init__(self, stream: ResultStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        blocks = iter(self._stream)
+        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+            yield block
+
+    async def read(self, size: int = -1) -> bytes:
+        """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        return await asyncio.to_thread(self._stream.read, size)
+
+    async def close(self) -> None:
+        """Give the connection back; what was not read is lost."""
+        self._stream.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()

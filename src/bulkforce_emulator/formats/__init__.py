@@ -1,0 +1,1 @@
+"""Bodies in and out: uploads to columns, results to bytes. Each format is one module per direction."""

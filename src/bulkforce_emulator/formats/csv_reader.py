@@ -1,0 +1,236 @@
+"""CSV uploads, read as the server reads them (section 5.1 of the reference), a block at a time.
+
+Two passes, none of them over records in Python: numpy judges the quotes by the server's own rules,
+which are stricter than those of any library; then Arrow, which would forgive, takes the values out.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from bulkforce_emulator.rows.upload import BatchError, RowError, Upload
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bulkforce_emulator.settings import Limits, Settings
+
+NULL = "#N/A"
+_QUOTE, _COMMA, _LF = ord('"'), ord(","), ord("\n")
+_LINE_END = re.compile(rb"\r\n?")
+
+
+class ParseError(BatchError):
+    """A file that is no CSV to this server."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"Failed to parse CSV. {message}")
+
+
+def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "LF") -> Upload:
+    """Read the rows of a CSV batch.
+
+    Args:
+        body: The file as posted.
+        settings: Limits, and what ragged rows do.
+        charset: Of the request's Content-Type.
+        line_ending: What a line end inside a value becomes (`Sforce-Line-Ending`).
+
+    Raises:
+        BatchError: The file cannot be read, or breaks a limit.
+    """
+    data = _utf8(body, charset)
+    if b"\r" in data:
+        data = _LINE_END.sub(b"\n", data)  # outside quotes each ends a row, inside each becomes one LF
+    quotes = _judge_quotes(data)
+    header, rows, faults = _split(data, _width(data, quotes), settings)
+    check_limits(rows, quotes is None, data, settings.limits)
+    if not len(rows[0]):
+        raise BatchError("Records not found")
+    if line_ending == "CRLF":
+        rows = [pc.replace_substring(column, "\n", "\r\n") for column in rows]
+    return Upload(_by_header(header, rows, settings), len(rows[0]), NULL, faults)
+
+
+def _by_header(header: list[str], rows: list[pa.StringArray], settings: Settings) -> dict[str, pa.StringArray]:
+    if len(set(header)) < len(header) and settings.duplicate_csv_header == "refuse":
+        twice = next(name for name in header if header.count(name) > 1)
+        raise BatchError(f"Duplicate field name : {twice}")
+    return dict(zip(header, rows, strict=True))
+
+
+def _utf8(body: bytes, charset: str) -> bytes:
+    """The text in UTF-8. Bytes that are no text become U+FFFD, as in a Java reader."""
+    try:
+        if charset.lower().replace("_", "-") in {"utf-8", "utf8"}:
+            return body if body.isascii() else body.decode("utf-8", "replace").encode()
+        return body.decode(charset, "replace").encode()
+    except LookupError:
+        raise BatchError(f"Unsupported encoding: {charset}") from None
+
+
+def _judge_quotes(data: bytes) -> NDArray[np.int64] | None:
+    """Where the quotes are, None without any.
+
+    Up to the first offence, quotes at even places open a value (or go on after a doubled quote) and
+    those at odd places close it (or begin a doubled one); so the first offence in the file is exact.
+
+    Raises:
+        ParseError: In the words of the server's parser.
+    """
+    if b'"' not in data:
+        return None
+    text = np.frombuffer(data, dtype=np.uint8)
+    quotes = np.flatnonzero(text == _QUOTE)
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = text[np.maximum(opening - 1, 0)]
+    resumed = np.zeros(len(opening), dtype=bool)
+    resumed[1:] = opening[1:] == closing[: len(opening) - 1] + 1
+    bad_open = opening[~((opening == 0) | (before == _COMMA) | (before == _LF) | resumed)]
+    after = text[np.minimum(closing + 1, len(text) - 1)]
+    good_close = (closing == len(text) - 1) | (after == _COMMA) | (after == _LF) | (after == _QUOTE)
+    bad_close = closing[~good_close]
+    first_open = bad_open[0] if len(bad_open) else len(text)
+    first_close = bad_close[0] if len(bad_close) else len(text)
+    if first_close < first_open:
+        raise ParseError("Not expecting more text after end quote")
+    if first_open < len(text):
+        raise ParseError("Found unescaped quote. A value with quote should be within a quote")
+    if len(quotes) % 2:
+        raise ParseError("EOF reached before closing an opened quote")
+    return quotes
+
+
+def _width(data: bytes, quotes: NDArray[np.int64] | None) -> int:
+    """How many values the first row has; blank rows before it are skipped."""
+    start = len(data) - len(data.lstrip(b"\n"))
+    if quotes is None:
+        end = data.find(b"\n", start)
+        return data.count(b",", start, end if end >= 0 else len(data)) + 1
+    at, count = start, 1
+    while at < len(data) and data[at] != _LF:
+        if data[at] == _QUOTE:
+            nth = int(np.searchsorted(quotes, at))
+            at = int(quotes[nth + 1])
+        elif data[at] == _COMMA:
+            count += 1
+        at += 1
+    return count
+
+
+def _split(data: bytes, width: int, settings: Settings) -> tuple[list[str], list[pa.StringArray], pa.StringArray | None]:
+    if width > settings.limits.record_fields:
+        raise ParseError(f"Exceeded max number of columns per record : {settings.limits.record_fields}")
+    if not data.strip(b"\n"):
+        raise BatchError("Records not found")
+    table, ragged = _parse(data, width)
+    if ragged:
+        table, faults = _mend(data, width, settings)
+    else:
+        faults = None
+    columns = [_array(column) for column in table.columns]
+    header = [column[0].as_py() or "" for column in columns]
+    return header, [column.slice(1) for column in columns], faults
+
+
+def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
+    names = [str(number) for number in range(width)]
+    ragged: list[csv.InvalidRow] = []
+
+    def skip(row: csv.InvalidRow) -> str:
+        ragged.append(row)
+        return "skip"
+
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        read_options=csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
+        parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        convert_options=csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            null_values=[""],
+        ),
+    )
+    return table, ragged
+
+
+def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.StringArray]:
+    """Rows with more or fewer values than the header: what becomes of them is a setting, point 17 of section 14."""
+    rows = rows_of(data)
+    errors: list[str | None] = []
+    for number, row in enumerate(rows[1:], start=1):
+        how = settings.short_csv_row if len(row) < width else settings.long_csv_row
+        message = f"Row {number} has {len(row)} values, the header has {width}"
+        if len(row) == width or how == "fill":
+            errors.append(None)
+        elif how == "batch error":
+            raise ParseError(message)
+        else:
+            errors.append(str(RowError("MALFORMED_ROW", message)))
+    even = [(row + [None] * width)[:width] for row in rows]
+    table = pa.table({str(number): pa.array([row[number] for row in even], pa.string()) for number in range(width)})
+    return table, pa.array(errors, pa.string())
+
+
+def rows_of(data: bytes) -> list[list[str | None]]:
+    """The rows of a good file of LF lines, value by value; for small and for ragged files."""
+    import csv as plain_csv  # noqa: PLC0415 - rarely needed
+    import io  # noqa: PLC0415
+
+    plain_csv.field_size_limit(2**31 - 1)
+    reader = plain_csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+    return [[value or None for value in row] for row in reader if row]
+
+
+def _array(column: pa.ChunkedArray) -> pa.StringArray:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def check_limits(columns: list[pa.StringArray], unquoted: bool, data: bytes, limits: Limits) -> None:  # noqa: FBT001
+    """The parser's own limits: they count characters of values, without quotes, commas and line ends."""
+    count = len(columns[0]) if columns else 0
+    if count > limits.batch_records:
+        allowed = limits.batch_records + 1
+        raise ParseError(
+            f"Exceeded number of records : {allowed + 1}. Number of records should be less than or equal to {allowed}"
+        )
+    if len(data) > limits.batch_characters:
+        total = sum(pc.sum(pc.utf8_length(column)).as_py() or 0 for column in columns)
+        if total > limits.batch_characters:
+            raise ParseError(
+                f"Exceeded max file size: {total}. Max file size in characters should be less than or equal to "
+                f"{limits.batch_characters}"
+            )
+    if unquoted and _longest_line(data) <= limits.field_characters:
+        return
+    _check_records(columns, limits)
+
+
+def _longest_line(data: bytes) -> int:
+    ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _LF)
+    return int(np.diff(ends, prepend=-1, append=len(data)).max())
+
+
+def _check_records(columns: list[pa.StringArray], limits: Limits) -> None:
+    total = None
+    for column in columns:
+        if not len(column):
+            return
+        lengths = pc.fill_null(pc.utf8_length(column), 0)
+        longest = pc.max(lengths).as_py()
+        if longest > limits.field_characters:
+            raise ParseError(f"Exceeded max field size: {longest}")
+        total = lengths if total is None else pc.add(total, lengths)
+    longest = pc.max(total).as_py() if total is not None else 0
+    if longest > limits.record_characters:
+        raise ParseError(
+            f"Exceeded max length for one record: {longest}. Max length for one record should be less than or equal to "
+            f"{limits.record_characters}"
+        )

@@ -1,0 +1,96 @@
+"""Results of data batches as CSV, XML and JSON (sections 6.1 to 6.3 of the reference)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkforce_emulator.formats.columns import data_of, json_texts
+from bulkforce_emulator.rows.upload import RowError
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.rows.upload import Outcomes
+    from bulkforce_emulator.settings import Settings
+
+NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
+PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
+
+
+def write_results(outcomes: Outcomes, family: str, settings: Settings) -> bytes:
+    """One result per row, in upload order, in the format of the job."""
+    return {"CSV": _csv, "XML": _xml, "JSON": _json}[family](outcomes, settings)
+
+
+def _shown_ids(outcomes: Outcomes, settings: Settings) -> pa.StringArray:
+    if settings.failed_rows_carry_id or outcomes.errors.null_count == outcomes.count:
+        return outcomes.ids
+    return pc.if_else(pc.is_null(outcomes.errors), outcomes.ids, pa.scalar(None, pa.string()))
+
+
+def _booleans(outcomes: Outcomes) -> tuple[pa.StringArray, pa.StringArray]:
+    success = pc.if_else(pc.is_null(outcomes.errors), "true", "false")
+    return success, pc.if_else(outcomes.created, "true", "false")
+
+
+def _csv(outcomes: Outcomes, settings: Settings) -> bytes:
+    success, created = _booleans(outcomes)
+    ids = pc.fill_null(_shown_ids(outcomes, settings), "")
+    errors = pc.fill_null(pc.replace_substring(_distinctly(outcomes.errors, settings, _csv_error), '"', '""'), "")
+    lines = pc.binary_join_element_wise('"', ids, '","', success, '","', created, '","', errors, '"\n', "")
+    return b'"Id","Success","Created","Error"\n' + data_of(lines)
+
+
+def _csv_error(error: RowError, settings: Settings) -> str:
+    fields = settings.error_field_separator.join(error.fields)
+    return f"{error.status_code}:{error.message}:{fields} --" if fields else f"{error.status_code}:{error.message}:--"
+
+
+def _distinctly(errors: pa.StringArray, settings: Settings, write: object) -> pa.StringArray:
+    """Write each different error once, however many rows share it."""
+    encoded = errors.dictionary_encode()
+    texts = [write(RowError.read(joined), settings) for joined in encoded.dictionary.to_pylist()]  # type: ignore[operator]
+    return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(texts, pa.string())).cast(pa.string())
+
+
+def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
+    success, created = _booleans(outcomes)
+    ids = _shown_ids(outcomes, settings)
+    absent = "" if settings.failed_xml_id == "absent" else '<id xsi:nil="true"/>'
+    shown = pc.fill_null(pc.binary_join_element_wise("<id>", ids, "</id>", ""), absent)
+    errors = pc.fill_null(_distinctly(outcomes.errors, settings, _xml_error), "")
+    lines = pc.binary_join_element_wise(
+        "<result>", errors, shown, "<success>", success, "</success><created>", created, "</created></result>\n", ""
+    )
+    instance = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"' if absent else ""
+    return f'{PROLOG}<results xmlns="{NAMESPACE}"{instance}>\n'.encode() + data_of(lines) + b"</results>\n"
+
+
+def _xml_error(error: RowError, _: Settings) -> str:
+    fields = "".join(f"<fields>{escape(field)}</fields>" for field in error.fields)
+    return (
+        f"<errors>{fields}<message>{escape(error.message)}</message>"
+        f"<statusCode>{error.status_code}</statusCode></errors>"
+    )
+
+
+def _json(outcomes: Outcomes, settings: Settings) -> bytes:
+    success, created = _booleans(outcomes)
+    ids = pc.fill_null(pc.binary_join_element_wise('"', _shown_ids(outcomes, settings), '"', ""), "null")
+    errors = pc.fill_null(_distinctly(outcomes.errors, settings, _json_error), "[]")
+    lines = pc.binary_join_element_wise(
+        '{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", ""
+    )
+    return b"[" + data_of(lines)[:-1] + b"]"
+
+
+def _json_error(error: RowError, _: Settings) -> str:
+    message, *fields = json_texts([error.message, *error.fields])
+    return (
+        f'[{{"extendedErrorDetails":null,"fields":[{",".join(fields)}],"message":{message},'
+        f'"statusCode":"{error.status_code}"}}]'
+    )
+
+

@@ -1,0 +1,98 @@
+"""Transformation specs: foreign CSV columns to fields (section 10 of the reference)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from bulkforce_emulator.formats.csv_reader import NULL, rows_of
+from bulkforce_emulator.rows.upload import BatchError
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.rows.upload import Upload
+    from bulkforce_emulator.schema import Field, SObject
+
+_HEADER = ["salesforce field", "csv header", "value", "hint"]
+#: Letters of Java's date patterns, longest first.
+_JAVA = [
+    ("yyyy", "%Y"), ("yy", "%y"), ("MMMM", "%B"), ("MMM", "%b"), ("MM", "%m"), ("M", "%m"), ("dd", "%d"), ("d", "%d"),
+    ("HH", "%H"), ("H", "%H"), ("hh", "%I"), ("h", "%I"), ("mm", "%M"), ("ss", "%S"), ("SSS", "%f"), ("a", "%p"),
+    ("EEEE", "%A"), ("EEE", "%a"), ("Z", "%z"), ("X", "%z"),
+]  # fmt: skip
+_PATTERN = re.compile("'([^']*)'|" + "|".join(letters for letters, _ in _JAVA))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One line of a spec."""
+
+    field: str
+    header: str | None
+    value: str | None
+    hint: str | None
+
+
+def read_spec(spec: bytes) -> list[Mapping]:
+    """Read a spec.
+
+    Raises:
+        BatchError: It is not one.
+    """
+    rows = rows_of(spec.decode("utf-8-sig").replace("\r\n", "\n").encode())
+    if not rows or [(name or "").strip().lower() for name in rows[0]] != _HEADER:
+        raise BatchError("Invalid transformation spec")
+    return [Mapping(row[0], *row[1:4]) for row in (row + [None] * 4 for row in rows[1:]) if row[0]]
+
+
+def transform(upload: Upload, spec: bytes, sobject: SObject) -> Upload:
+    """The upload as if it had been written with field names."""
+    columns: dict[str, pa.StringArray] = {}
+    for mapping in read_spec(spec):
+        source = upload.columns.get(mapping.header) if mapping.header else None
+        if mapping.header and source is None:
+            raise BatchError(f"Field name not found : {mapping.header}")
+        given = source.to_pylist() if source is not None else [None] * upload.count
+        values = [value or mapping.value for value in given]
+        field = sobject.field(mapping.field)
+        if field is not None and field.name == "Name" and sobject.field("LastName") is not None:
+            names = [_split_name(value) for value in values]
+            columns["LastName"] = pa.array([last for last, _ in names], pa.string())
+            columns["FirstName"] = pa.array([first for _, first in names], pa.string())
+        else:
+            hinted = [_hinted(value, mapping.hint, field) for value in values]
+            columns[mapping.field] = pa.array(hinted, pa.string())
+    return replace(upload, columns=columns, null_mark=NULL)
+
+
+def _split_name(name: str | None) -> tuple[str | None, str | None]:
+    """`Cat, Tom` and `Jerry Mouse` are last and first name."""
+    if not name or name == NULL:
+        return name, None
+    if "," in name:
+        last, _, first = name.partition(",")
+        return last.strip(), first.strip() or None
+    first, _, last = name.strip().rpartition(" ")
+    return last, first or None
+
+
+def _hinted(value: str | None, hint: str | None, field: Field | None) -> str | None:
+    if not value or not hint or value == NULL or field is None:
+        return value
+    if field.type == "boolean":
+        return "true" if re.fullmatch(hint, value) else "false"
+    if field.type not in {"date", "datetime"}:
+        return value
+    try:
+        moment = datetime.strptime(value, _python_pattern(hint))  # noqa: DTZ007 - the pattern says whether there is a zone
+    except ValueError:
+        return value  # the row's own check will say that it is no date
+    return moment.strftime("%Y-%m-%dZ" if field.type == "date" else "%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _python_pattern(java: str) -> str:
+    letters = dict(_JAVA)
+    return _PATTERN.sub(lambda match: match[1] if match[1] is not None else letters[match[0]], java.replace("%", "%%"))

@@ -1,0 +1,38 @@
+"""Limits on columns of texts that did not come from a CSV."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkforce_emulator.rows.upload import BatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bulkforce_emulator.settings import Limits
+
+
+def check_sizes(columns: Collection[pa.StringArray], limits: Limits, fields: int) -> None:
+    """Fields in a record, characters in a field and in a record.
+
+    Raises:
+        BatchError: One of them is too large.
+    """
+    if fields > limits.record_fields:
+        raise BatchError(f"Exceeded max number of fields per record : {limits.record_fields}")
+    total = None
+    for column in columns:
+        lengths = pc.fill_null(pc.utf8_length(column), 0)
+        longest = pc.max(lengths).as_py() or 0
+        if longest > limits.field_characters:
+            raise BatchError(f"Exceeded max field size: {longest}")
+        total = lengths if total is None else pc.add(total, lengths)
+    longest = (pc.max(total).as_py() or 0) if total is not None else 0
+    if longest > limits.record_characters:
+        raise BatchError(
+            f"Exceeded max length for one record: {longest}. Max length for one record should be less than or equal to "
+            f"{limits.record_characters}"
+        )

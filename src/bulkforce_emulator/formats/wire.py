@@ -1,0 +1,117 @@
+"""Job, batch and error documents, as the server writes and reads them (sections 1.6, 2, 3 and 7 of the reference)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+import orjson
+
+NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
+PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
+_DOCTYPE = re.compile(r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<!DOCTYPE", re.DOTALL)
+_DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)[\"']")
+
+#: A document's members in the order of the wire, with their values.
+Members = Mapping[str, Any]
+
+
+class UnreadableDocument(ValueError):  # noqa: N818 - named for what it is
+    """Not well-formed, or with a document type."""
+
+
+def xml_document(root: str, members: Members) -> bytes:
+    """A document of one level: one blank, one element, one line each. Absent members are left out."""
+    lines = "".join(f" {_element(name, value)}\n" for name, value in members.items() if value is not None)
+    return f'{PROLOG}<{root}\n   xmlns="{NAMESPACE}">\n{lines}</{root}>\n'.encode()
+
+
+def xml_list(root: str, item: str, documents: Sequence[Members]) -> bytes:
+    """A document of documents; an empty one is a single element."""
+    if not documents:
+        return f'{PROLOG}<{root}\n   xmlns="{NAMESPACE}" />'.encode()
+    parts = [f'{PROLOG}<{root}\n   xmlns="{NAMESPACE}">\n']
+    for members in documents:
+        parts.append(f" <{item}>\n")
+        parts += [f"  {_element(name, value)}\n" for name, value in members.items() if value is not None]
+        parts.append(f" </{item}>\n")
+    parts.append(f"</{root}>\n")
+    return "".join(parts).encode()
+
+
+def json_document(members: Members, *, spread: bool = False) -> bytes:
+    """Keys in alphabetical order, nulls present."""
+    return orjson.dumps(_json_members(members), option=orjson.OPT_INDENT_2 if spread else None)
+
+
+def json_list(name: str, documents: Sequence[Members], *, spread: bool = False) -> bytes:
+    listed = {name: [_json_members(members) for members in documents]}
+    return orjson.dumps(listed, option=orjson.OPT_INDENT_2 if spread else None)
+
+
+def json_moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def xml_moment(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _element(name: str, value: object) -> str:
+    if isinstance(value, datetime):
+        value = xml_moment(value)
+    elif isinstance(value, bool):
+        value = "true" if value else "false"
+    return f"<{name}>{escape(str(value))}</{name}>"
+
+
+def _json_members(members: Members) -> dict[str, Any]:
+    return {
+        name: json_moment(value) if isinstance(value, datetime) else value for name, value in sorted(members.items())
+    }
+
+
+def parse_xml(body: bytes, charset: str | None = None) -> ET.Element:
+    """A tree of a document without a document type, so that it can have no entities to blow up.
+
+    Raises:
+        UnreadableDocument: It is not well-formed, or has a DOCTYPE.
+    """
+    text = _text(body, charset)
+    if _DOCTYPE.match(text):
+        raise UnreadableDocument("DOCTYPE is not allowed")
+    try:
+        return ET.fromstring(text)  # noqa: S314 - entities need the DOCTYPE refused above
+    except (ET.ParseError, ValueError) as problem:
+        raise UnreadableDocument(str(problem)) from None
+
+
+def _text(body: bytes, charset: str | None) -> str:
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
+    elif charset is not None:
+        encoding = charset
+    else:
+        declared = _DECLARED.match(body.lstrip()[:200])
+        encoding = declared[1].decode() if declared else "utf-8"
+    try:
+        text = body.decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
+    except (UnicodeDecodeError, LookupError) as problem:
+        raise UnreadableDocument(str(problem)) from None
+    # The parser takes text as it is; a declaration of another encoding would only confuse it.
+    return re.sub(r"\A\s*<\?xml[^>]*\?>", "", text)
+
+
+def local_name(tag: str) -> str:
+    """A tag without its namespace."""
+    return tag.rpartition("}")[2]
+
+
+def xml_members(root: ET.Element) -> dict[str, Any]:
+    """A document of one level as names and texts."""
+    nil = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+    return {local_name(child.tag): None if child.get(nil) == "true" else (child.text or "").strip() for child in root}

@@ -1,0 +1,78 @@
+"""XML uploads: an `sObjects` document (section 5.2 of the reference)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from bulkforce_emulator.formats.tables import check_sizes
+from bulkforce_emulator.formats.wire import UnreadableDocument, local_name, parse_xml
+from bulkforce_emulator.rows.upload import EXPLICIT_NULL, BatchError, Upload
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    from bulkforce_emulator.settings import Settings
+
+_NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+
+
+def read_xml(body: bytes, settings: Settings, *, charset: str | None = None) -> Upload:
+    """Read the rows of an XML batch.
+
+    Raises:
+        BatchError: Not well-formed, with a DOCTYPE, not an `sObjects` document, or over a limit.
+    """
+    try:
+        root = parse_xml(body, charset)
+    except UnreadableDocument as problem:
+        raise BatchError(f"Failed to parse XML. {problem}") from None
+    if local_name(root.tag) != "sObjects" or any(local_name(child.tag) != "sObject" for child in root):
+        raise BatchError("Failed to parse XML. Expected sObjects with a sObject for each record")
+    count = len(root)
+    if not count:
+        raise BatchError("Records not found")
+    if count > settings.limits.batch_records:
+        raise BatchError(
+            f"Exceeded number of records : {count}. "
+            f"Number of records should be less than or equal to {settings.limits.batch_records}"
+        )
+    columns = {header: pa.array(values, pa.string()) for header, values in _columns(root, settings).items()}
+    check_sizes(columns.values(), settings.limits, len(columns))
+    return Upload(columns, count)
+
+
+def _columns(root: Element, settings: Settings) -> dict[str, list[str | None]]:
+    count = len(root)
+    empty = EXPLICIT_NULL if settings.empty_xml_text == "null" else None
+    columns: dict[str, list[str | None]] = {}
+    by_tag: dict[str, list[str | None]] = {}
+    for row, record in enumerate(root):
+        for element in record:
+            if len(element):
+                header, value = _reference(element)
+                columns.setdefault(header, [None] * count)[row] = value
+                continue
+            tag = element.tag
+            column = by_tag.get(tag)
+            if column is None:
+                column = by_tag[tag] = columns.setdefault(local_name(tag), [None] * count)
+            column[row] = EXPLICIT_NULL if element.get(_NIL) == "true" else (element.text or empty)
+    if not columns:
+        raise BatchError("Failed to parse XML. A sObject has no fields")
+    return columns
+
+
+def _reference(element: Element) -> tuple[str, str | None]:
+    """`<Who><sObject><type>Lead</type><Email>x</Email></sObject></Who>` is what a CSV calls `Lead:Who.Email`."""
+    name = local_name(element.tag)
+    inner = list(element[0])
+    if len(element) != 1 or local_name(element[0].tag) != "sObject":
+        raise BatchError(f"Failed to parse XML. Reference {name} must hold one sObject")
+    prefix = ""
+    if inner and local_name(inner[0].tag) == "type":
+        prefix = f"{inner.pop(0).text}:"
+    if len(inner) != 1 or len(inner[0]):
+        raise BatchError(f"Reference {name} must have exactly one field")
+    return f"{prefix}{name}.{local_name(inner[0].tag)}", inner[0].text or None

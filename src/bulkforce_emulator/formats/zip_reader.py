@@ -1,0 +1,83 @@
+"""Zip batches: `request.txt` and the files it names (section 9 of the reference)."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from bulkforce_emulator.rows.upload import BatchError, RowError
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.rows.upload import Upload
+    from bulkforce_emulator.schema import SObject
+    from bulkforce_emulator.settings import Limits
+
+_REQUEST = "request.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A zip that was unpacked: what to do, and the files for it."""
+
+    request: bytes
+    files: dict[str, bytes]
+
+
+def unpack(body: bytes, limits: Limits) -> Archive:
+    """Unpack a batch within its limits, whatever its directory promises.
+
+    Raises:
+        BatchError: Malformed, too large, too many files, or without its request.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if len(files) > limits.zip_files:
+                raise BatchError(f"Too many files in the zip: {len(files)}, at most {limits.zip_files}")
+            found, left = {}, limits.unzipped_bytes
+            for entry in files:
+                if len(entry.filename.encode()) > limits.zip_name_bytes:
+                    raise BatchError("File name in the zip is too long")
+                with archive.open(entry) as file:
+                    found[entry.filename] = file.read(left + 1)
+                left -= len(found[entry.filename])
+                if left < 0:
+                    raise BatchError(f"Unzipped content exceeds max size limit of {limits.unzipped_bytes}")
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as problem:
+        raise BatchError(f"Failed to read zip. {problem}") from None
+    if _REQUEST not in found:
+        raise BatchError(f"{_REQUEST} not found in the zip")
+    return Archive(found.pop(_REQUEST), found)
+
+
+def fill_in(upload: Upload, archive: Archive, sobject: SObject) -> Upload:
+    """Put the files' content where `#name` stands in binary fields. A file that is missing fails its row."""
+    columns = dict(upload.columns)
+    faults: list[str | None] = upload.faults.to_pylist() if upload.faults is not None else [None] * upload.count
+    for header, column in upload.columns.items():
+        field = sobject.field(header)
+        if field is None or field.type != "base64":
+            continue
+        contents: list[str | None] = []
+        for row, value in enumerate(column.to_pylist()):
+            content, fault = _content(value, upload.null_mark, archive, field.name)
+            contents.append(content)
+            faults[row] = faults[row] or fault
+        columns[header] = pa.array(contents, pa.string())
+    return replace(upload, columns=columns, faults=pa.array(faults, pa.string()))
+
+
+def _content(value: str | None, null_mark: str, archive: Archive, field: str) -> tuple[str | None, str | None]:
+    if value is None or value == null_mark:
+        return value, None
+    if not value.startswith("#"):
+        return None, str(RowError("INVALID_FIELD", f"Value of a binary field must start with #: {value[:80]}", (field,)))
+    content = archive.files.get(value[1:])
+    if content is None:
+        return None, str(RowError("INVALID_FIELD", f"File not found in the zip: {value[1:]}", (field,)))
+    return base64.b64encode(content).decode(), None

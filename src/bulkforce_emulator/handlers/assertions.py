@@ -1,0 +1,73 @@
+"""The signed assertion of the JWT bearer flow (section 13.3)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.org import Org
+
+_LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
+# The guide says that `exp` must lie within three minutes; a clock that is a little off is forgiven.
+_LONGEST_SECONDS = 180 + 60
+
+
+class AssertionRefused(Exception):  # noqa: N818 - named for what happened
+    """Why an assertion opens no session, in the words of the token endpoint."""
+
+    def __init__(self, description: str, error: str = "invalid_grant") -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+
+
+def check_assertion(assertion: str, org: Org, base_url: str) -> None:
+    """See that a JWT is meant for this org and its user, and signed if a certificate is registered.
+
+    Raises:
+        AssertionRefused: It is not.
+    """
+    claims = _claims(assertion)
+    sessions = org.sessions
+    if claims.get("iss") != sessions.client_id:
+        raise AssertionRefused("client identifier invalid", "invalid_client_id")
+    if sessions.certificates and not any(_is_signed(assertion, pem) for pem in sessions.certificates):
+        raise AssertionRefused("invalid assertion")
+    if str(claims.get("aud", "")).rstrip("/") not in (*_LOGIN_HOSTS, base_url, f"{base_url}/services/oauth2/token"):
+        raise AssertionRefused("Audience validation failed")
+    expires, now = claims.get("exp"), org.clock.now().timestamp()
+    if not isinstance(expires, int | float) or not now < expires <= now + _LONGEST_SECONDS:
+        raise AssertionRefused("token validity expired")
+    if claims.get("sub", claims.get("prn")) != sessions.username:
+        raise AssertionRefused("user hasn't approved this consumer")
+
+
+def _claims(assertion: str) -> dict[str, Any]:
+    parts = assertion.split(".")
+    try:
+        header, claims = (orjson.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
+    except (ValueError, binascii.Error):
+        raise AssertionRefused("invalid assertion") from None
+    if len(parts) != 3 or not isinstance(claims, dict) or not isinstance(header, dict) or header.get("alg") != "RS256":
+        raise AssertionRefused("invalid assertion")
+    return claims
+
+
+def _is_signed(assertion: str, pem: str) -> bool:
+    # PyJWT is wanted only where a certificate was registered, and its cryptography takes a while to load.
+    import jwt  # noqa: PLC0415
+
+    key: Any = pem
+    if "BEGIN CERTIFICATE" in pem:
+        from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415
+
+        key = load_pem_x509_certificate(pem.encode()).public_key()
+    try:
+        jwt.decode(assertion, key, algorithms=["RS256"], options={"verify_aud": False, "verify_exp": False})
+    except jwt.InvalidTokenError:
+        return False
+    return True

@@ -1,0 +1,79 @@
+"""One HTTP call as plain values, and the thread it is answered in.
+
+The handlers of REST, OAuth and SOAP are ordinary functions: they never see the event loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.requests import Request
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was asked.
+
+    Attributes:
+        base_url: Of the org, as the caller knows it: no slash at its end.
+    """
+
+    method: str
+    path: str
+    base_url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    values: Mapping[str, str]
+    body: bytes
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of the Authorization header."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() in ("bearer", "oauth") else None
+
+    def form(self) -> dict[str, str]:
+        """The form of the body, or of the query where there is no body."""
+        text = self.body.decode("utf-8", "replace")
+        return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
+
+
+def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str]) -> Route:
+    """A route whose calls are answered in a thread of their own."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, await _read(request))
+
+    return Route(path, endpoint, methods=list(methods))
+
+
+async def _read(request: Request) -> Call:
+    return Call(
+        method=request.method,
+        path=request.url.path,
+        base_url=f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}",
+        headers=request.headers,
+        query=request.query_params,
+        values=request.path_params,
+        body=await request.body(),
+    )
+
+
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
+    """A JSON document as the REST API sends it: with a charset, unlike the Bulk API."""
+    return Response(orjson.dumps(document), status, headers, media_type="application/json;charset=UTF-8")
+
+
+def path_quoted(text: str) -> str:
+    """Text as one segment of a path."""
+    return quote(text, safe="")

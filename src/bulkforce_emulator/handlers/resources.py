@@ -1,0 +1,89 @@
+"""What all REST resources share: the session, the version, the object, and how they say no."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from bulkforce_emulator.handlers.calls import Call, json_response, route
+from bulkforce_emulator.soql import SoqlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.routing import Route
+
+    from bulkforce_emulator.org import Org
+    from bulkforce_emulator.schema import SObject
+
+_VERSION = re.compile(r"v(\d{1,3}\.\d)")
+
+
+class RestError(Exception):
+    """A refusal; REST sends errors as an array, even one alone."""
+
+    def __init__(self, status: int, code: str, message: str, fields: Sequence[str] | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.status = status
+        self.document: dict[str, object] = {"message": message, "errorCode": code}
+        if fields is not None:
+            self.document["fields"] = list(fields)
+
+
+def not_found() -> RestError:
+    """No such resource, or no such object."""
+    return RestError(404, "NOT_FOUND", "The requested resource does not exist")
+
+
+class Resources:
+    """The base of the handlers: guarded routes below `/services/data/v{version}`."""
+
+    def __init__(self, org: Org) -> None:
+        self.org = org
+
+    def at(self, path: str, answer: Callable[[Call], Response], methods: Sequence[str]) -> list[Route]:
+        """The routes of one resource, with and without a slash at its end."""
+        whole = f"/services/data/{{version}}{path}"
+        guarded = self._guarded(answer)
+        return [route(end, guarded, methods) for end in (whole, f"{whole}/")]
+
+    def _guarded(self, answer: Callable[[Call], Response]) -> Callable[[Call], Response]:
+        def guarded(call: Call) -> Response:
+            try:
+                self._check(call)
+                return answer(call)
+            except RestError as error:
+                return json_response([error.document], error.status)
+            except SoqlError as error:
+                return json_response([{"message": error.message, "errorCode": error.code}], 400)
+
+        return guarded
+
+    def _check(self, call: Call) -> None:
+        if not self.org.sessions.is_valid(call.bearer):
+            raise RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        settings = self.org.settings
+        if not settings.oldest_version <= version(call) <= settings.newest_version:
+            raise not_found()
+
+    def sobject(self, call: Call) -> SObject:
+        """The object that the path names."""
+        sobject = self.org.schema.get(call.values["sobject"])
+        if sobject is None:
+            raise not_found()
+        return sobject
+
+
+def version(call: Call) -> float:
+    """The API version of the path."""
+    match = _VERSION.fullmatch(call.values["version"])
+    if match is None:
+        raise not_found()
+    return float(match[1])
+
+
+def data_path(call: Call) -> str:
+    """`/services/data/v66.0`, as it stands in answers."""
+    return f"/services/data/{call.values['version']}"

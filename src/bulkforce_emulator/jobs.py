@@ -1,0 +1,314 @@
+"""Jobs and batches: what the org remembers of them and what may be done with them. No HTTP, no records.
+
+Section 2 and 3 of the reference. `JobRequest` is what a create call says; `Jobs` is the whole of the org's jobs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.lifecycle import BatchState, JobState, move_batch, move_job
+from bulkforce_emulator.spool import Spool, Spooled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulkforce_emulator.chunking import ChunkOptions
+    from bulkforce_emulator.clock import Clock
+    from bulkforce_emulator.ids import IdSource
+    from bulkforce_emulator.job_requests import JobRequest
+    from bulkforce_emulator.rows.upload import Outcomes
+    from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.settings import Settings
+
+QUERIES = frozenset({"query", "queryAll"})
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch, and where its request and results lie."""
+
+    id: str
+    job: Job
+    created: datetime
+    modified: datetime
+    request: Spooled
+    #: The charset that the request named for its body.
+    charset: str
+    state: BatchState = BatchState.QUEUED
+    message: str | None = None
+    processed: int = 0
+    failed: int = 0
+    milliseconds: int = 0
+    #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
+    split: bool = False
+    #: Results by id, in order; a data batch has one, without an id that anybody sees.
+    results: dict[str, Spooled] = field(default_factory=dict)
+    outcomes: Outcomes | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    def members(self) -> dict[str, object]:
+        """What a batchInfo says, in the order of the wire."""
+        query = self.job.is_query
+        return {
+            "id": self.id,
+            "jobId": self.job.id,
+            "state": self.state.value,
+            "stateMessage": self.message,
+            "createdDate": self.created,
+            "systemModstamp": self.modified,
+            "numberRecordsProcessed": self.processed,
+            "numberRecordsFailed": self.failed,
+            "totalProcessingTime": 0 if query else self.milliseconds,
+            "apiActiveProcessingTime": 0 if query else self.milliseconds * 3 // 4,
+            "apexProcessingTime": 0,
+        }
+
+
+@dataclass(slots=True)
+class Job:
+    """One job."""
+
+    id: str
+    request: JobRequest
+    created_by: str
+    created: datetime
+    modified: datetime
+    state: JobState = JobState.OPEN
+    batches: dict[str, Batch] = field(default_factory=dict)
+    retries: int = 0
+    #: The transformation spec, as posted.
+    spec: bytes | None = None
+
+    @property
+    def operation(self) -> str:
+        return self.request.operation
+
+    @property
+    def sobject(self) -> SObject:
+        return self.request.sobject
+
+    @property
+    def external_id(self) -> Field | None:
+        return self.request.external_id
+
+    @property
+    def content_type(self) -> str:
+        return self.request.content_type
+
+    @property
+    def family(self) -> str:
+        """CSV, XML or JSON: what a batch of the job is written in, zipped or not."""
+        return self.content_type.removeprefix("ZIP_")
+
+    @property
+    def chunking(self) -> ChunkOptions | None:
+        return self.request.chunking
+
+    @property
+    def is_query(self) -> bool:
+        return self.operation in QUERIES
+
+    @property
+    def is_serial(self) -> bool:
+        return self.request.concurrency_mode == "Serial"
+
+    def members(self, *, count_split: bool) -> dict[str, object]:
+        """What a jobInfo says, in the order of the wire."""
+        batches = [batch for batch in self.batches.values() if count_split or not batch.split]
+        states = [batch.state for batch in batches]
+        failed_whole = [batch for batch in batches if batch.state == BatchState.FAILED and not batch.results]
+        told = [batch.members() for batch in batches if batch not in failed_whole]
+
+        def total(name: str) -> int:
+            return sum(int(str(members[name])) for members in told)
+
+        return {
+            "id": self.id,
+            "operation": self.operation,
+            "object": self.sobject.name,
+            "createdById": self.created_by,
+            "createdDate": self.created,
+            "systemModstamp": self.modified,
+            "state": self.state.value,
+            "externalIdFieldName": self.external_id.name if self.external_id else None,
+            "concurrencyMode": self.request.concurrency_mode,
+            "contentType": self.content_type,
+            "numberBatchesQueued": states.count(BatchState.QUEUED),
+            "numberBatchesInProgress": states.count(BatchState.IN_PROGRESS),
+            "numberBatchesCompleted": states.count(BatchState.COMPLETED),
+            "numberBatchesFailed": states.count(BatchState.FAILED),
+            "numberBatchesTotal": len(states),
+            "numberRecordsProcessed": total("numberRecordsProcessed"),
+            "numberRetries": self.retries,
+            "apiVersion": self.request.api_version,
+            "assignmentRuleId": self.request.assignment_rule_id,
+            "numberRecordsFailed": total("numberRecordsFailed"),
+            "totalProcessingTime": total("totalProcessingTime"),
+            "apiActiveProcessingTime": total("apiActiveProcessingTime"),
+            "apexProcessingTime": 0,
+        }
+
+
+class Jobs:
+    """All jobs of the org. Every look and every change is under one lock."""
+
+    def __init__(self, clock: Clock, ids: IdSource, settings: Settings, user_id: str) -> None:
+        self.lock = threading.RLock()
+        self.spool = Spool()
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._user_id = user_id
+        self._jobs: dict[str, Job] = {}
+        self._counted: deque[datetime] = deque()
+
+    def now(self) -> datetime:
+        return self._clock.now().replace(microsecond=0)
+
+    def create(self, request: JobRequest) -> Job:
+        if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
+            raise ApiError(
+                "FeatureNotEnabled",
+                "hardDelete operation requires special user profile permission, "
+                "please contact your system administrator",
+            )
+        now = self.now()
+        job = Job(self._ids.one("750"), request, self._user_id, now, now)
+        with self.lock:
+            self._jobs[job.id] = job
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """The job of an id of 15 or 18 characters. Jobs are forgotten after seven days."""
+        with self.lock:
+            job = self._jobs.get(job_id) or next(
+                (job for job in self._jobs.values() if len(job_id) == 15 and job.id.startswith(job_id)), None
+            )
+            if job is None or self._is_past(job):
+                raise ApiError("InvalidJob", f"Invalid job id: {job_id}")
+            return job
+
+    def all(self) -> list[Job]:
+        with self.lock:
+            return list(self._jobs.values())
+
+    def _is_past(self, job: Job) -> bool:
+        youngest = max([batch.created for batch in job.batches.values()], default=job.created)
+        return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
+
+    def members(self, job: Job) -> dict[str, object]:
+        with self.lock:
+            return job.members(count_split=self._settings.count_chunked_original)
+
+    def close(self, job: Job) -> None:
+        with self.lock:
+            if job.state != JobState.OPEN:
+                raise ApiError("InvalidJobState", f"Closing already {job.state} Job not allowed")
+            move_job(job, JobState.CLOSED)
+            job.modified = self.now()
+
+    def abort(self, job: Job) -> None:
+        """Abort: what is queued will never run, what is running ends."""
+        with self.lock:
+            done = job.state == JobState.CLOSED and all(batch.is_final for batch in job.batches.values())
+            if job.state in {JobState.ABORTED, JobState.FAILED} or (done and not self._settings.abort_when_done):
+                state = "Completed" if done else job.state
+                raise ApiError("InvalidJobState", f"Aborting already {state} Job not allowed")
+            move_job(job, JobState.ABORTED)
+            job.modified = self.now()
+            for batch in job.batches.values():
+                if batch.state == BatchState.QUEUED:
+                    move_batch(batch, BatchState.NOT_PROCESSED)
+                    batch.modified = job.modified
+
+    def add_batch(self, job: Job, body: bytes, *, charset: str = "utf-8") -> Batch:
+        """Take in one batch, unread."""
+        limits = self._settings.limits
+        with self.lock:
+            self._count_batch()
+            if job.state != JobState.OPEN:
+                raise ApiError(
+                    "InvalidJobState",
+                    f"Failed to create batch, since the Job is not Open. Current job state is '{job.state}'",
+                )
+            if self._clock.now() - job.created > timedelta(seconds=limits.job_open_seconds):
+                raise ApiError("InvalidJobState", "Failed to create batch, since the Job is older than 24 hours")
+        if not body:
+            raise ApiError("ClientInputError", "Unable to find any data to create batch")
+        if len(body) > limits.batch_bytes:
+            raise ApiError(
+                "ClientInputError", f"Failed to read request. Exceeded max size limit of {limits.batch_bytes}"
+            )
+        request = self.spool.put(body)
+        with self.lock:
+            # The job may have been closed while the body was put aside.
+            if job.state != JobState.OPEN:
+                raise ApiError(
+                    "InvalidJobState",
+                    f"Failed to create batch, since the Job is not Open. Current job state is '{job.state}'",
+                )
+            return self.enter_batch(job, request, charset)
+
+    def enter_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
+        with self.lock:
+            now = self.now()
+            batch = Batch(self._ids.one("751"), job, now, now, request, charset)
+            job.batches[batch.id] = batch
+            job.modified = now
+            return batch
+
+    def batches_left(self) -> int:
+        """How many batches may still be posted within 24 hours."""
+        with self.lock:
+            self._forget_counted()
+            return max(0, self._settings.limits.daily_batches - len(self._counted))
+
+    def _count_batch(self) -> None:
+        """Refused batches count, too (2.4)."""
+        if self.batches_left() == 0:
+            raise ApiError("ExceededQuota", "ApiBatchItems Limit exceeded")
+        self._counted.append(self._clock.now())
+
+    def _forget_counted(self) -> None:
+        horizon = self._clock.now() - timedelta(hours=24)
+        while self._counted and self._counted[0] < horizon:
+            self._counted.popleft()
+
+    def batch(self, job: Job, batch_id: str) -> Batch:
+        with self.lock:
+            batch = job.batches.get(batch_id) or next(
+                (one for one in job.batches.values() if len(batch_id) == 15 and one.id.startswith(batch_id)), None
+            )
+        if batch is None:
+            raise ApiError("InvalidBatch", f"Invalid batch id: {batch_id}")
+        return batch
+
+    def set_spec(self, job: Job, spec: bytes) -> None:
+        if job.family != "CSV" or job.is_query:
+            raise ApiError("InvalidJob", "A transformation spec needs a job of content type CSV")
+        if len(spec.decode("utf-8", "replace")) >= self._settings.limits.spec_characters:
+            raise ApiError("ClientInputError", "Failed to read request. Transformation spec is too large")
+        with self.lock:
+            job.spec = spec
+
+    def results(self, batch: Batch) -> Mapping[str, Spooled]:
+        """What a batch has to show.
+
+        Raises:
+            ApiError: Nothing, not yet or never.
+        """
+        with self.lock:
+            if batch.state in {BatchState.QUEUED, BatchState.IN_PROGRESS}:
+                raise ApiError("InvalidBatch", self._settings.results_too_early_message)
+            if not batch.results:
+                raise ApiError("InvalidBatch", "Records not processed")
+            return dict(batch.results)

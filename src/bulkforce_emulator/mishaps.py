@@ -1,0 +1,102 @@
+"""Misfortune inside the org: batches that fail whole or half way, rows that find their record locked."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bulkforce_emulator.rows.upload import RowError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bulkforce_emulator.jobs import Batch
+    from bulkforce_emulator.rows.upload import Upload
+
+LOCKED = RowError("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records")
+
+
+@dataclass(frozen=True, slots=True)
+class Mishap:
+    """What befalls one batch."""
+
+    #: Its stateMessage: the batch fails.
+    message: str | None = None
+    #: ... but only after so many rows; they have results, the others have none.
+    after_rows: int | None = None
+    #: Rows that fail, by their place in the batch.
+    rows: Sequence[int] = ()
+    #: Or every nth row.
+    every: int | None = None
+    #: Or rows whose column has one of these values: locks by parent.
+    column: str | None = None
+    values: Sequence[str] = ()
+    error: RowError = LOCKED
+
+    def strike(self, upload: Upload) -> Upload:
+        """The upload as it fares."""
+        if self.after_rows is not None:
+            upload = _first(upload, self.after_rows)
+        hit = self._hit(upload)
+        if not hit.any():
+            return upload
+        mine = pc.if_else(pa.array(hit), pa.scalar(str(self.error)), pa.scalar(None, pa.string()))
+        faults = mine if upload.faults is None else pc.coalesce(upload.faults, mine)
+        return replace(upload, faults=faults)
+
+    def _hit(self, upload: Upload) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        hit = np.zeros(upload.count, dtype=np.bool_)
+        hit[[row for row in self.rows if row < upload.count]] = True
+        if self.every:
+            hit[self.every - 1 :: self.every] = True
+        column = None if self.column is None else upload.columns.get(self.column)
+        if column is not None:
+            among = pc.is_in(column, value_set=pa.array(list(self.values), pa.string()))
+            hit |= among.to_numpy(zero_copy_only=False)
+        return hit
+
+
+def _first(upload: Upload, rows: int) -> Upload:
+    count = min(rows, upload.count)
+    columns = {header: column.slice(0, count) for header, column in upload.columns.items()}
+    faults = None if upload.faults is None else upload.faults.slice(0, count)
+    return replace(upload, columns=columns, count=count, faults=faults)
+
+
+class Mishaps:
+    """What is in store for the batches to come: the nth one from now on, or any of one job."""
+
+    def __init__(self) -> None:
+        self._planned: list[tuple[int, int, str | None, Mishap]] = []
+        self._lock = threading.Lock()
+
+    def plan(self, mishap: Mishap, *, nth: int = 1, times: int = 1, object: str | None = None) -> None:  # noqa: A002
+        """Let it befall the nth batch that is taken up from now on, and the following ones `times` in all."""
+        with self._lock:
+            self._planned.append((nth, times, object, mishap))
+
+    def clear(self) -> None:
+        with self._lock:
+            self._planned.clear()
+
+    def of_batch(self, batch: Batch) -> Mishap | None:
+        """What befalls this batch."""
+        struck = None
+        with self._lock:
+            planned = []
+            for nth, times, sobject, mishap in self._planned:
+                if sobject is not None and sobject != batch.job.sobject.name:
+                    planned.append((nth, times, sobject, mishap))
+                elif nth > 1:
+                    planned.append((nth - 1, times, sobject, mishap))
+                else:
+                    struck = struck or mishap
+                    if times > 1:
+                        planned.append((1, times - 1, sobject, mishap))
+            self._planned = planned
+        return struck

@@ -1,0 +1,197 @@
+"""What happens in a batch: its body is read, its rows are carried out or its query is answered.
+
+Called by the workers, one batch at a time each. Everything that can go wrong ends in the batch's state.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator import chunking
+from bulkforce_emulator.formats.csv_reader import read_csv
+from bulkforce_emulator.formats.json_reader import read_json
+from bulkforce_emulator.formats.query_results import Selection, write_query_result
+from bulkforce_emulator.formats.results import write_results
+from bulkforce_emulator.formats.spec import transform
+from bulkforce_emulator.formats.xml_reader import read_xml
+from bulkforce_emulator.formats.zip_reader import fill_in, unpack
+from bulkforce_emulator.jobs import Batch, Job
+from bulkforce_emulator.lifecycle import BatchState, JobState, move_batch
+from bulkforce_emulator.rows.engine import Order
+from bulkforce_emulator.rows.upload import BatchError
+from bulkforce_emulator.soql import SoqlError, check_bulk, chunk_text, chunkable, compile_soql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pyarrow as pa
+
+    from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.org import Org
+    from bulkforce_emulator.rows.upload import Outcomes, Upload
+    from bulkforce_emulator.soql.query import CompiledQuery
+
+_log = logging.getLogger(__name__)
+
+
+class Processing:
+    """Carries out batches of one org."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    def start(self, batch: Batch) -> bool:
+        """Take a queued batch up; says whether it was still there to be taken."""
+        with self._org.jobs.lock:
+            if batch.state != BatchState.QUEUED:
+                return False
+            move_batch(batch, BatchState.IN_PROGRESS)
+            batch.modified = self._org.jobs.now()
+            return True
+
+    def finish(self, batch: Batch, *, linger: Callable[[int, float], float] | None = None) -> list[Batch]:
+        """Carry a started batch out, and give the batches that came of it.
+
+        Args:
+            batch: In state InProgress.
+            linger: Told how many records there were and how many seconds they took; stays as long as the pace
+                wants, and gives the seconds that the batch reports.
+        """
+        began = time.monotonic()
+        try:
+            mishap = self._org.mishaps.of_batch(batch)
+            if mishap is not None and mishap.message is not None and mishap.after_rows is None:
+                raise BatchError.quoted(mishap.message)
+            made = self._query(batch) if batch.job.is_query else self._data(batch, mishap)
+        except BatchError as problem:
+            self._end(batch, BatchState.FAILED, began, linger, str(problem))
+            return []
+        except Exception as problem:  # the org goes on, and says so
+            _log.exception("batch %s", batch.id)
+            self._end(batch, BatchState.FAILED, began, linger, f"InternalServerError : {type(problem).__name__}")
+            return []
+        self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
+        return made
+
+    def _end(
+        self,
+        batch: Batch,
+        state: BatchState,
+        began: float,
+        linger: Callable[[int, float], float] | None,
+        message: str | None = None,
+    ) -> None:
+        jobs = self._org.jobs
+        spent = time.monotonic() - began
+        if linger is not None:
+            spent = linger(batch.processed, spent)
+        with jobs.lock:
+            batch.milliseconds = max(1, int(max(time.monotonic() - began, linger) * 1000))
+            batch.message = message
+            batch.modified = batch.job.modified = jobs.now()
+            move_batch(batch, state)
+
+    # Data batches
+
+    def _data(self, batch: Batch, mishap: Mishap | None) -> list[Batch]:
+        job, org = batch.job, self._org
+        upload = self._read(batch)
+        if mishap is not None:
+            upload = mishap.strike(upload)
+        order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
+        outcomes = org.rows.carry_out(order, upload)
+        org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)
+        self._keep(batch, outcomes)
+        if mishap is not None and mishap.message is not None:
+            raise BatchError.quoted(mishap.message)  # half of it is done, and shows (3.3)
+        return []
+
+    def _read(self, batch: Batch) -> Upload:
+        job, settings = batch.job, self._org.settings
+        body = self._org.jobs.spool.get(batch.request)
+        archive = None
+        if job.content_type.startswith("ZIP_"):
+            archive = unpack(body, settings.limits)
+            body = archive.request
+        if job.family == "CSV":
+            upload = read_csv(body, settings, charset=batch.charset, line_ending=job.request.line_ending)
+        elif job.family == "JSON":
+            upload = read_json(body, settings, charset=batch.charset)
+        else:
+            upload = read_xml(body, settings, charset=batch.charset if batch.charset != "utf-8" else None)
+        if job.spec is not None:
+            upload = transform(upload, job.spec, job.sobject)
+        return upload if archive is None else fill_in(upload, archive, job.sobject)
+
+    def _keep(self, batch: Batch, outcomes: Outcomes) -> None:
+        org = self._org
+        written = org.jobs.spool.put(write_results(outcomes, batch.job.family, org.settings))
+        with org.jobs.lock:
+            batch.results = {"": written}
+            batch.processed, batch.failed = outcomes.count, outcomes.failed
+
+    # Query batches
+
+    def _query(self, batch: Batch) -> list[Batch]:
+        job = batch.job
+        text = self._org.jobs.spool.get(batch.request).decode(batch.charset, "replace")
+        compiled = self._compile(job, text)
+        if job.chunking is not None and batch is next(iter(job.batches.values())) and chunkable(text):
+            return self._split(batch, text)
+        self._answer(batch, compiled)
+        return []
+
+    def _compile(self, job: Job, text: str) -> CompiledQuery:
+        org = self._org
+        try:
+            compiled = compile_soql(
+                text,
+                org.schema,
+                now=org.clock.now(),
+                user_id=org.sessions.user_id,
+                include_deleted=job.operation == "queryAll",
+            )
+            check_bulk(compiled, job.sobject.name, job.content_type)
+        except SoqlError as problem:
+            raise BatchError.quoted(problem.state_message) from None
+        return compiled
+
+    def _split(self, batch: Batch, text: str) -> list[Batch]:
+        """Make the chunk batches. The original is NotProcessed once they all exist."""
+        job, org = batch.job, self._org
+        if job.chunking is None:
+            raise AssertionError(job)
+        if org.settings.chunking_seconds:
+            time.sleep(org.settings.chunking_seconds)
+        chunked = chunking.parent_of(job.chunking, job.sobject, org.schema)
+        made = []
+        with org.jobs.lock:
+            for low, high in chunking.ranges(job.chunking, chunked, org.store):
+                body = chunk_text(text, low, high).encode(batch.charset)
+                made.append(org.jobs.enter_batch(job, org.jobs.spool.put(body), batch.charset))
+                if job.state == JobState.ABORTED:
+                    move_batch(made[-1], BatchState.NOT_PROCESSED)
+            batch.split = True
+        return made
+
+    def _answer(self, batch: Batch, compiled: CompiledQuery) -> None:
+        job, org = batch.job, self._org
+        sql = compiled.sql if job.family == "CSV" else compiled.identified_sql
+        table = org.store.query(sql, compiled.parameters)
+        spool, written = org.jobs.spool, {}
+        for part in _files(table, org.settings.limits.query_result_bytes):
+            selection = Selection(compiled, part, job.request.api_version)
+            body = write_query_result(selection, job.family, org.settings)
+            written[org.ids.one("752")[:15]] = spool.put(body)
+        with org.jobs.lock:
+            batch.results = written
+            batch.processed = table.num_rows
+
+
+def _files(table: pa.Table, most_bytes: int) -> Iterable[pa.Table]:
+    """The rows in as many parts as their size asks for; an empty result is one part."""
+    parts = max(1, -(-table.nbytes // most_bytes))
+    rows = max(1, -(-table.num_rows // parts))
+    yield from (table.slice(first, rows) for first in range(0, max(1, table.num_rows), rows))

@@ -1,0 +1,1 @@
+"""Records on their way in: checked and written set-wise, with an outcome for each row."""

@@ -1,0 +1,221 @@
+"""The checks of one batch: one statement that turns the incoming table into `stage`.
+
+`stage` has, by row: `id` (the record it is about), `is_new`, a column `f<n>` per field with its typed
+value, a column `n<n>` where nulls were asked for, and `error`, null while the row is good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.rows.conversion import error, literal, typed
+from bulkforce_emulator.rows.upload import SEPARATOR
+from bulkforce_emulator.store import quoted
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.rows.headers import Column
+    from bulkforce_emulator.rows.incoming import Given, Incoming
+    from bulkforce_emulator.schema import Field, Schema, SObject
+    from bulkforce_emulator.settings import Settings
+
+NO_SUCH_RECORD = error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'")
+DELETED = error("ENTITY_IS_DELETED", "'entity is deleted'")
+_KEYLESS = {"boolean", "int", "long", "double", "currency", "percent", "date", "datetime", "time"}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A field of the stage: where its value and its flag for null are."""
+
+    field: Field
+    value: str
+    nulled: str | None
+
+
+def key(field: Field, expression: str) -> str:
+    """What two values of a field are compared by: most texts in any letter case."""
+    return expression if field.case_sensitive or field.type in _KEYLESS else f"lower({expression})"
+
+
+class Staging:
+    """Writes the staging statement for one operation on one sObject."""
+
+    def __init__(self, schema: Schema, sobject: SObject, settings: Settings, operation: str, by: Field | None) -> None:
+        self._schema = schema
+        self._sobject = sobject
+        self._settings = settings
+        self._operation = operation
+        #: The upsert's key; None with other operations.
+        self._by = by
+
+    def statement(self, incoming: Incoming) -> tuple[str, list[Value]]:
+        """The statement, and the fields that the stage then has."""
+        selected, errors, joins, values = [], ["i.fault", *self._id_errors(incoming.id)], [], []
+        for number, given in enumerate(incoming.given):
+            value, failures, join = self._column(given, number)
+            nulled = f"i.{given.nulled} AS n{number}" if given.nulled else None
+            selected += [f"{value} AS f{number}", *([nulled] if nulled else [])]
+            errors += failures
+            joins += join
+            values.append(Value(given.column.field, f"f{number}", f"n{number}" if given.nulled else None))
+        target = f"i.{incoming.id.text}" if incoming.id else "NULL::VARCHAR"
+        carried = "".join(f", {one}" for one in selected)
+        typed_rows = (
+            f"SELECT i.row, i.new_id, {target} AS given_id{carried}, coalesce({', '.join(errors)}, NULL::VARCHAR) AS error "  # noqa: S608
+            f"FROM incoming i {' '.join(joins)}"
+        )
+        return self._matched(typed_rows, values), values
+
+    def _matched(self, typed_rows: str, values: list[Value]) -> str:
+        join, found, errors = self._match(values)
+        carried = "".join(f", t.{value.value}" + (f", t.{value.nulled}" if value.nulled else "") for value in values)
+        is_new = f"({found} IS NULL)" if self._operation != "update" else "false"
+        required = self._required_error(values, is_new)
+        wrong = ", ".join(["t.error", *errors, *required])
+        return (
+            f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS MATERIALIZED ({typed_rows}) "  # noqa: S608
+            f"SELECT t.row, coalesce({found}, CASE WHEN {is_new} THEN t.new_id END) AS id, {is_new} AS is_new{carried}, "
+            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join} ORDER BY t.row"
+        )
+
+    def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:
+        """How rows find their records: a join, the id it finds, and what can be wrong with it."""
+        table = quoted(self._sobject.name)
+        if self._operation == "insert":
+            return "", "NULL::VARCHAR", []
+        if self._by is None or self._by.type == "id":
+            join = (
+                f'LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {table} '  # noqa: S608
+                f'WHERE "Id" IN (SELECT given_id FROM t)) m ON m."Id" = t.given_id'
+            )
+            missing = f"CASE WHEN t.given_id IS NOT NULL AND m.\"Id\" IS NULL THEN {NO_SUCH_RECORD} WHEN m.gone THEN {DELETED} END"
+            return join, "t.given_id", [missing]
+        own = next((value.value for value in values if value.field is self._by), None)
+        if own is None:
+            return "", "NULL::VARCHAR", [error("MISSING_ARGUMENT", literal(f"{self._by.name} not specified"))]
+        stored, given = key(self._by, quoted(self._by.name)), key(self._by, f"t.{own}")
+        join = (
+            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {table} WHERE NOT "IsDeleted" '  # noqa: S608
+            f"AND {stored} IN (SELECT {key(self._by, own)} FROM t) GROUP BY 1) m ON m.k = {given}"
+        )
+        many = error("DUPLICATE_EXTERNAL_ID", literal(f"{self._by.name}: more than one record found for external id field"))
+        blank = error("MISSING_ARGUMENT", literal(f"{self._by.name} not specified"))
+        return join, "m.id", [f"CASE WHEN t.{own} IS NULL THEN {blank} WHEN m.n > 1 THEN {many} END"]
+
+    def _id_errors(self, own: Given | None) -> list[str]:
+        name = "upsert" if self._by else self._operation
+        if own is None:
+            blank = error("MISSING_ARGUMENT", literal(f"Id not specified in an {name} call"))
+            return [blank] if self._operation == "update" else []
+        errors = []
+        if own.malformed:
+            shown = literal(f"{own.column.field.label}: id value of incorrect type: ") + f" || i.{own.malformed}"
+            errors.append(f"CASE WHEN i.{own.malformed} IS NOT NULL THEN {error('MALFORMED_ID', shown, 'Id')} END")
+        if self._operation == "update":
+            blank = error("MISSING_ARGUMENT", "'Id not specified in an update call'")
+            errors.append(f"CASE WHEN i.{own.text} IS NULL THEN {blank} END")
+        elif self._operation == "insert":
+            unwanted = error("INVALID_FIELD_FOR_INSERT_UPDATE", "'cannot specify Id in an insert call'", "Id")
+            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {unwanted} END")
+        elif self._by is not None and self._by.type != "id":
+            both = error("INVALID_FIELD", literal("cannot specify both an external ID reference and a salesforce id, Id"), "Id")
+            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {both} END")
+        wrong_prefix = error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'")
+        errors.append(
+            f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {wrong_prefix} END"
+        )
+        return errors
+
+    def _column(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
+        field, text = given.column.field, f"i.{given.text}"
+        writable = field.createable if self._operation == "insert" else field.updateable
+        if self._operation == "upsert":
+            writable = field.createable
+        if given.empty:
+            value, failures, joins = "NULL" if given.is_id else typed(field, text, self._settings)[0], [], []
+        elif given.is_id and field.type == "reference":
+            value, failures, joins = self._by_id(given, number)
+        elif given.column.index is not None:
+            value, failures, joins = self._by_index(given.column, text, number)
+        else:
+            value, failure = typed(field, text, self._settings)
+            failures, joins = [failure] if failure else [], []
+        if not writable:
+            asked = f"{text} IS NOT NULL" + (f" OR i.{given.nulled}" if given.nulled else "")
+            failures.insert(0, f"CASE WHEN {asked} THEN {_not_writable(field)} END")
+        return value, failures, joins
+
+    def _by_id(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
+        field, text, alias = given.column.field, f"i.{given.text}", f"p{number}"
+        parents = [self._schema.sobjects[name] for name in field.reference_to]
+        table = " UNION ALL ".join(
+            f'SELECT "Id" AS id, "IsDeleted" AS gone FROM {quoted(parent.name)} '  # noqa: S608
+            f'WHERE "Id" IN (SELECT {given.text} FROM incoming)'
+            for parent in parents
+        )
+        shown = literal(f"{field.label}: id value of incorrect type: ")
+        prefixes = ", ".join(literal(parent.key_prefix) for parent in parents)
+        cases = [
+            f"WHEN left({text}, 3) NOT IN ({prefixes}) THEN {error('FIELD_INTEGRITY_EXCEPTION', f'{shown} || {text}', field.name)}",
+            f"WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN "
+            + error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'", field.name),
+            f"WHEN {alias}.gone THEN {DELETED}",
+        ]
+        if given.malformed:
+            malformed = error("MALFORMED_ID", f"{shown} || i.{given.malformed}", field.name)
+            cases.insert(0, f"WHEN i.{given.malformed} IS NOT NULL THEN {malformed}")
+        return text, [f"CASE {' '.join(cases)} END"], [f"LEFT JOIN ({table}) {alias} ON {alias}.id = {text}"]
+
+    def _by_index(self, column: Column, text: str, number: int) -> tuple[str, list[str], list[str]]:
+        index, parent, alias = column.index, column.parent, f"p{number}"
+        if index is None or parent is None:
+            raise AssertionError(column)
+        given, failure = typed(index, text, self._settings)
+        wanted, _ = typed(index, text.removeprefix("i."), self._settings)
+        stored = key(index, quoted(index.name))
+        join = (
+            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {quoted(parent.name)} '  # noqa: S608
+            f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} '
+            f"ON {alias}.k = {key(index, given)}"
+        )
+        lost = literal("Foreign key external ID: ") + f" || {text} || " + literal(
+            f" not found for field {index.name} in entity {parent.name}"
+        )
+        many = literal("More than one record found for external id field: ") + f" || {text}"
+        cases = (
+            f"CASE WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error('INVALID_FIELD', lost)} "
+            f"WHEN {alias}.n > 1 THEN {error('INVALID_FIELD', many)} END"
+        )
+        # An email that is no email finds nothing: the index decides, not the form of the text.
+        failures = [cases] if failure is None or index.type not in {"double", "int", "long"} else [failure, cases]
+        return f"{alias}.id", failures, [join]
+
+    def _required_error(self, values: list[Value], is_new: str) -> list[str]:
+        given = {value.field.name: value for value in values}
+        lost = []
+        for field in self._sobject.columns:
+            if not field.required:
+                continue
+            value = given.get(field.name)
+            if value is None:
+                lost.append(f"CASE WHEN {is_new} THEN {literal(field.name)} END")
+                continue
+            asked = f" OR t.{value.nulled}" if value.nulled else ""
+            lost.append(f"CASE WHEN ({is_new} AND t.{value.value} IS NULL){asked} THEN {literal(field.name)} END")
+        if not lost:
+            return []
+        names = f"list_filter([{', '.join(lost)}], lambda name: name IS NOT NULL)"
+        text = (
+            f"{literal('REQUIRED_FIELD_MISSING' + SEPARATOR + 'Required fields are missing: [')} || "
+            f"array_to_string({names}, ', ') || {literal(']' + SEPARATOR)} || array_to_string({names}, {literal(SEPARATOR)})"
+        )
+        return [f"CASE WHEN len({names}) > 0 THEN {text} END"]
+
+
+def _not_writable(field: Field) -> str:
+    message = (
+        f"Unable to create/update fields: {field.name}. Please check the security settings of this field and verify "
+        "that it is read/write for your profile or permission set."
+    )
+    return error("INVALID_FIELD_FOR_INSERT_UPDATE", literal(message), field.name)

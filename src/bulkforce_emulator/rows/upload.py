@@ -1,0 +1,94 @@
+"""What one batch brings and what becomes of it, in columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Stands between code, message and fields of an error, and between its fields, inside the engine.
+SEPARATOR = "\x1f"
+#: Says "set this field to null" where the format has a null of its own. No document can hold it: it is no character.
+EXPLICIT_NULL = "\ufdd0"
+
+
+class BatchError(Exception):
+    """The batch as a whole cannot be carried out; becomes its `stateMessage`."""
+
+    def __init__(self, message: str, code: str = "InvalidBatch") -> None:
+        super().__init__(f"{code} : {message}")
+        self.code = code
+        self.message = message
+
+    @classmethod
+    def quoted(cls, state_message: str) -> BatchError:
+        """The error whose `stateMessage` is exactly this."""
+        code, _, message = state_message.partition(" : ")
+        return cls(message, code)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The rows of one batch as texts, however they were written."""
+
+    #: By header as sent (`LastName`, `Account.Ext__c`, `Lead:Who.Email`). Null: nothing was given.
+    columns: Mapping[str, pa.StringArray]
+    count: int
+    #: The value that sets null: `#N/A` in CSV.
+    null_mark: str = EXPLICIT_NULL
+    #: Errors that reading found, by row; null where there is none.
+    faults: pa.StringArray | None = None
+    #: Whether a value that does not fit its field fails the batch and not its row (JSON).
+    strict_types: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RowError:
+    """Why a row was refused."""
+
+    status_code: str
+    message: str
+    fields: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, joined: str) -> RowError:
+        code, message, *fields = joined.split(SEPARATOR)
+        return cls(code, message, tuple(field for field in fields if field))
+
+    def __str__(self) -> str:
+        return SEPARATOR.join((self.status_code, self.message, *self.fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """One outcome per row, in upload order."""
+
+    #: The record's id, of failed rows too where one was known.
+    ids: pa.StringArray
+    created: pa.BooleanArray
+    #: Joined errors, null where the row succeeded.
+    errors: pa.StringArray
+
+    @property
+    def count(self) -> int:
+        return len(self.ids)
+
+    @property
+    def failed(self) -> int:
+        return int(self.count - self.errors.null_count)
+
+    def error(self, row: int) -> RowError | None:
+        joined = self.errors[row].as_py()
+        return None if joined is None else RowError.read(joined)
+
+    @classmethod
+    def joined(cls, parts: list[Outcomes]) -> Outcomes:
+        return cls(
+            pa.concat_arrays([part.ids for part in parts]),
+            pa.concat_arrays([part.created for part in parts]),
+            pa.concat_arrays([part.errors for part in parts]),
+        )

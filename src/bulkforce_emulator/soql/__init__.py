@@ -1,0 +1,70 @@
+"""SOQL for an emulated org: text in, DuckDB SQL with parameters out.
+
+The grammar is `grammar.lark`; `parser` reads it into `tree`, `compiler` checks names and types against the schema.
+Only the first query pays for the parser: this module imports none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.soql.errors import SoqlError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bulkforce_emulator.schema import Schema
+    from bulkforce_emulator.soql.query import CompiledQuery
+
+__all__ = ["SoqlError", "check_bulk", "chunk_text", "chunkable", "compile_soql", "has_where"]
+
+
+def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, include_deleted: bool) -> CompiledQuery:
+    """Compile a query.
+
+    Args:
+        text: The SOQL.
+        schema: The objects and fields it may name.
+        now: The moment that TODAY and its like are relative to.
+        user_id: Whose records `USING SCOPE mine` are.
+        include_deleted: Whether deleted records are among the rows (queryAll).
+
+    Raises:
+        SoqlError: The platform would refuse it; the message says where and why, in its words.
+    """
+    from bulkforce_emulator.soql.compiler import compile_query  # noqa: PLC0415 - start-up does not wait for lark
+
+    return compile_query(text, schema, now=now, user_id=user_id, include_deleted=include_deleted)
+
+
+def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str) -> None:
+    """Refuse what REST would answer but a bulk query job does not (section 11 of the reference)."""
+    from bulkforce_emulator.soql import bulk  # noqa: PLC0415
+
+    bulk.check_bulk(compiled, job_object, content_type)
+
+
+def has_where(text: str) -> bool:
+    """Whether the query has a WHERE clause of its own."""
+    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+
+    return parse(text).where is not None
+
+
+def chunkable(text: str) -> bool:
+    """Whether PK chunking splits this query; a query that cannot be read is not split."""
+    from bulkforce_emulator.soql.bulk import is_chunkable  # noqa: PLC0415
+    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+
+    try:
+        return is_chunkable(parse(text))
+    except SoqlError:
+        return False
+
+
+def chunk_text(text: str, low: str, high: str) -> str:
+    """The query with a range of ids added: `low` is in it, `high` is not."""
+    from bulkforce_emulator.soql import bulk  # noqa: PLC0415
+    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+
+    return bulk.chunk_text(parse(text), text, low, high)

@@ -1,0 +1,34 @@
+"""Names of child relationships: `Contacts` of an Account, `Lines__r` of a custom parent.
+
+The schema knows references from the child's side only, so these names follow the platform's habit: the child's
+plural label without blanks, `__r` behind it for custom references, `Child...` in front of it for a reference to the
+same object. A second reference of the same child has no child relationship.
+"""
+
+from bulkforce_emulator.schema import ChildRelationship, Schema, SObject
+
+# References that every object has; the platform gives them no name on the parent's side.
+_UNNAMED = frozenset(("CreatedById", "LastModifiedById", "OwnerId", "MasterRecordId", "ManagerId"))
+
+
+def named_children(schema: Schema, parent: SObject) -> dict[str, ChildRelationship]:
+    """The child relationships of an object by their names."""
+    found: dict[str, ChildRelationship] = {}
+    for relationship in parent.child_relationships:
+        child = schema.sobjects[relationship.child_sobject]
+        reference = child.fields[relationship.field]
+        if relationship.field in _UNNAMED or not reference.createable:
+            continue
+        name = child.label_plural.replace(" ", "")
+        if child.name == parent.name and not reference.custom:
+            name = f"Child{name}"
+        found.setdefault(f"{name}__r" if reference.custom else name, relationship)
+    return found
+
+
+def find_child(schema: Schema, parent: SObject, name: str) -> tuple[str, SObject, str] | None:
+    """The proper name, the child and its reference field of a child relationship, in any letter case."""
+    for proper, relationship in named_children(schema, parent).items():
+        if proper.lower() == name.lower():
+            return proper, schema.sobjects[relationship.child_sobject], relationship.field
+    return None

@@ -1,0 +1,1 @@
+"""The standard objects, as TOML in the form of `schema_files`."""

@@ -1,0 +1,96 @@
+"""The records: one DuckDB table per sObject, named and spelled like it.
+
+Readers get a cursor each and never wait. Writers take turns: `writing()` is one transaction on the
+one connection that writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from bulkforce_emulator.schema import Field, Schema, SObject
+
+_TYPES = {
+    "boolean": "BOOLEAN",
+    "int": "BIGINT",
+    "long": "BIGINT",
+    "double": "DOUBLE",
+    "currency": "DOUBLE",
+    "percent": "DOUBLE",
+    "date": "DATE",
+    "datetime": "TIMESTAMP",
+    "time": "TIME",
+}
+
+
+def quoted(name: str) -> str:
+    """A name as a DuckDB identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def column_type(field: Field) -> str:
+    """The DuckDB type that keeps this field's values."""
+    return _TYPES.get(field.type, "VARCHAR")
+
+
+def first_value(cursor: duckdb.DuckDBPyConnection, sql: str) -> Any:  # noqa: ANN401 - whatever the column holds
+    """The first column of the first row, None without rows. The result is read to its end, which the cursor needs."""
+    rows = cursor.execute(sql).fetchall()
+    return rows[0][0] if rows else None
+
+
+class Store:
+    """Keeps the records of every sObject of a schema."""
+
+    def __init__(self, schema: Schema, database: str = ":memory:") -> None:
+        self._connection = duckdb.connect(database)
+        self._writing = threading.RLock()
+        self._writer = self._connection.cursor()
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for sobject in schema.sobjects.values():
+            self._connection.execute(_create_table(sobject))
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The rows of one SELECT, as they stand now."""
+        with self._connection.cursor() as cursor:
+            return cursor.sql(sql, params=list(parameters)).to_arrow_table()
+
+    @contextmanager
+    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One transaction; an exception rolls it back."""
+        with self._writing:
+            self._writer.begin()
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.rollback()
+                raise
+            self._writer.commit()
+
+    def count(self, sobject: SObject, *, include_deleted: bool = False) -> int:
+        where = "" if include_deleted else ' WHERE NOT "IsDeleted"'
+        return int(self.query(f"SELECT count(*) AS n FROM {quoted(sobject.name)}{where}")["n"][0].as_py())  # noqa: S608
+
+    def close(self) -> None:
+        with self._writing:
+            self._writer.close()
+            self._connection.close()
+
+
+def _create_table(sobject: SObject) -> str:
+    columns = ", ".join(_column(field) for field in sobject.columns)
+    return f"CREATE TABLE IF NOT EXISTS {quoted(sobject.name)} ({columns})"
+
+
+def _column(field: Field) -> str:
+    if field.formula:
+        return f"{quoted(field.name)} {column_type(field)} GENERATED ALWAYS AS ({field.formula}) VIRTUAL"
+    return f"{quoted(field.name)} {column_type(field)}"
