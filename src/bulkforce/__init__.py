@@ -1,41 +1,45 @@
 """bulkforce: any amount of data into and out of Salesforce, exactly once, at wire speed, in constant memory."""
 
-from bulkforce.async_client import AsyncClient
-from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
-from bulkforce.client import Client
-from bulkforce.conversations import Pace
-from bulkforce.errors import (
-    BatchFailed,
-    Error,
-    FormatError,
-    InvalidRequest,
-    JobAborted,
-    JobError,
-    JobFailed,
-    JobNotDone,
-    LimitReached,
-    MissingExtra,
-    NoAnswer,
-    NotAuthenticated,
-    NotFound,
-    NotPermitted,
-    NotSent,
-    OutcomeUnknown,
-    ProtocolError,
-    RefusedError,
-    TransferError,
-    TransportError,
-    Unavailable,
-    UsageError,
-)
-from bulkforce.formats.zip import Attachments
-from bulkforce.protocol.bulk1 import PKChunking
-from bulkforce.protocol.flow import Auth
-from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
-from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transport.base import TLS, Timeouts
-from bulkforce.transport.stream import ResultStream
-from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkforce.async_client import AsyncClient
+    from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
+    from bulkforce.client import Client
+    from bulkforce.conversations import Pace
+    from bulkforce.errors import (
+        BatchFailed,
+        Error,
+        FormatError,
+        InvalidRequest,
+        JobAborted,
+        JobError,
+        JobFailed,
+        JobNotDone,
+        LimitReached,
+        MissingExtra,
+        NoAnswer,
+        NotAuthenticated,
+        NotFound,
+        NotPermitted,
+        NotSent,
+        OutcomeUnknown,
+        ProtocolError,
+        RefusedError,
+        TransferError,
+        TransportError,
+        Unavailable,
+        UsageError,
+    )
+    from bulkforce.formats.zip import Attachments
+    from bulkforce.protocol.bulk1 import PKChunking
+    from bulkforce.protocol.flow import Auth
+    from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
+    from bulkforce.protocol.retry import RetryPolicy
+    from bulkforce.transport.base import TLS, Timeouts
+    from bulkforce.transport.stream import ResultStream
+    from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 __all__ = [
     "TLS",
@@ -86,3 +90,37 @@ __all__ = [
     "UsageError",
     "UsernamePassword",
 ]
+
+# The home of a name is imported when the name is first used: the whole house takes longer than `bulkforce --help` may.
+_HOMES = {
+    "async_client": "AsyncClient",
+    "auth": "BearerToken ClientCredentials JWTBearer RefreshToken UsernamePassword",
+    "client": "Client",
+    "conversations": "Pace",
+    "errors": (
+        "BatchFailed Error FormatError InvalidRequest JobAborted JobError JobFailed JobNotDone LimitReached "
+        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError RefusedError "
+        "TransferError TransportError Unavailable UsageError"
+    ),
+    "formats.zip": "Attachments",
+    "protocol.bulk1": "PKChunking",
+    "protocol.flow": "Auth",
+    "protocol.info": "BatchInfo JobInfo RecordError Result",
+    "protocol.retry": "RetryPolicy",
+    "transport.base": "TLS Timeouts",
+    "transport.stream": "ResultStream",
+    "vocabulary": "BatchState ConcurrencyMode ContentType JobState LineEnding Operation",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+if not TYPE_CHECKING:  # a checker that saw this would believe in every name
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
@@ -14,10 +17,15 @@ from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer.mapping import ColumnMap
+from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+if TYPE_CHECKING:
+    from bulkforce.transfer.sources import Source
 
 
 class AsyncClient:
@@ -143,6 +151,47 @@ class AsyncClient:
     async def wait_for_job(self, job: Job, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
         """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+
+    async def load(
+        self,
+        source: Source,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str,
+        *,
+        external_id: str | None = None,
+        mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
+        concurrency_mode: ConcurrencyMode | str | None = None,
+        workers: int = 4,
+        batch_records: int = limits.BATCH_RECORDS,
+        run_dir: str | Path | None = None,
+        empty_as_null: bool = False,
+        dry_run: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
+        """Load any number of records into an object, each exactly once, and account for every one."""
+        from bulkforce.transfer import load  # only a load needs the engine and SQLite
+
+        options = load.LoadOptions(
+            source=source,
+            object=object,
+            operation=operation,
+            external_id=external_id,
+            mapping=mapping,
+            concurrency_mode=concurrency_mode,
+            workers=workers,
+            batch_records=batch_records,
+            run_dir=run_dir,
+            empty_as_null=empty_as_null,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
+        return await asyncio.to_thread(load.load, load.Sitting.of(self.driver), options)
+
+    async def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
+        """Go on with a load that stopped or died."""
+        from bulkforce.transfer import load  # see above
+
+        return await asyncio.to_thread(load.resume, load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
 
     async def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
@@ -14,10 +16,15 @@ from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer.mapping import ColumnMap
+from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stream import ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+if TYPE_CHECKING:
+    from bulkforce.transfer.sources import Source
 
 
 class Client:
@@ -224,6 +231,93 @@ class Client:
             JobNotDone: The time is over. The org goes on with the job.
         """
         return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+
+    def load(
+        self,
+        source: Source,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str,
+        *,
+        external_id: str | None = None,
+        mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
+        concurrency_mode: ConcurrencyMode | str | None = None,
+        workers: int = 4,
+        batch_records: int = limits.BATCH_RECORDS,
+        run_dir: str | Path | None = None,
+        empty_as_null: bool = False,
+        dry_run: bool = False,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
+        """Load any number of records into an object, each exactly once, and account for every one.
+
+        The source is read once before anything is sent: what no batch may hold is rejected, what is no CSV at all is an error. Then batches are sent,
+        watched and their results fetched side by side. A run that dies at any moment is continued by `resume`.
+
+        Args:
+            source: Path of a file (CSV, JSON, JSON lines, XML, Parquet, Arrow; also ``.gz`` and ``.zst``), ``"-"`` for CSV on standard input, an open
+                binary CSV file, an iterable of mappings or of Arrow record batches, or a data frame (anything with ``__arrow_c_stream__``).
+            object: API name of the object.
+            operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+            external_id: For an upsert: the field that tells which records exist already.
+            mapping: A dict of columns to fields (``None`` drops), or the path of a TOML or ``.sdl`` file.
+            concurrency_mode: ``Parallel`` or ``Serial``.
+            workers: Uploads and downloads at once; the org decides how many batches it runs at once.
+            batch_records: Records in a batch at most, 1 to 10,000.
+            run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv`` and
+                ``report.json`` go there.
+            empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and ``None`` set null.
+            dry_run: Read and plan only; nothing is created.
+            on_progress: Called with a `Progress` at most ten times a second, in this thread.
+
+        Returns:
+            What it came to: ``read = succeeded + failed + unprocessed + rejected``.
+
+        Raises:
+            Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and can be resumed.
+            FormatError: The source cannot be read; nothing was sent.
+            LimitReached: The org does not take that many batches today; nothing was sent.
+            TransferError: The counts do not add up; the error names the batches.
+
+        Example:
+            >>> report = client.load("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP
+            >>> report.succeeded, report.failed, report.unprocessed, report.rejected  # doctest: +SKIP
+            (503, 0, 0, 0)
+        """
+        from bulkforce.transfer import load  # only a load needs the engine and SQLite
+
+        options = load.LoadOptions(
+            source=source,
+            object=object,
+            operation=operation,
+            external_id=external_id,
+            mapping=mapping,
+            concurrency_mode=concurrency_mode,
+            workers=workers,
+            batch_records=batch_records,
+            run_dir=run_dir,
+            empty_as_null=empty_as_null,
+            dry_run=dry_run,
+            on_progress=on_progress,
+        )
+        return load.load(load.Sitting.of(self.driver), options)
+
+    def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
+        """Go on with a load that stopped or died.
+
+        Args:
+            run: The run's id, or its folder.
+            workers: Uploads and downloads at once.
+            on_progress: As in `load`.
+
+        Raises:
+            SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
+            JournalBusy: Another process works on this run; nothing was touched.
+            JournalMismatch: The run belongs to another org, or died before anything was sent.
+            Unsettled: It cannot be known whether the org took a batch, so nothing more is sent.
+        """
+        from bulkforce.transfer import load  # see above
+
+        return load.resume(load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
 
     def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field.

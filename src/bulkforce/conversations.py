@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
-from bulkforce.errors import Facts, JobNotDone, ProtocolError
+from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
 from bulkforce.protocol.bulk1 import Job, ResultIds
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
-from bulkforce.protocol.info import BatchInfo, JobInfo, Result
+from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.vocabulary import ContentType, JobState
 
 DAY_SECONDS: Final = 86_400.0
@@ -24,7 +24,8 @@ NO_RECORDS: Final = b"Records not found for this query"
 """What a CSV result file holds instead of a header when no record was found (seen by many clients)."""
 
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
-BatchResult: TypeAlias = list[Result] | QueryRecords
+BatchResult: TypeAlias = Any
+"""``list[Result]`` or `QueryRecords`. The caller, who made the job, knows which; a union would make every caller prove it to the type checker."""
 
 
 _NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
@@ -73,7 +74,8 @@ def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) 
         info = yield from ask(bulk1.get_batch_info(job, batch_id))
         if info.state.is_final:
             return info
-        yield from _pause(next(pauses), deadline, f"Batch {batch_id} is still {info.state}", job, timeout_seconds)
+        facts = Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
+        yield from _pause(next(pauses), deadline, f"Batch {batch_id} is still {info.state}", facts, timeout_seconds)
 
 
 def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
@@ -89,15 +91,13 @@ def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
         if not waiting:
             return (yield from ask(bulk1.get_job_info(job)))
         what = f"{len(waiting)} of {len(batches)} batches of job {bulk1.job_id(job)} are not done"
-        yield from _pause(next(pauses), deadline, what, job, timeout_seconds)
+        yield from _pause(next(pauses), deadline, what, Facts(job_id=bulk1.job_id(job)), timeout_seconds)
 
 
-def _pause(pause: float, deadline: float, what: str, job: Job, timeout_seconds: float) -> Flow[None]:
+def _pause(pause: float, deadline: float, what: str, facts: Facts, timeout_seconds: float) -> Flow[None]:
     left = deadline - (yield from seconds(Elapsed()))
     if left <= 0:
-        raise JobNotDone(
-            f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", Facts(job_id=bulk1.job_id(job))
-        )
+        raise JobNotDone(f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", facts)
     yield Sleep(min(pause, left))
 
 
@@ -147,10 +147,13 @@ def merge(answers: Sequence[Answer]) -> QueryRecords:
 
 def merge_csv(answers: Sequence[Answer]) -> str:
     """Put CSV result files together under one header; a file without records has none."""
-    filled = [answer for answer in answers if answer.body.strip() not in {NO_RECORDS, b""}]
+    filled = [answer for answer in answers if answer.body.strip() != NO_RECORDS]
     merged: list[bytes] = []
     for answer in filled:
-        head = csv.header(answer.body)
+        try:
+            head = csv.header(answer.body)
+        except FormatError as error:
+            raise ProtocolError(f"A result file is not the CSV it should be: {error}", answer.facts()) from error
         if not merged:
             merged.append(answer.body)
         elif head.names == csv.header(merged[0]).names:

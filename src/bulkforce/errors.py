@@ -89,6 +89,10 @@ class MissingExtra(UsageError, ImportError):
     def __init__(self, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs an extra that is not installed. Do: pip install 'bulkforce[{extra}]'")
         self.extra = extra
+        self.purpose = purpose
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        return type(self), (self.extra, self.purpose)
 
 
 class TransportError(Error):
@@ -217,4 +221,10 @@ class Unsettled(TransferError):
 
 
 class Interrupted(TransferError):
-    """The run was stopped before its end and can be resumed."""
+    """The run was stopped before its end and can be resumed.
+
+    Attributes:
+        report: Where it stands, a `LoadReport`.
+    """
+
+    report: object = None

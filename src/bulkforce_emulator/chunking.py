@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
@@ -19,10 +20,42 @@ DEFAULT_CHUNK_SIZE = 100_000
 _DIGITS = 12
 #: The list of 2026, of those objects that this emulator may know; custom objects are supported, all of them.
 SUPPORTED = frozenset(
-    "Account Asset Campaign CampaignMember Case CaseComment Contact Contract ContentDocument ContentVersion "
-    "EmailMessage Entitlement Event EventRelation FeedItem Individual Lead Note Opportunity OpportunityContactRole "
-    "OpportunityLineItem Order OrderItem Pricebook2 PricebookEntry Product2 Quote QuoteLineItem Task TaskRelation "
-    "User UserRole WorkOrder WorkOrderLineItem".split()
+    [
+        "Account",
+        "Asset",
+        "Campaign",
+        "CampaignMember",
+        "Case",
+        "CaseComment",
+        "Contact",
+        "Contract",
+        "ContentDocument",
+        "ContentVersion",
+        "EmailMessage",
+        "Entitlement",
+        "Event",
+        "EventRelation",
+        "FeedItem",
+        "Individual",
+        "Lead",
+        "Note",
+        "Opportunity",
+        "OpportunityContactRole",
+        "OpportunityLineItem",
+        "Order",
+        "OrderItem",
+        "Pricebook2",
+        "PricebookEntry",
+        "Product2",
+        "Quote",
+        "QuoteLineItem",
+        "Task",
+        "TaskRelation",
+        "User",
+        "UserRole",
+        "WorkOrder",
+        "WorkOrderLineItem",
+    ]
 )
 
 
@@ -101,4 +134,4 @@ def ranges(options: ChunkOptions, sobject: SObject, store: Store) -> list[tuple[
     borders = [*range(first, last + 1, options.chunk_size)] or [first]
     borders.append(borders[-1] + options.chunk_size)
     written = [sobject.key_prefix + to_base62(border, _DIGITS) for border in borders]
-    return list(zip(written[:-1], written[1:], strict=True))
+    return list(pairwise(written))

@@ -70,7 +70,8 @@ def _ids(head: str, first: int, count: int) -> pa.StringArray:
 def _check_characters(significant: NDArray[np.uint8]) -> NDArray[np.uint8]:
     upper = (significant >= ord("A")) & (significant <= ord("Z"))
     groups = upper.reshape(len(significant), 3, 5) * _BITS
-    return _CHECK[groups.sum(axis=2)]
+    checks: NDArray[np.uint8] = _CHECK[groups.sum(axis=2)]
+    return checks
 
 
 def _column(matrix: NDArray[np.uint8]) -> pa.StringArray:

@@ -53,9 +53,7 @@ class Options:
     disable_retry: bool = False
 
 
-def read_request(
-    members: Mapping[str, Any], schema: Schema, settings: Settings, *, api_version: str, options: Options
-) -> JobRequest:
+def read_request(members: Mapping[str, Any], schema: Schema, settings: Settings, *, api_version: str, options: Options) -> JobRequest:
     """Read the jobInfo of a create call.
 
     Raises:
@@ -155,8 +153,7 @@ def _external_id(given: Mapping[str, Any], operation: str, sobject: SObject) -> 
     if field is None or not field.indexed:
         raise ApiError(
             "InvalidJob",
-            f"Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field "
-            f"for {sobject.name}",
+            f"Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {sobject.name}",
         )
     return field
 

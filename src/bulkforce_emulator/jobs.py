@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bulkforce_emulator.clock import Clock
     from bulkforce_emulator.ids import IdSource
     from bulkforce_emulator.job_requests import JobRequest
-    from bulkforce_emulator.rows.upload import Outcomes
     from bulkforce_emulator.schema import Field, SObject
     from bulkforce_emulator.settings import Settings
 
@@ -47,9 +46,10 @@ class Batch:
     milliseconds: int = 0
     #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
     split: bool = False
+    #: Why it must fail, where the request could not even be decoded.
+    fault: str | None = None
     #: Results by id, in order; a data batch has one, without an id that anybody sees.
     results: dict[str, Spooled] = field(default_factory=dict)
-    outcomes: Outcomes | None = None
 
     @property
     def is_final(self) -> bool:
@@ -178,8 +178,7 @@ class Jobs:
         if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
             raise ApiError(
                 "FeatureNotEnabled",
-                "hardDelete operation requires special user profile permission, "
-                "please contact your system administrator",
+                "hardDelete operation requires special user profile permission, please contact your system administrator",
             )
         now = self.now()
         job = Job(self._ids.one("750"), request, self._user_id, now, now)
@@ -245,9 +244,7 @@ class Jobs:
         if not body:
             raise ApiError("ClientInputError", "Unable to find any data to create batch")
         if len(body) > limits.batch_bytes:
-            raise ApiError(
-                "ClientInputError", f"Failed to read request. Exceeded max size limit of {limits.batch_bytes}"
-            )
+            raise ApiError("ClientInputError", f"Failed to read request. Exceeded max size limit of {limits.batch_bytes}")
         request = self.spool.put(body)
         with self.lock:
             # The job may have been closed while the body was put aside.

@@ -43,16 +43,14 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
 #: Section 3.3. A batch that is put back goes from InProgress to Queued again (3.4).
 BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.QUEUED: frozenset({BatchState.IN_PROGRESS, BatchState.NOT_PROCESSED}),
-    BatchState.IN_PROGRESS: frozenset(
-        {BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}
-    ),
+    BatchState.IN_PROGRESS: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}),
     BatchState.COMPLETED: frozenset(),
     BatchState.FAILED: frozenset(),
     BatchState.NOT_PROCESSED: frozenset(),
 }
 
 
-class IllegalMove(RuntimeError):  # noqa: N818 - named for what it is
+class IllegalMove(RuntimeError):
     """A change of state that the tables do not have; a bug of the emulator, never an answer."""
 
 

@@ -88,7 +88,7 @@ class Mishaps:
         """What befalls this batch."""
         struck = None
         with self._lock:
-            planned = []
+            planned: list[tuple[int, int, str | None, Mishap]] = []
             for nth, times, sobject, mishap in self._planned:
                 if sobject is not None and sobject != batch.job.sobject.name:
                     planned.append((nth, times, sobject, mishap))

@@ -66,6 +66,10 @@ class Org:
     def version(self) -> str:
         return f"{self.settings.newest_version:.1f}"
 
+    def batches_used(self) -> int:
+        """How many batches were posted within 24 hours."""
+        return self.limits.daily_batches - self.jobs.batches_left()
+
     def close(self) -> None:
         self.workers.stop()
         self.store.close()
@@ -85,16 +89,12 @@ class Org:
     def delete(self, sobject: str, ids: Sequence[str]) -> Outcomes:
         return self._carry_out("delete", sobject, [{"Id": record_id} for record_id in ids])
 
-    def _carry_out(
-        self, operation: str, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None
-    ) -> Outcomes:
+    def _carry_out(self, operation: str, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
         """The same checks as in a batch; an absent key leaves a field alone, None sets it to null."""
         sobject = self.sobject(name)
         field = None if external_id is None else sobject.field(external_id)
         headers = dict.fromkeys(header for record in records for header in record)
-        columns = {
-            header: pa.array([_text(record, header) for record in records], pa.string()) for header in headers
-        }
+        columns = {header: pa.array([_text(record, header) for record in records], pa.string()) for header in headers}
         order = Order(operation, sobject, self.sessions.user_id, self.clock.now(), field)
         return self.rows.carry_out(order, Upload(columns, len(records)))
 
@@ -121,12 +121,13 @@ class Org:
 
     def _settle_in(self) -> None:
         """The one user and the one organization. An org kept in a file has them already."""
+        if self.count("User") == 0:
+            self._first_records()
+            return
         for sobject in self.schema.sobjects.values():
             newest = self.store.query(f'SELECT max("Id") AS id FROM {quoted(sobject.name)}')["id"][0].as_py()  # noqa: S608
             if newest is not None:
                 self.ids.skip_past(sobject.key_prefix, newest)
-        if self.count("User") == 0:
-            self._first_records()
 
     def _first_records(self) -> None:
         sessions = self.sessions

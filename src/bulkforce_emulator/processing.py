@@ -61,19 +61,24 @@ class Processing:
         """
         began = time.monotonic()
         try:
-            mishap = self._org.mishaps.of_batch(batch)
-            if mishap is not None and mishap.message is not None and mishap.after_rows is None:
-                raise BatchError.quoted(mishap.message)
-            made = self._query(batch) if batch.job.is_query else self._data(batch, mishap)
+            made = self._carry_out(batch)
         except BatchError as problem:
             self._end(batch, BatchState.FAILED, began, linger, str(problem))
             return []
-        except Exception as problem:  # the org goes on, and says so
+        except Exception as problem:  # noqa: BLE001 - the org goes on, and says so
             _log.exception("batch %s", batch.id)
             self._end(batch, BatchState.FAILED, began, linger, f"InternalServerError : {type(problem).__name__}")
             return []
         self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
         return made
+
+    def _carry_out(self, batch: Batch) -> list[Batch]:
+        if batch.fault is not None:
+            raise BatchError.quoted(batch.fault)
+        mishap = self._org.mishaps.of_batch(batch)
+        if mishap is not None and mishap.message is not None and mishap.after_rows is None:
+            raise BatchError.quoted(mishap.message)
+        return self._query(batch) if batch.job.is_query else self._data(batch, mishap)
 
     def _end(
         self,
@@ -88,7 +93,7 @@ class Processing:
         if linger is not None:
             spent = linger(batch.processed, spent)
         with jobs.lock:
-            batch.milliseconds = max(1, int(max(time.monotonic() - began, linger) * 1000))
+            batch.milliseconds = max(1, int(spent * 1000))
             batch.message = message
             batch.modified = batch.job.modified = jobs.now()
             move_batch(batch, state)

@@ -114,11 +114,7 @@ class SObject:
 
     @cached_property
     def _by_relationship(self) -> dict[str, Field]:
-        return {
-            field.relationship_name.lower(): field
-            for field in self.fields.values()
-            if field.relationship_name is not None
-        }
+        return {field.relationship_name.lower(): field for field in self.fields.values() if field.relationship_name is not None}
 
     def field(self, name: str) -> Field | None:
         """The field of that name, in any letter case."""

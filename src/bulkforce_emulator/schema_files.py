@@ -155,9 +155,7 @@ def _from_line(line: str, name: str) -> dict[str, Any]:
         if key in _WORDS and not value:
             attributes |= _WORDS[key]
         elif key in {"default", "relationship", "label", "compound"}:
-            attributes[{"relationship": "relationship_name", "compound": "compound_field_name"}.get(key, key)] = (
-                value.strip('"')
-            )
+            attributes[{"relationship": "relationship_name", "compound": "compound_field_name"}.get(key, key)] = value.strip('"')
         else:
             raise SchemaError(f"{name}: {word!r} is no property of a field")
     return attributes

@@ -48,10 +48,12 @@ class Settings:
     #: 1: whether `Authorization: Bearer` is taken instead of X-SFDC-Session.
     bearer_accepted: bool = False
     #: 2: statuses of unknown paths and methods; the code is InvalidUrl.
-    unknown_path_status: int = 404
+    unknown_path_status: int = 400
     wrong_method_status: int = 405
     #: 4: whether X-PrettyPrint spreads JSON over lines.
     pretty_print: bool = True
+    #: 5: the code for a jobInfo that cannot be read (message: Unable to parse Job).
+    unreadable_job_code: str = "InvalidJob"
     #: 5: what an unknown element of a jobInfo does.
     unknown_element: Literal["refuse", "ignore"] = "refuse"
     #: 8: whether a closed job whose batches have all ended can still be aborted.
@@ -95,5 +97,9 @@ class Settings:
     hard_delete_permission: bool = True
     #: Same key twice in one upsert batch: the first row is carried out, later ones fail (or all of them fail).
     duplicate_key_fails_all: bool = False
+    #: 1.3: versions up to this one are answered with a `Warning` header.
+    retiring_version: float | None = None
+    #: Answers go out chunked, as in the one recording that shows headers; else with their length.
+    chunked_answers: bool = True
     #: Sent as `Sforce-Limit-Info`; not documented for this API, so off.
     limit_info_header: bool = False

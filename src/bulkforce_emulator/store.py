@@ -55,8 +55,7 @@ class Store:
         self._writing = threading.RLock()
         self._writer = self._connection.cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
-        for sobject in schema.sobjects.values():
-            self._connection.execute(_create_table(sobject))
+        self._connection.execute("; ".join(map(_create_table, schema.sobjects.values())))
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of one SELECT, as they stand now."""

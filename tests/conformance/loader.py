@@ -162,6 +162,11 @@ class Conversation:
         return [step for step in self.steps if isinstance(step, Exchange)]
 
     @property
+    def needs_own_org(self) -> bool:
+        """What a query finds depends on what others left behind, and a setup changes the org."""
+        return bool(self.setup) or any("/result/" in step.request.path for step in self.exchanges)
+
+    @property
     def for_emulator(self) -> bool:
         return any(step.emulator for step in self.exchanges)
 
@@ -192,6 +197,7 @@ def _exchange(table: dict[str, Any], whole: Table) -> Exchange | Start:
     return Exchange(request=request, answer=answer, calls=calls, emulator=emulator, awaits=awaits, **facts, **table)
 
 
+@cache
 def load(path: Path) -> Conversation:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     steps = [_exchange(step, table) for step in table["exchange"]]

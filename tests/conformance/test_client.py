@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
@@ -28,13 +29,63 @@ def server() -> Iterator[ScriptedServer]:
         yield server
 
 
+class Blocking:
+    """The asynchronous client, called as the other one is."""
+
+    def __init__(self, client: bulkforce.AsyncClient, runner: asyncio.Runner) -> None:
+        self._client = client
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        method = getattr(self._client, name)
+        return lambda **arguments: self._runner.run(_awaited(method(**arguments)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.close())
+
+
+async def _awaited(returning: Awaitable[object]) -> object:
+    returned = await returning
+    if not hasattr(returned, "__aiter__"):
+        return returned
+    stream: Any = returned
+    async with stream:
+        return b"".join([block async for block in stream])
+
+
+Client: TypeAlias = bulkforce.Client | Blocking
+Connect: TypeAlias = Callable[[str, bulkforce.Auth], Client]
+
+
+@pytest.fixture(scope="module", params=["sync", "async"])
+def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
+    """Make a client of either kind."""
+    once = bulkforce.RetryPolicy(attempts=1)
+    if request.param == "sync":
+        yield lambda url, auth: bulkforce.Client(url, auth=auth, version="66.0", retry=once)
+        return
+    with asyncio.Runner() as runner:
+        yield lambda url, auth: Blocking(bulkforce.AsyncClient(url, auth=auth, version="66.0", retry=once), runner)
+
+
+@pytest.fixture(scope="module")
+def client(server: ScriptedServer, connect: Connect) -> Iterator[Client]:
+    """One for all conversations: a client is meant to be kept."""
+    with connect(server.url, bulkforce.BearerToken(TOKEN)) as client:
+        yield client
+
+
 @dataclass
 class Playing:
     """One conversation with one client: what the placeholders stand for, and the jobs that the client knows."""
 
     conversation: Conversation
     server: ScriptedServer
-    client: bulkforce.Client
+    connect: Connect
+    client: Client
     values: Values
     jobs: dict[str, bulkforce.JobInfo] = field(default_factory=dict)
 
@@ -43,7 +94,12 @@ class Playing:
         given = start.given
         answer = given.opened()
         self.server.tell([Told.from_data(answer, self.values.fill(answer.body or ""))])
-        job = self.client.create_job(given.operation, given.object, given.content_type, external_id_field=given.external_id_field_name)
+        job: Any = self.client.create_job(
+            operation=given.operation,
+            object=given.object,
+            content_type=given.content_type,
+            external_id_field=given.external_id_field_name,
+        )
         self.jobs[given.placeholder("job")] = job
 
     def call(self, exchange: Exchange, call: Call) -> None:
@@ -66,12 +122,12 @@ class Playing:
         for asked, each in zip(self.server.asked, played, strict=True):
             self._check_request(each.request, asked, where)
 
-    def _caller(self, call: Call) -> AbstractContextManager[bulkforce.Client]:
+    def _caller(self, call: Call) -> AbstractContextManager[Client]:
         """The conversation's own client, or one that logs in as the call says."""
         if call.auth is None:
             return nullcontext(self.client)
         auth = {name: self.values.fill(value) for name, value in call.auth.items()}
-        return _client(self.server, getattr(bulkforce, auth.pop("kind"))(**auth))
+        return self.connect(self.server.url, getattr(bulkforce, auth.pop("kind"))(**auth))
 
     def _job_of(self, exchange: Exchange) -> str:
         text = (exchange.answer.sample or exchange.answer.body or "") + exchange.request.path
@@ -186,18 +242,13 @@ def _parsed(body: str, request: Request) -> object:
     return [(local_name(element), (element.text or "").strip()) for element in ET.fromstring(body).iter()]
 
 
-def _client(server: ScriptedServer, auth: bulkforce.Auth) -> bulkforce.Client:
-    return bulkforce.Client(server.url, auth=auth, version="66.0", retry=bulkforce.RetryPolicy(attempts=1))
-
-
 @pytest.mark.parametrize("conversation", [conv for conv in conversations() if conv.for_client], ids=lambda conversation: conversation.name)
-def test_client_asks_and_understands(conversation: Conversation, server: ScriptedServer) -> None:
+def test_client_asks_and_understands(conversation: Conversation, server: ScriptedServer, connect: Connect, client: Client) -> None:
     values = Values({"session": TOKEN, "base_url": server.url})
-    with _client(server, bulkforce.BearerToken(TOKEN)) as client:
-        playing = Playing(conversation, server, client, values)
-        for step in conversation.steps:
-            if isinstance(step, Start):
-                playing.start(step)
-                continue
-            for call in step.calls:
-                playing.call(step, call)
+    playing = Playing(conversation, server, connect, client, values)
+    for step in conversation.steps:
+        if isinstance(step, Start):
+            playing.start(step)
+            continue
+        for call in step.calls:
+            playing.call(step, call)

@@ -6,7 +6,8 @@ import gzip
 import http.client
 import re
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -38,7 +39,7 @@ class Conversing:
             headers["X-SFDC-Session"] = self.values.fill(request.session)
         if request.chunked:
             headers["Transfer-Encoding"] = "chunked"
-        sent = (body[start : start + 7] for start in range(0, len(body), 7)) if request.chunked else body or None
+        sent = (body[start : start + 50] for start in range(0, len(body), 50)) if request.chunked else body or None
         if request.method == "POST" and not body:
             headers["Content-Length"] = "0"
         path = self.values.fill(request.path)
@@ -56,6 +57,15 @@ class Conversing:
             text += request.repeat["text"] * request.repeat["times"]
         body = text.encode()
         return gzip.compress(body, mtime=0) if request.gzip else body
+
+    def play(self, step: Exchange | Start) -> None:
+        if step.awaits:
+            self.wait(step.awaits)
+        if isinstance(step, Exchange):
+            self.exchange(step.name, step.request, step.answer)
+            return
+        for request, expected in step.given.requests():
+            self.exchange(f"given {step.given.operation}", request, expected)
 
     def exchange(self, name: str, request: Request, expected: Expected) -> None:
         status, headers, body = self.send(request)
@@ -86,43 +96,50 @@ class Conversing:
 
 
 @contextmanager
-def org_of(conversation: Conversation, values: Values) -> Iterator[Emulator]:
+def own_org(conversation: Conversation, values: Values, closing: ThreadPoolExecutor) -> Iterator[Emulator]:
     """An org as the conversation's setup wants it."""
     setup = conversation.setup
     schema: dict[str, Any] = {}
     for field in setup.get("fields", ()):
         described = {name: value for name, value in field.items() if name not in {"object", "name"}}
         schema.setdefault(field["object"], {"fields": {}})["fields"][field["name"]] = described
-    pace = Pace.manual() if setup.get("hold") else Pace.timed()
-    with Emulator(schema=schema or None, pace=pace) as org:
+    org = Emulator(schema=schema or None, pace=Pace.manual() if setup.get("hold") else Pace.timed()).start()
+    try:
         for record in setup.get("records", ()):
             (values.known[f"id.{record['as']}"],) = org.insert(record["object"], [record["values"]])
-        values.known["session"] = org.session_id
-        values.known |= {name: str(getattr(org, name)) for name in OF_THE_ORG}
         if setup.get("expired_session"):
             org.expire_sessions()
+        yield org
+    finally:
+        closing.submit(org.stop)
+
+
+@pytest.fixture(scope="module")
+def closing() -> Iterator[ThreadPoolExecutor]:
+    """To stop an org takes longer than most conversations; the next one need not wait for it."""
+    with ThreadPoolExecutor() as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def shared_org() -> Iterator[Emulator]:
+    with Emulator() as org:
         yield org
 
 
 @pytest.mark.parametrize(
     "conversation", [conv for conv in conversations() if conv.for_emulator], ids=lambda conversation: conversation.name
 )
-def test_emulator_accepts_and_answers(conversation: Conversation) -> None:
+def test_emulator_accepts_and_answers(conversation: Conversation, shared_org: Emulator, closing: ThreadPoolExecutor) -> None:
     values = Values()
-    with org_of(conversation, values) as org:
+    own = conversation.needs_own_org
+    with own_org(conversation, values, closing) if own else nullcontext(shared_org) as org:
+        values.known |= {name: str(getattr(org, name)) for name in OF_THE_ORG}
+        values.known["session"] = org.session_id
         conversing = Conversing(org, values)
-        for step in conversation.steps:
-            if not step.emulator:
-                continue
-            if step.awaits:
-                conversing.wait(step.awaits)
-            _play(conversing, step)
-        conversing.connection.close()
-
-
-def _play(conversing: Conversing, step: Exchange | Start) -> None:
-    if isinstance(step, Exchange):
-        conversing.exchange(step.name, step.request, step.answer)
-        return
-    for request, expected in step.given.requests():
-        conversing.exchange(f"given {step.given.operation}", request, expected)
+        try:
+            for step in conversation.steps:
+                if step.emulator:
+                    conversing.play(step)
+        finally:
+            conversing.connection.close()

@@ -164,10 +164,14 @@ def _opened(content: object) -> Body:
 
 def _read(file: BinaryIO) -> bytes:
     # One byte more than is allowed tells that there is more, whatever there is.
-    content = file.read(limits.BATCH_BYTES + len(csv.BOM) + 1)
-    if not isinstance(content, bytes):
-        raise UsageError("The file is open as text; open it in binary mode ('rb')")
-    return content
+    content, left = [], limits.BATCH_BYTES + len(csv.BOM) + 1
+    # Pipes and sockets give less than they are asked for.
+    while left > 0 and (block := file.read(left)):
+        if not isinstance(block, bytes):
+            raise UsageError("The file is open as text; open it in binary mode ('rb')")
+        content.append(block)
+        left -= len(block)
+    return b"".join(content)
 
 
 def _file_body(path: Path) -> Body:

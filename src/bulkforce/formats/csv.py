@@ -27,13 +27,17 @@ assert 2 * BLOCK_BYTES <= limits.FIELD_CHARACTERS
 LONGEST_RECORD_BYTES: Final = 16_000_000
 """A "record" longer than this is an unclosed quote: 400,000 characters of four bytes, quoted and doubled, are fewer."""
 
+LONGEST_HEADER_BYTES: Final = 2_000_000
+"""5,000 names of fields, with those of their parents, are far less."""
+
 NULL: Final = "#N/A"
 BOM: Final = b"\xef\xbb\xbf"
 
 _SHAPE: Final = bytes(c if c in b',"\r\n' else ord("x") for c in range(256))
 _QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*(?:"|\Z)|\r\n?|\n')
 _QUOTED_OR_COMMA: Final = re.compile(rb'"[^"]*(?:"|\Z)|,')
-_VALUE: Final = re.compile(rb'(?:"(?:[^"]|"")*"|[^"]*)\Z')
+# Possessive: a value of some megabytes must not be remembered byte by byte, to go back on.
+_VALUE: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"]*+)\Z')
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
     carry, stretched = b"", False
     for block in blocks:
         content = carry + block if carry else block
-        cut, skeleton = _whole_records(content)
+        cut, skeleton = (_end_of_stretched(block, carry), b"") if stretched else _whole_records(content)
         if cut:
             yield _unit(start, content[:cut], skeleton, columns, suspect=stretched)
             start, carry, stretched = start + cut, content[cut:], False
@@ -92,6 +96,13 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
         if carry.count(b'"') % 2:
             raise FormatError("The file ends inside a quoted value: a quote that opens in this record is never closed", byte=start)
         yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, suspect=True)
+
+
+def _end_of_stretched(block: bytes, carry: bytes) -> int:
+    """Find where the last whole record ends in ``carry + block``, without a second look at what is carried: it has no end in it."""
+    seam = b'"' if carry.count(b'"') % 2 else carry[-1:].strip(b'"')
+    cut, _ = _whole_records(seam + block)
+    return cut + len(carry) - len(seam) if cut else 0
 
 
 def _whole_records(content: bytes) -> tuple[int, bytes]:
@@ -135,7 +146,7 @@ def records(unit: Unit, columns: int) -> Iterator[Record]:
         FormatError: A quote stands where none may be: what is a record and what is not cannot be told from here on.
     """
     begin = 0
-    for raw in _lines(unit.content):
+    for raw in lines(unit.content):
         end = begin + len(raw)
         stripped = raw.rstrip(b"\r\n") if not raw.endswith(b'"') else raw
         if stripped:
@@ -143,7 +154,8 @@ def records(unit: Unit, columns: int) -> Iterator[Record]:
         begin = end
 
 
-def _lines(content: bytes) -> Iterator[bytes]:
+def lines(content: bytes) -> Iterator[bytes]:
+    """Cut whole records apart, line ends kept, blank lines included."""
     begin = 0
     for match in _QUOTED_OR_LINE_END.finditer(content):
         if match[0][:1] != b'"':
@@ -222,7 +234,7 @@ def header(content: bytes) -> Header:
         FormatError: There is none; a name is missing or stands twice.
     """
     bom = len(BOM) if content.startswith(BOM) else 0
-    line = next(_lines(content[bom:]), b"")
+    line = next(lines(content[bom:]), b"")
     raw = line.rstrip(b"\r\n")
     if not raw.strip():
         raise FormatError("The content has no header: the first line names the fields")
@@ -262,8 +274,10 @@ def measure(blocks: Iterable[bytes]) -> Measure:
     start = b""
     for block in source:
         start += block
-        if _whole_records(start)[0] or len(start) > LONGEST_RECORD_BYTES:
+        if _whole_records(start)[0]:
             break
+        if len(start) > LONGEST_HEADER_BYTES:
+            raise FormatError("The header does not end; a quote is not closed in it, or there are no lines")
     head = header(start)
     columns, count, characters = len(head.names), 0, len(head.raw)
     for unit in units(_chain(start[head.end :], source), columns, head.end):
@@ -323,7 +337,10 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(names)
     writer.writerows([row.get(name, "") for name in names] for row in flat)
-    return text.getvalue().encode()
+    try:
+        return text.getvalue().encode()
+    except UnicodeEncodeError as error:
+        raise FormatError("A value has half a surrogate pair, which UTF-8 cannot carry") from error
 
 
 def _flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:

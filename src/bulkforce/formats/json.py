@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from math import isfinite
 
 import orjson
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
-from bulkforce.formats.values import Value, date_time, number, text_of
+from bulkforce.formats.values import NO_NUMBER, Value, date_time, number, text_of
 from bulkforce.protocol import limits
 
 
@@ -27,25 +28,24 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     for place, row in enumerate(listed, 1):
         if not isinstance(row, Mapping):
             raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
-        # orjson would write NaN as null, and null changes the field.
-        for name, value in row.items():
-            if isinstance(value, float):
-                _check_number(value, place, name)
+        _check_numbers(row, place)
     try:
         return orjson.dumps(listed, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
     except orjson.JSONEncodeError as error:
         raise FormatError(f"A record cannot be written as JSON: {error.__cause__ or error}") from error
 
 
-def _check_number(value: float, place: int, name: str) -> None:
-    try:
-        number(value)
-    except FormatError as error:
-        raise FormatError(error.text, row=place, column=name) from error
+def _check_numbers(row: Mapping[str, Value], place: int) -> None:
+    """Refuse NaN and infinity: orjson would write them as null, and null changes the field."""
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            _check_numbers(value, place)
+        elif isinstance(value, float) and not isfinite(value):
+            raise FormatError(NO_NUMBER, row=place, column=name)
 
 
 def _default(value: object) -> object:
-    if isinstance(value, Decimal):
+    if isinstance(value, (Decimal, float)):
         # A fragment keeps every digit; a float would not.
         return orjson.Fragment(number(value))
     if isinstance(value, datetime):
@@ -74,7 +74,10 @@ def measure(content: bytes) -> Measure:
             raise FormatError(f"A record is a JSON object, not {_kind(record)}", row=place)
         if len(record) > limits.RECORD_FIELDS:
             raise FormatError(f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(record):,}", row=place)
-        problem = too_long([len(text) for text in _texts(record)])
+        try:
+            problem = too_long([len(text) for text in _texts(record)])
+        except RecursionError as error:
+            raise FormatError("A record has parents in parents without end", row=place) from error
         if problem:
             raise FormatError(f"A record does not fit: {problem}", row=place)
     return Measure(len(value), len(content) if content.isascii() else len(content.decode()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from uuid import UUID
 
 from bulkforce.errors import FormatError
@@ -17,6 +17,8 @@ Value: TypeAlias = object
 """``str``, ``bool``, ``int``, ``float``, ``Decimal``, ``date``, ``datetime``, ``time``, ``bytes`` (base64), ``UUID``, ``None``; or a
 mapping: the parent record by an external id, as in ``{"Account": {"Ext__c": "A-1"}}``."""
 
+NO_NUMBER: Final = "NaN and infinity are no numbers to Salesforce; use None for a missing value"
+
 
 def date_time(value: datetime) -> str:
     """Write a date-time in UTC with milliseconds; one without a zone is taken as UTC.
@@ -24,8 +26,17 @@ def date_time(value: datetime) -> str:
     >>> date_time(datetime(2026, 2, 12, 15, 43, 48, 123456))
     '2026-02-12T15:43:48.123Z'
     """
+    if value != value:  # noqa: PLR0124  (the NaT of pandas is a datetime, and not equal to itself)
+        raise FormatError("NaT is no date-time to Salesforce; use None for a missing value")
     aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return aware.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def time_of_day(value: time) -> str:
+    """Write a time in UTC with milliseconds; one without a zone is taken as UTC, and one of another zone is none without a date."""
+    if value.utcoffset():
+        raise FormatError("A time of day is written in UTC; give it in UTC")
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def text_of(value: Value) -> str:
@@ -47,7 +58,7 @@ def text_of(value: Value) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, time):
-        return value.isoformat(timespec="milliseconds") + "Z"
+        return time_of_day(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(value).decode()
     if isinstance(value, UUID):
@@ -57,6 +68,7 @@ def text_of(value: Value) -> str:
 
 def number(value: float | Decimal) -> str:
     """Write a number in full; infinities and NaN are none."""
-    if not (Decimal("-Infinity") < Decimal(value) < Decimal("Infinity") if value == value else False):  # noqa: PLR0124
-        raise FormatError("NaN and infinity are no numbers to Salesforce; use None for a missing value")
-    return repr(value) if isinstance(value, float) else str(value)
+    if not Decimal(value).is_finite():
+        raise FormatError(NO_NUMBER)
+    # The floats of numpy have a repr of their own.
+    return float.__repr__(value) if isinstance(value, float) else str(value)

@@ -32,17 +32,20 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
         if not isinstance(row, Mapping):
             raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
         _fill(ET.SubElement(root, "sObject"), row, place)
-    return _document(ET.tostring(root, encoding="unicode"))
+    return _document(root)
 
 
 def encode_element(element: ET.Element) -> bytes:
     """Write an element tree: an ``sObjects`` element as it is."""
-    return _document(ET.tostring(element, encoding="unicode"))
+    return _document(element)
 
 
-def _document(text: str) -> bytes:
-    # A parser reads a bare CR as LF; as a reference it stays a CR.
-    return (PROLOG + text.replace("\r", "&#13;")).encode()
+def _document(root: ET.Element) -> bytes:
+    try:
+        # A parser reads a bare CR as LF; as a reference it stays a CR.
+        return (PROLOG + ET.tostring(root, encoding="unicode").replace("\r", "&#13;")).encode()
+    except (TypeError, UnicodeEncodeError) as error:
+        raise FormatError(f"The records cannot be written as XML: {error}") from error
 
 
 def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
@@ -121,7 +124,8 @@ def measure(blocks: Iterable[bytes]) -> Measure:
         FormatError: It is not; says where.
     """
     counter = _Counter()
-    parser = ET.XMLParser(target=counter)
+    # The org is told that it is UTF-8, whatever the document declares.
+    parser = ET.XMLParser(target=counter, encoding="utf-8")
     characters = 0
     try:
         for block in blocks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,12 +50,20 @@ def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> byte
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, REQUEST, request)
         for name, content in files.items():
-            if name == REQUEST or name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            # An empty part is a path from the root, or a directory, or no name at all.
+            if name == REQUEST or "\\" in name or {"", ".", ".."} & set(name.split("/")):
                 raise UsageError(f"A file in a zip batch cannot be named {name!r}")
-            if not isinstance(content, bytes) and Path(content).stat().st_size > limits.ZIP_UNPACKED_BYTES:
-                raise FormatError(f"The file {name!r} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked")
-            _write(archive, name, content if isinstance(content, bytes) else Path(content).read_bytes())
+            _write(archive, name, content if isinstance(content, bytes) else _read(name, Path(content)))
     return packed.getvalue()
+
+
+def _read(name: str, path: Path) -> bytes:
+    try:
+        if path.stat().st_size > limits.ZIP_UNPACKED_BYTES:
+            raise FormatError(f"The file {name!r} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked")
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"The file {path} cannot be read: {error.strerror}") from error
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
@@ -79,7 +88,7 @@ def request_of(file: BinaryIO, length: int) -> bytes:
             if REQUEST not in archive.namelist():
                 raise FormatError(f"The zip has no {REQUEST} at its root; is everything wrapped in a folder?")
             return archive.read(REQUEST)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise FormatError(f"The content is no readable zip: {error}") from error
 
 

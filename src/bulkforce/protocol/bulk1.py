@@ -16,6 +16,7 @@ from xml.etree.ElementTree import Element
 from bulkforce.errors import ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_csv, wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
+from bulkforce.protocol.faults import describe
 from bulkforce.protocol.info import BatchInfo, JobInfo, Result
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
@@ -85,6 +86,10 @@ class JobSettings:
             raise UsageError(f"pk_chunking goes with query and queryAll only, not with {self.operation}")
         if self.pk_chunking and self.pk_chunking.size is not None and not 1 <= self.pk_chunking.size <= limits.CHUNK_SIZE:
             raise UsageError(f"A PK chunk size is 1 to {limits.CHUNK_SIZE:,}, not {self.pk_chunking.size:,}")
+        if self.pk_chunking and not all(
+            re.fullmatch(r"\w*", text or "", re.ASCII) for text in (self.pk_chunking.parent, self.pk_chunking.start_row)
+        ):
+            raise UsageError("The parent of a PK chunking is the name of an object, and its start_row a record id")
         if self.operation.is_query and self.content_type.is_zip:
             raise UsageError(f"A query job has content type CSV, JSON or XML, not {self.content_type}")
 
@@ -195,7 +200,7 @@ def get_all_batches(job: Job) -> Exchange[list[BatchInfo]]:
 
 def get_batch_request(job: Job, batch_id: str) -> Exchange[bytes]:
     """Read back what was sent."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/request", lambda answer: answer.body, batch_id)
+    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/request", lambda answer: _content(answer).body, batch_id)
 
 
 def get_batch_result(job: Job, batch_id: str) -> Exchange[list[Result] | ResultIds]:
@@ -205,7 +210,7 @@ def get_batch_result(job: Job, batch_id: str) -> Exchange[list[Result] | ResultI
 
 def get_raw_result(job: Job, batch_id: str) -> Exchange[Answer]:
     """Fetch the results of a data batch as they are on the wire."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", lambda answer: answer, batch_id)
+    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", _content, batch_id)
 
 
 def get_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Stream]:
@@ -218,7 +223,7 @@ def get_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Stream
 def get_whole_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Answer]:
     """Fetch one result file of a query batch, whole."""
     path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
-    return _get(job, path, lambda answer: answer, batch_id)
+    return _get(job, path, _content, batch_id)
 
 
 def create_spec(job: Job, mapping_csv: str) -> Exchange[None]:
@@ -241,7 +246,7 @@ def create_spec(job: Job, mapping_csv: str) -> Exchange[None]:
         job_id=job_id(job),
     )
     # Sending the same spec twice sets the same spec, but whether the org accepts a second one is not known.
-    return Exchange(request, lambda _answer: None, Replay.AFTER_RECONCILING)
+    return Exchange(request, _done, Replay.AFTER_RECONCILING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +265,8 @@ def _segment(thing: Job, what: str) -> str:
     text = job_id(thing)
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"The {what} id is missing: {text!r}")
+    if text in {".", ".."}:
+        raise UsageError(f"{text!r} is no {what} id")
     return quote(text, safe="")
 
 
@@ -309,7 +316,22 @@ def _results(answer: Answer) -> list[Result] | ResultIds:
     return ResultIds(tuple(wire_xml.result_ids(root)))
 
 
+def _content(answer: Answer) -> Answer:
+    """Pass an answer that is not read here, unless it is a page, which is never the org's content."""
+    if answer.media_type == "text/html":
+        raise ProtocolError(f"The answer is not the org's: {describe(answer)}", answer.facts())
+    return answer
+
+
+def _done(answer: Answer) -> None:
+    _content(answer)
+
+
 def _stream(answer: Answer) -> Stream:
-    if answer.stream is None:  # pragma: no cover  (drivers stream what asks for it)
-        raise ProtocolError("The answer was not streamed", answer.facts())
+    assert answer.stream is not None
+    try:
+        _content(answer)
+    except ProtocolError:
+        answer.stream.close()
+        raise
     return answer.stream

@@ -83,8 +83,8 @@ def refusal(answer: Answer) -> RefusedError:
 def describe(answer: Answer) -> str:
     """Say what a body that was not expected looks like, without quoting records."""
     body = answer.body[:4_096].lstrip()
-    what = f"{answer.media_type or 'untyped'} body of {len(answer.body)} bytes"
-    if not body:
+    what = f"{answer.media_type or 'untyped'} body" + ("" if answer.stream else f" of {len(answer.body)} bytes")
+    if not body and not answer.stream:
         return "an empty body"
     if body[:1] == b"<" and (title := re.search(rb"<title[^>]*>([^<]{1,120})", body, re.IGNORECASE)):
         what += f", a page titled {title[1].decode('utf-8', 'replace').strip()!r}"

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
-from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, RefusedError, TransportError
+from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, RefusedError, TransportError, Unavailable
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
 from bulkforce.protocol.faults import refusal
 from bulkforce.protocol.retry import RetryPolicy
@@ -147,7 +147,11 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
             # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
             renewed = True
-            credentials = yield from authenticate(stale=credentials)
+            try:
+                credentials = yield from authenticate(stale=credentials)
+            except NotAuthenticated as error:
+                # Where there is nothing to renew with, the org's own refusal says most.
+                raise (fault if error.status is None else error) from cause
             continue
         pause = stubborn.pause(fault, attempt)
         if pause is None:
@@ -163,8 +167,8 @@ def _what_it_means(fault: TransportError | RefusedError, exchange: Exchange[obje
     """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
     if exchange.replay is Replay.FREELY:
         return fault
-    # A gateway's 5xx may come after the org has acted: evidence is missing that any of them is safe to repeat.
-    acted = isinstance(fault, NoAnswer) or (fault.status is not None and fault.status >= 500)
+    # A gateway's 5xx may come after the org has acted, and so may a time-out told with HTTP 400: evidence is missing that any is safe to repeat.
+    acted = isinstance(fault, (NoAnswer, Unavailable)) or (fault.status is not None and fault.status >= 500)
     if not acted:
         return fault
     what = fault.args[0].partition(" [")[0]

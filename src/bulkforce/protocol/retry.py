@@ -34,7 +34,7 @@ class RetryPolicy:
         """
         if attempt >= self.attempts or not is_passing(fault):
             return None
-        pause = min(self.first_seconds * 2.0 ** (attempt - 1), self.longest_seconds)
+        pause = min(self.first_seconds * 2.0 ** min(attempt - 1, 60), self.longest_seconds)
         asked = fault.retry_after_seconds if isinstance(fault, (LimitReached, Unavailable)) else None
         if asked is None:
             return pause

@@ -29,7 +29,8 @@ def camel(name: str) -> str:
 
 def _time(value: object) -> datetime:
     # XML has 2026-02-12T15:43:48.000Z, JSON 2016-03-15T06:25:24.000+0000.
-    return datetime.fromisoformat(str(value)).astimezone(UTC)
+    time = datetime.fromisoformat(str(value))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _flag(value: object) -> bool:
@@ -69,7 +70,7 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
             ours, read = plan[name]
             try:
                 known[ours] = read(value)
-            except (ValueError, KeyError) as error:
+            except (ValueError, KeyError, OverflowError) as error:
                 raise ProtocolError(
                     f"The org's {kind.__name__} has a {name} that the protocol does not know: {str(value)[:80]!r}",
                     answer.facts(),

@@ -43,8 +43,13 @@ def record_error(text: str) -> RecordError:
     >>> record_error("REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --")
     RecordError(status_code='REQUIRED_FIELD_MISSING', message='Required fields are missing: [LastName]', fields=('LastName',))
     """
-    code, colon, rest = text.removesuffix("--").partition(":")
+    code, colon, rest = text.partition(":")
     if not colon:
         return RecordError("", text)
-    message, colon, fields = rest.rpartition(":")
-    return RecordError(code, message, tuple(fields.split())) if colon else RecordError(code, rest.strip())
+    message, colon, fields = rest.removesuffix("--").rpartition(":")
+    # Without the mark at its end, what stands behind the last colon is no list of fields.
+    return (
+        RecordError(code, message, tuple(fields.split()))
+        if colon and rest.endswith("--")
+        else RecordError(code, rest.removesuffix("--").strip())
+    )

@@ -31,7 +31,8 @@ def parse(content: bytes | str) -> ET.Element:
     Raises:
         ValueError: It has a DOCTYPE or is not well-formed.
     """
-    parser = ET.XMLParser(target=_Builder())
+    # All documents of this API are UTF-8, whatever they declare.
+    parser = ET.XMLParser(target=_Builder(), encoding="utf-8")
     try:
         parser.feed(content)
         root: ET.Element = parser.close()

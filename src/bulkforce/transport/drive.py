@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 from bulkforce.errors import UsageError
 from bulkforce.protocol import limits
@@ -44,6 +47,7 @@ class Driver:
         headers: Sent with every request.
         sleep: Waits that many seconds.
         chance: Gives numbers from 0 to 1.
+        calls: Requests made so far; each counts against the org's daily API calls.
     """
 
     transport: Transport
@@ -54,7 +58,9 @@ class Driver:
     headers: dict[str, str]
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock_of_calls: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
 
     def run(self, flow: Flow[T]) -> T:
@@ -91,16 +97,23 @@ class Driver:
         except (_Done, StopIteration) as done:
             return cast("T", done.value)
         finally:
-            flow.close()
+            # When the call is cancelled, a worker thread may be inside the flow; it comes to its end by itself.
+            with suppress(ValueError):
+                flow.close()
 
     def _perform(self, effect: Effect) -> Outcome:
         match effect:
             case Send(request, credentials, streamed):
-                url, headers = request.path, {**self.headers, **request.headers}
-                if credentials is not None:
-                    url = credentials.instance_url + url.replace("{version}", self.version)
+                headers = {**self.headers, **request.headers}
+                if credentials is None:
+                    url = check_url(request.path)
+                else:
+                    request = replace(request, path=request.path.replace("{version}", self.version))
+                    url = credentials.instance_url + request.path
                     bearer = "Bearer " if request.session_header == "Authorization" else ""
                     headers[request.session_header] = bearer + credentials.access_token
+                with self._lock_of_calls:
+                    self.calls += 1
                 return self.transport.send(request, url, headers, streamed=streamed)
             case Sleep():
                 self.sleep(self._pause(effect))
@@ -121,8 +134,9 @@ class Driver:
         # Single-flight: who waited here while another renewed finds credentials that are not the stale ones.
         with self._lock:
             if self._current is None or self._current == stale:
-                self._current = self.run(self.auth.credentials(self.instance_url, stale))
-                check_url(self._current.instance_url)
+                fresh = self.run(self.auth.credentials(self.instance_url, stale))
+                check_url(fresh.instance_url)
+                self._current = fresh
             return self._current
 
 
@@ -141,22 +155,27 @@ def _boxed(step: Callable[[Flow[T], Effect], Effect], flow: Flow[T], effect: Eff
         raise _Done(done.value) from None
 
 
-_LOOPBACK = ("http://127.", "http://localhost", "http://[::1]")
+_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
 
 
 def check_url(url: str) -> str:
-    """Refuse an instance URL over which a session would travel in the clear, or that is none.
+    """Refuse a URL over which a session or a secret would travel in the clear, or that is none.
 
     Raises:
-        UsageError: It is not https, and not this machine's own.
+        UsageError: It is not https, and not this machine's own; or it has a user and password in it.
     """
-    if url.startswith("https://") and len(url) > len("https://"):
-        return url.rstrip("/")
-    if url.startswith(_LOOPBACK):
-        return url.rstrip("/")
-    if url.startswith("http://"):
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port is None or parts.port else None
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if "@" in parts.netloc:
+        raise UsageError("There is a user or password in the org's URL; log in with an auth instead")
+    if not host or parts.scheme not in {"https", "http"} or any(mark in url for mark in "?# \t\r\n\\"):
+        raise UsageError(f"{url!r} is no URL of an org; it looks like https://acme.my.salesforce.com")
+    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
         raise UsageError(f"{url} would carry the session in the clear; use https (plain http is for an emulator on this machine only)")
-    raise UsageError(f"{url!r} is no instance URL; it looks like https://acme.my.salesforce.com")
+    return url.rstrip("/")
 
 
 def make_driver(
@@ -172,7 +191,7 @@ def make_driver(
     transport: Transport | None,
 ) -> Driver:
     """Put a driver together; see `bulkforce.client.Client`."""
-    if not version.replace(".", "", 1).isdigit() or "." not in version:
+    if not re.fullmatch(r"[0-9]+\.[0-9]", version):
         raise UsageError(f"{version!r} is no API version; it looks like {limits.API_VERSION}")
     if transport is None:
         from bulkforce.transport.http import HTTP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions as faults
@@ -30,15 +30,20 @@ class HTTP:
         timeouts = timeouts or Timeouts()
         self._gzip_requests = gzip_requests
         self._timeout = urllib3.Timeout(connect=timeouts.connect_seconds, read=timeouts.read_seconds)
-        context = _context(tls or TLS())
+        # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https connection needs it.
+        context = None if tls is None else _context(tls)
         if proxy is None:
             self._pool = urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
         else:
-            user = urllib3.util.parse_url(proxy).auth
-            headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
-            self._pool = urllib3.ProxyManager(
-                proxy, proxy_headers=headers, maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context
-            )
+            try:
+                user = urllib3.util.parse_url(proxy).auth
+                headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+                self._pool = urllib3.ProxyManager(
+                    proxy, proxy_headers=headers, maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context
+                )
+            except (faults.HTTPError, ValueError):
+                # The URL may hold a password: neither it nor the cause is shown.
+                raise UsageError("The proxy is no URL of a HTTP proxy; it looks like http://user:password@proxy.acme.com:3128") from None
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         """Send one request; see `Transport.send`."""
@@ -79,24 +84,26 @@ class HTTP:
             with request.body.open() as file:
                 packed = gzip.compress(file)
             headers = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(packed))}
-            return _Watched(request.body.of(packed).open()), headers
-        return _Watched(request.body.open()), {**headers, "Content-Length": str(request.body.length)}
+            return _Watched(request.body.of(packed).open(), len(packed)), headers
+        return _Watched(request.body.open(), request.body.length), {**headers, "Content-Length": str(request.body.length)}
 
 
 class _Watched:
-    """A file that remembers whether it was read from: before that, the org cannot have acted."""
+    """A body of a known length that remembers whether it was read from: before that, the org cannot have acted."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, length: int) -> None:
         self._file = file
+        self._left = length
         self.touched = False
 
-    def read(self, size: int = -1) -> bytes:
-        self.touched = True
-        return self._file.read(size)
-
     def __iter__(self) -> Iterator[bytes]:
-        while block := self.read(_BLOCK_BYTES):
+        self.touched = True
+        while block := self._file.read(min(_BLOCK_BYTES, self._left)):
+            self._left -= len(block)
             yield block
+        if self._left:
+            # The connection is closed with the request half said, so the org does not act on it.
+            raise UsageError("The content became shorter while it was being sent")
 
     def close(self) -> None:
         self._file.close()
@@ -170,6 +177,8 @@ def _fault(error: Exception, request: Request, url: str, *, untouched: bool) -> 
         )
     if isinstance(error, faults.SSLError) and (untouched or request.body is None):
         return NotSent(f"No TLS connection to {host} ({_reason(error)}); is it an https address?", facts, lasting=True)
+    if untouched:
+        return NotSent(f"The request did not go out to {host} ({_reason(error)})", facts)
     return NoAnswer(f"No answer came from {host} ({_reason(error)})", facts)
 
 

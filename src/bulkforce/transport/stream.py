@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
 
+from bulkforce.errors import UsageError
 from bulkforce.protocol.exchange import Stream
 
 
@@ -26,14 +27,22 @@ class ResultStream:
     def __iter__(self) -> Iterator[bytes]:
         if self._rest:
             yield self.read(len(self._rest))
-        yield from self._blocks
+        while block := self.read_block():
+            yield block
+
+    def read_block(self) -> bytes:
+        """Read the next block as it came; nothing at the end."""
+        if self.closed:
+            # Without this, a file closed too early would look like a short one.
+            raise UsageError("The result stream is closed")
+        return next(self._blocks, b"")
 
     def read(self, size: int = -1) -> bytes:
         """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
         pieces, have = [self._rest], len(self._rest)
         while size < 0 or have < size:
-            block = next(self._blocks, None)
-            if block is None:
+            block = self.read_block()
+            if not block:
                 break
             pieces.append(block)
             have += len(block)

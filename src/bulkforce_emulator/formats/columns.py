@@ -12,18 +12,13 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_CONTROL = r"[\x00-\x1f\x7f]"
-
 
 def data_of(lines: pa.StringArray) -> bytes:
-    """All values of a column without nulls, one after the other: they lie like that in memory already."""
-    if isinstance(lines, pa.ChunkedArray):
-        return b"".join(data_of(chunk) for chunk in lines.chunks)
+    """All values of a column, one after the other: they lie like that in memory already."""
     if not len(lines):
         return b""
-    width = np.dtype(np.int64) if pa.types.is_large_string(lines.type) else np.dtype(np.int32)
     _, offsets, values = lines.buffers()
-    ends = np.frombuffer(offsets, dtype=width)
+    ends = np.frombuffer(offsets, dtype=np.int32)
     first, last = int(ends[lines.offset]), int(ends[lines.offset + len(lines)])
     return b"" if values is None else bytes(memoryview(values)[first:last])
 
@@ -33,22 +28,30 @@ def json_texts(texts: Iterable[str]) -> list[str]:
     return [orjson.dumps(text).decode() for text in texts]
 
 
-def json_escaped(column: pa.StringArray) -> pa.StringArray:
+def json_escaped(column: pa.Array) -> pa.Array:
     """The inside of JSON strings; only columns that need it pay for the escapes."""
-    if pc.any(pc.match_substring_regex(column, _CONTROL)).as_py():
-        quoted = pa.array([None if text is None else orjson.dumps(text).decode()[1:-1] for text in column.to_pylist()])
-        return quoted.cast(pa.string())
-    escaped = pc.replace_substring(column, "\\", "\\\\")
-    return pc.replace_substring(escaped, '"', '\\"')
+    data = data_of(column)
+    if _has_control(data, allowed=b""):
+        quoted = [None if text is None else orjson.dumps(text).decode()[1:-1] for text in column.to_pylist()]
+        return pa.array(quoted, pa.string())
+    if b"\\" in data:
+        column = pc.replace_substring(column, "\\", "\\\\")
+    return pc.replace_substring(column, '"', '\\"') if b'"' in data else column
 
 
-def xml_escaped(column: pa.StringArray) -> pa.StringArray:
+def xml_escaped(column: pa.Array) -> pa.Array:
     """The inside of XML elements. Characters that XML cannot hold are left out."""
+    data = data_of(column)
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#xd;")):
-        column = pc.replace_substring(column, character, entity)
-    return pc.replace_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "")
+        if character.encode() in data:
+            column = pc.replace_substring(column, character, entity)
+    if _has_control(data, allowed=b"\t\n\r"):
+        column = pc.replace_substring_regex(column, r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "")
+    return column
 
 
-def csv_escaped(column: pa.StringArray) -> pa.StringArray:
-    """The inside of quoted CSV values."""
-    return pc.replace_substring(column, '"', '""')
+def _has_control(data: bytes, *, allowed: bytes) -> bool:
+    """Whether there are control characters besides those allowed."""
+    found = np.frombuffer(data, dtype=np.uint8)
+    controls = int(np.count_nonzero((found < 32) | (found == 127)))
+    return controls > sum(data.count(bytes([one])) for one in allowed)

@@ -181,8 +181,8 @@ def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.Str
 
 def rows_of(data: bytes) -> list[list[str | None]]:
     """The rows of a good file of LF lines, value by value; for small and for ragged files."""
-    import csv as plain_csv  # noqa: PLC0415 - rarely needed
-    import io  # noqa: PLC0415
+    import csv as plain_csv
+    import io
 
     plain_csv.field_size_limit(2**31 - 1)
     reader = plain_csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
@@ -198,15 +198,12 @@ def check_limits(columns: list[pa.StringArray], unquoted: bool, data: bytes, lim
     count = len(columns[0]) if columns else 0
     if count > limits.batch_records:
         allowed = limits.batch_records + 1
-        raise ParseError(
-            f"Exceeded number of records : {allowed + 1}. Number of records should be less than or equal to {allowed}"
-        )
+        raise ParseError(f"Exceeded number of records : {allowed + 1}. Number of records should be less than or equal to {allowed}")
     if len(data) > limits.batch_characters:
         total = sum(pc.sum(pc.utf8_length(column)).as_py() or 0 for column in columns)
         if total > limits.batch_characters:
             raise ParseError(
-                f"Exceeded max file size: {total}. Max file size in characters should be less than or equal to "
-                f"{limits.batch_characters}"
+                f"Exceeded max file size: {total}. Max file size in characters should be less than or equal to {limits.batch_characters}"
             )
     if unquoted and _longest_line(data) <= limits.field_characters:
         return

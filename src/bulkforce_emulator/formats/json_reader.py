@@ -32,13 +32,12 @@ def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upl
             f"Number of records should be less than or equal to {settings.limits.batch_records}"
         )
     empty = EXPLICIT_NULL if settings.empty_json_text == "null" else None
-    columns = {}
+    columns: dict[str, pa.StringArray] = {}
     for name in _names(records):
         values = [record.get(name, "") for record in records]
         if name == "attributes" and all(isinstance(value, dict) or value == "" for value in values):
             continue
-        for header, texts in _columns(name, values, [name in record for record in records], empty):
-            columns[header] = texts
+        columns |= dict(_columns(name, values, [name in record for record in records], empty))
     check_sizes(columns.values(), settings.limits, len(columns))
     return Upload(columns, len(records), strict_types=settings.json_type_error == "batch error")
 
@@ -65,9 +64,7 @@ def _names(records: list[dict[str, Any]]) -> Iterable[str]:
     return names
 
 
-def _columns(
-    name: str, values: list[Any], given: list[bool], empty: str | None
-) -> Iterable[tuple[str, pa.StringArray]]:
+def _columns(name: str, values: list[Any], given: list[bool], empty: str | None) -> Iterable[tuple[str, pa.StringArray]]:
     """A field as one column; a parent as one column for each way it is told by."""
     if not any(isinstance(value, dict) for value in values):
         yield name, _texts(values, given, empty)
@@ -95,9 +92,7 @@ def _parent(name: str, value: object) -> tuple[str, Any] | None:
 def _texts(values: list[Any], given: list[bool], empty: str | None) -> pa.StringArray:
     """Values as texts: null where none was given, the mark where null was asked for."""
     texts = [
-        (value or (empty if there else None))
-        if type(value) is str
-        else (EXPLICIT_NULL if value is None else _text(value))
+        (value or (empty if there else None)) if type(value) is str else (EXPLICIT_NULL if value is None else _text(value))
         for value, there in zip(values, given, strict=True)
     ]
     try:

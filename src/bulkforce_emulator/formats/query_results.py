@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
 import orjson
 import pyarrow as pa
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.soql.query import CompiledQuery
 
 NO_RECORDS = b"Records not found for this query"
+#: Rows written at a time.
+_SLICE_ROWS = 50_000
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
@@ -39,49 +41,57 @@ class Selection:
 
 def write_query_result(selection: Selection, family: str, settings: Settings) -> bytes:
     """One result file."""
-    return {"CSV": _csv, "XML": _xml, "JSON": _json}[family](selection, settings)
-
-
-def _csv(selection: Selection, settings: Settings) -> bytes:
-    columns = selection.compiled.columns
-    if not selection.table.num_rows:
+    head, write, tail = {"CSV": _csv, "XML": _xml, "JSON": _json}[family](selection, settings)
+    table = selection.table.combine_chunks()
+    if family == "CSV" and not table.num_rows:
         return NO_RECORDS
+    body = b"".join([head, *(write(part) for part in table.to_batches(max_chunksize=_SLICE_ROWS))])
+    if family == "JSON":
+        body = body.removesuffix(b",")
+    return body + tail if tail else body
+
+
+Writer = Callable[[pa.RecordBatch], bytes]
+
+
+def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
+    columns = selection.compiled.columns
     header = ",".join('"' + column.label.replace('"', '""') + '"' for column in columns) + "\n"
-    texts = [
-        pc.fill_null(_text(selection.table[f"c{number}"], column.field.type), "")
-        for number, column in enumerate(columns)
-    ]
-    table = pa.table({str(number): text for number, text in enumerate(texts)})
-    out = io.BytesIO()
-    out.write(header.encode())
-    options = csv.WriteOptions(include_header=False, batch_size=65536, quoting_style="all_valid")
-    csv.write_csv(table, out, options)
-    body = out.getvalue()
-    return body if settings.query_csv_ends_with_newline else body.removesuffix(b"\n")
+    options = csv.WriteOptions(include_header=False, batch_size=_SLICE_ROWS, quoting_style="all_valid")
+    last = selection.table.num_rows
+
+    def write(part: pa.RecordBatch) -> bytes:
+        nonlocal last
+        texts = [pc.fill_null(_text(part[f"c{number}"]), "") for number in range(len(columns))]
+        out = io.BytesIO()
+        csv.write_csv(pa.RecordBatch.from_arrays(texts, [str(number) for number in range(len(texts))]), out, options)
+        last -= part.num_rows
+        return out.getvalue().removesuffix(b"\n" if not last and not settings.query_csv_ends_with_newline else b"\0")
+
+    return header.encode(), write, b""
 
 
-def _text(column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
+def _text(column: pa.Array) -> pa.Array:
     """Values as the CSV and the XML show them."""
     stored = column.type
     if pa.types.is_timestamp(stored):
-        return pc.binary_join_element_wise(pc.strftime(column.cast(pa.timestamp("ms")), "%Y-%m-%dT%H:%M:%S"), "Z", "")
-    if pa.types.is_date(stored):
-        return pc.strftime(column, "%Y-%m-%d")
+        text = pc.utf8_replace_slice(column.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
+        return pc.binary_join_element_wise(text, "Z", "")
     if pa.types.is_time(stored):
         return pc.binary_join_element_wise(column.cast(pa.time32("ms")).cast(pa.string()), "Z", "")
     if pa.types.is_floating(stored):
         return _decimal(column)
     if pa.types.is_boolean(stored):
         return pc.if_else(column, "true", "false")
-    return column if pa.types.is_string(stored) and kind else column.cast(pa.string())
+    return column.cast(pa.string())
 
 
-def _decimal(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def _decimal(column: pa.Array) -> pa.Array:
     """Doubles with a decimal point, without exponents as far as that goes."""
     text = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(text, "e")).as_py():
         plain = [None if value is None else _plain(value) for value in column.to_pylist()]
-        text = pa.chunked_array([pa.array(plain, pa.string())])
+        text = pa.array(plain, pa.string())
     whole = pc.invert(pc.match_substring(text, "."))
     return pc.if_else(whole, pc.binary_join_element_wise(text, ".0", ""), text)
 
@@ -99,18 +109,9 @@ def result_list(ids: Sequence[str], family: str, settings: Settings) -> bytes:
     return f'{prolog}<result-list xmlns="{NAMESPACE}">{listed}</result-list>'.encode()
 
 
-def _fragments(selection: Selection, parts: Sequence[pa.ChunkedArray | str]) -> bytes:
-    """Join columns and constants row by row."""
-    rows = selection.table.num_rows
-    if not rows:
-        return b""
-    columns = [pa.repeat(pa.scalar(part), rows) if isinstance(part, str) else part for part in parts]
-    return data_of(pc.binary_join_element_wise(*[_large(column) for column in columns], pa.scalar("", pa.large_string())))
-
-
-def _large(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return (pa.concat_arrays(whole.chunks) if isinstance(whole, pa.ChunkedArray) else whole).cast(pa.large_string())
+def _join(*parts: pa.Array | str) -> pa.Array:
+    """Columns and constants row by row; a null in any column makes the row null."""
+    return pc.binary_join_element_wise(*parts, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class _Node:
 def _tree(compiled: CompiledQuery) -> _Node:
     """Columns put under the records that they belong to."""
     numbers = {identity.path: number for number, identity in enumerate(compiled.identities)}
-    nodes = {(): _Node(numbers[()], {}, {})}
+    nodes: dict[tuple[str, ...], _Node] = {(): _Node(numbers[()], {}, {})}
 
     def node(path: tuple[str, ...]) -> _Node:
         if path not in nodes:
@@ -137,80 +138,56 @@ def _tree(compiled: CompiledQuery) -> _Node:
     return nodes[()]
 
 
-def _json(selection: Selection, settings: Settings) -> bytes:
-    if not selection.table.num_rows:
-        return b"[]"
-    body = _fragments(selection, ["", _json_record(selection, _tree(selection.compiled), settings), ","])
-    return b"[" + body[:-1] + b"]"
-
-
-def _json_record(selection: Selection, node: _Node, settings: Settings) -> pa.Array:
-    table, kinds = selection.table, selection.compiled.columns
-    ids, types = table[f"id{node.number}"], table[f"type{node.number}"]
+def _json(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
+    tree = _tree(selection.compiled)
     url = f'","url":"/services/data/v{selection.api_version}/sobjects/'
-    parts: list[pa.Array | str] = ['{"attributes":{"type":"', types, url, types, "/", ids, '"}']
-    for name, number in node.fields.items():
-        parts += [f',"{name}":', _json_value(table[f"c{number}"], kinds[number].field.type, settings)]
-    for name, parent in node.parents.items():
-        parts += [f',"{name}":', _json_record(selection, parent, settings)]
-    parts.append("}")
-    joined = pc.binary_join_element_wise(
-        *[_large(pa.repeat(part, table.num_rows) if isinstance(part, str) else part) for part in parts],
-        pa.scalar("", pa.large_string()),
-        null_handling="emit_null",
-    )
-    return pc.fill_null(joined, "null")
+
+    def record(part: pa.RecordBatch, node: _Node) -> pa.Array:
+        ids, types = part[f"id{node.number}"], part[f"type{node.number}"]
+        parts: list[pa.Array | str] = ['{"attributes":{"type":"', types, url, types, "/", ids, '"}']
+        for name, number in node.fields.items():
+            parts += [f',"{name}":', _json_value(part[f"c{number}"], settings)]
+        for name, parent in node.parents.items():
+            parts += [f',"{name}":', record(part, parent)]
+        return pc.fill_null(_join(*parts, "}"), "null")
+
+    return b"[", lambda part: data_of(_join(record(part, tree), ",")), b"]"
 
 
-def _json_value(column: pa.ChunkedArray, kind: str, settings: Settings) -> pa.ChunkedArray:
+def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
     stored = column.type
-    if pa.types.is_timestamp(stored):
+    if pa.types.is_timestamp(stored) or (pa.types.is_date(stored) and settings.json_dates == "milliseconds"):
         # Milliseconds, not text as in REST (6.7).
         text = column.cast(pa.timestamp("ms")).cast(pa.int64()).cast(pa.string())
-    elif pa.types.is_date(stored) and settings.json_dates == "milliseconds":
-        text = column.cast(pa.timestamp("ms")).cast(pa.int64()).cast(pa.string())
     elif pa.types.is_floating(stored) or pa.types.is_integer(stored) or pa.types.is_boolean(stored):
-        text = _text(column, kind)
+        text = _text(column)
     else:
-        inside = json_escaped(_text(column, kind))
-        text = pc.binary_join_element_wise('"', inside, '"', "")
+        text = _join('"', json_escaped(_text(column)), '"')
     return pc.fill_null(text, "null")
 
 
-def _xml(selection: Selection, _: Settings) -> bytes:
+def _xml(selection: Selection, _: Settings) -> tuple[bytes, Writer, bytes]:
     head = f'{PROLOG}<queryResult xmlns="{NAMESPACE}" xmlns:xsi="{_INSTANCE}">\n'
-    body = b""
-    if selection.table.num_rows:
-        record = _xml_record(selection, _tree(selection.compiled))
-        body = _fragments(selection, [' <records xsi:type="sObject">', record, "</records>\n"])
-    return head.encode() + body + b"</queryResult>\n"
+    tree = _tree(selection.compiled)
+
+    def write(part: pa.RecordBatch) -> bytes:
+        return data_of(_join(' <records xsi:type="sObject">', _xml_record(part, tree), "</records>\n"))
+
+    return head.encode(), write, b"</queryResult>\n"
 
 
-def _xml_record(selection: Selection, node: _Node) -> pa.Array:
+def _xml_record(part: pa.RecordBatch, node: _Node) -> pa.Array:
     """Type first, then the Id, which comes twice when it was selected and nil when it was not (6.6)."""
-    table, kinds = selection.table, selection.compiled.columns
-    types = table[f"type{node.number}"]
-    parts: list[pa.Array | str] = ["<type>", types, "</type>"]
+    parts: list[pa.Array | str] = ["<type>", part[f"type{node.number}"], "</type>"]
     id_column = node.fields.get("Id")
     if id_column is None:
         parts.append('<Id xsi:nil="true"/>')
     else:
-        parts += ["<Id>", table[f"c{id_column}"], "</Id>"]
+        parts += ["<Id>", part[f"c{id_column}"], "</Id>"]
     for name, number in node.fields.items():
-        parts.append(_xml_value(name, table[f"c{number}"], kinds[number].field.type))
+        text = xml_escaped(_text(part[f"c{number}"]))
+        parts.append(pc.fill_null(_join(f"<{name}>", text, f"</{name}>"), f'<{name} xsi:nil="true"/>'))
     for name, parent in node.parents.items():
-        inside = pc.binary_join_element_wise(
-            f'<{name} xsi:type="sObject">', _xml_record(selection, parent), f"</{name}>", pa.scalar("", pa.large_string())
-        )
+        inside = _join(f'<{name} xsi:type="sObject">', _xml_record(part, parent), f"</{name}>")
         parts.append(pc.fill_null(inside, f'<{name} xsi:nil="true"/>'))
-    return pc.binary_join_element_wise(
-        *[_large(pa.repeat(part, table.num_rows) if isinstance(part, str) else part) for part in parts],
-        pa.scalar("", pa.large_string()),
-    )
-
-
-def _xml_value(name: str, column: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    text = xml_escaped(_text(column, kind))
-    tag = escape(name)
-    return pc.fill_null(pc.binary_join_element_wise(f"<{tag}>", text, f"</{tag}>", ""), f'<{tag} xsi:nil="true"/>')
-
+    return _join(*parts)

@@ -70,27 +70,17 @@ def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
 
 def _xml_error(error: RowError, _: Settings) -> str:
     fields = "".join(f"<fields>{escape(field)}</fields>" for field in error.fields)
-    return (
-        f"<errors>{fields}<message>{escape(error.message)}</message>"
-        f"<statusCode>{error.status_code}</statusCode></errors>"
-    )
+    return f"<errors>{fields}<message>{escape(error.message)}</message><statusCode>{error.status_code}</statusCode></errors>"
 
 
 def _json(outcomes: Outcomes, settings: Settings) -> bytes:
     success, created = _booleans(outcomes)
     ids = pc.fill_null(pc.binary_join_element_wise('"', _shown_ids(outcomes, settings), '"', ""), "null")
     errors = pc.fill_null(_distinctly(outcomes.errors, settings, _json_error), "[]")
-    lines = pc.binary_join_element_wise(
-        '{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", ""
-    )
+    lines = pc.binary_join_element_wise('{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", "")
     return b"[" + data_of(lines)[:-1] + b"]"
 
 
 def _json_error(error: RowError, _: Settings) -> str:
     message, *fields = json_texts([error.message, *error.fields])
-    return (
-        f'[{{"extendedErrorDetails":null,"fields":[{",".join(fields)}],"message":{message},'
-        f'"statusCode":"{error.status_code}"}}]'
-    )
-
-
+    return f'[{{"extendedErrorDetails":null,"fields":[{",".join(fields)}],"message":{message},"statusCode":"{error.status_code}"}}]'

@@ -35,8 +35,7 @@ def read_xml(body: bytes, settings: Settings, *, charset: str | None = None) -> 
         raise BatchError("Records not found")
     if count > settings.limits.batch_records:
         raise BatchError(
-            f"Exceeded number of records : {count}. "
-            f"Number of records should be less than or equal to {settings.limits.batch_records}"
+            f"Exceeded number of records : {count}. Number of records should be less than or equal to {settings.limits.batch_records}"
         )
     columns = {header: pa.array(values, pa.string()) for header, values in _columns(root, settings).items()}
     check_sizes(columns.values(), settings.limits, len(columns))

@@ -59,7 +59,7 @@ def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str])
 
 async def _read(request: Request) -> Call:
     return Call(
-        method=request.method,
+        method=_method(request),
         path=request.url.path,
         base_url=f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}",
         headers=request.headers,
@@ -67,6 +67,11 @@ async def _read(request: Request) -> Call:
         values=request.path_params,
         body=await request.body(),
     )
+
+
+def _method(request: Request) -> str:
+    """The method; clients that cannot send PATCH say so in the query of a POST."""
+    return request.query_params.get("_HttpMethod", "POST").upper() if request.method == "POST" else request.method
 
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401

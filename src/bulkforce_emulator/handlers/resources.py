@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import orjson
 from starlette.responses import Response
 
 from bulkforce_emulator.handlers.calls import Call, json_response, route
@@ -87,3 +88,14 @@ def version(call: Call) -> float:
 def data_path(call: Call) -> str:
     """`/services/data/v66.0`, as it stands in answers."""
     return f"/services/data/{call.values['version']}"
+
+
+def document_of(call: Call) -> dict[str, Any]:
+    """The JSON object of the body."""
+    try:
+        document = orjson.loads(call.body)
+    except orjson.JSONDecodeError as error:
+        raise RestError(400, "JSON_PARSER_ERROR", str(error)) from None
+    if not isinstance(document, dict):
+        raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected an object")
+    return document

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bulkforce_emulator.handlers import query, sobjects
+from bulkforce_emulator.handlers import composite, query, sobjects
 from bulkforce_emulator.handlers.calls import Call, json_response, route
 from bulkforce_emulator.handlers.identity import identity_url
-from bulkforce_emulator.handlers.resources import Resources, data_path
+from bulkforce_emulator.handlers.resources import Resources, data_path, not_found
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SEASONS = ("Spring", "Summer", "Winter")
 _SPRING_25 = 63
-_RESOURCES = ("limits", "query", "queryAll", "sobjects", "tooling")
+_RESOURCES = ("composite", "limits", "query", "queryAll", "sobjects", "tooling")
 
 
 def routes(org: Org) -> list[Route]:
@@ -29,7 +29,9 @@ def routes(org: Org) -> list[Route]:
         *rest.at("", rest.resources, ("GET",)),
         *rest.at("/limits", rest.limits, ("GET",)),
         *query.routes(org),
+        *composite.routes(org),
         *sobjects.routes(org),
+        *rest.at("/{rest:path}", rest.unknown, ("GET", "POST", "PUT", "PATCH", "DELETE")),
     ]
 
 
@@ -41,6 +43,10 @@ class _Rest(Resources):
         return json_response(
             [{"label": _label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"} for number in numbers]
         )
+
+    def unknown(self, _: Call) -> Response:
+        """Every other path; other methods of known paths are answered the same."""
+        raise not_found()
 
     def resources(self, call: Call) -> Response:
         """What there is below a version."""
@@ -54,7 +60,7 @@ class _Rest(Resources):
         batches = limits.daily_batches
         answer: dict[str, Any] = {
             "DailyApiRequests": _allowance(limits.daily_api_requests),
-            "DailyBulkApiBatches": _allowance(batches, self.org.batches_used()),
+            "DailyBulkApiBatches": _allowance(batches, batches - self.org.jobs.batches_left()),
             "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
             "DailyBulkV2QueryJobs": _allowance(10_000),
             "ConcurrentAsyncGetReportInstances": _allowance(200),

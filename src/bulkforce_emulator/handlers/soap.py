@@ -141,9 +141,9 @@ def _check_version(version: str) -> None:
 
 def _open_envelope(body: bytes) -> tuple[ET.Element | None, ET.Element]:
     """The header, and the operation inside of the body."""
-    parser = ET.XMLParser(target=_NoDoctype())  # noqa: S314 - without a DOCTYPE there are no entities to expand
+    parser = ET.XMLParser(target=_NoDoctype())
     try:
-        envelope = ET.fromstring(body, parser)  # noqa: S314
+        envelope = ET.fromstring(body, parser)
     except ET.ParseError as error:
         raise _FaultError("CLIENT", f"XML document structures must be well formed: {error}") from None
     found = envelope.find(f"{{{_ENVELOPE}}}Body")

@@ -6,17 +6,18 @@ import base64
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import orjson
+import pyarrow as pa
 from starlette.responses import Response
 
 from bulkforce_emulator import ids
 from bulkforce_emulator.handlers import describe
 from bulkforce_emulator.handlers.calls import Call, json_response
 from bulkforce_emulator.handlers.query import records, run
-from bulkforce_emulator.handlers.resources import Resources, RestError, data_path, not_found, version
+from bulkforce_emulator.handlers.resources import Resources, RestError, data_path, document_of, not_found, version
+from bulkforce_emulator.rows.upload import BatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.routing import Route
 
@@ -28,12 +29,14 @@ if TYPE_CHECKING:
 _UPSERT_BODY_VERSION = 46.0
 _NOT_FOUND_CODES = frozenset(("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"))
 
+_CHANGES = ("GET", "PATCH", "DELETE", "POST")
+
 
 def routes(org: Org) -> list[Route]:
     """The routes of this module; describe comes before the ids."""
     sobjects = SObjects(org)
-    record = sobjects.at("/sobjects/{sobject}/{id}", sobjects.record, ("GET", "PATCH", "DELETE"))
-    keyed = sobjects.at("/sobjects/{sobject}/{field}/{value:path}", sobjects.keyed, ("GET", "PATCH", "DELETE", "POST"))
+    record = sobjects.at("/sobjects/{sobject}/{id}", sobjects.record, _CHANGES)
+    keyed = sobjects.at("/sobjects/{sobject}/{field}/{value:path}", sobjects.keyed, _CHANGES)
     return [
         *sobjects.at("/sobjects", sobjects.listed, ("GET",)),
         *sobjects.at("/sobjects/{sobject}", sobjects.sobject_resource, ("GET", "POST")),
@@ -62,27 +65,28 @@ class SObjects(Resources):
         if call.method == "GET":
             basic = describe.global_description(sobject, data_path(call))
             return json_response({"objectDescribe": basic, "recentItems": []})
-        outcomes = self.org.insert(sobject.name, [_body(call, sobject)])
-        _refuse_failed(outcomes)
+        outcomes = _done(self.org.insert, sobject.name, [upload_row(sobject, document_of(call))])
         record_id = outcomes.ids[0].as_py()
         location = {"Location": f"{data_path(call)}/sobjects/{sobject.name}/{record_id}"}
         return json_response({"id": record_id, "success": True, "errors": []}, 201, location)
 
     def record(self, call: Call) -> Response:
         """One record by its id."""
+        _check_method(call)
         sobject = self.sobject(call)
         record_id = ids.to_18(call.values["id"])
         if call.method == "GET":
             return json_response(self._read(call, sobject, "Id", record_id))
         self._require(sobject, record_id)
         if call.method == "DELETE":
-            _refuse_failed(self.org.delete(sobject.name, [record_id]))
+            _done(self.org.delete, sobject.name, [record_id])
         else:
-            _refuse_failed(self.org.update(sobject.name, [_body(call, sobject) | {"Id": record_id}]))
+            _done(self.org.update, sobject.name, [upload_row(sobject, document_of(call)) | {"Id": record_id}])
         return Response(status_code=204)
 
     def keyed(self, call: Call) -> Response:
         """One record by an external id; or the bytes of one of its binary fields."""
+        _check_method(call)
         sobject = self.sobject(call)
         field = sobject.field(call.values["field"])
         value = unquote(call.values["value"].rstrip("/"))
@@ -92,17 +96,16 @@ class SObjects(Resources):
             return json_response(self._read(call, sobject, field.name, value))
         if call.method == "DELETE":
             record_id = self._read(call, sobject, field.name, value)["attributes"]["url"].rpartition("/")[2]
-            _refuse_failed(self.org.delete(sobject.name, [record_id]))
+            _done(self.org.delete, sobject.name, [record_id])
             return Response(status_code=204)
         return self._upsert(call, sobject, field, value)
 
     def _upsert(self, call: Call, sobject: SObject, field: Field, value: str) -> Response:
-        body = _body(call, sobject)
+        body = upload_row(sobject, document_of(call))
         if field.name in body:
             message = f"The {field.name} field should not be specified in the sobject data."
             raise RestError(400, "INVALID_FIELD", message, [field.name])
-        outcomes = self.org.upsert(sobject.name, [body | {field.name: value}], field.name)
-        _refuse_failed(outcomes)
+        outcomes = _done(self.org.upsert, sobject.name, [body | {field.name: value}], field.name)
         created = bool(outcomes.created[0].as_py())
         if not created and version(call) < _UPSERT_BODY_VERSION:
             return Response(status_code=204)
@@ -119,7 +122,7 @@ class SObjects(Resources):
         return found[0]
 
     def _find(self, sobject: SObject, names: Sequence[str], field: str, value: str, path: str) -> list[dict[str, Any]]:
-        if field == "Id" and ids.canonical(_one(value))[0].as_py() is None:
+        if field == "Id" and ids.canonical(pa.array([value]))[0].as_py() is None:
             return []
         literal = value.replace("\\", "\\\\").replace("'", "\\'")
         text = f"SELECT {', '.join(names)} FROM {sobject.name} WHERE {field} = '{literal}' LIMIT 2"  # noqa: S608
@@ -142,12 +145,6 @@ class SObjects(Resources):
         return Response(base64.b64decode(body or ""), media_type="application/octet-stream")
 
 
-def _one(value: str) -> Any:  # noqa: ANN401
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.array([value], pa.string())
-
-
 def _asked(call: Call, sobject: SObject) -> list[str]:
     asked = [name.strip() for name in call.query.get("fields", "").split(",") if name.strip()]
     return asked or list(sobject.fields)
@@ -157,32 +154,43 @@ def _missing(value: str) -> RestError:
     return RestError(404, "NOT_FOUND", f"Provided external ID field does not exist or is not accessible: {value}")
 
 
-def _body(call: Call, sobject: SObject) -> dict[str, Any]:
-    """The record of the body, its fields in their proper letter case."""
-    try:
-        document = orjson.loads(call.body)
-    except orjson.JSONDecodeError as error:
-        raise RestError(400, "JSON_PARSER_ERROR", str(error)) from None
-    if not isinstance(document, dict):
-        raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected an object")
-    return {_proper(sobject, name): value for name, value in document.items() if name != "attributes"}
+def _check_method(call: Call) -> None:
+    if call.method == "POST":
+        message = "HTTP Method 'POST' not allowed. Allowed are HEAD,GET,PATCH,DELETE"
+        raise RestError(405, "METHOD_NOT_ALLOWED", message)
 
 
-def _proper(sobject: SObject, name: str) -> str:
+def upload_row(sobject: SObject, record: dict[str, Any]) -> dict[str, Any]:
+    """A record as a row of an upload: fields in their proper letter case, nested parents as columns."""
+    return dict(_header(sobject, name, value) for name, value in record.items() if name != "attributes")
+
+
+def _header(sobject: SObject, name: str, value: Any) -> tuple[str, Any]:  # noqa: ANN401
+    """A member as the column of an upload: a nested parent is `Account.Ext__c`, or `Lead:Who.Email`."""
     field = sobject.field(name)
     if field is not None:
-        return field.name
-    if sobject.relationship(name) is not None:
-        return name
-    message = f"No such column '{name}' on sobject of type {sobject.name}"
-    raise RestError(400, "INVALID_FIELD", message)
+        return field.name, value
+    if sobject.relationship(name) is None:
+        raise RestError(400, "INVALID_FIELD", f"No such column '{name}' on sobject of type {sobject.name}")
+    keys = [key for key in value if key != "attributes"] if isinstance(value, dict) else []
+    if len(keys) != 1:
+        raise RestError(400, "JSON_PARSER_ERROR", f"The reference {name} must have one field of the parent")
+    kind = (value.get("attributes") or {}).get("type")
+    return f"{f'{kind}:' if kind else ''}{name}.{keys[0]}", value[keys[0]]
 
 
-def _refuse_failed(outcomes: Outcomes) -> None:
+def _done(act: Callable[..., Outcomes], *arguments: object) -> Outcomes:
+    """Carry out the change of one record.
+
+    Raises:
+        RestError: It was refused.
+    """
+    try:
+        outcomes = act(*arguments)
+    except BatchError as refused:
+        raise RestError(400, "INVALID_FIELD", refused.message) from None
     error = outcomes.error(0)
     if error is not None:
         status = 404 if error.status_code in _NOT_FOUND_CODES and not error.fields else 400
         raise RestError(status, error.status_code, error.message, error.fields)
-
-
-__all__ = ["Mapping", "routes"]
+    return outcomes

@@ -30,18 +30,17 @@ def literal(text: str) -> str:
 def error(code: str, message: str, *fields: str) -> str:
     """An error as an SQL expression. `message` is an SQL expression too."""
     tail = "".join(SEPARATOR + field for field in fields)
-    return f"{literal(code + SEPARATOR)} || {message} || {literal(tail)}" if tail else (
-        f"{literal(code + SEPARATOR)} || {message}"
-    )
+    return f"{literal(code + SEPARATOR)} || {message} || {literal(tail)}" if tail else (f"{literal(code + SEPARATOR)} || {message}")
 
 
-def typed(field: Field, text: str, settings: Settings) -> tuple[str, str | None]:
+def typed(field: Field, text: str, settings: Settings, longest: int | None = None) -> tuple[str, str | None]:
     """The value of a column of texts, and its error.
 
     Args:
         field: What the column holds.
         text: The SQL name of the column.
         settings: Which spellings are taken.
+        longest: The most bytes that any value has, if that is known: no check of a length that none can exceed.
 
     Returns:
         Two SQL expressions; the second is null where the value is good, and None if nothing can be wrong.
@@ -52,7 +51,7 @@ def typed(field: Field, text: str, settings: Settings) -> tuple[str, str | None]
         return _moment(field, text, settings)
     if field.type in {"int", "long", "double", "currency", "percent"}:
         return _number(field, text)
-    return text, _text_error(field, text)
+    return text, _text_error(field, text, longest)
 
 
 def _wrong_type(field: Field, text: str, good: str) -> str:
@@ -99,7 +98,7 @@ def _number(field: Field, text: str) -> tuple[str, str]:
     return rounded, f"coalesce({wrong}, CASE WHEN abs({value}) >= 1e{digits} THEN {outside} END)"
 
 
-def _text_error(field: Field, text: str) -> str | None:
+def _text_error(field: Field, text: str, longest: int | None) -> str | None:
     checks = []
     if field.type == "email":
         message = f"{literal(field.label + ': invalid email address: ')} || {text}"
@@ -115,11 +114,8 @@ def _text_error(field: Field, text: str) -> str | None:
         message = f"{literal(field.label + ': value not of required type: ')} || left({text}, 80)"
         failed = error("INVALID_TYPE_ON_FIELD_IN_RECORD", message, field.name)
         checks.append(f"WHEN NOT regexp_full_match({text}, {literal(_BASE64)}) THEN {failed}")
-    elif field.length:
-        message = (
-            f"{literal(field.label + ': data value too large: ')} || {text} || "
-            f"{literal(f' (max length={field.length})')}"
-        )
+    elif field.length and (longest is None or longest > field.length):
+        message = f"{literal(field.label + ': data value too large: ')} || {text} || {literal(f' (max length={field.length})')}"
         failed = error("STRING_TOO_LONG", message, field.name)
         checks.append(f"WHEN length({text}) > {field.length} THEN {failed}")
     return f"CASE {' '.join(checks)} END" if checks else None

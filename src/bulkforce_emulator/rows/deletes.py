@@ -47,9 +47,7 @@ def stage(sobject: SObject, own: Given | None, *, hard: bool) -> str:
 class Deletes:
     """Deletes the good rows of the stage and what hangs on them."""
 
-    def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, schema: Schema, now: datetime, user_id: str, *, hard: bool
-    ) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: Schema, now: datetime, user_id: str, *, hard: bool) -> None:
         self._cursor = cursor
         self._schema = schema
         self._now = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)

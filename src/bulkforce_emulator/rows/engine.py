@@ -61,11 +61,7 @@ class Rows:
         """
         columns = resolve(self._schema, order.sobject, upload.columns, self._settings.duplicate_csv_header)
         creates = order.operation in {"insert", "upsert"}
-        new_ids = (
-            self._ids.take(order.sobject.key_prefix, upload.count)
-            if creates
-            else pa.nulls(upload.count, pa.string())
-        )
+        new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
         table = incoming(upload, columns, new_ids)
         with self._store.writing() as cursor:
             cursor.register("incoming", table.table)
@@ -96,9 +92,7 @@ class Rows:
         cursor.execute(deletes.stage(order.sobject, table.id, hard=hard))
         deletes.Deletes(cursor, self._schema, order.now, order.user_id, hard=hard).delete(order.sobject)
 
-    def _next_numbers(
-        self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, values: list[Value]
-    ) -> dict[str, int]:
+    def _next_numbers(self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, values: list[Value]) -> dict[str, int]:
         given = {value.field.name for value in values}
         numbers = {}
         for field in sobject.columns:

@@ -26,9 +26,7 @@ class Column:
     index: Field | None = None
 
 
-def resolve(
-    schema: Schema, sobject: SObject, headers: Iterable[str], duplicates: Literal["refuse", "last"] = "refuse"
-) -> list[Column]:
+def resolve(schema: Schema, sobject: SObject, headers: Iterable[str], duplicates: Literal["refuse", "last"] = "refuse") -> list[Column]:
     """Read the header names in any letter case.
 
     Raises:

@@ -30,7 +30,10 @@ class Given:
     nulled: str | None
     #: Where malformed ids are kept as they were sent, if there are any.
     malformed: str | None
+    #: Whether no row has a value, whether every row has one, and the most bytes of any: what need not be checked.
     empty: bool
+    full: bool
+    longest: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,5 +71,13 @@ def _lay_out(arrays: dict[str, pa.Array], number: int, column: Column, upload: U
             arrays[malformed] = pc.if_else(pc.is_null(canonical), values, pa.scalar(None, pa.string()))
         values = canonical
     arrays[f"c{number}"] = values
-    empty = values.null_count == len(values) and malformed is None
-    return Given(column, f"c{number}", is_id, nulled, malformed, empty)
+    return Given(
+        column,
+        f"c{number}",
+        is_id,
+        nulled,
+        malformed,
+        empty=values.null_count == len(values) and malformed is None,
+        full=values.null_count == 0,
+        longest=pc.max(pc.binary_length(values)).as_py() or 0,
+    )

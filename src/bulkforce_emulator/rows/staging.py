@@ -31,6 +31,8 @@ class Value:
     field: Field
     value: str
     nulled: str | None
+    #: Every row gives a value.
+    full: bool
 
 
 def key(field: Field, expression: str) -> str:
@@ -58,7 +60,7 @@ class Staging:
             selected += [f"{value} AS f{number}", *([nulled] if nulled else [])]
             errors += failures
             joins += join
-            values.append(Value(given.column.field, f"f{number}", f"n{number}" if given.nulled else None))
+            values.append(Value(given.column.field, f"f{number}", f"n{number}" if given.nulled else None, given.full))
         target = f"i.{incoming.id.text}" if incoming.id else "NULL::VARCHAR"
         carried = "".join(f", {one}" for one in selected)
         typed_rows = (
@@ -73,10 +75,11 @@ class Staging:
         is_new = f"({found} IS NULL)" if self._operation != "update" else "false"
         required = self._required_error(values, is_new)
         wrong = ", ".join(["t.error", *errors, *required])
+        materialized = "MATERIALIZED" if join else "NOT MATERIALIZED"
         return (
-            f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS MATERIALIZED ({typed_rows}) "  # noqa: S608
+            f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS {materialized} ({typed_rows}) "  # noqa: S608
             f"SELECT t.row, coalesce({found}, CASE WHEN {is_new} THEN t.new_id END) AS id, {is_new} AS is_new{carried}, "
-            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join} ORDER BY t.row"
+            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join}"
         )
 
     def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:
@@ -89,7 +92,7 @@ class Staging:
                 f'LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {table} '  # noqa: S608
                 f'WHERE "Id" IN (SELECT given_id FROM t)) m ON m."Id" = t.given_id'
             )
-            missing = f"CASE WHEN t.given_id IS NOT NULL AND m.\"Id\" IS NULL THEN {NO_SUCH_RECORD} WHEN m.gone THEN {DELETED} END"
+            missing = f'CASE WHEN t.given_id IS NOT NULL AND m."Id" IS NULL THEN {NO_SUCH_RECORD} WHEN m.gone THEN {DELETED} END'
             return join, "t.given_id", [missing]
         own = next((value.value for value in values if value.field is self._by), None)
         if own is None:
@@ -122,9 +125,7 @@ class Staging:
             both = error("INVALID_FIELD", literal("cannot specify both an external ID reference and a salesforce id, Id"), "Id")
             errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {both} END")
         wrong_prefix = error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'")
-        errors.append(
-            f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {wrong_prefix} END"
-        )
+        errors.append(f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {wrong_prefix} END")
         return errors
 
     def _column(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
@@ -132,6 +133,8 @@ class Staging:
         writable = field.createable if self._operation == "insert" else field.updateable
         if self._operation == "upsert":
             writable = field.createable
+        failures: list[str]
+        joins: list[str]
         if given.empty:
             value, failures, joins = "NULL" if given.is_id else typed(field, text, self._settings)[0], [], []
         elif given.is_id and field.type == "reference":
@@ -139,7 +142,7 @@ class Staging:
         elif given.column.index is not None:
             value, failures, joins = self._by_index(given.column, text, number)
         else:
-            value, failure = typed(field, text, self._settings)
+            value, failure = typed(field, text, self._settings, given.longest)
             failures, joins = [failure] if failure else [], []
         if not writable:
             asked = f"{text} IS NOT NULL" + (f" OR i.{given.nulled}" if given.nulled else "")
@@ -179,8 +182,8 @@ class Staging:
             f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} '
             f"ON {alias}.k = {key(index, given)}"
         )
-        lost = literal("Foreign key external ID: ") + f" || {text} || " + literal(
-            f" not found for field {index.name} in entity {parent.name}"
+        lost = (
+            literal("Foreign key external ID: ") + f" || {text} || " + literal(f" not found for field {index.name} in entity {parent.name}")
         )
         many = literal("More than one record found for external id field: ") + f" || {text}"
         cases = (
@@ -198,6 +201,8 @@ class Staging:
             if not field.required:
                 continue
             value = given.get(field.name)
+            if value is not None and value.full:
+                continue
             if value is None:
                 lost.append(f"CASE WHEN {is_new} THEN {literal(field.name)} END")
                 continue

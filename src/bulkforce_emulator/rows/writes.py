@@ -37,38 +37,52 @@ class Writes:
                 self._refuse_taken(value)
 
     def _refuse_same_key(self, value: Value, *, refuse_all: bool) -> None:
+        if not self._repeats(value):
+            return
         given = key(value.field, value.value)
-        failed = error(
-            "DUPLICATE_VALUE", f"'Duplicate external id specified: ' || {value.value}::VARCHAR", value.field.name
-        )
+        failed = error("DUPLICATE_VALUE", f"'Duplicate external id specified: ' || {value.value}::VARCHAR", value.field.name)
         times = "count(*) OVER same" if refuse_all else "row_number() OVER (same ORDER BY row)"
         self._cursor.execute(
             f"UPDATE stage SET error = {failed} WHERE row IN (SELECT row FROM (SELECT row, {times} AS nth FROM stage "  # noqa: S608
             f"WHERE error IS NULL AND {value.value} IS NOT NULL WINDOW same AS (PARTITION BY {given})) WHERE nth > 1)"
         )
 
+    def _repeats(self, value: Value) -> bool:
+        """Whether a value comes twice in the batch; most batches need no closer look."""
+        given = key(value.field, value.value)
+        sql = f"SELECT count({given}) > count(DISTINCT {given}) FROM stage WHERE error IS NULL"  # noqa: S608
+        return bool(first_value(self._cursor, sql))
+
     def _refuse_taken(self, value: Value) -> None:
-        name, stored = value.field.name, key(value.field, quoted(value.field.name))
-        given = key(value.field, f"s.{value.value}")
+        """A value that another record has, or an earlier row of the batch."""
+        given = key(value.field, value.value)
+        stored = key(value.field, quoted(value.field.name))
+        holders = (
+            f'SELECT {stored} AS k, "Id" AS id FROM {quoted(self._sobject.name)} '  # noqa: S608
+            f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {given} FROM stage WHERE error IS NULL)'
+        )
+        # A record whose value an earlier row of the batch changed is no longer in the way.
         taken = (
-            f'SELECT s.row, t."Id" AS holder FROM stage s JOIN {quoted(self._sobject.name)} t '  # noqa: S608
-            f'ON {key(value.field, "t." + quoted(name))} = {given} '
-            f'WHERE s.error IS NULL AND NOT t."IsDeleted" AND t."Id" <> s.id '
-            f'AND NOT EXISTS (SELECT 1 FROM stage o WHERE o.id = t."Id" AND o.error IS NULL '
-            f"AND {key(value.field, 'o.' + value.value)} IS DISTINCT FROM {stored.replace(quoted(name), 't.' + quoted(name))} "
-            f"AND o.{value.value} IS NOT NULL AND o.row < s.row)"
+            f"SELECT s.row, h.id AS holder FROM stage s JOIN ({holders}) h ON h.k = {key(value.field, 's.' + value.value)} "  # noqa: S608
+            f"WHERE s.error IS NULL AND h.id <> s.id AND NOT EXISTS (SELECT 1 FROM stage e WHERE e.id = h.id "
+            f"AND e.error IS NULL AND e.row < s.row AND {key(value.field, 'e.' + value.value)} <> h.k)"
         )
         twice = (
-            f"SELECT row, first_value(id) OVER (PARTITION BY {key(value.field, value.value)} ORDER BY row) AS holder, id "  # noqa: S608
+            f"SELECT row, first_value(id) OVER (PARTITION BY {given} ORDER BY row) AS holder, id "  # noqa: S608
             f"FROM stage WHERE error IS NULL AND {value.value} IS NOT NULL"
         )
-        message = literal(f"duplicate value found: {name} duplicates value on record with id: ") + " || left(d.holder, 15)"
-        failed = literal("DUPLICATE_VALUE" + SEPARATOR) + f" || {message}"
-        for found in (taken, f"SELECT row, holder FROM ({twice}) WHERE holder <> id"):  # noqa: S608
-            self._cursor.execute(
-                f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
-                f"(SELECT row, min(holder) AS holder FROM ({found}) GROUP BY row) d WHERE d.row = stage.row"
-            )
+        if first_value(self._cursor, f"SELECT count(*) FROM ({holders})"):  # noqa: S608
+            self._refuse_for_holder(value, taken)
+        if self._repeats(value):
+            self._refuse_for_holder(value, f"SELECT row, holder FROM ({twice}) WHERE holder <> id")  # noqa: S608
+
+    def _refuse_for_holder(self, value: Value, found: str) -> None:
+        text = literal(f"duplicate value found: {value.field.name} duplicates value on record with id: ")
+        failed = f"{literal('DUPLICATE_VALUE' + SEPARATOR)} || {text} || left(d.holder, 15)"
+        self._cursor.execute(
+            f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
+            f"(SELECT row, min(holder) AS holder FROM ({found}) GROUP BY row) d WHERE d.row = stage.row"
+        )
 
     def insert(self, values: list[Value], next_numbers: dict[str, int]) -> None:
         """Insert the new records, with defaults and stamps."""

@@ -32,29 +32,29 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
     Raises:
         SoqlError: The platform would refuse it; the message says where and why, in its words.
     """
-    from bulkforce_emulator.soql.compiler import compile_query  # noqa: PLC0415 - start-up does not wait for lark
+    from bulkforce_emulator.soql.compiler import compile_query
 
     return compile_query(text, schema, now=now, user_id=user_id, include_deleted=include_deleted)
 
 
 def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str) -> None:
     """Refuse what REST would answer but a bulk query job does not (section 11 of the reference)."""
-    from bulkforce_emulator.soql import bulk  # noqa: PLC0415
+    from bulkforce_emulator.soql import bulk
 
     bulk.check_bulk(compiled, job_object, content_type)
 
 
 def has_where(text: str) -> bool:
     """Whether the query has a WHERE clause of its own."""
-    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+    from bulkforce_emulator.soql.parser import parse
 
     return parse(text).where is not None
 
 
 def chunkable(text: str) -> bool:
     """Whether PK chunking splits this query; a query that cannot be read is not split."""
-    from bulkforce_emulator.soql.bulk import is_chunkable  # noqa: PLC0415
-    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+    from bulkforce_emulator.soql.bulk import is_chunkable
+    from bulkforce_emulator.soql.parser import parse
 
     try:
         return is_chunkable(parse(text))
@@ -64,7 +64,7 @@ def chunkable(text: str) -> bool:
 
 def chunk_text(text: str, low: str, high: str) -> str:
     """The query with a range of ids added: `low` is in it, `high` is not."""
-    from bulkforce_emulator.soql import bulk  # noqa: PLC0415
-    from bulkforce_emulator.soql.parser import parse  # noqa: PLC0415
+    from bulkforce_emulator.soql import bulk
+    from bulkforce_emulator.soql.parser import parse
 
     return bulk.chunk_text(parse(text), text, low, high)

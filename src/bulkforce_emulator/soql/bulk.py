@@ -24,10 +24,7 @@ from bulkforce_emulator.soql.tree import (
 REFUSALS = {
     "entity": (
         "INVALID_TYPE_FOR_OPERATION",
-        (
-            "The root entity of the requested query ({query}) does not match the entity of the requested "
-            "Bulk API Job ({job})."
-        ),
+        ("The root entity of the requested query ({query}) does not match the entity of the requested Bulk API Job ({job})."),
     ),
     "compound": ("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query"),
     "base64": ("FeatureNotEnabled", "Binary field not supported"),

@@ -1,6 +1,6 @@
 """Tree to SQL: names are checked against the schema, values become parameters."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
@@ -12,7 +12,7 @@ from bulkforce_emulator.soql.conditions import Conditions
 from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.parser import parse
 from bulkforce_emulator.soql.query import ChildQuery, Column, CompiledQuery, Identity
-from bulkforce_emulator.soql.scope import Operand, Scope, quoted
+from bulkforce_emulator.soql.scope import Operand, Scope
 from bulkforce_emulator.soql.tree import Call, Order, Path, Query, Selected
 
 MAX_CHARACTERS = 100_000
@@ -60,8 +60,11 @@ class _Level:
         self.scope = Scope(compiler.text, compiler.schema, query.source, compiler.aliases)
         self._is_count = aggregates.is_count(query)
         self._is_aggregate = aggregates.is_aggregate(query)
-        self._aliases: dict[str, str] = {}
-        self._conditions = Conditions(self.scope, self._operand, compiler.bind, self._semi_join, compiler.now.date())
+        self._aliases: dict[str, Operand] = {}
+
+    def _conditions(self, resolve: Callable[[Path | Call], Operand]) -> Conditions:
+        compiler = self._compiler
+        return Conditions(self.scope, resolve, compiler.bind, self._semi_join, compiler.now.date())
 
     def compiled(self, parent_key: str | None = None) -> CompiledQuery:
         """The whole query; a nested one has `parent_key` as its last column, and parents' ids as first parameter."""
@@ -84,7 +87,7 @@ class _Level:
             text=self._compiler.text,
             sobject=self.scope.sobject,
             columns=tuple(column for _, column in chosen),
-            sql=f"SELECT {', '.join(select)} {rest}",
+            sql=f"SELECT {', '.join(select) or '1'} {rest}",
             parameters=self._compiler.parameters,
             is_count=self._is_count,
             is_aggregate=self._is_aggregate,
@@ -115,14 +118,15 @@ class _Level:
         written = str(expression) if isinstance(expression, Path) else expression.name
         if aggregates.is_function(expression):
             sql, made_up = aggregates.compile_aggregate(self.scope, expression, alias or f"expr{next(unnamed)}")
-            self._aliases[made_up.name.lower()] = sql
+            named = Operand(sql, made_up.type, expression.at, (made_up.name,), made_up)
+            self._aliases[made_up.name.lower()] = named
             return sql, Column((made_up.name,), made_up, written)
         operand = functions.resolve(self.scope, expression)
         described = operand.field or Field(name=operand.name, label=operand.name, type=operand.type)
         if self._is_aggregate:
             self._check_grouped(operand)
             name = alias or (operand.name if isinstance(expression, Path) else f"expr{next(unnamed)}")
-            self._aliases[name.lower()] = operand.sql
+            self._aliases[name.lower()] = operand
             return operand.sql, Column((name,), described, written)
         if alias is not None and isinstance(expression, Path):
             raise self.scope.error(expression.at, "MALFORMED_QUERY", "only aggregate expressions use field aliasing")
@@ -144,24 +148,28 @@ class _Level:
             if which == "ALL" or described.custom == (which == "CUSTOM") or described.name == "Id"
         ]
         operands = [self.scope.resolve(Path((described.name,), call.at)) for described in wanted]
-        return [
-            (operand.sql, Column(operand.path, described, described.name))
-            for operand, described in zip(operands, wanted, strict=True)
-        ]
+        return [(operand.sql, Column(operand.path, described, described.name)) for operand, described in zip(operands, wanted, strict=True)]
 
-    def _check_grouped(self, operand: Operand) -> None:
+    def _check_grouped(self, operand: Operand, complaint: str = "Field") -> None:
         if operand.sql not in {functions.resolve(self.scope, grouped).sql for grouped in self._query.group_by}:
-            detail = f"Field must be grouped or aggregated: {operand.name}"
+            detail = f"{complaint} must be grouped or aggregated: {operand.name}"
             raise self.scope.error(operand.at, "MALFORMED_QUERY", detail)
 
-    def _operand(self, expression: Path | Call) -> Operand:
-        """A field, a function, an aggregate, or the alias of one."""
+    def _plain(self, expression: Path | Call) -> Operand:
+        return functions.resolve(self.scope, expression)
+
+    def _of_group(self, expression: Path | Call) -> Operand:
+        """What HAVING and ORDER BY may name: of groups only what is the same for all their records."""
+        if not self._is_aggregate:
+            return self._plain(expression)
         if aggregates.is_function(expression):
             sql, made_up = aggregates.compile_aggregate(self.scope, expression, "expr0")
             return Operand(sql, made_up.type, expression.at, (made_up.name,), made_up)
-        if self._is_aggregate and isinstance(expression, Path) and str(expression).lower() in self._aliases:
-            return Operand(self._aliases[str(expression).lower()], "double", expression.at, expression.names)
-        return functions.resolve(self.scope, expression)
+        if isinstance(expression, Path) and str(expression).lower() in self._aliases:
+            return self._aliases[str(expression).lower()]
+        operand = self._plain(expression)
+        self._check_grouped(operand, "Ordered field")
+        return operand
 
     def _where(self, parent_key: str | None) -> str:
         query, root = self._query, self.scope.root
@@ -173,7 +181,7 @@ class _Level:
         if query.scope is not None and query.scope.lower() == "mine" and self.scope.sobject.field("OwnerId"):
             parts.append(f"{root.column('OwnerId')} = {self._compiler.bind(self._compiler.user_id)}")
         if query.where is not None:
-            parts.append(self._conditions.sql(query.where))
+            parts.append(self._conditions(self._plain).sql(query.where))
         return " WHERE " + " AND ".join(parts) if parts else ""
 
     def _semi_join(self, query: Query) -> str:
@@ -201,9 +209,7 @@ class _Level:
             raise self.scope.error(name.at, "INVALID_TYPE", detail)
         relationship, child, key = found
         compiler = self._compiler
-        inner = _Compiler(
-            compiler.text, compiler.schema, compiler.now, compiler.user_id, compiler.include_deleted, parameters=[[]]
-        )
+        inner = _Compiler(compiler.text, compiler.schema, compiler.now, compiler.user_id, compiler.include_deleted, parameters=[[]])
         level = _Level(inner, query.from_object(child.name))
         return ChildQuery(relationship, level.compiled(parent_key=key))
 
@@ -211,18 +217,26 @@ class _Level:
         query = self._query
         sql = ""
         if query.group_by:
-            sql = " GROUP BY " + ", ".join(functions.resolve(self.scope, e).sql for e in query.group_by)
+            sql = " GROUP BY " + ", ".join(self._grouped(expression) for expression in query.group_by)
         if query.having is not None:
-            sql += f" HAVING {self._conditions.sql(query.having)}"
+            if not self._is_aggregate:
+                raise self.scope.error(query.at, "MALFORMED_QUERY", "HAVING clause requires a GROUP BY clause")
+            sql += f" HAVING {self._conditions(self._of_group).sql(query.having)}"
         return sql
+
+    def _grouped(self, expression: Path | Call) -> str:
+        operand = self._plain(expression)
+        if operand.type in _UNSORTABLE or _is_long(operand):
+            detail = f"field '{operand.name}' can not be grouped in a query call"
+            raise self.scope.error(operand.at, "MALFORMED_QUERY", detail)
+        return operand.sql
 
     def _order_by(self) -> str:
         return ", ".join(self._order(order) for order in self._query.order_by)
 
     def _order(self, order: Order) -> str:
-        operand = self._operand(order.expression)
-        long_text = operand.field is not None and operand.type == "textarea" and operand.field.length > 255
-        if operand.type in _UNSORTABLE or long_text:
+        operand = self._of_group(order.expression)
+        if operand.type in _UNSORTABLE or _is_long(operand):
             detail = f"field '{operand.name}' can not be sorted in a query call"
             raise self.scope.error(operand.at, "MALFORMED_QUERY", detail)
         way = f"{'DESC' if order.descending else 'ASC'} NULLS {'LAST' if order.nulls_last else 'FIRST'}"
@@ -246,4 +260,6 @@ class _Level:
         return f" QUALIFY row_number() OVER (PARTITION BY {key}{ordered}) <= {query.limit}{ordered}"
 
 
-__all__ = ["compile_query", "quoted"]
+def _is_long(operand: Operand) -> bool:
+    """Long text areas are shown and nothing else."""
+    return operand.field is not None and operand.type == "textarea" and operand.field.length > 255

@@ -26,9 +26,7 @@ from bulkforce_emulator.soql.tree import (
     SemiJoin,
 )
 
-_TEXTS = frozenset(
-    ("string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox", "encryptedstring")
-)
+_TEXTS = frozenset(("string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox", "encryptedstring"))
 _IDS = frozenset(("id", "reference"))
 # Long text areas hold up to 131,072 characters and have no index at all; these too have none.
 _UNFILTERABLE = frozenset(("address", "location", "base64", "encryptedstring"))
@@ -68,6 +66,8 @@ class Conditions:
                 positive, negated = self._membership(condition)
             case SemiJoin(left, negated, query):
                 operand = self._filterable(left)
+                if operand.type not in _IDS:
+                    raise self._invalid_operator(operand)
                 positive = f"{operand.sql} IN ({self.subquery(query)})"
         if negated:
             return f"(NOT coalesce({positive}, FALSE))"

@@ -176,9 +176,7 @@ class Scope:
         key = parent.column(reference.name)
         targets = tuple(Target(sobject, next(self._aliases)) for sobject in known)
         for target in targets:
-            self.joins.append(
-                f"LEFT JOIN {quoted(target.sobject.name)} {target.alias} ON {target.column('Id')} = {key}"
-            )
+            self.joins.append(f"LEFT JOIN {quoted(target.sobject.name)} {target.alias} ON {target.column('Id')} = {key}")
         return Node((*parent.path, reference.relationship_name or name), targets, reference.polymorphic)
 
     def nodes(self) -> tuple[Node, ...]:

@@ -1,0 +1,29 @@
+"""Upsert contacts by XML, as an element tree: update those whose e-mail address the org knows, insert the others."""
+
+import os
+from xml.etree.ElementTree import Element, SubElement
+
+import bulkforce as bf
+
+CONTACTS = Element("sObjects", xmlns="http://www.force.com/2009/06/asyncapi/dataload")
+for first, last, title in (("Katherine", "Johnson", "Mathematician"), ("Dorothy", "Vaughan", "Supervisor")):
+    contact = SubElement(CONTACTS, "sObject")
+    SubElement(contact, "FirstName").text = first
+    SubElement(contact, "LastName").text = last
+    SubElement(contact, "Email").text = f"{first.lower()}@example.com"
+    SubElement(contact, "Title").text = title
+
+client = bf.Client(os.environ["BULKFORCE_INSTANCE_URL"], auth=bf.BearerToken(os.environ["BULKFORCE_ACCESS_TOKEN"]))
+
+job = client.create_job("upsert", "Contact", "XML", external_id_field="Email")
+batch = client.add_batch(job, CONTACTS)
+print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
+print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
+print("What the org was given:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
+
+client.wait_for_batch(job, batch.id).raise_for_state()
+for result in client.get_batch_result(job, batch.id):
+    print(f"created: {result.id}" if result.created else f"updated: {result.id}" if result.success else f"refused: {result.errors}")
+
+job = client.close_job(job)
+print(f"The job is {job.state}: {job.number_records_processed} records processed, {job.number_records_failed} failed")

@@ -1,0 +1,44 @@
+"""`bulkforce demo`: the whole conversation with an org, on real companies, in seconds."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from bulkforce.cli.extras import emulator_class
+
+if TYPE_CHECKING:
+    from bulkforce.cli.tour.stage import Stage
+
+
+def demo() -> None:
+    """Send 503 companies to an emulated org and get them back."""
+    began = perf_counter()
+    org_class = emulator_class()
+    from bulkforce.auth import BearerToken
+    from bulkforce.cli.tour import companies
+    from bulkforce.cli.tour.scenes import Tour
+    from bulkforce.cli.tour.stage import Stage
+    from bulkforce.client import Client
+
+    stage = Stage.on_stdout()
+    with org_class(companies.SCHEMA) as org, Client(org.base_url, auth=BearerToken(org.session_id)) as client:
+        _welcome(stage, org.base_url)
+        Tour(client, stage, companies.read()).play()
+        _farewell(stage, len(org.requests), perf_counter() - began)
+
+
+def _welcome(stage: Stage, base_url: str) -> None:
+    stage.line("[bold]bulkforce: records into a Salesforce org and back, over the Bulk API[/bold]")
+    stage.line(f"An emulated org listens on {base_url}; nothing leaves this machine.")
+    stage.line("")
+    stage.line("    [green]org = Emulator(schema).start()[/green]")
+    stage.line("    [green]client = bf.Client(org.base_url, auth=bf.BearerToken(org.session_id))[/green]")
+
+
+def _farewell(stage: Stage, requests: int, seconds: float) -> None:
+    stage.line(f"\n[bold green]All well:[/bold green] {requests} requests in {seconds:.1f} s.\n")
+    stage.line("[bold]What next[/bold]")
+    stage.line("    bulkforce emulator       an org of your own, until Ctrl-C")
+    stage.line("    examples/                eighteen short scripts to copy from, for any org")
+    stage.line("    README.md                every call on one page, and the way to a real org")

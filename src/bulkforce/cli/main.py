@@ -1,0 +1,64 @@
+"""The command line's entry: which commands there are, and what an error looks like.
+
+Nothing here, and nothing at the top of a command's module, may import more than typer and the standard library: `bulkforce --help` answers at
+once because the client, the emulator and rich are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from bulkforce.cli.demo import demo
+from bulkforce.cli.emulator import emulator
+from bulkforce.errors import Error
+
+FAILED = 1
+
+# No rich help and no rich tracebacks: importing rich for them takes longer than all the rest.
+app = typer.Typer(
+    name="bulkforce",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command()(demo)
+app.command()(emulator)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's form)
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"bulkforce {version('bulkforce')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.callback()
+def bulkforce(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Records into and out of Salesforce, over the Bulk API; and an org to rehearse on.
+
+    Begin with: bulkforce demo
+    """
+
+
+def main() -> None:
+    """Run the command line. Exit codes: 0 all well, 1 failed, 2 called wrongly."""
+    try:
+        app()
+    except Error as error:
+        print(f"bulkforce: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What `bulkforce demo` shows: a tour through all that can be done with records."""

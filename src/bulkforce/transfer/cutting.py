@@ -1,0 +1,163 @@
+"""Cut CSV into batches, exact against the bytes that will be sent, header counted. Dry: blocks in, batches and rejections out.
+
+A batch is a byte range of the feed (a CSV file on disk); records that the org cannot take are left out of the feed and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bulkforce.errors import FormatError
+from bulkforce.formats import csv
+from bulkforce.protocol import limits
+from bulkforce.transfer.mapping import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A sealed batch: a range of the feed.
+
+    Attributes:
+        number: From 1, in the source's order.
+        start: Offset of its first record in the feed.
+        end: Offset behind its last record.
+        records: Number of records.
+        size: Bytes that are sent, header included.
+        sha256: Digest of the bytes that are sent.
+    """
+
+    number: int
+    start: int
+    end: int
+    records: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that no batch may hold.
+
+    Attributes:
+        row: Its number in the source, from 1, blank lines not counted.
+        reason: Which limit it is over, or why it is no record.
+        raw: Its bytes.
+    """
+
+    row: int
+    reason: str
+    raw: bytes
+
+
+Keep: TypeAlias = Callable[[bytes], None]
+"""Told of each run of records that belongs to the feed, in order."""
+
+
+class Cutter:
+    """Takes the source's blocks in order and gives out batches and rejections.
+
+    Args:
+        shape: What is done to each record on its way out; limits count what is sent.
+        batch_records: Records a batch holds at most.
+        keep: Told of every run of records that belongs to the feed, in order.
+        part: Told before the first one that does not stand in the source just so: from here on feed and source part.
+    """
+
+    def __init__(self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None]) -> None:
+        if not 1 <= batch_records <= limits.BATCH_RECORDS:
+            raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {batch_records:,}")
+        self._shape = shape
+        self._batch_records = batch_records
+        self._keep = keep
+        self._part = part
+        self._room = limits.BATCH_BYTES - len(shape.header)
+        self._number = 0
+        self._offset = 0
+        self.read = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._start, self._records, self._size = self._offset, 0, 0
+        self._digest = hashlib.sha256(self._shape.header)
+
+    def cut(self, blocks: Iterable[bytes], start: int, source_start: int | None = None) -> Iterator[Batch | Rejected]:
+        """Cut the records in ``blocks``, the header behind them.
+
+        Args:
+            blocks: The source.
+            start: Offset of the first record in the feed.
+            source_start: Offset of the first record in the source, for errors; by default the same.
+
+        Raises:
+            FormatError: The source is no CSV that anybody could read: a quote where none may be, or not UTF-8.
+        """
+        self._offset = start
+        self._begin()
+        columns = len(self._shape.source)
+        for unit in csv.units(blocks, columns, start if source_start is None else source_start):
+            csv.characters_of(unit.content, unit.start)
+            if unit.clean:
+                self.read += unit.records
+                yield from self._add(unit.content, unit.records)
+            else:
+                yield from self._add_closely(unit, columns)
+        if self._records:
+            yield self._seal()
+
+    def _add_closely(self, unit: csv.Unit, columns: int) -> Iterator[Batch | Rejected]:
+        good: list[bytes] = []
+        try:
+            for record in csv.records(unit, columns):
+                self.read += 1
+                problem = record.problem or self._too_large(record.raw)
+                if problem:
+                    yield from self._flush(good, unit)
+                    good = []
+                    yield Rejected(self.read, problem, record.raw)
+                else:
+                    good.append(record.raw)
+        except FormatError as error:
+            raise FormatError(error.text, row=self.read + 1, column=error.column, byte=error.byte) from None
+        yield from self._flush(good, unit)
+
+    def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
+        content = b"\n".join(good) + b"\n" if good else b""
+        if content[:-1] == unit.content:
+            # The last record of a file may have no line end.
+            content = unit.content
+        if content != unit.content:
+            self._part()
+        yield from self._add(content, len(good))
+
+    def _too_large(self, raw: bytes) -> str | None:
+        size = len(self._shape.apply(raw + b"\n"))
+        return f"{size:,} bytes; a batch, its header included, has at most {limits.BATCH_BYTES:,}" if size > self._room else None
+
+    def _add(self, content: bytes, records: int) -> Iterator[Batch]:
+        self._keep(content)
+        sent = self._shape.apply(content)
+        if self._records + records <= self._batch_records and self._size + len(sent) <= self._room:
+            self._take(content, sent, records)
+            return
+        # Rare (once a batch): look for the border in this run of records.
+        for raw in csv.lines(content):
+            sent = self._shape.apply(raw)
+            if self._records == self._batch_records or self._size + len(sent) > self._room:
+                yield self._seal()
+            self._take(raw, sent, 1)
+
+    def _take(self, content: bytes, sent: bytes, records: int) -> None:
+        self._offset += len(content)
+        self._records += records
+        self._size += len(sent)
+        self._digest.update(sent)
+
+    def _seal(self) -> Batch:
+        self._number += 1
+        size = len(self._shape.header) + self._size
+        batch = Batch(self._number, self._start, self._offset, self._records, size, self._digest.hexdigest())
+        self._begin()
+        return batch

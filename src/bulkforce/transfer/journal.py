@@ -1,0 +1,247 @@
+"""The memory of a run: SQLite in the run's folder. Intention before each request, answer after it; never a token, never a record.
+
+A run is read back from here after any death. The rule that no batch goes in twice is in the schema: a partial unique index allows one
+accepted attempt a batch, so that SQLite itself refuses the bug. Written by one thread only, the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.transfer.cutting import Batch
+from bulkforce.transfer.events import (
+    BatchAbsent,
+    BatchAccepted,
+    BatchDoubted,
+    BatchEnded,
+    BatchNeverRun,
+    BatchRefused,
+    BatchSending,
+    Event,
+    JobClosed,
+    JobLost,
+    JobOpened,
+    JobSettled,
+    JobWanted,
+    ResultsFetched,
+)
+from bulkforce.transfer.plan import Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
+
+NAME: Final = "journal.sqlite"
+VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, records INTEGER NOT NULL,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, stage TEXT NOT NULL, opened REAL NOT NULL);
+CREATE TABLE attempt (
+    number INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch, job INTEGER NOT NULL REFERENCES job,
+    state TEXT NOT NULL CHECK (state IN ('sending', 'accepted', 'absent', 'unprocessed')),
+    id TEXT UNIQUE, CHECK ((id IS NOT NULL) = (state IN ('accepted', 'unprocessed'))));
+-- Exactly once: a batch has at most one accepted attempt, and none is begun while another may have been taken.
+CREATE UNIQUE INDEX one_that_may_count ON attempt (batch) WHERE state IN ('sending', 'accepted');
+CREATE TABLE outcome (
+    batch INTEGER PRIMARY KEY REFERENCES batch, state TEXT NOT NULL, message TEXT, fetched INTEGER NOT NULL DEFAULT 0);
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a run was begun with, and what its reading found."""
+
+    run: str
+    begun: float
+    instance_url: str
+    operation: str
+    object: str
+    external_id: str | None
+    concurrency_mode: str | None
+    source: str
+    feed: str
+    feed_is_ours: bool
+    feed_size: int
+    feed_mtime_ns: int
+    header: str
+    source_columns: list[str]
+    taken: list[int]
+    names: list[str]
+    constants: list[str]
+    empty_as_null: bool
+    read: int
+    rejected: list[int]
+
+
+class Journal:
+    """One run's journal, held by this process alone.
+
+    Raises:
+        JournalBusy: Another process holds it.
+        JournalMismatch: It is of another version of bulkforce, or no journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._database = sqlite3.connect(folder / NAME, isolation_level=None, timeout=0.5)
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            if "locked" in str(error):
+                raise JournalBusy(f"Another process works on the run in {folder}; nothing was touched") from error
+            raise
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise JournalMismatch(f"{folder / NAME} is no journal of bulkforce: {error}") from error
+
+    def _open(self) -> None:
+        # Held as long as the process lives, however it dies.
+        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._database.execute("PRAGMA journal_mode = WAL")
+        # A power cut, too, may cost nothing that was journalled.
+        self._database.execute("PRAGMA synchronous = FULL")
+        self._database.execute("PRAGMA foreign_keys = ON")
+        with self.transaction():
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {VERSION}")
+            elif version != VERSION:
+                raise JournalMismatch(f"The journal in {self.folder} is of version {version}; this bulkforce knows {VERSION}")
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is written together, and is on disk when this ends."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def begin(self, facts: Facts, batches: Iterable[Batch]) -> None:
+        """Write down what was read: from here on the run can be resumed."""
+        with self.transaction():
+            self._database.executemany(
+                "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256)", (asdict(batch) for batch in batches)
+            )
+            self._set("facts", json.dumps(asdict(facts)))
+
+    def facts(self) -> Facts | None:
+        """Read back what the run was begun with; ``None`` if it died before its source was read."""
+        found = self._get("facts")
+        return None if found is None else Facts(**json.loads(found))
+
+    def finish(self) -> None:
+        """Write down that the outputs are in place and nothing is left to do."""
+        with self.transaction():
+            self._set("finished", "yes")
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._get("finished") is not None
+
+    def batches(self) -> list[Batch]:
+        """Read back the batches, in order."""
+        return [Batch(*row) for row in self._database.execute("SELECT * FROM batch ORDER BY number")]
+
+    def view(self) -> View:
+        """Read back where the run stands."""
+        batches = {batch.number: BatchView(batch.number, batch.records, batch.sha256) for batch in self.batches()}
+        taken: dict[int, set[str]] = {}
+        jobs = {
+            number: Job(number, job_id, JobStage(stage), opened)
+            for number, job_id, stage, opened in self._database.execute("SELECT number, id, stage, opened FROM job")
+        }
+        for batch, job, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
+            batches[batch].attempt = Attempt(job, AttemptState(state), batch_id)
+            if batch_id is not None:
+                taken.setdefault(job, set()).add(batch_id)
+        for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
+            batches[number].outcome = Outcome(state, message)
+            batches[number].fetched = bool(fetched)
+        return View(batches, jobs, taken=taken)
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Write down what has happened, all of it or nothing; it is on disk when this returns.
+
+        Raises:
+            JournalMismatch: It would mean that a batch goes in twice.
+        """
+        with self.transaction():
+            for event in events:
+                try:
+                    self._record(event)
+                except sqlite3.IntegrityError as error:
+                    raise JournalMismatch(f"The journal refuses {event}: {error}") from error
+
+    def _record(self, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an event)
+        run = self._database.execute
+        match event:
+            case JobWanted(job, at):
+                run("INSERT INTO job VALUES (?, NULL, 'opening', ?)", (job, at))
+            case JobOpened(job, job_id):
+                run("UPDATE job SET stage = 'open', id = ? WHERE number = ?", (job_id, job))
+            case JobLost(job):
+                self._stage(job, JobStage.LOST)
+            case JobClosed(job):
+                self._stage(job, JobStage.CLOSED)
+            case BatchSending(batch, job):
+                run("INSERT INTO attempt (batch, job, state) VALUES (?, ?, 'sending')", (batch, job))
+            case BatchAccepted(batch, batch_id):
+                self._attempt(batch, "sending", "accepted", batch_id)
+            case BatchAbsent(batch):
+                self._attempt(batch, "sending", "absent")
+            case BatchRefused(batch, message):
+                self._attempt(batch, "sending", "absent")
+                run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
+            case BatchDoubted(batch):
+                run(
+                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state = 'sending')",
+                    (batch,),
+                )
+            case JobSettled(job, adopted, absent):
+                for batch, batch_id in adopted.items():
+                    self._attempt(batch, "sending", "accepted", batch_id)
+                for batch in absent:
+                    self._attempt(batch, "sending", "absent")
+                self._stage(job, JobStage.CLOSED)
+            case BatchEnded(batch, state, message, has_results):
+                run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
+            case BatchNeverRun(batch):
+                run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
+            case ResultsFetched(batch):
+                run("UPDATE outcome SET fetched = 1 WHERE batch = ?", (batch,))
+
+    def _stage(self, job: int, stage: JobStage) -> None:
+        self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))
+
+    def _attempt(self, batch: int, before: str, after: str, batch_id: str | None = None) -> None:
+        changed = self._database.execute(
+            "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
+        ).rowcount
+        if changed != 1:
+            raise JournalMismatch(f"Batch {batch} has {changed} attempts that are {before}; one was due")
+
+    def _set(self, name: str, value: str) -> None:
+        self._database.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
+
+    def _get(self, name: str) -> str | None:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])

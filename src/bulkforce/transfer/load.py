@@ -1,0 +1,446 @@
+"""`load`: a source into an object, exactly once. Options in, report out; also `resume` and the list of runs."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
+
+from bulkforce.errors import (
+    Error,
+    Interrupted,
+    JournalMismatch,
+    LimitReached,
+    RefusedError,
+    SourceChanged,
+    TransferError,
+    TransportError,
+    UsageError,
+)
+from bulkforce.protocol import bulk1, limits, rest
+from bulkforce.protocol.bulk1 import JobSettings
+from bulkforce.protocol.flow import Flow, ask, authenticate
+from bulkforce.transfer import mapping as maps
+from bulkforce.transfer.engine import RESULTS, Engine, Feed, Patience
+from bulkforce.transfer.journal import NAME, Facts, Journal
+from bulkforce.transfer.mapping import ColumnMap, Shape
+from bulkforce.transfer.outputs import Outputs, write_whole
+from bulkforce.transfer.plan import JobStage, View
+from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of
+from bulkforce.transfer.report import LoadReport, Progress, RunState
+from bulkforce.transfer.sources import Source, to_csv
+from bulkforce.transport.drive import Driver
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
+
+T = TypeVar("T")
+Run: TypeAlias = Callable[[Flow[T]], T]
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+RUNS: Final = Path("bulkforce-runs")
+"""Where runs are kept, below the working directory, when no folder is named."""
+REPORT: Final = "report.json"
+WORKERS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What a user asks of a load; see `bulkforce.client.Client.load`."""
+
+    source: Source
+    object: str
+    operation: Operation | str
+    external_id: str | None = None
+    mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None
+    concurrency_mode: ConcurrencyMode | str | None = None
+    workers: int = WORKERS
+    batch_records: int = limits.BATCH_RECORDS
+    run_dir: str | Path | None = None
+    empty_as_null: bool = False
+    dry_run: bool = False
+    on_progress: OnProgress | None = None
+
+
+@dataclass(slots=True)
+class Sitting:
+    """What both verbs need besides the options.
+
+    Attributes:
+        run: Runs a flow against the org.
+        calls: Tells how many requests were made.
+        warn: Told of what is worth knowing and no error.
+        patience: How to wait.
+        trace: See `Engine`.
+    """
+
+    run: Run  # type: ignore[type-arg]
+    calls: Callable[[], int]
+    warn: Callable[[str], None] = lambda _text: None
+    patience: Patience = field(default_factory=Patience)
+    trace: Callable[[str], None] = lambda _effect: None
+
+    @classmethod
+    def of(cls, driver: Driver) -> Sitting:
+        """Sit down with a client's driver; warnings go to the log."""
+        before = driver.calls
+        return cls(driver.run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning)
+
+
+def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
+    """Load a source into an object; see `bulkforce.client.Client.load`."""
+    begun = time.monotonic()
+    settings = _settings(options)
+    column_map = maps.read_map(options.mapping)
+    if options.workers < 1:
+        raise UsageError(f"A load needs at least one worker, not {options.workers}")
+    if options.dry_run:
+        with tempfile.TemporaryDirectory(prefix="bulkforce-") as folder:
+            reading, shape, _ = _read(options, column_map, Path(folder))
+            return _planned(sitting, options, settings, reading, begun)
+    run, folder_ = _new_folder(options, settings)
+    journal = Journal(folder_)
+    try:
+        reading, shape, name = _read(options, column_map, folder_)
+        _check_allowance(sitting, len(reading.batches))
+        journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
+        sitting.trace("journal")
+        return _carry_out(sitting, journal, options.workers, options.on_progress, begun)
+    except Interrupted:
+        raise
+    except Exception:
+        if not any(job.stage is not JobStage.LOST for job in journal.view().jobs.values()):
+            # Nothing is in the org, so there is nothing to resume, and no litter is left.
+            journal.close()
+            _clear(folder_)
+        raise
+    finally:
+        journal.close()
+
+
+def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> LoadReport:
+    """Go on with a run; see `bulkforce.client.Client.resume`."""
+    begun = time.monotonic()
+    folder = folder_of(run)
+    journal = Journal(folder)
+    try:
+        facts = journal.facts()
+        if facts is None:
+            raise JournalMismatch(f"The run in {folder} died while its source was being read. Nothing was sent: begin it anew")
+        if journal.finished:
+            return _read_report(folder)
+        here = sitting.run(_instance_url())
+        if facts.instance_url != here:
+            raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
+        return _carry_out(sitting, journal, workers, on_progress, begun)
+    finally:
+        journal.close()
+
+
+def _instance_url() -> Flow[str]:
+    return (yield from authenticate()).instance_url
+
+
+def _settings(options: LoadOptions) -> JobSettings:
+    settings = bulk1.settings(
+        options.operation,
+        options.object,
+        ContentType.CSV,
+        external_id_field=options.external_id,
+        concurrency_mode=options.concurrency_mode,
+    )
+    if settings.operation.is_query:
+        raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
+    return settings
+
+
+def _new_folder(options: LoadOptions, settings: JobSettings) -> tuple[str, Path]:
+    now = datetime.now(UTC)
+    run = f"{now:%Y%m%d-%H%M%S}-{settings.operation}-{settings.object}-{secrets.token_hex(2)}"
+    folder = Path(options.run_dir) if options.run_dir is not None else RUNS / run
+    if (folder / NAME).exists():
+        raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
+    try:
+        (folder / RESULTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
+    return (run if options.run_dir is None else folder.name), folder
+
+
+def _read(options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Reading, Shape, str]:
+    source = to_csv(options.source, folder)
+    header = header_of(source.path)
+    shape = maps.shape(header.names, column_map, empty_as_null=options.empty_as_null)
+    told = _every_so_often(options.on_progress)
+    reader = Reader(source.path, folder, header, shape, options.batch_records, lambda read: told(Progress(phase="reading", read=read)))
+    reading = reader.read()
+    ours = reading.feed_is_ours or source.ours
+    if reading.feed_is_ours and source.ours:
+        source.path.unlink()
+    return Reading(reading.feed.absolute(), ours, reading.header, reading.batches, reading.read, reading.rejected), shape, source.name
+
+
+def _facts(run: str, sitting: Sitting, settings: JobSettings, options: LoadOptions, reading: Reading, shape: Shape, name: str) -> Facts:
+    known = reading.feed.stat()
+    return Facts(
+        run=run,
+        begun=time.time(),
+        instance_url=sitting.run(_instance_url()),
+        operation=settings.operation,
+        object=settings.object,
+        external_id=settings.external_id_field,
+        concurrency_mode=settings.concurrency_mode,
+        source=name,
+        feed=reading.feed.name if reading.feed_is_ours else str(reading.feed),
+        feed_is_ours=reading.feed_is_ours,
+        feed_size=known.st_size,
+        feed_mtime_ns=known.st_mtime_ns,
+        header=reading.header.decode(),
+        source_columns=list(shape.source),
+        taken=list(shape.taken),
+        names=list(shape.names),
+        constants=list(shape.constants),
+        empty_as_null=options.empty_as_null,
+        read=reading.read,
+        rejected=list(reading.rejected),
+    )
+
+
+def _check_allowance(sitting: Sitting, batches: int) -> int | None:
+    """Ask the org how many batches it still takes today, and refuse what cannot fit.
+
+    Raises:
+        LimitReached: The load needs more.
+    """
+    try:
+        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
+    except (RefusedError, TransportError, Error) as error:
+        sitting.warn(f"The org does not tell how many batches it still takes today, so that was not checked: {error}")
+        return None
+    if remaining is not None and batches > remaining:
+        raise LimitReached(
+            f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing was sent. "
+            "Wait, load a part, or use larger batches"
+        )
+    return remaining
+
+
+def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, reading: Reading, begun: float) -> LoadReport:
+    batches = len(reading.batches)
+    try:
+        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
+    except Error as error:
+        sitting.warn(f"The org does not tell how many batches it still takes today: {error}")
+        remaining = None
+    return LoadReport(
+        run="",
+        run_dir=Path(options.run_dir or RUNS),
+        state=RunState.PLANNED,
+        operation=settings.operation,
+        object=settings.object,
+        read=reading.read,
+        rejected=len(reading.rejected),
+        batches=batches,
+        bytes=sum(batch.size for batch in reading.batches),
+        # Opening and closing the job, each batch and its results; looking comes on top and depends on the org's speed.
+        api_calls=2 + 2 * batches,
+        remaining_batches=remaining,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float) -> LoadReport:
+    facts = journal.facts()
+    assert facts is not None
+    shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
+    path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
+    feed = Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
+    feed.check()
+    settings = bulk1.settings(
+        facts.operation,
+        facts.object,
+        ContentType.CSV,
+        external_id_field=facts.external_id,
+        concurrency_mode=facts.concurrency_mode,
+    )
+    outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
+    told = _every_so_often(on_progress)
+    engine = Engine(
+        sitting.run,
+        journal,
+        settings,
+        feed,
+        outputs,
+        workers,
+        sitting.patience,
+        lambda view: told(_progress(view, outputs, facts, begun)),
+        sitting.trace,
+    )
+    try:
+        finished = engine.carry_out()
+        report = _report(engine, facts, sitting, begun, finished=finished)
+        if not finished:
+            write_whole(journal.folder / REPORT, report.to_json().encode())
+            raise _stopped(engine, report)
+        if on_progress:
+            on_progress(_progress(engine.view, outputs, facts, begun))
+        outputs.publish()
+        sitting.trace("publish")
+        write_whole(journal.folder / REPORT, report.to_json().encode())
+        journal.finish()
+        sitting.trace("journal")
+        _clear_results(journal.folder, facts)
+    finally:
+        outputs.discard()
+    if report.pending or outputs.mismatches:
+        raise TransferError(f"The counts do not add up ({report.pending:,} records open): {'; '.join(outputs.mismatches)}")
+    return report
+
+
+def _stopped(engine: Engine, report: LoadReport) -> Error:
+    cause = engine.stopped_by
+    nothing_sent = all(job.stage is JobStage.LOST for job in engine.view.jobs.values())
+    if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
+        return cause
+    error = Interrupted(
+        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}. Go on with: bulkforce resume {report.run_dir}"
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> LoadReport:
+    tally = engine.outputs.tally
+    return LoadReport(
+        run=facts.run,
+        run_dir=engine.journal.folder,
+        state=RunState.FINISHED if finished else RunState.INTERRUPTED,
+        operation=facts.operation,
+        object=facts.object,
+        read=facts.read,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        unprocessed=tally.unprocessed,
+        rejected=len(facts.rejected),
+        batches=len(engine.batches),
+        bytes=sum(batch.size for batch in engine.batches.values()),
+        jobs=tuple(job.id for job in engine.view.jobs.values() if job.id),
+        api_calls=sitting.calls(),
+        errors=tally.groups(),
+        seconds=time.monotonic() - begun,
+        stopped_by=None if finished else str(engine.stopped_by),
+    )
+
+
+def _progress(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progress:
+    waiting = sum(map(len, view.waiting.values()))
+    sent = facts.read - len(facts.rejected) - sum(view.batches[number].records for number in [*view.pending, *view.flying])
+    tally = outputs.tally
+    done = tally.succeeded + tally.failed + tally.unprocessed
+    seconds = time.monotonic() - begun
+    total = facts.read - len(facts.rejected)
+    return Progress(
+        phase="loading",
+        read=facts.read,
+        sent=sent,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        unprocessed=tally.unprocessed,
+        rejected=len(facts.rejected),
+        batches={
+            "pending": len(view.pending),
+            "sending": len(view.flying) + sum(map(len, view.doubtful.values())),
+            "accepted": waiting,
+            "ended": len(view.fetchable),
+            "done": view.done,
+        },
+        seconds=seconds,
+        seconds_left=seconds * (total - done) / done if done else None,
+    )
+
+
+def _every_so_often(on_progress: OnProgress | None, seconds: float = 0.1) -> OnProgress:
+    """Tell progress at most ten times a second: telling must not cost what it tells of."""
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if on_progress is not None and now - last >= seconds:
+            last = now
+            on_progress(progress)
+
+    return tell
+
+
+def _clear_results(folder: Path, facts: Facts) -> None:
+    """Remove what was only needed to resume; everything in it stands in the outputs."""
+    for path in (folder / RESULTS).glob("*"):
+        path.unlink()
+    (folder / RESULTS).rmdir()
+    if facts.feed_is_ours:
+        (folder / facts.feed).unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run that sent nothing; what else is in the folder stays."""
+    names = [NAME, NAME + "-wal", NAME + "-shm", FEED, "source.csv", REJECTED, REJECTED + ".part", REPORT]
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    for path in (folder / RESULTS).glob("*"):
+        path.unlink()
+    (folder / RESULTS).rmdir()
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def folder_of(run: str | Path) -> Path:
+    """Find a run by its folder or its id.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for folder in (Path(run), RUNS / run):
+        if (folder / NAME).exists():
+            return folder
+    raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+
+
+def _read_report(folder: Path) -> LoadReport:
+    return LoadReport.from_json((folder / REPORT).read_text("utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run in a list: its id, folder, what it does, and where it stands (a `RunState`, or ``running``, or ``unread``)."""
+
+    run: str
+    folder: Path
+    what: str
+    state: str
+    begun: float | None
+
+
+def runs(folder: Path | None = None) -> list[RunInfo]:
+    """List the runs kept in a folder, the oldest first."""
+    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{NAME}"))]
+
+
+def _run_info(folder: Path) -> RunInfo:
+    try:
+        journal = Journal(folder)
+    except TransferError as error:
+        return RunInfo(folder.name, folder, "", "running" if "Another process" in str(error) else "unreadable", None)
+    try:
+        facts = journal.facts()
+        if facts is None:
+            return RunInfo(folder.name, folder, "", "unread", None)
+        state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
+        return RunInfo(facts.run, folder, f"{facts.operation} {facts.object} from {facts.source}", state, facts.begun)
+    finally:
+        journal.close()

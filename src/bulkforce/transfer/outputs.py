@@ -1,0 +1,220 @@
+"""Results joined to records by position, in blocks of raw slices, and written in the source's order.
+
+Files are written under a temporary name and moved in place when whole. No value of a record is parsed.
+"""
+
+from __future__ import annotations
+
+import csv as stdlib_csv
+import io
+import os
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bulkforce.errors import ProtocolError
+from bulkforce.formats.csv import quote
+from bulkforce.protocol.wire_csv import record_error
+from bulkforce.transfer.report import ErrorGroup
+
+_RESULT_HEADER: Final = b'"Id","Success","Created","Error"'
+_ALL_WELL: Final = {b'","true","true",""\n"': b",true,", b'","true","false",""\n"': b",false,"}
+_GROUPS: Final = 1_000
+"""Reasons kept apart; messages may hold ids, and memory is bounded."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and reasons."""
+
+    succeeded: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    reasons: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    def reason(self, status_code: str, message: str, row: int, count: int = 1) -> None:
+        """Count records that failed for a reason; ``row`` is the first."""
+        key = (status_code, message)
+        if key not in self.reasons and len(self.reasons) >= _GROUPS:
+            key = (status_code, "(other messages)")
+        self.reasons.setdefault(key, [0, row])[0] += count
+
+    def groups(self) -> tuple[ErrorGroup, ...]:
+        """Give the reasons, the most frequent first."""
+        groups = [ErrorGroup(code, message, count, row) for (code, message), (count, row) in self.reasons.items()]
+        return tuple(sorted(groups, key=lambda group: -group.count))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A batch that is done.
+
+    Attributes:
+        number: Its number.
+        first: Number of its first record in the feed, from 1.
+        records: How many it has.
+        rows: The raw records, from the feed.
+        results: The org's CSV of results; ``None`` if there is none.
+        reason: Why records without a result have none.
+        whole: Whether the org said that it processed every record.
+    """
+
+    number: int
+    first: int
+    records: int
+    rows: bytes
+    results: bytes | None
+    reason: str
+    whole: bool
+
+
+class Outputs:
+    """The files of a run.
+
+    Args:
+        folder: Where they go.
+        header: The source's own header, raw, without line end.
+        rejected_rows: Numbers of the records that were rejected, ascending: they shift the numbers of the others.
+    """
+
+    NAMES: Final = ("success.csv", "failed.csv", "unprocessed.csv")
+
+    def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int]) -> None:
+        self._folder = folder
+        # The i-th rejected row shifts all feed records from (row - i) on by one more.
+        self._shifts = [row - place for place, row in enumerate(rejected_rows)]
+        self.tally = Tally()
+        self.mismatches: list[str] = []
+        self._files = {name: _part(folder / name).open("wb") for name in self.NAMES}
+        self._success, self._failed, self._unprocessed = self._files.values()
+        self._success.write(b"sf__Id,sf__Created," + header + b"\n")
+        self._failed.write(b"sf__Id,sf__Error," + header + b"\n")
+        self._unprocessed.write(b"sf__Error," + header + b"\n")
+
+    def add(self, batch: Ended) -> None:
+        """Write the records of the next batch."""
+        rows = rows_of(batch.rows)
+        results = rows_of(batch.results) if batch.results is not None else []
+        count = max(len(results) - 1, 0)
+        if count > len(rows) or (batch.whole and count != len(rows)):
+            self.mismatches.append(f"batch {batch.number}: {len(rows):,} records, {count:,} results")
+            # Which result is whose cannot be told any more, so none is.
+            results, count = [], 0
+        if count and not self._all_well(batch.results or b"", results, rows):
+            self._one_by_one(results, rows, batch)
+        self._without_result(rows[count:], batch, count)
+
+    def _all_well(self, content: bytes, results: list[bytes], rows: list[bytes]) -> bool:
+        """Write a batch in which every record went in, without a look at any of them."""
+        count = len(results) - 1
+        if not content.startswith(_RESULT_HEADER + b'\n"') or content[-1:] != b"\n":
+            return False
+        for border, created in _ALL_WELL.items():
+            body = content[len(_RESULT_HEADER) + 2 :]
+            ids = body[: -len(border) + 1].split(border)
+            if len(ids) == count and body.endswith(border[:-1]) and all(map(_ID_LENGTHS.__contains__, map(len, ids))):
+                parts = [b"\n"] * (4 * count)
+                parts[0::4], parts[1::4], parts[2::4] = ids, [created] * count, rows[:count]
+                self._success.write(b"".join(parts))
+                self.tally.succeeded += count
+                return True
+        return False
+
+    def _one_by_one(self, results: list[bytes], rows: list[bytes], batch: Ended) -> None:
+        reader = stdlib_csv.reader(io.StringIO("\n".join(line.decode() for line in results) + "\n", newline=""), strict=True)
+        columns = {name.lower(): place for place, name in enumerate(next(reader))}
+        try:
+            order = [columns[name] for name in ("id", "success", "created", "error")]
+        except KeyError as error:
+            raise ProtocolError(f"The results of batch {batch.number} have no column {error}") from error
+        good, bad = [], []
+        for place, (row, result) in enumerate(zip(rows, reader, strict=False)):
+            record_id, success, created, error_text = (result[column] for column in order)
+            if success == "true":
+                good.append(b"%b,%b,%b\n" % (record_id.encode(), created.encode(), row))
+            else:
+                bad.append(b"%b,%b,%b\n" % (record_id.encode(), quote(error_text).encode(), row))
+                refusal = record_error(error_text)
+                self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place))
+        self._success.write(b"".join(good))
+        self._failed.write(b"".join(bad))
+        self.tally.succeeded += len(good)
+        self.tally.failed += len(bad)
+
+    def _without_result(self, rows: list[bytes], batch: Ended, skipped: int) -> None:
+        if rows:
+            reason = quote(batch.reason).encode()
+            self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
+            self.tally.unprocessed += len(rows)
+            self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), len(rows))
+
+    def source_row(self, feed_row: int) -> int:
+        """Turn the number of a record in the feed into its number in the source."""
+        return feed_row + bisect_right(self._shifts, feed_row)
+
+    def publish(self) -> None:
+        """Move the files in place."""
+        for name, file in self._files.items():
+            _sync(file)
+            _part(self._folder / name).replace(self._folder / name)
+
+    def discard(self) -> None:
+        """Leave no half-written file behind."""
+        for name, file in self._files.items():
+            file.close()
+            _part(self._folder / name).unlink(missing_ok=True)
+
+
+_ID_LENGTHS: Final = frozenset({15, 18})
+
+
+def rows_of(content: bytes) -> list[bytes]:
+    r"""Cut records apart, without their line ends; the content has no blank lines.
+
+    >>> rows_of(b'1,"a\nb"\n2,c\r\n')
+    [b'1,"a\nb"', b'2,c']
+    """
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    if b'"' in content:
+        lines = list(_joined(lines))
+    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
+
+
+def _joined(lines: list[bytes]) -> Iterator[bytes]:
+    """Put lines together again that were cut inside quotes."""
+    whole: list[bytes] = []
+    for line in lines:
+        odd = line.count(b'"') & 1
+        if whole:
+            whole.append(line)
+            if odd:
+                yield b"\n".join(whole)
+                whole = []
+        elif odd:
+            whole = [line]
+        else:
+            yield line
+    if whole:
+        yield b"\n".join(whole)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and move it in place, so that it is either whole or not there."""
+    with _part(path).open("wb") as file:
+        file.write(content)
+        _sync(file)
+    _part(path).replace(path)
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")

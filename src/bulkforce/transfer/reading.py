@@ -1,0 +1,137 @@
+"""Read a source once, before anything is sent: cut it into batches, write the rejected records down, keep the feed.
+
+The feed is the file that batches are ranges of: the source itself where every record stands in it just so, else ``feed.csv`` in the run's folder.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bulkforce.errors import FormatError
+from bulkforce.formats import csv
+from bulkforce.transfer.cutting import Batch, Cutter, Rejected
+from bulkforce.transfer.mapping import Shape
+from bulkforce.transfer.outputs import write_whole
+
+FEED: Final = "feed.csv"
+REJECTED: Final = "rejected.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was found in a source.
+
+    Attributes:
+        feed: The file that batches are ranges of.
+        feed_is_ours: Whether it is a copy in the run's folder.
+        header: The source's header, raw.
+        batches: The batches, in order.
+        read: Records read, the rejected included.
+        rejected: Numbers of the rejected records.
+    """
+
+    feed: Path
+    feed_is_ours: bool
+    header: bytes
+    batches: list[Batch]
+    read: int
+    rejected: array[int]
+
+
+def header_of(path: Path) -> csv.Header:
+    """Read the header of a CSV file.
+
+    Raises:
+        FormatError: It has none.
+    """
+    with path.open("rb") as file:
+        # The longest header that the org could take: 5,000 names of at most 100 characters, quoted.
+        return csv.header(file.read(1_000_000))
+
+
+class Reader:
+    """Reads one source.
+
+    Args:
+        path: A CSV file.
+        folder: The run's folder.
+        header: The file's header.
+        shape: What is done to each record on its way out.
+        batch_records: Records a batch holds at most.
+        on_records: Told how many records were read so far.
+    """
+
+    def __init__(
+        self, path: Path, folder: Path, header: csv.Header, shape: Shape, batch_records: int, on_records: Callable[[int], None]
+    ) -> None:
+        self._path, self._folder, self._header = path, folder, header
+        self._on_records = on_records
+        self._cutter = Cutter(shape, batch_records, self._keep, self._part)
+        self._kept = header.end
+        self._copy: BinaryIO | None = None
+        self._rejected_file: BinaryIO | None = None
+        self._rejected: array[int] = array("Q")
+
+    def read(self) -> Reading:
+        """Read to the end.
+
+        Raises:
+            FormatError: The source is no CSV that anybody could read; says where. Nothing was sent.
+        """
+        batches: list[Batch] = []
+        try:
+            with self._path.open("rb") as file:
+                for found in self._cutter.cut(self._blocks(file), self._header.end):
+                    if isinstance(found, Rejected):
+                        self._reject(found)
+                    else:
+                        batches.append(found)
+        finally:
+            for written in (self._copy, self._rejected_file):
+                if written is not None:
+                    written.close()
+        if self._cutter.read == 0:
+            raise FormatError(f"{self._path.name} has a header but no records")
+        self._finish_rejected()
+        feed = self._path if self._copy is None else self._folder / FEED
+        return Reading(feed, self._copy is not None, self._header.raw, batches, self._cutter.read, self._rejected)
+
+    def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
+        file.seek(self._header.end)
+        while block := file.read(csv.BLOCK_BYTES):
+            yield block
+            self._on_records(self._cutter.read)
+
+    def _keep(self, content: bytes) -> None:
+        self._kept += len(content)
+        if self._copy is not None:
+            self._copy.write(content)
+
+    def _part(self) -> None:
+        """From here on the feed is no longer the source: begin the copy with what was the same so far."""
+        if self._copy is not None:
+            return
+        self._copy = (self._folder / FEED).open("wb")
+        with self._path.open("rb") as file:
+            left = self._kept
+            while left and (block := file.read(min(left, 1_000_000))):
+                self._copy.write(block)
+                left -= len(block)
+
+    def _reject(self, rejected: Rejected) -> None:
+        if self._rejected_file is None:
+            self._rejected_file = (self._folder / (REJECTED + ".part")).open("wb")
+            self._rejected_file.write(b"sf__Row,sf__Error," + self._header.raw + b"\n")
+        self._rejected.append(rejected.row)
+        self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, csv.quote(rejected.reason).encode(), rejected.raw))
+
+    def _finish_rejected(self) -> None:
+        part = self._folder / (REJECTED + ".part")
+        if self._rejected_file is not None:
+            part.replace(self._folder / REJECTED)
+        else:
+            write_whole(self._folder / REJECTED, b"sf__Row,sf__Error," + self._header.raw + b"\n")

@@ -1,0 +1,116 @@
+"""Any source of records made into one CSV file on disk, in constant memory.
+
+Null is the same for all: an absent name and an empty text are an empty value, which leaves the field as it is; ``None``, JSON ``null``, XML ``nil``
+and Arrow null (so a missing value of pandas) are ``#N/A``, which sets null. Columns are the union of all names, in order of first appearance.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias, cast
+
+from bulkforce.errors import UsageError
+from bulkforce.formats.values import Value
+from bulkforce.transfer.sources import arrow, files, json, xml
+from bulkforce.transfer.sources.arrow import Arrow
+from bulkforce.transfer.sources.writing import csv_file, whole
+
+NAME: Final = "source.csv"
+
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value]] | Iterable[Arrow]
+"""Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as mappings, Arrow record batches,
+or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
+
+_RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
+    ".json": json.array,
+    ".jsonl": json.lines,
+    ".ndjson": json.lines,
+    ".xml": xml.sobjects,
+}
+_ARROW: Final = {".parquet": arrow.parquet, ".arrow": arrow.ipc, ".feather": arrow.ipc}
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A source as a CSV file.
+
+    Attributes:
+        path: The file.
+        ours: Whether we made it, in the run's folder; else it is the user's own.
+        name: What to call the source in reports.
+    """
+
+    path: Path
+    ours: bool
+    name: str
+
+
+def to_csv(source: Source, folder: Path) -> Feed:
+    """Make a source into a CSV file: a CSV file on disk as it is, all else as ``source.csv`` in ``folder``.
+
+    Raises:
+        UsageError: There is no such file, its kind is not known, or it is empty.
+        MissingExtra: The kind needs a library that is not installed.
+        FormatError: The records cannot be read or written; says where. No ``source.csv`` is left behind.
+    """
+    target = folder / NAME
+    if isinstance(source, (str, os.PathLike)):
+        return _of_path(source, target)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        raise UsageError("The source is bytes; a CSV in memory is given as io.BytesIO(...)")
+    if isinstance(source, Mapping):
+        raise UsageError("The source is a single mapping; give a list of records")
+    if arrow.is_arrow(source):
+        arrow.write(arrow.batches([source]), target)
+        return Feed(target, ours=True, name=arrow.name_of(source))
+    if hasattr(source, "read"):
+        _copy(files.read(cast(BinaryIO, source)), target)
+        return Feed(target, ours=True, name=files.name_of(source))
+    if isinstance(source, Iterable):
+        _write_items(source, target)
+        return Feed(target, ours=True, name="records")
+    raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
+
+
+def _of_path(given: str | os.PathLike[str], target: Path) -> Feed:
+    if given == "-":
+        _copy(files.standard_input(), target)
+        return Feed(target, ours=True, name="standard input")
+    path = Path(given)
+    form, packing = files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
+    if form in _ARROW:
+        arrow.write(_ARROW[form](path), target)
+    elif form in _RECORDS:
+        _write_records(_RECORDS[form](files.unpacked(path, packing)), target)
+    elif packing or not path.is_file():
+        _copy(files.unpacked(path, packing), target)
+    else:
+        files.look_at(path)
+        return Feed(path, ours=False, name=path.name)
+    return Feed(target, ours=True, name=path.name)
+
+
+def _copy(blocks: Iterable[bytes], target: Path) -> None:
+    with whole(target) as file:
+        file.writelines(files.checked(blocks))
+
+
+def _write_items(source: Iterable[object], target: Path) -> None:
+    items = iter(source)
+    for first in items:
+        rest = chain([first], items)
+        if arrow.is_arrow(first):
+            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target)
+        else:
+            _write_records(cast(Iterator[Mapping[str, Value]], rest), target)
+        return
+    raise UsageError("The source has no records")
+
+
+def _write_records(records: Iterable[Mapping[str, Value]], target: Path) -> None:
+    with csv_file(target) as file:
+        file.write_records(records)

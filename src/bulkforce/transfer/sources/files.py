@@ -1,0 +1,163 @@
+"""Files of a source: what kind they are by name, and their bytes in blocks, unpacked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from bulkforce.errors import FormatError, MissingExtra, UsageError
+from bulkforce.transport import gzip
+
+_BLOCK_BYTES: Final = 262_144
+_GZIP, _ZSTD = ".gz", ".zst"
+# A block of 128 KiB can be packed into four bytes, so that little is unpacked at once.
+_ZSTD_BLOCK_BYTES: Final = 8_192
+
+
+def form_of(path: Path, known: Collection[str], unpackable: Collection[str]) -> tuple[str, str]:
+    """Tell a file's form (``.csv``, ...) and packing (``.gz``, ``.zst`` or nothing) by its name.
+
+    Raises:
+        UsageError: There is no such file, or its name does not tell.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"The source {path} cannot be read: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"The source {path} is a directory; give a file")
+    suffix = path.suffix.lower()
+    packing = suffix if suffix in {_GZIP, _ZSTD} else ""
+    form = Path(path.stem).suffix.lower() if packing else suffix
+    # A pipe has no name to speak of, and "contacts.gz" says no more.
+    if not form and (packing or not stat.S_ISREG(mode)):
+        form = ".csv"
+    if form in known or (form in unpackable and not packing):
+        return form, packing
+    raise UsageError(
+        f"The name of the source {path} does not tell what it is; known are {', '.join(known)} (also with {_GZIP} or {_ZSTD} behind) "
+        f"and {', '.join(unpackable)}"
+    )
+
+
+def look_at(path: Path) -> None:
+    """Check that a file, which is used in place, can be read and is not empty.
+
+    Raises:
+        UsageError: It cannot, or is.
+        FormatError: It is in UTF-16.
+    """
+    with _opened(path) as file:
+        for _ in checked(read(file, 4)):
+            return
+
+
+def unpacked(path: Path, packing: str) -> Iterator[bytes]:
+    """Read a file in blocks, unpacked.
+
+    Raises:
+        UsageError: It cannot be read.
+        FormatError: It is not packed so, or cut short.
+    """
+    with _opened(path) as file:
+        if packing == _GZIP:
+            yield from _gunzip(file)
+        elif packing == _ZSTD:
+            yield from _unzstd(file)
+        else:
+            yield from read(file)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(f"The source {path} cannot be read: {error.strerror}") from error
+
+
+def read(file: BinaryIO, block_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
+    """Read an open file in blocks, to its end."""
+    while block := file.read(block_bytes):
+        if not isinstance(block, bytes):
+            raise UsageError("The file is open as text; open it in binary mode ('rb')")
+        yield block
+
+
+def standard_input() -> Iterator[bytes]:
+    """Read the standard input."""
+    return read(sys.stdin.buffer)
+
+
+def name_of(file: object) -> str:
+    """Say what to call an open file."""
+    name = getattr(file, "name", None)
+    return os.path.basename(name) if isinstance(name, str) else "an open file"
+
+
+def checked(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass on what is not empty and looks like UTF-8.
+
+    Raises:
+        UsageError: There is nothing.
+        FormatError: It is UTF-16.
+    """
+    start: bytes | None = b""
+    for block in blocks:
+        if start is not None:
+            start += block
+            if len(start) < 4:
+                continue
+            _refuse_utf_16(start)
+            yield start
+            start = None
+        else:
+            yield block
+    if start == b"":
+        raise UsageError("The source is empty")
+    if start:
+        _refuse_utf_16(start)
+        yield start
+
+
+def _refuse_utf_16(start: bytes) -> None:
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in start[:2]:
+        raise FormatError('The source is in UTF-16 (Excel calls it "Unicode text"); save it as UTF-8 (in Excel "CSV UTF-8")', byte=0)
+
+
+def _gunzip(file: BinaryIO) -> Iterator[bytes]:
+    try:
+        yield from gzip.decompress(read(file))
+    except (gzip.CutShort, gzip.NotGzip) as error:
+        raise FormatError(f"The source is no whole gzip file: {error}") from error
+
+
+def _unzstd(file: BinaryIO) -> Iterator[bytes]:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression.zstd import ZstdDecompressor, ZstdError
+        else:
+            from zstandard import ZstdDecompressor, ZstdError
+    except ImportError as error:
+        raise MissingExtra("zstd", "Reading a .zst file") from error
+
+    def frame() -> Any:  # noqa: ANN401  (the two libraries have no type in common)
+        return ZstdDecompressor() if sys.version_info >= (3, 14) else ZstdDecompressor().decompressobj()
+
+    unpacker, begun = frame(), False
+    try:
+        for block in read(file, _ZSTD_BLOCK_BYTES):
+            rest = block
+            while rest:
+                yield unpacker.decompress(rest)
+                rest, begun = unpacker.unused_data, not unpacker.eof
+                if unpacker.eof:
+                    # Several frames after one another are one stream.
+                    unpacker = frame()
+    except ZstdError as error:
+        raise FormatError(f"The source is no zstd file: {error}") from error
+    if begun:
+        raise FormatError("The source is no whole zstd file: it ends before its end")

@@ -1,0 +1,204 @@
+"""The face: an emulated org with a server, for tests and for the command line."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+from bulkforce_emulator.app import LoggedRequest, RequestLog, make_app
+from bulkforce_emulator.faults import Faults
+from bulkforce_emulator.lifecycle import Pace
+from bulkforce_emulator.org import Org
+from bulkforce_emulator.schema_files import load_schema
+from bulkforce_emulator.server import Server
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from starlette.types import ASGIApp
+
+    from bulkforce_emulator.clock import Clock
+    from bulkforce_emulator.ledger import LedgerRow
+    from bulkforce_emulator.mishaps import Mishaps
+    from bulkforce_emulator.schema import Schema
+    from bulkforce_emulator.settings import Settings
+
+
+class SeedError(ValueError):
+    """A record given for seeding was refused as a row of a batch would be."""
+
+
+class Emulator:
+    """An org of its own, served on loopback while the `with` block runs.
+
+        with Emulator() as org:
+            client = Client(org.base_url, auth=BearerToken(org.session_id))
+
+    Without `with` it is not served, and `app` can be used in process.
+    """
+
+    def __init__(
+        self,
+        schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        session_id: str | None = None,
+        pace: Pace | None = None,
+        seed: int = 0,
+        database: str = ":memory:",
+        settings: Settings | None = None,
+        tls: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    ) -> None:
+        """Make an org.
+
+        Args:
+            schema: What is laid over the standard objects: a TOML or JSON file, or a mapping in the same form.
+            host: Where to listen; a loopback address.
+            port: 0 takes a free one.
+            session_id: The id of the session that is open from the start; made up if not given.
+            pace: How fast batches are processed; a few milliseconds each if not given.
+            seed: The same seed gives the same ids, names and secrets.
+            database: A DuckDB file that keeps the records, or memory.
+            settings: Limits, and choices where the real server's behaviour is not known.
+            tls: Files of a certificate and its key: serve https.
+        """
+        self._where = (host, port, tls)
+        self._server: Server | None = None
+        self._log = RequestLog()
+        self.faults = Faults()
+        self.state = Org(load_schema(schema), settings=settings, pace=pace, seed=seed, database=database, session_id=session_id)
+
+    @cached_property
+    def app(self) -> ASGIApp:
+        """The server as an ASGI application."""
+        return make_app(self.state, self.faults, self._log)
+
+    def start(self) -> Self:
+        """Serve, until `stop`."""
+        host, port, tls = self._where
+        self._server = Server(self.app, host=host, port=port, tls=tls)
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop serving. The org is gone with it."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+        self.state.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    # Where it is, and who comes in
+
+    @property
+    def port(self) -> int:
+        if self._server is None:
+            raise RuntimeError("this emulator is not being served; use it in a with block")
+        return self._server.port
+
+    @property
+    def base_url(self) -> str:
+        """`http://127.0.0.1:<port>`, without a slash at the end."""
+        host, _, tls = self._where
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if tls else 'http'}://{shown}:{self.port}"
+
+    @property
+    def session_id(self) -> str:
+        return self.state.sessions.first_token
+
+    @property
+    def username(self) -> str:
+        return self.state.sessions.username
+
+    @property
+    def password(self) -> str:
+        return self.state.sessions.password
+
+    @property
+    def client_id(self) -> str:
+        return self.state.sessions.client_id
+
+    @property
+    def client_secret(self) -> str:
+        return self.state.sessions.client_secret
+
+    @property
+    def refresh_token(self) -> str:
+        return self.state.sessions.refresh_token
+
+    def expire_sessions(self) -> None:
+        """End every session; refresh tokens stay good."""
+        self.state.sessions.expire_all()
+
+    # Records
+
+    def insert(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Insert records at once, past all jobs.
+
+        Returns:
+            Their ids.
+
+        Raises:
+            SeedError: One of them was refused; the good ones are there.
+        """
+        outcomes = self.state.insert(sobject, records)
+        for row in range(outcomes.count if outcomes.failed else 0):
+            error = outcomes.error(row)
+            if error is not None:
+                raise SeedError(f"record {row}: {error.status_code}: {error.message}")
+        ids: list[str] = outcomes.ids.to_pylist()
+        return ids
+
+    def records(self, sobject: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:
+        """The records of an object as the store keeps them, in the order of their ids."""
+        return self.state.records(sobject, include_deleted=include_deleted)
+
+    def count(self, sobject: str, *, include_deleted: bool = False) -> int:
+        return self.state.count(sobject, include_deleted=include_deleted)
+
+    # What happened, and what is to happen
+
+    def ledger(self) -> list[LedgerRow]:
+        """Every row that was accepted in a batch."""
+        return self.state.ledger.rows()
+
+    def ledger_counts(self) -> dict[str, int]:
+        """How many rows each batch brought, by batch id."""
+        return self.state.ledger.counts()
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        return self._log.all()
+
+    @property
+    def mishaps(self) -> Mishaps:
+        """Misfortune inside of batches; `faults` is for the wire."""
+        return self.state.mishaps
+
+    @property
+    def clock(self) -> Clock:
+        return self.state.clock
+
+    def abort_job(self, job_id: str) -> None:
+        """Abort a job as an administrator does."""
+        self.state.jobs.abort(self.state.jobs.get(job_id))
+
+    def advance(self, steps: int = 1) -> int:
+        """Let the manual pace go on: each step ends what is InProgress and starts what is Queued."""
+        return sum(self.state.workers.advance() for _ in range(steps))
+
+    def set_pace(self, pace: Pace) -> None:
+        self.state.workers.pace = pace
+
+    def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:
+        """Wait until no batch is queued or running; says whether that came in time."""
+        return self.state.workers.wait_until_idle(timeout_seconds)

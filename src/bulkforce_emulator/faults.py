@@ -1,0 +1,297 @@
+"""Scripted misfortune on the wire: what goes wrong with the nth request of a kind.
+
+A fault is found by method, path and count, and then does one thing, and really does it: a cut connection is a
+closed socket, an expired session is gone. What goes wrong inside of a batch is `mishaps`' matter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fnmatch
+import socket
+import struct
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bulkforce_emulator.org import Org
+
+Kind = Literal[
+    "answer lost",  # acted, then the connection is cut without an answer
+    "request lost",  # the connection is cut, nothing was done
+    "late twin",  # the connection is cut; the same request is carried out later
+    "upload reset",  # the connection is reset after `after_bytes` of the request's body
+    "status",  # answered with `status`, without acting unless `acted`
+    "session expired",  # every session ends, after `after_bytes` of the body
+    "answer cut",  # the connection is cut after `after_bytes` of the answer's body
+    "answer truncated",  # the answer's body ends after `after_bytes`, as if that were all
+    "answer replaced",  # answered with `status`, `content_type` and `body`, without acting unless `acted`
+    "content type",  # the answer says it is `content_type`
+    "slow",  # `seconds` before the first byte of the answer
+]
+HTML_PAGE = (
+    "<!DOCTYPE html><html><head><title>503 Service Unavailable</title></head><body><h1>We are down for maintenance.</h1></body></html>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        kind: What happens.
+        method: Of the requests meant; `*` is any.
+        path: Their path as a pattern with `*`, which also covers slashes: `*/batch`. A slash at its end is no matter.
+        nth: The first request to be hit, counted from when the fault is added.
+        times: How many are hit from there on.
+        after_bytes: See `kind`; of an answer that is cut, None is its half.
+        keep_length: Whether a cut answer promised its whole length; else it is cut within a chunked body.
+        after_requests: A late twin is carried out after so many further requests, or ...
+        seconds: ... after this time.
+    """
+
+    kind: Kind
+    method: str = "*"
+    path: str = "*"
+    nth: int = 1
+    times: int = 1
+    status: int = 503
+    retry_after: float | None = None
+    acted: bool = False
+    after_bytes: int | None = None
+    keep_length: bool = True
+    content_type: str = "text/html"
+    body: str = HTML_PAGE
+    seconds: float = 0.0
+    after_requests: int | None = None
+
+    def fits(self, method: str, path: str) -> bool:
+        return self.method in {"*", method} and fnmatch.fnmatchcase(path.rstrip("/"), self.path)
+
+
+@dataclass(slots=True)
+class _Armed:
+    fault: Fault
+    seen: int = 0
+
+
+@dataclass(slots=True)
+class _Twin:
+    scope: Scope
+    body: bytes
+    left: int
+
+
+@dataclass
+class Faults:
+    """The faults in store. Safe to use from any thread."""
+
+    _armed: list[_Armed] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    #: How often a fault has struck.
+    struck: int = 0
+
+    def add(self, *faults: Fault) -> None:
+        with self._lock:
+            self._armed += [_Armed(fault) for fault in faults]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._armed.clear()
+
+    def pending(self) -> list[Fault]:
+        """Faults that have not struck as often as they will."""
+        with self._lock:
+            return [armed.fault for armed in self._armed]
+
+    def meet(self, method: str, path: str) -> Fault | None:
+        """The fault that this request meets; every fault that fits counts it."""
+        met = None
+        with self._lock:
+            for armed in list(self._armed):
+                fault = armed.fault
+                if not fault.fits(method, path):
+                    continue
+                armed.seen += 1
+                if armed.seen >= fault.nth and met is None:
+                    met = fault
+                    self.struck += 1
+                    if armed.seen >= fault.nth + fault.times - 1:
+                        self._armed.remove(armed)
+        return met
+
+
+class Misfortune:
+    """Lets requests meet their faults. ASGI, around the application."""
+
+    def __init__(self, app: ASGIApp, faults: Faults, org: Org) -> None:
+        self._app = app
+        self._faults = faults
+        self._org = org
+        self._twins: list[_Twin] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_emulator"):
+            await self._app(scope, receive, send)
+            return
+        fault = self._faults.meet(scope["method"], scope["path"])
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._strike(fault, scope, receive, send)
+        await self._release_twins(hit=fault)
+
+    async def _strike(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "answer lost":
+                await self._app(scope, receive, _nowhere)
+                await _cut(scope)
+            case "request lost":
+                await _read(receive)
+                await _cut(scope)
+            case "late twin":
+                await self._twin(fault, scope, await _read(receive))
+                await _cut(scope)
+            case "upload reset":
+                await _read(receive, fault.after_bytes or 0)
+                await _cut(scope, reset=True)
+            case "session expired":
+                body = await _read(receive, fault.after_bytes)
+                self._org.sessions.expire_all()
+                await self._app(scope, _again(body, receive, whole=fault.after_bytes is None), send)
+            case "status" | "answer replaced":
+                await self._instead(fault, scope, receive, send)
+            case "slow":
+                await self._app(scope, receive, _slowly(fault.seconds, send))
+            case "answer cut" | "answer truncated" | "content type":
+                await self._spoil(fault, scope, receive, send)
+
+    async def _instead(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.acted:
+            await self._app(scope, receive, _nowhere)
+        else:
+            await _read(receive)
+        body = fault.body.encode()
+        headers = [(b"content-type", fault.content_type.encode()), (b"content-length", str(len(body)).encode())]
+        if fault.retry_after is not None:
+            headers.append((b"retry-after", f"{fault.retry_after:g}".encode()))
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                parts.append(bytes(message.get("body", b"")))
+
+        await self._app(scope, receive, collect)
+        body = b"".join(parts)
+        headers = [header for header in start["headers"] if header[0].lower() != b"content-length"]
+        if fault.kind == "content type":
+            headers = [header for header in headers if header[0].lower() != b"content-type"]
+            headers.append((b"content-type", fault.content_type.encode()))
+            shown = body
+        else:
+            shown = body[: len(body) // 2 if fault.after_bytes is None else fault.after_bytes]
+        if fault.kind != "answer cut" or fault.keep_length:
+            promised = body if fault.kind == "answer cut" else shown
+            headers.append((b"content-length", str(len(promised)).encode()))
+        await send({**start, "headers": headers})
+        cut = fault.kind == "answer cut"
+        await send({"type": "http.response.body", "body": shown, "more_body": cut})
+        if cut:
+            await asyncio.sleep(0.01)  # what was said so far leaves the house first
+            await _cut(scope)
+
+    async def _twin(self, fault: Fault, scope: Scope, body: bytes) -> None:
+        twin = _Twin(scope, body, fault.after_requests or 0)
+        if fault.after_requests is not None:
+            self._twins.append(twin)
+            return
+
+        async def later() -> None:
+            await asyncio.sleep(fault.seconds)
+            await self._land(twin)
+
+        task = asyncio.get_running_loop().create_task(later())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _release_twins(self, *, hit: Fault | None) -> None:
+        """Count a request against the twins that wait, and carry out those whose time has come."""
+        if hit is not None and hit.kind == "late twin":
+            return
+        due = []
+        for twin in list(self._twins):
+            twin.left -= 1
+            if twin.left <= 0:
+                self._twins.remove(twin)
+                due.append(twin)
+        for twin in due:
+            await self._land(twin)
+
+    async def _land(self, twin: _Twin) -> None:
+        async def nothing_more() -> Message:
+            return {"type": "http.disconnect"}
+
+        await self._app(twin.scope, _again(twin.body, nothing_more, whole=True), _nowhere)
+
+
+async def _nowhere(_: Message) -> None:
+    """Swallows an answer."""
+
+
+def _slowly(seconds: float, send: Send) -> Send:
+    async def late(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return late
+
+
+async def _read(receive: Receive, most_bytes: int | None = None) -> bytes:
+    """The request's body, or as many pieces of it as have at least so many bytes."""
+    parts, size = [], 0
+    while most_bytes is None or size < most_bytes:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if not message.get("more_body"):
+            break
+    return b"".join(parts)
+
+
+def _again(body: bytes, receive: Receive, *, whole: bool) -> Receive:
+    """What was read, and then the rest."""
+    pending: list[Any] = [{"type": "http.request", "body": body, "more_body": not whole}]
+
+    async def repeated() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return repeated
+
+
+async def _cut(scope: Scope, *, reset: bool = False) -> None:
+    """Close the connection under the request, without a word."""
+    transport = scope.get("state", {}).get("transport")
+    if transport is None:
+        raise ConnectionResetError("connection cut by a fault")  # in-process: there is no socket to close
+    if reset:
+        raw = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await asyncio.sleep(0.005)  # until the server has noticed, or it would complain of the missing answer

@@ -1,0 +1,283 @@
+"""Bulk API v1 on the wire: all calls below `/services/async` (section 0 of the reference).
+
+Reads requests, asks `jobs`, writes answers. Which representation an answer has is decided here (1.4).
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bulkforce_emulator import chunking
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.formats import wire
+from bulkforce_emulator.formats.query_results import result_list
+from bulkforce_emulator.handlers.transfer import Incoming, media_type
+from bulkforce_emulator.handlers.xsd import ASYNC_API_XSD
+from bulkforce_emulator.job_requests import UNREADABLE, Options, read_request, read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulkforce_emulator.jobs import Batch, Job
+    from bulkforce_emulator.org import Org
+    from bulkforce_emulator.spool import Spooled
+
+_MEDIA = {"CSV": "text/csv", "XML": "application/xml", "JSON": "application/json"}
+_BATCH_MEDIA = {
+    "CSV": "text/csv", "XML": "application/xml", "JSON": "application/json",
+    "ZIP_CSV": "zip/csv", "ZIP_XML": "zip/xml", "ZIP_JSON": "zip/json",
+}  # fmt: skip
+_VERSION = re.compile(r"\d{1,3}\.\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, before compression."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Bulk1:
+    """Answers the calls of one org."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    def answer(self, call: Incoming) -> Answer:
+        """Answer one call; a refusal is an error document."""
+        form = "JSON" if call.is_json else "XML"
+        try:
+            self._check_session(call)
+            self._check_version(call)
+            return self._dispatch(call)
+        except _RefusedIn as refusal:
+            return self._error(refusal.problem, refusal.form, call)
+        except ApiError as problem:
+            return self._error(problem, form, call)
+
+    def _check_session(self, call: Incoming) -> None:
+        token = call.headers.get("x-sfdc-session")
+        if token is None and self._org.settings.bearer_accepted:
+            token = call.headers.get("authorization", "").removeprefix("Bearer ").strip() or None
+        if token is None or not self._org.sessions.is_valid(token):
+            raise ApiError("InvalidSessionId", "Invalid session id")
+
+    def _check_version(self, call: Incoming) -> None:
+        settings = self._org.settings
+        if not _VERSION.fullmatch(call.version) or float(call.version) > settings.newest_version:
+            raise ApiError("InvalidUrl", f"unknown version: v{call.version}")
+        if float(call.version) < settings.oldest_version:
+            raise ApiError("InvalidVersion", f"Api version not supported: {call.version}")
+
+    def _dispatch(self, call: Incoming) -> Answer:
+        match (call.method, *call.parts):
+            case ("POST", "job"):
+                return self._create(call)
+            case ("GET", "AsyncApi.xsd"):
+                return self._say(call, 200, "application/xml", ASYNC_API_XSD)
+            case ("GET" | "POST", "job", job_id, *rest) if len(rest) <= 4:
+                job = self._org.jobs.get(job_id)
+                form = job.family if call.method == "GET" or rest else ("JSON" if call.is_json else "XML")
+                try:
+                    return self._of_job(call, job, tuple(rest))
+                except ApiError as problem:
+                    raise _RefusedIn(problem, form) from None
+            case (_, "job", *_):
+                raise self._wrong_method(call)
+        raise ApiError("InvalidOperation", f"Invalid operation: {'/'.join(call.parts)}", self._org.settings.unknown_path_status)
+
+    def _of_job(self, call: Incoming, job: Job, rest: tuple[str, ...]) -> Answer:
+        match (call.method, *rest):
+            case ("GET",):
+                return self._document(call, 200, job.family, ("jobInfo", self._org.jobs.members(job)))
+            case ("POST",):
+                return self._change(call, job)
+            case ("POST", "spec"):
+                self._org.jobs.set_spec(job, call.text_body())
+                return self._say(call, 201, "application/xml", b"")
+            case ("POST", "batch"):
+                return self._add_batch(call, job)
+            case ("GET", "batch"):
+                return self._list(call, job)
+            case ("GET", "batch", batch_id, *which):
+                return self._of_batch(call, job, self._org.jobs.batch(job, batch_id), which)
+            case (_, "spec" | "batch", *_):
+                raise self._wrong_method(call)
+        raise ApiError("InvalidUrl", f"Invalid url: {call.path}", self._org.settings.unknown_path_status)
+
+    def _of_batch(self, call: Incoming, job: Job, batch: Batch, which: list[str]) -> Answer:
+        match which:
+            case []:
+                return self._document(call, 200, job.family, ("batchInfo", self._members(batch)))
+            case ["request"]:
+                return self._say(call, 200, _BATCH_MEDIA[job.content_type], self._read(batch.request))
+            case ["result"]:
+                results = self._org.jobs.results(batch)
+                if job.is_query:
+                    form = "JSON" if job.family == "JSON" else "XML"
+                    listed = result_list(list(results), form, self._org.settings)
+                    return self._say(call, 200, _MEDIA[form], listed)
+                return self._say(call, 200, _MEDIA[job.family], self._read(results[""]))
+            case ["result", result_id] if job.is_query:
+                found = self._org.jobs.results(batch).get(result_id[:15])
+                if found is None:
+                    raise ApiError("InvalidBatch", f"Invalid result id: {result_id}")
+                return self._say(call, 200, _MEDIA[job.family], self._read(found))
+        raise ApiError("InvalidUrl", f"Invalid url: {call.path}", self._org.settings.unknown_path_status)
+
+    def _read(self, place: Spooled) -> bytes:
+        return self._org.jobs.spool.get(place)
+
+    def _wrong_method(self, call: Incoming) -> ApiError:
+        status = self._org.settings.wrong_method_status
+        return ApiError("InvalidOperation", f"HTTP Method '{call.method}' not allowed", status)
+
+    # Jobs
+
+    def _create(self, call: Incoming) -> Answer:
+        org = self._org
+        options = Options(
+            chunking=chunking.read_header(call.headers.get("sforce-enable-pkchunking"), org.settings),
+            line_ending=call.headers.get("sforce-line-ending", "LF").strip().upper(),
+            disable_retry=call.headers.get("sforce-disable-batch-retry", "").strip().lower() == "true",
+        )
+        request = read_request(self._members_of(call), org.schema, org.settings, api_version=call.version, options=options)
+        job = org.jobs.create(request)
+        form = "JSON" if call.is_json else "XML"
+        location = {"Location": f"/services/async/{call.version}/job/{job.id}"}
+        return self._document(call, 201, form, ("jobInfo", org.jobs.members(job)), location)
+
+    def _change(self, call: Incoming, job: Job) -> Answer:
+        jobs = self._org.jobs
+        state = read_state(self._members_of(call), self._org.settings)
+        if state == "Open":
+            raise ApiError("InvalidJobState", f"Opening already {job.state} Job not allowed")
+        if state == "Closed":
+            jobs.close(job)
+        else:
+            jobs.abort(job)
+        return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", jobs.members(job)))
+
+    def _members_of(self, call: Incoming) -> dict[str, Any]:
+        """The jobInfo that was sent: JSON if its Content-Type says so, else XML (1.4)."""
+        code = self._org.settings.unreadable_job_code
+        body = call.text_body()
+        if call.is_json:
+            try:
+                members = orjson.loads(body)
+            except orjson.JSONDecodeError:
+                raise ApiError(code, UNREADABLE) from None
+            if not isinstance(members, dict):
+                raise ApiError(code, UNREADABLE)
+            return members
+        try:
+            root = wire.parse_xml(body, call.charset)
+        except wire.UnreadableDocument:
+            raise ApiError(code, UNREADABLE) from None
+        if wire.local_name(root.tag) != "jobInfo":
+            raise ApiError(code, UNREADABLE)
+        return wire.xml_members(root)
+
+    # Batches
+
+    def _add_batch(self, call: Incoming, job: Job) -> Answer:
+        org = self._org
+        self._check_content_type(call, job)
+        if call.version != job.request.api_version:
+            raise ApiError(
+                "InvalidVersion",
+                f"Version {call.version} of the batch differs from version {job.request.api_version} of its job",
+            )
+        charset = call.charset or "utf-8"
+        batch = org.jobs.add_batch(job, call.batch_body(org.limits.batch_bytes), charset=charset)
+        if call.unknown_coding:
+            batch.fault = f"InvalidBatch : Unsupported content encoding: {call.unknown_coding}"
+        members = self._members(batch)
+        org.workers.submit(batch)
+        location = {"Location": f"/services/async/{call.version}/job/{job.id}/batch/{batch.id}"}
+        return self._document(call, 201, job.family, ("batchInfo", members), location)
+
+    def _check_content_type(self, call: Incoming, job: Job) -> None:
+        named = call.headers.get("content-type")
+        if named is None:
+            return
+        kind = media_type(named)
+        if kind not in {*_BATCH_MEDIA.values(), "text/xml", "text/plain"}:
+            raise ApiError("UnsupportedContentType", f"Unsupported content type: {named}")
+        fits = {_BATCH_MEDIA[job.content_type], "text/xml" if job.family == "XML" else ""}
+        if not job.is_query and kind not in fits and self._org.settings.content_type_must_fit:
+            raise ApiError("UnsupportedContentType", f"Unsupported content type: {named}")
+
+    def _members(self, batch: Batch) -> dict[str, object]:
+        with self._org.jobs.lock:
+            return batch.members()
+
+    def _list(self, call: Incoming, job: Job) -> Answer:
+        with self._org.jobs.lock:
+            documents = [batch.members() for batch in job.batches.values()]
+        if job.family == "JSON":
+            return self._say(call, 200, _MEDIA["JSON"], wire.json_list("batchInfo", documents, spread=self._spread(call)))
+        return self._say(call, 200, _MEDIA["XML"], wire.xml_list("batchInfoList", "batchInfo", documents))
+
+    # Answers
+
+    def _document(
+        self,
+        call: Incoming,
+        status: int,
+        form: str,
+        document: tuple[str, Mapping[str, object]],
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """A jobInfo, a batchInfo or an error, named and with its members: XML unless the form is JSON."""
+        root, members = document
+        if form == "JSON":
+            body = wire.json_document(_json_members(root, members), spread=self._spread(call))
+            return self._say(call, status, _MEDIA["JSON"], body, headers)
+        return self._say(call, status, _MEDIA["XML"], wire.xml_document(root, members), headers)
+
+    def _error(self, problem: ApiError, form: str, call: Incoming) -> Answer:
+        members = {"exceptionCode": problem.code, "exceptionMessage": problem.message}
+        return self._document(call, problem.status, form, ("error", members))
+
+    def _spread(self, call: Incoming) -> bool:
+        return self._org.settings.pretty_print and call.headers.get("x-prettyprint") == "1"
+
+    def _say(self, call: Incoming, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+        request_id = secrets.token_hex(16)
+        shown = {
+            "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",
+            "Server": "sfdcedge",
+            "X-Content-Type-Options": "nosniff",
+            "X-Request-Id": request_id,
+            "X-SFDC-Request-Id": request_id,
+            **(headers or {}),
+        }
+        settings = self._org.settings
+        retiring = settings.retiring_version
+        if retiring is not None and _VERSION.fullmatch(call.version) and float(call.version) <= retiring:
+            shown["Warning"] = f'299 - "This API version is going away: {call.version}"'
+        if settings.limit_info_header:
+            shown["Sforce-Limit-Info"] = f"api-usage=1/{settings.limits.daily_api_requests}"
+        return Answer(status, content_type, body, shown)
+
+
+def _json_members(root: str, members: Mapping[str, object]) -> dict[str, object]:
+    """JSON has members that XML does not show, and a version that is a number."""
+    if root != "jobInfo":
+        return dict(members)
+    return {**members, "apiVersion": float(str(members["apiVersion"])), "fastPathEnabled": False}
+
+
+class _RefusedIn(Exception):
+    def __init__(self, problem: ApiError, form: str) -> None:
+        self.problem = problem
+        self.form = form

@@ -1,0 +1,159 @@
+"""The commands, each as a process of its own: what they print where, and how they end."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from tests.cli.processes import run, run_without, start
+
+import bulkforce as bf
+from bulkforce.cli.main import app
+
+COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands if command.callback)
+
+
+@contextmanager
+def served(*arguments: str) -> Iterator[dict[str, Any]]:
+    """An emulator of the command line, stopped at the end as a shell stops it."""
+    process = start("emulator", "--json", *arguments)
+    assert process.stdout is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.terminate()
+        _, talk = process.communicate(timeout=30)
+    assert (process.returncode, talk) == (0, "")
+
+
+def test_help_lists_every_command() -> None:
+    shown = run("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert [command for command in COMMANDS if f"  {command} " in shown.stdout] == COMMANDS
+
+
+def test_no_arguments_show_the_help() -> None:
+    assert run().stdout + run().stderr == run("--help").stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    shown = run(command, "--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"bulkforce {command}" in shown.stdout or f"main {command}" in shown.stdout
+
+
+def test_version_is_printed() -> None:
+    assert re.fullmatch(r"bulkforce \d+\.\d+\.\d+\S*\n", run("--version").stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fly",), ("demo", "--fast"), ("emulator", "--port", "65536"), ("emulator", "--schema", "no/such.toml")]
+)
+def test_a_wrong_call_exits_with_2(arguments: tuple[str, ...]) -> None:
+    refused = run(*arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert arguments[-1].split("/")[0] in refused.stderr or arguments[1] in refused.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "emulator"])
+def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: str) -> None:
+    refused = run_without("duckdb", command)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "bulkforce: An emulated org needs an extra that is not installed. Do: pip install 'bulkforce[emulator]'\n"
+
+
+def test_emulator_serves_an_org_to_a_client() -> None:
+    with served() as org, bf.Client(org["base_url"], auth=bf.BearerToken(org["session_id"])) as client:
+        assert client.create_job("insert", "Contact", "JSON").state is bf.JobState.OPEN
+
+
+def test_emulator_takes_the_session_id_and_the_schema_it_is_given(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.toml"
+    schema.write_text('[Planet__c.fields]\nMoons__c = "int"\n')
+    with (
+        served("--session-id", "00D!given", "--schema", str(schema)) as org,
+        bf.Client(org["base_url"], auth=bf.BearerToken("00D!given")) as client,
+    ):
+        job = client.create_job("insert", "Planet__c", "JSON")
+        batch = client.add_batch(job, [{"Moons__c": 95}])
+        client.wait_for_batch(job, batch.id)
+        assert [result.success for result in client.get_batch_result(job, batch.id)] == [True]
+        assert org["session_id"] == "00D!given"
+
+
+@pytest.mark.parametrize("content", ["[Planet__c.fields]\nMoons__c = 'moon'\n", "[Planet__c"])
+def test_emulator_refuses_a_schema_that_it_cannot_read(tmp_path: Path, content: str) -> None:
+    schema = tmp_path / "schema.toml"
+    schema.write_text(content)
+    refused = run("emulator", "--schema", str(schema))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "schema.toml" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_emulator_says_that_a_port_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run("emulator", "--port", str(port))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"bulkforce: Cannot listen on 127.0.0.1, port {port}: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
+    process = start("emulator", "--json")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    process.send_signal(number)
+    rest, talk = process.communicate(timeout=30)
+    assert (process.returncode, rest, talk) == (0, "", "")
+    assert list(json.loads(line)) == ["base_url", "session_id"]
+
+
+def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() -> None:
+    process = start("emulator", "--session-id", "00D!mine")
+    assert process.stdout is not None
+    first, second = process.stdout.readline(), process.stdout.readline()
+    process.terminate()
+    rest, talk = process.communicate(timeout=30)
+    assert re.fullmatch(r"export BULKFORCE_INSTANCE_URL='http://127\.0\.0\.1:\d+'\n", first)
+    assert (second, rest) == ("export BULKFORCE_ACCESS_TOKEN='00D!mine'\n", "")
+    assert "Ctrl-C" in talk
+
+
+@pytest.fixture(scope="module")
+def demo() -> CompletedProcess[str]:
+    return run("demo")
+
+
+def test_demo_ends_well_and_says_so(demo: CompletedProcess[str]) -> None:
+    assert (demo.returncode, demo.stderr) == (0, "")
+    assert "All well" in demo.stdout
+
+
+def test_demo_shows_the_refused_record_with_its_reason(demo: CompletedProcess[str]) -> None:
+    assert "REQUIRED_FIELD_MISSING: Required fields are missing: [LastName]" in demo.stdout
+
+
+@pytest.mark.parametrize("operation", ["insert", "update", "upsert", "delete", "query"])
+def test_demo_shows_every_operation(demo: CompletedProcess[str], operation: str) -> None:
+    assert f'client.create_job("{operation}", ' in demo.stdout
+
+
+@pytest.mark.parametrize("content_type", ["CSV", "JSON", "XML"])
+def test_demo_gets_everything_back_in_every_format(demo: CompletedProcess[str], content_type: str) -> None:
+    assert re.search(rf"{content_type} +given as \w+ +503 accounts and 503 contacts, all the same", demo.stdout)
+
+
+def test_demo_is_plain_in_a_pipe(demo: CompletedProcess[str]) -> None:
+    assert "\x1b" not in demo.stdout
+    assert [line for line in demo.stdout.splitlines() if len(line) > 80] == []

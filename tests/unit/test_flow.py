@@ -1,0 +1,162 @@
+"""`ask`: one exchange with everything that can befall it."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.script import FIRST, SECOND, Line, Script, batch_info, job_info, refused, said
+
+from bulkforce import errors
+from bulkforce.protocol import bulk1
+from bulkforce.protocol.exchange import Body
+from bulkforce.protocol.flow import Authenticate, Sleep, ask
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.vocabulary import ContentType, JobState
+
+READS = bulk1.get_job_info("750A")
+ADDS = bulk1.add_batch("750A", ContentType.CSV, Body.of(b"Id\n1\n"))
+CREATES = bulk1.create_job(bulk1.settings("insert", "Contact", "CSV"))
+CLOSES = bulk1.set_state("750A", JobState.CLOSED)
+LOST = errors.NoAnswer("No answer came from acme (reset)", errors.Facts(method="POST", path="/x"))
+
+
+def test_ask_reads_the_answer() -> None:
+    script = Script([said(job_info())])
+    assert script.run(ask(READS)).id == "750A"
+    assert script.tokens == ["00D!first"]
+    assert script.pauses == []
+
+
+@pytest.mark.parametrize("exchange", [READS, ADDS, CREATES, CLOSES], ids=["get", "add", "create", "close"])
+def test_ask_renews_an_expired_session_once_and_repeats_whatever_it_was(exchange: bulk1.Exchange[object]) -> None:
+    script = Script([refused("InvalidSessionId"), refused("InvalidSessionId")])
+    with pytest.raises(errors.NotAuthenticated) as caught:
+        script.run(ask(exchange))
+    assert script.tokens == ["00D!first", "00D!second"]
+    assert [effect for effect in script.effects if isinstance(effect, Authenticate)] == [Authenticate(None), Authenticate(FIRST)]
+    assert (caught.value.status, caught.value.code) == (400, "InvalidSessionId")
+    assert script.pauses == []
+
+
+def test_ask_goes_on_with_the_renewed_session() -> None:
+    script = Script([refused("InvalidSessionId"), said(batch_info("Queued"), 201)])
+    assert script.run(ask(ADDS)).id == "751B"
+
+
+def test_ask_renews_a_session_that_rest_calls_invalid() -> None:
+    script = Script([said('[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', 401, "application/json"), said(job_info())])
+    assert script.run(ask(READS)).id == "750A"
+
+
+def test_ask_does_not_renew_when_the_login_itself_is_what_is_wrong() -> None:
+    """A 401 without the code says nothing about the session's age."""
+    script = Script([said("", 401)])
+    with pytest.raises(errors.NotAuthenticated):
+        script.run(ask(READS))
+    assert script.logins == [SECOND]
+
+
+def test_ask_tells_the_refusal_when_there_is_nothing_to_renew_with() -> None:
+    script = Script([refused("InvalidSessionId", "Invalid session id")], logins=[FIRST, errors.NotAuthenticated("a bare token")])
+    with pytest.raises(errors.NotAuthenticated, match="log in again") as caught:
+        script.run(ask(READS))
+    assert (caught.value.status, caught.value.code, caught.value.message) == (400, "InvalidSessionId", "Invalid session id")
+
+
+def test_ask_tells_why_renewing_was_refused() -> None:
+    dead = errors.NotAuthenticated("The login was refused", errors.Facts(status=400, code="invalid_grant"))
+    with pytest.raises(errors.NotAuthenticated) as caught:
+        Script([refused("InvalidSessionId")], logins=[FIRST, dead]).run(ask(READS))
+    assert caught.value is dead
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LOST,
+        errors.NotSent("no connection"),
+        said("<html>", 503, "text/html"),
+        said("", 500),
+        refused("Timeout"),
+        refused("InternalServerError"),
+        said("slow down", 429, headers={"retry-after": "2"}),
+    ],
+    ids=["lost", "not sent", "503", "500", "Timeout", "InternalServerError", "429"],
+)
+def test_ask_repeats_what_reads_when_the_fault_may_pass(line: Line) -> None:
+    script = Script([line, said(job_info())])
+    assert script.run(ask(READS)).id == "750A"
+    assert len(script.pauses) == 1
+    assert all(effect.jittered for effect in script.effects if isinstance(effect, Sleep))
+
+
+@pytest.mark.parametrize("exchange", [ADDS, CREATES, CLOSES], ids=["add", "create", "close"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        LOST,
+        said("<html>", 502, "text/html"),
+        said("", 503, headers={"retry-after": "1"}),
+        refused("InvalidBatch", status=500),
+        refused("Timeout"),
+        refused("InternalServerError"),
+        refused("SERVER_UNAVAILABLE"),
+    ],
+    ids=["lost", "502", "503", "500", "Timeout", "InternalServerError", "SERVER_UNAVAILABLE"],
+)
+def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: bulk1.Exchange[object], line: Line) -> None:
+    script = Script([line])
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        script.run(ask(exchange))
+    assert len(script.sent) == 1
+    assert caught.value.method == ("POST" if isinstance(line, Exception) else exchange.request.method)
+    hint = "harmless" if exchange is CREATES else "look at the job"
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("line", [errors.NotSent("no connection"), said("", 429, headers={"retry-after": "1"})], ids=["not sent", "429"])
+def test_ask_repeats_what_acts_when_the_org_certainly_did_not(line: Line) -> None:
+    script = Script([line, said(batch_info("Queued"), 201)])
+    assert script.run(ask(ADDS)).id == "751B"
+    assert len(script.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (errors.NotSent("unknown host", lasting=True), errors.NotSent),
+        (refused("InvalidBatch"), errors.InvalidRequest),
+        (refused("InvalidUser"), errors.NotPermitted),
+        (refused("InvalidJob", "Invalid job id: 750"), errors.NotFound),
+        (refused("ExceededQuota"), errors.LimitReached),
+        (said("", 302, headers={"location": "https://other.example/?sid=x"}), errors.InvalidRequest),
+    ],
+)
+def test_ask_gives_up_at_once_when_repeating_is_hopeless(line: Line, kind: type[errors.Error]) -> None:
+    script = Script([line])
+    with pytest.raises(kind):
+        script.run(ask(READS))
+    assert script.pauses == []
+
+
+def test_ask_gives_up_after_the_policys_attempts_and_keeps_the_cause() -> None:
+    script = Script([LOST] * 3, policy=RetryPolicy(attempts=3, first_seconds=1))
+    with pytest.raises(errors.NoAnswer) as caught:
+        script.run(ask(READS))
+    assert script.pauses == [1, 2]
+    assert caught.value is LOST
+
+
+def test_ask_makes_an_unknown_outcome_from_the_lost_answer() -> None:
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        Script([LOST]).run(ask(ADDS))
+    assert caught.value.__cause__ is LOST
+
+
+def test_ask_does_not_swallow_an_answer_that_makes_no_sense() -> None:
+    with pytest.raises(errors.ProtocolError):
+        Script([said("<html></html>", 200, "text/html")]).run(ask(READS))
+
+
+def test_credentials_do_not_show_the_token() -> None:
+    assert "first" not in repr(FIRST)
+    assert "first" not in repr(Authenticate(FIRST))
