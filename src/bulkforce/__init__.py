@@ -7,16 +7,20 @@ if TYPE_CHECKING:
     from bulkforce.async_client import AsyncClient
     from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
     from bulkforce.client import Client
+    from bulkforce.connection import connect
     from bulkforce.conversations import Pace
     from bulkforce.errors import (
         BatchFailed,
         Error,
         FormatError,
+        Interrupted,
         InvalidRequest,
         JobAborted,
         JobError,
         JobFailed,
         JobNotDone,
+        JournalBusy,
+        JournalMismatch,
         LimitReached,
         MissingExtra,
         NoAnswer,
@@ -26,10 +30,13 @@ if TYPE_CHECKING:
         NotSent,
         OutcomeUnknown,
         ProtocolError,
+        RecordsFailed,
         RefusedError,
+        SourceChanged,
         TransferError,
         TransportError,
         Unavailable,
+        Unsettled,
         UsageError,
     )
     from bulkforce.formats.zip import Attachments
@@ -37,13 +44,16 @@ if TYPE_CHECKING:
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
     from bulkforce.protocol.retry import RetryPolicy
+    from bulkforce.transfer.mapping import ColumnMap
+    from bulkforce.transfer.report import ErrorGroup, LoadReport, Progress, RunState
     from bulkforce.transport.base import TLS, Timeouts
-    from bulkforce.transport.stream import ResultStream
+    from bulkforce.transport.stream import AsyncResultStream, ResultStream
     from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 __all__ = [
     "TLS",
     "AsyncClient",
+    "AsyncResultStream",
     "Attachments",
     "Auth",
     "BatchFailed",
@@ -52,10 +62,13 @@ __all__ = [
     "BearerToken",
     "Client",
     "ClientCredentials",
+    "ColumnMap",
     "ConcurrencyMode",
     "ContentType",
     "Error",
+    "ErrorGroup",
     "FormatError",
+    "Interrupted",
     "InvalidRequest",
     "JWTBearer",
     "JobAborted",
@@ -64,8 +77,11 @@ __all__ = [
     "JobInfo",
     "JobNotDone",
     "JobState",
+    "JournalBusy",
+    "JournalMismatch",
     "LimitReached",
     "LineEnding",
+    "LoadReport",
     "MissingExtra",
     "NoAnswer",
     "NotAuthenticated",
@@ -76,19 +92,25 @@ __all__ = [
     "OutcomeUnknown",
     "PKChunking",
     "Pace",
+    "Progress",
     "ProtocolError",
     "RecordError",
+    "RecordsFailed",
     "RefreshToken",
     "RefusedError",
     "Result",
     "ResultStream",
     "RetryPolicy",
+    "RunState",
+    "SourceChanged",
     "Timeouts",
     "TransferError",
     "TransportError",
     "Unavailable",
+    "Unsettled",
     "UsageError",
     "UsernamePassword",
+    "connect",
 ]
 
 # The home of a name is imported when the name is first used: the whole house takes longer than `bulkforce --help` may.
@@ -96,19 +118,22 @@ _HOMES = {
     "async_client": "AsyncClient",
     "auth": "BearerToken ClientCredentials JWTBearer RefreshToken UsernamePassword",
     "client": "Client",
+    "connection": "connect",
     "conversations": "Pace",
     "errors": (
-        "BatchFailed Error FormatError InvalidRequest JobAborted JobError JobFailed JobNotDone LimitReached "
-        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError RefusedError "
-        "TransferError TransportError Unavailable UsageError"
+        "BatchFailed Error FormatError Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch LimitReached "
+        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError RecordsFailed RefusedError SourceChanged "
+        "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",
     "protocol.bulk1": "PKChunking",
     "protocol.flow": "Auth",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
     "protocol.retry": "RetryPolicy",
+    "transfer.mapping": "ColumnMap",
+    "transfer.report": "ErrorGroup LoadReport Progress RunState",
     "transport.base": "TLS Timeouts",
-    "transport.stream": "ResultStream",
+    "transport.stream": "AsyncResultStream ResultStream",
     "vocabulary": "BatchState ConcurrencyMode ContentType JobState LineEnding Operation",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}

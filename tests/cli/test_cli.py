@@ -14,11 +14,19 @@ from typing import Any
 
 import pytest
 from tests.cli.processes import run, run_without, start
+from typer import Typer
 
 import bulkforce as bf
 from bulkforce.cli.main import app
 
-COMMANDS = sorted(str(command.callback.__name__) for command in app.registered_commands if command.callback)
+
+def names_in(group: Typer) -> list[str]:
+    return [command.name or str(command.callback and command.callback.__name__) for command in group.registered_commands]
+
+
+GROUPS = {str(group.name): group.typer_instance for group in app.registered_groups if group.typer_instance}
+COMMANDS = [*names_in(app), *GROUPS]
+WITHIN_GROUPS = [f"{name} {command}" for name, group in GROUPS.items() for command in names_in(group)]
 
 
 @contextmanager
@@ -44,11 +52,13 @@ def test_no_arguments_show_the_help() -> None:
     assert run().stdout + run().stderr == run("--help").stdout
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", COMMANDS + WITHIN_GROUPS)
 def test_every_command_has_help(command: str) -> None:
-    shown = run(command, "--help")
+    shown = run(*command.split(), "--help")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert f"bulkforce {command}" in shown.stdout or f"main {command}" in shown.stdout
+    usage, _, rest = shown.stdout.partition("\n")
+    assert f" {command} " in usage
+    assert rest.partition("Options:")[0].strip(), "a command says what it does"
 
 
 def test_version_is_printed() -> None:

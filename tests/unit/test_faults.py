@@ -8,7 +8,7 @@ from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.faults import BY_CODE, BY_STATUS, HINTS, describe, refusal
 
 
-@pytest.mark.parametrize(("code", "kind"), BY_CODE.items())
+@pytest.mark.parametrize(("code", "kind"), list(BY_CODE.items()))
 def test_refusal_has_the_kind_of_its_code(code: str, kind: type[errors.RefusedError]) -> None:
     fault = refusal(refused(code, "because"))
     assert type(fault) is kind
@@ -67,7 +67,8 @@ def test_refusal_reads_every_shape_of_error_document(body: str, code: str | None
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("120", 120.0), ("0", 0.0), ("", None), ("-1", None), ("1.5", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("²", None)]
+    ("value", "expected"),
+    [("120", 120.0), ("0", 0.0), ("", None), ("-1", None), ("1.5", None), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("²", None)],
 )
 def test_refusal_tells_how_long_to_wait(value: str, expected: float | None) -> None:
     fault = refusal(said("", 503, headers={"retry-after": value}))

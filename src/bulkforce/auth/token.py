@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from bulkforce.errors import NotAuthenticated, UsageError
@@ -24,7 +25,7 @@ class BearerToken:
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.token or not self.token.strip().isascii() or any(mark in self.token.strip() for mark in "\r\n \t"):
+        if not re.fullmatch(r"\s*[!-~]+\s*", self.token or ""):
             raise UsageError("The token is empty, or holds a blank, a line end or a character that no token has")
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:

@@ -34,6 +34,7 @@ def _welcome(stage: Stage, base_url: str) -> None:
     stage.line("")
     stage.line("    [green]org = Emulator(schema).start()[/green]")
     stage.line("    [green]client = bf.Client(org.base_url, auth=bf.BearerToken(org.session_id))[/green]")
+    stage.line("    [green]fast = bf.Pace(first_seconds=0.02)[/green]")
 
 
 def _farewell(stage: Stage, requests: int, seconds: float) -> None:

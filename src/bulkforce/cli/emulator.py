@@ -60,11 +60,11 @@ def _make(schema: Path | None, host: str, port: int, session_id: str | None) -> 
 
 
 def _announce_as_json(base_url: str, session_id: str) -> None:
-    print(json.dumps({"base_url": base_url, "session_id": session_id}), flush=True)  # noqa: T201
+    print(json.dumps({"base_url": base_url, "session_id": session_id}), flush=True)
 
 
 def _announce(base_url: str, session_id: str) -> None:
     # The two facts are data, to be pasted or evaluated by a shell; the rest is talk.
-    print("An emulated org is at your service. In another terminal:\n", file=sys.stderr)  # noqa: T201
-    print(f"export BULKFORCE_INSTANCE_URL='{base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{session_id}'", flush=True)  # noqa: T201
-    print("\nand then, for instance: python examples/insert_csv.py\nCtrl-C ends it; its records go with it.", file=sys.stderr)  # noqa: T201
+    print("An emulated org is at your service. In another terminal:\n", file=sys.stderr)
+    print(f"export BULKFORCE_INSTANCE_URL='{base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{session_id}'", flush=True)
+    print("\nand then, for instance: python examples/insert_csv.py\nCtrl-C ends it; its records go with it.", file=sys.stderr)

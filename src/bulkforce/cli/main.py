@@ -13,9 +13,12 @@ import typer
 
 from bulkforce.cli.demo import demo
 from bulkforce.cli.emulator import emulator
-from bulkforce.errors import Error
+from bulkforce.cli.job import job
+from bulkforce.cli.load import load, resume, runs
+from bulkforce.errors import Error, MissingExtra, UsageError
 
 FAILED = 1
+CALLED_WRONGLY = 2
 
 # No rich help and no rich tracebacks: importing rich for them takes longer than all the rest.
 app = typer.Typer(
@@ -27,6 +30,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
+app.command()(load)
+app.command()(resume)
+app.command()(runs)
+app.add_typer(job, name="job")
 app.command()(emulator)
 
 
@@ -34,7 +41,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's form)
     if wanted:
         from importlib.metadata import version
 
-        print(f"bulkforce {version('bulkforce')}")  # noqa: T201
+        print(f"bulkforce {version('bulkforce')}")
         raise typer.Exit
 
 
@@ -52,12 +59,16 @@ def bulkforce(
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 all well, 1 failed, 2 called wrongly."""
+    """Run the command line.
+
+    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable.
+    """
     try:
         app()
     except Error as error:
-        print(f"bulkforce: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(FAILED)
+        print(f"bulkforce: {error}", file=sys.stderr)
+        wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
+        sys.exit(CALLED_WRONGLY if wrong_call else FAILED)
 
 
 if __name__ == "__main__":

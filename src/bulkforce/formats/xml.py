@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -126,17 +127,15 @@ def measure(blocks: Iterable[bytes]) -> Measure:
     counter = _Counter()
     # The org is told that it is UTF-8, whatever the document declares.
     parser = ET.XMLParser(target=counter, encoding="utf-8")
-    characters = 0
+    decoder, characters = getincrementaldecoder("utf-8")(), 0
     try:
         for block in blocks:
+            characters += len(decoder.decode(block))
             parser.feed(block)
-            # Bytes that continue a character (10xxxxxx) are not characters of their own.
-            characters += len(block) if block.isascii() else len(block) - len(block.translate(None, _NOT_CONTINUING))
         parser.close()
+    except UnicodeDecodeError as error:
+        raise FormatError("The content is not UTF-8", row=counter.records or None) from error
     except ET.ParseError as error:
         line, column = error.position
         raise FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=counter.records or None) from error
     return Measure(counter.records, characters)
-
-
-_NOT_CONTINUING: Final = bytes(c for c in range(256) if c & 0xC0 != 0x80)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -88,7 +89,9 @@ def request_of(file: BinaryIO, length: int) -> bytes:
             if REQUEST not in archive.namelist():
                 raise FormatError(f"The zip has no {REQUEST} at its root; is everything wrapped in a folder?")
             return archive.read(REQUEST)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except FormatError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError, struct.error) as error:
         raise FormatError(f"The content is no readable zip: {error}") from error
 
 
@@ -99,5 +102,7 @@ def _check(entries: list[zipfile.ZipInfo]) -> None:
     if unpacked > limits.ZIP_UNPACKED_BYTES:
         raise FormatError(f"A zip batch has at most {limits.ZIP_UNPACKED_BYTES:,} bytes unpacked, not {unpacked:,}")
     for entry in entries:
+        if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            raise FormatError(f"The files of a zip batch are stored or deflated: {entry.filename[:40]!r}")
         if len(entry.filename.encode()) > limits.ZIP_NAME_BYTES:
             raise FormatError(f"The name of a file in a zip batch has at most {limits.ZIP_NAME_BYTES} bytes: {entry.filename[:40]!r}...")

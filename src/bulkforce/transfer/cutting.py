@@ -139,15 +139,24 @@ class Cutter:
     def _add(self, content: bytes, records: int) -> Iterator[Batch]:
         self._keep(content)
         sent = self._shape.apply(content)
-        if self._records + records <= self._batch_records and self._size + len(sent) <= self._room:
-            self._take(content, sent, records)
-            return
-        # Rare (once a batch): look for the border in this run of records.
+        while self._records + records > self._batch_records or self._size + len(sent) > self._room:
+            # Once a batch: the border lies in this run of records.
+            fits, count = self._fitting(content)
+            self._take(content[:fits], self._shape.apply(content[:fits]), count)
+            yield self._seal()
+            content, records = content[fits:], records - count
+            sent = self._shape.apply(content)
+        self._take(content, sent, records)
+
+    def _fitting(self, content: bytes) -> tuple[int, int]:
+        """Find how many bytes, and how many records, still go into the batch."""
+        fits, count, size = 0, self._records, self._size
         for raw in csv.lines(content):
-            sent = self._shape.apply(raw)
-            if self._records == self._batch_records or self._size + len(sent) > self._room:
-                yield self._seal()
-            self._take(raw, sent, 1)
+            size += len(self._shape.apply(raw))
+            if count == self._batch_records or size > self._room:
+                break
+            fits, count = fits + len(raw), count + 1
+        return fits, count - self._records
 
     def _take(self, content: bytes, sent: bytes, records: int) -> None:
         self._offset += len(content)

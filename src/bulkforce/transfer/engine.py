@@ -280,7 +280,8 @@ class Engine:
         if error is None:
             self._trouble_since = None
             return
-        if isinstance(error, (TransportError, Unavailable)) and not getattr(error, "lasting", False):
+        begun = any(job.id for job in self.view.jobs.values())
+        if begun and isinstance(error, (TransportError, Unavailable)) and not getattr(error, "lasting", False):
             self._trouble_since = self._trouble_since or now
             if now - self._trouble_since < self.patience.trouble_seconds:
                 self._not_before = now + min(1.0 + (now - self._trouble_since) / 4, 30.0)

@@ -17,6 +17,9 @@ from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
     LimitReached,
+    NotAuthenticated,
+    NotSent,
+    ProtocolError,
     RefusedError,
     SourceChanged,
     TransferError,
@@ -106,7 +109,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     journal = Journal(folder_)
     try:
         reading, shape, name = _read(options, column_map, folder_)
-        _check_allowance(sitting, len(reading.batches))
+        _check_allowance(len(reading.batches), _remaining_batches(sitting))
         journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
         sitting.trace("journal")
         return _carry_out(sitting, journal, options.workers, options.on_progress, begun)
@@ -210,32 +213,32 @@ def _facts(run: str, sitting: Sitting, settings: JobSettings, options: LoadOptio
     )
 
 
-def _check_allowance(sitting: Sitting, batches: int) -> int | None:
-    """Ask the org how many batches it still takes today, and refuse what cannot fit.
+def _remaining_batches(sitting: Sitting) -> int | None:
+    """Ask the org how many batches it still takes today; an org that does not say is no reason not to load.
 
     Raises:
-        LimitReached: The load needs more.
+        NotSent: The org is out of reach.
+        NotAuthenticated: The session is no good.
     """
     try:
-        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
-    except (RefusedError, TransportError, Error) as error:
+        return sitting.run(ask(rest.remaining_batches()))
+    except (NotSent, NotAuthenticated):
+        raise
+    except (RefusedError, TransportError, ProtocolError) as error:
         sitting.warn(f"The org does not tell how many batches it still takes today, so that was not checked: {error}")
         return None
+
+
+def _check_allowance(batches: int, remaining: int | None) -> None:
     if remaining is not None and batches > remaining:
         raise LimitReached(
             f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing was sent. "
             "Wait, load a part, or use larger batches"
         )
-    return remaining
 
 
 def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, reading: Reading, begun: float) -> LoadReport:
     batches = len(reading.batches)
-    try:
-        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
-    except Error as error:
-        sitting.warn(f"The org does not tell how many batches it still takes today: {error}")
-        remaining = None
     return LoadReport(
         run="",
         run_dir=Path(options.run_dir or RUNS),
@@ -248,7 +251,7 @@ def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, read
         bytes=sum(batch.size for batch in reading.batches),
         # Opening and closing the job, each batch and its results; looking comes on top and depends on the org's speed.
         api_calls=2 + 2 * batches,
-        remaining_batches=remaining,
+        remaining_batches=_remaining_batches(sitting),
         seconds=time.monotonic() - begun,
     )
 

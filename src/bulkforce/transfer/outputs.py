@@ -9,7 +9,7 @@ import csv as stdlib_csv
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -95,29 +95,32 @@ class Outputs:
 
     def add(self, batch: Ended) -> None:
         """Write the records of the next batch."""
-        rows = rows_of(batch.rows)
+        rows = rows_of(batch.rows, batch.records)
+        if batch.results is not None and self._all_well(batch.results, rows):
+            return
         results = rows_of(batch.results) if batch.results is not None else []
         count = max(len(results) - 1, 0)
         if count > len(rows) or (batch.whole and count != len(rows)):
             self.mismatches.append(f"batch {batch.number}: {len(rows):,} records, {count:,} results")
             # Which result is whose cannot be told any more, so none is.
             results, count = [], 0
-        if count and not self._all_well(batch.results or b"", results, rows):
+        if count:
             self._one_by_one(results, rows, batch)
         self._without_result(rows[count:], batch, count)
 
-    def _all_well(self, content: bytes, results: list[bytes], rows: list[bytes]) -> bool:
+    def _all_well(self, content: bytes, rows: list[bytes]) -> bool:
         """Write a batch in which every record went in, without a look at any of them."""
-        count = len(results) - 1
-        if not content.startswith(_RESULT_HEADER + b'\n"') or content[-1:] != b"\n":
-            return False
+        start = _RESULT_HEADER + b'\n"'
         for border, created in _ALL_WELL.items():
-            body = content[len(_RESULT_HEADER) + 2 :]
-            ids = body[: -len(border) + 1].split(border)
-            if len(ids) == count and body.endswith(border[:-1]) and all(map(_ID_LENGTHS.__contains__, map(len, ids))):
-                parts = [b"\n"] * (4 * count)
-                parts[0::4], parts[1::4], parts[2::4] = ids, [created] * count, rows[:count]
-                self._success.write(b"".join(parts))
+            if not content.startswith(start) or not content.endswith(border[:-1]):
+                continue
+            ids = content[len(start) : -len(border) + 1].split(border)
+            if len(ids) == len(rows) and set(map(len, ids)) <= _ID_LENGTHS:
+                count = len(rows)
+                # Interleaved by slices and joined once: five times faster than record by record.
+                pieces = [b"\n"] * (4 * count)
+                pieces[0::4], pieces[1::4], pieces[2::4] = ids, [created] * count, rows
+                self._success.write(b"".join(pieces))
                 self.tally.succeeded += count
                 return True
         return False
@@ -170,8 +173,12 @@ class Outputs:
 _ID_LENGTHS: Final = frozenset({15, 18})
 
 
-def rows_of(content: bytes) -> list[bytes]:
+def rows_of(content: bytes, records: int = -1) -> list[bytes]:
     r"""Cut records apart, without their line ends; the content has no blank lines.
+
+    Args:
+        content: The records.
+        records: How many there are, if that is known: as many lines as records need no second look.
 
     >>> rows_of(b'1,"a\nb"\n2,c\r\n')
     [b'1,"a\nb"', b'2,c']
@@ -179,27 +186,23 @@ def rows_of(content: bytes) -> list[bytes]:
     lines = content.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    if b'"' in content:
-        lines = list(_joined(lines))
+    if len(lines) != records and b'"' in content:
+        # A line with an odd number of quotes opens or closes a value with a line end in it.
+        odd = [place for place, line in enumerate(lines) if line.count(b'"') & 1]
+        if odd:
+            lines = _joined(lines, odd)
     return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
 
 
-def _joined(lines: list[bytes]) -> Iterator[bytes]:
+def _joined(lines: list[bytes], odd: list[int]) -> list[bytes]:
     """Put lines together again that were cut inside quotes."""
     whole: list[bytes] = []
-    for line in lines:
-        odd = line.count(b'"') & 1
-        if whole:
-            whole.append(line)
-            if odd:
-                yield b"\n".join(whole)
-                whole = []
-        elif odd:
-            whole = [line]
-        else:
-            yield line
-    if whole:
-        yield b"\n".join(whole)
+    behind = 0
+    for first, last in zip(odd[::2], odd[1::2], strict=True):
+        whole += lines[behind:first]
+        whole.append(b"\n".join(lines[first : last + 1]))
+        behind = last + 1
+    return whole + lines[behind:]
 
 
 def write_whole(path: Path, content: bytes) -> None:

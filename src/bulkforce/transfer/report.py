@@ -74,8 +74,8 @@ class LoadReport:
         batches: Number of batches.
         bytes: Bytes of all batches.
         jobs: Ids of the jobs used.
-        api_calls: Calls made in this sitting; for a plan, those to be expected.
-        remaining_batches: What was left of the org's daily batches before; ``None`` if it did not say.
+        api_calls: Calls made in this sitting; for a plan, those to be expected at least.
+        remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
         errors: The reasons of failed records, the most frequent first.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import re
 import threading
@@ -86,6 +85,8 @@ class Driver:
 
         Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU.
         """
+        import asyncio  # dear to import, and only needed here
+
         try:
             effect = next(flow)
             while True:

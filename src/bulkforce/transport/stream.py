@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self
@@ -75,12 +74,16 @@ class AsyncResultStream:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        import asyncio  # dear to import, and only needed here
+
         blocks = iter(self._stream)
         while (block := await asyncio.to_thread(next, blocks, None)) is not None:
             yield block
 
     async def read(self, size: int = -1) -> bytes:
         """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        import asyncio  # see above
+
         return await asyncio.to_thread(self._stream.read, size)
 
     async def close(self) -> None:

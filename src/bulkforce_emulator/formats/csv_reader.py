@@ -6,6 +6,7 @@ which are stricter than those of any library; then Arrow, which would forgive, t
 
 from __future__ import annotations
 
+import codecs
 import re
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,8 @@ def _split(data: bytes, width: int, settings: Settings) -> tuple[list[str], list
 
 def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
     names = [str(number) for number in range(width)]
+    if data.startswith(codecs.BOM_UTF8):
+        data = codecs.BOM_UTF8 + data  # Arrow would take one away, the server takes none
     ragged: list[csv.InvalidRow] = []
 
     def skip(row: csv.InvalidRow) -> str:

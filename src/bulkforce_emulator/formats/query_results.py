@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import orjson
@@ -97,7 +98,7 @@ def _decimal(column: pa.Array) -> pa.Array:
 
 
 def _plain(value: float) -> str:
-    return format(value, "f") if abs(value) >= 1 else format(value, ".18f").rstrip("0")
+    return format(Decimal(repr(value)), "f")
 
 
 def result_list(ids: Sequence[str], family: str, settings: Settings) -> bytes:

@@ -12,10 +12,12 @@ from bulkforce.cli.tour import comparison
 from bulkforce.cli.tour.companies import ACCOUNT_FIELDS, CONTACT_FIELDS, NEWCOMERS, Company, Record, account_rows, contact_rows
 from bulkforce.cli.tour.stage import Stage
 from bulkforce.client import Client
+from bulkforce.conversations import Pace
 from bulkforce.errors import Error
 from bulkforce.protocol.info import BatchInfo, Result
 
 FORMATS: Final = ("CSV", "JSON", "XML")
+FAST: Final = Pace(first_seconds=0.02)
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Tour:
         batch = call(client.add_batch, job, records)
         call(client.close_job, job)
         self.stage.sample(call(client.get_batch_request, job, batch.id))
-        call(client.wait_for_batch, job, batch.id).raise_for_state()
+        call(client.wait_for_batch, job, batch.id, pace=FAST).raise_for_state()
         results: list[Result] = call(client.get_batch_result, job, batch.id)
         return results
 
@@ -134,7 +136,7 @@ class Tour:
         return {content_type: self.client.add_batch(job, soql) for content_type, job in jobs.items()}
 
     def _answer(self, batch: BatchInfo) -> Any:  # noqa: ANN401  (text, dicts or an element)
-        self.client.wait_for_batch(batch.job_id, batch.id).raise_for_state()
+        self.client.wait_for_batch(batch.job_id, batch.id, pace=FAST).raise_for_state()
         self.client.close_job(batch.job_id)
         return self.client.get_batch_result(batch.job_id, batch.id)
 

@@ -15,13 +15,14 @@ from typing import Final, ParamSpec, TypeVar
 from rich.console import Console
 from rich.text import Text
 
+from bulkforce.conversations import Pace
 from bulkforce.protocol.info import BatchInfo, JobInfo
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 WIDEST: Final = 96
-_ANSWER_COLUMN: Final = 50
+_ANSWER_COLUMN: Final = 52
 _BATCH_PREFIX: Final = "751"
 _XML_BEFORE_RECORDS: Final = re.compile(r"<\?xml.*?<sObjects[^>]*>", re.DOTALL)
 
@@ -105,6 +106,8 @@ class Stage:
 def _shown(value: object) -> str:
     if isinstance(value, JobInfo):
         return "job"
+    if isinstance(value, Pace):
+        return "fast"
     if isinstance(value, str):
         return "batch.id" if value.startswith(_BATCH_PREFIX) else "soql" if value.startswith("SELECT") else json.dumps(value)
     return "records"

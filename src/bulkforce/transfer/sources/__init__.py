@@ -65,7 +65,7 @@ def to_csv(source: Source, folder: Path) -> Feed:
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; give a list of records")
     if arrow.is_arrow(source):
-        arrow.write(arrow.batches([source]), target)
+        arrow.write(arrow.batches([cast(Arrow, source)]), target)
         return Feed(target, ours=True, name=arrow.name_of(source))
     if hasattr(source, "read"):
         _copy(files.read(cast(BinaryIO, source)), target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -95,7 +94,7 @@ def standard_input() -> Iterator[bytes]:
 def name_of(file: object) -> str:
     """Say what to call an open file."""
     name = getattr(file, "name", None)
-    return os.path.basename(name) if isinstance(name, str) else "an open file"
+    return Path(name).name if isinstance(name, str) else "an open file"
 
 
 def checked(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice, repeat
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
-from bulkforce.formats.values import Value
+from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 
 _READ_BYTES: Final = 262_144
-_BLOCK_CHARACTERS: Final = 500_000
+# Few enough that they fit in memory even if each is as long as can be.
+_BLOCK_RECORDS: Final = 256
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
@@ -26,7 +30,7 @@ def whole(target: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, target)
+        part.replace(target)
     finally:
         part.unlink(missing_ok=True)
 
@@ -48,7 +52,7 @@ def csv_file(target: Path) -> Iterator[CsvFile]:
             with whole(target) as file:
                 written.widen(narrow, file)
         else:
-            os.replace(narrow, target)
+            narrow.replace(target)
     finally:
         narrow.unlink(missing_ok=True)
 
@@ -57,80 +61,137 @@ class CsvFile:
     """A CSV file to which columns may be added at any time; what was written before is padded at the end, in one pass.
 
     Attributes:
-        columns: The names so far.
+        columns: The names so far, in order.
         records: Number of records so far.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._known: dict[str, str] = {}
-        # Where the records begin that have this many columns.
+        self._lowered: dict[str, str] = {}
+        # Where records begin that have so many columns.
         self._sections: list[tuple[int, int]] = []
         self._bare = 0
-        self.columns: list[str] = []
+        self.columns: dict[str, None] = {}
         self.records = 0
 
     def add_columns(self, names: Iterable[str], row: int | None = None) -> None:
         """Make sure that there are columns of these names.
 
         Raises:
-            FormatError: One cannot be the name of a column.
+            FormatError: One cannot be the name of a field.
         """
         for name in names:
             if name in self.columns:
                 continue
             if not isinstance(name, str) or not name.strip():
                 raise FormatError(f"{name!r} cannot be the name of a field", row=row)
-            if twin := self._known.get(name.lower()):
-                raise FormatError(f"{twin!r} and {name!r} are one and the same field to the org", row=row)
+            if twin := self._lowered.get(name.lower()):
+                raise FormatError(f"{twin!r} and {name!r} are the same field to the org", row=row)
             if len(self.columns) == limits.RECORD_FIELDS:
-                raise FormatError(f"There are more than {limits.RECORD_FIELDS:,} different fields, which no record may have", row=row)
-            self._known[name.lower()] = name
-            self.columns.append(name)
+                raise FormatError(f"The records have more than {limits.RECORD_FIELDS:,} different fields; no record may have more", row=row)
+            self._lowered[name.lower()] = name
+            self.columns[name] = None
 
     def write(self, content: bytes | memoryview, records: int) -> None:
-        """Write whole records which have all columns, each with LF at its end, CR and LF inside values in quotes."""
-        self.records += records
+        """Write whole records that have all columns, LF behind each."""
         self._begin_section()
         self._file.write(content)
+        self.records += records
 
     def write_bare(self, records: int) -> None:
         """Write records without any field."""
-        self.records += records
-        if not self.columns:
+        if self.columns:
+            self._begin_section()
+            self._file.writelines(repeat(csv.write([[""]] * len(self.columns)), records))
+        else:
+            # Written as soon as there is a column.
             self._bare += records
-            return
-        self._begin_section()
-        line = csv.rows([[""] * len(self.columns)])
-        for _ in range(records):
-            self._file.write(line)
-
-    def _begin_section(self) -> None:
-        width = len(self.columns)
-        if self._sections and self._sections[-1][1] == width:
-            return
-        if not self._sections:
-            self._file.write(csv.rows([self.columns]))
-        self._sections.append((self._file.tell(), width))
-        bare, self._bare = self._bare, 0
-        self.records -= bare
-        self.write_bare(bare)
+        self.records += records
 
     def write_records(self, records: Iterable[Mapping[str, Value]]) -> None:
-        """Write records, block by block.
+        """Write records, a block at a time.
 
         Raises:
             FormatError: A record cannot be written; says which.
         """
-        block: list[dict[str, str]] = []
-        size = 0
-        for number, record in enumerate(records, self.records + 1):
-            flat = csv.flatten(record, number)
-            if not flat.keys() <= self._known_names:
-                self.add_columns(flat, number)
-            block.append(flat)
-            size += 1 + sum(map(len, flat.values()))
-            if size > _BLOCK_CHARACTERS:
-                self._write_block(block)
-                block, size = [], 0
-        self._write_block(block)
+        rest = iter(records)
+        while block := list(islice(rest, _BLOCK_RECORDS)):
+            columns = self._columns_of(block)
+            if not columns:
+                self.write_bare(len(block))
+                continue
+            try:
+                content = csv.write(columns)
+            except FormatError as error:
+                place = next(place for place, row in enumerate(zip(*columns, strict=True), 1) if _SURROGATE.search("".join(row)))
+                raise FormatError(error.text, row=self.records + place) from error
+            self.write(content, len(block))
+
+    def _columns_of(self, block: list[Mapping[str, Value]]) -> list[list[str]]:
+        """Write the values as text: column by column if the records allow it, else one by one."""
+        if set(map(type, block)) == {dict} and self.columns.keys() >= set().union(*block):
+            try:
+                return [_texts([record.get(name, "") for record in block]) for name in self.columns]
+            except FormatError:
+                # A parent, or a value that cannot be written: the slow way tells which.
+                pass
+        flat = []
+        for number, record in enumerate(block, self.records + 1):
+            flat.append(csv.flatten(record, number))
+            self.add_columns(flat[-1], number)
+        return [[record.get(name, "") for record in flat] for name in self.columns]
+
+    def _begin_section(self) -> None:
+        width = len(self.columns)
+        if not self._sections:
+            self._file.write(csv.write([[name] for name in self.columns]))
+        if not self._sections or self._sections[-1][1] != width:
+            self._sections.append((self._file.tell(), width))
+        if self._bare:
+            self._file.writelines(repeat(csv.write([[""]] * width), self._bare))
+            self._bare = 0
+
+    def check(self) -> None:
+        """Refuse a file in which there is nothing.
+
+        Raises:
+            UsageError: No record was written, or none has a field.
+        """
+        if not self._sections:
+            raise UsageError("The source has no records" if not self.records else "No record of the source has a field")
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether columns were added when records had been written."""
+        return len(self._sections) > 1
+
+    def widen(self, narrow: Path, wide: BinaryIO) -> None:
+        """Write the file again, all records with all columns."""
+        wide.write(csv.write([[name] for name in self.columns]))
+        with narrow.open("rb") as file:
+            file.seek(self._sections[0][0])
+            ends = [start for start, _ in self._sections[1:]] + [narrow.stat().st_size]
+            for (start, width), end in zip(self._sections, ends, strict=True):
+                wide.writelines(_padded(_blocks(file, end - start), len(self.columns) - width))
+
+
+def _texts(values: list[Value]) -> list[str]:
+    if set(map(type, values)) == {str}:
+        return cast("list[str]", values)
+    return [value if type(value) is str else csv.NULL if value is None else text_of(value) for value in values]
+
+
+def _blocks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length and (block := file.read(min(length, _READ_BYTES))):
+        length -= len(block)
+        yield block
+
+
+def _padded(blocks: Iterable[bytes], missing: int) -> Iterator[bytes]:
+    """Add empty values to the end of each record."""
+    end, inside = b"," * missing + b"\n", 0
+    for block in blocks:
+        pieces = block.split(b'"')
+        pieces[inside::2] = [piece.replace(b"\n", end) for piece in pieces[inside::2]]
+        inside ^= len(pieces) & 1 ^ 1
+        yield b'"'.join(pieces)

@@ -1,0 +1,56 @@
+"""`bulkforce job show|close|abort`: one job, by its id."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from bulkforce.protocol.info import JobInfo
+
+job = typer.Typer(help="Look at a job, close it, abort it.", no_args_is_help=True, rich_markup_mode=None)
+JobId = Annotated[str, typer.Argument(help="The job's id, such as 750Kf00000R1wzRIAR.", metavar="ID")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+@job.command("show")
+def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
+    """Show a job and its batches."""
+    from bulkforce.connection import connect
+
+    with connect() as client:
+        info, batches = client.get_job_info(job_id), client.get_all_batches(job_id)
+    if as_json:
+        document = asdict(info) | {"batches": [asdict(batch) for batch in batches]}
+        print(json.dumps(document, default=str, indent=2))
+        return
+    _show(info)
+    for batch in batches:
+        counts = f"{batch.number_records_processed or 0:>8,} processed, {batch.number_records_failed or 0:,} failed"
+        print(f"  {batch.id}  {batch.state:<13}{counts}  {batch.state_message or ''}".rstrip())
+
+
+@job.command("close")
+def close_job(job_id: JobId) -> None:
+    """Let no more batches into a job; those queued still run."""
+    from bulkforce.connection import connect
+
+    with connect() as client:
+        _show(client.close_job(job_id))
+
+
+@job.command("abort")
+def abort_job(job_id: JobId) -> None:
+    """Stop a job: queued batches will not run, and nothing is undone."""
+    from bulkforce.connection import connect
+
+    with connect() as client:
+        _show(client.abort_job(job_id))
+
+
+def _show(info: JobInfo) -> None:
+    processed, failed = info.number_records_processed or 0, info.number_records_failed or 0
+    print(f"{info.id}  {info.state}  {info.operation} {info.object} ({info.content_type}): {processed:,} processed, {failed:,} failed")

@@ -1,0 +1,147 @@
+"""`bulkforce load`, `bulkforce resume`, `bulkforce runs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkforce.errors import Interrupted
+
+if TYPE_CHECKING:
+    from bulkforce.cli.output import Teller
+    from bulkforce.transfer.report import LoadReport
+
+
+class Operation(StrEnum):
+    """What a load may do."""
+
+    insert = "insert"
+    update = "update"
+    upsert = "upsert"
+    delete = "delete"
+    hardDelete = "hardDelete"  # noqa: N815  (the protocol's spelling)
+
+
+Workers = Annotated[int, typer.Option(help="Uploads and downloads at once.", min=1, max=64, metavar="N")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+def load(
+    *,
+    file: Annotated[
+        str, typer.Argument(help="CSV, JSON, JSON lines, XML, Parquet or Arrow; also .gz and .zst; - is CSV on standard input.")
+    ],
+    object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
+    operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
+    external_id: Annotated[
+        str | None, typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD")
+    ] = None,
+    column_map: Annotated[
+        Path | None, typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE")
+    ] = None,
+    workers: Workers = 4,
+    serial: Annotated[bool, typer.Option("--serial", help="Let the org run one batch at a time, against lock errors.")] = False,
+    batch_records: Annotated[int, typer.Option(help="Records in a batch at most.", min=1, max=10_000, metavar="N")] = 10_000,
+    empty_as_null: Annotated[
+        bool, typer.Option("--empty-as-null", help="An empty value sets null; otherwise it leaves the field as it is.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count rows, batches, bytes and API calls; create nothing.")] = False,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Load a file into an object, each row exactly once, and account for every row.
+
+    Example: bulkforce load contacts.csv --object Contact --operation upsert --external-id Email__c
+
+    An empty CSV value leaves the field as it is; #N/A sets null. Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed rows, 4
+    interrupted and resumable.
+    """
+    from bulkforce.connection import connect
+
+    client = connect()
+    _carry_out(
+        lambda teller: client.load(
+            file,
+            object_name,
+            operation.value,
+            external_id=external_id,
+            mapping=column_map,
+            concurrency_mode="Serial" if serial else None,
+            workers=workers,
+            batch_records=batch_records,
+            run_dir=run_dir,
+            empty_as_null=empty_as_null,
+            dry_run=dry_run,
+            on_progress=teller,
+        ),
+        quiet=quiet,
+        as_json=as_json,
+    )
+
+
+def resume(
+    *,
+    run: Annotated[str, typer.Argument(help="The run's id, or its folder.")],
+    workers: Workers = 4,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a load that stopped or died; nothing goes in twice.
+
+    Example: bulkforce resume 20260212-154348-insert-Contact-3f2a
+    """
+    from bulkforce.connection import connect
+
+    client = connect()
+    _carry_out(lambda teller: client.resume(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
+
+
+def runs(
+    *,
+    folder: Annotated[Path | None, typer.Option("--run-dir", help="Where the runs are kept.", file_okay=False, metavar="FOLDER")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the runs, the oldest first.
+
+    Example: bulkforce runs
+    """
+    import json
+
+    from bulkforce.transfer.load import RUNS
+    from bulkforce.transfer.load import runs as list_runs
+
+    found = list_runs(folder)
+    if as_json:
+        print(json.dumps([{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]))
+    for one in () if as_json else found:
+        print(f"{one.state:<12} {one.run}   {one.what}")
+    if not found:
+        print(f"No runs in {(folder or RUNS).absolute()}", file=sys.stderr)
+
+
+def _carry_out(work: Callable[[Teller | None], LoadReport], *, quiet: bool, as_json: bool) -> None:
+    from bulkforce.cli.output import INTERRUPTED, show, telling
+
+    try:
+        with telling(quiet=quiet) as teller:
+            report = work(teller)
+    except Interrupted as error:
+        print(f"bulkforce: {error}", file=sys.stderr)
+        if as_json:
+            print(error.report.to_json())  # type: ignore[attr-defined]
+        raise typer.Exit(INTERRUPTED) from error
+    except KeyboardInterrupt:
+        # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
+        print("bulkforce: left at once; `bulkforce runs` lists what can be resumed", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+    raise typer.Exit(show(report, as_json=as_json))
