@@ -203,10 +203,7 @@ def test_batches_are_listed_in_the_order_of_their_posts(wire: Wire) -> None:
 
 def test_empty_list_in_xml_is_one_element(wire: Wire) -> None:
     job = wire.create("insert", "Contact")
-    expected = (
-        '<?xml version="1.0" encoding="UTF-8"?><batchInfoList\n'
-        '   xmlns="http://www.force.com/2009/06/asyncapi/dataload" />'
-    )
+    expected = '<?xml version="1.0" encoding="UTF-8"?><batchInfoList\n   xmlns="http://www.force.com/2009/06/asyncapi/dataload" />'
     assert wire.ask("GET", f"job/{job}/batch").text == expected
 
 
@@ -218,9 +215,9 @@ def test_serial_jobs_run_one_batch_at_a_time() -> None:
             wire.add(job, "LastName\nx")
         most = 0
         while not org.wait_until_idle(0.002):
-                with org.state.jobs.lock:
-                    batches = [batch for job in org.state.jobs.all() for batch in job.batches.values()]
-                    most = max(most, sum(batch.state == "InProgress" for batch in batches))
+            with org.state.jobs.lock:
+                batches = [batch for job in org.state.jobs.all() for batch in job.batches.values()]
+                most = max(most, sum(batch.state == "InProgress" for batch in batches))
         assert most == 1
 
 

@@ -109,7 +109,7 @@ def test_bad_quoting_is_told_in_the_servers_words(body: str, message: str) -> No
 
 
 def test_tabs_blanks_nul_and_markers_are_data() -> None:
-    assert table("a,b\n x\t , \0\n#N/A,\"\"\n") == {"a": [" x\t ", "#N/A"], "b": [" \0", None]}
+    assert table('a,b\n x\t , \0\n#N/A,""\n') == {"a": [" x\t ", "#N/A"], "b": [" \0", None]}
 
 
 def test_bom_before_a_bare_header_stays_in_its_name() -> None:
@@ -131,9 +131,7 @@ def test_limits_are_told_with_their_numbers() -> None:
     row_limit = failure("a\n" + "x\n" * 10_001)
     assert row_limit.endswith("Exceeded number of records : 10002. Number of records should be less than or equal to 10001")
     assert failure("a\n" + "x" * 131_073).endswith("Exceeded max field size: 131073")
-    assert failure(",".join(f"c{n}" for n in range(5001)) + "\nx").endswith(
-        "Exceeded max number of columns per record : 5000"
-    )
+    assert failure(",".join(f"c{n}" for n in range(5001)) + "\nx").endswith("Exceeded max number of columns per record : 5000")
     wide = "a,b,c,d\n" + ",".join(["x" * 100_001] * 4)
     assert "Exceeded max length for one record: 400004." in failure(wide)
     few = Settings(limits=Limits(batch_characters=10))

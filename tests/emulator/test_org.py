@@ -46,9 +46,18 @@ def test_same_seed_same_org() -> None:
 def test_schema_files_extend_the_standard_objects(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"schema.{suffix}"
     if suffix == "toml":
-        file.write_text('[contact.fields]\nExt__c = "string(40) unique external_id"\n[Part__c]\nlabel = "Part"\n[Part__c.fields]\nSize__c = {type = "double", scale = 2}\n')
+        file.write_text(
+            '[contact.fields]\nExt__c = "string(40) unique external_id"\n[Part__c]\nlabel = "Part"\n[Part__c.fields]\nSize__c = {type = "double", scale = 2}\n'
+        )
     else:
-        file.write_text(json.dumps({"contact": {"fields": {"Ext__c": "string(40) unique external_id"}}, "Part__c": {"label": "Part", "fields": {"Size__c": {"type": "double", "scale": 2}}}}))
+        file.write_text(
+            json.dumps(
+                {
+                    "contact": {"fields": {"Ext__c": "string(40) unique external_id"}},
+                    "Part__c": {"label": "Part", "fields": {"Size__c": {"type": "double", "scale": 2}}},
+                }
+            )
+        )
     schema = load_schema(file)
     ext = schema.sobjects["Contact"].field("EXT__C")
     assert ext is not None
@@ -56,7 +65,13 @@ def test_schema_files_extend_the_standard_objects(tmp_path: Path, suffix: str) -
     part = schema.get("part__C")
     assert part is not None
     assert (part.label, part.label_plural, part.key_prefix) == ("Part", "Parts", "a00")
-    assert [name for name in part.fields if name in {"Id", "Name", "OwnerId", "Size__c", "IsDeleted"}] == ["Id", "Name", "OwnerId", "Size__c", "IsDeleted"]
+    assert [name for name in part.fields if name in {"Id", "Name", "OwnerId", "Size__c", "IsDeleted"}] == [
+        "Id",
+        "Name",
+        "OwnerId",
+        "Size__c",
+        "IsDeleted",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def people(wire: Wire) -> Wire:
     wire.org.insert(
         "Contact",
         [
-            {"LastName": "Ä, \n\"x\"", "AccountId": account, "Birthdate": "1970-01-02", "DoNotCall": True},
+            {"LastName": 'Ä, \n"x"', "AccountId": account, "Birthdate": "1970-01-02", "DoNotCall": True},
             {"LastName": "B\\t", "Email": "b@x.org"},
         ],
     )

@@ -53,10 +53,10 @@ def errors(wire: Wire, operation: str, sobject: str, body: str, **more: str) -> 
         ("Task", "IsReminderSet", "maybe", "INVALID_TYPE_ON_FIELD_IN_RECORD:Reminder Set: value not of required type: maybe:IsReminderSet --"),
     ],
 )  # fmt: skip
-def test_value_that_does_not_fit_its_field_fails_its_row(
-    wire: Wire, sobject: str, header: str, value: str, error: str
-) -> None:
-    assert errors(wire, "insert", sobject, f"Name,{header}\nx,{value}\n" if sobject != "Task" else f"Subject,{header}\nx,{value}\n") == [error]
+def test_value_that_does_not_fit_its_field_fails_its_row(wire: Wire, sobject: str, header: str, value: str, error: str) -> None:
+    assert errors(wire, "insert", sobject, f"Name,{header}\nx,{value}\n" if sobject != "Task" else f"Subject,{header}\nx,{value}\n") == [
+        error
+    ]
 
 
 def test_contact_values_are_checked(wire: Wire) -> None:
@@ -102,8 +102,7 @@ def test_one_bad_row_does_not_roll_back_the_others(wire: Wire) -> None:
 def test_unique_values_are_unique_in_any_case_unless_case_counts(wire: Wire) -> None:
     assert errors(wire, "insert", "Account", "Name,Ext__c\nA,x\nB,X\n") == [
         "",
-        f"DUPLICATE_VALUE:duplicate value found: Ext__c duplicates value on record with id: "
-        f"{wire.org.records('Account')[0]['Id'][:15]}:--",
+        f"DUPLICATE_VALUE:duplicate value found: Ext__c duplicates value on record with id: {wire.org.records('Account')[0]['Id'][:15]}:--",
     ]
     assert "duplicate value found" in errors(wire, "insert", "Account", "Name,Ext__c\nC,x\n")[0]
     assert errors(wire, "insert", "Contact", "LastName,Code__c\nA,x\nB,X\n") == ["", ""]
@@ -135,7 +134,7 @@ def test_polymorphic_lookups_name_their_type(wire: Wire) -> None:
 
 def test_update_keeps_what_is_empty_and_clears_what_is_marked(wire: Wire) -> None:
     (contact,) = wire.org.insert("Contact", [{"LastName": "A", "FirstName": "F", "Title": "T", "Phone": "1"}])
-    assert errors(wire, "update", "Contact", f'id,FirstName,Title,Phone\n{contact},,#N/A,2\n') == [""]
+    assert errors(wire, "update", "Contact", f"id,FirstName,Title,Phone\n{contact},,#N/A,2\n") == [""]
     record = wire.org.records("Contact")[0]
     assert (record["FirstName"], record["Title"], record["Phone"], record["Name"]) == ("F", None, "2", "F A")
 

@@ -87,7 +87,7 @@ class Script:
 
     @property
     def tokens(self) -> list[str | None]:
-        return [effect.credentials and effect.credentials.access_token for effect in self.effects if isinstance(effect, Send)]
+        return [effect.credentials.access_token if effect.credentials else None for effect in self.effects if isinstance(effect, Send)]
 
     @property
     def pauses(self) -> list[float]:

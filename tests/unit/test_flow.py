@@ -7,7 +7,7 @@ from tests.unit.script import FIRST, SECOND, Line, Script, batch_info, job_info,
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1
-from bulkforce.protocol.exchange import Body
+from bulkforce.protocol.exchange import Body, Exchange
 from bulkforce.protocol.flow import Authenticate, Sleep, ask
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.vocabulary import ContentType, JobState
@@ -27,7 +27,7 @@ def test_ask_reads_the_answer() -> None:
 
 
 @pytest.mark.parametrize("exchange", [READS, ADDS, CREATES, CLOSES], ids=["get", "add", "create", "close"])
-def test_ask_renews_an_expired_session_once_and_repeats_whatever_it_was(exchange: bulk1.Exchange[object]) -> None:
+def test_ask_renews_an_expired_session_once_and_repeats_whatever_it_was(exchange: Exchange[object]) -> None:
     script = Script([refused("InvalidSessionId"), refused("InvalidSessionId")])
     with pytest.raises(errors.NotAuthenticated) as caught:
         script.run(ask(exchange))
@@ -103,7 +103,7 @@ def test_ask_repeats_what_reads_when_the_fault_may_pass(line: Line) -> None:
     ],
     ids=["lost", "502", "503", "500", "Timeout", "InternalServerError", "SERVER_UNAVAILABLE"],
 )
-def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: bulk1.Exchange[object], line: Line) -> None:
+def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: Exchange[object], line: Line) -> None:
     script = Script([line])
     with pytest.raises(errors.OutcomeUnknown) as caught:
         script.run(ask(exchange))

@@ -221,12 +221,13 @@ def _remaining_batches(sitting: Sitting) -> int | None:
         NotAuthenticated: The session is no good.
     """
     try:
-        return sitting.run(ask(rest.remaining_batches()))
+        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
     except (NotSent, NotAuthenticated):
         raise
     except (RefusedError, TransportError, ProtocolError) as error:
         sitting.warn(f"The org does not tell how many batches it still takes today, so that was not checked: {error}")
         return None
+    return remaining
 
 
 def _check_allowance(batches: int, remaining: int | None) -> None:

@@ -1,0 +1,68 @@
+"""One suite for both clients: the asynchronous one is called through a loop of its own, as if it were the other."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import bulkforce
+
+
+class Loop:
+    """Calls an `AsyncClient` as a `Client` is called; a stream is read whole."""
+
+    def __init__(self, client: bulkforce.AsyncClient) -> None:
+        self._client = client
+        self._runner = asyncio.Runner()
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._client, name)
+        if not inspect.iscoroutinefunction(attribute):
+            return attribute
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            value = self._runner.run(attribute(*args, **kwargs))
+            return _Stream(value, self._runner) if hasattr(value, "__aiter__") else value
+
+        return call
+
+    def __enter__(self) -> Loop:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.close())
+        self._runner.close()
+
+
+class _Stream:
+    def __init__(self, stream: Any, runner: asyncio.Runner) -> None:
+        self._stream = stream
+        self._runner = runner
+
+    def __iter__(self) -> Iterator[bytes]:
+        async def whole() -> list[bytes]:
+            return [block async for block in self._stream]
+
+        return iter(self._runner.run(whole()))
+
+    def read(self, size: int = -1) -> bytes:
+        content: bytes = self._runner.run(self._stream.read(size))
+        return content
+
+    def __enter__(self) -> _Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._stream.close())
+
+
+QUICK = bulkforce.RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002, patience_seconds=0.01)
+
+
+def connect(colour: str, url: str, auth: bulkforce.Auth, **options: Any) -> Any:
+    options.setdefault("retry", QUICK)
+    if colour == "sync":
+        return bulkforce.Client(url, auth, **options)
+    return Loop(bulkforce.AsyncClient(url, auth, **options))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from tests.functional.colours import connect
+
+import bulkforce
+from bulkforce_emulator import Emulator
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Emulator]:
+    """One org for the whole suite; `org` leaves no fault, and no more than records, behind."""
+    schema = {"objects": {"Contact": {"fields": {"Ext__c": {"type": "string", "length": 40, "unique": True, "external_id": True}}}}}
+    with Emulator(schema) as org:
+        yield org
+
+
+@pytest.fixture
+def org(running: Emulator) -> Iterator[Emulator]:
+    yield running
+    running.faults.clear()
+    running.mishaps.clear()
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def client_of(colour: str) -> Iterator[Callable[..., Any]]:
+    """Makes a client of either colour."""
+    with ExitStack() as stack:
+        yield lambda url, auth, **options: stack.enter_context(connect(colour, url, auth, **options))
+
+
+@pytest.fixture
+def client(org: Emulator, client_of: Callable[..., Any]) -> Any:
+    return client_of(org.base_url, bulkforce.RefreshToken(org.client_id, org.client_secret, org.refresh_token))
