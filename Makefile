@@ -13,14 +13,14 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 	@$(BIN)/bulkforce demo
 
 test: $(VENV)/.dev  ## the whole suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto
 
 check: $(VENV)/.dev  ## format, lint, types, layers, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff format .

@@ -19,14 +19,13 @@ from bulkforce_emulator.handlers.bulk1 import Answer, Bulk1
 from bulkforce_emulator.handlers.transfer import Incoming, wants_gzip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from bulkforce_emulator.org import Org
 
-_PIECE_BYTES = 1 << 18
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 #: A body this much over the limit is not read to its end.
 _PATIENCE_BYTES = 64_000_000
@@ -72,22 +71,14 @@ def make_app(org: Org, faults: Faults, log: RequestLog) -> ASGIApp:
 def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
     handler = Bulk1(org)
 
-    def answer(call: Incoming) -> Answer:
-        given = handler.answer(call)
-        if not wants_gzip(call.headers.get("accept-encoding", "")) or not given.body:
-            return given
-        packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-        packed = packer.compress(given.body) + packer.flush()
-        return Answer(given.status, given.content_type, packed, {**given.headers, "Content-Encoding": "gzip"})
-
     async def endpoint(request: Request) -> Response:
         body = await _body(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         rest = request.path_params["rest"]
         parts = tuple(part for part in rest.split("/") if part)
         call = Incoming(request.method, request.url.path, request.path_params["version"], parts, headers, body)
-        given = await run_in_threadpool(answer, call)
-        return _response(given, chunked=org.settings.chunked_answers)
+        given = await run_in_threadpool(handler.answer, call)
+        return _response(given, org, packed=wants_gzip(headers.get("accept-encoding", "")))
 
     return endpoint
 
@@ -101,21 +92,28 @@ async def _body(request: Request) -> bytes:
     return b"".join(parts)
 
 
-def _response(answer: Answer, *, chunked: bool) -> Response:
+def _response(answer: Answer, org: Org, *, packed: bool) -> Response:
     """The answer with exactly its media type: frameworks like to add a charset to text."""
     headers = dict(answer.headers)
-    if chunked and answer.body:
-        response: Response = StreamingResponse(_pieces(answer.body), answer.status, headers)
+    pieces = iter([answer.body]) if isinstance(answer.body, bytes) else org.jobs.spool.pieces(answer.body)
+    if packed and answer.body:
+        headers["Content-Encoding"] = "gzip"
+        pieces = _packed(pieces)
+    if org.settings.chunked_answers and answer.body:
+        response: Response = StreamingResponse(pieces, answer.status, headers)
     else:
-        response = Response(answer.body, answer.status, headers)
+        response = Response(b"".join(pieces), answer.status, headers)
     response.headers["Content-Type"] = answer.content_type
     return response
 
 
-async def _pieces(body: bytes) -> AsyncIterator[bytes]:
-    view = memoryview(body)
-    for start in range(0, len(view), _PIECE_BYTES):
-        yield bytes(view[start : start + _PIECE_BYTES])
+def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        some = packer.compress(piece)
+        if some:
+            yield some
+    yield packer.flush()
 
 
 class _Logged:

@@ -188,8 +188,8 @@ class Processing:
         spool, written = org.jobs.spool, {}
         for part in _files(table, org.settings.limits.query_result_bytes):
             selection = Selection(compiled, part, job.request.api_version)
-            body = write_query_result(selection, job.family, org.settings)
-            written[org.ids.one("752")[:15]] = spool.put(body)
+            pieces = write_query_result(selection, job.family, org.settings)
+            written[org.ids.one("752")[:15]] = spool.put_all(pieces)
         with org.jobs.lock:
             batch.results = written
             batch.processed = table.num_rows

@@ -58,7 +58,7 @@ class _Uvicorn(uvicorn.Server):
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
         for listening in sockets or []:
             listening.close()
         await asyncio.sleep(0)

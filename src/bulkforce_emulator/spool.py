@@ -6,14 +6,24 @@ import os
 import tempfile
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Where a body lies."""
+    """Where a body lies: stretches of the file, in order."""
 
-    offset: int
-    length: int
+    stretches: tuple[tuple[int, int], ...]
+
+    @property
+    def length(self) -> int:
+        return sum(length for _, length in self.stretches)
 
 
 class Spool:
@@ -24,25 +34,35 @@ class Spool:
         self._end = 0
         self._lock = threading.Lock()
 
-    def put(self, body: bytes) -> Spooled:
+    def put(self, *bodies: bytes) -> Spooled:
+        return self.put_all(bodies)
+
+    def put_all(self, bodies: Iterable[bytes]) -> Spooled:
+        """Put aside a body that comes in pieces; no two of them need to be in memory."""
+        return Spooled(tuple(self._write(body) for body in bodies))
+
+    def _write(self, body: bytes) -> tuple[int, int]:
         with self._lock:
-            place = Spooled(self._end, len(body))
+            offset = self._end
             self._end += len(body)
-        view = memoryview(body)
-        written = 0
+        view, written = memoryview(body), 0
         while written < len(view):
-            written += os.pwrite(self._file.fileno(), view[written:], place.offset + written)
-        return place
+            written += os.pwrite(self._file.fileno(), view[written:], offset + written)
+        return offset, len(body)
 
     def get(self, place: Spooled) -> bytes:
-        parts, read = [], 0
-        while read < place.length:
-            part = os.pread(self._file.fileno(), place.length - read, place.offset + read)
-            if not part:
-                raise EOFError(place)
-            parts.append(part)
-            read += len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return b"".join(self.pieces(place))
+
+    def pieces(self, place: Spooled) -> Iterator[bytes]:
+        """A body, read as it is needed."""
+        for offset, length in place.stretches:
+            read = 0
+            while read < length:
+                piece = os.pread(self._file.fileno(), min(_PIECE_BYTES, length - read), offset + read)
+                if not piece:
+                    raise EOFError(place)
+                yield piece
+                read += len(piece)
 
     def close(self) -> None:
         self._file.close()

@@ -116,7 +116,7 @@ def test_unique_value_is_free_again_after_a_delete(wire: Wire) -> None:
 
 def test_lookups_by_id_and_by_external_id(wire: Wire) -> None:
     (account,) = wire.org.insert("Account", [{"Name": "A", "Ext__c": "Key", "Number__c": 7}])
-    body = f"LastName,account.ext__c\nA,KEY\n"
+    body = "LastName,account.ext__c\nA,KEY\n"
     assert errors(wire, "insert", "Contact", body) == [""]
     assert errors(wire, "insert", "Contact", f"LastName,AccountId\nB,{account[:15]}\n") == [""]
     assert errors(wire, "insert", "Contact", "LastName,Account.Number__c\nC,7.0\n") == [""]

@@ -6,16 +6,19 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import bulkforce as bf
+from bulkforce_emulator import Emulator
 
 README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
-FIRST_LINES, REAL_ORG, IN_A_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FIRST_LINES, LOAD, REAL_ORG, IN_A_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def run(code: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
+def run(code: str, **given: object) -> dict[str, Any]:
+    names: dict[str, Any] = dict(given)
     exec(compile(code, "README.md", "exec"), names)
     return names
 
@@ -25,6 +28,16 @@ def test_first_lines_insert_a_contact_and_show_why_another_was_refused(capsys: p
     created, refused = capsys.readouterr().out.splitlines()
     assert created.startswith("003")
     assert "REQUIRED_FIELD_MISSING" in refused
+
+
+def test_load_of_a_parquet_file_accounts_for_every_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet")
+    with Emulator(schema={"Contact": {"fields": {"Email__c": "string(80) unique external_id"}}}) as org:
+        run(LOAD, client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
+    assert capsys.readouterr().out == "1 1 0 0\n"
 
 
 def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

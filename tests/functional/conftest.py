@@ -14,7 +14,7 @@ from bulkforce_emulator import Emulator
 @pytest.fixture(scope="session")
 def running() -> Iterator[Emulator]:
     """One org for the whole suite; `org` leaves no fault, and no more than records, behind."""
-    schema = {"objects": {"Contact": {"fields": {"Ext__c": {"type": "string", "length": 40, "unique": True, "external_id": True}}}}}
+    schema = {name: {"fields": {"Ext__c": "string(40) unique external_id"}} for name in ("Contact", "Account")}
     with Emulator(schema) as org:
         yield org
 

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import gzip as standard
 import io
-import math
 import xml.etree.ElementTree as ET
 
 import orjson
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.formats import json, xml
@@ -96,10 +95,3 @@ def test_xml_that_is_none_is_a_value_error_and_nothing_else(content: bytes) -> N
         wire_xml.parse(content)
     except ValueError as error:
         assert str(error)
-
-
-@given(st.floats())
-def test_no_number_is_written_that_json_does_not_know(value: float) -> None:
-    assume(not math.isfinite(value))
-    with pytest.raises(ValueError, match="no numbers"):
-        json.encode([{"A": value}])

@@ -49,7 +49,7 @@ def _bar() -> Bar:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[rows]}"),
-        TextColumn("[dim]{task.fields[batches]}[/dim]"),
+        TextColumn("[dim]· {task.fields[batches]}[/dim]"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
         console=Console(stderr=True),

@@ -317,7 +317,7 @@ def characters_of(content: bytes, start: int) -> int:
         return len(content.decode())
     except UnicodeDecodeError as error:
         raise FormatError(
-            f"The content is not UTF-8 (byte 0x{content[error.start]:02x}); convert it first, or name its encoding",
+            f"The content is not UTF-8 (byte 0x{content[error.start]:02x}); convert it to UTF-8 first",
             byte=start + error.start,
         ) from error
 

@@ -97,30 +97,39 @@ class Cutter:
         self._offset = start
         self._begin()
         columns = len(self._shape.source)
-        for unit in csv.units(blocks, columns, start if source_start is None else source_start):
-            csv.characters_of(unit.content, unit.start)
-            if unit.clean:
-                self.read += unit.records
-                yield from self._add(unit.content, unit.records)
-            else:
-                yield from self._add_closely(unit, columns)
+        try:
+            for unit in csv.units(blocks, columns, start if source_start is None else source_start):
+                self._check_text(unit)
+                if unit.clean:
+                    self.read += unit.records
+                    yield from self._add(unit.content, unit.records)
+                else:
+                    yield from self._add_closely(unit, columns)
+        except FormatError as error:
+            row = self.read + 1 if error.row is None else error.row
+            raise FormatError(error.text, row=row, column=error.column, byte=error.byte) from None
         if self._records:
             yield self._seal()
 
+    def _check_text(self, unit: csv.Unit) -> None:
+        try:
+            csv.characters_of(unit.content, unit.start)
+        except FormatError as error:
+            until = unit.content[: (error.byte or 0) - unit.start + 1]
+            row = self.read + sum(1 for line in csv.lines(until) if line.strip(b"\r\n"))
+            raise FormatError(error.text, row=row, byte=error.byte) from None
+
     def _add_closely(self, unit: csv.Unit, columns: int) -> Iterator[Batch | Rejected]:
         good: list[bytes] = []
-        try:
-            for record in csv.records(unit, columns):
-                self.read += 1
-                problem = record.problem or self._too_large(record.raw)
-                if problem:
-                    yield from self._flush(good, unit)
-                    good = []
-                    yield Rejected(self.read, problem, record.raw)
-                else:
-                    good.append(record.raw)
-        except FormatError as error:
-            raise FormatError(error.text, row=self.read + 1, column=error.column, byte=error.byte) from None
+        for record in csv.records(unit, columns):
+            self.read += 1
+            problem = record.problem or self._too_large(record.raw)
+            if problem:
+                yield from self._flush(good, unit)
+                good = []
+                yield Rejected(self.read, problem, record.raw)
+            else:
+                good.append(record.raw)
         yield from self._flush(good, unit)
 
     def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:

@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -94,6 +95,7 @@ class Patience:
         look_share: The pause is this share of the time the run has taken, so that looking late costs at most that share; together with the two
             bounds it is the budget of calls for looking: some 150 in the first quarter of an hour, then 360 an hour.
         trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
+        sendings: How often one batch may be lost on its way before the run stops.
         job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
     """
 
@@ -101,6 +103,7 @@ class Patience:
     look_longest_seconds: float = 10.0
     look_share: float = 0.02
     trouble_seconds: float = 600.0
+    sendings: int = 5
     job_seconds: float = 23 * 3600.0
 
 
@@ -179,6 +182,7 @@ class Engine:
     _not_before: float = 0.0
     _next_output: int = 1
     _hopeless: bool = False
+    _losses: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.view = self.journal.view()
@@ -295,6 +299,18 @@ class Engine:
             self.trace("journal")
             for event in events:
                 apply(self.view, event)
+                self._count_losses(event)
+
+    def _count_losses(self, event: Event) -> None:
+        """A batch that never arrives, however often it is sent, is no passing trouble."""
+        absent = event.absent if isinstance(event, JobSettled) else (event.batch,) if isinstance(event, BatchAbsent) else ()
+        self._losses.update(absent)
+        for batch in absent:
+            if self._losses[batch] >= self.patience.sendings:
+                self.stopped_by = self.stopped_by or NotSent(
+                    f"Batch {batch} was sent {self._losses[batch]} times and never arrived; does something on the way cut uploads of "
+                    f"{self.batches[batch].size:,} bytes? Smaller batches may pass"
+                )
 
     def _write_outputs(self) -> None:
         """Write the batches that are done, in order, as far as there is no gap."""

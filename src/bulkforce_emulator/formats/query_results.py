@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -40,34 +40,38 @@ class Selection:
     api_version: str
 
 
-def write_query_result(selection: Selection, family: str, settings: Settings) -> bytes:
-    """One result file."""
+def write_query_result(selection: Selection, family: str, settings: Settings) -> Iterator[bytes]:
+    """One result file, piece by piece."""
+    if family == "CSV" and not selection.table.num_rows:
+        yield NO_RECORDS
+        return
     head, write, tail = {"CSV": _csv, "XML": _xml, "JSON": _json}[family](selection, settings)
-    table = selection.table.combine_chunks()
-    if family == "CSV" and not table.num_rows:
-        return NO_RECORDS
-    body = b"".join([head, *(write(part) for part in table.to_batches(max_chunksize=_SLICE_ROWS))])
-    if family == "JSON":
-        body = body.removesuffix(b",")
-    return body + tail if tail else body
+    yield head
+    left = selection.table.num_rows
+    for part in selection.table.combine_chunks().to_batches(max_chunksize=_SLICE_ROWS):
+        left -= part.num_rows
+        piece = write(part)
+        if not left and family == "JSON":
+            piece = piece.removesuffix(b",")
+        if not left and family == "CSV" and not settings.query_csv_ends_with_newline:
+            piece = piece.removesuffix(b"\n")
+        yield piece
+    yield tail
 
 
 Writer = Callable[[pa.RecordBatch], bytes]
 
 
-def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
+def _csv(selection: Selection, _: Settings) -> tuple[bytes, Writer, bytes]:
     columns = selection.compiled.columns
     header = ",".join('"' + column.label.replace('"', '""') + '"' for column in columns) + "\n"
     options = csv.WriteOptions(include_header=False, batch_size=_SLICE_ROWS, quoting_style="all_valid")
-    last = selection.table.num_rows
 
     def write(part: pa.RecordBatch) -> bytes:
-        nonlocal last
         texts = [pc.fill_null(_text(part[f"c{number}"]), "") for number in range(len(columns))]
         out = io.BytesIO()
         csv.write_csv(pa.RecordBatch.from_arrays(texts, [str(number) for number in range(len(texts))]), out, options)
-        last -= part.num_rows
-        return out.getvalue().removesuffix(b"\n" if not last and not settings.query_csv_ends_with_newline else b"\0")
+        return out.getvalue()
 
     return header.encode(), write, b""
 

@@ -41,7 +41,7 @@ class Answer:
 
     status: int
     content_type: str
-    body: bytes
+    body: bytes | Spooled
     headers: Mapping[str, str]
 
 
@@ -118,23 +118,20 @@ class Bulk1:
             case []:
                 return self._document(call, 200, job.family, ("batchInfo", self._members(batch)))
             case ["request"]:
-                return self._say(call, 200, _BATCH_MEDIA[job.content_type], self._read(batch.request))
+                return self._say(call, 200, _BATCH_MEDIA[job.content_type], batch.request)
             case ["result"]:
                 results = self._org.jobs.results(batch)
                 if job.is_query:
                     form = "JSON" if job.family == "JSON" else "XML"
                     listed = result_list(list(results), form, self._org.settings)
                     return self._say(call, 200, _MEDIA[form], listed)
-                return self._say(call, 200, _MEDIA[job.family], self._read(results[""]))
+                return self._say(call, 200, _MEDIA[job.family], results[""])
             case ["result", result_id] if job.is_query:
                 found = self._org.jobs.results(batch).get(result_id[:15])
                 if found is None:
                     raise ApiError("InvalidBatch", f"Invalid result id: {result_id}")
-                return self._say(call, 200, _MEDIA[job.family], self._read(found))
+                return self._say(call, 200, _MEDIA[job.family], found)
         raise ApiError("InvalidUrl", f"Invalid url: {call.path}", self._org.settings.unknown_path_status)
-
-    def _read(self, place: Spooled) -> bytes:
-        return self._org.jobs.spool.get(place)
 
     def _wrong_method(self, call: Incoming) -> ApiError:
         status = self._org.settings.wrong_method_status
@@ -251,7 +248,7 @@ class Bulk1:
     def _spread(self, call: Incoming) -> bool:
         return self._org.settings.pretty_print and call.headers.get("x-prettyprint") == "1"
 
-    def _say(self, call: Incoming, status: int, content_type: str, body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+    def _say(self, call: Incoming, status: int, content_type: str, body: bytes | Spooled, headers: Mapping[str, str] | None = None) -> Answer:
         request_id = secrets.token_hex(16)
         shown = {
             "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",

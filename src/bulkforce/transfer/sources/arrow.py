@@ -188,7 +188,9 @@ def _plain(column: pa.Array) -> pa.Array:
     if isinstance(column.type, pa.BaseExtensionType) and column.type.extension_name != "arrow.uuid":
         column = column.storage
     if _is(column, "dictionary"):
-        column = column.dictionary_decode()
+        values = column.dictionary
+        # Nothing can be taken from a string_view yet.
+        column = (pc.cast(values, pa.large_string()) if _is(values, "string_view") else values).take(column.indices)
     if _is(column, "run_end_encoded"):
         column = pc.run_end_decode(column)
     return column

@@ -56,6 +56,7 @@ class _Records:
         return whole
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._refuse_text()
         self._depth += 1
         name = _local(tag)
         if self._depth == _ROOT and name != "sObjects":
@@ -75,8 +76,7 @@ class _Records:
         self._text = []
 
     def data(self, text: str) -> None:
-        if self._depth in {_FIELD, _PARENT_FIELD}:
-            self._text.append(text)
+        self._text.append(text)
 
     def end(self, tag: str) -> None:
         value = None if self._nil else "".join(self._text)
@@ -84,13 +84,22 @@ class _Records:
             assert self._parent is not None
             name = _local(tag)
             self._set(self._parent, *(("attributes", {"type": value}) if name == "type" else (name, value)))
-        elif self._depth == _FIELD:
-            self._set(self._record, _local(tag), value if self._parent is None else self._parent)
-            self._parent = None
-        elif self._depth == _RECORD:
-            self._whole.append(self._record)
+        elif self._depth == _FIELD and self._parent is None:
+            self._set(self._record, _local(tag), value)
+        else:
+            self._refuse_text()
+            if self._depth == _FIELD:
+                self._set(self._record, _local(tag), self._parent)
+                self._parent = None
+            elif self._depth == _RECORD:
+                self._whole.append(self._record)
         self._nil = False
+        self._text = []
         self._depth -= 1
+
+    def _refuse_text(self) -> None:
+        if self._text and not "".join(self._text).isspace():
+            raise FormatError("Here stands text where only elements may be", row=self.count or None)
 
     def _set(self, record: dict[str, Value], name: str, value: Value) -> None:
         if name in record:

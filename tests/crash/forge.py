@@ -1,0 +1,95 @@
+"""A process that makes processes: warm, without threads, so that a fork of it is a load in a process of its own within milliseconds.
+
+Reads orders as JSON lines on standard input; for each it writes a line when the process is there (its pid) and one when it has ended (its status).
+The process writes what came of it, and how many effects there were, to the order's ``outcome`` file, if it lives to do so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bulkforce import BearerToken, Client
+from bulkforce.errors import Error
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer import load
+from bulkforce.transfer.engine import Patience
+
+FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
+
+
+class Counter:
+    """Counts effects, and ends the process at the one that was asked for."""
+
+    def __init__(self, die_at: int | None) -> None:
+        self._die_at = die_at
+        self._lock = threading.RLock()
+        self.effects: list[str] = []
+
+    def __call__(self, effect: str) -> None:
+        with self._lock:
+            self.effects.append(effect)
+            if len(self.effects) == self._die_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def watch_files(folder: Path, count: Callable[[str], None]) -> None:
+    """Count what is about to be done to files of a folder, just before it is done."""
+    inside = os.fspath(folder)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in FILE_EVENTS or not os.fspath(arguments[0] if isinstance(arguments[0], (str, Path)) else "").startswith(inside):
+            return
+        if event != "open" or "w" in (arguments[1] or ""):
+            count(f"{event} {Path(arguments[0]).name}")
+
+    sys.addaudithook(hook)
+
+
+def work(order: dict[str, Any]) -> None:
+    count = Counter(order.get("die_at"))
+    if order.get("watch") == "files":
+        watch_files(Path(order["run_dir"]), count)
+    if order.get("alarm_seconds"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, order["alarm_seconds"])
+    client = Client(order["url"], auth=BearerToken(order["session_id"]), retry=RetryPolicy(first_seconds=0.001))
+    sitting = load.Sitting.of(client.driver)
+    sitting = replace(sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace)
+    outcome: dict[str, Any]
+    try:
+        if order["verb"] == "load":
+            report = load.load(sitting, load.LoadOptions(**order["options"], run_dir=order["run_dir"]))
+        else:
+            report = load.resume(sitting, order["run_dir"])
+        outcome = {"report": json.loads(report.to_json())}
+    except Error as error:
+        outcome = {"error": type(error).__name__, "text": str(error)}
+    Path(order["outcome"]).write_text(json.dumps({**outcome, "effects": count.effects}), "utf-8")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                work(json.loads(line))
+                code = 0
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        print(json.dumps({"pid": pid}), flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What the tests of loads share: a source whose rows are told good or bad by themselves, and what must be true of org and outputs after a load."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bulkforce.transfer.engine import Patience
+from bulkforce_emulator import Emulator
+from bulkforce_emulator.ledger import LedgerRow
+
+SCHEMA = {
+    "Row__c": {
+        "fields": {
+            "Code__c": "string(20) required",
+            "Text__c": "textarea(32000)",
+            "Key__c": "string(40) unique external_id",
+        }
+    }
+}
+BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=5.0)
+"""The waits of a load, for an org that is a few milliseconds away."""
+
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A source: its header and rows, each of which the org takes unless its ``Code__c`` is empty or too long."""
+
+    header: Row
+    rows: list[Row]
+
+    @property
+    def good(self) -> list[Row]:
+        return [row for row in self.rows if self._is_good(row)]
+
+    @property
+    def bad(self) -> list[Row]:
+        return [row for row in self.rows if not self._is_good(row)]
+
+    def _is_good(self, row: Row) -> bool:
+        return "Code__c" not in self.header or 0 < len(row[self.header.index("Code__c")]) <= 20
+
+    def write(self, path: Path) -> Path:
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
+        path.write_text(text.getvalue(), "utf-8", newline="")
+        return path
+
+
+def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
+    """Rows for some batches; the second and the fourth batch are equal, each has bad rows, and values are what CSV is feared for."""
+    texts = ['she said "no"', "two\nlines", "a, b; c", "", "Привет, 世界 😀", "#1 'quoted'\n\n\"twice\"", " padded "]
+    rows: list[Row] = []
+    for batch in range(batches):
+        named = 1 if batch == 3 else batch
+        for place in range(batch_records - (batches - 1 == batch) * 2):
+            code = f"row {named}-{place}"
+            if place == (named * 2) % batch_records:
+                code = "" if named % 2 else "a code that is much too long"
+            rows.append((code, texts[(named + place) % len(texts)]))
+    return Rows(("Code__c", "Text__c"), rows)
+
+
+def read_csv(path: Path) -> list[Row]:
+    """Read a CSV file whole; blank lines are no rows."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [tuple(row) for row in csv.reader(file, strict=True) if row]
+
+
+class Books:
+    """The org's ledger from a moment on."""
+
+    def __init__(self, org: Emulator, sobject: str = "Row__c") -> None:
+        self._org = org
+        self._sobject = sobject
+        self._before = len(org.ledger())
+        self._jobs_before = len(org.state.jobs.all())
+
+    @property
+    def entries(self) -> list[LedgerRow]:
+        return self._org.ledger()[self._before :]
+
+    @property
+    def jobs(self) -> list[Any]:
+        """The org's jobs since then."""
+        return self._org.state.jobs.all()[self._jobs_before :]
+
+    def accepted(self, names: Sequence[str]) -> Counter[Row]:
+        """Count the accepted rows by what their records hold."""
+        return Counter(contents(self._org, [entry.record_id for entry in self.entries], names, self._sobject))
+
+
+def contents(org: Emulator, ids: Iterable[str], names: Sequence[str], sobject: str = "Row__c") -> list[Row]:
+    """Read records as text, in the order of the ids; deleted ones, too."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    table = org.state.store.query(f'SELECT "Id", {columns} FROM "{sobject}"')
+    by_id = {row[0]: tuple(value or "" for value in row[1:]) for row in zip(*table.to_pydict().values(), strict=True)}
+    return [by_id[record_id] for record_id in ids]
+
+
+def assert_exactly_once(org: Emulator, books: Books, source: Rows) -> None:
+    """The org holds what the source has, each row once: none lost, none doubled."""
+    assert books.accepted(source.header) == Counter(source.good)
+    assert max(Counter(entry.record_id for entry in books.entries).values(), default=1) == 1
+
+
+def assert_outputs_line_up(org: Emulator, folder: Path, source: Rows, *, sobject: str = "Row__c") -> None:
+    """The outputs hold the source's rows in its order, each with its own id or its own reason."""
+    success, failed = read_csv(folder / "success.csv"), read_csv(folder / "failed.csv")
+    assert success[0] == ("sf__Id", "sf__Created", *source.header)
+    assert failed[0] == ("sf__Id", "sf__Error", *source.header)
+    assert [row[2:] for row in success[1:]] == source.good
+    assert [row[2:] for row in failed[1:]] == source.bad
+    ids = [row[0] for row in success[1:]]
+    assert len(set(ids)) == len(ids)
+    assert contents(org, ids, source.header, sobject) == source.good
+    for row in failed[1:]:
+        expected = "STRING_TOO_LONG" if row[2] else "REQUIRED_FIELD_MISSING"
+        assert row[1].startswith(expected)
+    assert len(read_csv(folder / "unprocessed.csv")) == len(read_csv(folder / "rejected.csv")) == 1
