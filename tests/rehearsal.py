@@ -54,8 +54,11 @@ class Rows:
         return path
 
 
+TOO_LONG = "a code that is much too long"
+
+
 def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
-    """Rows for some batches; the second and the fourth batch are equal, each has bad rows, and values are what CSV is feared for."""
+    """Rows for some batches; the second and the fourth batch are equal, each has a bad row, and values are what CSV is feared for."""
     texts = ['she said "no"', "two\nlines", "a, b; c", "", "Привет, 世界 😀", "#1 'quoted'\n\n\"twice\"", " padded "]
     rows: list[Row] = []
     for batch in range(batches):
@@ -63,7 +66,7 @@ def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
         for place in range(batch_records - (batches - 1 == batch) * 2):
             code = f"row {named}-{place}"
             if place == (named * 2) % batch_records:
-                code = "" if named % 2 else "a code that is much too long"
+                code = "" if named % 2 else TOO_LONG
             rows.append((code, texts[(named + place) % len(texts)]))
     return Rows(("Code__c", "Text__c"), rows)
 
@@ -99,10 +102,14 @@ class Books:
 
 def contents(org: Emulator, ids: Iterable[str], names: Sequence[str], sobject: str = "Row__c") -> list[Row]:
     """Read records as text, in the order of the ids; deleted ones, too."""
+    wanted = list(ids)
     columns = ", ".join(f'"{name}"' for name in names)
-    table = org.state.store.query(f'SELECT "Id", {columns} FROM "{sobject}"')
-    by_id = {row[0]: tuple(value or "" for value in row[1:]) for row in zip(*table.to_pydict().values(), strict=True)}
-    return [by_id[record_id] for record_id in ids]
+    query = f'SELECT "Id" AS "record id", {columns} FROM "{sobject}" WHERE "Id" IN (SELECT unnest(?))'
+    by_id = {
+        str(row.pop("record id")): tuple(value or "" for value in row.values())
+        for row in org.state.store.query(query, [wanted]).to_pylist()
+    }
+    return [by_id[record_id] for record_id in wanted]
 
 
 def assert_exactly_once(org: Emulator, books: Books, source: Rows) -> None:
@@ -122,6 +129,6 @@ def assert_outputs_line_up(org: Emulator, folder: Path, source: Rows, *, sobject
     assert len(set(ids)) == len(ids)
     assert contents(org, ids, source.header, sobject) == source.good
     for row in failed[1:]:
-        expected = "STRING_TOO_LONG" if row[2] else "REQUIRED_FIELD_MISSING"
+        expected = "STRING_TOO_LONG" if TOO_LONG in row else "REQUIRED_FIELD_MISSING"
         assert row[1].startswith(expected)
     assert len(read_csv(folder / "unprocessed.csv")) == len(read_csv(folder / "rejected.csv")) == 1

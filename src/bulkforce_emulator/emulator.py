@@ -67,6 +67,7 @@ class Emulator:
         """
         self._where = (host, port, tls)
         self._server: Server | None = None
+        self._stopped = False
         self._log = RequestLog()
         self.faults = Faults()
         self.state = Org(load_schema(schema), settings=settings, pace=pace, seed=seed, database=database, session_id=session_id)
@@ -84,11 +85,13 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving. The org is gone with it."""
+        """Stop serving. The org is gone with it; a second stop is no matter."""
         if self._server is not None:
             self._server.stop()
             self._server = None
-        self.state.close()
+        if not self._stopped:
+            self._stopped = True
+            self.state.close()
 
     def __enter__(self) -> Self:
         return self.start()

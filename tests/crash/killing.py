@@ -27,59 +27,66 @@ MOMENTS: tuple[Moment, ...] = ("before acting", "before answering", "after answe
 _WAIT_SECONDS = 30.0
 
 
+@dataclass
+class _Target:
+    """One process, and at which of its requests it is to die."""
+
+    nth: int | None = None
+    moment: Moment = "before acting"
+    seen: int = 0
+    pid: int = 0
+    known: threading.Event = field(default_factory=threading.Event)
+    dead: threading.Event = field(default_factory=threading.Event)
+
+    def kill(self) -> None:
+        """Kill it and see it dead. Meanwhile the org stands still: what the process has not done by now it will never do."""
+        assert self.known.wait(_WAIT_SECONDS)
+        os.kill(self.pid, signal.SIGKILL)
+        assert self.dead.wait(_WAIT_SECONDS)
+
+
 class Gate:
     """Stands before the org, counts the requests, and kills whoever makes the nth one, before it is acted on, answered, or just after."""
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
-        self._due: tuple[int, Moment] | None = None
-        self._pid: list[int] = []
-        self._known = threading.Event()
-        self._dead = threading.Event()
-        self.seen = 0
+        self._target = _Target()
 
     def around(self, app: ASGIApp) -> ASGIApp:
         self._app = app
         return self
 
     def arm(self, nth: int | None = None, moment: Moment = "before acting") -> None:
-        self._due = None if nth is None else (nth, moment)
-        self._known.clear()
-        self._dead.clear()
-        self.seen = 0
+        """Wait for the next process; it is to die at its nth request, or to live."""
+        self._target = _Target(nth, moment)
 
     def met(self, pid: int) -> None:
-        """Say which process makes the requests."""
-        self._pid = [pid]
-        self._known.set()
+        """Say which process it is."""
+        self._target.pid = pid
+        self._target.known.set()
 
     def ended(self) -> None:
         """Say that it is no more."""
-        self._dead.set()
-
-    def _kill(self) -> None:
-        # While this waits the org stands still: what the process has not done by now it will never do.
-        assert self._known.wait(_WAIT_SECONDS)
-        os.kill(self._pid[0], signal.SIGKILL)
-        assert self._dead.wait(_WAIT_SECONDS)
+        self._target.dead.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None
-        if scope["type"] != "http" or self._dead.is_set():
+        target = self._target
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self.seen += 1
-        moment = self._due[1] if self._due and self._due[0] == self.seen else None
+        target.seen += 1
+        moment = target.moment if target.nth == target.seen else None
         if moment == "before acting":
-            self._kill()
+            target.kill()
             return
 
         async def watched(message: Message) -> None:
             if moment == "before answering" and message["type"] == "http.response.start":
-                self._kill()
+                target.kill()
             await send(message)
             if moment == "after answering" and message["type"] == "http.response.body" and not message.get("more_body"):
-                self._kill()
+                target.kill()
 
         await self._app(scope, receive, watched)
 
@@ -150,7 +157,10 @@ def forging(folder: Path) -> Iterator[Forge]:
     with (
         GuardedOrg() as org,
         subprocess.Popen(
-            [sys.executable, "-W", "error", str(Path(__file__).with_name("forge.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-W", "error", str(Path(__file__).with_name("forge.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         ) as process,
     ):
         try:

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 from tests.crash.killing import MOMENTS, Ended, Forge, Moment, forging
-from tests.rehearsal import Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows
+from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows
 
-SOURCE = nasty_rows()
 BATCH_RECORDS = 6
 OUTPUTS = {"journal.sqlite", "success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.json"}
 
@@ -53,17 +52,18 @@ class Bench:
 
     forge: Forge
     folder: Path
-    source: Rows = field(default_factory=nasty_rows)
     options: dict[str, object] = field(default_factory=dict)
+    make_source: Callable[[Forge], Rows] = lambda _forge: nasty_rows()
 
     def __post_init__(self) -> None:
-        self._path = self.source.write(self.folder / "source.csv")
         self._count = 0
 
     def begin(self, **order: object) -> tuple[Path, Books, Ended]:
         """Begin a load that is to die."""
         self._count += 1
         run_dir = self.folder / f"run{self._count}"
+        self.source = self.make_source(self.forge)
+        self._path = self.source.write(self.folder / f"source{self._count}.csv")
         books = Books(self.forge.org)
         return run_dir, books, self._load(run_dir, **order)
 
@@ -163,3 +163,39 @@ def test_load_killed_twice_is_resumed_exactly_once(forge: Forge, tmp_path: Path)
             bench.check(run_dir, books, ended)
     print(table)
     assert (table.points, table.lost, table.doubled) == (25, 0, 0)
+
+
+def _rows_to_update(forge: Forge) -> Rows:
+    ids = forge.org.insert("Row__c", [{"Code__c": "old"}] * 34)
+    rows = [(one, code or TOO_LONG, text or "new") for one, (code, text) in zip(ids, nasty_rows().rows, strict=True)]
+    return Rows(("Id", "Code__c", "Text__c"), rows)
+
+
+def _rows_to_delete(forge: Forge) -> Rows:
+    return Rows(("Id",), [(one,) for one in forge.org.insert("Row__c", [{"Code__c": "old"}] * 34)])
+
+
+def _rows_to_upsert(forge: Forge) -> Rows:
+    keys = [f"{forge.org.count('Row__c')}-{place}" for place in range(34)]
+    forge.org.insert("Row__c", [{"Code__c": "old", "Key__c": key} for key in keys[::2]])
+    rows = [(key, code or TOO_LONG, text or "new") for key, (code, text) in zip(keys, nasty_rows().rows, strict=True)]
+    return Rows(("Key__c", "Code__c", "Text__c"), rows)
+
+
+@pytest.mark.parametrize(
+    ("options", "make_source"),
+    [
+        ({"operation": "update"}, _rows_to_update),
+        ({"operation": "delete"}, _rows_to_delete),
+        ({"operation": "upsert", "external_id": "Key__c"}, _rows_to_upsert),
+        ({"empty_as_null": True}, lambda _: nasty_rows()),
+    ],
+    ids=["update", "delete", "upsert", "insert from a copy"],
+)
+def test_other_loads_killed_after_an_effect_are_resumed_exactly_once(
+    forge: Forge, tmp_path: Path, options: dict[str, object], make_source: Callable[[Forge], Rows]
+) -> None:
+    bench = Bench(forge, tmp_path, options, make_source)
+    table = through(bench, Table(f"effect in {options}"), lambda point: {"watch": "trace", "die_at": point}, step=5)
+    assert table.points >= 5
+    assert (table.lost, table.doubled) == (0, 0)

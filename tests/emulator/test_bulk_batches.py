@@ -105,7 +105,7 @@ def test_packed_uploads_are_unpacked(wire: Wire) -> None:
     assert wire.ask("GET", f"job/{job}/batch/{answer.id}/request").body == b"LastName\nPacked\n"
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"LastName\nx\n")[:-9]])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"LastName\nx\n", mtime=0)[:-9]], ids=["no gzip", "cut"])
 def test_broken_gzip_is_refused(wire: Wire, body: bytes) -> None:
     job = wire.create("insert", "Contact")
     answer = wire.ask("POST", f"job/{job}/batch", body, {"Content-Type": "text/csv", "Content-Encoding": "gzip"})

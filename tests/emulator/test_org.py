@@ -6,13 +6,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.emulator.wire import Wire
 
 from bulkforce_emulator import Emulator, Pace, SchemaError, SeedError, ids, load_schema
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=ids.DIGITS, min_size=15, max_size=15))
 def test_check_characters_restore_the_letter_case(significant: str) -> None:
     whole = ids.to_18(significant)

@@ -266,3 +266,17 @@ def test_too_many_records_fail_the_batch_in_every_format(wire: Wire) -> None:
     job = wire.create("insert", "Contact", "XML")
     many = "<sObjects>" + "<sObject><LastName>x</LastName></sObject>" * 10_001 + "</sObjects>"
     assert wire.run(job, many, "application/xml").element("state") == "Failed"
+
+
+def test_parent_that_is_null_everywhere_tells_nothing(wire: Wire) -> None:
+    job = wire.create("insert", "Account", "JSON")
+    assert wire.run(job, '[{"Name":"x","Parent":null}]', "application/json").json["numberRecordsFailed"] == 0
+    assert wire.run(job, '[{"Name":["x"]}]', "application/json").json["state"] == "Failed"
+
+
+def test_nul_is_data_and_never_spoils_a_document(wire: Wire) -> None:
+    assert errors(wire, "insert", "Account", "Name\na\0b\n") == [""]
+    assert wire.query("SELECT Name FROM Account").body == b'"Name"\n"a\0b"\n'
+    assert wire.query("SELECT Name FROM Account", "JSON").json[0]["Name"] == "a\0b"
+    assert "<Name>ab</Name>" in wire.query("SELECT Name FROM Account", "XML").text
+    assert wire.failure("insert", "Account", "Na\0me\nx\n") == "InvalidBatch : Field name not found : Name"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import bulkforce
 
@@ -28,7 +28,7 @@ class Loop:
 
         return call
 
-    def __enter__(self) -> Loop:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,7 +51,7 @@ class _Stream:
         content: bytes = self._runner.run(self._stream.read(size))
         return content
 
-    def __enter__(self) -> _Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -48,7 +48,7 @@ def test_a_record_lives_its_whole_life(client: Any, org: Emulator, content_type:
     last = unique("Morkel")
     job = client.create_job("insert", "Contact", content_type)
     assert (job.state, job.content_type) == (JobState.OPEN, content_type)
-    inserted = run(client, job, [{"LastName": last, "FirstName": "Ü & <é>\n\"x\""}, {"FirstName": "nobody"}])
+    inserted = run(client, job, [{"LastName": last, "FirstName": 'Ü & <é>\n"x"'}, {"FirstName": "nobody"}])
     assert [(result.success, result.created) for result in inserted] == [(True, True), (False, False)]
     (error,) = inserted[1].errors
     assert (inserted[1].id, error.status_code, error.fields) == (None, "REQUIRED_FIELD_MISSING", ("LastName",))
@@ -177,10 +177,7 @@ def test_pk_chunking_finds_every_record_once(client: Any, org: Emulator) -> None
     batches = client.get_all_batches(job)
     assert sum(batch.state is BatchState.NOT_PROCESSED for batch in batches) == 1
     found = [
-        row[0]
-        for batch in batches
-        if batch.state is BatchState.COMPLETED
-        for row in texts(client.get_batch_result(job, batch.id), "Id")
+        row[0] for batch in batches if batch.state is BatchState.COMPLETED for row in texts(client.get_batch_result(job, batch.id), "Id")
     ]
     assert len(found) == len(set(found))
     assert ids <= set(found)

@@ -40,7 +40,9 @@ def count(org: Emulator, method: str, end: str) -> int:
         ("insert", "No_Such_Object__c", "JSON", errors.NotFound),
     ],
 )
-def test_job_that_cannot_be_is_refused(client: Any, org: Emulator, operation: str, name: str, content_type: str, kind: type[errors.Error]) -> None:
+def test_job_that_cannot_be_is_refused(
+    client: Any, org: Emulator, operation: str, name: str, content_type: str, kind: type[errors.Error]
+) -> None:
     before = len(org.requests)
     with pytest.raises(kind) as caught:
         client.create_job(operation, name, content_type)
@@ -75,7 +77,9 @@ def test_job_that_cannot_be_is_refused(client: Any, org: Emulator, operation: st
     ],
     ids=str,
 )
-def test_content_that_does_not_fit_is_refused_before_anything_is_sent(client: Any, org: Emulator, content_type: str, content: str | bytes) -> None:
+def test_content_that_does_not_fit_is_refused_before_anything_is_sent(
+    client: Any, org: Emulator, content_type: str, content: str | bytes
+) -> None:
     job = client.create_job("insert", "Contact", content_type)
     before = len(org.requests)
     with pytest.raises(errors.FormatError) as caught:
@@ -92,7 +96,9 @@ def test_content_that_is_only_unusual_goes_in(client: Any, content: str) -> None
     assert [result.success for result in client.get_batch_result(job, batch.id)] == [True]
 
 
-@pytest.mark.parametrize(("content_type", "content"), [("CSV", "LastName,Foo__c\nM,1\n"), ("JSON", [{"LastName": "M", "Foo__c": 1}]), ("XML", [{"Foo__c": 1}])])
+@pytest.mark.parametrize(
+    ("content_type", "content"), [("CSV", "LastName,Foo__c\nM,1\n"), ("JSON", [{"LastName": "M", "Foo__c": 1}]), ("XML", [{"Foo__c": 1}])]
+)
 def test_unknown_field_fails_the_batch_and_says_so(client: Any, content_type: str, content: Any) -> None:
     job = client.create_job("insert", "Contact", content_type)
     batch = client.wait_for_batch(job, client.add_batch(job, content).id, timeout_seconds=10, pace=PACE)
@@ -136,7 +142,8 @@ def test_unknown_job_batch_and_result_are_not_found(client: Any, org: Emulator) 
 def test_closed_job_takes_no_batch_and_no_second_close(client: Any) -> None:
     job = client.create_job("insert", "Contact", "CSV")
     client.close_job(job)
-    for call in (lambda: client.close_job(job), lambda: client.add_batch(job, "LastName\nM\n")):
+    calls: list[Callable[[], Any]] = [lambda: client.close_job(job), lambda: client.add_batch(job, "LastName\nM\n")]
+    for call in calls:
         with pytest.raises(errors.InvalidRequest, match="get_job_info") as caught:
             call()
         assert (caught.value.status, caught.value.code, caught.value.job_id) == (400, "InvalidJobState", job.id)
@@ -181,7 +188,12 @@ def test_wrong_credentials_are_refused(org: Emulator, client_of: Callable[..., A
 
 def test_expired_session_is_renewed_and_the_call_repeated(client: Any, org: Emulator) -> None:
     job = client.create_job("insert", "Contact", "CSV")
-    for step in (lambda: client.add_batch(job, "LastName\nM\n"), lambda: client.get_job_info(job), lambda: client.close_job(job)):
+    steps: list[Callable[[], Any]] = [
+        lambda: client.add_batch(job, "LastName\nM\n"),
+        lambda: client.get_job_info(job),
+        lambda: client.close_job(job),
+    ]
+    for step in steps:
         logins = count(org, "POST", "/services/oauth2/token")
         org.expire_sessions()
         step()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip as standard
 import io
+from contextlib import suppress
 import xml.etree.ElementTree as ET
 
 import orjson
@@ -17,7 +18,9 @@ from bulkforce.transport import gzip
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda name: not name.lower().startswith("xml"))
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-XML_TEXTS = TEXTS.filter(lambda text: not any(ord(c) < 32 and c not in "\t\n\r" for c in text) and "\ufffe" not in text and "\uffff" not in text)
+XML_TEXTS = TEXTS.filter(
+    lambda text: not any(ord(c) < 32 and c not in "\t\n\r" for c in text) and "\ufffe" not in text and "\uffff" not in text
+)
 SPACE = "{http://www.force.com/2009/06/asyncapi/dataload}"
 
 
@@ -66,7 +69,10 @@ def test_record_error_reads_anything(text: str) -> None:
 
 @given(st.lists(st.tuples(st.booleans(), TEXTS.filter(bool)), max_size=5))
 def test_results_keep_any_message(rows: list[tuple[bool, str]]) -> None:
-    quoted = [f'"{"003" if good else ""}","{str(good).lower()}","false","{"" if good else "X:" + text.replace(chr(34), chr(34) * 2) + ":--"}"\n' for good, text in rows]
+    quoted = [
+        f'"{"003" if good else ""}","{str(good).lower()}","false","{"" if good else "X:" + text.replace(chr(34), chr(34) * 2) + ":--"}"\n'
+        for good, text in rows
+    ]
     body = ('"Id","Success","Created","Error"\n' + "".join(quoted)).encode()
     assert wire_csv.results(Answer(Request("GET", "/x"), 200, {}, body)) == [
         Result("003" if good else None, success=good, created=False, errors=[] if good else [RecordError("X", text)]) for good, text in rows
@@ -91,7 +97,5 @@ def test_gzip_that_is_cut_never_passes(content: bytes, data: st.DataObject) -> N
 
 @given(st.binary(max_size=200))
 def test_xml_that_is_none_is_a_value_error_and_nothing_else(content: bytes) -> None:
-    try:
-        wire_xml.parse(content)
-    except ValueError as error:
-        assert str(error)
+    with suppress(ValueError):
+        assert wire_xml.parse(content).tag

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from typing import Any
 from urllib.parse import parse_qsl
@@ -124,8 +125,8 @@ def test_jwt_bearer_signs_what_the_org_can_verify(key: rsa.RSAPrivateKey, pem: s
         sent["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login.salesforce.com", options={"verify_exp": False}
     )
     assert claims == {"iss": "id", "sub": "user@acme.example", "aud": "https://login.salesforce.com", "exp": 1_000_170}
+    stranger = rsa.generate_private_key(public_exponent=65_537, key_size=2048).public_key()
     with pytest.raises(jwt.InvalidSignatureError):
-        stranger = rsa.generate_private_key(public_exponent=65_537, key_size=2048).public_key()
         jwt.decode(sent["assertion"], stranger, algorithms=["RS256"], audience=auth.audience)
 
 
@@ -134,6 +135,12 @@ def test_jwt_bearer_goes_to_the_sandbox_when_told(pem: str) -> None:
     assert request.path == "https://test.salesforce.com" + TOKEN_PATH
     _, request = log_in(JWTBearer("id", "u", pem, token_url=ACME + "/t"), said(GRANTED))
     assert request.path == ACME + "/t"
+
+
+def test_jwt_bearer_names_the_extra_that_is_missing(pem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    with pytest.raises(errors.MissingExtra, match=r"bulkforce\[jwt\]"):
+        log_in(JWTBearer("id", "u", pem), said(GRANTED))
 
 
 @pytest.mark.parametrize("wrong", ["", "no key", b"\xff", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None])

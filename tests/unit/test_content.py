@@ -10,6 +10,7 @@ import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -293,6 +294,11 @@ def test_records_that_json_cannot_carry_are_refused(rows: Any) -> None:
         seal(rows, JSON, INSERT)
 
 
+def test_json_takes_any_mapping() -> None:
+    row = MappingProxyType({"A": 1, "P": MappingProxyType({"B": "x"})})
+    assert read(seal([row], JSON, INSERT)) == b'[{"A":1,"P":{"B":"x"}}]'
+
+
 def test_json_counts_constants_as_nothing() -> None:
     assert seal('[{"A":null,"B":true,"C":1.5,"D":[1]}]', JSON, INSERT).records == 1
 
@@ -435,7 +441,7 @@ def test_zip_does_not_read_a_file_over_the_limit(tmp_path: Path) -> None:
     file = tmp_path / "large"
     with file.open("wb") as opened:
         opened.truncate(20_000_001)
-    with pytest.raises(FormatError, match="'a.txt' is over 20,000,000"):
+    with pytest.raises(FormatError, match=r"'a\.txt' is over 20,000,000"):
         seal(Attachments(REQUEST, {"a.txt": file}), ZIP, INSERT)
 
 

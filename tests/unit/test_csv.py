@@ -244,6 +244,7 @@ def test_quote_writes_what_unquote_reads(text: str, written: str) -> None:
         ([{"A": ""}], 'A\n""\n'),
         ([{"A": None, "P": {"Ext__c": "x", "N": None}}], "A,P.Ext__c,P.N\n#N/A,x,#N/A\n"),
         ([{"Who": {"attributes": {"type": "Lead"}, "Email": "a@b.c"}}], "Lead:Who.Email\na@b.c\n"),
+        ([{"A": "1", "attributes": {"type": "Contact", "url": "/x"}}], "A\n1\n"),
         ([{"P": {"attributes": "no mapping", "Email": "a"}}], "P.Email\na\n"),
         ([{"A": 'a"b,\r\n'}], 'A\n"a""b,\r\n"\n'),
         ([{"A": "a\rb"}], 'A\n"a\rb"\n'),

@@ -159,6 +159,11 @@ def test_raise_for_state_tells_the_reason(state: str) -> None:
     assert (caught.value.job_id, caught.value.batch_id) == ("750A", "751B")
 
 
+def test_batch_info_is_the_same_from_both_forms() -> None:
+    from_json = wire_json.batch_info(said('{"id":"751B","jobId":"750A","state":"Completed","stateMessage":null}'))
+    assert from_json == wire_xml.batch_info(said(batch_info("Completed")))
+
+
 def test_raise_for_state_says_when_there_is_no_reason() -> None:
     with pytest.raises(errors.BatchFailed, match="no reason"):
         wire_xml.batch_info(said(batch_info("Failed"))).raise_for_state()

@@ -84,10 +84,7 @@ def request_of(file: BinaryIO, length: int) -> bytes:
         raise FormatError(f"A zip batch has at most {limits.ZIP_BYTES:,} bytes, not {length:,}")
     try:
         with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            _check(entries)
-            if REQUEST not in archive.namelist():
-                raise FormatError(f"The zip has no {REQUEST} at its root; is everything wrapped in a folder?")
+            _check(archive)
             return archive.read(REQUEST)
     except FormatError:
         raise
@@ -95,7 +92,10 @@ def request_of(file: BinaryIO, length: int) -> bytes:
         raise FormatError(f"The content is no readable zip: {error}") from error
 
 
-def _check(entries: list[zipfile.ZipInfo]) -> None:
+def _check(archive: zipfile.ZipFile) -> None:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if REQUEST not in archive.namelist():
+        raise FormatError(f"The zip has no {REQUEST} at its root; is everything wrapped in a folder?")
     if len(entries) > limits.ZIP_FILES:
         raise FormatError(f"A zip batch has at most {limits.ZIP_FILES:,} files, not {len(entries):,}")
     unpacked = sum(entry.file_size for entry in entries)

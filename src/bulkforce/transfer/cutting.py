@@ -64,16 +64,20 @@ class Cutter:
         batch_records: Records a batch holds at most.
         keep: Told of every run of records that belongs to the feed, in order.
         part: Told before the first one that does not stand in the source just so: from here on feed and source part.
+        batch_bytes: Bytes a batch has at most, header included.
     """
 
-    def __init__(self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None]) -> None:
+    def __init__(
+        self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None], *, batch_bytes: int = limits.BATCH_BYTES
+    ) -> None:
         if not 1 <= batch_records <= limits.BATCH_RECORDS:
             raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {batch_records:,}")
         self._shape = shape
         self._batch_records = batch_records
         self._keep = keep
         self._part = part
-        self._room = limits.BATCH_BYTES - len(shape.header)
+        self._batch_bytes = batch_bytes
+        self._room = batch_bytes - len(shape.header)
         self._number = 0
         self._offset = 0
         self.read = 0
@@ -100,9 +104,10 @@ class Cutter:
         try:
             for unit in csv.units(blocks, columns, start if source_start is None else source_start):
                 self._check_text(unit)
-                if unit.clean:
+                sent = self._shape.apply(unit.content) if unit.clean else b""
+                if unit.clean and len(sent) <= self._room:
                     self.read += unit.records
-                    yield from self._add(unit.content, unit.records)
+                    yield from self._add(unit.content, sent, unit.records)
                 else:
                     yield from self._add_closely(unit, columns)
         except FormatError as error:
@@ -133,21 +138,21 @@ class Cutter:
         yield from self._flush(good, unit)
 
     def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
-        content = b"\n".join(good) + b"\n" if good else b""
-        if content[:-1] == unit.content:
-            # The last record of a file may have no line end.
+        ends = (b"\n", b"\r\n", b"\r")
+        if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in ends):
+            # Nothing was left out; the last record of a file may have no line end.
             content = unit.content
-        if content != unit.content:
+        else:
+            content = b"\n".join([*good, b""])
             self._part()
-        yield from self._add(content, len(good))
+        yield from self._add(content, self._shape.apply(content), len(good))
 
     def _too_large(self, raw: bytes) -> str | None:
         size = len(self._shape.apply(raw + b"\n"))
-        return f"{size:,} bytes; a batch, its header included, has at most {limits.BATCH_BYTES:,}" if size > self._room else None
+        return f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}" if size > self._room else None
 
-    def _add(self, content: bytes, records: int) -> Iterator[Batch]:
+    def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:
         self._keep(content)
-        sent = self._shape.apply(content)
         while self._records + records > self._batch_records or self._size + len(sent) > self._room:
             # Once a batch: the border lies in this run of records.
             fits, count = self._fitting(content)

@@ -405,6 +405,8 @@ class Engine:
 
     def _look(self, job: int) -> tuple[list[Event], Exception | None]:
         job_id = self._job_id(job)
+        # Before the list: what is accepted while that is on its way need not be in it.
+        waiting = dict(self.view.waiting.get(job, {}))
         try:
             listed = {batch.id: batch for batch in self.run(ask(bulk1.get_all_batches(job_id)))}
         except NotFound as error:
@@ -412,7 +414,6 @@ class Engine:
                 f"The org no longer knows job {job_id}: results are kept for 7 days. What became of its batches can only be seen in the records themselves",
                 error.facts,
             ) from error
-        waiting = dict(self.view.waiting.get(job, {}))
         missing = [batch_id for batch_id in waiting if batch_id not in listed]
         if missing:
             raise ProtocolError(

@@ -135,6 +135,7 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
         if facts is None:
             raise JournalMismatch(f"The run in {folder} died while its source was being read. Nothing was sent: begin it anew")
         if journal.finished:
+            _clear_results(folder, facts)
             return _read_report(folder)
         here = sitting.run(_instance_url())
         if facts.instance_url != here:
@@ -165,13 +166,24 @@ def _new_folder(options: LoadOptions, settings: JobSettings) -> tuple[str, Path]
     now = datetime.now(UTC)
     run = f"{now:%Y%m%d-%H%M%S}-{settings.operation}-{settings.object}-{secrets.token_hex(2)}"
     folder = Path(options.run_dir) if options.run_dir is not None else RUNS / run
-    if (folder / NAME).exists():
+    if _holds_a_run(folder):
         raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
     try:
         (folder / RESULTS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
     return (run if options.run_dir is None else folder.name), folder
+
+
+def _holds_a_run(folder: Path) -> bool:
+    """Whether there is something to resume; a run that died while its source was being read sent nothing, and is begun anew in its place."""
+    if not (folder / NAME).exists():
+        return False
+    journal = Journal(folder)
+    try:
+        return journal.facts() is not None
+    finally:
+        journal.close()
 
 
 def _read(options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Reading, Shape, str]:
@@ -384,9 +396,10 @@ def _every_so_often(on_progress: OnProgress | None, seconds: float = 0.1) -> OnP
 
 def _clear_results(folder: Path, facts: Facts) -> None:
     """Remove what was only needed to resume; everything in it stands in the outputs."""
-    for path in (folder / RESULTS).glob("*"):
-        path.unlink()
-    (folder / RESULTS).rmdir()
+    if (folder / RESULTS).exists():
+        for path in (folder / RESULTS).glob("*"):
+            path.unlink()
+        (folder / RESULTS).rmdir()
     if facts.feed_is_ours:
         (folder / facts.feed).unlink(missing_ok=True)
 

@@ -36,8 +36,10 @@ class HTTP:
             self._pool = urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
         else:
             try:
-                user = urllib3.util.parse_url(proxy).auth
-                headers = urllib3.make_headers(proxy_basic_auth=unquote(user)) if user else None
+                given = urllib3.util.parse_url(proxy)
+                if not given.host:
+                    raise ValueError("no host")  # noqa: TRY301
+                headers = urllib3.make_headers(proxy_basic_auth=unquote(given.auth)) if given.auth else None
                 self._pool = urllib3.ProxyManager(
                     proxy, proxy_headers=headers, maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context
                 )
@@ -74,7 +76,10 @@ class HTTP:
         return Answer(request, answer.status, answer.headers, body=_read(stream, limit))
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, also where somebody still holds a stream."""
+        pools = self._pool.pools
+        for pool in filter(None, map(pools.get, pools.keys())):
+            pool.close()
         self._pool.clear()
 
     def _body(self, request: Request, headers: dict[str, str]) -> tuple[_Watched | None, dict[str, str]]:
@@ -161,8 +166,6 @@ def _context(tls: TLS) -> ssl.SSLContext:
 def _fault(error: Exception, request: Request, url: str, *, untouched: bool) -> NotSent | NoAnswer:
     """Tell whether the org can have seen the request."""
     host, facts = urlsplit(url).netloc, request.facts()
-    if isinstance(error, faults.MaxRetryError) and error.reason:
-        error = error.reason
     if isinstance(error, (faults.NameResolutionError, faults.LocationValueError, faults.LocationParseError)):
         return NotSent(f"The host {host} is not known; check the instance URL", facts, lasting=True)
     if isinstance(error, (faults.NewConnectionError, faults.ConnectTimeoutError)):

@@ -106,4 +106,6 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value) if isinstance(value, (dict, list)) else str(value)
+    if isinstance(value, (dict, list)):
+        raise BatchError(f"Failed to parse JSON. Unexpected value: {json.dumps(value)[:80]}")
+    return str(value)

@@ -13,6 +13,8 @@ import orjson
 
 NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
+#: Characters that no XML document may hold; a batch may name its columns with them.
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DOCTYPE = re.compile(r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<!DOCTYPE", re.DOTALL)
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)[\"']")
 
@@ -66,7 +68,7 @@ def _element(name: str, value: object) -> str:
         value = xml_moment(value)
     elif isinstance(value, bool):
         value = "true" if value else "false"
-    return f"<{name}>{escape(str(value))}</{name}>"
+    return f"<{name}>{escape(_NO_XML.sub('', str(value)))}</{name}>"
 
 
 def _json_members(members: Members) -> dict[str, Any]:

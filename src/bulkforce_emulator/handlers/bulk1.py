@@ -5,6 +5,7 @@ Reads requests, asks `jobs`, writes answers. Which representation an answer has 
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _BATCH_MEDIA = {
     "CSV": "text/csv", "XML": "application/xml", "JSON": "application/json",
     "ZIP_CSV": "zip/csv", "ZIP_XML": "zip/xml", "ZIP_JSON": "zip/json",
 }  # fmt: skip
+_log = logging.getLogger(__name__)
 _VERSION = re.compile(r"\d{1,3}\.\d")
 
 
@@ -62,6 +64,9 @@ class Bulk1:
             return self._error(refusal.problem, refusal.form, call)
         except ApiError as problem:
             return self._error(problem, form, call)
+        except Exception as problem:  # noqa: BLE001 - a bug of ours, told as the server would tell one of its own
+            _log.exception("%s %s", call.method, call.path)
+            return self._error(ApiError("InternalServerError", type(problem).__name__, 500), form, call)
 
     def _check_session(self, call: Incoming) -> None:
         token = call.headers.get("x-sfdc-session")
@@ -248,7 +253,9 @@ class Bulk1:
     def _spread(self, call: Incoming) -> bool:
         return self._org.settings.pretty_print and call.headers.get("x-prettyprint") == "1"
 
-    def _say(self, call: Incoming, status: int, content_type: str, body: bytes | Spooled, headers: Mapping[str, str] | None = None) -> Answer:
+    def _say(
+        self, call: Incoming, status: int, content_type: str, body: bytes | Spooled, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         request_id = secrets.token_hex(16)
         shown = {
             "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",

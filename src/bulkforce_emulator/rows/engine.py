@@ -59,7 +59,8 @@ class Rows:
         Raises:
             BatchError: Nothing was written.
         """
-        columns = resolve(self._schema, order.sobject, upload.columns, self._settings.duplicate_csv_header)
+        headers = [header for header in upload.columns if not _is_no_parent(order.sobject, upload, header)]
+        columns = resolve(self._schema, order.sobject, headers, self._settings.duplicate_csv_header)
         creates = order.operation in {"insert", "upsert"}
         new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
         table = incoming(upload, columns, new_ids)
@@ -100,6 +101,14 @@ class Rows:
                 highest = f"SELECT max(TRY_CAST({quoted(field.name)} AS BIGINT)) FROM {quoted(sobject.name)}"  # noqa: S608
                 numbers[field.name] = first_value(cursor, highest) or _FIRST_NUMBER
         return numbers
+
+
+def _is_no_parent(sobject: SObject, upload: Upload, header: str) -> bool:
+    """A relationship that is null in every row (`"Parent": null`) tells nothing."""
+    if sobject.field(header) is not None or sobject.relationship(header) is None:
+        return False
+    values = pc.fill_null(upload.columns[header], upload.null_mark)
+    return bool(pc.all(pc.equal(values, upload.null_mark)).as_py())
 
 
 def _refuse_wrong_types(cursor: duckdb.DuckDBPyConnection) -> None:
