@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import gzip as standard
 import io
-from contextlib import suppress
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 
 import orjson
 import pytest
