@@ -5,11 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bulkforce import BearerToken, Client, LoadReport
+from bulkforce.protocol.flow import Auth
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer import load
 from bulkforce.transfer.engine import Patience
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.ledger import LedgerRow
@@ -23,7 +28,7 @@ SCHEMA = {
         }
     }
 }
-BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=5.0)
+BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=5.0, pause_seconds=0.001)
 """The waits of a load, for an org that is a few milliseconds away."""
 
 Row = tuple[str, ...]
@@ -34,7 +39,7 @@ class Rows:
     """A source: its header and rows, each of which the org takes unless its ``Code__c`` is empty or too long."""
 
     header: Row
-    rows: list[Row]
+    rows: Sequence[Row]
 
     @property
     def good(self) -> list[Row]:
@@ -132,3 +137,54 @@ def assert_outputs_line_up(org: Emulator, folder: Path, source: Rows, *, sobject
         expected = "STRING_TOO_LONG" if TOO_LONG in row else "REQUIRED_FIELD_MISSING"
         assert row[1].startswith(expected)
     assert len(read_csv(folder / "unprocessed.csv")) == len(read_csv(folder / "rejected.csv")) == 1
+
+
+@dataclass
+class Load:
+    """One source, loaded into one org in this process, however often it takes."""
+
+    org: Emulator
+    folder: Path
+    source: Rows = field(default_factory=nasty_rows)
+    options: dict[str, Any] = field(default_factory=dict)
+    auth: Auth | None = None
+    patience: Patience = BRISK
+    gzip_requests: bool = False
+    warnings: list[str] = field(default_factory=list)
+    trace: Callable[[str], None] = lambda _effect: None
+
+    def __post_init__(self) -> None:
+        self.path = self.source.write(self.folder / "source.csv")
+        self.run_dir = self.folder / "run"
+        self.books = Books(self.org)
+
+    @contextmanager
+    def _sitting(self) -> Iterator[load.Sitting]:
+        retry = RetryPolicy(first_seconds=0.001, longest_seconds=0.01)
+        auth = self.auth or BearerToken(self.org.session_id)
+        with Client(self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests) as client:
+            yield replace(load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace)
+
+    def begin(self) -> LoadReport:
+        options = {"source": self.path, "object": "Row__c", "operation": "insert", "batch_records": 6, "run_dir": self.run_dir}
+        with self._sitting() as sitting:
+            return load.load(sitting, load.LoadOptions(**{**options, **self.options}))
+
+    def resume(self) -> LoadReport:
+        with self._sitting() as sitting:
+            return load.resume(sitting, self.run_dir)
+
+    def check(self, report: LoadReport) -> None:
+        """Every row is in the org once, or told as failed; the outputs are right."""
+        assert (report.read, report.pending, report.unprocessed, report.rejected) == (len(self.source.rows), 0, 0, 0)
+        assert (report.succeeded, report.failed) == (len(self.source.good), len(self.source.bad))
+        assert_exactly_once(self.org, self.books, self.source)
+        assert_outputs_line_up(self.org, self.run_dir, self.source)
+
+
+CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def changes(org: Emulator, since: int = 0) -> list[str]:
+    """List the requests that change anything in the org; logging in does not."""
+    return [f"{one.method} {one.path}" for one in org.requests[since:] if one.method in CHANGES and "/oauth2/" not in one.path]

@@ -121,6 +121,10 @@ class OutcomeUnknown(TransportError):
     Do not repeat it blindly: list the job's batches first (``get_all_batches``), and read them back (``get_batch_request``).
     """
 
+    def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(text, facts)
+        self.retry_after_seconds = retry_after_seconds
+
 
 class RefusedError(Error):
     """The org understood the request and answered no."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as python
 import io
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -76,6 +77,7 @@ def test_units_lose_no_byte_and_count_clean_records(given_table: tuple[list[list
     for blocks in slicings(data, content):
         units = list(csv.units(blocks, columns))
         assert b"".join(unit.content for unit in units) == content
+        assert not any(a.content[-1:] == b"\r" and b.content[:1] == b"\n" for a, b in pairwise(units))
         assert sum(unit.records if unit.clean else len(list(csv.records(unit, columns))) for unit in units) == len(table)
 
 

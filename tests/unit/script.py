@@ -52,7 +52,7 @@ class Script:
     logins: list[Credentials | Exception] = field(default_factory=lambda: [FIRST, SECOND])
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     clock: float = 0.0
-    current: Credentials | Exception | None = None
+    current: Credentials | None = None
     effects: list[Effect] = field(default_factory=list)
 
     def run(self, flow: Flow[Any]) -> Any:
@@ -71,8 +71,11 @@ class Script:
                 return flow.throw(line) if isinstance(line, Exception) else flow.send(_told(line, request))
             case Authenticate(stale):
                 if self.current is None or stale is not None:
-                    self.current = self.logins.pop(0)
-                return flow.throw(self.current) if isinstance(self.current, Exception) else flow.send(self.current)
+                    login = self.logins.pop(0)
+                    if isinstance(login, Exception):
+                        return flow.throw(login)
+                    self.current = login
+                return flow.send(self.current)
             case Sleep(seconds):
                 self.clock += seconds
                 return flow.send(None)

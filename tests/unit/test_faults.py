@@ -96,3 +96,16 @@ def test_redirect_to_nowhere_is_told() -> None:
 def test_describe_says_what_came_and_quotes_no_record(answer: Answer, expected: str) -> None:
     assert describe(answer).startswith(expected)
     assert "LastName" not in describe(answer)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("REQUEST_LIMIT_EXCEEDED", 403, errors.LimitReached),
+        ("InvalidSessionId", 403, errors.NotAuthenticated),
+        ("InvalidUser", 401, errors.NotPermitted),
+        ("NoSuchCode", 404, errors.NotFound),
+    ],
+)
+def test_refusal_goes_by_the_code_before_the_status(code: str, status: int, kind: type[errors.RefusedError]) -> None:
+    assert type(refusal(refused(code, status=status))) is kind

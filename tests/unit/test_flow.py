@@ -62,6 +62,32 @@ def test_ask_tells_the_refusal_when_there_is_nothing_to_renew_with() -> None:
     assert (caught.value.status, caught.value.code, caught.value.message) == (400, "InvalidSessionId", "Invalid session id")
 
 
+LATER = errors.Unavailable("The org's answer is HTTP 503", errors.Facts(status=503))
+
+
+@pytest.mark.parametrize("fault", [errors.NotSent("no connection"), LATER])
+def test_ask_tries_the_login_again_when_the_fault_may_pass(fault: errors.Error) -> None:
+    first = Script([said(batch_info("Queued"), 201)], logins=[fault, fault, FIRST])
+    assert first.run(ask(ADDS)).id == "751B"
+    renewal = Script([refused("InvalidSessionId"), said(batch_info("Queued"), 201)], logins=[FIRST, fault, SECOND])
+    assert renewal.run(ask(ADDS)).id == "751B"
+    assert (len(first.pauses), len(renewal.pauses)) == (2, 1)
+
+
+def test_ask_gives_the_login_up_after_the_policys_attempts() -> None:
+    script = Script([], logins=[LATER] * 3, policy=RetryPolicy(attempts=3))
+    with pytest.raises(errors.Unavailable) as caught:
+        script.run(ask(READS))
+    assert caught.value is LATER
+    assert len(script.pauses) == 2
+
+
+def test_ask_does_not_try_a_login_again_that_was_refused() -> None:
+    script = Script([], logins=[errors.NotAuthenticated("no"), FIRST])
+    with pytest.raises(errors.NotAuthenticated):
+        script.run(ask(READS))
+
+
 def test_ask_tells_why_renewing_was_refused() -> None:
     dead = errors.NotAuthenticated("The login was refused", errors.Facts(status=400, code="invalid_grant"))
     with pytest.raises(errors.NotAuthenticated) as caught:
@@ -97,11 +123,12 @@ def test_ask_repeats_what_reads_when_the_fault_may_pass(line: Line) -> None:
         said("<html>", 502, "text/html"),
         said("", 503, headers={"retry-after": "1"}),
         refused("InvalidBatch", status=500),
+        refused("InvalidUser", status=500),
         refused("Timeout"),
         refused("InternalServerError"),
         refused("SERVER_UNAVAILABLE"),
     ],
-    ids=["lost", "502", "503", "500", "Timeout", "InternalServerError", "SERVER_UNAVAILABLE"],
+    ids=["lost", "502", "503", "500", "500 with a code", "Timeout", "InternalServerError", "SERVER_UNAVAILABLE"],
 )
 def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: Exchange[object], line: Line) -> None:
     script = Script([line])

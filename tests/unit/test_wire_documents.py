@@ -129,6 +129,14 @@ def test_xml_that_is_no_job_info_is_refused(body: bytes) -> None:
         wire_xml.job_info(said(body))
 
 
+@pytest.mark.parametrize(
+    "doctype", ["<!DOCTYPE jobInfo>", '<!DOCTYPE jobInfo [<!ENTITY a "b">]>', '<!DOCTYPE jobInfo SYSTEM "file:///etc/passwd">']
+)
+def test_xml_with_a_doctype_is_refused_even_when_all_else_is_well(doctype: str) -> None:
+    with pytest.raises(errors.ProtocolError, match="DOCTYPE"):
+        wire_xml.job_info(said(FULL.replace("?>", "?>" + doctype)))
+
+
 @pytest.mark.parametrize("body", ["", "{", "[]", "1", '"x"', "null", '{"id":1}', '{"id":"x","state":"Open"}', '{"id":NaN}'])
 def test_json_that_is_no_job_info_is_refused(body: str) -> None:
     with pytest.raises(errors.ProtocolError):

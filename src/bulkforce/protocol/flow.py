@@ -126,8 +126,8 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         OutcomeUnknown: The answer to a request that acts was lost. It is never repeated here.
         ProtocolError: The answer makes no sense.
     """
-    credentials = yield from authenticate()
     stubborn = yield from policy()
+    credentials = yield from _credentials(None, stubborn)
     renewed = False
     attempt = 0
     while True:
@@ -148,7 +148,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
             renewed = True
             try:
-                credentials = yield from authenticate(stale=credentials)
+                credentials = yield from _credentials(credentials, stubborn)
             except NotAuthenticated as error:
                 # Where there is nothing to renew with, the org's own refusal says most.
                 raise (fault if error.status is None else error) from cause
@@ -156,6 +156,20 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         pause = stubborn.pause(fault, attempt)
         if pause is None:
             raise fault from cause
+        yield Sleep(pause, jittered=True)
+
+
+def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Credentials]:
+    """Log in or renew; a login host that cannot be reached, or cannot answer now, is tried again."""
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return (yield from authenticate(stale))
+        except (TransportError, RefusedError) as error:
+            pause = stubborn.pause(error, attempt)
+            if pause is None:
+                raise
         yield Sleep(pause, jittered=True)
 
 
@@ -172,9 +186,10 @@ def _what_it_means(fault: TransportError | RefusedError, exchange: Exchange[obje
     if not acted:
         return fault
     what = fault.args[0].partition(" [")[0]
+    asked = fault.retry_after_seconds if isinstance(fault, Unavailable) else None
     hint = (
         "an empty job may have been left behind; it is harmless"
         if exchange.replay is Replay.LEAVES_LITTER
         else "look at the job and its batches before you repeat it"
     )
-    return OutcomeUnknown(f"It is not known whether the org acted on this request: {what}; {hint}", fault.facts)
+    return OutcomeUnknown(f"It is not known whether the org acted on this request: {what}; {hint}", fault.facts, retry_after_seconds=asked)

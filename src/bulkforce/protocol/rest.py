@@ -28,6 +28,7 @@ class FieldDescription:
         compound_field_name: The compound that it is a part of.
         relationship_name: How queries reach the parent, and ``reference_to`` which objects that may be.
         reference_to: See ``relationship_name``.
+        calculated: Whether it is a formula.
     """
 
     name: str
@@ -39,6 +40,7 @@ class FieldDescription:
     compound_field_name: str | None = None
     relationship_name: str | None = None
     reference_to: tuple[str, ...] = ()
+    calculated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +114,5 @@ def _field(told: Mapping[str, object]) -> FieldDescription:
         compound_field_name=text("compoundFieldName"),
         relationship_name=text("relationshipName"),
         reference_to=tuple(map(str, parents)) if isinstance(parents, list) else (),
+        calculated=told.get("calculated") is True,
     )

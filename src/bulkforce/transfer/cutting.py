@@ -126,9 +126,10 @@ class Cutter:
 
     def _add_closely(self, unit: csv.Unit, columns: int) -> Iterator[Batch | Rejected]:
         good: list[bytes] = []
+        end = b"\r\n" if b"\r\n" in unit.content else b"\n"
         for record in csv.records(unit, columns):
             self.read += 1
-            problem = record.problem or self._too_large(record.raw)
+            problem = record.problem or self._too_large(record.raw + end)
             if problem:
                 yield from self._flush(good, unit)
                 good = []
@@ -138,8 +139,7 @@ class Cutter:
         yield from self._flush(good, unit)
 
     def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
-        ends = (b"\n", b"\r\n", b"\r")
-        if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in ends):
+        if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in (b"\n", b"\r\n")):
             # Nothing was left out; the last record of a file may have no line end.
             content = unit.content
         else:
@@ -147,8 +147,8 @@ class Cutter:
             self._part()
         yield from self._add(content, self._shape.apply(content), len(good))
 
-    def _too_large(self, raw: bytes) -> str | None:
-        size = len(self._shape.apply(raw + b"\n"))
+    def _too_large(self, line: bytes) -> str | None:
+        size = len(self._shape.apply(line))
         return f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}" if size > self._room else None
 
     def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:

@@ -26,6 +26,7 @@ from bulkforce.errors import (
     Facts,
     InvalidRequest,
     JobAborted,
+    NoAnswer,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -83,6 +84,8 @@ T = TypeVar("T")
 
 RESULTS: Final = "results"
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
+_LONGEST_ASKED_SECONDS: Final = 300.0
+"""An org that asks for a longer pause is looked at again all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Patience:
         look_share: The pause is this share of the time the run has taken, so that looking late costs at most that share; together with the two
             bounds it is the budget of calls for looking: some 150 in the first quarter of an hour, then 360 an hour.
         trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
+        pause_seconds: Pause after the first sign of trouble; it grows.
         sendings: How often one batch may be lost on its way before the run stops.
         job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
     """
@@ -103,6 +107,7 @@ class Patience:
     look_longest_seconds: float = 10.0
     look_share: float = 0.02
     trouble_seconds: float = 600.0
+    pause_seconds: float = 1.0
     sendings: int = 5
     job_seconds: float = 23 * 3600.0
 
@@ -284,11 +289,12 @@ class Engine:
         if error is None:
             self._trouble_since = None
             return
-        begun = any(job.id for job in self.view.jobs.values())
-        if begun and isinstance(error, (TransportError, Unavailable)) and not getattr(error, "lasting", False):
+        begun = self.stopped_by is None and any(job.id for job in self.view.jobs.values())
+        if begun and isinstance(error, (TransportError, Unavailable, ProtocolError)) and not getattr(error, "lasting", False):
             self._trouble_since = self._trouble_since or now
             if now - self._trouble_since < self.patience.trouble_seconds:
-                self._not_before = now + min(1.0 + (now - self._trouble_since) / 4, 30.0)
+                asked = min(getattr(error, "retry_after_seconds", None) or 0.0, _LONGEST_ASKED_SECONDS)
+                self._not_before = now + max(min(self.patience.pause_seconds + (now - self._trouble_since) / 4, 30.0), asked)
                 return
         self._hopeless = self.stopped_by is not None or not isinstance(error, JobAborted)
         self.stopped_by = self.stopped_by or error
@@ -302,10 +308,12 @@ class Engine:
                 self._count_losses(event)
 
     def _count_losses(self, event: Event) -> None:
-        """A batch that never arrives, however often it is sent, is no passing trouble."""
-        absent = event.absent if isinstance(event, JobSettled) else (event.batch,) if isinstance(event, BatchAbsent) else ()
+        """A batch that never arrives, however often it is sent, is no passing trouble; the first time it is sent again at once."""
+        absent = event.absent if isinstance(event, JobSettled) else ()
         self._losses.update(absent)
         for batch in absent:
+            if self._losses[batch] > 1:
+                self._not_before = max(self._not_before, time.monotonic() + self.patience.pause_seconds * 4 ** (self._losses[batch] - 2))
             if self._losses[batch] >= self.patience.sendings:
                 self.stopped_by = self.stopped_by or NotSent(
                     f"Batch {batch} was sent {self._losses[batch]} times and never arrived; does something on the way cut uploads of "
@@ -316,6 +324,7 @@ class Engine:
         """Write the batches that are done, in order, as far as there is no gap."""
         while (state := self.view.batches.get(self._next_output)) and state.fetched and state.outcome:
             batch = self.batches[state.number]
+            self.feed.check()
             results = self.results_path(state.number)
             self.outputs.add(
                 Ended(
@@ -368,9 +377,12 @@ class Engine:
         body = Body.of(self.feed.content(self.batches[number]))
         try:
             info = self.run(ask(bulk1.add_batch(self._job_id(job), ContentType.CSV, body)))
-        except (OutcomeUnknown, ProtocolError):
-            return [BatchDoubted(number)], None
-        except InvalidRequest as error:
+        except (OutcomeUnknown, ProtocolError) as error:
+            return [BatchDoubted(number)], error if getattr(error, "retry_after_seconds", None) else None
+        except RefusedError as error:
+            if error.code is None:
+                # Not the org's own words: what stands between may as well have refused its answer.
+                return [BatchDoubted(number)], None
             if error.code == "InvalidJobState" or "not Open" in str(error.message):
                 return self._job_taken_away(number, job)
             if error.code in _CONTENT_IS_WRONG:
@@ -439,6 +451,8 @@ class Engine:
             if answer.media_type != "text/csv":
                 raise ProtocolError(f"The results of a CSV batch came as {answer.media_type or 'an untyped body'}", answer.facts())
             content = answer.body
+        if state.outcome and state.outcome.state == BatchState.COMPLETED and content.count(b"\n") <= state.records:
+            raise NoAnswer(f"The results of batch {state.attempt.id} end before their end", Facts(batch_id=state.attempt.id))
         write_whole(self.results_path(number), content)
         self.trace("fetch")
         return [ResultsFetched(number)]
@@ -481,7 +495,7 @@ def _after_failure(action: Action, error: Exception) -> list[Event]:
 
 
 def _end_of(number: int, info: BatchInfo) -> Event:
-    if info.state is BatchState.NOT_PROCESSED:
+    if info.state is BatchState.NOT_PROCESSED and not info.number_records_processed:
         return BatchNeverRun(number)
     has_results = info.state is BatchState.COMPLETED or bool(info.number_records_processed)
     return BatchEnded(number, info.state, info.state_message, has_results)

@@ -102,6 +102,9 @@ class Journal:
         except sqlite3.DatabaseError as error:
             self._database.close()
             raise JournalMismatch(f"{folder / NAME} is no journal of bulkforce: {error}") from error
+        except JournalMismatch:
+            self._database.close()
+            raise
 
     def _open(self) -> None:
         # Held as long as the process lives, however it dies.

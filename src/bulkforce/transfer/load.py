@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,12 +20,14 @@ from bulkforce.errors import (
     JournalMismatch,
     LimitReached,
     NotAuthenticated,
+    NotFound,
     NotSent,
     ProtocolError,
     RefusedError,
     SourceChanged,
     TransferError,
     TransportError,
+    Unsettled,
     UsageError,
 )
 from bulkforce.protocol import bulk1, limits, rest
@@ -140,9 +144,30 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
         here = sitting.run(_instance_url())
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
+        _check_jobs(sitting, journal)
         return _carry_out(sitting, journal, workers, on_progress, begun)
     finally:
         journal.close()
+
+
+def _check_jobs(sitting: Sitting, journal: Journal) -> None:
+    """See that the org still knows every job with batches that are open, before anything is touched.
+
+    Raises:
+        Unsettled: It does not.
+    """
+    view = journal.view()
+    wanted = {job for jobs in (view.waiting, view.doubtful) for job in jobs}
+    wanted |= {attempt.job for number in view.fetchable if (attempt := view.batches[number].attempt)}
+    for job_id in (view.jobs[job].id for job in sorted(wanted)):
+        try:
+            sitting.run(ask(bulk1.get_job_info(str(job_id))))
+        except NotFound as error:
+            raise Unsettled(
+                f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
+                "themselves; nothing was touched",
+                error.facts,
+            ) from error
 
 
 def _instance_url() -> Flow[str]:
@@ -300,14 +325,19 @@ def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: On
         finished = engine.carry_out()
         report = _report(engine, facts, sitting, begun, finished=finished)
         if not finished:
-            write_whole(journal.folder / REPORT, report.to_json().encode())
+            with suppress(OSError):  # a full disk may be the very reason
+                write_whole(journal.folder / REPORT, report.to_json().encode())
             raise _stopped(engine, report)
         if on_progress:
             on_progress(_progress(engine.view, outputs, facts, begun))
-        outputs.publish()
-        sitting.trace("publish")
-        write_whole(journal.folder / REPORT, report.to_json().encode())
-        journal.finish()
+        try:
+            outputs.publish()
+            sitting.trace("publish")
+            write_whole(journal.folder / REPORT, report.to_json().encode())
+            journal.finish()
+        except (OSError, sqlite3.Error) as error:
+            engine.stopped_by = error
+            raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False)) from error
         sitting.trace("journal")
         _clear_results(journal.folder, facts)
     finally:

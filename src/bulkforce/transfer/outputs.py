@@ -10,6 +10,7 @@ import io
 import os
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -166,7 +167,9 @@ class Outputs:
     def discard(self) -> None:
         """Leave no half-written file behind."""
         for name, file in self._files.items():
-            file.close()
+            # What could not be written to a full disk cannot be at closing either.
+            with suppress(OSError):
+                file.close()
             _part(self._folder / name).unlink(missing_ok=True)
 
 

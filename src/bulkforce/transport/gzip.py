@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 try:
     from isal import isal_zlib as zlib
@@ -13,17 +13,29 @@ except ImportError:
 _BLOCK_BYTES = 262_144
 
 
+class Packer(Protocol):
+    """Compresses piece by piece."""
+
+    def compress(self, data: bytes | memoryview, /) -> bytes: ...
+    def flush(self) -> bytes: ...
+
+
 class CutShort(EOFError):
     """The compressed stream ends before its end."""
 
 
 def compress(file: BinaryIO) -> bytes:
     """Compress a whole batch; level 1, since links are slower than it and faster than more."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+    packing = packer(1)
     pieces = []
     while block := file.read(_BLOCK_BYTES):
-        pieces.append(packer.compress(block))
-    return b"".join([*pieces, packer.flush()])
+        pieces.append(packing.compress(block))
+    return b"".join([*pieces, packing.flush()])
+
+
+def packer(level: int) -> Packer:
+    """Begin to compress; equal content makes equal bytes, since neither name nor time is written."""
+    return cast(Packer, zlib.compressobj(level, zlib.DEFLATED, 31))
 
 
 def decompress(blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,0 +1,327 @@
+"""`extract`: every record that a query finds into a file, proven complete. Options in, report out; also its resumption.
+
+An extract that ends well has proof: the records on disk, counted, are as many as the org told for each batch. One that cannot prove it fails.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from bulkforce.errors import (
+    BatchFailed,
+    Error,
+    Interrupted,
+    JournalMismatch,
+    NotAuthenticated,
+    NotFound,
+    NotSent,
+    ProtocolError,
+    RefusedError,
+    TransferError,
+    TransportError,
+    UsageError,
+)
+from bulkforce.protocol import bulk1, limits, rest
+from bulkforce.protocol.bulk1 import PKChunking
+from bulkforce.protocol.flow import Flow, ask, authenticate
+from bulkforce.transfer import chunkable, since, soql
+from bulkforce.transfer.columns import Column
+from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
+from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
+from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
+from bulkforce.transfer.extract_state import BatchStage, Job, State
+from bulkforce.transfer.load import REPORT, RUNS, WORKERS, Sitting
+from bulkforce.transfer.outputs import write_whole
+from bulkforce.transfer.report import RunState
+from bulkforce.transfer.sinks import Sink, sink_for
+from bulkforce.transfer.sinks.target import STANDARD_OUTPUT
+from bulkforce.vocabulary import ContentType, Operation
+
+Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
+OnProgress: TypeAlias = Callable[[ExtractProgress], None]
+
+AUTO_RECORDS: Final = 500_000
+"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
+ALL_FIELDS: Final = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractOptions:
+    """What a user asks of an extract; see `bulkforce.client.Client.extract`."""
+
+    soql: str | None = None
+    object: str | None = None
+    to: str | Path
+    format: str | None = None
+    all_rows: bool = False
+    pk_chunking: Chunking = "auto"
+    workers: int = WORKERS
+    run_dir: str | Path | None = None
+    since_file: str | Path | None = None
+    on_progress: OnProgress | None = None
+
+
+def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
+    """Bring what a query finds into a file; see `bulkforce.client.Client.extract`."""
+    begun = time.monotonic()
+    if options.workers < 1:
+        raise UsageError(f"An extract needs at least one worker, not {options.workers}")
+    sink = sink_for(options.to, options.format)
+    query = soql.read(_text(sitting, options))
+    if options.since_file is not None:
+        query = since.narrow(query, Path(options.since_file), all_rows=options.all_rows)
+    chunking = _chunking(sitting, options.pk_chunking, query)
+    operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
+    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    run, folder = _new_folder(options, query, operation)
+    to = STANDARD_OUTPUT if str(options.to) == STANDARD_OUTPUT else str(Path(options.to).absolute())
+    journal = ExtractJournal(folder)
+    try:
+        facts = Facts(
+            run=run,
+            begun=time.time(),
+            instance_url=sitting.run(_instance_url()),
+            soql=query.text,
+            object=query.object,
+            operation=operation,
+            to=to,
+            format=options.format,
+            may_chunk=options.pk_chunking == "auto" and chunkable.is_chunkable(query),
+            since_file=None if options.since_file is None else str(Path(options.since_file).absolute()),
+        )
+        journal.begin(facts, Job(1, query.text, chunking.header() if chunking else None, None))
+        sitting.trace("journal")
+        return _carry_out(sitting, journal, sink, options.workers, options.on_progress, begun)
+    except Interrupted:
+        raise
+    except Exception:
+        if not any(part.done for parts in journal.state().parts.values() for part in parts):
+            # Nothing has come, so there is nothing to go on with, and no litter is left.
+            journal.close()
+            _clear(folder)
+        raise
+    finally:
+        journal.close()
+
+
+def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> ExtractReport:
+    """Go on with an extract; see `bulkforce.client.Client.resume`."""
+    begun = time.monotonic()
+    folder = folder_of(run)
+    if folder is None:
+        raise UsageError(f"There is no extract {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+    journal = ExtractJournal(folder)
+    try:
+        facts = journal.facts()
+        if facts is None:
+            raise JournalMismatch(f"The run in {folder} died before anything was asked: begin it anew")
+        if journal.finished:
+            _clear_parts(folder)
+            return ExtractReport.from_json((folder / REPORT).read_text("utf-8"))
+        here = sitting.run(_instance_url())
+        if facts.instance_url != here:
+            raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
+        return _carry_out(sitting, journal, sink_for(facts.to, facts.format), workers, on_progress, begun)
+    finally:
+        journal.close()
+
+
+def folder_of(run: str | Path) -> Path | None:
+    """Find an extract by its folder or its id; ``None`` if there is none."""
+    return next((folder for folder in (Path(run), RUNS / run) if (folder / NAME).exists()), None)
+
+
+def _instance_url() -> Flow[str]:
+    return (yield from authenticate()).instance_url
+
+
+def _text(sitting: Sitting, options: ExtractOptions) -> str:
+    """Take the query, or write the one that selects every field of the object."""
+    if (options.soql is None) == (options.object is None):
+        raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
+    if options.soql is not None:
+        return options.soql
+    described = sitting.run(ask(rest.describe(str(options.object))))
+    return f"SELECT {', '.join(selectable(described))} FROM {described.name}"  # noqa: S608  (no SQL runs here)
+
+
+def selectable(described: rest.SObjectDescription) -> list[str]:
+    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary content."""
+    compounds = {field.compound_field_name for field in described.fields} - {None}
+    return [
+        field.name
+        for field in described.fields
+        if field.type not in {"address", "location", "base64", "complexvalue", "json"}
+        and not (field.name in compounds and _is_a_whole(field))
+    ]
+
+
+def _is_a_whole(field: rest.FieldDescription) -> bool:
+    # Name is called the compound of FirstName and LastName, and yet it is a string that a bulk query returns.
+    return field.type not in {"string", "textarea"}
+
+
+def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
+    """Decide whether the org is to split the query by record ids."""
+    if wanted != "auto":
+        chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
+        if chunking and not chunkable.is_whole(query):
+            raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
+        return chunking
+    if not chunkable.is_chunkable(query):
+        return None
+    try:
+        count: int = sitting.run(ask(rest.count_records(query.object)))
+    except (NotSent, NotAuthenticated):
+        raise
+    except (RefusedError, TransportError, ProtocolError) as error:
+        sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
+        return None
+    return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None
+
+
+def _new_folder(options: ExtractOptions, query: soql.Query, operation: Operation) -> tuple[str, Path]:
+    run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{operation}-{query.object}-{secrets.token_hex(2)}"
+    folder = Path(options.run_dir) if options.run_dir is not None else RUNS / run
+    if _holds_a_run(folder):
+        raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
+    try:
+        (folder / PARTS).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
+    return (run if options.run_dir is None else folder.name), folder
+
+
+def _holds_a_run(folder: Path) -> bool:
+    """Whether there is something to resume; a run that died before it asked anything is begun anew in its place."""
+    if not (folder / NAME).exists():
+        return False
+    journal = ExtractJournal(folder)
+    try:
+        return journal.facts() is not None
+    finally:
+        journal.close()
+
+
+def _carry_out(
+    sitting: Sitting, journal: ExtractJournal, sink: Sink, workers: int, on_progress: OnProgress | None, begun: float
+) -> ExtractReport:
+    facts = journal.facts()
+    assert facts is not None
+    query = soql.read(facts.soql)
+    asked = Asked(facts.operation, facts.object, facts.may_chunk, columns_of(sitting, query), query.columns, workers)
+    told = _every_so_often(on_progress)
+    engine = ExtractEngine(sitting, journal, asked, sink, lambda state: told(progress_of(state, begun)))
+    try:
+        finished = engine.carry_out()
+        report = _report(engine, facts, sitting, begun, finished=finished)
+        write_whole(journal.folder / REPORT, report.to_json().encode())
+        if not finished:
+            raise _stopped(engine, report)
+        if on_progress:
+            on_progress(progress_of(engine.state, begun))
+        if facts.since_file is not None:
+            since.remember(Path(facts.since_file), query, engine)
+        journal.finish()
+        sitting.trace("journal")
+        _clear_parts(journal.folder)
+    finally:
+        sink.discard()
+    return report
+
+
+def columns_of(sitting: Sitting, query: soql.Query) -> Callable[[Sequence[str]], Sequence[Column]]:
+    """Tell columns by their names."""
+    del sitting, query
+    return lambda names: [Column(name) for name in names]
+
+
+def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
+    cause = engine.stopped_by
+    begun = any(job.id for job in engine.state.jobs.values())
+    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError))
+    if isinstance(cause, Error) and (final or (not begun and isinstance(cause, (RefusedError, TransportError)))):
+        return cause
+    error = Interrupted(
+        f"The extract stopped with {report.rows:,} rows on disk, and nothing of it in {report.to}: {cause}. Go on with: bulkforce resume {report.run_dir}"
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> ExtractReport:
+    state = engine.state
+    done = [part for batch in state.counting for part in state.parts.get(batch.number, []) if part.done]
+    return ExtractReport(
+        run=facts.run,
+        run_dir=engine.journal.folder,
+        state=RunState.FINISHED if finished else RunState.INTERRUPTED,
+        object=facts.object,
+        soql=facts.soql,
+        to=facts.to,
+        rows=sum(part.rows for part in done),
+        parts=len(done),
+        batches=len(state.counting),
+        bytes=sum(part.size for part in done),
+        jobs=tuple(job.id for job in state.jobs.values() if job.id),
+        api_calls=sitting.calls(),
+        seconds=time.monotonic() - begun,
+        stopped_by=None if finished else str(engine.stopped_by),
+    )
+
+
+def progress_of(state: State, begun: float) -> ExtractProgress:
+    """Say where an extract stands."""
+    counting = state.counting
+    done = [part for batch in counting for part in state.parts.get(batch.number, []) if part.done]
+    rows = sum(part.rows for part in done)
+    known = bool(counting) and all(batch.records is not None for batch in counting)
+    total = sum(batch.records or 0 for batch in counting) if known else None
+    seconds = time.monotonic() - begun
+    counts = {str(stage): sum(batch.stage is stage for batch in counting) for stage in BatchStage if stage is not BatchStage.REPLACED}
+    return ExtractProgress(
+        rows=rows,
+        bytes=sum(part.size for part in done),
+        total=total,
+        batches=counts,
+        seconds=seconds,
+        seconds_left=seconds * (total - rows) / rows if total is not None and rows else None,
+    )
+
+
+def _every_so_often(on_progress: OnProgress | None, seconds: float = 0.1) -> Callable[[ExtractProgress], None]:
+    """Tell progress at most ten times a second: telling must not cost what it tells of."""
+    last = 0.0
+
+    def tell(progress: ExtractProgress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if on_progress is not None and now - last >= seconds:
+            last = now
+            on_progress(progress)
+
+    return tell
+
+
+def _clear_parts(folder: Path) -> None:
+    """Remove what was only needed to resume; everything in it stands in the output."""
+    if (folder / PARTS).exists():
+        for path in (folder / PARTS).iterdir():
+            path.unlink()
+        (folder / PARTS).rmdir()
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run that brought nothing; what else is in the folder stays."""
+    for name in (NAME, NAME + "-wal", NAME + "-shm", REPORT):
+        (folder / name).unlink(missing_ok=True)
+    _clear_parts(folder)
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,166 @@
+"""The memory of an extract: SQLite in the run's folder. Jobs, batches and parts as they stand; never a token, never a record.
+
+What is written here is on disk when the call returns. Written by one thread only, the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State
+
+NAME: Final = "extract.sqlite"
+VERSION: Final = 1
+
+_SCHEMA: Final = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY, soql TEXT NOT NULL, chunking TEXT, replaces INTEGER REFERENCES batch, tries INTEGER NOT NULL,
+    stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL, batches INTEGER NOT NULL, closed INTEGER NOT NULL);
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES job, id TEXT NOT NULL UNIQUE, place INTEGER NOT NULL,
+    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL);
+-- Every row once: one batch counts at a place.
+CREATE UNIQUE INDEX one_that_counts ON batch (place) WHERE stage != 'replaced';
+CREATE TABLE part (
+    batch INTEGER NOT NULL REFERENCES batch, place INTEGER NOT NULL, result_id TEXT NOT NULL, done INTEGER NOT NULL,
+    rows INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (batch, place)) WITHOUT ROWID;
+"""
+_TABLES: Final[dict[type, str]] = {Job: "job", Batch: "batch", Part: "part"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an extract was begun with."""
+
+    run: str
+    begun: float
+    instance_url: str
+    soql: str
+    object: str
+    operation: str
+    to: str
+    format: str | None
+    may_chunk: bool
+    since_file: str | None
+
+
+class ExtractJournal:
+    """One run's journal, held by this process alone.
+
+    Raises:
+        JournalBusy: Another process holds it.
+        JournalMismatch: It is of another version of bulkforce, or no journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        # The engine may run in a thread of its own; it is one at a time.
+        self._database = sqlite3.connect(folder / NAME, isolation_level=None, timeout=0.5, check_same_thread=False)
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            if "locked" in str(error):
+                raise JournalBusy(f"Another process works on the run in {folder}; nothing was touched") from error
+            raise
+        except sqlite3.DatabaseError as error:
+            self._database.close()
+            raise JournalMismatch(f"{folder / NAME} is no journal of bulkforce: {error}") from error
+
+    def _open(self) -> None:
+        # As in the journal of a load: held as long as the process lives, and a power cut costs nothing that was journalled.
+        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            self._database.execute(f"PRAGMA {setting}")
+        with self.transaction():
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                for statement in _SCHEMA.split(";")[:-1]:
+                    self._database.execute(statement)
+                self._database.execute(f"PRAGMA user_version = {VERSION}")
+            elif version != VERSION:
+                raise JournalMismatch(f"The journal in {self.folder} is of version {version}; this bulkforce knows {VERSION}")
+
+    def close(self) -> None:
+        """Let go of the run."""
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written inside is written together, and is on disk when this ends."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def begin(self, facts: Facts, job: Job) -> None:
+        """Write down what is asked: from here on the run can be resumed."""
+        with self.transaction():
+            self._set("facts", json.dumps(asdict(facts)))
+            self.write(job)
+
+    def facts(self) -> Facts | None:
+        """Read back what the run was begun with; ``None`` if it died before that was written down."""
+        found = self._get("facts")
+        return None if found is None else Facts(**json.loads(found))
+
+    def finish(self) -> None:
+        """Write down that the output is in place and nothing is left to do."""
+        with self.transaction():
+            self._set("finished", "yes")
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._get("finished") is not None
+
+    def state(self) -> State:
+        """Read back where the run stands."""
+        jobs = [Job(**row | {"stage": JobStage(row["stage"]), "closed": bool(row["closed"])}) for row in self._rows("job ORDER BY number")]
+        batches = [Batch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number")]
+        state = State({job.number: job for job in jobs}, {batch.number: batch for batch in batches})
+        for row in self._rows("part ORDER BY batch, place"):
+            state.parts.setdefault(row["batch"], []).append(Part(**row | {"done": bool(row["done"])}))
+        for number, found in state.batches.items():
+            if found.stage in {BatchStage.FETCHING, BatchStage.DONE}:
+                state.parts.setdefault(number, [])
+        return state
+
+    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
+        rows = self._database.execute(f"SELECT * FROM {table}")  # noqa: S608  (our own names)
+        names = [column[0] for column in rows.description]
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def write(self, thing: Job | Batch | Part) -> None:
+        """Write down how something stands now; inside a transaction.
+
+        Raises:
+            JournalMismatch: It would mean that rows come out twice.
+        """
+        values = asdict(thing)
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        keys = "batch, place" if isinstance(thing, Part) else "number"
+        changes = ", ".join(f"{name} = excluded.{name}" for name in values)
+        statement = f"INSERT INTO {_TABLES[type(thing)]} ({names}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {changes}"  # noqa: S608  (our own names)
+        try:
+            self._database.execute(statement, values)
+        except sqlite3.IntegrityError as error:
+            raise JournalMismatch(f"The journal refuses {thing}: {error}") from error
+
+    def _set(self, name: str, value: str) -> None:
+        self._database.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
+
+    def _get(self, name: str) -> str | None:
+        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])

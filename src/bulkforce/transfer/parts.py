@@ -1,0 +1,145 @@
+"""One result file brought to disk as a part: streamed in blocks, its records counted (records, not lines), its bytes digested.
+
+The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that quote closes a value or is
+doubled, and this shows: another quote, a comma or a line end stands behind it. A file with such a place in it is counted a second time, from
+disk and record by record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bulkforce.conversations import NO_RECORDS
+from bulkforce.errors import FormatError
+from bulkforce.formats import csv
+from bulkforce.protocol.exchange import Stream
+
+_HEADER_BYTES: Final = 1_000_000
+_DOUBTFUL: Final = re.compile(rb'\n"[",\n\r]')
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What is in a part: its records, bytes and their SHA-256."""
+
+    rows: int
+    size: int
+    sha256: str
+
+
+def fetch(stream: Stream, path: Path) -> Fetched:
+    """Bring a result file to disk under a temporary name, and move it in place when it is whole.
+
+    Raises:
+        NoAnswer: It broke off before its end.
+        FormatError: It is not CSV, or its last record is cut.
+    """
+    part = path.with_name(path.name + ".part")
+    digest, size, borders = hashlib.sha256(), 0, _Borders()
+    try:
+        with part.open("wb", buffering=0) as file:
+            for block in stream:
+                file.write(block)
+                digest.update(block)
+                borders.feed(block)
+                size += len(block)
+            os.fsync(file.fileno())
+    finally:
+        stream.close()
+    rows = _rows(part, borders)
+    part.replace(path)
+    return Fetched(rows, size, digest.hexdigest())
+
+
+def names_of(path: Path) -> tuple[str, ...]:
+    """Read the header of a part; no names if the query found nothing."""
+    head = _head(path)
+    return () if head is None else head.names
+
+
+def is_whole(path: Path, fetched: Fetched) -> bool:
+    """Whether a part on disk is still what was fetched."""
+    try:
+        with path.open("rb") as file:
+            return path.stat().st_size == fetched.size and hashlib.file_digest(file, "sha256").hexdigest() == fetched.sha256
+    except FileNotFoundError:
+        return False
+
+
+class _Borders:
+    """Counts borders between records, as the blocks come.
+
+    Attributes:
+        count: How many there were.
+        last: Offset of the last record.
+        certain: Whether every one of them is one for certain.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.last = 0
+        self.certain = True
+        self._carry = b""
+        self._base = 0
+
+    def feed(self, block: bytes) -> None:
+        if not self.certain:
+            return
+        content = self._carry + block
+        # The last line end waits for what stands behind it.
+        end = content.rfind(b"\n") + 1
+        self.count += content.count(b'\n"', 0, end)
+        self.certain = not _DOUBTFUL.search(content, 0, end) and len(content) - end < csv.LONGEST_RECORD_BYTES
+        last = content.rfind(b'\n"', 0, end)
+        if last >= 0:
+            self.last = self._base + last + 1
+        kept = max(end - 1, 0)
+        self._carry, self._base = content[kept:], self._base + kept
+
+    def finish(self) -> None:
+        end = len(self._carry)
+        self.certain = self.certain and not _DOUBTFUL.search(self._carry)
+        if self._carry.startswith(b'\n"', 0, end):
+            self.count, self.last = self.count + 1, self._base + 1
+
+
+def _rows(path: Path, borders: _Borders) -> int:
+    head = _head(path)
+    if head is None:
+        return 0
+    borders.finish()
+    columns = len(head.names)
+    with path.open("rb") as file:
+        if not (borders.certain and head.raw[:1] == b'"'):
+            file.seek(head.end)
+            return _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns)
+        if borders.count:
+            # Whatever was cut off was cut off here.
+            file.seek(borders.last)
+            _count(iter([file.read()]), columns)
+    return borders.count
+
+
+def _count(blocks: Iterator[bytes], columns: int) -> int:
+    count = 0
+    for unit in csv.units(blocks, columns):
+        if unit.clean:
+            count += unit.records
+            continue
+        for record in csv.records(unit, columns):
+            count += 1
+            if record.problem and len(csv.split(record.raw)) != columns:
+                raise FormatError(f"A record of the result file does not fit its header: {record.problem}", row=count)
+    return count
+
+
+def _head(path: Path) -> csv.Header | None:
+    with path.open("rb") as file:
+        content = file.read(_HEADER_BYTES)
+    return None if content.strip() == NO_RECORDS else csv.header(content)

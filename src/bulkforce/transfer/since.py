@@ -1,0 +1,92 @@
+"""Only what is new: a small file keeps the highest SystemModstamp seen, and the next extract asks for records changed since.
+
+Next time begins a little earlier than the last one ended: records are written in transactions that may show late what they were stamped with early.
+So some records come twice; they have the same id. No stamp later than the beginning of the extract is kept: while it reads one chunk, records of
+another that was read already may change.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from bulkforce.errors import TransferError, UsageError
+from bulkforce.transfer import soql
+from bulkforce.transfer.extract_engine import ExtractEngine
+from bulkforce.transfer.outputs import write_whole
+
+OVERLAP: Final = timedelta(minutes=10)
+_STAMP: Final = "SystemModstamp"
+_DELETED: Final = "IsDeleted"
+
+
+def narrow(query: soql.Query, path: Path, *, all_rows: bool) -> soql.Query:
+    """Write the query so that it asks only for what changed since the last time; the first time it stays as it is.
+
+    Raises:
+        UsageError: The query does not select what is needed, or the file is of another object or cannot be read.
+    """
+    needed = [_STAMP, _DELETED] if all_rows else [_STAMP]
+    selected = {name.lower() for name in query.columns}
+    missing = [name for name in needed if name.lower() not in selected]
+    if missing:
+        why = {_STAMP: "it tells what is new", _DELETED: "it marks the deleted rows that all_rows brings"}
+        raise UsageError(f"For an extract of what is new, select {missing[0]}, too: {why[missing[0]]}")
+    if not path.exists():
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {path.parent} to keep {path.name} in")
+        return query
+    try:
+        kept = tomllib.loads(path.read_text("utf-8"))
+        named, stamp = str(kept["object"]), kept["since"]
+        if not isinstance(stamp, datetime) or stamp.tzinfo is None:
+            raise UsageError(f"In {path}, 'since' is no date and time with a zone; it looks like 2026-02-12T15:43:48Z")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, OSError) as error:
+        raise UsageError(f"{path} does not tell since when: {error}; remove it to begin with all records") from error
+    if named.lower() != query.object.lower():
+        raise UsageError(f"{path} is about {named}, and the query about {query.object}; name another file")
+    return soql.read(query.with_condition(f"{_STAMP} >= {_text(stamp - OVERLAP)}"))
+
+
+def remember(path: Path, query: soql.Query, engine: ExtractEngine) -> None:
+    """Keep the highest stamp among the records that were extracted; with none, what was kept stays."""
+    highest = max((stamp for part in _parts(engine) for stamp in _stamps(part)), default=None)
+    begun = min((job.created for job in engine.state.jobs.values() if job.created), default=None)
+    if highest is None or begun is None:
+        return
+    stamp = min(_read(highest), datetime.fromtimestamp(begun, UTC))
+    write_whole(path, f'# Kept by bulkforce extract --since-file.\nobject = "{query.object}"\nsince = {_text(stamp)}\n'.encode())
+
+
+def _parts(engine: ExtractEngine) -> Iterator[Path]:
+    for batch in engine.state.counting:
+        for part in engine.state.parts.get(batch.number, []):
+            if part.rows:
+                yield engine.folder / part.file
+
+
+def _stamps(path: Path) -> Iterator[str]:
+    # Fields may be longer than the standard library's limit.
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(line.replace("\0", " ") for line in file)
+        column = [name.lower() for name in next(rows)].index(_STAMP.lower())
+        for row in rows:
+            yield row[column]
+
+
+def _read(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError as error:
+        raise TransferError(
+            f"The org's {_STAMP} {text!r} is no date and time; the rows are extracted, but since when is not kept"
+        ) from error
+
+
+def _text(stamp: datetime) -> str:
+    return f"{stamp.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{stamp.microsecond // 1000:03}Z"

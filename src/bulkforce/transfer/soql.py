@@ -1,0 +1,103 @@
+"""As much of SOQL as an extract must know: the object, the columns, the clauses. The org alone judges the rest."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from bulkforce.errors import UsageError
+
+_TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_NEST: Final = re.compile(r"\([^()]*\)")
+_CLAUSE: Final = re.compile(
+    r"\b(SELECT|FROM|USING\s+SCOPE|WHERE|WITH|GROUP\s+BY|HAVING|ORDER\s+BY|LIMIT|OFFSET|FOR\s+(?:VIEW|REFERENCE|UPDATE)|ALL\s+ROWS)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query, seen from outside.
+
+    Attributes:
+        text: The query, without blanks around it.
+        object: The object behind FROM.
+        columns: What is selected, as it is written.
+        clauses: Name of each clause, in upper case -> where its content begins and ends.
+    """
+
+    text: str
+    object: str
+    columns: tuple[str, ...]
+    clauses: dict[str, tuple[int, int]]
+
+    def with_condition(self, condition: str) -> str:
+        """Write the query with one more condition."""
+        if "WHERE" in self.clauses:
+            begin, end = self.clauses["WHERE"]
+            return f"{self.text[:begin]} {condition} AND ({self.text[begin:end].strip()}) {self.text[end:]}".rstrip()
+        end = self.clauses["FROM"][1]
+        if "USING SCOPE" in self.clauses:
+            end = self.clauses["USING SCOPE"][1]
+        return f"{self.text[:end].rstrip()} WHERE {condition} {self.text[end:]}".rstrip()
+
+
+def read(text: str) -> Query:
+    """Read a query.
+
+    Raises:
+        UsageError: It has no SELECT or no FROM.
+    """
+    text = text.strip()
+    masked = _masked(text)
+    found = list(_CLAUSE.finditer(masked))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    clauses = {" ".join(match[1].upper().split()): (match.end(), end) for match, end in zip(found, ends, strict=True)}
+    if not text or not found or found[0].start() or list(clauses)[:2] != ["SELECT", "FROM"]:
+        raise UsageError(f"A query begins with SELECT and has a FROM, such as: SELECT Id, Name FROM Account; this one is {_short(text)}")  # noqa: S608  (no SQL runs here)
+    begin, end = clauses["FROM"]
+    words = masked[begin:end].replace(",", " ").split()
+    if not words:
+        raise UsageError(f"The query names no object behind FROM: {_short(text)}")
+    return Query(text, words[0], _columns(text, masked, *clauses["SELECT"]), clauses)
+
+
+_ERROR_AT: Final = re.compile(r"ERROR at Row:(\d+):Column:(\d+)\s*(.*)", re.DOTALL)
+_PROCESSING: Final = re.compile(r"^\w+ : Failed to process query:\s*")
+
+
+def explain(text: str, state_message: str) -> str:
+    """Show what the org finds wrong with a query as a terminal should: the reason, then the line, and a caret below the place."""
+    reason = _PROCESSING.sub("", state_message)
+    place = _ERROR_AT.search(reason)
+    if place is None:
+        return reason
+    row, column, what = int(place[1]), int(place[2]), " ".join(place[3].split())
+    code = re.match(r"\w+", reason)
+    lines = text.splitlines()
+    if not 1 <= row <= len(lines):
+        return reason
+    caret = "".join(mark if mark == "\t" else " " for mark in lines[row - 1][: column - 1]) + "^"
+    return f"{code[0] + ': ' if code else ''}{what} (line {row}, column {column})\n  {lines[row - 1]}\n  {caret}"
+
+
+def _columns(text: str, masked: str, begin: int, end: int) -> tuple[str, ...]:
+    columns, start = [], begin
+    for place in range(begin, end + 1):
+        if place == end or masked[place] == ",":
+            columns.append(text[start:place].strip())
+            start = place + 1
+    return tuple(columns)
+
+
+def _masked(text: str) -> str:
+    """Blank out what stands in quotes or parentheses; all else keeps its place."""
+    masked = _TEXT.sub(lambda match: "x" * len(match[0]), text)
+    while (once := _NEST.sub(lambda match: "x" * len(match[0]), masked)) != masked:
+        masked = once
+    return masked
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 100 else text[:100] + "...") if text else "empty"

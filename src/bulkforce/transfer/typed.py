@@ -1,0 +1,123 @@
+"""Parts read as Arrow record batches: by the block, column by column, each column of the type it should have. No Python object is made per record.
+
+pyarrow's reader was held to what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes come through as they are, and so does
+"NA" or "null"; only the empty value is null. What stands behind a closing quote it would take, and a quote never closed: such parts do not pass
+the count of their records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bulkforce.errors import FormatError, ProtocolError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES: Final = 1_048_576
+_LARGEST_BLOCK_BYTES: Final = 64 * BLOCK_BYTES
+_COLUMN: Final = re.compile(r"CSV column #(\d+)")
+# pyarrow has no name for it: a record reaches over more than two blocks.
+_TOO_LONG: Final = "straddl"
+
+
+class Misfit(Exception):
+    """A value is not of its column's type.
+
+    Attributes:
+        column: The column's place.
+    """
+
+    def __init__(self, column: int) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+class PartReader:
+    """Reads parts.
+
+    Args:
+        schema: Names and types of the columns.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        self.schema = schema
+        self._block_bytes = BLOCK_BYTES
+        # The reader of CSV knows no time of day with a Z behind it.
+        self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
+        self._parse = csv.ParseOptions(newlines_in_values=True)
+        self._convert = csv.ConvertOptions(
+            column_types={field.name: pa.string() if pa.types.is_time(field.type) else field.type for field in schema},
+            null_values=[""],
+            strings_can_be_null=True,
+            true_values=["true"],
+            false_values=["false"],
+        )
+
+    def read(self, part: Path) -> Iterator[pa.RecordBatch]:
+        """Read a part.
+
+        Raises:
+            Misfit: A value is not of its column's type.
+            ProtocolError: The columns are others.
+            FormatError: It is no CSV.
+        """
+        import pyarrow as pa
+
+        done = 0
+        while True:
+            try:
+                for batch in self._from(part, done):
+                    yield batch
+                    done += batch.num_rows
+            except pa.ArrowInvalid as error:
+                text = str(error)
+                if found := _COLUMN.search(text):
+                    raise Misfit(int(found[1])) from None
+                if _TOO_LONG not in text or self._block_bytes >= _LARGEST_BLOCK_BYTES:
+                    # Its own words would show values.
+                    raise FormatError(f"{part.name} is not the CSV of {len(self.schema)} columns that it should be") from None
+                self._block_bytes *= 4
+            else:
+                return
+
+    def _from(self, part: Path, row: int) -> Iterator[pa.RecordBatch]:
+        from pyarrow import csv
+
+        options = csv.ReadOptions(block_size=self._block_bytes)
+        with csv.open_csv(part, options, self._parse, self._convert) as reader:
+            if reader.schema.names != self.schema.names:
+                raise ProtocolError(f"The results do not all have the same columns: {self.schema.names}, then {reader.schema.names}")
+            for batch in reader:
+                left = batch.slice(min(row, batch.num_rows))
+                row -= batch.num_rows - left.num_rows
+                if left.num_rows:
+                    yield self._with_times(left)
+
+    def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._times:
+            return batch
+        import pyarrow as pa
+
+        arrays = batch.columns
+        for place in self._times:
+            try:
+                arrays[place] = _times_of(arrays[place])
+            except pa.ArrowInvalid:
+                raise Misfit(place) from None
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _times_of(texts: pa.Array) -> Any:  # noqa: ANN401
+    """Read times of day by way of the first day of all, since text is not cast to a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = pc.binary_join_element_wise("1970-01-01T", pc.utf8_rtrim(texts, "Z"), "")
+    return moments.cast(pa.timestamp("ms")).cast(pa.time32("ms"))
