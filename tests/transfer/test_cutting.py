@@ -138,7 +138,12 @@ def test_batches_are_within_the_limits_and_as_large_as_can_be(
 
 @given(sources(), st.lists(st.integers(0, 300)), st.integers(1, 5))
 def test_slicing_makes_no_difference(source: bytes, cuts: list[int], batch_records: int) -> None:
-    assert cut(source, batch_records, cuts=cuts) == cut(source, batch_records) == cut(source, batch_records, cuts=range(len(source)))
+    """But for line ends: where they are mixed they become LF, as far as the blocks make it necessary."""
+    seen = [
+        [parsed(done.feed[one.start : one.end]) if isinstance(one, Batch) else one for one in done.order]
+        for done in (cut(source, batch_records, cuts=places) for places in ([], cuts, range(len(source))))
+    ]
+    assert seen[0] == seen[1] == seen[2]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -196,7 +201,7 @@ def test_constants_that_make_records_too_large_reject_them() -> None:
 @pytest.mark.parametrize(
     ("content", "row", "byte", "said"),
     [
-        (b'1,2\n3,4"5\n', 2, 8, "quote stands inside"),
+        (b'1,2\n3,4"5"6\n', 2, 8, "quote stands inside"),
         (b'1,2\n\n3,"4\n', 2, 9, "never closed"),
         (b"1,2\n\n3,\xff\n", 2, 11, "not UTF-8"),
     ],

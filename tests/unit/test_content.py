@@ -50,7 +50,7 @@ ROWS = b"Id,Name\n1,A\n2,B\n"
 @pytest.mark.parametrize(
     "content",
     [ROWS, ROWS.decode(), bytearray(ROWS), memoryview(ROWS), io.BytesIO(ROWS), [{"Id": 1, "Name": "A"}, {"Id": 2, "Name": "B"}]],
-    ids=repr,
+    ids=["bytes", "text", "bytearray", "memoryview", "file", "records"],
 )
 def test_seal_takes_content_in_every_form(content: Any) -> None:
     batch = csv(content)
@@ -513,7 +513,9 @@ def test_zip_with_a_flipped_byte_is_read_or_refused_clearly() -> None:
                 seal(bytes(packed), ZIP, INSERT)
 
 
-@pytest.mark.parametrize("content", ["SELECT Id FROM Contact", b"SELECT Id FROM Contact", io.BytesIO(b"SELECT Id FROM Contact")], ids=repr)
+@pytest.mark.parametrize(
+    "content", ["SELECT Id FROM Contact", b"SELECT Id FROM Contact", io.BytesIO(b"SELECT Id FROM Contact")], ids=["text", "bytes", "file"]
+)
 @pytest.mark.parametrize("content_type", [CSV, JSON, XML])
 def test_query_is_taken_as_it_is(content: Any, content_type: ContentType) -> None:
     if isinstance(content, io.BytesIO):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from bulkforce.protocol.states import BATCH_MOVES, JOB_MOVES
+from pathlib import Path
+
+from bulkforce.protocol.states import BATCH_MOVES, JOB_MOVES, diagram
 from bulkforce.vocabulary import BatchState, JobState
 
 
@@ -25,3 +27,10 @@ def test_a_job_never_opens_again() -> None:
 
 def test_not_processed_is_read_in_both_spellings() -> None:
     assert BatchState("Not Processed") is BatchState("NotProcessed") is BatchState.NOT_PROCESSED
+
+
+def test_pictures_in_the_docs_are_drawn_from_the_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lifecycles.md").read_text(encoding="utf-8")
+    assert page.count("```mermaid") == 2
+    assert f"```mermaid\n{diagram(JOB_MOVES)}\n```" in page
+    assert f"```mermaid\n{diagram(BATCH_MOVES)}\n```" in page

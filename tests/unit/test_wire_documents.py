@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -60,8 +62,12 @@ def test_job_info_is_frozen_and_hashable() -> None:
     assert hash(info) == hash(wire_xml.job_info(said(FULL)))
     with pytest.raises(AttributeError):
         info.state = JobState.CLOSED  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        info.extra["newThing"] = 1  # type: ignore[index]
+
+
+def test_job_info_can_be_pickled_and_turned_into_a_dict() -> None:
+    info = wire_xml.job_info(said(FULL))
+    assert pickle.loads(pickle.dumps(info)) == info
+    assert dataclasses.asdict(info)["extra"] == info.extra
 
 
 def test_content_type_is_xml_when_the_org_does_not_say() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
-from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, RefusedError, TransportError, Unavailable
+from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, ProtocolError, RefusedError, TransportError, Unavailable
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
 from bulkforce.protocol.faults import refusal
 from bulkforce.protocol.retry import RetryPolicy
@@ -142,7 +142,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             fault, cause = error, None
         else:
             if answer.status < 300:
-                return exchange.read(answer)
+                return _read(exchange, answer)
             fault, cause = _what_it_means(refusal(answer), exchange), None
         if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
             # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
@@ -175,6 +175,15 @@ def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Crede
 
 # Bulk says InvalidSessionId with HTTP 400; REST says INVALID_SESSION_ID with 401.
 _EXPIRED = frozenset({"InvalidSessionId", "INVALID_SESSION_ID"})
+
+
+def _read(exchange: Exchange[T], answer: Answer) -> T:
+    try:
+        return exchange.read(answer)
+    except ProtocolError as error:
+        if exchange.replay is Replay.FREELY:
+            raise
+        raise OutcomeUnknown(f"The org may have acted on this request, but its answer cannot be read: {error}", answer.facts()) from error
 
 
 def _what_it_means(fault: TransportError | RefusedError, exchange: Exchange[object]) -> TransportError | RefusedError:

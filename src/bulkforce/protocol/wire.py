@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from types import MappingProxyType
 from typing import Final, TypeVar
 
 from bulkforce.errors import ProtocolError
@@ -76,7 +75,7 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
                     answer.facts(),
                 ) from error
     try:
-        return kind(**known, extra=MappingProxyType(extra))  # type: ignore[arg-type]
+        return kind(**known, extra=extra)  # type: ignore[arg-type]
     except TypeError as error:
         missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
         raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, missing))}", answer.facts()) from error

@@ -145,7 +145,8 @@ class Cutter:
         else:
             content = b"\n".join([*good, b""])
             self._part()
-        yield from self._add(content, self._shape.apply(content), len(good))
+        if good:
+            yield from self._add(content, self._shape.apply(content), len(good))
 
     def _too_large(self, line: bytes) -> str | None:
         size = len(self._shape.apply(line))

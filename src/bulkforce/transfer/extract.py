@@ -6,6 +6,7 @@ An extract that ends well has proof: the records on disk, counted, are as many a
 from __future__ import annotations
 
 import secrets
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from bulkforce.errors import (
     JournalMismatch,
     NotAuthenticated,
     NotFound,
+    NotPermitted,
     NotSent,
     ProtocolError,
     RefusedError,
@@ -31,7 +33,7 @@ from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.flow import Flow, ask, authenticate
 from bulkforce.transfer import chunkable, since, soql
-from bulkforce.transfer.columns import Column
+from bulkforce.transfer.columns import Column, columns_of
 from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
@@ -40,6 +42,7 @@ from bulkforce.transfer.load import REPORT, RUNS, WORKERS, Sitting
 from bulkforce.transfer.outputs import write_whole
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
+from bulkforce.transfer.sinks.csv import CsvSink
 from bulkforce.transfer.sinks.target import STANDARD_OUTPUT
 from bulkforce.vocabulary import ContentType, Operation
 
@@ -48,7 +51,8 @@ OnProgress: TypeAlias = Callable[[ExtractProgress], None]
 
 AUTO_RECORDS: Final = 500_000
 """From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
-ALL_FIELDS: Final = "all"
+AHEAD_BYTES: Final = 64_000_000
+"""What may lie on disk for a reader that is slower than the downloads, besides the parts under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     begun = time.monotonic()
     if options.workers < 1:
         raise UsageError(f"An extract needs at least one worker, not {options.workers}")
-    sink = sink_for(options.to, options.format)
+    sink = sink_for(options.to, options.format, sitting.warn)
     query = soql.read(_text(sitting, options))
     if options.since_file is not None:
         query = since.narrow(query, Path(options.since_file), all_rows=options.all_rows)
@@ -110,6 +114,58 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         journal.close()
 
 
+def deliver(
+    sitting: Sitting,
+    text: str,
+    sink: Sink,
+    wanted: Callable[[], bool],
+    *,
+    all_rows: bool = False,
+    pk_chunking: Chunking = "auto",
+    workers: int = WORKERS,
+) -> None:
+    """Hand what a query finds to a sink, part by part; while the sink is slow, no more than `AHEAD_BYTES` and the parts under way lie on disk.
+
+    Args:
+        sitting: As for an extract.
+        text: The query.
+        sink: Where the parts go; a part is gone when `Sink.add` has returned.
+        wanted: Whether anybody still wants the rest; if not, the job is aborted.
+        all_rows: Deleted and archived records, too.
+        pk_chunking: As for an extract.
+        workers: Downloads at once.
+    """
+    query = soql.read(text)
+    operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
+    chunking = _chunking(sitting, pk_chunking, query)
+    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
+    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
+        folder = Path(name)
+        (folder / PARTS).mkdir()
+        journal = ExtractJournal(folder)
+        try:
+            with journal.transaction():
+                journal.write(Job(1, query.text, chunking.header() if chunking else None, None))
+            asked = Asked(
+                operation,
+                query.object,
+                may_chunk,
+                _columns(sitting, sink, query.object),
+                query.columns,
+                workers,
+                AHEAD_BYTES,
+                wanted,
+                keep_parts=False,
+            )
+            engine = ExtractEngine(sitting, journal, asked, sink, lambda _state: None)
+            if not engine.carry_out() and wanted():
+                raise engine.stopped_by or TransferError("The query stopped")
+        finally:
+            sink.discard()
+            journal.close()
+
+
 def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> ExtractReport:
     """Go on with an extract; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
@@ -127,7 +183,7 @@ def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS,
         here = sitting.run(_instance_url())
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
-        return _carry_out(sitting, journal, sink_for(facts.to, facts.format), workers, on_progress, begun)
+        return _carry_out(sitting, journal, sink_for(facts.to, facts.format, sitting.warn), workers, on_progress, begun)
     finally:
         journal.close()
 
@@ -215,7 +271,8 @@ def _carry_out(
     facts = journal.facts()
     assert facts is not None
     query = soql.read(facts.soql)
-    asked = Asked(facts.operation, facts.object, facts.may_chunk, columns_of(sitting, query), query.columns, workers)
+    columns = _columns(sitting, sink, query.object)
+    asked = Asked(facts.operation, facts.object, facts.may_chunk, columns, query.columns, workers)
     told = _every_so_often(on_progress)
     engine = ExtractEngine(sitting, journal, asked, sink, lambda state: told(progress_of(state, begun)))
     try:
@@ -236,10 +293,19 @@ def _carry_out(
     return report
 
 
-def columns_of(sitting: Sitting, query: soql.Query) -> Callable[[Sequence[str]], Sequence[Column]]:
-    """Tell columns by their names."""
-    del sitting, query
-    return lambda names: [Column(name) for name in names]
+def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
+    """Tell columns by their names; plain CSV needs no types, so the org is not asked for them."""
+
+    def describe(name: str) -> rest.SObjectDescription | None:
+        try:
+            described: rest.SObjectDescription = sitting.run(ask(rest.describe(name)))
+        except (NotFound, NotPermitted):
+            return None
+        return described
+
+    if isinstance(sink, CsvSink):
+        return lambda names: [Column(name) for name in names]
+    return lambda names: columns_of(names, object_name, describe)
 
 
 def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:

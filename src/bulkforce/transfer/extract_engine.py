@@ -73,6 +73,9 @@ Thing: TypeAlias = Job | Batch | Part
 _WANTS_CHUNKING: Final = ("QUERY_TIMEOUT", "Retried more than", "Tried more than", "Failed to write query result")
 """Signs that a query is too large for one batch; a client in production falls back to PK chunking on them."""
 
+_QUERY_IS_WRONG: Final = ("InvalidBatch", "FeatureNotEnabled")
+"""The org finds fault with the query itself, and would again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -86,6 +89,7 @@ class Asked:
         names: Of the columns, as they were selected: for an extract that finds nothing.
         workers: Downloads at once.
         ahead_bytes: Bytes that may lie on disk undelivered before downloads wait for the reader; ``None`` is no limit.
+        wanted: Whether anybody still wants the rest.
         keep_parts: Whether parts stay on disk after they were delivered, so that the run can be resumed.
     """
 
@@ -96,6 +100,7 @@ class Asked:
     names: Sequence[str]
     workers: int
     ahead_bytes: int | None = None
+    wanted: Callable[[], bool] = lambda: True
     keep_parts: bool = True
 
 
@@ -148,6 +153,8 @@ class ExtractEngine:
                     self._begin(pool)
                     self._take_in()
                     self.on_change(self.state)
+                    if not self.asked.wanted():
+                        self.stop()
                 if self.stopped_by is None:
                     self._begin_sink(self.asked.names)
                     self.sink.finish()
@@ -339,7 +346,7 @@ class ExtractEngine:
 
     def _end(self, job: Job) -> None:
         with suppress(NotFound):
-            if job.stage is JobStage.LISTED:
+            if job.stage is JobStage.LISTED and (self.asked.keep_parts or not self.state.running(job)):
                 self.sitting.run(reconcile.close_for_good(str(job.id)))
             else:
                 self.sitting.run(_abort(str(job.id)))
@@ -495,7 +502,7 @@ class ExtractEngine:
         message = info.state_message or "the org gave no reason"
         facts = Facts(job_id=job.id, batch_id=info.id)
         too_large = any(sign in message for sign in _WANTS_CHUNKING)
-        if "Failed to process query" in message and not too_large:
+        if message.startswith(_QUERY_IS_WRONG) and not too_large:
             self.stopped_by = self.stopped_by or QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts)
         elif too_large and self.asked.may_chunk and job.chunking is None and job.replaces is None:
             self.sitting.warn(f"The query is too large for one batch ({message}); it is asked again with PK chunking")
@@ -535,8 +542,8 @@ class ExtractEngine:
         if isinstance(reason, (TransportError, NotAuthenticated, sqlite3.Error)):
             return
         for job in self.state.jobs.values():
-            chunking = job.stage is JobStage.ASKED and job.chunking is not None
-            if job.id is None or job.closed or job.stage is JobStage.WANTED or (chunking and not isinstance(reason, JobAborted)):
+            chunking = job.stage is JobStage.ASKED and job.chunking is not None and self.asked.keep_parts
+            if job.id is None or job.closed or (chunking and not isinstance(reason, JobAborted)):
                 continue
             with suppress(Error, OSError, sqlite3.Error):
                 self._end(job)
@@ -568,6 +575,7 @@ def _abort(job_id: str) -> Flow[None]:
 
 
 def chunking_of(header: str) -> PKChunking:
-    """Read back what `PKChunking.header` wrote."""
-    parts = dict(part.split("=") for part in header.split("; ")) if "=" in header else {}
-    return PKChunking(int(parts["chunkSize"]) if "chunkSize" in parts else None, parts.get("parent"), parts.get("startRow"))
+    """Read back what `PKChunking.header` wrote, or a user wrote likewise."""
+    words = dict(part.strip().partition("=")[::2] for part in header.split(";"))
+    size = words.get("chunkSize")
+    return PKChunking(int(size) if size else None, words.get("parent"), words.get("startRow"))

@@ -66,13 +66,20 @@ def read(text: str) -> Query:
 _ERROR_AT: Final = re.compile(r"ERROR at Row:(\d+):Column:(\d+)\s*(.*)", re.DOTALL)
 _PROCESSING: Final = re.compile(r"^\w+ : Failed to process query:\s*")
 
+_HINTS: Final = {
+    "compound data": "select its parts, such as BillingStreet and BillingCity; --object lists all that can be selected",
+    "Binary field": "leave it out; file contents come over the REST API, one by one",
+    "in CSV format": "query the child object by itself, with the id of its parent",
+}
+
 
 def explain(text: str, state_message: str) -> str:
     """Show what the org finds wrong with a query as a terminal should: the reason, then the line, and a caret below the place."""
     reason = _PROCESSING.sub("", state_message)
     place = _ERROR_AT.search(reason)
     if place is None:
-        return reason
+        hint = next((hint for sign, hint in _HINTS.items() if sign in reason), None)
+        return reason + (f" ({hint})" if hint else "")
     row, column, what = int(place[1]), int(place[2]), " ".join(place[3].split())
     code = re.match(r"\w+", reason)
     lines = text.splitlines()

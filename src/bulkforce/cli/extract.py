@@ -1,0 +1,124 @@
+"""`bulkforce extract`, and the resumption of one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bulkforce.cli.load import AsJson, Quiet
+from bulkforce.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from bulkforce.cli.extract_output import ExtractTeller
+    from bulkforce.protocol.bulk1 import PKChunking
+    from bulkforce.transfer.extract_report import ExtractReport
+
+
+def extract(
+    *,
+    soql: Annotated[str | None, typer.Argument(help="The query; or name an --object.", show_default=False)] = None,
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", help="FILE.csv, .csv.gz, .jsonl, .parquet or .arrow; - is CSV on standard output.", metavar="FILE"),
+    ],
+    output_format: Annotated[
+        str | None, typer.Option("--format", help="The format, where the file's name does not tell.", metavar="FORMAT")
+    ] = None,
+    object_name: Annotated[
+        str | None, typer.Option("--object", help="Instead of a query: the object, with every field that can be extracted.", metavar="NAME")
+    ] = None,
+    fields: Annotated[str, typer.Option(help="With --object: which fields; all is all there is.", metavar="all")] = "all",
+    all_rows: Annotated[bool, typer.Option("--all-rows", help="Deleted and archived records, too.")] = False,
+    pk_chunking: Annotated[
+        str,
+        typer.Option(
+            help="Let the org split the query by record ids: auto, off, a chunk size, or options such as 'chunkSize=100000; parent=Account'.",
+            metavar="auto|off|N",
+        ),
+    ] = "auto",
+    since_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Only what changed since the last time; the highest SystemModstamp is kept in this file.", dir_okay=False, metavar="FILE"
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Downloads at once.", min=1, max=64, metavar="N")] = 4,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring every record that a query finds into a file, and prove that all came.
+
+    Example: bulkforce extract "SELECT Id, Name FROM Account" -o accounts.parquet
+
+    Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called wrongly, 4 interrupted and resumable.
+    """
+    from bulkforce.connection import connect
+    from bulkforce.transfer.extract import ExtractOptions
+    from bulkforce.transfer.extract import extract as carry_out_extract
+    from bulkforce.transfer.load import Sitting
+
+    if fields != "all":
+        raise UsageError(f"--fields knows only 'all', not {fields!r}; name the fields in a query")
+    chunking = _chunking(pk_chunking)
+    client = connect()
+    carry_out(
+        lambda teller: carry_out_extract(
+            Sitting.of(client.driver),
+            ExtractOptions(
+                soql=soql,
+                object=object_name,
+                to=output,
+                format=output_format,
+                all_rows=all_rows,
+                pk_chunking=chunking,
+                workers=workers,
+                run_dir=run_dir,
+                since_file=since_file,
+                on_progress=teller,
+            ),
+        ),
+        quiet=quiet,
+        as_json=as_json,
+    )
+
+
+def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
+    from bulkforce.transfer.extract_engine import chunking_of
+
+    word = text.strip().lower()
+    if word == "auto":
+        return "auto"
+    if word in {"off", "on", "true", "false"}:
+        return word in {"on", "true"}
+    try:
+        return chunking_of(text) if "=" in text else int(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        raise UsageError(f"--pk-chunking is auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID', not {text!r}") from None
+
+
+def carry_out(work: Callable[[ExtractTeller | None], ExtractReport], *, quiet: bool, as_json: bool) -> None:
+    """Do an extract, tell of it, and leave with the code that says how it went."""
+    from bulkforce.cli.extract_output import show_extract, telling_extract
+    from bulkforce.cli.output import INTERRUPTED
+
+    try:
+        with telling_extract(quiet=quiet) as teller:
+            report = work(teller)
+    except Interrupted as error:
+        print(f"bulkforce: {error}", file=sys.stderr)
+        if as_json:
+            show_extract(error.report, as_json=True)  # type: ignore[arg-type]
+        raise typer.Exit(INTERRUPTED) from error
+    except KeyboardInterrupt:
+        # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
+        print("bulkforce: left at once; `bulkforce runs` lists what can be resumed", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)
+    show_extract(report, as_json=as_json)
