@@ -19,8 +19,10 @@ from typing import Any
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transfer import load
+from bulkforce.transfer import extract, load
 from bulkforce.transfer.engine import Patience
+from bulkforce.transfer.extract_report import ExtractReport
+from bulkforce.transfer.report import LoadReport
 
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
@@ -65,10 +67,16 @@ def work(order: dict[str, Any]) -> None:
     sitting = replace(sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace)
     outcome: dict[str, Any]
     try:
-        if order["verb"] == "load":
-            report = load.load(sitting, load.LoadOptions(**order["options"], run_dir=order["run_dir"]))
-        else:
-            report = load.resume(sitting, order["run_dir"])
+        report: LoadReport | ExtractReport
+        match order["verb"]:
+            case "load":
+                report = load.load(sitting, load.LoadOptions(**order["options"], run_dir=order["run_dir"]))
+            case "resume":
+                report = load.resume(sitting, order["run_dir"])
+            case "extract":
+                report = extract.extract(sitting, extract.ExtractOptions(**order["options"], run_dir=order["run_dir"]))
+            case _:
+                report = extract.resume_extract(sitting, order["run_dir"])
         outcome = {"report": json.loads(report.to_json())}
     except Error as error:
         outcome = {"error": type(error).__name__, "text": str(error)}

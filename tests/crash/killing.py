@@ -126,8 +126,8 @@ class Forge:
         self.org = org
         self.folder = folder
 
-    def run(self, verb: Literal["load", "resume"], run_dir: Path, **order: Any) -> Ended:
-        """Run one load, or go on with one, in a process of its own, to its end or death."""
+    def run(self, verb: Literal["load", "resume", "extract", "resume extract"], run_dir: Path, **order: Any) -> Ended:
+        """Run one load or extract, or go on with one, in a process of its own, to its end or death."""
         outcome = self.folder / "outcome.json"
         outcome.unlink(missing_ok=True)
         common = {

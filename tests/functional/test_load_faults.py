@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.rehearsal import BRISK, SCHEMA, Books, Load, Rows, changes, nasty_rows, read_csv
+from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, nasty_rows, read_csv
 
 from bulkforce import BearerToken, RefreshToken
-from bulkforce.errors import Error, Interrupted, JournalBusy, JournalMismatch, NotAuthenticated, OutcomeUnknown, SourceChanged, UsageError
+from bulkforce.errors import (
+    Error,
+    Interrupted,
+    JournalBusy,
+    JournalMismatch,
+    OutcomeUnknown,
+    SourceChanged,
+    Unsettled,
+    UsageError,
+)
 from bulkforce.transfer import load as loads
-from bulkforce.transfer.journal import Journal
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
@@ -32,26 +42,25 @@ def org() -> Iterator[Emulator]:
         yield org
 
 
-POSTED = {"method": "POST", "path": BATCHES}
 FAULTS = {
-    "answer lost after acceptance": Fault("answer lost", **POSTED, nth=2),
-    "answers lost after acceptance, all": Fault("answer lost", **POSTED, times=6),
-    "answer lost before acceptance": Fault("request lost", **POSTED, nth=2),
-    "answers lost before acceptance, twice": Fault("request lost", **POSTED, nth=2, times=2),
-    "connection reset in the middle of the upload": Fault("upload reset", **POSTED, nth=3, after_bytes=10),
-    "500 before acting": Fault("status", **POSTED, nth=2, status=500),
-    "500 after acting": Fault("status", **POSTED, nth=2, status=500, acted=True),
-    "503 before acting": Fault("status", **POSTED, nth=2, status=503, retry_after=0),
-    "503 after acting": Fault("status", **POSTED, nth=2, status=503, retry_after=0, acted=True),
-    "403 page of a proxy, after acting": Fault("answer replaced", **POSTED, nth=2, status=403, acted=True),
-    "408 page of a gateway, after acting": Fault("answer replaced", **POSTED, nth=2, status=408, acted=True),
-    "HTML with 200, before acting": Fault("answer replaced", **POSTED, nth=2, status=200),
-    "HTML with 200, after acting": Fault("answer replaced", **POSTED, nth=2, status=200, acted=True),
-    "HTML with 503, after acting": Fault("answer replaced", **POSTED, nth=2, status=503, acted=True),
-    "empty body with 201, after acting": Fault("answer replaced", **POSTED, nth=2, status=201, body="", acted=True),
-    "answer cut in the middle": Fault("answer cut", **POSTED, nth=2),
-    "answer truncated": Fault("answer truncated", **POSTED, nth=2),
-    "answer of another type": Fault("content type", **POSTED, nth=2),
+    "answer lost after acceptance": Fault("answer lost", "POST", BATCHES, nth=2),
+    "answers lost after acceptance, all": Fault("answer lost", "POST", BATCHES, times=6),
+    "answer lost before acceptance": Fault("request lost", "POST", BATCHES, nth=2),
+    "answers lost before acceptance, twice": Fault("request lost", "POST", BATCHES, nth=2, times=2),
+    "connection reset in the middle of the upload": Fault("upload reset", "POST", BATCHES, nth=3, after_bytes=10),
+    "500 before acting": Fault("status", "POST", BATCHES, nth=2, status=500),
+    "500 after acting": Fault("status", "POST", BATCHES, nth=2, status=500, acted=True),
+    "503 before acting": Fault("status", "POST", BATCHES, nth=2, status=503, retry_after=0),
+    "503 after acting": Fault("status", "POST", BATCHES, nth=2, status=503, retry_after=0, acted=True),
+    "403 page of a proxy, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=403, acted=True),
+    "408 page of a gateway, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=408, acted=True),
+    "HTML with 200, before acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=200),
+    "HTML with 200, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=200, acted=True),
+    "HTML with 503, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=503, acted=True),
+    "empty body with 201, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=201, body="", acted=True),
+    "answer cut in the middle": Fault("answer cut", "POST", BATCHES, nth=2),
+    "answer truncated": Fault("answer truncated", "POST", BATCHES, nth=2),
+    "answer of another type": Fault("content type", "POST", BATCHES, nth=2),
     "closing lost after acting": Fault("answer lost", "POST", "*/job/*"),
     "list of batches lost": Fault("answer lost", "GET", BATCHES, times=3),
     "list of batches cut": Fault("answer cut", "GET", BATCHES, times=3),
@@ -76,10 +85,313 @@ def test_load_goes_in_exactly_once_in_spite_of_a_fault(org: Emulator, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", ["answer lost", "request lost", "status"])
-def test_load_that_cannot_open_its_first_job_leaves_no_run(org: Emulator, tmp_path: Path, kind: Literal["answer lost", "request lost", "status"]) -> None:
+def test_load_that_cannot_open_its_first_job_leaves_no_run(
+    org: Emulator, tmp_path: Path, kind: Literal["answer lost", "request lost", "status"]
+) -> None:
     load = Load(org, tmp_path)
     org.faults.add(Fault(kind, "POST", JOB))
     with pytest.raises(OutcomeUnknown, match="an empty job may have been left behind"):
         load.begin()
     assert not load.run_dir.exists()
     load.check(load.begin())
+
+
+def test_late_twin_finds_the_job_closed(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("late twin", "POST", BATCHES, nth=2, after_requests=12))
+    load.check(load.begin())
+    first, second = load.books.jobs
+    assert (first.state, second.state) == ("Closed", "Closed")
+    assert len(first.batches) + len(second.batches) == 6
+
+
+@pytest.mark.parametrize("after_requests", range(8))
+def test_late_twin_that_lands_before_the_fence_is_adopted(org: Emulator, tmp_path: Path, after_requests: int) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("late twin", "POST", BATCHES, nth=2, after_requests=after_requests))
+    load.check(load.begin())
+    assert sum(len(job.batches) for job in load.books.jobs) == 6
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_equal_batches_whose_answers_are_lost_are_counted_not_merged(org: Emulator, tmp_path: Path, times: int) -> None:
+    rows = [*nasty_rows().rows[:6]] * 2
+    load = Load(org, tmp_path, Rows(("Code__c", "Text__c"), rows))
+    org.faults.add(Fault("answer lost", "POST", BATCHES, times=times))
+    load.check(load.begin())
+    assert len(load.books.jobs) == 1
+
+
+def test_equal_batches_of_which_one_never_arrived_are_told_apart(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, Rows(("Code__c", "Text__c"), [*nasty_rows().rows[:6]] * 3))
+    org.faults.add(Fault("answer lost", "POST", BATCHES), Fault("request lost", "POST", BATCHES))
+    load.check(load.begin())
+    assert org.faults.struck == 2
+
+
+def expiring(path: str = BATCHES, method: str = "POST", nth: int = 3) -> Fault:
+    return Fault("session expired", method, path, nth=nth, after_bytes=10)
+
+
+@pytest.mark.parametrize("fault", [expiring(), expiring(method="GET"), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)])
+def test_session_that_ends_is_renewed_on_the_way(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+    load = Load(org, tmp_path, auth=RefreshToken(org.client_id, org.client_secret, org.refresh_token))
+    org.faults.add(fault)
+    load.check(load.begin())
+    assert org.faults.struck == 1
+
+
+def stopped(load: Load, fault: Fault | None = None) -> None:
+    """Begin a load whose session ends on the way, and take up a new session for going on."""
+    load.org.faults.add(fault or expiring())
+    with pytest.raises(Interrupted, match="bulkforce resume"):
+        load.begin()
+    load.auth = BearerToken(load.org.state.sessions.open())
+
+
+@pytest.mark.parametrize("fault", [expiring(), expiring(method="GET"), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)])
+def test_session_that_cannot_be_renewed_stops_the_run_and_a_new_one_goes_on(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+    load = Load(org, tmp_path)
+    stopped(load, fault)
+    assert load.org.session_id not in (load.run_dir / "report.json").read_text("utf-8")
+    load.check(load.resume())
+
+
+def test_journal_holds_no_token(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, auth=RefreshToken(org.client_id, org.client_secret, org.refresh_token))
+    load.check(load.begin())
+    for file in load.run_dir.iterdir():
+        assert not any(secret.encode() in file.read_bytes() for secret in (org.session_id, org.refresh_token, org.client_secret))
+
+
+def test_batch_that_fails_whole_leaves_its_rows_unprocessed(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.mishaps.plan(Mishap("InvalidBatch : Field name not found : Nope__c"))
+    report = load.begin()
+    unprocessed = read_csv(load.run_dir / "unprocessed.csv")
+    assert (report.unprocessed, report.pending, len(unprocessed)) == (6, 0, 7)
+    assert "Field name not found" in unprocessed[1][0]
+    at = load.source.rows.index(unprocessed[1][1:])
+    assert [row[1:] for row in unprocessed[1:]] == load.source.rows[at : at + 6]
+    assert report.succeeded == load.books.accepted(load.source.header).total() == len(read_csv(load.run_dir / "success.csv")) - 1
+
+
+def test_batch_half_processed_is_told_row_by_row(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, Rows(("Code__c",), [(f"row {number}",) for number in range(6)]))
+    org.mishaps.plan(Mishap("TooManyLockFailure", after_rows=4))
+    report = load.begin()
+    assert (report.succeeded, report.failed, report.unprocessed) == (4, 0, 2)
+    assert [row[2:] for row in read_csv(load.run_dir / "success.csv")[1:]] == load.source.rows[:4]
+    assert [row[1:] for row in read_csv(load.run_dir / "unprocessed.csv")[1:]] == load.source.rows[4:]
+    assert load.books.accepted(("Code__c",)) == Counter(load.source.rows[:4])
+
+
+def test_rows_that_find_a_lock_fail_and_can_be_loaded_again(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, Rows(("Code__c",), [(f"row {number}",) for number in range(12)]))
+    org.mishaps.plan(Mishap(every=3), times=2)
+    report = load.begin()
+    assert (report.succeeded, report.failed) == (8, 4)
+    assert [(group.status_code, group.count, group.row) for group in report.errors] == [("UNABLE_TO_LOCK_ROW", 4, 3)]
+    again = Load(org, tmp_path / "run", options={"source": load.run_dir / "failed.csv", "run_dir": tmp_path / "again"})
+    assert again.begin().succeeded == 4
+    assert load.books.accepted(("Code__c",)) == Counter(load.source.rows)
+
+
+@pytest.mark.parametrize("effect", ["open", "send", "close"])
+def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_sent_anew(org: Emulator, tmp_path: Path, effect: str) -> None:
+    load = Load(org, tmp_path)
+    org.set_pace(Pace.manual())
+
+    def abort(name: str) -> None:
+        if name == effect and load.books.jobs[0].state != "Aborted":
+            org.advance(2)
+            org.abort_job(load.books.jobs[0].id)
+
+    load.trace = abort
+    with pytest.raises(Interrupted, match="was aborted"):
+        load.begin()
+    org.set_pace(Pace.timed())
+    load.check(load.resume())
+    assert [job.state for job in load.books.jobs] == ["Aborted", "Closed"]
+
+
+def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+
+    def close(name: str) -> None:
+        if name == "send" and len(load.books.jobs) == 1 and load.books.jobs[0].state == "Open":
+            org.state.jobs.close(load.books.jobs[0])
+
+    load.trace = close
+    load.check(load.begin())
+    assert len(load.books.jobs) == 2
+
+
+def test_job_is_rolled_over_before_it_is_too_old(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1}, patience=replace(BRISK, job_seconds=0.05))
+    org.faults.add(Fault("slow", "POST", BATCHES, seconds=0.03, times=6))
+    load.check(load.begin())
+    assert len(load.books.jobs) > 1
+    assert {job.state for job in load.books.jobs} == {"Closed"}
+
+
+def test_uploads_that_never_arrive_stop_the_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("request lost", "POST", BATCHES, times=1_000))
+    with pytest.raises(Interrupted, match="never arrived"):
+        load.begin()
+    assert len(load.books.jobs) <= 6
+    org.faults.clear()
+    load.check(load.resume())
+
+
+def test_org_out_of_reach_for_too_long_stops_the_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, patience=replace(BRISK, trouble_seconds=0.05))
+    org.faults.add(Fault("request lost", nth=6, times=1_000))
+    with pytest.raises(Interrupted, match="bulkforce resume"):
+        load.begin()
+    org.faults.clear()
+    load.check(load.resume())
+
+
+def test_retry_after_of_a_refused_batch_is_kept(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    org.faults.add(Fault("status", "POST", BATCHES, nth=2, status=503, retry_after=1))
+    begun = time.monotonic()
+    load.check(load.begin())
+    assert time.monotonic() - begun > 1.0
+
+
+def test_batch_of_a_stranger_in_a_doubtful_job_stops_the_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    org.faults.add(Fault("request lost", "POST", BATCHES, nth=2))
+
+    def intrude(name: str) -> None:
+        if name == "send" and len(load.books.jobs[0].batches) == 1:
+            org.state.jobs.add_batch(load.books.jobs[0], b"Code__c\nstranger\n")
+
+    load.trace = intrude
+    with pytest.raises(Interrupted, match="none that was in doubt") as caught:
+        load.begin()
+    assert isinstance(caught.value.__cause__, Unsettled)
+    posted = len(changes(org))
+    with pytest.raises(Interrupted, match="none that was in doubt"):
+        load.resume()
+    assert [change for change in changes(org)[posted:] if change.endswith("/batch")] == []
+
+
+# Resuming what cannot be resumed: a clear error, and nothing touched.
+
+
+def refused(load: Load, kind: type[Error], match: str) -> None:
+    before = len(load.org.requests)
+    state = {path: path.read_bytes() for path in load.run_dir.rglob("*") if path.is_file() and "sqlite" not in path.name}
+    with pytest.raises(kind, match=match):
+        load.resume()
+    assert changes(load.org, before) == []
+    assert {path: path.read_bytes() for path in state} == state
+
+
+@pytest.mark.parametrize("change", ["append", "shorten", "same size", "remove"])
+def test_resume_refuses_a_source_that_has_changed(org: Emulator, tmp_path: Path, change: str) -> None:
+    load = Load(org, tmp_path)
+    stopped(load)
+    content = load.path.read_bytes()
+    match change:
+        case "append":
+            load.path.write_bytes(content + b"more,\n")
+        case "shorten":
+            load.path.write_bytes(content[:-5])
+        case "same size":
+            load.path.write_bytes(content.replace(b"row 5", b"ROW 5"))
+        case _:
+            load.path.unlink()
+    refused(load, SourceChanged, "changed|cannot be read")
+
+
+def test_source_that_changes_under_way_stops_the_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    content, known = load.path.read_bytes(), load.path.stat()
+    changed: list[str] = []
+
+    def change(name: str) -> None:
+        if name == "close" and not changed:
+            changed.append(name)
+            load.path.write_bytes(content.replace(b"row", b"ROW"))
+
+    load.trace = change
+    with pytest.raises(Interrupted, match="has changed"):
+        load.begin()
+    load.path.write_bytes(content)
+    os.utime(load.path, ns=(known.st_atime_ns, known.st_mtime_ns))
+    load.check(load.resume())
+
+
+def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    stopped(load)
+    hold = "import sys, pathlib; from bulkforce.transfer.journal import Journal; Journal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, str(load.run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout
+        holder.stdout.readline()
+        refused(load, JournalBusy, "Another process works on the run")
+        assert [run.state for run in loads.runs(tmp_path)] == ["running"]
+        holder.communicate("\n", timeout=30)
+    load.check(load.resume())
+
+
+@pytest.mark.parametrize("fault", [expiring(), expiring(nth=1), expiring(method="GET"), expiring(RESULTS, "GET")])
+def test_resume_refuses_a_run_whose_job_was_purged(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("answer lost", "POST", BATCHES))  # something is in doubt, besides
+    stopped(load, fault)
+    org.clock.advance(days=8)
+    refused(load, Unsettled, "jobs are kept for 7 days")
+
+
+def test_resume_refuses_another_org(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    stopped(load)
+    with Emulator(SCHEMA) as other:
+        load.org, load.auth = other, BearerToken(other.session_id)
+        refused(load, JournalMismatch, "belongs to")
+        assert other.requests == []
+    load.org, load.auth = org, BearerToken(org.state.sessions.open())
+    load.check(load.resume())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no journal at all", b"SQLite format 3\x00" + b"\xff" * 4_000])
+def test_resume_refuses_a_folder_that_is_no_run(org: Emulator, tmp_path: Path, content: bytes | None) -> None:
+    load = Load(org, tmp_path)
+    load.run_dir.mkdir()
+    if content is not None:
+        (load.run_dir / "journal.sqlite").write_bytes(content)
+    refused(load, UsageError if content is None else JournalMismatch, "no run|no journal|begin it anew")
+
+
+def test_journal_of_another_version_is_refused(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    stopped(load)
+    with closing(sqlite3.connect(load.run_dir / "journal.sqlite")) as database:
+        database.execute("PRAGMA user_version = 99")
+    refused(load, JournalMismatch, "version 99")
+
+
+def test_load_refuses_a_folder_that_holds_a_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    stopped(load)
+    before = len(org.requests)
+    with pytest.raises(UsageError, match="holds a run already"):
+        load.begin()
+    assert changes(org, before) == []
+    load.check(load.resume())
+
+
+def test_finished_run_is_resumed_by_telling_its_report(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    report = load.begin()
+    before = len(org.requests)
+    assert load.resume() == report
+    assert org.requests[before:] == []

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_DIGITS: Final = 38
-_WIDE_SCALE: Final = 18
+"""Precision and scale together are at most this: pyarrow's reader of CSV scales without a look at what no longer fits 128 bits."""
+# Enough for whatever has the 18 digits that a number of the org has at most, and eight more behind the point than usual.
+_WIDE: Final = (28, 10)
 
 
 def pyarrow(purpose: str) -> Any:  # noqa: ANN401  (it has no types)
@@ -49,7 +51,7 @@ def type_of(column: Column) -> pa.DataType:
         case "int" | "long":
             return pa.int64()
         # A formula is not rounded to its scale; it has the digits that it comes to.
-        case "currency" | "percent" if 0 < column.precision <= _DECIMAL_DIGITS and not column.calculated:
+        case "currency" | "percent" if 0 < column.precision <= _DECIMAL_DIGITS - column.scale and not column.calculated:
             return pa.decimal128(column.precision, column.scale)
         case "currency" | "percent" | "double":
             return pa.float64()
@@ -68,9 +70,8 @@ def wider(stored: pa.DataType) -> pa.DataType | None:
     import pyarrow as pa
     from pyarrow import types
 
-    wide = pa.decimal128(_DECIMAL_DIGITS, _WIDE_SCALE)
-    if types.is_decimal(stored) and stored != wide and stored.precision - stored.scale <= _DECIMAL_DIGITS - _WIDE_SCALE:
-        return wide
+    if types.is_decimal(stored) and stored != pa.decimal128(*_WIDE) and stored.precision - stored.scale <= _WIDE[0] - _WIDE[1]:
+        return pa.decimal128(*_WIDE)
     if types.is_decimal(stored) or types.is_integer(stored):
         return pa.float64()
     return None if types.is_string(stored) else pa.string()

@@ -130,6 +130,7 @@ class ExtractEngine:
     _trouble_since: float | None = None
     _not_before: float = 0.0
     _sink_begun: bool = False
+    _ends_openly: bool = False
 
     def __post_init__(self) -> None:
         self.state = self.journal.state()
@@ -317,15 +318,20 @@ class ExtractEngine:
     def _fetch(self, part: Part) -> parts.Fetched:
         batch = self.state.batches[part.batch]
         exchange = bulk1.get_query_result(self._job_of(batch), batch.id, part.result_id)
+        before: parts.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:
                 fetched = parts.fetch(self.sitting.run(ask(exchange)), self.folder / part.file)
-            except NoAnswer:
+            except (NoAnswer, FormatError):
                 # A download that breaks off is begun anew; the org has no way to give the rest.
                 if attempt == TRIES:
                     raise
-            else:
+                continue
+            if fetched.ended or self._ends_openly or fetched == before:
                 break
+            # Whether the org ends a file with a line end is not known. One that does not may be cut, so it is believed when it comes so twice.
+            before = fetched
+        self._ends_openly = self._ends_openly or not fetched.ended
         self.sitting.trace("fetch")
         return fetched
 
@@ -391,7 +397,7 @@ class ExtractEngine:
 
     def _refused(self, action: Action, error: Exception) -> list[Thing]:
         match action, error:
-            case AskQuery(number), OutcomeUnknown() | ProtocolError():
+            case ((OpenJob(number) | AskQuery(number)), OutcomeUnknown() | ProtocolError()):
                 job = self.state.jobs[number]
                 if job.tries < TRIES:
                     return self._abandon(job)
@@ -399,9 +405,9 @@ class ExtractEngine:
                 self.sitting.warn(f"The org refuses PK chunking here, so the query goes without: {error}")
                 self.state.jobs[number].chunking = None
                 return [self.state.jobs[number]]
-            case FetchPart(number), FormatError() | NoAnswer():
+            case FetchPart(number), FormatError():
                 batch = self.state.batches[number]
-                return self._fell_short(batch, f"A result file of batch {batch.id} came broken {TRIES} times: {error}")
+                return self._fell_short(batch, f"A result file of batch {batch.id} of job {self._job_of(batch)} is broken: {error}")
             case ((ListResults(number) | FetchPart(number)), NotFound() | InvalidRequest()):
                 batch = self.state.batches[number]
                 error = NotFound(
@@ -425,7 +431,7 @@ class ExtractEngine:
         if begun and isinstance(error, (TransportError, Unavailable)) and not getattr(error, "lasting", False):
             self._trouble_since = self._trouble_since or now
             if now - self._trouble_since < self.sitting.patience.trouble_seconds:
-                self._not_before = now + min(1.0 + (now - self._trouble_since) / 4, 30.0)
+                self._not_before = now + min(self.sitting.patience.pause_seconds + (now - self._trouble_since) / 4, 30.0)
                 return
         self.stopped_by = self.stopped_by or error
 
@@ -491,11 +497,6 @@ class ExtractEngine:
         batch.stage, batch.message = BatchStage.FAILED, info.state_message
         if info.state is BatchState.NOT_PROCESSED:
             self.stopped_by = self.stopped_by or _aborted(self._job_of(batch))
-        elif self.state.jobs[batch.job].tries >= TRIES:
-            self.stopped_by = self.stopped_by or BatchFailed(
-                f"The org failed {TRIES} times to answer the same chunk of the query: {info.state_message}; resuming asks for it once more",
-                self._facts(batch),
-            )
         return [batch]
 
     def _query_failed(self, job: Job, info: BatchInfo) -> list[Thing]:
@@ -508,8 +509,9 @@ class ExtractEngine:
             self.sitting.warn(f"The query is too large for one batch ({message}); it is asked again with PK chunking")
             return self._abandon(job, PKChunking().header())
         elif job.tries >= TRIES:
+            what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
             hint = "; ask with PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
-            self.stopped_by = self.stopped_by or BatchFailed(f"The org failed {TRIES} times to answer the query: {message}{hint}", facts)
+            self.stopped_by = self.stopped_by or BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts)
         return self._abandon(job)
 
     def _check(self, batch: Batch) -> list[Thing]:

@@ -115,7 +115,8 @@ class Journal:
         self._database.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
+            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            if version == tables == 0:
                 for statement in _SCHEMA.split(";")[:-1]:
                     self._database.execute(statement)
                 self._database.execute(f"PRAGMA user_version = {VERSION}")
@@ -204,7 +205,7 @@ class Journal:
             case JobLost(job):
                 self._stage(job, JobStage.LOST)
             case JobClosed(job):
-                self._stage(job, JobStage.CLOSED)
+                run("UPDATE job SET stage = 'closed' WHERE number = ? AND stage != 'fenced'", (job,))
             case BatchSending(batch, job):
                 run("INSERT INTO attempt (batch, job, state) VALUES (?, ?, 'sending')", (batch, job))
             case BatchAccepted(batch, batch_id):

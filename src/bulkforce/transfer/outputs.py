@@ -9,13 +9,14 @@ import csv as stdlib_csv
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bulkforce.errors import ProtocolError
+from bulkforce.errors import ProtocolError, SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.protocol.wire_csv import record_error
 from bulkforce.transfer.report import ErrorGroup
@@ -96,9 +97,9 @@ class Outputs:
 
     def add(self, batch: Ended) -> None:
         """Write the records of the next batch."""
-        rows = rows_of(batch.rows, batch.records)
-        if batch.results is not None and self._all_well(batch.results, rows):
+        if batch.results is not None and self._all_well(batch, batch.results):
             return
+        rows = rows_of(batch.rows, batch.records)
         results = rows_of(batch.results) if batch.results is not None else []
         count = max(len(results) - 1, 0)
         if count > len(rows) or (batch.whole and count != len(rows)):
@@ -109,25 +110,37 @@ class Outputs:
             self._one_by_one(results, rows, batch)
         self._without_result(rows[count:], batch, count)
 
-    def _all_well(self, content: bytes, rows: list[bytes]) -> bool:
+    def _all_well(self, batch: Ended, results: bytes) -> bool:
         """Write a batch in which every record went in, without a look at any of them."""
         start = _RESULT_HEADER + b'\n"'
         for border, created in _ALL_WELL.items():
-            if not content.startswith(start) or not content.endswith(border[:-1]):
+            if not results.startswith(start) or not results.endswith(border[:-1]):
                 continue
-            ids = content[len(start) : -len(border) + 1].split(border)
-            if len(ids) == len(rows) and set(map(len, ids)) <= _ID_LENGTHS:
-                count = len(rows)
-                # Interleaved by slices and joined once: five times faster than record by record.
-                pieces = [b"\n"] * (4 * count)
-                pieces[0::4], pieces[1::4], pieces[2::4] = ids, [created] * count, rows
-                self._success.write(b"".join(pieces))
-                self.tally.succeeded += count
+            ids = results[len(start) : -len(border) + 1].split(border)
+            if len(ids) == batch.records and set(map(len, ids)) <= _ID_LENGTHS:
+                self._join(batch, ids, created)
                 return True
         return False
 
+    def _join(self, batch: Ended, ids: list[bytes], created: bytes) -> None:
+        written = 0
+        for rows in groups_of(batch.rows):
+            count = len(rows)
+            if written + count > len(ids):
+                break
+            # Interleaved by slices and joined once: five times faster than record by record.
+            pieces = [b"\n"] * (4 * count)
+            pieces[0::4], pieces[1::4], pieces[2::4] = ids[written : written + count], [created] * count, rows
+            self._success.write(b"".join(pieces))
+            written += count
+        else:
+            if written == len(ids):
+                self.tally.succeeded += written
+                return
+        raise SourceChanged(f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent")
+
     def _one_by_one(self, results: list[bytes], rows: list[bytes], batch: Ended) -> None:
-        reader = stdlib_csv.reader(io.StringIO("\n".join(line.decode() for line in results) + "\n", newline=""), strict=True)
+        reader = stdlib_csv.reader(io.StringIO((b"\n".join(results) + b"\n").decode(), newline=""), strict=True)
         columns = {name.lower(): place for place, name in enumerate(next(reader))}
         try:
             order = [columns[name] for name in ("id", "success", "created", "error")]
@@ -174,6 +187,8 @@ class Outputs:
 
 
 _ID_LENGTHS: Final = frozenset({15, 18})
+_GROUP_BYTES: Final = 65_536
+_ALL_BUT_QUOTES_AND_LINE_ENDS: Final = bytes(byte for byte in range(256) if byte not in b'"\n')
 
 
 def rows_of(content: bytes, records: int = -1) -> list[bytes]:
@@ -190,11 +205,29 @@ def rows_of(content: bytes, records: int = -1) -> list[bytes]:
     if not lines[-1]:
         lines.pop()
     if len(lines) != records and b'"' in content:
-        # A line with an odd number of quotes opens or closes a value with a line end in it.
-        odd = [place for place, line in enumerate(lines) if line.count(b'"') & 1]
-        if odd:
-            lines = _joined(lines, odd)
+        lines = _joined(lines, _odd_lines(content))
     return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
+
+
+def groups_of(content: bytes) -> Iterator[list[bytes]]:
+    """Cut records apart as `rows_of` does, in groups that fit the processor's cache: a quarter faster than all at once."""
+    begin, end = 0, _GROUP_BYTES
+    while begin < len(content):
+        end = content.find(b"\n", end) + 1 or len(content)
+        group = content[begin:end]
+        odd = _odd_lines(group)
+        if len(odd) % 2 == 0 or end == len(content):
+            lines = group.removesuffix(b"\n").split(b"\n")
+            lines = _joined(lines, odd) if odd else lines
+            yield [line.removesuffix(b"\r") for line in lines] if b"\r" in group else lines
+            begin, end = end, end + _GROUP_BYTES
+
+
+def _odd_lines(content: bytes) -> list[int]:
+    """Number the lines, from 0, that have an odd number of quotes: each opens or closes a value with a line end in it."""
+    # Of quotes and line ends alone, with pairs of quotes taken out, just the quotes of those lines are left.
+    spans = content.translate(None, _ALL_BUT_QUOTES_AND_LINE_ENDS).replace(b'""', b"").split(b'"')
+    return list(accumulate(map(len, spans[:-1])))
 
 
 def _joined(lines: list[bytes], odd: list[int]) -> list[bytes]:

@@ -26,11 +26,12 @@ _DOUBTFUL: Final = re.compile(rb'\n"[",\n\r]')
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is in a part: its records, bytes and their SHA-256."""
+    """What is in a part: its records, bytes and their SHA-256; ``ended`` tells whether a line end stands behind the last record."""
 
     rows: int
     size: int
     sha256: str
+    ended: bool = True
 
 
 def fetch(stream: Stream, path: Path) -> Fetched:
@@ -52,9 +53,9 @@ def fetch(stream: Stream, path: Path) -> Fetched:
             os.fsync(file.fileno())
     finally:
         stream.close()
-    rows = _rows(part, borders)
+    rows, ended = _rows(part, borders)
     part.replace(path)
-    return Fetched(rows, size, digest.hexdigest())
+    return Fetched(rows, size, digest.hexdigest(), ended)
 
 
 def names_of(path: Path) -> tuple[str, ...]:
@@ -103,27 +104,32 @@ class _Borders:
         self._carry, self._base = content[kept:], self._base + kept
 
     def finish(self) -> None:
-        end = len(self._carry)
-        self.certain = self.certain and not _DOUBTFUL.search(self._carry)
-        if self._carry.startswith(b'\n"', 0, end):
+        # A quote at the very end closes a value.
+        self.certain = self.certain and self._carry != b'\n"' and not _DOUBTFUL.search(self._carry)
+        if self._carry.startswith(b'\n"'):
             self.count, self.last = self.count + 1, self._base + 1
 
 
-def _rows(path: Path, borders: _Borders) -> int:
+def _rows(path: Path, borders: _Borders) -> tuple[int, bool]:
     head = _head(path)
     if head is None:
-        return 0
+        return 0, True
     borders.finish()
-    columns = len(head.names)
+    columns, quoted = len(head.names), head.raw[:1] == b'"'
     with path.open("rb") as file:
-        if not (borders.certain and head.raw[:1] == b'"'):
+        file.seek(-min(path.stat().st_size, 3), os.SEEK_END)
+        end = file.read()
+        if quoted and not end.rstrip(b"\r\n").endswith(b'"'):
+            raise FormatError("The last value of the result file is cut")
+        ended = end[-1:] in {b"\n", b"\r"}
+        if not (borders.certain and quoted):
             file.seek(head.end)
-            return _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns)
+            return _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns), ended
         if borders.count:
             # Whatever was cut off was cut off here.
             file.seek(borders.last)
             _count(iter([file.read()]), columns)
-    return borders.count
+    return borders.count, ended
 
 
 def _count(blocks: Iterator[bytes], columns: int) -> int:

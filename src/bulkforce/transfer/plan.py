@@ -203,11 +203,16 @@ def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Acti
         rules: What to keep to.
         now: Seconds on the clock that jobs were opened by.
     """
-    actions = [action for action in _control(view, rules, now) if action not in busy]
+    usable = [
+        job
+        for job in view.jobs.values()
+        if job.stage is JobStage.OPEN and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
+    ]
+    actions = [action for action in _control(view, usable, rules) if action not in busy]
     slots = rules.workers - sum(isinstance(action, (SendBatch, FetchResults)) for action in busy)
     fetches = [FetchResults(batch) for batch in heapq.nsmallest(slots + len(busy), view.fetchable)]
     fetches = [action for action in fetches if action not in busy]
-    sends = list(_sends(view, rules, now, slots))
+    sends = [SendBatch(batch, usable[0].number) for batch in heapq.nsmallest(slots, view.pending)] if usable and rules.feeding else []
     # Uploads first, they keep the org at work; but a fetch is never starved.
     if fetches and not any(isinstance(action, FetchResults) for action in busy):
         sends = sends[: max(slots - 1, 0)]
@@ -215,19 +220,15 @@ def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Acti
     return actions + chosen[: max(slots, 0)]
 
 
-def _control(view: View, rules: Rules, now: float) -> Iterator[Action]:
-    usable = False
+def _control(view: View, usable: list[Job], rules: Rules) -> Iterator[Action]:
+    opening = False
     for job in view.jobs.values():
         if job.stage is JobStage.FENCED and not _flies_to(view, job.number):
             yield SettleJob(job.number)
-        elif job.stage is JobStage.OPEN:
-            spent = not view.pending or now - job.opened >= rules.job_seconds
-            usable = usable or not spent
-            if spent and not _flies_to(view, job.number):
-                yield CloseJob(job.number)
-        elif job.stage is JobStage.OPENING:
-            usable = True
-    if view.pending and not usable and rules.feeding:
+        elif job.stage is JobStage.OPEN and not (view.pending and job in usable) and not _flies_to(view, job.number):
+            yield CloseJob(job.number)
+        opening = opening or job.stage is JobStage.OPENING
+    if view.pending and not usable and not opening and rules.feeding:
         yield OpenJob(len(view.jobs) + 1)
     for number, batches in view.waiting.items():
         if batches:
@@ -236,13 +237,6 @@ def _control(view: View, rules: Rules, now: float) -> Iterator[Action]:
 
 def _flies_to(view: View, job: int) -> bool:
     return job in view.flying.values()
-
-
-def _sends(view: View, rules: Rules, now: float, slots: int) -> Iterator[Action]:
-    open_jobs = [job for job in view.jobs.values() if job.stage is JobStage.OPEN and now - job.opened < rules.job_seconds]
-    if rules.feeding and open_jobs:
-        for batch in heapq.nsmallest(slots, view.pending):
-            yield SendBatch(batch, open_jobs[0].number)
 
 
 def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an event, each a line or two)
@@ -256,7 +250,9 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an
         case JobLost(job):
             view.jobs[job].stage = JobStage.LOST
         case JobClosed(job):
-            view.jobs[job].stage = JobStage.CLOSED
+            # A fenced job is closed by settling it; before that its doubtful batches would be forgotten.
+            if view.jobs[job].stage is not JobStage.FENCED:
+                view.jobs[job].stage = JobStage.CLOSED
         case BatchSending(batch, job):
             view.pending.remove(batch)
             heapq.heapify(view.pending)

@@ -217,16 +217,18 @@ class _Pipe:
         """Take the columns."""
         self._reader = PartReader(schema_of(columns))
 
-    def add(self, part: Path) -> None:
-        """Pass on a part's records, as the reader has room for them."""
+    def add(self, part: Path) -> int:
+        """Pass on a part's records, as the reader has room for them, and say how many they are."""
         while True:
+            records = 0
             try:
                 for batch in self._reader.read(part):
                     self._put(batch)
+                    records += batch.num_rows
             except Misfit as misfit:
                 self._widen(misfit.column)
             else:
-                return
+                return records
 
     def _put(self, batch: pa.RecordBatch) -> None:
         with self._changed:

@@ -53,7 +53,7 @@ def read(text: str) -> Query:
     masked = _masked(text)
     found = list(_CLAUSE.finditer(masked))
     ends = [match.start() for match in found[1:]] + [len(text)]
-    clauses = {" ".join(match[1].upper().split()): (match.end(), end) for match, end in zip(found, ends, strict=True)}
+    clauses = {" ".join(match[1].upper().split()): (match.end(), end) for match, end in zip(found, ends, strict=False)}
     if not text or not found or found[0].start() or list(clauses)[:2] != ["SELECT", "FROM"]:
         raise UsageError(f"A query begins with SELECT and has a FROM, such as: SELECT Id, Name FROM Account; this one is {_short(text)}")  # noqa: S608  (no SQL runs here)
     begin, end = clauses["FROM"]

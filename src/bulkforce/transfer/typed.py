@@ -51,6 +51,8 @@ class PartReader:
         self._block_bytes = BLOCK_BYTES
         # The reader of CSV knows no time of day with a Z behind it.
         self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
+        # And it lets numbers pass that have more digits before the point than the type has room for.
+        self._decimals = [place for place, field in enumerate(schema) if pa.types.is_decimal(field.type)]
         self._parse = csv.ParseOptions(newlines_in_values=True)
         self._convert = csv.ConvertOptions(
             column_types={field.name: pa.string() if pa.types.is_time(field.type) else field.type for field in schema},
@@ -98,7 +100,17 @@ class PartReader:
                 left = batch.slice(min(row, batch.num_rows))
                 row -= batch.num_rows - left.num_rows
                 if left.num_rows:
+                    self._check_decimals(left)
                     yield self._with_times(left)
+
+    def _check_decimals(self, batch: pa.RecordBatch) -> None:
+        import pyarrow as pa
+
+        for place in self._decimals:
+            try:
+                batch.column(place).validate(full=True)
+            except pa.ArrowInvalid:
+                raise Misfit(place) from None
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not self._times:

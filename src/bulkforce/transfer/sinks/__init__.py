@@ -25,8 +25,12 @@ class Sink(Protocol):
     def begin(self, columns: Sequence[Column]) -> None:
         """Take the columns, before any part."""
 
-    def add(self, part: Path) -> None:
-        """Take the next part: CSV with a header. It must stay where it is until the end."""
+    def add(self, part: Path) -> int | None:
+        """Take the next part: CSV with a header. It must stay where it is until the end.
+
+        Returns:
+            How many records it has, if the sink looks at records.
+        """
 
     def finish(self) -> None:
         """There are no more parts: put everything in its place."""

@@ -30,7 +30,7 @@ class CsvSink:
         self._target.open()
 
     def add(self, part: Path) -> None:
-        """Write the next part.
+        """Write the next part; its records are not looked at.
 
         Raises:
             ProtocolError: Its columns are not those of the part before.

@@ -47,10 +47,13 @@ class JsonLinesSink:
         self._reader = PartReader(pa.schema([(column.name, pa.string()) for column in columns]))
         self._target.open()
 
-    def add(self, part: Path) -> None:
-        """Write the next part."""
+    def add(self, part: Path) -> int:
+        """Write the next part, and say how many records it has."""
+        records = 0
         for batch in self._reader.read(part):
             self._target.write(self._lines(batch))
+            records += batch.num_rows
+        return records
 
     def _lines(self, batch: pa.RecordBatch) -> memoryview:
         import pyarrow.compute as pc

@@ -48,6 +48,7 @@ class TypedSink:
         self._target, self._new_writer, self._warn = target, writer, warn
         self._writer: Writer | None = None
         self._parts: list[Path] = []
+        self._records = 0
 
     def begin(self, columns: Sequence[Column]) -> None:
         """Begin to write."""
@@ -59,8 +60,8 @@ class TypedSink:
         self._reader = PartReader(schema)
         self._writer = self._new_writer(self._target, schema)
 
-    def add(self, part: Path) -> None:
-        """Write the next part.
+    def add(self, part: Path) -> int:
+        """Write the next part, and say how many records it has.
 
         Raises:
             FormatError: A value does not fit its column's type, and what was written cannot be taken back.
@@ -70,13 +71,16 @@ class TypedSink:
         while misfit := self._pour(left):
             self._begin(self._widened(misfit.column))
             left = self._parts
+        return self._records
 
     def _pour(self, parts: Iterable[Path]) -> Misfit | None:
         assert self._writer is not None
         try:
             for part in parts:
+                self._records = 0
                 for batch in self._reader.read(part):
                     self._writer.write(batch)
+                    self._records += batch.num_rows
         except Misfit as misfit:
             return misfit
         return None

@@ -1,0 +1,90 @@
+"""What the tests of extracts share: records that CSV is feared for, an org that holds them, and what must be true of an output."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tests.rehearsal import BRISK, SCHEMA
+
+from bulkforce import BearerToken, Client, RetryPolicy
+from bulkforce.transfer import extract
+from bulkforce.transfer.extract_report import ExtractReport
+from bulkforce.transfer.load import Sitting
+from bulkforce_emulator import Emulator
+from bulkforce_emulator.settings import Settings
+
+TEXTS = [
+    'she said "no"',
+    "two\nlines",
+    "",
+    '"',
+    "\n",
+    '"\n"',
+    ',"\n",',
+    '",\n"',
+    "a\r\nb\rc",
+    "nul \0 inside",
+    "Привет, 世界 😀",
+    "#N/A",
+    "NA",
+    "null",
+    " padded ",
+    "x" * 32_000,
+]
+QUERY = "SELECT Id, Code__c, Text__c FROM Row__c"
+QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002, patience_seconds=0.01)
+
+
+def seeded(count: int = 40, settings: Settings | None = None) -> Emulator:
+    """An org, not yet started, with so many rows."""
+    org = Emulator(SCHEMA, settings=settings)
+    org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(count)])
+    return org
+
+
+def sitting_of(client: Client, trace: Callable[[str], None] = lambda _effect: None, **changes: Any) -> Sitting:
+    sitting = Sitting.of(client.driver)
+    return replace(sitting, patience=replace(BRISK, **changes), trace=trace)
+
+
+def client_of(org: Emulator, **options: Any) -> Client:
+    return Client(org.base_url, BearerToken(org.session_id), retry=QUICK, **options)
+
+
+def bring(
+    org: Emulator, folder: Path, *, client: Client | None = None, trace: Callable[[str], None] = lambda _: None, **options: Any
+) -> ExtractReport:
+    """Extract into ``out.csv`` of a folder."""
+    asked: dict[str, Any] = {"soql": QUERY, "to": folder / "out.csv", "run_dir": folder / "run", "pk_chunking": False} | options
+    if asked.get("object"):
+        asked["soql"] = None
+    if client is not None:
+        return extract.extract(sitting_of(client, trace), extract.ExtractOptions(**asked))
+    with client_of(org) as client:
+        return extract.extract(sitting_of(client, trace), extract.ExtractOptions(**asked))
+
+
+def go_on(org: Emulator, folder: Path) -> ExtractReport:
+    with client_of(org) as client:
+        return extract.resume_extract(sitting_of(client), folder / "run")
+
+
+def stored(org: Emulator, *names: str, sobject: str = "Row__c", include_deleted: bool = False) -> list[tuple[str, ...]]:
+    """The org's records as text, in the order of their ids."""
+    names = names or ("Id", "Code__c", "Text__c")
+    return [tuple(str(record[name] or "") for name in names) for record in org.records(sobject, include_deleted=include_deleted)]
+
+
+def read(path: Path) -> list[tuple[str, ...]]:
+    """Read the records of a CSV file; its header is no record."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [tuple(row) for row in csv.reader(file, strict=True)][1:]
+
+
+def fetched(org: Emulator) -> list[str]:
+    """The paths of result files that were asked for, in order."""
+    return [request.path for request in org.requests if request.method == "GET" and "/result/" in request.path]

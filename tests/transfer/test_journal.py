@@ -1,0 +1,288 @@
+"""The journal: what is read back is what was known, and the bug that would send a batch twice is refused by the schema."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.transfer.cutting import Batch
+from bulkforce.transfer.events import (
+    BatchAbsent,
+    BatchAccepted,
+    BatchDoubted,
+    BatchEnded,
+    BatchNeverRun,
+    BatchRefused,
+    BatchSending,
+    Event,
+    JobClosed,
+    JobLost,
+    JobOpened,
+    JobSettled,
+    JobWanted,
+    ResultsFetched,
+)
+from bulkforce.transfer.journal import NAME, VERSION, Facts, Journal
+from bulkforce.transfer.plan import AttemptState, JobStage, View, apply, on_resume
+from bulkforce.vocabulary import BatchState
+
+FACTS_OF: dict[str, Any] = {
+    "str": "text",
+    "float": 1.5,
+    "str | None": None,
+    "bool": True,
+    "int": 7,
+    "list[str]": ["é", ""],
+    "list[int]": [1, 2],
+}
+
+
+def facts() -> Facts:
+    return Facts(**{name: FACTS_OF[str(kind)] for name, kind in Facts.__annotations__.items()})
+
+
+def batches(count: int) -> list[Batch]:
+    return [Batch(number, number * 10, number * 10 + 10, number, 20, f"{number:064}") for number in range(1, count + 1)]
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path)) as opened:
+        opened.begin(facts(), batches(3))
+        yield opened
+
+
+class Remembering(RuleBasedStateMachine):
+    """Whatever may happen, and whenever the process dies, the journal tells the same as the view in memory."""
+
+    @initialize(count=st.integers(1, 4))
+    def begin_run(self, count: int) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.journal = Journal(Path(self.folder.name))
+        self.journal.begin(facts(), batches(count))
+        self.view = self.journal.view()
+        self.ids = 0
+
+    def record(self, *events: Event) -> None:
+        self.journal.record(events)
+        for event in events:
+            apply(self.view, event)
+
+    def new_id(self) -> str:
+        self.ids += 1
+        return f"id{self.ids}"
+
+    def jobs(self, *stages: JobStage) -> list[int]:
+        return [job.number for job in self.view.jobs.values() if job.stage in stages]
+
+    def waiting(self) -> list[int]:
+        return [batch for batches in self.view.waiting.values() for batch in batches.values()]
+
+    @rule(now=st.floats(0, 1e10))
+    def want_job(self, now: float) -> None:
+        self.record(JobWanted(len(self.view.jobs) + 1, now))
+
+    @precondition(lambda self: self.jobs(JobStage.OPENING))
+    @rule(opened=st.booleans() | st.just(True))
+    def open_job(self, opened: bool) -> None:
+        job = self.jobs(JobStage.OPENING)[0]
+        self.record(JobOpened(job, self.new_id()) if opened else JobLost(job))
+
+    @precondition(lambda self: self.view.pending and self.jobs(JobStage.OPEN))
+    @rule(data=st.data())
+    def send(self, data: st.DataObject) -> None:
+        self.record(BatchSending(data.draw(st.sampled_from(self.view.pending)), self.jobs(JobStage.OPEN)[-1]))
+
+    @precondition(lambda self: self.view.flying)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        batch = data.draw(st.sampled_from(sorted(self.view.flying)))
+        answers: list[Event] = [
+            BatchAccepted(batch, self.new_id()),
+            BatchAbsent(batch),
+            BatchRefused(batch, "ClientInputError"),
+            BatchDoubted(batch),
+        ]
+        self.record(data.draw(st.sampled_from(answers)))
+
+    @precondition(lambda self: self.jobs(JobStage.FENCED))
+    @rule(data=st.data())
+    def settle(self, data: st.DataObject) -> None:
+        job = self.jobs(JobStage.FENCED)[0]
+        doubtful = self.view.doubtful.get(job, set())
+        adopted = {batch: self.new_id() for batch in doubtful if data.draw(st.booleans())}
+        self.record(JobSettled(job, adopted, tuple(sorted(doubtful - set(adopted)))))
+
+    @precondition(lambda self: self.jobs(JobStage.OPEN, JobStage.FENCED))
+    @rule(data=st.data())
+    def close(self, data: st.DataObject) -> None:
+        self.record(JobClosed(data.draw(st.sampled_from(self.jobs(JobStage.OPEN, JobStage.FENCED)))))
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data(), state=st.sampled_from([BatchState.COMPLETED, BatchState.FAILED]), has_results=st.booleans())
+    def end(self, data: st.DataObject, state: BatchState, has_results: bool) -> None:
+        self.record(BatchEnded(data.draw(st.sampled_from(self.waiting())), state, "why", has_results))
+
+    @precondition(lambda self: self.waiting())
+    @rule(data=st.data())
+    def never_run(self, data: st.DataObject) -> None:
+        self.record(BatchNeverRun(data.draw(st.sampled_from(self.waiting()))))
+
+    @precondition(lambda self: self.view.fetchable)
+    @rule(data=st.data())
+    def fetch(self, data: st.DataObject) -> None:
+        self.record(ResultsFetched(data.draw(st.sampled_from(self.view.fetchable))))
+
+    @rule()
+    def die_and_resume(self) -> None:
+        self.journal.close()
+        self.journal = Journal(Path(self.folder.name))
+        self.view = self.journal.view()
+        self.record(*on_resume(self.view))
+
+    @precondition(lambda self: self.view.flying or self.waiting() or self.view.doubtful)
+    @rule(data=st.data())
+    def send_what_may_be_there_already(self, data: st.DataObject) -> None:
+        before = seen(self.journal.view())
+        doubtful = [batch for batches in self.view.doubtful.values() for batch in batches]
+        batch = data.draw(st.sampled_from([*self.view.flying, *self.waiting(), *doubtful]))
+        with pytest.raises(JournalMismatch, match="refuses"):
+            self.journal.record([JobWanted(99, 0.0), BatchSending(batch, 99)])
+        assert seen(self.journal.view()) == before
+
+    @invariant()
+    def what_is_read_back_is_what_is_known(self) -> None:
+        if hasattr(self, "view"):
+            assert seen(self.journal.view()) == seen(self.view)
+
+    def teardown(self) -> None:
+        if hasattr(self, "journal"):
+            self.journal.close()
+            self.folder.cleanup()
+
+
+def seen(view: View) -> object:
+    """All that a view tells, but that what flies is in doubt once nobody waits for its answer."""
+    doubtful = {batch: job for job, batches in view.doubtful.items() for batch in batches}
+    waiting = {job: batches for job, batches in view.waiting.items() if batches}
+    return view.batches, view.jobs, sorted(view.pending), doubtful | view.flying, waiting, view.taken, sorted(view.fetchable), view.done
+
+
+TestRemembering = Remembering.TestCase
+TestRemembering.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+def test_facts_and_batches_are_read_back(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)) as journal:
+        assert journal.facts() is None
+        journal.begin(facts(), batches(3))
+        journal.finish()
+    with closing(Journal(tmp_path)) as journal:
+        assert (journal.facts(), journal.batches(), journal.finished) == (facts(), batches(3), True)
+
+
+def test_run_is_begun_wholly_or_not_at_all(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path)) as journal:
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.begin(facts(), [*batches(2), *batches(1)])
+        assert (journal.facts(), journal.batches(), journal.finished) == (None, [], False)
+
+
+def test_second_attempt_is_refused_while_the_first_may_count(journal: Journal) -> None:
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1)])
+    refused: list[Event] = [BatchSending(1, 1), BatchAccepted(2, "751")]
+    for event in refused:
+        with pytest.raises(JournalMismatch):
+            journal.record([event])
+    journal.record([BatchAccepted(1, "751")])
+    refused = [BatchSending(1, 1), BatchAccepted(1, "752"), BatchAbsent(1)]
+    for event in refused:
+        with pytest.raises(JournalMismatch):
+            journal.record([event])
+    attempt = journal.view().batches[1].attempt
+    assert attempt is not None
+    assert (attempt.state, attempt.id) == (AttemptState.ACCEPTED, "751")
+
+
+def test_one_batch_of_the_org_is_not_two_of_ours(journal: Journal) -> None:
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, "751")])
+    with pytest.raises(JournalMismatch, match="UNIQUE"):
+        journal.record([BatchAccepted(2, "751")])
+
+
+def test_batch_that_never_ran_may_be_sent_again(journal: Journal) -> None:
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchAccepted(1, "751"), BatchNeverRun(1)])
+    journal.record([JobWanted(2, 0.0), JobOpened(2, "760"), BatchSending(1, 2), BatchAccepted(1, "761")])
+    assert journal.view().taken == {1: {"751"}, 2: {"761"}}
+
+
+def test_job_that_is_fenced_is_closed_only_when_settled(journal: Journal) -> None:
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchDoubted(1), JobClosed(1)])
+    assert journal.view().jobs[1].stage is JobStage.FENCED
+    journal.record([JobSettled(1, {1: "751"})])
+    assert journal.view().jobs[1].stage is JobStage.CLOSED
+
+
+def test_run_is_held_by_one_process(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.transfer.journal import Journal\n"
+        "try: Journal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', error)\nelse: print('free')"
+    )
+
+    def other_process() -> str:
+        return subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+
+    with closing(Journal(tmp_path)) as journal:
+        journal.begin(facts(), batches(1))
+        assert other_process().startswith("busy: Another process works on the run")
+        with pytest.raises(JournalBusy):
+            Journal(tmp_path)
+    assert other_process() == "free\n"
+
+
+def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    Journal(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        database.execute(f"PRAGMA user_version = {VERSION + 1}")
+    with pytest.raises(JournalMismatch, match=f"version {VERSION + 1}; this bulkforce knows {VERSION}"):
+        Journal(tmp_path)
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+
+
+@pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 100, b"short"])
+def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(JournalMismatch, match="no journal of bulkforce"):
+        Journal(tmp_path)
+    assert (tmp_path / NAME).read_bytes() == content
+
+
+def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+        database.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(JournalMismatch, match="is of version 0"):
+        Journal(tmp_path)
+
+
+def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        Journal(tmp_path / "nowhere")
+
+
+def test_facts_hold_no_secret() -> None:
+    assert not {"token", "password", "secret", "session"} & set(Facts.__annotations__)
+    assert replace(facts(), run="other") != facts()

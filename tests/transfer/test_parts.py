@@ -1,0 +1,93 @@
+"""Parts: records counted whatever is in them, and nothing that was cut ever passes for whole."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.extraction import TEXTS
+
+from bulkforce.errors import FormatError
+from bulkforce.transfer import parts
+
+
+class Blocks:
+    """A stream of some bytes, in blocks."""
+
+    def __init__(self, content: bytes, block_bytes: int = 7) -> None:
+        self._content, self._block_bytes = content, block_bytes
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        for begin in range(0, len(self._content), self._block_bytes):
+            yield self._content[begin : begin + self._block_bytes]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def written(rows: list[list[str]], *, quoting: int = csv.QUOTE_ALL, line_end: str = "\n") -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, quoting=quoting, lineterminator=line_end).writerows(rows)  # type: ignore[arg-type]
+    return text.getvalue().encode()
+
+
+WORST = written([["Id", "Text"], *([str(number), text[:50]] for number, text in enumerate(TEXTS))])
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 100_000])
+@pytest.mark.parametrize("turned", [False, True])
+def test_records_are_counted_whatever_is_in_them(tmp_path: Path, block_bytes: int, *, turned: bool) -> None:
+    rows = [["a", "b"], *([text[:50], "x"] if turned else ["x", text[:50]] for text in TEXTS)]
+    content = written(rows)
+    stream = Blocks(content, block_bytes)
+    fetched = parts.fetch(stream, tmp_path / "part")
+    assert fetched == parts.Fetched(len(TEXTS), len(content), hashlib.sha256(content).hexdigest())
+    assert (tmp_path / "part").read_bytes() == content
+    assert stream.closed
+    assert parts.is_whole(tmp_path / "part", fetched)
+    assert parts.names_of(tmp_path / "part") == ("a", "b")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.lists(st.text('",\n\rab', max_size=4), min_size=2, max_size=2), max_size=8),
+    block_bytes=st.integers(1, 9),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_any_records_are_counted(tmp_path: Path, rows: list[list[str]], block_bytes: int, line_end: str) -> None:
+    content = written([["Id", "Text"], *rows], line_end=line_end)
+    assert parts.fetch(Blocks(content, block_bytes), tmp_path / "part").rows == len(rows)
+
+
+def test_records_without_quotes_are_counted(tmp_path: Path) -> None:
+    content = written([["a", "b"], ["1", "2"], ["3", 'x"\ny']], quoting=csv.QUOTE_MINIMAL)
+    assert parts.fetch(Blocks(content), tmp_path / "part").rows == 2
+
+
+def test_nothing_found_is_no_record(tmp_path: Path) -> None:
+    fetched = parts.fetch(Blocks(b"Records not found for this query"), tmp_path / "part")
+    assert (fetched.rows, parts.names_of(tmp_path / "part")) == (0, ())
+
+
+def test_a_file_cut_anywhere_never_passes_for_whole(tmp_path: Path) -> None:
+    """It is refused, or has fewer records, or lacks the line end."""
+    whole = parts.fetch(Blocks(WORST, 50), tmp_path / "part")
+    for cut in range(len(WORST)):
+        try:
+            fetched = parts.fetch(Blocks(WORST[:cut], 50), tmp_path / "part")
+        except FormatError:
+            continue
+        assert fetched.rows < whole.rows or not fetched.ended, WORST[:cut][-20:]
+
+
+def test_what_broke_off_leaves_no_part(tmp_path: Path) -> None:
+    with pytest.raises(FormatError):
+        parts.fetch(Blocks(b'"Id","Text"\n"1","a'), tmp_path / "part")
+    assert not (tmp_path / "part").exists()

@@ -1,0 +1,340 @@
+"""The plan against a simulated org: any order of events, any lost answer, a death at any point."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, field
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bulkforce.transfer.events import (
+    BatchAbsent,
+    BatchAccepted,
+    BatchDoubted,
+    BatchEnded,
+    BatchNeverRun,
+    BatchRefused,
+    BatchSending,
+    Event,
+    JobClosed,
+    JobLost,
+    JobOpened,
+    JobSettled,
+    JobWanted,
+    ResultsFetched,
+)
+from bulkforce.transfer.plan import (
+    Action,
+    BatchView,
+    CloseJob,
+    FetchResults,
+    Job,
+    JobStage,
+    LookAtJob,
+    OpenJob,
+    Rules,
+    SendBatch,
+    SettleJob,
+    View,
+    apply,
+    decide,
+    on_resume,
+)
+from bulkforce.vocabulary import BatchState
+
+JOB_SECONDS = 100.0
+OPEN, CLOSED, ABORTED = "open", "closed", "aborted"
+
+
+@dataclass
+class OrgBatch:
+    """A batch that the org took; its ``content`` stands for its bytes."""
+
+    id: str
+    content: int
+    state: str = "queued"
+
+
+@dataclass
+class OrgJob:
+    """A job of the org. What is ``on_its_way`` lands when it pleases, if the job is still open then."""
+
+    id: str
+    state: str = OPEN
+    batches: list[OrgBatch] = field(default_factory=list)
+    on_its_way: list[int] = field(default_factory=list)
+
+
+class Org:
+    """Takes, processes and forgets nothing."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, OrgJob] = {}
+        self._count = 0
+
+    def new_id(self, kind: str) -> str:
+        self._count += 1
+        return f"{kind}{self._count}"
+
+    def create(self) -> str:
+        job = OrgJob(self.new_id("job"))
+        self.jobs[job.id] = job
+        return job.id
+
+    def add(self, job: OrgJob, content: int) -> str | None:
+        if job.state != OPEN:
+            return None
+        batch = OrgBatch(self.new_id("batch"), content)
+        job.batches.append(batch)
+        return batch.id
+
+    def close(self, job: OrgJob) -> None:
+        if job.state == OPEN:
+            job.state = CLOSED
+
+    def abort(self, job: OrgJob) -> None:
+        if job.state != ABORTED:
+            job.state = ABORTED
+            for batch in job.batches:
+                if batch.state == "queued":
+                    batch.state = "never run"
+
+    def process(self) -> None:
+        for job in self.jobs.values():
+            for batch in job.batches:
+                if batch.state == "queued":
+                    batch.state = "done"
+
+    def effects(self) -> Counter[int]:
+        """How often each content was processed, or still may be."""
+        found: Counter[int] = Counter()
+        for job in self.jobs.values():
+            found.update(batch.content for batch in job.batches if batch.state != "never run")
+            if job.state == OPEN:
+                found.update(job.on_its_way)
+        return found
+
+
+class Load(RuleBasedStateMachine):
+    """The engine without threads: decides, begins, and has each action come to a good or bad end in any order."""
+
+    @initialize(batches=st.integers(1, 8), workers=st.integers(1, 3))
+    def begin_run(self, batches: int, workers: int) -> None:
+        self.org = Org()
+        self.workers = workers
+        self.now = 0.0
+        self.busy: list[Action] = []
+        self.refused: set[int] = set()
+        self.view = View({number: BatchView(number, 1, f"digest {number}") for number in range(1, batches + 1)}, {})
+
+    def record(self, *events: Event) -> None:
+        for event in events:
+            apply(self.view, event)
+
+    @rule(feeding=st.booleans() | st.just(True))
+    def decide(self, feeding: bool) -> None:
+        self.begin(Rules(self.workers, JOB_SECONDS, feeding))
+
+    def begin(self, rules: Rules) -> None:
+        actions = decide(self.view, set(self.busy), rules, self.now)
+        assert len({*actions, *self.busy}) == len(actions) + len(self.busy)
+        for action in actions:
+            match action:
+                case OpenJob(job):
+                    assert rules.feeding
+                    self.record(JobWanted(job, self.now))
+                case SendBatch(batch, job):
+                    assert rules.feeding
+                    self.may_get_a_batch(self.view.jobs[job])
+                    self.record(BatchSending(batch, job))
+                case SettleJob(job):
+                    assert job not in self.view.flying.values()
+            self.busy.append(action)
+        assert sum(isinstance(action, (SendBatch, FetchResults)) for action in self.busy) <= self.workers
+
+    def may_get_a_batch(self, job: Job) -> None:
+        assert job.stage is JobStage.OPEN
+        assert self.now - job.opened < JOB_SECONDS
+        assert CloseJob(job.number) not in self.busy
+
+    @precondition(lambda self: self.busy)
+    @rule(data=st.data(), fate=st.sampled_from(["well", "well", "lost", "lost on the way", "absent", "refused"]))
+    def end_of_an_action(self, data: st.DataObject, fate: str) -> None:
+        action = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
+        self.finish(action, fate)
+
+    def finish(self, action: Action, fate: str) -> None:
+        happens = fate in {"well", "lost"}
+        match action:
+            case OpenJob(job):
+                job_id = self.org.create() if happens else ""
+                self.record(JobOpened(job, job_id) if fate == "well" else JobLost(job))
+            case SendBatch(batch, job):
+                self.record(*self.send(batch, job, fate))
+            case SettleJob(job) | CloseJob(job) if happens:
+                self.org.close(self.job(job))
+                if fate == "well":
+                    self.record(self.settled(job) if isinstance(action, SettleJob) else JobClosed(job))
+            case LookAtJob(job) if fate == "well":
+                self.record(*self.look(job))
+            case FetchResults(batch) if fate == "well":
+                self.record(ResultsFetched(batch))
+
+    def job(self, number: int) -> OrgJob:
+        return self.org.jobs[str(self.view.jobs[number].id)]
+
+    def send(self, batch: int, number: int, fate: str) -> list[Event]:
+        job = self.job(number)
+        if fate == "lost on the way":
+            job.on_its_way.append(batch)
+            return [BatchDoubted(batch)]
+        if fate == "absent":
+            return [BatchAbsent(batch)]
+        if job.state != OPEN:
+            return [BatchDoubted(batch)] if fate == "lost" else [BatchAbsent(batch), JobClosed(number)]
+        if fate == "refused":
+            self.refused.add(batch)
+            return [BatchRefused(batch, "InvalidBatch")]
+        batch_id = self.org.add(job, batch)
+        assert batch_id is not None
+        return [BatchAccepted(batch, batch_id) if fate == "well" else BatchDoubted(batch)]
+
+    def settled(self, number: int) -> JobSettled:
+        known = self.view.taken.get(number, set())
+        doubtful = self.view.doubtful.get(number, set())
+        adopted = {batch.content: batch.id for batch in self.job(number).batches if batch.id not in known}
+        assert set(adopted) <= doubtful
+        return JobSettled(number, adopted, tuple(sorted(doubtful - set(adopted))))
+
+    def look(self, number: int) -> list[Event]:
+        states = {batch.id: batch.state for batch in self.job(number).batches}
+        events: list[Event] = []
+        for batch_id, batch in self.view.waiting.get(number, {}).items():
+            if states[batch_id] == "done":
+                events.append(BatchEnded(batch, BatchState.COMPLETED, None, has_results=batch % 3 > 0))
+            elif states[batch_id] == "never run":
+                events.append(BatchNeverRun(batch))
+        return events
+
+    @rule(seconds=st.sampled_from([1.0, 40.0, 120.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def org_processes(self) -> None:
+        self.org.process()
+
+    @rule(data=st.data())
+    def something_lands(self, data: st.DataObject) -> None:
+        late = [job for job in self.org.jobs.values() if job.on_its_way]
+        if late:
+            job = data.draw(st.sampled_from(late))
+            self.org.add(job, job.on_its_way.pop())
+
+    @rule(data=st.data(), how=st.sampled_from([CLOSED, ABORTED]))
+    def administrator_ends_a_job(self, data: st.DataObject, how: str) -> None:
+        if self.org.jobs:
+            job = data.draw(st.sampled_from(list(self.org.jobs.values())))
+            self.org.close(job) if how == CLOSED else self.org.abort(job)
+
+    @rule(data=st.data())
+    def death(self, data: st.DataObject) -> None:
+        """What was under way has happened, or will, or will not; nobody is told."""
+        for action in self.busy:
+            fate = data.draw(st.sampled_from(["happened", "will", "will not"]))
+            if isinstance(action, SendBatch):
+                job = self.job(action.job)
+                if fate == "happened":
+                    self.org.add(job, action.batch)
+                elif fate == "will":
+                    job.on_its_way.append(action.batch)
+            elif isinstance(action, (CloseJob, SettleJob)) and fate == "happened":
+                self.org.close(self.job(action.job))
+        self.busy = []
+        # As the journal reads it back.
+        self.view = View(copy.deepcopy(self.view.batches), copy.deepcopy(self.view.jobs), taken=copy.deepcopy(self.view.taken))
+        self.record(*on_resume(self.view))
+
+    @invariant()
+    def no_batch_goes_in_twice(self) -> None:
+        if hasattr(self, "org"):
+            assert not [batch for batch, times in self.org.effects().items() if times > 1]
+
+    @invariant()
+    def every_batch_is_in_one_place(self) -> None:
+        if hasattr(self, "view"):
+            view = self.view
+            places = [*view.pending, *view.flying, *view.fetchable]
+            places += [batch for batches in view.doubtful.values() for batch in batches]
+            places += [batch for batches in view.waiting.values() for batch in batches.values()]
+            places += [batch.number for batch in view.batches.values() if batch.fetched]
+            assert sorted(places) == sorted(view.batches)
+            assert view.done == sum(batch.fetched for batch in view.batches.values())
+
+    def teardown(self) -> None:
+        """Left in peace, it comes to its end."""
+        if not hasattr(self, "view"):
+            return
+        for _ in range(40):
+            self.begin(Rules(self.workers, JOB_SECONDS))
+            for action in self.busy[:]:
+                self.busy.remove(action)
+                self.finish(action, "well")
+            self.org.process()
+        assert self.view.finished
+        assert not self.busy
+        assert all(job.stage in {JobStage.CLOSED, JobStage.LOST} for job in self.view.jobs.values())
+        self.no_batch_goes_in_twice()
+        assert self.org.effects().keys() == self.view.batches.keys() - self.refused
+
+
+TestLoad = Load.TestCase
+TestLoad.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+
+
+def a_view(batches: int = 3) -> View:
+    view = View({number: BatchView(number, 1, "digest") for number in range(1, batches + 1)}, {})
+    apply(view, JobWanted(1, 0.0))
+    apply(view, JobOpened(1, "job1"))
+    return view
+
+
+def test_job_is_rolled_over_before_it_is_too_old() -> None:
+    view, rules = a_view(), Rules(2, JOB_SECONDS)
+    assert decide(view, set(), rules, 99.0) == [SendBatch(1, 1), SendBatch(2, 1)]
+    assert decide(view, set(), rules, 100.0) == [CloseJob(1), OpenJob(2)]
+
+
+def test_doubt_fences_the_job_and_is_settled_when_nothing_flies() -> None:
+    view, rules = a_view(), Rules(2, JOB_SECONDS)
+    for event in (BatchSending(1, 1), BatchSending(2, 1), BatchDoubted(1)):
+        apply(view, event)
+    assert decide(view, {SendBatch(2, 1)}, rules, 1.0) == [OpenJob(2)]
+    apply(view, BatchAccepted(2, "batch2"))
+    assert decide(view, set(), rules, 1.0) == [SettleJob(1), OpenJob(2), LookAtJob(1)]
+
+
+def test_fenced_job_stays_fenced_until_it_is_settled() -> None:
+    """Somebody closed it, which another batch was told while this one was in doubt."""
+    view = a_view()
+    for event in (BatchSending(1, 1), BatchSending(2, 1), BatchDoubted(1), BatchAbsent(2), JobClosed(1)):
+        apply(view, event)
+    assert view.jobs[1].stage is JobStage.FENCED
+    assert SettleJob(1) in decide(view, set(), Rules(2, JOB_SECONDS), 1.0)
+
+
+def test_nothing_new_is_begun_when_feeding_is_over() -> None:
+    view = a_view()
+    assert decide(view, set(), Rules(2, JOB_SECONDS, feeding=False), 1.0) == []
+    assert decide(view, set(), Rules(2, JOB_SECONDS, feeding=False), 100.0) == [CloseJob(1)]
+
+
+def test_fetch_is_never_starved_by_uploads() -> None:
+    view = a_view(5)
+    for event in (BatchSending(1, 1), BatchAccepted(1, "batch1"), BatchEnded(1, BatchState.COMPLETED, None, has_results=True)):
+        apply(view, event)
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [SendBatch(2, 1), FetchResults(1)]
+    assert decide(view, {SendBatch(2, 1)}, Rules(1, JOB_SECONDS), 1.0) == []
