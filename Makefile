@@ -1,5 +1,6 @@
 # make demo and make test do all the set-up on a fresh machine with Python 3.11+ and make.
 PYTHON ?= python3
+ROWS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -21,6 +22,9 @@ check: $(VENV)/.dev  ## format, lint, types, layers, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest --numprocesses auto
+
+bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)
+	@$(BIN)/python bench/load.py --rows $(ROWS)
 
 format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff format .

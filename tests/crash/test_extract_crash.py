@@ -137,7 +137,7 @@ def test_extract_that_died_at_a_moment_by_chance_is_resumed_complete(forge: Forg
     print(f"seed {seed}")
     chance = random.Random(seed)
     bench, table = Bench(forge, tmp_path), Table("moment by chance")
-    while table.points < 25:
+    while table.points < 15:
         forge.org.gate.arm()
         run_dir, ended = bench.begin(alarm_seconds=chance.uniform(0.005, 0.15))
         bench.check(table, run_dir, bench.go_on(run_dir) if ended.killed else ended)
@@ -146,8 +146,8 @@ def test_extract_that_died_at_a_moment_by_chance_is_resumed_complete(forge: Forg
 
 def test_extract_killed_twice_is_resumed_complete(forge: Forge, tmp_path: Path) -> None:
     bench, table = Bench(forge, tmp_path), Table("killed, and killed again")
-    for first in range(3, 24, 5):
-        for second in range(1, 16, 4):
+    for first in range(3, 24, 7):
+        for second in range(1, 16, 5):
             forge.org.gate.arm()
             run_dir, _ = bench.begin(watch="trace", die_at=first)
             ended = bench.go_on(run_dir, watch="trace", die_at=second)
