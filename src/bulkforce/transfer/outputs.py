@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bulkforce.errors import ProtocolError, SourceChanged
-from bulkforce.formats.csv import quote
+from bulkforce.formats.csv import quote, split, unquote
 from bulkforce.protocol.wire_csv import record_error
 from bulkforce.transfer.report import ErrorGroup
 
@@ -140,23 +140,24 @@ class Outputs:
         raise SourceChanged(f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent")
 
     def _one_by_one(self, results: list[bytes], rows: list[bytes], batch: Ended) -> None:
-        reader = stdlib_csv.reader(io.StringIO((b"\n".join(results) + b"\n").decode(), newline=""), strict=True)
-        columns = {name.lower(): place for place, name in enumerate(next(reader))}
-        try:
-            order = [columns[name] for name in ("id", "success", "created", "error")]
-        except KeyError as error:
-            raise ProtocolError(f"The results of batch {batch.number} have no column {error}") from error
+        order = _columns(results[0], batch.number)
         good, bad = [], []
-        for place, (row, result) in enumerate(zip(rows, reader, strict=False)):
-            record_id, success, created, error_text = (result[column] for column in order)
+        for place, (row, result) in enumerate(zip(rows, results[1:], strict=False)):
+            # A record that went in is told by how its line ends; parsing every line takes five times as long.
+            created = _WENT_IN.get(result[_ID_18:]) if order == _USUAL_ORDER else None
+            if created is not None:
+                good.append(result[1:_ID_18] + created + row)
+                continue
+            values = next(stdlib_csv.reader(io.StringIO(result.decode(), newline=""), strict=True))
+            record_id, success, was_created, error_text = (values[column] for column in order)
             if success == "true":
-                good.append(b"%b,%b,%b\n" % (record_id.encode(), created.encode(), row))
+                good.append(b"%b,%b,%b" % (record_id.encode(), was_created.encode(), row))
             else:
-                bad.append(b"%b,%b,%b\n" % (record_id.encode(), quote(error_text).encode(), row))
+                bad.append(b"%b,%b,%b" % (record_id.encode(), quote(error_text).encode(), row))
                 refusal = record_error(error_text)
                 self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place))
-        self._success.write(b"".join(good))
-        self._failed.write(b"".join(bad))
+        for file, lines in ((self._success, good), (self._failed, bad)):
+            file.writelines([b"\n".join(lines), b"\n"] if lines else [])
         self.tally.succeeded += len(good)
         self.tally.failed += len(bad)
 
@@ -187,8 +188,20 @@ class Outputs:
 
 
 _ID_LENGTHS: Final = frozenset({15, 18})
+_ID_18: Final = 19
+"""Where an id of 18 characters ends in a line of results: it stands first, in quotes."""
+_WENT_IN: Final = {border[:-2]: created for border, created in _ALL_WELL.items()}
+_USUAL_ORDER: Final = (0, 1, 2, 3)
 _GROUP_BYTES: Final = 65_536
 _ALL_BUT_QUOTES_AND_LINE_ENDS: Final = bytes(byte for byte in range(256) if byte not in b'"\n')
+
+
+def _columns(header: bytes, batch: int) -> tuple[int, ...]:
+    names = [unquote(name).decode().lower() for name in split(header)]
+    try:
+        return tuple(names.index(name) for name in ("id", "success", "created", "error"))
+    except ValueError as error:
+        raise ProtocolError(f"The results of batch {batch} do not have the columns Id, Success, Created, Error") from error
 
 
 def rows_of(content: bytes, records: int = -1) -> list[bytes]:
