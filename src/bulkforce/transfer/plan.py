@@ -261,7 +261,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an
         case BatchAccepted(batch, batch_id):
             _accept(view, view.flying.pop(batch), batch, batch_id)
         case BatchAbsent(batch):
-            _release(view, view.flying.pop(batch), batch, AttemptState.ABSENT)
+            _release(view, view.flying.pop(batch), batch)
         case BatchRefused(batch, message):
             job = view.flying.pop(batch)
             view.batches[batch].attempt = Attempt(job, AttemptState.ABSENT)
@@ -278,12 +278,14 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an
             for batch, batch_id in adopted.items():
                 _accept(view, job, batch, batch_id)
             for batch in absent:
-                _release(view, job, batch, AttemptState.ABSENT)
+                _release(view, job, batch)
         case BatchEnded(batch, state, message, has_results):
             _forget(view, batch)
             _end(view, batch, Outcome(state.value, message), to_fetch=has_results)
         case BatchNeverRun(batch):
-            _release(view, _forget(view, batch), batch, AttemptState.UNPROCESSED)
+            attempt = _forget(view, batch)
+            view.batches[batch].attempt = Attempt(attempt.job, AttemptState.UNPROCESSED, attempt.id)
+            heapq.heappush(view.pending, batch)
         case ResultsFetched(batch):
             view.fetchable.remove(batch)
             heapq.heapify(view.fetchable)
@@ -297,17 +299,17 @@ def _accept(view: View, job: int, batch: int, batch_id: str) -> None:
     view.taken.setdefault(job, set()).add(batch_id)
 
 
-def _release(view: View, job: int, batch: int, state: AttemptState) -> None:
-    view.batches[batch].attempt = Attempt(job, state)
+def _release(view: View, job: int, batch: int) -> None:
+    view.batches[batch].attempt = Attempt(job, AttemptState.ABSENT)
     heapq.heappush(view.pending, batch)
 
 
-def _forget(view: View, batch: int) -> int:
+def _forget(view: View, batch: int) -> Attempt:
     attempt = view.batches[batch].attempt
     assert attempt is not None
     assert attempt.id is not None
     del view.waiting[attempt.job][attempt.id]
-    return attempt.job
+    return attempt
 
 
 def _end(view: View, batch: int, outcome: Outcome, *, to_fetch: bool) -> None:
