@@ -161,9 +161,9 @@ class Misfortune:
                 await _read(receive, fault.after_bytes or 0)
                 await _cut(scope, reset=True)
             case "session expired":
-                body = await _read(receive, fault.after_bytes)
+                body, whole = await _begin_to_read(receive, fault.after_bytes)
                 self._org.sessions.expire_all()
-                await self._app(scope, _again(body, receive, whole=fault.after_bytes is None), send)
+                await self._app(scope, _again(body, receive, whole=whole), send)
             case "status" | "answer replaced":
                 await self._instead(fault, scope, receive, send)
             case "slow":
@@ -261,17 +261,21 @@ def _slowly(seconds: float, send: Send) -> Send:
 
 async def _read(receive: Receive, most_bytes: int | None = None) -> bytes:
     """The request's body, or as many pieces of it as have at least so many bytes."""
-    parts, size = [], 0
-    while most_bytes is None or size < most_bytes:
+    return (await _begin_to_read(receive, most_bytes))[0]
+
+
+async def _begin_to_read(receive: Receive, most_bytes: int | None) -> tuple[bytes, bool]:
+    """The same, and whether that is the whole body: beyond its end there is nothing to wait for."""
+    parts, size, whole = [], 0, False
+    while not whole and (most_bytes is None or size < most_bytes):
         message = await receive()
         if message["type"] != "http.request":
             break
         part = message.get("body", b"")
         parts.append(part)
         size += len(part)
-        if not message.get("more_body"):
-            break
-    return b"".join(parts)
+        whole = not message.get("more_body")
+    return b"".join(parts), whole
 
 
 def _again(body: bytes, receive: Receive, *, whole: bool) -> Receive:

@@ -205,6 +205,7 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
         ({"workers": 0}, "at least one worker"),
         ({"pk_chunking": 300_000}, "1 to 250,000"),
         ({"soql": f"{QUERY} LIMIT 5", "pk_chunking": 100}, "LIMIT"),
+        ({"pk_chunking": PKChunking(parent="Account")}, "goes with a share or history table"),
         ({"soql": None}, "either a query or the name of an object"),
     ],
 )
@@ -231,6 +232,12 @@ def test_deleted_rows_come_with_all_rows(tmp_path: Path) -> None:
         bring(org, tmp_path, soql="SELECT Id, IsDeleted FROM Row__c", to=tmp_path / "live.csv", run_dir=tmp_path / "live")
         assert [row[0] for row in read(tmp_path / "out.csv") if row[1] == "true"] == [gone]
         assert len(read(tmp_path / "live.csv")) == 4
+
+
+def test_extracts_are_listed(org: Emulator, tmp_path: Path) -> None:
+    bring(org, tmp_path)
+    (listed,) = extract.runs(tmp_path)
+    assert (listed.run, listed.state, listed.what) == ("run", "finished", f"extract Row__c to {tmp_path / 'out.csv'}")
 
 
 def test_resuming_a_finished_extract_gives_its_report(org: Emulator, tmp_path: Path) -> None:

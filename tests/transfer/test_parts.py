@@ -55,7 +55,7 @@ def test_records_are_counted_whatever_is_in_them(tmp_path: Path, block_bytes: in
     assert parts.names_of(tmp_path / "part") == ("a", "b")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(st.text('",\n\rab', max_size=4), min_size=2, max_size=2), max_size=8),
     block_bytes=st.integers(1, 9),

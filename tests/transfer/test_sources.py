@@ -544,6 +544,24 @@ def test_columns_of_arrow_batches_are_united(run: Path) -> None:
     assert rows_of(batches, run) == [["a", "b", "c"], ["x,y", "", ""], ["", "1", ""], ["z", "2", ""], ["", "", "#N/A"]]
 
 
+def test_index_column_of_pandas_is_no_field(run: Path) -> None:
+    index = pa.record_batch({"__index_level_0__": [1, 2]})
+    assert rows_of([index, pa.record_batch({"a": ["x"], "b": ["y"]}), index], run) == [
+        ["a", "b"],
+        ["", ""],
+        ["", ""],
+        ["x", "y"],
+        ["", ""],
+        ["", ""],
+    ]
+    assert "No record of the source has a field" in refused(index, run.parent, UsageError)
+
+
+def test_parquet_of_many_row_groups_is_read_in_order(tmp_path: Path, run: Path) -> None:
+    pq.write_table(pa.table({"a": range(50_000)}), tmp_path / "a.parquet", row_group_size=7_000)
+    assert rows_of(tmp_path / "a.parquet", run)[1:] == [[str(number)] for number in range(50_000)]
+
+
 def test_single_empty_column_of_arrow_is_no_blank_line(run: Path) -> None:
     assert rows_of(pa.table({"a": ["", "x"]}), run) == [["a"], [""], ["x"]]
     assert b"\n\n" not in (run / "source.csv").read_bytes()

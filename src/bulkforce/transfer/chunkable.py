@@ -28,6 +28,7 @@ STANDARD: Final = frozenset(
 )
 _OTHER_CLAUSES: Final = frozenset({"SELECT", "FROM", "WHERE"})
 _CUSTOM: Final = re.compile(r"__c$", re.IGNORECASE)
+_CHILD_TABLE: Final = re.compile(r"(Share|History)$", re.IGNORECASE)
 
 
 def is_whole(query: Query) -> bool:
@@ -42,3 +43,8 @@ def is_chunkable(query: Query) -> bool:
     """
     known = query.object.lower() in STANDARD or bool(_CUSTOM.search(query.object))
     return known and not query.clauses.keys() - _OTHER_CLAUSES
+
+
+def has_parent(query: Query) -> bool:
+    """Whether the object is a share or history table, which is split by the ids of its parent."""
+    return bool(_CHILD_TABLE.search(query.object))

@@ -187,6 +187,7 @@ class Engine:
     _not_before: float = 0.0
     _next_output: int = 1
     _hopeless: bool = False
+    _doubts_first: bool = False
     _losses: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -204,6 +205,8 @@ class Engine:
             Whether everything is done.
         """
         self._record(on_resume(self.view))
+        # What an earlier sitting left in doubt is settled before anything more is sent.
+        self._doubts_first = bool(self.view.doubtful)
         pool = ThreadPoolExecutor(self.workers + 2, "bulkforce")
         try:
             with _interruptible(self._interrupt):
@@ -236,7 +239,8 @@ class Engine:
         now = time.monotonic()
         if now < self._not_before:
             return
-        rules = Rules(self.workers, self.patience.job_seconds, feeding=self.stopped_by is None)
+        self._doubts_first = self._doubts_first and bool(self.view.doubtful)
+        rules = Rules(self.workers, self.patience.job_seconds, feeding=self.stopped_by is None and not self._doubts_first)
         actions = decide(self.view, self._busy, rules, time.time())
         if self.stopped_by is not None:
             actions = [action for action in actions if isinstance(action, SettleJob)]

@@ -18,6 +18,7 @@ from bulkforce.errors import (
     BatchFailed,
     Error,
     Interrupted,
+    JournalBusy,
     JournalMismatch,
     NotAuthenticated,
     NotFound,
@@ -38,7 +39,7 @@ from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
-from bulkforce.transfer.load import REPORT, RUNS, WORKERS, Sitting
+from bulkforce.transfer.load import REPORT, RUNS, WORKERS, RunInfo, Sitting
 from bulkforce.transfer.outputs import write_whole
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
@@ -193,6 +194,26 @@ def folder_of(run: str | Path) -> Path | None:
     return next((folder for folder in (Path(run), RUNS / run) if (folder / NAME).exists()), None)
 
 
+def runs(folder: Path | None = None) -> list[RunInfo]:
+    """List the extracts kept in a folder, the oldest first."""
+    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{NAME}"))]
+
+
+def _run_info(folder: Path) -> RunInfo:
+    try:
+        journal = ExtractJournal(folder)
+    except TransferError as error:
+        return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
+    try:
+        facts = journal.facts()
+        if facts is None:
+            return RunInfo(folder.name, folder, "", "unasked", None)
+        state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
+        return RunInfo(facts.run, folder, f"extract {facts.object} to {facts.to}", state, facts.begun)
+    finally:
+        journal.close()
+
+
 def _instance_url() -> Flow[str]:
     return (yield from authenticate()).instance_url
 
@@ -229,6 +250,10 @@ def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunki
         chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
         if chunking and not chunkable.is_whole(query):
             raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
+        if chunking and chunking.parent and not chunkable.has_parent(query):
+            raise UsageError(
+                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is split by its own ids"
+            )
         return chunking
     if not chunkable.is_chunkable(query):
         return None

@@ -7,8 +7,8 @@ import secrets
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,31 +110,28 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             reading, shape, _ = _read(options, column_map, Path(folder))
             return _planned(sitting, options, settings, reading, begun)
     run, folder_ = _new_folder(options, settings)
-    journal = Journal(folder_)
-    try:
-        reading, shape, name = _read(options, column_map, folder_)
-        _check_allowance(len(reading.batches), _remaining_batches(sitting))
-        journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
-        sitting.trace("journal")
-        return _carry_out(sitting, journal, options.workers, options.on_progress, begun)
-    except Interrupted:
-        raise
-    except Exception:
-        if not any(job.stage is not JobStage.LOST for job in journal.view().jobs.values()):
-            # Nothing is in the org, so there is nothing to resume, and no litter is left.
-            journal.close()
-            _clear(folder_)
-        raise
-    finally:
-        journal.close()
+    with _disk_told(folder_), closing(Journal(folder_)) as journal:
+        try:
+            reading, shape, name = _read(options, column_map, folder_)
+            _check_allowance(len(reading.batches), _remaining_batches(sitting))
+            journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
+            sitting.trace("journal")
+            return _carry_out(sitting, journal, options.workers, options.on_progress, begun)
+        except Interrupted:
+            raise
+        except Exception:
+            if not any(job.stage is not JobStage.LOST for job in journal.view().jobs.values()):
+                # Nothing is in the org, so there is nothing to resume, and no litter is left.
+                journal.close()
+                _clear(folder_)
+            raise
 
 
 def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> LoadReport:
     """Go on with a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
     folder = folder_of(run)
-    journal = Journal(folder)
-    try:
+    with _disk_told(folder), closing(Journal(folder)) as journal:
         facts = journal.facts()
         if facts is None:
             raise JournalMismatch(f"The run in {folder} died while its source was being read. Nothing was sent: begin it anew")
@@ -146,8 +143,15 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
         _check_jobs(sitting, journal)
         return _carry_out(sitting, journal, workers, on_progress, begun)
-    finally:
-        journal.close()
+
+
+@contextmanager
+def _disk_told(folder: Path) -> Iterator[None]:
+    """A disk that is full, or a file that cannot be read, is told as an error of ours."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error
 
 
 def _check_jobs(sitting: Sitting, journal: Journal) -> None:

@@ -1,8 +1,8 @@
 """One result file brought to disk as a part: streamed in blocks, its records counted (records, not lines), its bytes digested.
 
 The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that quote closes a value or is
-doubled, and this shows: another quote, a comma or a line end stands behind it. A file with such a place in it is counted a second time, from
-disk and record by record.
+doubled, and this shows: another quote, a comma or a line end stands behind it. In such a place it is one if the quotes since
+the border before come in pairs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from bulkforce.formats import csv
 from bulkforce.protocol.exchange import Stream
 
 _HEADER_BYTES: Final = 1_000_000
-_DOUBTFUL: Final = re.compile(rb'\n"[",\n\r]')
+_CARRY_BYTES: Final = 1_000_000
+_CLOSING: Final = b'",\n\r'
+_DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,44 +79,61 @@ class _Borders:
     """Counts borders between records, as the blocks come.
 
     Attributes:
-        count: How many there were.
-        last: Offset of the last record.
-        certain: Whether every one of them is one for certain.
+        count: How many there were, up to the last certain one.
+        last: Offset of the record behind that one.
+        lost: Whether there was no certain one for too long, so that all has to be counted anew.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.last = 0
-        self.certain = True
+        self.lost = False
         self._carry = b""
         self._base = 0
 
     def feed(self, block: bytes) -> None:
-        if not self.certain:
+        if self.lost:
             return
         content = self._carry + block
-        # The last line end waits for what stands behind it.
-        end = content.rfind(b"\n") + 1
-        self.count += content.count(b'\n"', 0, end)
-        self.certain = not _DOUBTFUL.search(content, 0, end) and len(content) - end < csv.LONGEST_RECORD_BYTES
-        last = content.rfind(b'\n"', 0, end)
-        if last >= 0:
-            self.last = self._base + last + 1
-        kept = max(end - 1, 0)
-        self._carry, self._base = content[kept:], self._base + kept
+        last = _certain_before(content, len(content) - 1)
+        if last > 0:
+            self.count += content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
+            self._base += last
+            self.last = self._base + 1
+            content = content[last:]
+        self._carry = content
+        self.lost = len(content) > _CARRY_BYTES
 
-    def finish(self) -> None:
-        # A quote at the very end closes a value.
-        self.certain = self.certain and self._carry != b'\n"' and not _DOUBTFUL.search(self._carry)
-        if self._carry.startswith(b'\n"'):
-            self.count, self.last = self.count + 1, self._base + 1
+
+def _certain_before(content: bytes, end: int) -> int:
+    """Find the last border that is one for certain; -1 if there is none."""
+    place = content.rfind(b'\n"', 0, end)
+    while place >= 0 and content[place + 2] in _CLOSING:
+        place = content.rfind(b'\n"', 0, place + 1)
+    return place
+
+
+def _false_borders(content: bytes, last: int) -> int:
+    """Count what looks like a border and stands inside a value.
+
+    Args:
+        content: The bytes; they begin with a certain border, or with the file.
+        last: The last certain border.
+    """
+    count, before, inside = 0, -1, False
+    for doubtful in _DOUBTFUL.finditer(content, 1, last + 1):
+        place = doubtful.start()
+        known = content.rfind(b'\n"', 0, place + 1)
+        # The one before is certain, or it is the doubtful one that was just looked at.
+        inside = (inside and known == before) != bool(content.count(b'"', max(known, 0), place) % 2)
+        count, before = count + inside, place
+    return count
 
 
 def _rows(path: Path, borders: _Borders) -> tuple[int, bool]:
     head = _head(path)
     if head is None:
         return 0, True
-    borders.finish()
     columns, quoted = len(head.names), head.raw[:1] == b'"'
     with path.open("rb") as file:
         file.seek(-min(path.stat().st_size, 3), os.SEEK_END)
@@ -122,14 +141,11 @@ def _rows(path: Path, borders: _Borders) -> tuple[int, bool]:
         if quoted and not end.rstrip(b"\r\n").endswith(b'"'):
             raise FormatError("The last value of the result file is cut")
         ended = end[-1:] in {b"\n", b"\r"}
-        if not (borders.certain and quoted):
-            file.seek(head.end)
-            return _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns), ended
-        if borders.count:
-            # Whatever was cut off was cut off here.
-            file.seek(borders.last)
-            _count(iter([file.read()]), columns)
-    return borders.count, ended
+        certain = quoted and borders.count > 0 and not borders.lost
+        file.seek(borders.last if certain else head.end)
+        # The last records are looked at closely in any case: whatever was cut off was cut off there.
+        rows = _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns)
+    return rows + (borders.count - 1 if certain else 0), ended
 
 
 def _count(blocks: Iterator[bytes], columns: int) -> int:

@@ -82,9 +82,10 @@ def parquet(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     with _reading(path, pa), pq.ParquetFile(path, buffer_size=_READ_BYTES) as file:
-        found = file.metadata
-        unpacked = sum(found.row_group(place).total_byte_size for place in range(found.num_row_groups))
-        yield from file.iter_batches(_rows_of(found.num_rows, unpacked))
+        for place in range(file.num_row_groups):
+            # One after another: of row groups read together all buffers are kept to the end.
+            group = file.metadata.row_group(place)
+            yield from file.iter_batches(_rows_of(group.num_rows, group.total_byte_size), row_groups=[place])
 
 
 def ipc(path: Path) -> Iterator[pa.RecordBatch]:

@@ -50,14 +50,24 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _object(line: bytes, row: int, start: int) -> Mapping[str, Value]:
     try:
-        value = _DECODER.decode(line.decode("utf-8-sig" if start == 0 else "utf-8"))
+        text = line.strip().decode()
+        value, end = _DECODER.raw_decode(text)
+        whole = end == len(text)
+    except (ValueError, RecursionError):
+        whole = False
+    # Nearly always it is; where not, the slow way tells what is wrong.
+    return _record(value if whole else _decoded(line, row, start), row, start)
+
+
+def _decoded(line: bytes, row: int, start: int) -> object:
+    try:
+        return _DECODER.decode(line.decode("utf-8-sig" if start == 0 else "utf-8"))
     except UnicodeDecodeError as error:
         raise FormatError("The content is not UTF-8", row=row, byte=start + error.start) from error
     except json.JSONDecodeError as error:
         raise FormatError(f"Not JSON: {error.msg}", row=row, byte=start + len(error.doc[: error.pos].encode())) from error
     except (FormatError, RecursionError) as error:
         raise FormatError(getattr(error, "text", "A value is nested too deeply"), row=row, byte=start) from error
-    return _record(value, row, start)
 
 
 def _record(value: object, row: int, start: int) -> Mapping[str, Value]:
