@@ -78,8 +78,12 @@ def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
 
 def read_csv(path: Path) -> list[Row]:
     """Read a CSV file whole; blank lines are no rows."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [tuple(row) for row in csv.reader(file, strict=True) if row]
+    limit = csv.field_size_limit(2**31 - 1)
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [tuple(row) for row in csv.reader(file, strict=True) if row]
+    finally:
+        csv.field_size_limit(limit)
 
 
 class Books:

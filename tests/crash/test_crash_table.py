@@ -139,7 +139,7 @@ def test_load_that_died_at_a_moment_by_chance_is_resumed_exactly_once(forge: For
     print(f"seed {seed}")
     chance = random.Random(seed)
     bench, table = Bench(forge, tmp_path), Table("moment by chance")
-    while table.points < 25:
+    while table.points < 15:
         forge.org.gate.arm()
         run_dir, books, ended = bench.begin(alarm_seconds=chance.uniform(0.005, 0.15))
         if ended.killed:
@@ -153,7 +153,7 @@ def test_load_that_died_at_a_moment_by_chance_is_resumed_exactly_once(forge: For
 def test_load_killed_twice_is_resumed_exactly_once(forge: Forge, tmp_path: Path) -> None:
     bench, table = Bench(forge, tmp_path), Table("killed, and killed again")
     for first in range(4, 28, 5):
-        for second in range(1, 18, 4):
+        for second in (2, 5, 9):
             forge.org.gate.arm()
             run_dir, books, _ = bench.begin(watch="trace", die_at=first)
             ended = bench.go_on(run_dir, books, watch="trace", die_at=second)
@@ -162,7 +162,7 @@ def test_load_killed_twice_is_resumed_exactly_once(forge: Forge, tmp_path: Path)
             table.note(books, bench.source)
             bench.check(run_dir, books, ended)
     print(table)
-    assert (table.points, table.lost, table.doubled) == (25, 0, 0)
+    assert (table.points, table.lost, table.doubled) == (15, 0, 0)
 
 
 def _rows_to_update(forge: Forge) -> Rows:

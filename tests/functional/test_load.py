@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, nasty_rows, read_csv
+from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv
 
 from bulkforce import LoadReport
-from bulkforce.errors import FormatError, LimitReached, UsageError
+from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
 from bulkforce.transfer.report import RunState
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.settings import Limits, Settings
@@ -79,6 +81,13 @@ def test_outputs_hold_every_row_in_the_order_of_the_source(
     assert json.loads((load.run_dir / "report.json").read_text("utf-8")) == json.loads(report.to_json())
 
 
+def test_mapping_does_not_hide_a_field_over_the_limit(org: Emulator, tmp_path: Path) -> None:
+    content = b"Code__c,Notes,Text__c\na,x,1\nb,x," + LONG + b"\nc," + LONG + b",3\nd,x,4\n"
+    load, report = load_bytes(org, tmp_path, content, mapping={"Notes": None})
+    assert [row[0] for row in values(load.run_dir, "success")[1:]] == ["a", "d"]
+    assert (report.rejected, [row[0] for row in read_csv(load.run_dir / "rejected.csv")[1:]]) == (2, ["2", "3"])
+
+
 def test_rejected_rows_are_told_with_number_and_reason(org: Emulator, tmp_path: Path) -> None:
     load, _ = load_bytes(org, tmp_path, b"Code__c,Text__c\na,1\n\nb\nc,3\nd,1,2\n")
     told = [row[:2] for row in read_csv(load.run_dir / "rejected.csv")[1:]]
@@ -93,17 +102,203 @@ def test_errors_are_grouped_with_the_number_of_the_first_row(org: Emulator, tmp_
     ]
 
 
-def test_failed_rows_are_loaded_again_as_they_are(org: Emulator, tmp_path: Path) -> None:
+def test_failed_rows_are_loaded_again_as_they_are_however_often(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
     load.check(load.begin())
-    failed = load.run_dir / "failed.csv"
-    again = Load(org, tmp_path / "run", options={"source": failed, "run_dir": tmp_path / "again"})
-    report = again.begin()
-    assert (report.read, report.failed) == (len(load.source.bad), len(load.source.bad))
-    assert values(tmp_path / "again", "failed")[1:] == [row for row in read_csv(failed)[1:]] or values(tmp_path / "again", "failed")[0][:1]
-    mended = failed.read_text("utf-8").replace(TOO_LONG, "short").replace("\n,", "\n,").replace(",,", ",now,")
-    failed.write_text(mended, "utf-8")
-    books = Books(org)
-    third = Load(org, tmp_path / "again", options={"source": failed, "run_dir": tmp_path / "third"})
-    assert third.begin().succeeded + third.begin_failed() == len(load.source.bad)
-    assert len(books.entries) > 0
+    source, books = load.run_dir / "failed.csv", Books(org)
+    for generation in ("second", "third", "fourth"):
+        report = Load(org, tmp_path / "run", options={"source": source, "run_dir": tmp_path / generation}).begin()
+        assert (report.read, report.failed) == (len(load.source.bad), len(load.source.bad))
+        source = tmp_path / generation / "failed.csv"
+        assert [row[-2:] for row in read_csv(source)] == [load.source.header, *load.source.bad]
+    source.write_text(source.read_text("utf-8").replace(f",{TOO_LONG},", ",mended,"), "utf-8")
+    report = Load(org, tmp_path / "run", options={"source": source, "run_dir": tmp_path / "last"}).begin()
+    mended = [("mended", text) for code, text in load.source.bad if code]
+    assert (report.succeeded, report.failed) == (len(mended), len(load.source.bad) - len(mended))
+    assert books.accepted(load.source.header) == Counter(mended)
+
+
+def test_mapping_names_fields_and_outputs_keep_the_columns_of_the_source(org: Emulator, tmp_path: Path) -> None:
+    map_file = tmp_path / "map.toml"
+    map_file.write_text('[columns]\nName = "Code__c"\nNotes = ""\n[constants]\nText__c = "all the same"\n', "utf-8")
+    load, report = load_bytes(org, tmp_path, b"Notes,Name\nx,a\ny,\nz,c\n", mapping=map_file)
+    assert (report.succeeded, report.failed) == (2, 1)
+    assert values(load.run_dir, "success") == [("Notes", "Name"), ("x", "a"), ("z", "c")]
+    assert values(load.run_dir, "failed") == [("Notes", "Name"), ("y", "")]
+    assert load.books.accepted(("Code__c", "Text__c")) == Counter([("a", "all the same"), ("c", "all the same")])
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_mapping_keeps_what_quotes_hold(org: Emulator, tmp_path: Path, line_end: bytes) -> None:
+    content = line_end.join([b"Notes,Name,Code__c", b'1,"say ""no"", twice",a', b'2,"two\nlines",', b'3,"two\r\nlines",c', b""])
+    load, report = load_bytes(org, tmp_path, content, mapping={"Name": "Text__c", "Notes": None})
+    assert (report.succeeded, report.failed) == (2, 1)
+    assert values(load.run_dir, "success")[1:] == [("1", 'say "no", twice', "a"), ("3", "two\r\nlines", "c")]
+    accepted = {(code, re.sub("\r\n?", "\n", text)) for code, text in load.books.accepted(("Code__c", "Text__c"))}
+    assert accepted == {("a", 'say "no", twice'), ("c", "two\nlines")}
+
+
+@pytest.mark.parametrize(("empty_as_null", "left"), [(False, "old"), (True, "")])
+def test_empty_value_leaves_the_field_as_it_is_unless_it_means_null(org: Emulator, tmp_path: Path, empty_as_null: bool, left: str) -> None:
+    ids = org.insert("Row__c", [{"Code__c": "a", "Text__c": "old"}, {"Code__c": "b", "Text__c": "old"}])
+    content = f"Id,Text__c\n{ids[0]},\n{ids[1]},#N/A\n".encode()
+    load, report = load_bytes(org, tmp_path, content, operation="update", empty_as_null=empty_as_null)
+    assert report.succeeded == 2
+    assert contents(org, ids, ("Code__c", "Text__c")) == [("a", left), ("b", "")]
+    assert values(load.run_dir, "success") == [("Id", "Text__c"), (ids[0], ""), (ids[1], "#N/A")]
+
+
+def test_upsert_tells_created_from_updated(org: Emulator, tmp_path: Path) -> None:
+    (known,) = org.insert("Row__c", [{"Code__c": "old", "Key__c": "upsert 1"}])
+    content = f"Key__c,Code__c\nupsert 1,new\nupsert 2,new\nupsert 3,{TOO_LONG}\n".encode()
+    load, report = load_bytes(org, tmp_path, content, operation="upsert", external_id="Key__c")
+    assert (report.succeeded, report.failed) == (2, 1)
+    first, second = read_csv(load.run_dir / "success.csv")[1:]
+    assert first == (known, "false", "upsert 1", "new")
+    assert second[1:] == ("true", "upsert 2", "new")
+
+
+@pytest.mark.parametrize("operation", ["delete", "hardDelete"])
+def test_delete_takes_records_out_and_tells_those_that_are_gone(org: Emulator, tmp_path: Path, operation: str) -> None:
+    ids = org.insert("Row__c", [{"Code__c": "a"}] * 3)
+    before = org.count("Row__c")
+    content = "".join(f"{one}\n" for one in ["Id", *ids, ids[0]]).encode()
+    load, report = load_bytes(org, tmp_path, content, operation=operation, batch_records=3, concurrency_mode="Serial")
+    assert (report.succeeded, report.failed) == (3, 1)
+    assert org.count("Row__c") == before - 3
+    assert values(load.run_dir, "success")[1:] == [(one,) for one in ids]
+
+
+def test_serial_load_asks_for_a_serial_job(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"concurrency_mode": "Serial"})
+    load.check(load.begin())
+    assert [job.is_serial for job in load.books.jobs] == [True]
+
+
+def test_gzip_source_is_loaded(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    packed = tmp_path / "source.csv.gz"
+    packed.write_bytes(gzip.compress(load.path.read_bytes()))
+    load.options["source"] = packed
+    load.check(load.begin())
+
+
+def test_records_as_mappings_have_the_union_of_their_names(org: Emulator, tmp_path: Path) -> None:
+    records = [{"Code__c": "a"}, {"Text__c": "2", "Code__c": "b"}, {"Text__c": None}]
+    load = Load(org, tmp_path, options={"source": iter(records)})
+    report = load.begin()
+    assert (report.succeeded, report.failed) == (2, 1)
+    assert values(load.run_dir, "success") == [("Code__c", "Text__c"), ("a", ""), ("b", "2")]
+    assert values(load.run_dir, "failed") == [("Code__c", "Text__c"), ("", "#N/A")]
+
+
+def test_dry_run_counts_and_creates_nothing(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"dry_run": True})
+    before = len(org.requests)
+    report = load.begin()
+    assert (report.state, report.read, report.batches) == (RunState.PLANNED, len(load.source.rows), 6)
+    assert report.remaining_batches == org.state.jobs.batches_left()
+    assert report.bytes >= load.path.stat().st_size
+    assert changes(org, before) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["source.csv"]
+
+
+def test_load_with_more_batches_than_the_org_takes_today_is_refused(tmp_path: Path) -> None:
+    with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_batches=5))) as org:
+        load = Load(org, tmp_path)
+        with pytest.raises(LimitReached, match="needs 6 batches, and the org takes 5 more"):
+            load.begin()
+        assert changes(org) == []
+        assert not load.run_dir.exists()
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault("status", "GET", "*/limits", status=500, times=10), Fault("answer replaced", "GET", "*/limits", status=200)]
+)
+def test_load_goes_on_with_a_warning_where_the_org_does_not_tell_its_limits(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+    org.faults.add(fault)
+    load = Load(org, tmp_path)
+    load.check(load.begin())
+    org.faults.clear()
+    assert len(load.warnings) == 1
+    assert "does not tell how many batches" in load.warnings[0]
+
+
+def test_batches_used_up_on_the_way_stop_the_run(tmp_path: Path) -> None:
+    with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_batches=6))) as org:
+        org.faults.add(Fault("request lost", "POST", "*/batch"), Fault("answer lost", "POST", "*/batch"))
+        load = Load(org, tmp_path)
+        other = org.state.jobs
+
+        def use_up(name: str) -> None:
+            if name == "open" and other.batches_left() == 6:
+                other.add_batch(load.books.jobs[0], b"Code__c\n")
+
+        load.trace = use_up
+        with pytest.raises(Interrupted):
+            load.begin()
+        assert max(Counter(entry.record_id for entry in load.books.entries).values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "no header"),
+        (b"Code__c\n", "no records"),
+        (b'Code__c\n"a\nb\n', "never closed"),
+        (b'Code__c\na"b"\n', "quote stands inside"),
+        (b"Code__c\n\xff\n", "not UTF-8"),
+        (b"Code__c,code__c\na,b\n", "twice"),
+        (b"Code__c,\na,b\n", "no name"),
+    ],
+)
+def test_source_that_is_no_csv_is_refused_before_anything_is_sent(org: Emulator, tmp_path: Path, content: bytes, match: str) -> None:
+    before = len(org.requests)
+    load = Load(org, tmp_path)
+    load.path.write_bytes(content)
+    with pytest.raises((FormatError, UsageError), match=match):
+        load.begin()
+    assert changes(org, before) == []
+    assert not load.run_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"operation": "query"}, "records come out with a query"),
+        ({"operation": "upsert"}, "needs external_id_field"),
+        ({"batch_records": 0}, "1 to 10,000"),
+        ({"batch_records": 10_001}, "1 to 10,000"),
+        ({"workers": 0}, "at least one worker"),
+        ({"mapping": {"Nope": "Code__c"}}, "does not have"),
+        ({"source": "no/such.csv"}, "no/such.csv"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_sent(org: Emulator, tmp_path: Path, options: dict[str, object], match: str) -> None:
+    before = len(org.requests)
+    load = Load(org, tmp_path, options=options)
+    with pytest.raises(Error, match=match):
+        load.begin()
+    assert org.requests[before:] == []
+    assert not load.run_dir.exists()
+
+
+def test_object_that_the_org_does_not_know_leaves_no_run(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"object": "Nope__c"})
+    with pytest.raises(RefusedError, match="Nope__c"):
+        load.begin()
+    assert not load.run_dir.exists()
+
+
+def test_column_that_the_org_does_not_know_leaves_every_row_unprocessed(org: Emulator, tmp_path: Path) -> None:
+    load, report = load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n")
+    assert (report.unprocessed, report.succeeded, report.pending) == (2, 0, 0)
+    assert "Nope__c" in read_csv(load.run_dir / "unprocessed.csv")[1][0]
+
+
+def test_one_row_in_a_hundred_that_is_bad_is_told(org: Emulator, tmp_path: Path) -> None:
+    rows = [("" if number % 100 == 42 else f"row {number}", f"text {number}") for number in range(10_000)]
+    load = Load(org, tmp_path, Rows(("Code__c", "Text__c"), rows), options={"batch_records": 777})
+    load.check(load.begin())
+    assert load.source.bad == rows[42::100]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkforce.cli.extras import emulator_class
-from bulkforce.errors import UsageError
+from bulkforce.errors import Error
 
 if TYPE_CHECKING:
     from bulkforce_emulator import Emulator
@@ -43,7 +43,7 @@ def emulator(
     try:
         org.start()
     except OSError as error:
-        raise UsageError(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
+        raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
     try:
         announce(org.base_url, org.session_id)
         stop.wait()

@@ -10,7 +10,7 @@ CRLF end a record; blank lines are skipped.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -230,11 +230,12 @@ class Header:
     end: int
 
 
-def header(content: bytes) -> Header:
+def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
     """Read the header from the beginning of a file, a byte order mark passed over.
 
     Args:
         content: The beginning of the file, or all of it.
+        may_repeat: Names that may stand there more than once.
 
     Raises:
         FormatError: There is none; a name is missing or stands twice.
@@ -256,7 +257,7 @@ def header(content: bytes) -> Header:
     for number, name in enumerate(names, 1):
         if not name.strip():
             raise FormatError("A field of the header has no name", column=number)
-        if name.lower() in seen:
+        if name.lower() in seen and name not in may_repeat:
             raise FormatError(f"The header names {name!r} twice", column=number)
         seen.add(name.lower())
     return Header(names, raw, bom + len(line))

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.transfer.cutting import Batch, Cutter, Rejected
-from bulkforce.transfer.mapping import Shape
+from bulkforce.transfer.mapping import OUR_COLUMNS, Shape
 from bulkforce.transfer.outputs import write_whole
 
 FEED: Final = "feed.csv"
@@ -50,7 +50,8 @@ def header_of(path: Path) -> csv.Header:
     """
     with path.open("rb") as file:
         # The longest header that the org could take: 5,000 names of at most 100 characters, quoted.
-        return csv.header(file.read(1_000_000))
+        # What failed twice has our own columns twice.
+        return csv.header(file.read(1_000_000), may_repeat=OUR_COLUMNS)
 
 
 class Reader:
