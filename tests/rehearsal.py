@@ -16,6 +16,7 @@ from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer import load
 from bulkforce.transfer.engine import Patience
+from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.ledger import LedgerRow
 
@@ -154,6 +155,7 @@ class Load:
     auth: Auth | None = None
     patience: Patience = BRISK
     gzip_requests: bool = False
+    transport: Transport | None = None
     warnings: list[str] = field(default_factory=list)
     trace: Callable[[str], None] = lambda _effect: None
 
@@ -166,7 +168,7 @@ class Load:
     def _sitting(self) -> Iterator[load.Sitting]:
         retry = RetryPolicy(first_seconds=0.001, longest_seconds=0.01)
         auth = self.auth or BearerToken(self.org.session_id)
-        with Client(self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests) as client:
+        with Client(self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport) as client:
             yield replace(load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace)
 
     def begin(self) -> LoadReport:

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
     from bulkforce.protocol.retry import RetryPolicy
+    from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
     from bulkforce.transfer.mapping import ColumnMap
+    from bulkforce.transfer.query import QueryResult
     from bulkforce.transfer.report import ErrorGroup, LoadReport, Progress, RunState
     from bulkforce.transport.base import TLS, Timeouts
     from bulkforce.transport.stream import AsyncResultStream, ResultStream
@@ -67,6 +69,8 @@ __all__ = [
     "ContentType",
     "Error",
     "ErrorGroup",
+    "ExtractProgress",
+    "ExtractReport",
     "FormatError",
     "Interrupted",
     "InvalidRequest",
@@ -94,6 +98,7 @@ __all__ = [
     "Pace",
     "Progress",
     "ProtocolError",
+    "QueryResult",
     "RecordError",
     "RecordsFailed",
     "RefreshToken",
@@ -130,7 +135,9 @@ _HOMES = {
     "protocol.flow": "Auth",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
     "protocol.retry": "RetryPolicy",
+    "transfer.extract_report": "ExtractProgress ExtractReport",
     "transfer.mapping": "ColumnMap",
+    "transfer.query": "QueryResult",
     "transfer.report": "ErrorGroup LoadReport Progress RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
@@ -17,6 +17,7 @@ from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import TLS, Timeouts, Transport
@@ -25,6 +26,7 @@ from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 if TYPE_CHECKING:
+    from bulkforce.transfer.query import QueryResult
     from bulkforce.transfer.sources import Source
 
 
@@ -192,6 +194,63 @@ class AsyncClient:
         from bulkforce.transfer import load  # see above
 
         return await asyncio.to_thread(load.resume, load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+
+    async def extract(
+        self,
+        soql: str | None = None,
+        *,
+        to: str | Path,
+        object: str | None = None,  # noqa: A002  (the field's own word)
+        format: str | None = None,  # noqa: A002  (the user's own word)
+        all_rows: bool = False,
+        pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
+        workers: int = 4,
+        run_dir: str | Path | None = None,
+        since_file: str | Path | None = None,
+        on_progress: Callable[[ExtractProgress], None] | None = None,
+    ) -> ExtractReport:
+        """See `Client.extract`."""
+        from bulkforce.transfer import extract, load  # only an extract needs its engine and SQLite
+
+        options = extract.ExtractOptions(
+            soql=soql,
+            object=object,
+            to=to,
+            format=format,
+            all_rows=all_rows,
+            pk_chunking=pk_chunking,
+            workers=workers,
+            run_dir=run_dir,
+            since_file=since_file,
+            on_progress=on_progress,
+        )
+        return await asyncio.to_thread(extract.extract, load.Sitting.of(self.driver), options)
+
+    async def resume_extract(
+        self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
+    ) -> ExtractReport:
+        """See `Client.resume_extract`."""
+        from bulkforce.transfer import extract, load  # see above
+
+        return await asyncio.to_thread(extract.resume_extract, load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+
+    async def query(
+        self,
+        soql: str,
+        *,
+        all_rows: bool = False,
+        pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
+        workers: int = 4,
+    ) -> QueryResult:
+        """See `Client.query`; iterate over what this gives with ``async for``."""
+        from bulkforce.transfer import extract, load  # see above
+        from bulkforce.transfer.query import QueryResult
+
+        return QueryResult(
+            lambda sink, wanted: extract.deliver(
+                load.Sitting.of(self.driver), soql, sink, wanted, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
+            )
+        )
 
     async def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""

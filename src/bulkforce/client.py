@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
@@ -16,6 +16,7 @@ from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import TLS, Timeouts, Transport
@@ -24,6 +25,7 @@ from bulkforce.transport.stream import ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 if TYPE_CHECKING:
+    from bulkforce.transfer.query import QueryResult
     from bulkforce.transfer.sources import Source
 
 
@@ -318,6 +320,112 @@ class Client:
         from bulkforce.transfer import load  # see above
 
         return load.resume(load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+
+    def extract(
+        self,
+        soql: str | None = None,
+        *,
+        to: str | Path,
+        object: str | None = None,  # noqa: A002  (the field's own word)
+        format: str | None = None,  # noqa: A002  (the user's own word)
+        all_rows: bool = False,
+        pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
+        workers: int = 4,
+        run_dir: str | Path | None = None,
+        since_file: str | Path | None = None,
+        on_progress: Callable[[ExtractProgress], None] | None = None,
+    ) -> ExtractReport:
+        """Bring every record that a query finds into a file, and prove that all came.
+
+        The records of each batch are counted on disk and compared with what the org told; what stays short is an error. The file is whole or not there. A run
+        that dies at any moment is continued by `resume_extract`; what is on disk is not fetched twice.
+
+        Args:
+            soql: The query.
+            to: The file; its name tells the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``. ``"-"`` is CSV on standard output.
+            object: Instead of a query: every field of this object that a bulk query can return.
+            format: The format, where the name does not tell.
+            all_rows: Deleted and archived records, too.
+            pk_chunking: Let the org split the query by record ids: ``"auto"`` for large objects, a chunk size, or a `PKChunking`.
+            workers: Downloads at once.
+            run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
+            since_file: Keeps the highest ``SystemModstamp`` seen; next time only records changed since come, with an overlap of ten minutes.
+            on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
+
+        Raises:
+            Interrupted: The run stopped before its end and can be resumed.
+            BatchFailed: The org refuses the query, or failed too often to answer it.
+            TransferError: Rows are missing; the error names the batch and the numbers.
+
+        Example:
+            >>> client.extract("SELECT Id, Name FROM Account", to="accounts.parquet").rows  # doctest: +SKIP
+            503
+        """
+        from bulkforce.transfer import extract, load  # only an extract needs its engine and SQLite
+
+        options = extract.ExtractOptions(
+            soql=soql,
+            object=object,
+            to=to,
+            format=format,
+            all_rows=all_rows,
+            pk_chunking=pk_chunking,
+            workers=workers,
+            run_dir=run_dir,
+            since_file=since_file,
+            on_progress=on_progress,
+        )
+        return extract.extract(load.Sitting.of(self.driver), options)
+
+    def resume_extract(
+        self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
+    ) -> ExtractReport:
+        """Go on with an extract that stopped or died.
+
+        Args:
+            run: The run's id, or its folder.
+            workers: Downloads at once.
+            on_progress: As in `extract`.
+
+        Raises:
+            JournalBusy: Another process works on this run; nothing was touched.
+            JournalMismatch: The run belongs to another org, or died before anything was asked.
+            NotFound: The org keeps results for 7 days, and they are over.
+        """
+        from bulkforce.transfer import extract, load  # see above
+
+        return extract.resume_extract(load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+
+    def query(
+        self,
+        soql: str,
+        *,
+        all_rows: bool = False,
+        pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
+        workers: int = 4,
+    ) -> QueryResult:
+        """Ask for records as Arrow record batches, or a frame, or dicts; see `QueryResult`.
+
+        Args:
+            soql: The query; it is sent when the result is first looked at.
+            all_rows: Deleted and archived records, too.
+            pk_chunking: As in `extract`.
+            workers: Downloads at once; a slow reader makes them wait.
+
+        Raises:
+            MissingExtra: pyarrow is not installed.
+
+        Example:
+            >>> client.query("SELECT Id, Name FROM Account").to_polars()  # doctest: +SKIP
+        """
+        from bulkforce.transfer import extract, load  # see above
+        from bulkforce.transfer.query import QueryResult
+
+        return QueryResult(
+            lambda sink, wanted: extract.deliver(
+                load.Sitting.of(self.driver), soql, sink, wanted, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
+            )
+        )
 
     def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field.

@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,12 +24,15 @@ from bulkforce.errors import (
     Interrupted,
     JournalBusy,
     JournalMismatch,
+    NotSent,
     OutcomeUnknown,
     SourceChanged,
     Unsettled,
     UsageError,
 )
+from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import load as loads
+from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
@@ -259,6 +263,29 @@ def test_org_out_of_reach_for_too_long_stops_the_run(org: Emulator, tmp_path: Pa
         load.begin()
     org.faults.clear()
     load.check(load.resume())
+
+
+class Unplugged(HTTP):
+    """A line that is dead for some sendings of a batch: the org certainly never saw them."""
+
+    def __init__(self, dead: int) -> None:
+        super().__init__()
+        self.dead = dead
+        self._lock = threading.Lock()
+
+    def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+        with self._lock:
+            self.dead -= request.method == "POST" and url.endswith("/batch")
+            dead = self.dead >= 0
+        if dead and request.method == "POST" and url.endswith("/batch"):
+            raise NotSent("No connection", request.facts())
+        return super().send(request, url, headers, streamed=streamed)
+
+
+def test_line_that_is_dead_for_a_while_is_waited_for(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, transport=Unplugged(200))
+    load.check(load.begin())
+    assert len(load.books.jobs) == 1
 
 
 def test_retry_after_of_a_refused_batch_is_kept(org: Emulator, tmp_path: Path) -> None:

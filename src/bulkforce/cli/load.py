@@ -96,13 +96,19 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a load that stopped or died; nothing goes in twice.
+    """Go on with a load or an extract that stopped or died; nothing goes in, or comes out, twice.
 
     Example: bulkforce resume 20260212-154348-insert-Contact-3f2a
     """
     from bulkforce.connection import connect
+    from bulkforce.transfer.extract import folder_of as is_extract
 
     client = connect()
+    if is_extract(run):
+        from bulkforce.cli.extract import carry_out
+
+        carry_out(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
+        return
     _carry_out(lambda teller: client.resume(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
 
 
@@ -117,10 +123,11 @@ def runs(
     """
     import json
 
+    from bulkforce.transfer.extract import runs as list_extracts
     from bulkforce.transfer.load import RUNS
     from bulkforce.transfer.load import runs as list_runs
 
-    found = list_runs(folder)
+    found = sorted([*list_runs(folder), *list_extracts(folder)], key=lambda one: one.run)
     if as_json:
         print(json.dumps([{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]))
     for one in () if as_json else found:

@@ -13,6 +13,7 @@ import typer
 
 from bulkforce.cli.demo import demo
 from bulkforce.cli.emulator import emulator
+from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
 from bulkforce.cli.load import load, resume, runs
 from bulkforce.errors import Error, MissingExtra, UsageError
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(load)
+app.command()(extract)
 app.command()(resume)
 app.command()(runs)
 app.add_typer(job, name="job")
