@@ -15,7 +15,7 @@ from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer import load
-from bulkforce.transfer.engine import Patience
+from bulkforce.transfer.patience import Patience
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.ledger import LedgerRow

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bulkforce.errors import (
         BatchFailed,
         Error,
+        FellShort,
         FormatError,
         Interrupted,
         InvalidRequest,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         NotSent,
         OutcomeUnknown,
         ProtocolError,
+        QueryRefused,
         RecordsFailed,
         RefusedError,
         SourceChanged,
@@ -71,6 +73,7 @@ __all__ = [
     "ErrorGroup",
     "ExtractProgress",
     "ExtractReport",
+    "FellShort",
     "FormatError",
     "Interrupted",
     "InvalidRequest",
@@ -98,6 +101,7 @@ __all__ = [
     "Pace",
     "Progress",
     "ProtocolError",
+    "QueryRefused",
     "QueryResult",
     "RecordError",
     "RecordsFailed",
@@ -126,8 +130,8 @@ _HOMES = {
     "connection": "connect",
     "conversations": "Pace",
     "errors": (
-        "BatchFailed Error FormatError Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch LimitReached "
-        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError RecordsFailed RefusedError SourceChanged "
+        "BatchFailed Error FellShort FormatError Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch LimitReached "
+        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",

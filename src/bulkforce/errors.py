@@ -19,9 +19,9 @@
     +- ProtocolError            the org said something that the protocol does not allow
     +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
     +- JobError                 a job or batch did not come to a good end
-    |  +- JobFailed, JobAborted, BatchFailed, JobNotDone
+    |  +- JobFailed, JobAborted, BatchFailed (QueryRefused), JobNotDone
     +- TransferError            a load or extract could not go on
-       +- JournalMismatch, JournalBusy, SourceChanged, RecordsFailed, Unsettled, Interrupted
+       +- JournalMismatch, JournalBusy, SourceChanged, RecordsFailed, Unsettled, Interrupted, FellShort
 
 Failed *records* are results, not errors. No error ever holds a token or the value of a record.
 """
@@ -196,6 +196,10 @@ class BatchFailed(JobError):
     """The org could not process the batch as a whole; the reason is its state message."""
 
 
+class QueryRefused(BatchFailed):
+    """The org finds a query wrong; asking again is no use."""
+
+
 class JobNotDone(JobError):
     """The time you gave for waiting is over; the job goes on in the org."""
 
@@ -222,6 +226,10 @@ class RecordsFailed(TransferError):
 
 class Unsettled(TransferError):
     """It cannot be known whether the org took a batch, so nothing more is sent."""
+
+
+class FellShort(TransferError):
+    """An extract lacks rows that the org said it had found."""
 
 
 class Interrupted(TransferError):

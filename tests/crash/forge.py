@@ -20,8 +20,8 @@ from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer import extract, load
-from bulkforce.transfer.engine import Patience
 from bulkforce.transfer.extract_report import ExtractReport
+from bulkforce.transfer.patience import Patience
 from bulkforce.transfer.report import LoadReport
 
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}

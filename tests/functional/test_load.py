@@ -163,7 +163,7 @@ def test_delete_takes_records_out_and_tells_those_that_are_gone(org: Emulator, t
     ids = org.insert("Row__c", [{"Code__c": "a"}] * 3)
     before = org.count("Row__c")
     content = "".join(f"{one}\n" for one in ["Id", *ids, ids[0]]).encode()
-    load, report = load_bytes(org, tmp_path, content, operation=operation, batch_records=3, concurrency_mode="Serial")
+    load, report = load_bytes(org, tmp_path, content, operation=operation, batch_records=3, concurrency_mode="Serial", workers=1)
     assert (report.succeeded, report.failed) == (3, 1)
     assert org.count("Row__c") == before - 3
     assert values(load.run_dir, "success")[1:] == [(one,) for one in ids]

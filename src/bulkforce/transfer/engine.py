@@ -6,24 +6,21 @@ never raises out of here: what it meets becomes events, or a reason to stop. Mem
 
 from __future__ import annotations
 
-import hashlib
 import queue
-import signal
 import sqlite3
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Final, TypeVar
 
 from bulkforce.errors import (
     Error,
     Facts,
+    Interrupted,
     InvalidRequest,
     JobAborted,
     NoAnswer,
@@ -60,9 +57,10 @@ from bulkforce.transfer.events import (
     JobWanted,
     ResultsFetched,
 )
+from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.journal import Journal
-from bulkforce.transfer.mapping import Shape
 from bulkforce.transfer.outputs import Ended, Outputs, write_whole
+from bulkforce.transfer.patience import Patience, interruptible
 from bulkforce.transfer.plan import (
     Action,
     CloseJob,
@@ -86,68 +84,6 @@ RESULTS: Final = "results"
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
 _LONGEST_ASKED_SECONDS: Final = 300.0
 """An org that asks for a longer pause is looked at again all the same."""
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How a load waits.
-
-    Attributes:
-        look_seconds: Shortest pause between two looks at a job.
-        look_longest_seconds: Longest pause between two looks at a job.
-        look_share: The pause is this share of the time the run has taken, so that looking late costs at most that share; together with the two
-            bounds it is the budget of calls for looking: some 150 in the first quarter of an hour, then 360 an hour.
-        trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
-        pause_seconds: Pause after the first sign of trouble; it grows.
-        sendings: How often one batch may be lost on its way before the run stops.
-        job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
-    """
-
-    look_seconds: float = 0.2
-    look_longest_seconds: float = 10.0
-    look_share: float = 0.02
-    trouble_seconds: float = 600.0
-    pause_seconds: float = 1.0
-    sendings: int = 5
-    job_seconds: float = 23 * 3600.0
-
-
-class Feed:
-    """The file that batches are ranges of, guarded against change."""
-
-    def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
-        self._path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
-
-    def check(self) -> None:
-        """See that the file is still the one that was read.
-
-        Raises:
-            SourceChanged: It is not.
-        """
-        try:
-            now = self._path.stat()
-        except OSError as error:
-            raise SourceChanged(f"The source {self._path} cannot be read any more: {error.strerror}; nothing more is sent") from error
-        if (now.st_size, now.st_mtime_ns) != (self._size, self._mtime_ns):
-            raise SourceChanged(f"The source {self._path} has changed since the run began; nothing more is sent. Begin a new run")
-
-    def rows(self, batch: Batch) -> bytes:
-        """Read the records of a batch as they stand in the source."""
-        with self._path.open("rb") as file:
-            file.seek(batch.start)
-            return file.read(batch.end - batch.start)
-
-    def content(self, batch: Batch) -> bytes:
-        """Make the bytes of a batch that are sent.
-
-        Raises:
-            SourceChanged: They are not those that were sealed.
-        """
-        self.check()
-        content = self._shape.header + self._shape.apply(self.rows(batch))
-        if hashlib.sha256(content).hexdigest() != batch.sha256:
-            raise SourceChanged(f"The source {self._path} has changed under batch {batch.number}; it was not sent")
-        return content
 
 
 @dataclass(slots=True)
@@ -209,7 +145,7 @@ class Engine:
         self._doubts_first = bool(self.view.doubtful)
         pool = ThreadPoolExecutor(self.workers + 2, "bulkforce")
         try:
-            with _interruptible(self._interrupt):
+            with interruptible(self._interrupt):
                 self._write_outputs()
                 while not self._at_rest():
                     self._begin(pool)
@@ -233,7 +169,7 @@ class Engine:
         return self._hopeless or not self.view.doubtful
 
     def _interrupt(self) -> None:
-        self.stopped_by = self.stopped_by or KeyboardInterrupt_()
+        self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
         now = time.monotonic()
@@ -466,13 +402,6 @@ class Engine:
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
 
-class KeyboardInterrupt_(Error):  # noqa: N801  (a reason to stop, not the exception that ends a process)
-    """Somebody pressed Ctrl-C."""
-
-    def __init__(self) -> None:
-        super().__init__("stopped by Ctrl-C")
-
-
 def _aborted(job_id: str) -> JobAborted:
     return JobAborted(f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job", Facts(job_id=job_id))
 
@@ -503,21 +432,3 @@ def _end_of(number: int, info: BatchInfo) -> Event:
         return BatchNeverRun(number)
     has_results = info.state is BatchState.COMPLETED or bool(info.number_records_processed)
     return BatchEnded(number, info.state, info.state_message, has_results)
-
-
-@contextmanager
-def _interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """While this lasts the first Ctrl-C only asks to stop; the second ends the process as ever: the journal is enough."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-
-    def first(_signal: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        stop()
-
-    signal.signal(signal.SIGINT, first)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

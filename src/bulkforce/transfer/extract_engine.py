@@ -20,7 +20,9 @@ from bulkforce.errors import (
     BatchFailed,
     Error,
     Facts,
+    FellShort,
     FormatError,
+    Interrupted,
     InvalidRequest,
     JobAborted,
     NoAnswer,
@@ -28,7 +30,7 @@ from bulkforce.errors import (
     NotFound,
     OutcomeUnknown,
     ProtocolError,
-    TransferError,
+    QueryRefused,
     TransportError,
     Unavailable,
     Unsettled,
@@ -40,7 +42,6 @@ from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.transfer import parts, reconcile, soql
 from bulkforce.transfer.columns import Column
-from bulkforce.transfer.engine import KeyboardInterrupt_, _interruptible
 from bulkforce.transfer.extract_journal import ExtractJournal
 from bulkforce.transfer.extract_state import (
     Action,
@@ -62,6 +63,7 @@ from bulkforce.transfer.extract_state import (
     decide,
 )
 from bulkforce.transfer.load import Sitting
+from bulkforce.transfer.patience import interruptible
 from bulkforce.transfer.sinks import Sink
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
@@ -148,7 +150,7 @@ class ExtractEngine:
         """
         pool = ThreadPoolExecutor(self.asked.workers + 3, "bulkforce")
         try:
-            with _interruptible(self.stop):
+            with interruptible(self.stop):
                 self._take_up()
                 while not self._at_rest():
                     self._begin(pool)
@@ -172,7 +174,7 @@ class ExtractEngine:
 
     def stop(self) -> None:
         """Begin nothing more."""
-        self.stopped_by = self.stopped_by or KeyboardInterrupt_()
+        self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
 
     def _take_up(self) -> None:
         """After a death: a job that may or may not have its batch is given up, and parts that are not on disk as they were are fetched again."""
@@ -550,14 +552,6 @@ class ExtractEngine:
             with suppress(Error, OSError, sqlite3.Error):
                 self._end(job)
                 self._write(self._answered(EndJob(job.number), None))
-
-
-class QueryRefused(BatchFailed):
-    """The org finds the query wrong; asking again is no use."""
-
-
-class FellShort(TransferError):
-    """Rows are missing."""
 
 
 def _aborted(job_id: str) -> JobAborted:

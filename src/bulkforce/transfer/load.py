@@ -34,10 +34,12 @@ from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.flow import Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
-from bulkforce.transfer.engine import RESULTS, Engine, Feed, Patience
+from bulkforce.transfer.engine import RESULTS, Engine
+from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.journal import NAME, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
 from bulkforce.transfer.outputs import Outputs, write_whole
+from bulkforce.transfer.patience import Patience
 from bulkforce.transfer.plan import JobStage, View
 from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of
 from bulkforce.transfer.report import LoadReport, Progress, RunState

@@ -1,0 +1,52 @@
+"""How a run waits, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How a load waits.
+
+    Attributes:
+        look_seconds: Shortest pause between two looks at a job.
+        look_longest_seconds: Longest pause between two looks at a job.
+        look_share: The pause is this share of the time the run has taken, so that looking late costs at most that share; together with the two
+            bounds it is the budget of calls for looking: some 150 in the first quarter of an hour, then 360 an hour.
+        trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
+        pause_seconds: Pause after the first sign of trouble; it grows.
+        sendings: How often one batch may be lost on its way before the run stops.
+        job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
+    """
+
+    look_seconds: float = 0.2
+    look_longest_seconds: float = 10.0
+    look_share: float = 0.02
+    trouble_seconds: float = 600.0
+    pause_seconds: float = 1.0
+    sendings: int = 5
+    job_seconds: float = 23 * 3600.0
+
+
+@contextmanager
+def interruptible(stop: Callable[[], None]) -> Iterator[None]:
+    """While this lasts the first Ctrl-C only asks to stop; the second ends the process as ever: the journal is enough."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+
+    def first(_signal: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
