@@ -94,11 +94,11 @@ def test_rejected_rows_are_told_with_number_and_reason(org: Emulator, tmp_path: 
     assert told == [("2", "1 fields where the header has 2"), ("4", "3 fields where the header has 2")]
 
 
-def test_errors_are_grouped_with_the_number_of_the_first_row(org: Emulator, tmp_path: Path) -> None:
+def test_errors_are_grouped_with_their_counts_and_the_first_row_of_each(org: Emulator, tmp_path: Path) -> None:
     _, report = load_bytes(org, tmp_path, f"Code__c,Text__c\na,1\nshort\n,3\n{TOO_LONG},4\n,5\n".encode(), batch_records=2)
-    assert [(group.status_code, group.count, group.row) for group in report.errors] == [
-        ("REQUIRED_FIELD_MISSING", 2, 3),
-        ("STRING_TOO_LONG", 1, 4),
+    assert [(group.status_code, group.count, group.row, group.sample) for group in report.errors] == [
+        ("REQUIRED_FIELD_MISSING", 2, 3, ",3"),
+        ("STRING_TOO_LONG", 1, 4, f"{TOO_LONG},4"[:200]),
     ]
 
 

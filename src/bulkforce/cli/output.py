@@ -139,6 +139,7 @@ def _show_plan(report: LoadReport) -> None:
 
 def _show_report(report: LoadReport) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(highlight=False)
@@ -157,9 +158,12 @@ def _show_report(report: LoadReport) -> None:
         for what, count, file in counts:
             console.print(f"  {what:<12}{count:>14,}   {report.run_dir / file}", soft_wrap=True)
     if report.errors:
-        table = Table("rows", "status code", "message", "first at row", title="Why rows failed", title_justify="left", box=None)
+        table = Table("rows", "status code", "message", title="Why rows failed", title_justify="left", box=None)
+        table.add_column("the first of them", no_wrap=True, overflow="ellipsis")
         for group in report.errors[:_REASONS_SHOWN]:
-            table.add_row(f"{group.count:,}", group.status_code, group.message, f"{group.row:,}")
+            # A record may hold line ends, and anything that looks like markup.
+            sample = escape(" ".join(group.sample.split()))
+            table.add_row(f"{group.count:,}", group.status_code, escape(group.message), f"row {group.row:,}: {sample}")
         console.print(table)
         if len(report.errors) > _REASONS_SHOWN:
             console.print(

@@ -11,7 +11,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -27,6 +27,9 @@ _GROUPS: Final = 1_000
 """Reasons kept apart; messages may hold ids, and memory is bounded."""
 
 
+_SAMPLE_BYTES: Final = 200
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts and reasons."""
@@ -34,19 +37,19 @@ class Tally:
     succeeded: int = 0
     failed: int = 0
     unprocessed: int = 0
-    reasons: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    reasons: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
 
-    def reason(self, status_code: str, message: str, row: int, count: int = 1) -> None:
-        """Count records that failed for a reason; ``row`` is the first."""
+    def reason(self, status_code: str, message: str, row: int, sample: bytes, count: int = 1) -> None:
+        """Count records that failed for a reason; ``row`` and ``sample`` are the first one's number and bytes."""
         key = (status_code, message)
         if key not in self.reasons and len(self.reasons) >= _GROUPS:
             key = (status_code, "(other messages)")
-        self.reasons.setdefault(key, [0, row])[0] += count
+        known = self.reasons.get(key) or ErrorGroup(*key, 0, row, sample[:_SAMPLE_BYTES].decode("utf-8", "ignore"))
+        self.reasons[key] = replace(known, count=known.count + count)
 
     def groups(self) -> tuple[ErrorGroup, ...]:
         """Give the reasons, the most frequent first."""
-        groups = [ErrorGroup(code, message, count, row) for (code, message), (count, row) in self.reasons.items()]
-        return tuple(sorted(groups, key=lambda group: -group.count))
+        return tuple(sorted(self.reasons.values(), key=lambda group: -group.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,7 @@ class Outputs:
             else:
                 bad.append(b"%b,%b,%b" % (record_id.encode(), quote(error_text).encode(), row))
                 refusal = record_error(error_text)
-                self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place))
+                self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place), row)
         for file, lines in ((self._success, good), (self._failed, bad)):
             file.writelines([b"\n".join(lines), b"\n"] if lines else [])
         self.tally.succeeded += len(good)
@@ -166,7 +169,7 @@ class Outputs:
             reason = quote(batch.reason).encode()
             self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
             self.tally.unprocessed += len(rows)
-            self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), len(rows))
+            self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), rows[0], len(rows))
 
     def source_row(self, feed_row: int) -> int:
         """Turn the number of a record in the feed into its number in the source."""

@@ -28,12 +28,14 @@ class ErrorGroup:
         message: The org's message.
         count: How many records.
         row: Number of the first of them in the source, from 1.
+        sample: The beginning of that record, as it stands in the source.
     """
 
     status_code: str
     message: str
     count: int
     row: int
+    sample: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
