@@ -306,7 +306,7 @@ def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: On
     shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
     path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
     feed = Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
-    feed.check()
+    feed.confirm(journal.batches())
     settings = bulk1.settings(
         facts.operation,
         facts.object,
