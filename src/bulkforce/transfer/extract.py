@@ -336,7 +336,7 @@ def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequen
 def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
     cause = engine.stopped_by
     begun = any(job.id for job in engine.state.jobs.values())
-    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError))
+    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
     if isinstance(cause, Error) and (final or (not begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
     error = Interrupted(
