@@ -405,7 +405,6 @@ def test_what_went_to_standard_output_cannot_be_widened(tmp_path: Path, capfdbin
     capfdbinary.readouterr()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_full_disk_is_an_os_error_and_leaves_no_mess(tmp_path: Path, form: str) -> None:
     part = tmp_path / "part.csv"

@@ -124,7 +124,7 @@ def runs(
     import json
 
     from bulkforce.transfer.extract import runs as list_extracts
-    from bulkforce.transfer.load import RUNS
+    from bulkforce.transfer.folder import RUNS
     from bulkforce.transfer.load import runs as list_runs
 
     found = sorted([*list_runs(folder), *list_extracts(folder)], key=lambda one: one.run)

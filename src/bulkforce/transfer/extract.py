@@ -5,12 +5,10 @@ An extract that ends well has proof: the records on disk, counted, are as many a
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -39,7 +37,8 @@ from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
-from bulkforce.transfer.load import REPORT, RUNS, WORKERS, RunInfo, Sitting
+from bulkforce.transfer.folder import RUNS, new_folder
+from bulkforce.transfer.load import REPORT, WORKERS, RunInfo, Sitting
 from bulkforce.transfer.outputs import write_whole
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
@@ -84,7 +83,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     chunking = _chunking(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
-    run, folder = _new_folder(options, query, operation)
+    run, folder = new_folder(options.run_dir, operation, query.object, PARTS, _holds_a_run)
     to = STANDARD_OUTPUT if str(options.to) == STANDARD_OUTPUT else str(Path(options.to).absolute())
     journal = ExtractJournal(folder)
     try:
@@ -265,18 +264,6 @@ def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunki
         sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
         return None
     return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None
-
-
-def _new_folder(options: ExtractOptions, query: soql.Query, operation: Operation) -> tuple[str, Path]:
-    run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{operation}-{query.object}-{secrets.token_hex(2)}"
-    folder = Path(options.run_dir) if options.run_dir is not None else RUNS / run
-    if _holds_a_run(folder):
-        raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
-    try:
-        (folder / PARTS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
-    return (run if options.run_dir is None else folder.name), folder
 
 
 def _holds_a_run(folder: Path) -> bool:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.errors import JournalMismatch
 from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State
+from bulkforce.transfer.memory import Memory
 
 NAME: Final = "extract.sqlite"
 VERSION: Final = 1
@@ -52,7 +52,7 @@ class Facts:
     since_file: str | None
 
 
-class ExtractJournal:
+class ExtractJournal(Memory):
     """One run's journal, held by this process alone.
 
     Raises:
@@ -61,68 +61,19 @@ class ExtractJournal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
         # The engine may run in a thread of its own; it is one at a time.
-        self._database = sqlite3.connect(folder / NAME, isolation_level=None, timeout=0.5, check_same_thread=False)
-        try:
-            self._open()
-        except sqlite3.OperationalError as error:
-            self._database.close()
-            if "locked" in str(error):
-                raise JournalBusy(f"Another process works on the run in {folder}; nothing was touched") from error
-            raise
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise JournalMismatch(f"{folder / NAME} is no journal of bulkforce: {error}") from error
-
-    def _open(self) -> None:
-        # As in the journal of a load: held as long as the process lives, and a power cut costs nothing that was journalled.
-        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-            self._database.execute(f"PRAGMA {setting}")
-        with self.transaction():
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                for statement in _SCHEMA.split(";")[:-1]:
-                    self._database.execute(statement)
-                self._database.execute(f"PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
-                raise JournalMismatch(f"The journal in {self.folder} is of version {version}; this bulkforce knows {VERSION}")
-
-    def close(self) -> None:
-        """Let go of the run."""
-        self._database.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written inside is written together, and is on disk when this ends."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        super().__init__(folder / NAME, _SCHEMA, VERSION, one_thread=False)
 
     def begin(self, facts: Facts, job: Job) -> None:
         """Write down what is asked: from here on the run can be resumed."""
         with self.transaction():
-            self._set("facts", json.dumps(asdict(facts)))
+            self._remember("facts", json.dumps(asdict(facts)))
             self.write(job)
 
     def facts(self) -> Facts | None:
         """Read back what the run was begun with; ``None`` if it died before that was written down."""
-        found = self._get("facts")
+        found = self._recall("facts")
         return None if found is None else Facts(**json.loads(found))
-
-    def finish(self) -> None:
-        """Write down that the output is in place and nothing is left to do."""
-        with self.transaction():
-            self._set("finished", "yes")
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self._get("finished") is not None
 
     def state(self) -> State:
         """Read back where the run stands."""
@@ -157,10 +108,3 @@ class ExtractJournal:
             self._database.execute(statement, values)
         except sqlite3.IntegrityError as error:
             raise JournalMismatch(f"The journal refuses {thing}: {error}") from error
-
-    def _set(self, name: str, value: str) -> None:
-        self._database.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
-
-    def _get(self, name: str) -> str | None:
-        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])

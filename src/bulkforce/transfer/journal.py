@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.errors import JournalMismatch
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.events import (
     BatchAbsent,
@@ -32,6 +31,7 @@ from bulkforce.transfer.events import (
     JobWanted,
     ResultsFetched,
 )
+from bulkforce.transfer.memory import Memory
 from bulkforce.transfer.plan import Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 
 NAME: Final = "journal.sqlite"
@@ -81,7 +81,7 @@ class Facts:
     rejected: list[int]
 
 
-class Journal:
+class Journal(Memory):
     """One run's journal, held by this process alone.
 
     Raises:
@@ -90,53 +90,7 @@ class Journal:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._database = sqlite3.connect(folder / NAME, isolation_level=None, timeout=0.5)
-        try:
-            self._open()
-        except sqlite3.OperationalError as error:
-            self._database.close()
-            if "locked" in str(error):
-                raise JournalBusy(f"Another process works on the run in {folder}; nothing was touched") from error
-            raise
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise JournalMismatch(f"{folder / NAME} is no journal of bulkforce: {error}") from error
-        except JournalMismatch:
-            self._database.close()
-            raise
-
-    def _open(self) -> None:
-        # Held as long as the process lives, however it dies.
-        self._database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._database.execute("PRAGMA journal_mode = WAL")
-        # A power cut, too, may cost nothing that was journalled.
-        self._database.execute("PRAGMA synchronous = FULL")
-        self._database.execute("PRAGMA foreign_keys = ON")
-        with self.transaction():
-            (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            (tables,) = self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            if version == tables == 0:
-                for statement in _SCHEMA.split(";")[:-1]:
-                    self._database.execute(statement)
-                self._database.execute(f"PRAGMA user_version = {VERSION}")
-            elif version != VERSION:
-                raise JournalMismatch(f"The journal in {self.folder} is of version {version}; this bulkforce knows {VERSION}")
-
-    def close(self) -> None:
-        """Let go of the run."""
-        self._database.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All that is written inside is written together, and is on disk when this ends."""
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
+        super().__init__(folder / NAME, _SCHEMA, VERSION)
 
     def begin(self, facts: Facts, batches: Iterable[Batch]) -> None:
         """Write down what was read: from here on the run can be resumed."""
@@ -144,22 +98,12 @@ class Journal:
             self._database.executemany(
                 "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256)", (asdict(batch) for batch in batches)
             )
-            self._set("facts", json.dumps(asdict(facts)))
+            self._remember("facts", json.dumps(asdict(facts)))
 
     def facts(self) -> Facts | None:
         """Read back what the run was begun with; ``None`` if it died before its source was read."""
-        found = self._get("facts")
+        found = self._recall("facts")
         return None if found is None else Facts(**json.loads(found))
-
-    def finish(self) -> None:
-        """Write down that the outputs are in place and nothing is left to do."""
-        with self.transaction():
-            self._set("finished", "yes")
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        return self._get("finished") is not None
 
     def batches(self) -> list[Batch]:
         """Read back the batches, in order."""
@@ -242,10 +186,3 @@ class Journal:
         ).rowcount
         if changed != 1:
             raise JournalMismatch(f"Batch {batch} has {changed} attempts that are {before}; one was due")
-
-    def _set(self, name: str, value: str) -> None:
-        self._database.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
-
-    def _get(self, name: str) -> str | None:
-        row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])

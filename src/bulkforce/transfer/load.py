@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
@@ -36,6 +34,7 @@ from bulkforce.protocol.flow import Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import RESULTS, Engine
 from bulkforce.transfer.feed import Feed
+from bulkforce.transfer.folder import RUNS, new_folder
 from bulkforce.transfer.journal import NAME, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
 from bulkforce.transfer.outputs import Outputs, write_whole
@@ -51,8 +50,6 @@ T = TypeVar("T")
 Run: TypeAlias = Callable[[Flow[T]], T]
 OnProgress: TypeAlias = Callable[[Progress], None]
 
-RUNS: Final = Path("bulkforce-runs")
-"""Where runs are kept, below the working directory, when no folder is named."""
 REPORT: Final = "report.json"
 WORKERS: Final = 4
 
@@ -111,7 +108,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as folder:
             reading, shape, _ = _read(options, column_map, Path(folder))
             return _planned(sitting, options, settings, reading, begun)
-    run, folder_ = _new_folder(options, settings)
+    run, folder_ = new_folder(options.run_dir, settings.operation, settings.object, RESULTS, _holds_a_run)
     with _disk_told(folder_), closing(Journal(folder_)) as journal:
         try:
             reading, shape, name = _read(options, column_map, folder_)
@@ -191,19 +188,6 @@ def _settings(options: LoadOptions) -> JobSettings:
     if settings.operation.is_query:
         raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
     return settings
-
-
-def _new_folder(options: LoadOptions, settings: JobSettings) -> tuple[str, Path]:
-    now = datetime.now(UTC)
-    run = f"{now:%Y%m%d-%H%M%S}-{settings.operation}-{settings.object}-{secrets.token_hex(2)}"
-    folder = Path(options.run_dir) if options.run_dir is not None else RUNS / run
-    if _holds_a_run(folder):
-        raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
-    try:
-        (folder / RESULTS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
-    return (run if options.run_dir is None else folder.name), folder
 
 
 def _holds_a_run(folder: Path) -> bool:
