@@ -222,7 +222,7 @@ def rows_of(content: bytes, records: int = -1) -> list[bytes]:
         lines.pop()
     if len(lines) != records and b'"' in content:
         lines = _joined(lines, _odd_lines(content))
-    return _bare(lines, content)
+    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
 
 
 def groups_of(content: bytes) -> Iterator[list[bytes]]:
@@ -235,18 +235,8 @@ def groups_of(content: bytes) -> Iterator[list[bytes]]:
         if len(odd) % 2 == 0 or end == len(content):
             lines = group.removesuffix(b"\n").split(b"\n")
             lines = _joined(lines, odd) if odd else lines
-            yield _bare(lines, group)
+            yield [line.removesuffix(b"\r") for line in lines] if b"\r" in group else lines
             begin, end = end, end + _GROUP_BYTES
-
-
-def _bare(lines: list[bytes], content: bytes) -> list[bytes]:
-    """Take off the CR of CRLF line ends; many a file of LF line ends has CRLF too, but only inside its values."""
-    if b"\r" not in content:
-        return lines
-    inside = sum(line.count(b"\r\n") for line in lines if b"\n" in line)
-    if content.count(b"\r\n") == inside and not content.endswith(b"\r"):
-        return lines
-    return [line.removesuffix(b"\r") for line in lines]
 
 
 def _odd_lines(content: bytes) -> list[int]:
