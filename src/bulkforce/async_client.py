@@ -110,11 +110,11 @@ class AsyncClient:
 
     async def close_job(self, job: Job) -> JobInfo:
         """Let no more batches into a job; those queued still run."""
-        return await self.driver.arun(conversations.set_state(job, JobState.CLOSED))
+        return await self.driver.arun(ask(bulk1.set_state(job, JobState.CLOSED)))
 
     async def abort_job(self, job: Job) -> JobInfo:
         """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
-        return await self.driver.arun(conversations.set_state(job, JobState.ABORTED))
+        return await self.driver.arun(ask(bulk1.set_state(job, JobState.ABORTED)))
 
     async def add_batch(self, job: Job, content: Content) -> BatchInfo:
         """Hand one batch to an open job."""

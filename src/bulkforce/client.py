@@ -151,11 +151,11 @@ class Client:
 
     def close_job(self, job: Job) -> JobInfo:
         """Let no more batches into a job; those queued still run."""
-        return self.driver.run(conversations.set_state(job, JobState.CLOSED))
+        return self.driver.run(ask(bulk1.set_state(job, JobState.CLOSED)))
 
     def abort_job(self, job: Job) -> JobInfo:
         """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
-        return self.driver.run(conversations.set_state(job, JobState.ABORTED))
+        return self.driver.run(ask(bulk1.set_state(job, JobState.ABORTED)))
 
     def add_batch(self, job: Job, content: Content) -> BatchInfo:
         """Hand one batch to an open job.

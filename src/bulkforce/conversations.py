@@ -15,7 +15,7 @@ from bulkforce.protocol.bulk1 import Job, ResultIds
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.vocabulary import ContentType, JobState
+from bulkforce.vocabulary import ContentType
 
 DAY_SECONDS: Final = 86_400.0
 """How long to wait when nothing is said: a job may stay open no longer."""
@@ -173,8 +173,3 @@ def _records(answer: Answer) -> list[dict[str, object]]:
     if not isinstance(value, list):
         raise ProtocolError("A result file is not an array of records", answer.facts())
     return value
-
-
-def set_state(job: Job, state: JobState) -> Flow[JobInfo]:
-    """Close or abort a job."""
-    return (yield from ask(bulk1.set_state(job, state)))

@@ -11,9 +11,9 @@ from tests.unit.script import NAMESPACE, Line, Script, batch_info, job_info, ref
 
 from bulkforce import conversations, errors
 from bulkforce.conversations import Pace
-from bulkforce.protocol import wire_xml
+from bulkforce.protocol import bulk1, wire_xml
 from bulkforce.protocol.exchange import Answer
-from bulkforce.protocol.flow import Sleep
+from bulkforce.protocol.flow import Sleep, ask
 from bulkforce.vocabulary import BatchState, JobState
 
 CSV_JOB = wire_xml.job_info(said(job_info(operation="query")))
@@ -207,4 +207,4 @@ def test_refusal_of_results_names_the_batch() -> None:
 
 
 def test_set_state_closes_and_aborts() -> None:
-    assert script(conversations.set_state("750A", JobState.CLOSED), [said(job_info("Closed"))]).state is JobState.CLOSED
+    assert script(ask(bulk1.set_state("750A", JobState.CLOSED)), [said(job_info("Closed"))]).state is JobState.CLOSED

@@ -30,16 +30,17 @@ from bulkforce.errors import (
 )
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import PKChunking
-from bulkforce.protocol.flow import Flow, ask, authenticate
+from bulkforce.protocol.flow import ask
 from bulkforce.transfer import chunkable, since, soql
 from bulkforce.transfer.columns import Column, columns_of
 from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
-from bulkforce.transfer.folder import RUNS, new_folder
+from bulkforce.transfer.folder import RUNS, new_folder, remove_inner
 from bulkforce.transfer.load import REPORT, WORKERS, RunInfo, Sitting
 from bulkforce.transfer.outputs import write_whole
+from bulkforce.transfer.patience import every_so_often
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
 from bulkforce.transfer.sinks.csv import CsvSink
@@ -90,7 +91,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         facts = Facts(
             run=run,
             begun=time.time(),
-            instance_url=sitting.run(_instance_url()),
+            instance_url=sitting.instance_url(),
             soql=query.text,
             object=query.object,
             operation=operation,
@@ -178,9 +179,9 @@ def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS,
         if facts is None:
             raise JournalMismatch(f"The run in {folder} died before anything was asked: begin it anew")
         if journal.finished:
-            _clear_parts(folder)
+            remove_inner(folder / PARTS)
             return ExtractReport.from_json((folder / REPORT).read_text("utf-8"))
-        here = sitting.run(_instance_url())
+        here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
         return _carry_out(sitting, journal, sink_for(facts.to, facts.format, sitting.warn), workers, on_progress, begun)
@@ -211,10 +212,6 @@ def _run_info(folder: Path) -> RunInfo:
         return RunInfo(facts.run, folder, f"extract {facts.object} to {facts.to}", state, facts.begun)
     finally:
         journal.close()
-
-
-def _instance_url() -> Flow[str]:
-    return (yield from authenticate()).instance_url
 
 
 def _text(sitting: Sitting, options: ExtractOptions) -> str:
@@ -285,7 +282,7 @@ def _carry_out(
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
     asked = Asked(facts.operation, facts.object, facts.may_chunk, columns, query.columns, workers)
-    told = _every_so_often(on_progress)
+    told = every_so_often(on_progress)
     engine = ExtractEngine(sitting, journal, asked, sink, lambda state: told(progress_of(state, begun)))
     try:
         finished = engine.carry_out()
@@ -299,7 +296,7 @@ def _carry_out(
             since.remember(Path(facts.since_file), query, engine)
         journal.finish()
         sitting.trace("journal")
-        _clear_parts(journal.folder)
+        remove_inner(journal.folder / PARTS)
     finally:
         sink.discard()
     return report
@@ -374,32 +371,10 @@ def progress_of(state: State, begun: float) -> ExtractProgress:
     )
 
 
-def _every_so_often(on_progress: OnProgress | None, seconds: float = 0.1) -> Callable[[ExtractProgress], None]:
-    """Tell progress at most ten times a second: telling must not cost what it tells of."""
-    last = 0.0
-
-    def tell(progress: ExtractProgress) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if on_progress is not None and now - last >= seconds:
-            last = now
-            on_progress(progress)
-
-    return tell
-
-
-def _clear_parts(folder: Path) -> None:
-    """Remove what was only needed to resume; everything in it stands in the output."""
-    if (folder / PARTS).exists():
-        for path in (folder / PARTS).iterdir():
-            path.unlink()
-        (folder / PARTS).rmdir()
-
-
 def _clear(folder: Path) -> None:
     """Remove a run that brought nothing; what else is in the folder stays."""
     for name in (NAME, NAME + "-wal", NAME + "-shm", REPORT):
         (folder / name).unlink(missing_ok=True)
-    _clear_parts(folder)
+    remove_inner(folder / PARTS)
     if not any(folder.iterdir()):
         folder.rmdir()

@@ -41,3 +41,11 @@ def new_folder(
     except OSError as error:
         raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
     return (run if run_dir is None else folder.name), folder
+
+
+def remove_inner(folder: Path) -> None:
+    """Remove a folder inside a run's that was only needed to resume, and the files in it."""
+    if folder.exists():
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()

@@ -15,6 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 from bulkforce.errors import (
     Error,
     Interrupted,
+    JournalBusy,
     JournalMismatch,
     LimitReached,
     NotAuthenticated,
@@ -30,15 +31,15 @@ from bulkforce.errors import (
 )
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
-from bulkforce.protocol.flow import Flow, ask, authenticate
+from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import RESULTS, Engine
 from bulkforce.transfer.feed import Feed
-from bulkforce.transfer.folder import RUNS, new_folder
+from bulkforce.transfer.folder import RUNS, new_folder, remove_inner
 from bulkforce.transfer.journal import NAME, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
 from bulkforce.transfer.outputs import Outputs, write_whole
-from bulkforce.transfer.patience import Patience
+from bulkforce.transfer.patience import Patience, every_so_often
 from bulkforce.transfer.plan import JobStage, View
 from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of
 from bulkforce.transfer.report import LoadReport, Progress, RunState
@@ -96,6 +97,11 @@ class Sitting:
         before = driver.calls
         return cls(driver.run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning)
 
+    def instance_url(self) -> str:
+        """Say where the org is, logging in if need be."""
+        credentials: Credentials = self.run(authenticate())
+        return credentials.instance_url
+
 
 def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     """Load a source into an object; see `bulkforce.client.Client.load`."""
@@ -137,7 +143,7 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
         if journal.finished:
             _clear_results(folder, facts)
             return _read_report(folder)
-        here = sitting.run(_instance_url())
+        here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
         _check_jobs(sitting, journal)
@@ -173,10 +179,6 @@ def _check_jobs(sitting: Sitting, journal: Journal) -> None:
             ) from error
 
 
-def _instance_url() -> Flow[str]:
-    return (yield from authenticate()).instance_url
-
-
 def _settings(options: LoadOptions) -> JobSettings:
     settings = bulk1.settings(
         options.operation,
@@ -205,7 +207,7 @@ def _read(options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Re
     source = to_csv(options.source, folder)
     header = header_of(source.path)
     shape = maps.shape(header.names, column_map, empty_as_null=options.empty_as_null)
-    told = _every_so_often(options.on_progress)
+    told = every_so_often(options.on_progress)
     reader = Reader(source.path, folder, header, shape, options.batch_records, lambda read: told(Progress(phase="reading", read=read)))
     reading = reader.read()
     ours = reading.feed_is_ours or source.ours
@@ -219,7 +221,7 @@ def _facts(run: str, sitting: Sitting, settings: JobSettings, options: LoadOptio
     return Facts(
         run=run,
         begun=time.time(),
-        instance_url=sitting.run(_instance_url()),
+        instance_url=sitting.instance_url(),
         operation=settings.operation,
         object=settings.object,
         external_id=settings.external_id_field,
@@ -299,7 +301,7 @@ def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: On
         concurrency_mode=facts.concurrency_mode,
     )
     outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
-    told = _every_so_often(on_progress)
+    told = every_so_often(on_progress)
     engine = Engine(
         sitting.run,
         journal,
@@ -400,26 +402,9 @@ def _progress(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progr
     )
 
 
-def _every_so_often(on_progress: OnProgress | None, seconds: float = 0.1) -> OnProgress:
-    """Tell progress at most ten times a second: telling must not cost what it tells of."""
-    last = 0.0
-
-    def tell(progress: Progress) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if on_progress is not None and now - last >= seconds:
-            last = now
-            on_progress(progress)
-
-    return tell
-
-
 def _clear_results(folder: Path, facts: Facts) -> None:
     """Remove what was only needed to resume; everything in it stands in the outputs."""
-    if (folder / RESULTS).exists():
-        for path in (folder / RESULTS).glob("*"):
-            path.unlink()
-        (folder / RESULTS).rmdir()
+    remove_inner(folder / RESULTS)
     if facts.feed_is_ours:
         (folder / facts.feed).unlink(missing_ok=True)
 
@@ -429,9 +414,7 @@ def _clear(folder: Path) -> None:
     names = [NAME, NAME + "-wal", NAME + "-shm", FEED, "source.csv", REJECTED, REJECTED + ".part", REPORT]
     for name in names:
         (folder / name).unlink(missing_ok=True)
-    for path in (folder / RESULTS).glob("*"):
-        path.unlink()
-    (folder / RESULTS).rmdir()
+    remove_inner(folder / RESULTS)
     if not any(folder.iterdir()):
         folder.rmdir()
 
@@ -472,7 +455,7 @@ def _run_info(folder: Path) -> RunInfo:
     try:
         journal = Journal(folder)
     except TransferError as error:
-        return RunInfo(folder.name, folder, "", "running" if "Another process" in str(error) else "unreadable", None)
+        return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
     try:
         facts = journal.facts()
         if facts is None:

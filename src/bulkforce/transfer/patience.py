@@ -1,13 +1,17 @@
-"""How a run waits, and how it is asked to stop."""
+"""How a run waits, how often it tells, and how it is asked to stop."""
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
+from typing import TypeVar
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,17 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
+    """Tell progress at most ten times a second: telling must not cost what it tells of."""
+    last = 0.0
+
+    def told(progress: P) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if tell is not None and now - last >= seconds:
+            last = now
+            tell(progress)
+
+    return told
