@@ -3,9 +3,10 @@ PYTHON ?= python3
 ROWS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
+JSFORCE := tests/judges/clients/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check format bench clean
+.PHONY: help demo test judges browser lint check format bench clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -15,6 +16,12 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 
 test: $(VENV)/.dev  ## the whole suite
 	@$(BIN)/python -m pytest --numprocesses auto
+
+judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
+	@$(BIN)/python -m pytest tests/judges
+
+browser: $(VENV)/.browser  ## the emulator's page in a browser; needs chromium on the PATH
+	@$(BIN)/python -m pytest tests/browser
 
 lint: $(VENV)/.dev  ## format, lint, types, layers
 	$(BIN)/ruff format --check .
@@ -32,7 +39,7 @@ format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 clean:  ## away with everything made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .judges $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bulkforce needs Python 3.11 or later; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -43,3 +50,12 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "making $(VENV) ..." && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && touch $@ $(VENV)/.demo
+
+$(VENV)/.browser: pyproject.toml $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]' && touch $@
+
+.judges/%/.made: tests/judges/clients/%.txt
+	@$(PYTHON) -m venv .judges/$* && .judges/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+
+$(JSFORCE)/.made: tests/judges/clients/package-lock.json
+	@npm ci --prefix tests/judges/clients --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@

@@ -17,6 +17,7 @@ from bulkforce_emulator.faults import Faults, Misfortune
 from bulkforce_emulator.handlers import oauth, rest, soap
 from bulkforce_emulator.handlers.bulk1 import Answer, Bulk1
 from bulkforce_emulator.handlers.transfer import Incoming, wants_gzip
+from bulkforce_emulator.page import WithPage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -65,7 +66,7 @@ def make_app(org: Org, faults: Faults, log: RequestLog) -> ASGIApp:
         *rest.routes(org),
         *control.routes(org, faults, log),
     ]
-    return _Logged(Misfortune(Starlette(routes=routes), faults, org), log)
+    return WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org)
 
 
 def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:

@@ -194,8 +194,9 @@ class Jobs:
             return job
 
     def all(self) -> list[Job]:
+        """All that are not forgotten, in the order of their creation."""
         with self.lock:
-            return list(self._jobs.values())
+            return [job for job in self._jobs.values() if not self._is_past(job)]
 
     def _is_past(self, job: Job) -> bool:
         youngest = max([batch.created for batch in job.batches.values()], default=job.created)

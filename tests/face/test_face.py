@@ -170,7 +170,21 @@ def python(code: str) -> str:
     return done.stdout
 
 
-EXTRAS = ["pyarrow", "duckdb", "starlette", "uvicorn", "lark", "jwt", "cryptography", "isal", "zstandard", "pandas", "polars", "numpy"]
+EXTRAS = [
+    "pyarrow",
+    "duckdb",
+    "starlette",
+    "uvicorn",
+    "lark",
+    "jinja2",
+    "jwt",
+    "cryptography",
+    "isal",
+    "zstandard",
+    "pandas",
+    "polars",
+    "numpy",
+]
 BLOCK = f"""
 import sys
 class Blocked:
