@@ -123,6 +123,16 @@ def parent_of(options: ChunkOptions, sobject: SObject, schema: Schema) -> SObjec
     return chunked
 
 
+def field_of(chunked: SObject, sobject: SObject) -> str:
+    """The field whose ids are cut: `Id`, or in a share or history table the one that names the parent (our choice; the guide does not show it)."""
+    if chunked is sobject:
+        return "Id"
+    for field in sobject.fields.values():
+        if chunked.name in field.reference_to:
+            return field.name
+    raise ApiError("InvalidJob", f"{sobject.name} has no parent {chunked.name}")
+
+
 def ranges(options: ChunkOptions, sobject: SObject, store: Store) -> list[tuple[str, str]]:
     """The borders of the chunks, lower ones included and upper ones not; all records count, deleted ones too."""
     table = store.query(f'SELECT min("Id") AS low, max("Id") AS high FROM {quoted(sobject.name)}')  # noqa: S608

@@ -171,10 +171,11 @@ class Processing:
         if org.settings.chunking_seconds:
             time.sleep(org.settings.chunking_seconds)
         chunked = chunking.parent_of(job.chunking, job.sobject, org.schema)
+        field = chunking.field_of(chunked, job.sobject)
         made = []
         with org.jobs.lock:
             for low, high in chunking.ranges(job.chunking, chunked, org.store):
-                body = chunk_text(text, low, high).encode(batch.charset)
+                body = chunk_text(text, low, high, field).encode(batch.charset)
                 made.append(org.jobs.enter_batch(job, org.jobs.spool.put(body), batch.charset))
                 if job.state == JobState.ABORTED:
                     move_batch(made[-1], BatchState.NOT_PROCESSED)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seeded, stored
 
 from bulkforce import PKChunking, errors
@@ -17,6 +21,11 @@ from bulkforce.transfer.load import Sitting
 from bulkforce_emulator import Emulator
 
 ROWS = 40
+TOO_LARGE = [
+    "InvalidBatch : Failed to process query: QUERY_TIMEOUT: too long",
+    "Retried more than thirty times",
+    "InvalidBatch : Failed to write query result",
+]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +77,46 @@ def test_chunks_begin_at_a_record(org: Emulator, tmp_path: Path) -> None:
     start = stored(org)[25][0]
     bring(org, tmp_path, pk_chunking=PKChunking(size=10, start_row=start))
     assert read(tmp_path / "out.csv") == stored(org)[25:]
+
+
+def test_share_table_is_split_by_the_ids_of_its_parent(tmp_path: Path) -> None:
+    with Emulator() as org:
+        (user,) = (record["Id"] for record in org.records("User"))
+        accounts = org.insert("Account", [{"Name": f"account {number}"} for number in range(30)])
+        org.insert("AccountShare", [{"AccountId": account, "UserOrGroupId": user} for account in accounts for _ in range(2)])
+        soql = "SELECT Id, AccountId, RowCause FROM AccountShare"
+        report = bring(org, tmp_path, soql=soql, pk_chunking=PKChunking(size=10, parent="Account"))
+        assert read(tmp_path / "out.csv") == stored(org, "Id", "AccountId", "RowCause", sobject="AccountShare")
+        assert (report.rows, report.batches) == (60, 3)
+        with pytest.raises(errors.UsageError, match="goes with a share or history table"):
+            bring(org, tmp_path, soql="SELECT Id FROM Account", pk_chunking=PKChunking(parent="Account"), run_dir=tmp_path / "again")
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+def test_longest_values_arrive_whole_in_each_format(tmp_path: Path, coding: str) -> None:
+    texts = ["x" * 131_072, "\U0001f600" * 65_536, '"\n' * 65_536, "a\r\nb\rc\0" * 16_384, *TEXTS]
+    with Emulator({"Row__c": {"fields": {"Text__c": "textarea(131072)"}}}) as org, client_of(org) as client:
+        client.driver.headers["Accept-Encoding"] = coding
+        org.insert("Row__c", [{"Text__c": text} for text in texts])
+        kept = [(record["Id"], record["Text__c"] or "") for record in org.records("Row__c")]
+        assert [text for _, text in kept] == texts
+        for number, name in enumerate(("csv", "jsonl", "parquet", "arrow")):
+            bring(
+                org,
+                tmp_path,
+                client=client,
+                soql="SELECT Id, Text__c FROM Row__c",
+                to=tmp_path / f"out.{name}",
+                run_dir=tmp_path / str(number),
+            )
+        found = [tuple(record.values()) for record in client.query("SELECT Id, Text__c FROM Row__c").rows()]
+    assert [(record, text or "") for record, text in found] == kept
+    csv.field_size_limit(200_000)
+    assert read(tmp_path / "out.csv") == kept
+    lines = (tmp_path / "out.jsonl").read_text("utf-8").split("\n")[:-1]
+    assert [(record["Id"], record["Text__c"] or "") for record in map(json.loads, lines)] == kept
+    for table in (pq.read_table(tmp_path / "out.parquet"), feather.read_table(tmp_path / "out.arrow")):
+        assert [(record["Id"], record["Text__c"] or "") for record in table.to_pylist()] == kept
 
 
 @pytest.mark.parametrize("pk_chunking", [False, 10])
@@ -142,7 +191,7 @@ def test_a_chunk_that_always_fails_stops_the_extract(org: Emulator, tmp_path: Pa
     assert not (tmp_path / "out.csv").exists()
 
 
-@pytest.mark.parametrize("message", ["InvalidBatch : Failed to process query: QUERY_TIMEOUT: too long", "Retried more than thirty times"])
+@pytest.mark.parametrize("message", TOO_LARGE)
 def test_a_query_too_large_for_one_batch_is_chunked(org: Emulator, tmp_path: Path, message: str) -> None:
     from bulkforce_emulator.mishaps import Mishap
 

@@ -62,9 +62,9 @@ def chunkable(text: str) -> bool:
         return False
 
 
-def chunk_text(text: str, low: str, high: str) -> str:
-    """The query with a range of ids added: `low` is in it, `high` is not."""
+def chunk_text(text: str, low: str, high: str, field: str = "Id") -> str:
+    """The query with a range of a field's ids added: `low` is in it, `high` is not."""
     from bulkforce_emulator.soql import bulk
     from bulkforce_emulator.soql.parser import parse
 
-    return bulk.chunk_text(parse(text), text, low, high)
+    return bulk.chunk_text(parse(text), text, low, high, field)

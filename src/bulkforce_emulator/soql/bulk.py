@@ -107,10 +107,10 @@ def _paths(expression: Path | Call) -> list[Path]:
     return [path for argument in expression.arguments for path in _paths(argument)]
 
 
-def chunk_text(query: Query, text: str, low: str, high: str) -> str:
-    """The query of one chunk: the original text, then its range of ids."""
+def chunk_text(query: Query, text: str, low: str, high: str, field: str = "Id") -> str:
+    """The query of one chunk: the original text, then its range of ids, of the records themselves or of their parents."""
     text = text.rstrip()
-    bounds = f"Id >= '{low}' AND Id < '{high}'"
+    bounds = f"{field} >= '{low}' AND {field} < '{high}'"
     match query.where:
         case None:
             return f"{text} WHERE {bounds}"
