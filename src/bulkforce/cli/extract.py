@@ -14,9 +14,8 @@ from bulkforce.cli.load import AsJson, Quiet
 from bulkforce.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
-    from bulkforce.cli.extract_output import ExtractTeller
     from bulkforce.protocol.bulk1 import PKChunking
-    from bulkforce.transfer.extract_report import ExtractReport
+    from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 
 
 def extract(
@@ -104,13 +103,14 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
         raise UsageError(f"--pk-chunking is auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID', not {text!r}") from None
 
 
-def carry_out(work: Callable[[ExtractTeller | None], ExtractReport], *, quiet: bool, as_json: bool) -> None:
+def carry_out(work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool) -> None:
     """Do an extract, tell of it, and leave with the code that says how it went."""
-    from bulkforce.cli.extract_output import show_extract, telling_extract
+    from bulkforce.cli.extract_output import extract_standing, show_extract
     from bulkforce.cli.output import INTERRUPTED
+    from bulkforce.cli.progress import telling
 
     try:
-        with telling_extract(quiet=quiet) as teller:
+        with telling(extract_standing, quiet=quiet) as teller:
             report = work(teller)
     except Interrupted as error:
         print(f"bulkforce: {error}", file=sys.stderr)

@@ -14,8 +14,7 @@ import typer
 from bulkforce.errors import Interrupted
 
 if TYPE_CHECKING:
-    from bulkforce.cli.output import Teller
-    from bulkforce.transfer.report import LoadReport
+    from bulkforce.transfer.report import LoadReport, Progress
 
 
 class Operation(StrEnum):
@@ -136,11 +135,12 @@ def runs(
         print(f"No runs in {(folder or RUNS).absolute()}", file=sys.stderr)
 
 
-def _carry_out(work: Callable[[Teller | None], LoadReport], *, quiet: bool, as_json: bool) -> None:
-    from bulkforce.cli.output import INTERRUPTED, show, telling
+def _carry_out(work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool) -> None:
+    from bulkforce.cli.output import INTERRUPTED, load_standing, show
+    from bulkforce.cli.progress import telling
 
     try:
-        with telling(quiet=quiet) as teller:
+        with telling(load_standing, quiet=quiet) as teller:
             report = work(teller)
     except Interrupted as error:
         print(f"bulkforce: {error}", file=sys.stderr)

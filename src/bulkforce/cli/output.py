@@ -1,117 +1,23 @@
-"""What a load looks like to people and to programs: progress on stderr, the report on stdout."""
+"""What a load looks like to people and to programs: how far it is, and its report on stdout."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
-
+from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.transfer.report import LoadReport, Progress, RunState
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as Bar
 
 FINISHED_WITH_FAILURES = 3
 INTERRUPTED = 4
-_LINES_EVERY_SECONDS = 5.0
 _REASONS_SHOWN = 20
 
 
-class Teller(Protocol):
-    """Something that is told of progress."""
-
-    def __call__(self, progress: Progress) -> None:
-        """Show where the load stands."""
-        ...
-
-
-@contextmanager
-def telling(*, quiet: bool) -> Iterator[Teller | None]:
-    """Choose how progress is told: a live bar on a terminal, a line now and then elsewhere, nothing if quiet."""
-    if quiet:
-        yield None
-    elif sys.stderr.isatty():
-        with _bar() as bar:
-            yield _BarTeller(bar)
-    else:
-        yield _LineTeller()
-
-
-def _bar() -> Bar:
-    from rich.console import Console
-    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-    from rich.progress import Progress as Rich
-
-    return Rich(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[rows]}"),
-        TextColumn("[dim]· {task.fields[batches]}[/dim]"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=Console(stderr=True),
-        refresh_per_second=8,
-    )
-
-
-class _BarTeller:
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
-        self._task = bar.add_task("reading", total=None, rows="", batches="", left="")
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.phase == "reading":
-            self._bar.update(self._task, rows=f"{progress.read:,} rows")
-            return
-        self._bar.update(
-            self._task,
-            description="loading",
-            total=progress.read,
-            completed=_done(progress),
-            rows=_rows(progress),
-            batches=_batches(progress),
-            left="" if progress.seconds_left is None else f"about {_clock(progress.seconds_left)} left",
-        )
-
-
-class _LineTeller:
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now - self._last < _LINES_EVERY_SECONDS:
-            return
-        self._last = now
-        if progress.phase == "reading":
-            print(f"reading: {progress.read:,} rows", file=sys.stderr)
-        else:
-            left = "" if progress.seconds_left is None else f", about {_clock(progress.seconds_left)} left"
-            print(f"loading: {_rows(progress)}, {_batches(progress)}{left}", file=sys.stderr)
-
-
-def _done(progress: Progress) -> int:
-    return progress.succeeded + progress.failed + progress.unprocessed + progress.rejected
-
-
-def _rows(progress: Progress) -> str:
-    rate = f", {_done(progress) / progress.seconds:,.0f} a second" if progress.seconds else ""
+def load_standing(progress: Progress) -> Standing:
+    """Where a load stands."""
+    if progress.phase == "reading":
+        return Standing("reading", f"{progress.read:,} rows")
     failed = progress.failed + progress.unprocessed + progress.rejected
-    return f"{_done(progress):,} of {progress.read:,} rows{rate}, {failed:,} failed"
-
-
-def _batches(progress: Progress) -> str:
-    counts = [f"{count:,} {state}" for state, count in progress.batches.items() if count]
-    return "batches: " + ", ".join(counts) if counts else ""
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    done = progress.succeeded + failed
+    rows = f"{done:,} of {progress.read:,} rows{rate_in_words(done, progress.seconds)}, {failed:,} failed"
+    return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
 
 
 def show(report: LoadReport, *, as_json: bool) -> int:

@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 import jinja2
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.page.failures import Failures
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 #: So much of a body is shown; all of it can be had as a file.
 _SHOWN_BYTES = 20_000
+_MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _LIVE_SECONDS = 1
 _IDLE_SECONDS = 3
 _DIGITS = 10
@@ -72,7 +72,7 @@ def make_page(org: Org, home: str) -> ASGIApp:
             Route(f"{batch}/request", page.request_file),
             Route(f"{batch}/result", page.result_file),
             Route(f"{batch}/result/{{result_id}}", page.result_file),
-            Mount(f"{home}/static", StaticFiles(directory=_HERE / "static")),
+            Route(f"{home}/static/{{name}}", page.static),
         ],
         exception_handlers={ApiError: page.missing, 404: page.missing},
     )
@@ -92,6 +92,13 @@ class _Page:
         )
         self._templates.filters.update(FILTERS)
         self._templates.globals["home"] = home
+
+    def static(self, request: Request) -> Response:
+        """A style sheet, a script or a picture."""
+        file = _HERE / "static" / request.path_params["name"]
+        if file.suffix not in _MEDIA_TYPES or not file.is_file():
+            return self.missing(request, LookupError(file.name))
+        return Response(file.read_bytes(), media_type=_MEDIA_TYPES[file.suffix], headers=_HEADERS)
 
     # Pages
 
