@@ -35,7 +35,8 @@ from bulkforce.transfer.events import (
     JobWanted,
     ResultsFetched,
 )
-from bulkforce.transfer.journal import NAME, VERSION, Facts, Journal
+from bulkforce.transfer.folder import LOAD
+from bulkforce.transfer.journal import VERSION, Facts, Journal
 from bulkforce.transfer.plan import AttemptState, JobStage, View, apply, on_resume
 from bulkforce.vocabulary import BatchState
 
@@ -255,24 +256,24 @@ def test_run_is_held_by_one_process(tmp_path: Path) -> None:
 
 def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
     Journal(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+    with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(JournalMismatch, match=f"version {VERSION + 1}; this bulkforce knows {VERSION}"):
         Journal(tmp_path)
-    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+    with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
 
 
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 100, b"short"])
 def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / NAME).write_bytes(content)
+    (tmp_path / LOAD).write_bytes(content)
     with pytest.raises(JournalMismatch, match="no journal of bulkforce"):
         Journal(tmp_path)
-    assert (tmp_path / NAME).read_bytes() == content
+    assert (tmp_path / LOAD).read_bytes() == content
 
 
 def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
-    with closing(sqlite3.connect(tmp_path / NAME)) as database:
+    with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute("CREATE TABLE theirs (x)")
     with pytest.raises(JournalMismatch, match="is of version 0"):
         Journal(tmp_path)

@@ -34,10 +34,10 @@ from bulkforce.protocol.flow import ask
 from bulkforce.transfer import chunkable, since, soql
 from bulkforce.transfer.columns import Column, columns_of
 from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
-from bulkforce.transfer.extract_journal import NAME, ExtractJournal, Facts
+from bulkforce.transfer.extract_journal import ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
-from bulkforce.transfer.folder import RUNS, new_folder, remove_inner
+from bulkforce.transfer.folder import EXTRACT, RUNS, new_folder, remove_inner
 from bulkforce.transfer.load import REPORT, WORKERS, RunInfo, Sitting
 from bulkforce.transfer.outputs import write_whole
 from bulkforce.transfer.patience import every_so_often
@@ -191,12 +191,12 @@ def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS,
 
 def folder_of(run: str | Path) -> Path | None:
     """Find an extract by its folder or its id; ``None`` if there is none."""
-    return next((folder for folder in (Path(run), RUNS / run) if (folder / NAME).exists()), None)
+    return next((folder for folder in (Path(run), RUNS / run) if (folder / EXTRACT).exists()), None)
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the extracts kept in a folder, the oldest first."""
-    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{NAME}"))]
+    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{EXTRACT}"))]
 
 
 def _run_info(folder: Path) -> RunInfo:
@@ -265,7 +265,7 @@ def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunki
 
 def _holds_a_run(folder: Path) -> bool:
     """Whether there is something to resume; a run that died before it asked anything is begun anew in its place."""
-    if not (folder / NAME).exists():
+    if not (folder / EXTRACT).exists():
         return False
     journal = ExtractJournal(folder)
     try:
@@ -373,7 +373,7 @@ def progress_of(state: State, begun: float) -> ExtractProgress:
 
 def _clear(folder: Path) -> None:
     """Remove a run that brought nothing; what else is in the folder stays."""
-    for name in (NAME, NAME + "-wal", NAME + "-shm", REPORT):
+    for name in (EXTRACT, EXTRACT + "-wal", EXTRACT + "-shm", REPORT):
         (folder / name).unlink(missing_ok=True)
     remove_inner(folder / PARTS)
     if not any(folder.iterdir()):

@@ -342,7 +342,13 @@ class ExtractEngine:
             if part.rows:
                 path = self.folder / part.file
                 self._begin_sink(parts.names_of(path))
-                self.sink.add(path)
+                delivered = self.sink.add(path)
+                if delivered is not None and delivered != part.rows:
+                    batch = self.state.batches[part.batch]
+                    raise ProtocolError(
+                        f"A result file of batch {batch.id} of job {self._job_of(batch)} has {part.rows} records, but {delivered} of them were read",
+                        self._facts(batch),
+                    )
                 self.sitting.trace("deliver")
             if not self.asked.keep_parts:
                 (self.folder / part.file).unlink(missing_ok=True)

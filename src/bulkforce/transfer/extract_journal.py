@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from bulkforce.errors import JournalMismatch
 from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State
+from bulkforce.transfer.folder import EXTRACT
 from bulkforce.transfer.memory import Memory
 
-NAME: Final = "extract.sqlite"
 VERSION: Final = 1
 
 _SCHEMA: Final = """
@@ -62,7 +62,7 @@ class ExtractJournal(Memory):
 
     def __init__(self, folder: Path) -> None:
         # The engine may run in a thread of its own; it is one at a time.
-        super().__init__(folder / NAME, _SCHEMA, VERSION, one_thread=False)
+        super().__init__(folder / EXTRACT, _SCHEMA, VERSION, one_thread=False)
 
     def begin(self, facts: Facts, job: Job) -> None:
         """Write down what is asked: from here on the run can be resumed."""

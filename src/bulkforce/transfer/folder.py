@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce.errors import UsageError
+from bulkforce.vocabulary import Operation
+
+LOAD: Final = "journal.sqlite"
+EXTRACT: Final = "extract.sqlite"
+"""The journals of the two kinds of runs, in the run's folder."""
 
 RUNS: Final = Path("bulkforce-runs")
 """Below the working directory, when no folder is named."""
@@ -34,7 +39,8 @@ def new_folder(
     """
     run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{operation}-{object_name}-{secrets.token_hex(2)}"
     folder = RUNS / run if run_dir is None else Path(run_dir)
-    if holds_a_run(folder):
+    other = LOAD if operation in {Operation.QUERY, Operation.QUERY_ALL} else EXTRACT
+    if holds_a_run(folder) or (folder / other).exists():
         raise UsageError(f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder")
     try:
         (folder / inner).mkdir(parents=True, exist_ok=True)

@@ -31,10 +31,10 @@ from bulkforce.transfer.events import (
     JobWanted,
     ResultsFetched,
 )
+from bulkforce.transfer.folder import LOAD
 from bulkforce.transfer.memory import Memory
 from bulkforce.transfer.plan import Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 
-NAME: Final = "journal.sqlite"
 VERSION: Final = 1
 
 _SCHEMA: Final = """
@@ -90,7 +90,7 @@ class Journal(Memory):
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder / NAME, _SCHEMA, VERSION)
+        super().__init__(folder / LOAD, _SCHEMA, VERSION)
 
     def begin(self, facts: Facts, batches: Iterable[Batch]) -> None:
         """Write down what was read: from here on the run can be resumed."""

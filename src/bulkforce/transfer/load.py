@@ -35,8 +35,8 @@ from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import RESULTS, Engine
 from bulkforce.transfer.feed import Feed
-from bulkforce.transfer.folder import RUNS, new_folder, remove_inner
-from bulkforce.transfer.journal import NAME, Facts, Journal
+from bulkforce.transfer.folder import LOAD, RUNS, new_folder, remove_inner
+from bulkforce.transfer.journal import Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
 from bulkforce.transfer.outputs import Outputs, write_whole
 from bulkforce.transfer.patience import Patience, every_so_often
@@ -194,7 +194,7 @@ def _settings(options: LoadOptions) -> JobSettings:
 
 def _holds_a_run(folder: Path) -> bool:
     """Whether there is something to resume; a run that died while its source was being read sent nothing, and is begun anew in its place."""
-    if not (folder / NAME).exists():
+    if not (folder / LOAD).exists():
         return False
     journal = Journal(folder)
     try:
@@ -411,7 +411,7 @@ def _clear_results(folder: Path, facts: Facts) -> None:
 
 def _clear(folder: Path) -> None:
     """Remove a run that sent nothing; what else is in the folder stays."""
-    names = [NAME, NAME + "-wal", NAME + "-shm", FEED, "source.csv", REJECTED, REJECTED + ".part", REPORT]
+    names = [LOAD, LOAD + "-wal", LOAD + "-shm", FEED, "source.csv", REJECTED, REJECTED + ".part", REPORT]
     for name in names:
         (folder / name).unlink(missing_ok=True)
     remove_inner(folder / RESULTS)
@@ -426,7 +426,7 @@ def folder_of(run: str | Path) -> Path:
         UsageError: There is none.
     """
     for folder in (Path(run), RUNS / run):
-        if (folder / NAME).exists():
+        if (folder / LOAD).exists():
             return folder
     raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
 
@@ -448,7 +448,7 @@ class RunInfo:
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the runs kept in a folder, the oldest first."""
-    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{NAME}"))]
+    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{LOAD}"))]
 
 
 def _run_info(folder: Path) -> RunInfo:
