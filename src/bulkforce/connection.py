@@ -10,6 +10,7 @@ from bulkforce.client import Client
 from bulkforce.errors import UsageError
 from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Auth
+from bulkforce.transport.base import TLS
 
 _URL = "BULKFORCE_INSTANCE_URL"
 _TOKEN = "BULKFORCE_ACCESS_TOKEN"  # noqa: S105  (a name)
@@ -17,6 +18,7 @@ _ID = "BULKFORCE_CLIENT_ID"
 _SECRET = "BULKFORCE_CLIENT_SECRET"  # noqa: S105  (a name)
 _REFRESH = "BULKFORCE_REFRESH_TOKEN"
 _VERSION = "BULKFORCE_API_VERSION"
+_CA_BUNDLE = "BULKFORCE_CA_BUNDLE"
 
 
 def connect(environment: Mapping[str, str] | None = None) -> Client:
@@ -24,7 +26,7 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
 
     ``BULKFORCE_INSTANCE_URL`` says where the org is; with it goes one of: ``BULKFORCE_ACCESS_TOKEN`` (a session id or access token);
     ``BULKFORCE_CLIENT_ID``, ``BULKFORCE_CLIENT_SECRET`` and ``BULKFORCE_REFRESH_TOKEN``; or the first two alone (client credentials).
-    ``BULKFORCE_API_VERSION`` sets another version.
+    ``BULKFORCE_API_VERSION`` sets another version; ``BULKFORCE_CA_BUNDLE`` names a PEM file of authorities to trust instead of the system's.
 
     Args:
         environment: By default ``os.environ``.
@@ -42,7 +44,8 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
             f"No org is named: set {_URL} (such as https://acme.my.salesforce.com), and {_TOKEN}, or {_ID} and {_SECRET} "
             f"with {_REFRESH} (without it: client credentials)"
         )
-    return Client(found[_URL], _auth(found), version=found.get(_VERSION, limits.API_VERSION))
+    tls = TLS(ca_bundle=found[_CA_BUNDLE]) if _CA_BUNDLE in found else None
+    return Client(found[_URL], _auth(found), version=found.get(_VERSION, limits.API_VERSION), tls=tls)
 
 
 def _auth(found: Mapping[str, str]) -> Auth:

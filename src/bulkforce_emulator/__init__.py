@@ -3,17 +3,34 @@
     with Emulator() as org:
         ...  # org.base_url, org.session_id, org.records("Contact")
 
-Imports nothing of `bulkforce`; both answer to the reference alone.
+Imports nothing of `bulkforce`; both answer to the reference alone. What is named here is imported when it is first used: pytest loads the plugin
+in this package at every start, and must not wait for a database.
 """
 
-from bulkforce_emulator.emulator import Emulator, SeedError
-from bulkforce_emulator.faults import Fault
-from bulkforce_emulator.ledger import LedgerRow
-from bulkforce_emulator.lifecycle import Pace
-from bulkforce_emulator.mishaps import Mishap
-from bulkforce_emulator.schema_files import SchemaError, load_schema
-from bulkforce_emulator.settings import Limits, Settings
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.emulator import Emulator, SeedError
+    from bulkforce_emulator.faults import Fault
+    from bulkforce_emulator.ledger import LedgerRow
+    from bulkforce_emulator.lifecycle import Pace
+    from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.schema_files import SchemaError, load_schema
+    from bulkforce_emulator.settings import Limits, Settings
+    from bulkforce_emulator.store import StoreError
+
+_HOMES = {
+    "Emulator": "emulator", "Fault": "faults", "LedgerRow": "ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "lifecycle",
+    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "StoreError": "store", "load_schema": "schema_files",
+}  # fmt: skip
 
 __all__ = [
-    "Emulator", "Fault", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "load_schema",
+    "Emulator", "Fault", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "StoreError", "load_schema",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

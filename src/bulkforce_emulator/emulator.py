@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from bulkforce_emulator import data_files
 from bulkforce_emulator.app import LoggedRequest, RequestLog, make_app
+from bulkforce_emulator.certificates import make_certificate
 from bulkforce_emulator.faults import Faults
 from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.org import Org
+from bulkforce_emulator.rows.upload import BatchError
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.server import Server
 
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class SeedError(ValueError):
-    """A record given for seeding was refused as a row of a batch would be."""
+    """Records given for seeding were refused as rows of a batch would be."""
 
 
 class Emulator:
@@ -50,7 +55,8 @@ class Emulator:
         seed: int = 0,
         database: str = ":memory:",
         settings: Settings | None = None,
-        tls: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+        data: str | os.PathLike[str] | None = None,
+        tls: bool | tuple[str | os.PathLike[str], str | os.PathLike[str]] = False,
     ) -> None:
         """Make an org.
 
@@ -63,14 +69,31 @@ class Emulator:
             seed: The same seed gives the same ids, names and secrets.
             database: A DuckDB file that keeps the records, or memory.
             settings: Limits, and choices where the real server's behaviour is not known.
-            tls: Files of a certificate and its key: serve https.
+            data: A folder of CSV and JSON files, one an object, whose records are there from the start; see `load_data`.
+            tls: Serve https: with a certificate made for this org (see `ca_bundle`), or with the files of a certificate and its key.
+
+        Raises:
+            SchemaError: The schema cannot be.
+            StoreError: The database file cannot be used.
+            SeedError: Records in `data` were refused.
         """
-        self._where = (host, port, tls)
+        if session_id == "":
+            raise ValueError("a session id cannot be empty")
+        self._where = (host, port)
+        self._own_certificate = tls is True
+        self._tls = tls if isinstance(tls, tuple) else None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._server: Server | None = None
         self._stopped = False
         self._log = RequestLog()
         self.faults = Faults()
         self.state = Org(load_schema(schema), settings=settings, pace=pace, seed=seed, database=database, session_id=session_id)
+        if data is not None:
+            try:
+                self.load_data(data)
+            except BaseException:
+                self.state.close()
+                raise
 
     @cached_property
     def app(self) -> ASGIApp:
@@ -79,8 +102,12 @@ class Emulator:
 
     def start(self) -> Self:
         """Serve, until `stop`."""
-        host, port, tls = self._where
-        self._server = Server(self.app, host=host, port=port, tls=tls)
+        host, port = self._where
+        if self._own_certificate and self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="bulkforce-emulator-")
+            _, own = make_certificate(Path(self._folder.name), host)
+            self._tls = own, own
+        self._server = Server(self.app, host=host, port=port, tls=self._tls)
         self._server.start()
         return self
 
@@ -92,6 +119,8 @@ class Emulator:
         if not self._stopped:
             self._stopped = True
             self.state.close()
+            if self._folder is not None:
+                self._folder.cleanup()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -110,9 +139,14 @@ class Emulator:
     @property
     def base_url(self) -> str:
         """`http://127.0.0.1:<port>`, without a slash at the end."""
-        host, _, tls = self._where
+        host, _ = self._where
         shown = f"[{host}]" if ":" in host else host
-        return f"{'https' if tls else 'http'}://{shown}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{shown}:{self.port}"
+
+    @property
+    def ca_bundle(self) -> Path | None:
+        """The certificate that clients must trust when this org made its own; it goes when the org does."""
+        return None if self._folder is None else Path(self._folder.name) / "ca.pem"
 
     @property
     def session_id(self) -> str:
@@ -160,6 +194,32 @@ class Emulator:
                 raise SeedError(f"record {row}: {error.status_code}: {error.message}")
         ids: list[str] = outcomes.ids.to_pylist()
         return ids
+
+    def load_data(self, folder: str | os.PathLike[str]) -> dict[str, int]:
+        """Insert the records of a folder's CSV and JSON files, past all jobs.
+
+        A file is named after its object, with a number in front where the order matters: `1-Account.csv`, `2-Contact.csv`. They are read as
+        batches are: a parent may be named by its external id (`Account.Number__c`).
+
+        Returns:
+            How many records each file brought, by its name.
+
+        Raises:
+            SeedError: A file cannot be read, names no object, or has a record that is refused; the good ones are there.
+            FileNotFoundError: There is no such folder, or nothing in it to read.
+        """
+        counts = {}
+        try:
+            for path, sobject, upload in data_files.uploads(folder, self.state.settings):
+                outcomes = self.state.carry_out(sobject, upload)
+                for row in range(outcomes.count if outcomes.failed else 0):
+                    error = outcomes.error(row)
+                    if error is not None:
+                        raise SeedError(f"{path}: record {row + 1} of {outcomes.count}: {error.status_code}: {error.message}")
+                counts[path.name] = outcomes.count
+        except (BatchError, KeyError) as error:
+            raise SeedError(f"{folder}: {error.args[0] if error.args else error}") from error
+        return counts
 
     def records(self, sobject: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:
         """The records of an object as the store keeps them, in the order of their ids."""

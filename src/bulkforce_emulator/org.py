@@ -98,6 +98,11 @@ class Org:
         order = Order(operation, sobject, self.sessions.user_id, self.clock.now(), field)
         return self.rows.carry_out(order, Upload(columns, len(records)))
 
+    def carry_out(self, name: str, upload: Upload) -> Outcomes:
+        """Insert rows that were read from a file."""
+        order = Order("insert", self.sobject(name), self.sessions.user_id, self.clock.now())
+        return self.rows.carry_out(order, upload)
+
     def records(self, name: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:
         """All records of an object, in the order of their ids."""
         table = quoted(self.sobject(name).name)

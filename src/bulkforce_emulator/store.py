@@ -47,11 +47,18 @@ def first_value(cursor: duckdb.DuckDBPyConnection, sql: str) -> Any:  # noqa: AN
     return rows[0][0] if rows else None
 
 
+class StoreError(ValueError):
+    """A database file that cannot be used: it is no DuckDB file, somebody else has it open, or its columns are of other types than the schema's."""
+
+
 class Store:
     """Keeps the records of every sObject of a schema."""
 
     def __init__(self, schema: Schema, database: str = ":memory:") -> None:
-        self._connection = duckdb.connect(database)
+        try:
+            self._connection = duckdb.connect(database)
+        except (duckdb.IOException, duckdb.SerializationException) as error:
+            raise StoreError(f"{database} cannot be opened: {str(error).splitlines()[0]}") from error
         self._writing = threading.RLock()
         self._writer = self._connection.cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
@@ -59,6 +66,24 @@ class Store:
             # Checkpoints would only compress what is in memory: a third less of it, at half the speed of a load.
             self._connection.execute("SET checkpoint_threshold = '1TB'")
         self._connection.execute("; ".join(map(_create_table, schema.sobjects.values())))
+        if database != ":memory:":
+            self._fit(schema, database)
+
+    def _fit(self, schema: Schema, database: str) -> None:
+        """Give the tables of a file from an earlier time the columns that the schema has since got."""
+        found = self._connection.execute("SELECT table_name, column_name, data_type FROM information_schema.columns").fetchall()
+        types = {(table, column): kind for table, column, kind in found}
+        for sobject in schema.sobjects.values():
+            for field in sobject.columns:
+                kind = types.get((sobject.name, field.name))
+                if kind is None:
+                    if field.formula:
+                        raise StoreError(
+                            f"{database} has no {sobject.name}.{field.name}, and a formula cannot be added to a table that is there"
+                        )
+                    self._connection.execute(f"ALTER TABLE {quoted(sobject.name)} ADD COLUMN {_column(field)}")
+                elif kind != column_type(field):
+                    raise StoreError(f"{database} keeps {sobject.name}.{field.name} as {kind}, but the schema wants {column_type(field)}")
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of one SELECT, as they stand now."""

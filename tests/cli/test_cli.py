@@ -126,7 +126,10 @@ def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     process.send_signal(number)
     rest, talk = process.communicate(timeout=30)
     assert (process.returncode, rest, talk) == (0, "", "")
-    assert list(json.loads(line)) == ["base_url", "session_id"]
+    about = json.loads(line)
+    assert list(about)[:2] == ["base_url", "session_id"]
+    assert {"username", "password", "client_id", "client_secret", "refresh_token"} <= about.keys()
+    assert about["ca_bundle"] is None
 
 
 def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() -> None:
@@ -138,6 +141,43 @@ def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() ->
     assert re.fullmatch(r"export BULKFORCE_INSTANCE_URL='http://127\.0\.0\.1:\d+'\n", first)
     assert (second, rest) == ("export BULKFORCE_ACCESS_TOKEN='00D!mine'\n", "")
     assert "Ctrl-C" in talk
+
+
+def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
+    (tmp_path / "Account.csv").write_text("Name\nAcme\n", "utf-8")
+    process = start("emulator", "--tls", "--data", str(tmp_path), "--json")
+    assert process.stdout is not None
+    about = json.loads(process.stdout.readline())
+    variables = {
+        "BULKFORCE_INSTANCE_URL": about["base_url"],
+        "BULKFORCE_ACCESS_TOKEN": about["session_id"],
+        "BULKFORCE_CA_BUNDLE": about["ca_bundle"],
+    }
+    with bf.connect(variables) as client:
+        assert [row["Name"] for row in client.query("SELECT Name FROM Account").rows()] == ["Acme"]
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--data", "nowhere"], "nowhere"),
+        (["--data", "."], "no .csv or .json file"),
+        (["--persist", "file"], "file cannot be opened"),
+        (["--schema", "schema.toml"], "A is to be a table, not 1"),
+        (["--session-id", ""], "a session id cannot be empty"),
+    ],
+)
+def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], says: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no database" * 1000, "utf-8")
+    (tmp_path / "schema.toml").write_text("A = 1\n", "utf-8")
+    process = start("emulator", *options)
+    _, talk = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert says in " ".join(talk.split())
 
 
 @pytest.fixture(scope="module")

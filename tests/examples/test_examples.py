@@ -140,3 +140,11 @@ def test_an_example_runs_as_a_process_of_its_own() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.count("inserted: 003") == 2
     assert done.stdout.endswith("is Closed: 2 records processed, 0 failed\n")
+
+
+def test_tests_of_the_testing_example_pass() -> None:
+    folder = EXAMPLES / "testing" / "python"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), "-c", os.devnull, str(folder)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "3 passed" in done.stdout

@@ -29,42 +29,80 @@ def emulator(
             help="TOML or JSON file with objects and fields to add to the standard ones.", exists=True, dir_okay=False, metavar="FILE"
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print base URL and session id as one JSON line.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of CSV and JSON files, one an object (1-Account.csv), whose records are there from the start.",
+            exists=True,
+            file_okay=False,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    persist: Annotated[
+        Path | None,
+        typer.Option(
+            help="DuckDB file that keeps the records from one time to the next; jobs are not kept.", dir_okay=False, metavar="FILE"
+        ),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate made for it.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print base URL, session id and all other credentials as one JSON line.")] = False,
 ) -> None:
-    """Serve a fresh emulated org until Ctrl-C.
+    """Serve an emulated org until Ctrl-C.
 
-    Example: bulkforce emulator --port 8080 --session-id secret
+    Example: bulkforce emulator --port 8080 --session-id secret --schema my.toml --data records --persist org.duckdb
     """
-    announce = _announce_as_json if as_json else _announce
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    org = _make(schema, host, port, session_id)
+    org = _make(schema=schema, host=host, port=port, session_id=session_id, data=data, persist=persist, tls=tls)
     try:
         org.start()
     except OSError as error:
         raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
     try:
-        announce(org.base_url, org.session_id)
+        _announce_as_json(org) if as_json else _announce(org, persist)
         stop.wait()
     finally:
         org.stop()
 
 
-def _make(schema: Path | None, host: str, port: int, session_id: str | None) -> Emulator:
+def _make(
+    *, schema: Path | None, host: str, port: int, session_id: str | None, data: Path | None, persist: Path | None, tls: bool
+) -> Emulator:
     org_class = emulator_class()
+    from bulkforce_emulator import SeedError, StoreError
+
     try:
-        return org_class(schema, host=host, port=port, session_id=session_id)
+        # What a file has kept is not seeded again.
+        seeded = None if persist is not None and persist.exists() else data
+        database = str(persist or ":memory:")
+        return org_class(schema, host=host, port=port, session_id=session_id, data=seeded, database=database, tls=tls)
+    except (SeedError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error), param_hint="--data") from error
+    except StoreError as error:
+        raise typer.BadParameter(str(error), param_hint="--persist") from error
     except ValueError as error:  # the emulator's SchemaError, and what the readers of TOML and JSON raise
-        raise typer.BadParameter(f"{schema}: {error}", param_hint="--schema") from error
+        raise typer.BadParameter(f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None) from error
 
 
-def _announce_as_json(base_url: str, session_id: str) -> None:
-    print(json.dumps({"base_url": base_url, "session_id": session_id}), flush=True)
+def _announce_as_json(org: Emulator) -> None:
+    about = {
+        "base_url": org.base_url, "session_id": org.session_id, "username": org.username, "password": org.password,
+        "client_id": org.client_id, "client_secret": org.client_secret, "refresh_token": org.refresh_token,
+        "ca_bundle": None if org.ca_bundle is None else str(org.ca_bundle),
+    }  # fmt: skip
+    print(json.dumps(about), flush=True)
 
 
-def _announce(base_url: str, session_id: str) -> None:
-    # The two facts are data, to be pasted or evaluated by a shell; the rest is talk.
+def _announce(org: Emulator, persist: Path | None) -> None:
+    # The variables are data, to be pasted or evaluated by a shell; the rest is talk.
     print("An emulated org is at your service. In another terminal:\n", file=sys.stderr)
-    print(f"export BULKFORCE_INSTANCE_URL='{base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{session_id}'", flush=True)
-    print("\nand then, for instance: python examples/insert_csv.py\nCtrl-C ends it; its records go with it.", file=sys.stderr)
+    print(f"export BULKFORCE_INSTANCE_URL='{org.base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{org.session_id}'", flush=True)
+    if org.ca_bundle is not None:
+        for name in ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
+            print(f"export {name}='{org.ca_bundle}'", flush=True)
+    end = f"its records stay in {persist}" if persist else "its records go with it"
+    print(
+        f"\nand then, for instance: python examples/insert_csv.py\nIts jobs are shown at {org.base_url}/\nCtrl-C ends it; {end}.",
+        file=sys.stderr,
+    )
