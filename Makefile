@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test judges browser lint check format bench pictures clean
+.PHONY: help demo test judges browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ check: lint test  ## all that must hold
 
 bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)
 	@$(BIN)/python bench/load.py --rows $(ROWS)
+
+docs: $(VENV)/.dev  ## write the page that tells what the emulator does
+	@$(BIN)/python docs/fidelity.py
 
 pictures: $(VENV)/.dev  ## draw the pictures of the command line again, from real runs
 	@$(BIN)/python docs/pictures/draw.py

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.clock import Clock
     from bulkforce_emulator.ids import IdSource
     from bulkforce_emulator.job_requests import JobRequest
+    from bulkforce_emulator.mishaps import Mishap
     from bulkforce_emulator.schema import Field, SObject
     from bulkforce_emulator.settings import Settings
 
@@ -43,6 +44,12 @@ class Batch:
     message: str | None = None
     processed: int = 0
     failed: int = 0
+    #: How many records are told as processed while the batch is under way; it grows in steps (3.2).
+    advanced: int = 0
+    #: How often it was put back into the queue (3.4).
+    retries: int = 0
+    #: What befalls it, from the first time it is taken up.
+    mishap: Mishap | None = None
     milliseconds: int = 0
     #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
     split: bool = False
@@ -55,6 +62,14 @@ class Batch:
     def is_final(self) -> bool:
         return self.state.is_final
 
+    @property
+    def processed_so_far(self) -> int:
+        return self.processed if self.is_final else self.advanced
+
+    @property
+    def failed_so_far(self) -> int:
+        return self.failed if self.is_final else 0
+
     def members(self) -> dict[str, object]:
         """What a batchInfo says, in the order of the wire."""
         query = self.job.is_query
@@ -65,8 +80,8 @@ class Batch:
             "stateMessage": self.message,
             "createdDate": self.created,
             "systemModstamp": self.modified,
-            "numberRecordsProcessed": self.processed,
-            "numberRecordsFailed": self.failed,
+            "numberRecordsProcessed": self.processed_so_far,
+            "numberRecordsFailed": self.failed_so_far,
             "totalProcessingTime": 0 if query else self.milliseconds,
             "apiActiveProcessingTime": 0 if query else self.milliseconds * 3 // 4,
             "apexProcessingTime": 0,
@@ -84,7 +99,6 @@ class Job:
     modified: datetime
     state: JobState = JobState.OPEN
     batches: dict[str, Batch] = field(default_factory=dict)
-    retries: int = 0
     #: The transformation spec, as posted.
     spec: bytes | None = None
 
@@ -144,11 +158,11 @@ class Job:
             "numberBatchesCompleted": states.count(BatchState.COMPLETED),
             "numberBatchesFailed": states.count(BatchState.FAILED),
             "numberBatchesTotal": len(states),
-            "numberRecordsProcessed": sum(batch.processed for batch in told),
-            "numberRetries": self.retries,
+            "numberRecordsProcessed": sum(batch.processed_so_far for batch in told),
+            "numberRetries": sum(batch.retries for batch in batches),
             "apiVersion": self.request.api_version,
             "assignmentRuleId": self.request.assignment_rule_id,
-            "numberRecordsFailed": sum(batch.failed for batch in told),
+            "numberRecordsFailed": sum(batch.failed_so_far for batch in told),
             "totalProcessingTime": milliseconds,
             "apiActiveProcessingTime": milliseconds * 3 // 4,
             "apexProcessingTime": 0,

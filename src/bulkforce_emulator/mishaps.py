@@ -37,6 +37,10 @@ class Mishap:
     column: str | None = None
     values: Sequence[str] = ()
     error: RowError = LOCKED
+    #: It goes back from InProgress to Queued so many times before it gets through; more often than
+    #: `Limits.batch_retries` (`Limits.query_retries`) allows, it fails. A query keeps one result file of each try.
+    #: The rows of a data batch are carried out at the last try.
+    put_back: int = 0
 
     def strike(self, upload: Upload) -> Upload:
         """The upload as it fares."""

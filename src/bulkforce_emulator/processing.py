@@ -51,16 +51,21 @@ class Processing:
             batch.modified = self._org.jobs.now()
             return True
 
-    def finish(self, batch: Batch, *, linger: Callable[[int, float], float] | None = None) -> list[Batch]:
+    def finish(self, batch: Batch, *, linger: Callable[[Batch, float], float] | None = None) -> list[Batch]:
         """Carry a started batch out, and give the batches that came of it.
 
         Args:
             batch: In state InProgress.
-            linger: Told how many records there were and how many seconds they took; stays as long as the pace
-                wants, and gives the seconds that the batch reports.
+            linger: Told the batch and how many seconds its records took; stays as long as the pace wants, lets the
+                batch tell how far it is, and gives the seconds that it reports.
+
+        Returns:
+            New batches, Queued; or the batch itself where it was put back (3.4).
         """
         began = time.monotonic()
         try:
+            if self._put_back(batch):
+                return [batch]
             made = self._carry_out(batch)
         except BatchError as problem:
             self._end(batch, BatchState.FAILED, began, linger, str(problem))
@@ -72,10 +77,33 @@ class Processing:
         self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
         return made
 
+    def _put_back(self, batch: Batch) -> bool:
+        """Whether the batch went back into the queue.
+
+        Raises:
+            BatchError: It was there too often.
+        """
+        org = self._org
+        if batch.mishap is None:
+            batch.mishap = org.mishaps.of_batch(batch)
+        if batch.mishap is None or batch.retries >= batch.mishap.put_back:
+            return False
+        limits, settings, query = org.settings.limits, org.settings, batch.job.is_query
+        most = limits.query_retries if query else limits.batch_retries
+        if batch.job.request.disable_retry or batch.retries >= most:
+            raise BatchError.quoted(settings.query_retried_message if query else settings.data_retried_message)
+        with org.jobs.lock:
+            batch.retries += 1
+            batch.modified = batch.job.modified = org.jobs.now()
+            # An abort leaves no queued batch behind, nor one that would be queued again (3.3).
+            aborted = batch.job.state == JobState.ABORTED
+            move_batch(batch, BatchState.NOT_PROCESSED if aborted else BatchState.QUEUED)
+        return True
+
     def _carry_out(self, batch: Batch) -> list[Batch]:
         if batch.fault is not None:
             raise BatchError.quoted(batch.fault)
-        mishap = self._org.mishaps.of_batch(batch)
+        mishap = batch.mishap
         if mishap is not None and mishap.message is not None and mishap.after_rows is None:
             raise BatchError.quoted(mishap.message)
         return self._query(batch) if batch.job.is_query else self._data(batch, mishap)
@@ -85,13 +113,13 @@ class Processing:
         batch: Batch,
         state: BatchState,
         began: float,
-        linger: Callable[[int, float], float] | None,
+        linger: Callable[[Batch, float], float] | None,
         message: str | None = None,
     ) -> None:
         jobs = self._org.jobs
         spent = time.monotonic() - began
         if linger is not None:
-            spent = linger(batch.processed, spent)
+            spent = linger(batch, spent)
         with jobs.lock:
             batch.milliseconds = max(1, int(spent * 1000))
             batch.message = message
@@ -187,7 +215,7 @@ class Processing:
         sql = compiled.sql if job.family == "CSV" else compiled.identified_sql
         table = org.store.query(sql, compiled.parameters)
         spool, written = org.jobs.spool, {}
-        for part in _files(table, org.settings.limits.query_result_bytes):
+        for part in _files(table, org.settings.limits.query_result_bytes, 1 + batch.retries):
             selection = Selection(compiled, part, job.request.api_version)
             pieces = write_query_result(selection, job.family, org.settings)
             written[org.ids.one("752")[:15]] = spool.put_all(pieces)
@@ -196,8 +224,8 @@ class Processing:
             batch.processed = table.num_rows
 
 
-def _files(table: pa.Table, most_bytes: int) -> Iterable[pa.Table]:
-    """The rows in as many parts as their size asks for; an empty result is one part."""
-    parts = max(1, -(-table.nbytes // most_bytes))
+def _files(table: pa.Table, most_bytes: int, least: int) -> Iterable[pa.Table]:
+    """The rows in as many parts as their size asks for, at least `least` if there are so many rows."""
+    parts = max(least, -(-table.nbytes // most_bytes))
     rows = max(1, -(-table.num_rows // parts))
     yield from (table.slice(first, rows) for first in range(0, max(1, table.num_rows), rows))

@@ -27,6 +27,9 @@ class Limits:
     retention_seconds: int = 7 * 24 * HOUR_SECONDS
     query_result_bytes: int = 1_000_000_000
     query_result_files: int = 15
+    #: How often a batch is put back before it fails (3.4; 10 or 20 for data, see point 14).
+    batch_retries: int = 10
+    query_retries: int = 30
     chunk_size: int = 250_000
     spec_characters: int = 8_192
     zip_bytes: int = 10_000_000
@@ -66,6 +69,10 @@ class Settings:
     count_chunked_original: bool = False
     #: 13: seconds between a chunked original's start and the appearance of its chunks.
     chunking_seconds: float = 0.0
+    #: 14: the stateMessage of a data batch that was put back too often; inferred from that of a query.
+    data_retried_message: str = "InternalServerError : Retried more than ten times"
+    #: 3.4: the same of a query batch; the guide's words, without a code that anybody recorded.
+    query_retried_message: str = "InternalServerError : Retried more than thirty times"
     #: 15: chunk sizes above the limit are cut to it (else the job is refused).
     cut_chunk_size: bool = True
     #: 17: a CSV row with fewer, or more, values than the header.

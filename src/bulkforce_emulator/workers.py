@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from bulkforce_emulator.jobs import Batch
     from bulkforce_emulator.processing import Processing
 
+#: Records go through in transactions of so many (3.4), so counters grow by multiples of it.
+_TRANSACTION_RECORDS = 200
+#: A slow batch need not wake its thread for every transaction.
+_MOST_STEPS = 100
+
 
 @dataclass(slots=True)
 class _Waiting:
@@ -146,11 +151,18 @@ class Workers:
             return self._processing.finish(batch)
         return self._processing.finish(batch, linger=self._linger)
 
-    def _linger(self, records: int, spent: float) -> float:
-        """Wait until a batch of so many records has taken its time; gives the time it took."""
-        seconds = self._pace.seconds_for(records)
+    def _linger(self, batch: Batch, spent: float) -> float:
+        """Wait until a batch has taken its time, its records told as processed in steps; gives the time it took."""
+        pace, records = self._pace, batch.processed
+        seconds = pace.seconds_for(records)
+        began = time.monotonic() - spent
+        step = (_TRANSACTION_RECORDS / pace.records_per_second) if pace.records_per_second else seconds
+        step = max(step, seconds / _MOST_STEPS)
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped, max(0.0, seconds - spent))
+            while not self._stopped and (taken := time.monotonic() - began) < seconds:
+                transactions = int(records * taken / seconds) // _TRANSACTION_RECORDS
+                batch.advanced = transactions * _TRANSACTION_RECORDS
+                self._changed.wait_for(lambda: self._stopped, min(step, seconds - taken))
         return max(seconds, spent)
 
     def _step(self) -> bool:

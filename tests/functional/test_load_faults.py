@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -232,6 +233,24 @@ def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_se
     assert [job.state for job in load.books.jobs] == ["Aborted", "Closed"]
 
 
+def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.set_pace(Pace.manual())
+
+    once = threading.Lock()
+
+    def stop(name: str) -> None:
+        if name == "send" and once.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    load.trace = stop
+    with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
+        load.begin()
+    org.abort_job(load.books.jobs[0].id)
+    org.set_pace(Pace.timed())
+    load.check(load.resume())
+
+
 def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
 
@@ -328,7 +347,8 @@ def refused(load: Load, kind: type[Error], match: str) -> None:
     state = {path: path.read_bytes() for path in load.run_dir.rglob("*") if path.is_file() and "sqlite" not in path.name}
     with pytest.raises(kind, match=match):
         load.resume()
-    assert changes(load.org, before) == []
+    # A request of before whose answer was lost may be noted only now; it has no status.
+    assert [request for request in load.org.requests[before:] if request.method != "GET" and request.status] == []
     assert {path: path.read_bytes() for path in state} == state
 
 

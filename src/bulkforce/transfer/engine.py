@@ -100,6 +100,7 @@ class Engine:
         patience: How to wait.
         on_change: Told after each step, for progress.
         trace: Told of each effect on the outside world just after it has happened, by name.
+        gone: Jobs that were already aborted when this sitting began: what never ran in them is sent in another, and is no reason to stop again.
     """
 
     run: Callable[[Flow[T]], T]
@@ -111,6 +112,7 @@ class Engine:
     patience: Patience
     on_change: Callable[[View], None]
     trace: Callable[[str], None] = lambda _effect: None
+    gone: frozenset[int] = frozenset()
     view: View = field(init=False)
     batches: dict[int, Batch] = field(init=False)
     stopped_by: Exception | None = None
@@ -338,7 +340,8 @@ class Engine:
         events: list[Event] = [BatchAbsent(number)]
         if info.state is JobState.OPEN:
             return events, Unavailable("The org says that the job is open, and refuses a batch because it is not", Facts(job_id=info.id))
-        return [*events, JobClosed(job)], _aborted(info.id) if info.state is not JobState.CLOSED else None
+        stops = info.state is not JobState.CLOSED and job not in self.gone
+        return [*events, JobClosed(job)], _aborted(info.id) if stops else None
 
     def _settle(self, job: int) -> list[Event]:
         doubtful = {number: self.batches[number].sha256 for number in self.view.doubtful.get(job, ())}
@@ -373,7 +376,7 @@ class Engine:
             )
         events: list[Event] = [_end_of(number, listed[batch_id]) for batch_id, number in waiting.items() if listed[batch_id].state.is_final]
         if any(isinstance(event, BatchNeverRun) for event in events):
-            return [*events, JobClosed(job)], _aborted(job_id)
+            return [*events, JobClosed(job)], None if job in self.gone else _aborted(job_id)
         return events, None
 
     def _fetch(self, number: int) -> list[Event]:

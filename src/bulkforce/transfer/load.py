@@ -45,7 +45,7 @@ from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_o
 from bulkforce.transfer.report import LoadReport, Progress, RunState
 from bulkforce.transfer.sources import Source, to_csv
 from bulkforce.transport.drive import Driver
-from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, Operation
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[[Flow[T]], T]
@@ -146,8 +146,8 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
         here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
-        _check_jobs(sitting, journal)
-        return _carry_out(sitting, journal, workers, on_progress, begun)
+        gone = _check_jobs(sitting, journal)
+        return _carry_out(sitting, journal, workers, on_progress, begun, gone)
 
 
 @contextmanager
@@ -159,8 +159,11 @@ def _disk_told(folder: Path) -> Iterator[None]:
         raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error
 
 
-def _check_jobs(sitting: Sitting, journal: Journal) -> None:
+def _check_jobs(sitting: Sitting, journal: Journal) -> frozenset[int]:
     """See that the org still knows every job with batches that are open, before anything is touched.
+
+    Returns:
+        Those that were aborted, or failed.
 
     Raises:
         Unsettled: It does not.
@@ -168,15 +171,19 @@ def _check_jobs(sitting: Sitting, journal: Journal) -> None:
     view = journal.view()
     wanted = {job for jobs in (view.waiting, view.doubtful) for job in jobs}
     wanted |= {attempt.job for number in view.fetchable if (attempt := view.batches[number].attempt)}
-    for job_id in (view.jobs[job].id for job in sorted(wanted)):
+    gone = set()
+    for job in sorted(wanted):
+        job_id = view.jobs[job].id
         try:
-            sitting.run(ask(bulk1.get_job_info(str(job_id))))
+            if sitting.run(ask(bulk1.get_job_info(str(job_id)))).state not in {JobState.OPEN, JobState.CLOSED}:
+                gone.add(job)
         except NotFound as error:
             raise Unsettled(
                 f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
                 "themselves; nothing was touched",
                 error.facts,
             ) from error
+    return frozenset(gone)
 
 
 def _settings(options: LoadOptions) -> JobSettings:
@@ -286,7 +293,9 @@ def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, read
     )
 
 
-def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float) -> LoadReport:
+def _carry_out(
+    sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float, gone: frozenset[int] = frozenset()
+) -> LoadReport:
     facts = journal.facts()
     assert facts is not None
     shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
@@ -312,6 +321,7 @@ def _carry_out(sitting: Sitting, journal: Journal, workers: int, on_progress: On
         sitting.patience,
         lambda view: told(_progress(view, outputs, facts, begun)),
         sitting.trace,
+        gone,
     )
     try:
         finished = engine.carry_out()

@@ -1,0 +1,193 @@
+"""Write `emulator-fidelity.md` from the emulator's code and from `conformance/`: `make docs`.
+
+What the emulator does is read from the code, how sure we are of it from the conversations; only what is missing is a list kept here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from bulkforce_emulator import faults, mishaps, settings
+from bulkforce_emulator.emulator import Emulator
+from bulkforce_emulator.handlers import oauth, rest, soap
+from bulkforce_emulator.lifecycle import BATCH_MOVES, JOB_MOVES
+from bulkforce_emulator.schema import TYPES
+from bulkforce_emulator.schema_files import load_schema
+from bulkforce_emulator.soql.bulk import REFUSALS
+
+HERE = Path(__file__).parent
+PAGE = HERE / "emulator-fidelity.md"
+GRADES = {
+    "recorded": "a real server sent this, in a recording or an issue that is public",
+    "guide": "Salesforce's developer guide says so",
+    "client": "not shown anywhere, but a released client depends on it",
+    "inferred": "follows from the above; nobody saw it, and the emulator is not held to it",
+}
+NOT_EMULATED = (
+    ("Bulk API 2.0", "`/services/data/vXX.0/jobs/...` answers as an unknown path"),
+    (
+        "Code and rules of an org",
+        "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are taken and do nothing)",
+    ),
+    (
+        "Rights",
+        "one user who may do everything; hardDelete's permission is a setting; no field-level security, no record types, no sharing",
+    ),
+    ("Several currencies, translations, person accounts", "one currency, one language, business accounts"),
+    ("200-row transactions", "rows of a batch are checked and written together; nothing rolls back per 200 rows"),
+    ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and are seen by `queryAll`"),
+    ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
+    ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
+    ("Time zones and locales of users", "dates are read and written in UTC"),
+    ("Jobs after a restart", "`--persist` keeps records and credentials; jobs, batches and the ledger live as long as the process"),
+    ("Server load", "locks, time-outs and retries happen only when they are scripted"),
+)
+
+
+def conversations() -> Iterator[tuple[str, str, str]]:
+    """Yield call, format of the answer and confidence of each exchange that the emulator is held to."""
+    for file in sorted((HERE.parent / "conformance").glob("*.toml")):
+        told = tomllib.loads(file.read_text("utf-8"))
+        for exchange in told["exchange"]:
+            request = exchange.get("request")
+            if request is None or not exchange.get("emulator", told.get("emulator", True)):
+                continue
+            path = re.sub(r"/(async|data|Soap/u)/v?\d+\.\d", r"/\1/vXX", request["path"].partition("?")[0].rstrip("/"))
+            path = re.sub(r"\{[\w.]+\}|/(75[012])\w+", lambda found: f"/{{{found[1]}}}" if found[1] else "{id}", path)
+            path = path.replace("invalidJobId000", "{id}")
+            headers = {name.lower(): str(value) for name, value in exchange.get("answer", {}).get("headers", {}).items()}
+            yield f"{request['method']} {path}", headers.get("content-type", "any"), exchange.get("confidence", told["confidence"])
+
+
+def comments(path: str, first: str, last: str | None = None) -> Iterator[tuple[str, str, str]]:
+    """Yield name, default and the `#:` comment of the fields between two lines of a module; neighbours share a comment."""
+    text = Path(path).read_text("utf-8").partition(first)[2]
+    comment: list[str] = []
+    fresh = True
+    for line in (text.partition(last)[0] if last else text).splitlines():
+        if told := re.match(r"    #: ?(.*)", line):
+            comment = [told[1]] if fresh else [*comment, told[1]]
+            fresh = False
+        elif found := re.match(r"    (\w+): [^=]+ = (.+?)(?:  #.*)?$", line):
+            fresh = True
+            # Numbers in front or in brackets are places in the notes that the emulator was built from.
+            words = re.sub(r"^[\d., ]+: | \(\d[\d., ]*\)", "", " ".join(comment))
+            yield found[1], found[2], words[:1].upper() + words[1:]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Write a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def conformance_table() -> str:
+    """Write how many exchanges of each grade there are for each call."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for call, _, confidence in conversations():
+        counts[call][confidence] += 1
+    grades = [grade for grade in GRADES if grade != "inferred"]
+    return table(["call", *grades], ([f"`{call}`", *(found[grade] or "" for grade in grades)] for call, found in sorted(counts.items())))
+
+
+def routes_table() -> str:
+    """Write the paths around the Bulk API that are answered."""
+    with_slash: dict[str, set[str]] = defaultdict(set)
+    org = Emulator()
+    for route in [*rest.routes(org.state), *oauth.routes(org.state), *soap.routes(org.state)]:
+        with_slash[route.path.rstrip("/")] |= (route.methods or set()) - {"HEAD"}
+    org.stop()
+    known = {path: methods for path, methods in with_slash.items() if not path.endswith("{rest:path}")}
+    return table(
+        ["path", "methods"], ([f"`{re.sub(':[a-z]+}', '}', path)}`", ", ".join(sorted(methods))] for path, methods in sorted(known.items()))
+    )
+
+
+def moves_table(moves: dict[Any, frozenset[Any]]) -> str:
+    """Write the moves between states."""
+    return table(["from", "to"], ([str(state), ", ".join(sorted(map(str, after))) or "(the end)"] for state, after in moves.items()))
+
+
+def fault_kinds() -> str:
+    """Write what can go wrong on the wire."""
+    text = Path(faults.__file__).read_text("utf-8").partition("Kind = Literal[")[2].partition("]\n")[0]
+    return table(["fault", "what happens"], ([f"`{kind}`", what] for kind, what in re.findall(r'"([^"]+)",  # (.+)', text)))
+
+
+def page() -> str:
+    """Write the whole page."""
+    schema = load_schema()
+    objects = ([f"`{one.name}`", one.key_prefix, len(one.fields)] for one in sorted(schema.sobjects.values(), key=lambda one: one.name))
+    graded = Counter(confidence for _, _, confidence in conversations())
+    return f"""# What the emulator does, and how sure we are
+
+Made by `docs/fidelity.py` from the code and from [`conformance/`](../conformance/README.md); a test fails when it is not current. Nothing here was tried against a real org.
+
+## How sure
+
+{table(["grade", "means", "exchanges the emulator is held to"], ([grade, what, graded[grade] or ""] for grade, what in GRADES.items()))}
+Besides, clients that others wrote work on it in every run of the tests: [the judges](../tests/judges/README.md).
+
+## Not emulated
+
+{table(["what", "instead"], NOT_EMULATED)}
+## The Bulk API and logins, call by call
+
+How many conversations of each grade the emulator is held to, word for word where they were recorded.
+
+{conformance_table()}
+## Around it
+
+These calls are answered so that clients can log in, look around and handle single records. Their shapes follow public documentation and what clients read of them, which is less than a
+recording: trust the names and types of what is in an answer, not that nothing is missing.
+
+{routes_table()}
+## States
+
+Jobs:
+
+{moves_table(dict(JOB_MOVES))}
+Batches; one that is put back goes from InProgress to Queued:
+
+{moves_table(dict(BATCH_MOVES))}
+## Nobody knows: choices that can be turned
+
+What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce.
+
+{table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name != "limits"))}
+The texts of errors of single rows, of REST and of SOQL that no conversation shows are written after the platform's habits. Do not match on their words; codes are surer than texts.
+
+## Limits
+
+The guide's numbers (edition of 2026) where it has one: `Settings(limits=Limits(...))`.
+
+{table(["limit", "default"], ([f"`{name}`", f"`{default}`"] for name, default, _ in comments(settings.__file__, "class Limits:", "@dataclass")))}
+## Objects and types
+
+Users add objects and fields from a file. Field types: {", ".join(f"`{kind}`" for kind in sorted(TYPES))}.
+
+{table(["object", "key prefix", "fields"], objects)}
+## SOQL that a bulk query refuses
+
+Everything else that the grammar knows is answered: parent paths, conditions, semi-joins, date literals and functions, ORDER BY, LIMIT; over REST also aggregates and children.
+
+{table(["what", "code", "text"], ([name, f"`{code}`", text] for name, (code, text) in sorted(REFUSALS.items())))}
+## What can be made to go wrong
+
+On the wire, by method, path and count, from Python (`org.faults.add(Fault(...))`), from a mark of the pytest plugin, or over HTTP (`POST /_emulator/...`):
+
+{fault_kinds()}
+Within a batch (`org.mishaps.plan(Mishap(...))`):
+
+{table(["field", "default", "what happens"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(mishaps.__file__, "class Mishap:", "    def ")))}"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
+    print(f"wrote {PAGE.name}", file=sys.stderr)

@@ -1,0 +1,31 @@
+"""The page that tells what is emulated is made from the code, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from bulkforce_emulator import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "emulator-fidelity.md").read_text("utf-8")
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "judges").glob("*.md")])
+
+
+def test_page_is_what_the_code_makes_of_it() -> None:
+    assert runpy.run_path(str(ROOT / "docs" / "fidelity.py"))["page"]() == PAGE, "run: make docs"
+
+
+def test_every_setting_is_on_the_page_with_what_is_open() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
+    assert set(Settings.__dataclass_fields__) - {"limits"} <= rows.keys()
+    assert all(rows[name].strip() for name in Settings.__dataclass_fields__ if name != "limits")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
