@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkforce_emulator import faults, mishaps, settings
+from bulkforce_emulator import faults, mishaps, settings, texts
 from bulkforce_emulator.emulator import Emulator
 from bulkforce_emulator.handlers import oauth, rest, soap
 from bulkforce_emulator.lifecycle import BATCH_MOVES, JOB_MOVES
@@ -40,7 +40,11 @@ NOT_EMULATED = (
         "one user who may do everything; hardDelete's permission is a setting; no field-level security, no record types, no sharing",
     ),
     ("Several currencies, translations, person accounts", "one currency, one language, business accounts"),
-    ("200-row transactions", "rows of a batch are checked and written together; nothing rolls back per 200 rows"),
+    (
+        "200-row transactions",
+        "rows go in together, unless they may look each other up by external id: then a row finds those of the transactions before its own",
+    ),
+    ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is taken and does nothing"),
     ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and are seen by `queryAll`"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
     ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
@@ -66,7 +70,7 @@ def conversations() -> Iterator[tuple[str, str, str]]:
 
 
 def comments(path: str, first: str, last: str | None = None) -> Iterator[tuple[str, str, str]]:
-    """Yield name, default and the `#:` comment of the fields between two lines of a module; neighbours share a comment."""
+    """Yield name, default and the `#:` comment of the fields between two lines of a module; neighbours without one share the last."""
     text = Path(path).read_text("utf-8").partition(first)[2]
     comment: list[str] = []
     fresh = True
@@ -76,8 +80,7 @@ def comments(path: str, first: str, last: str | None = None) -> Iterator[tuple[s
             fresh = False
         elif found := re.match(r"    (\w+): [^=]+ = (.+?)(?:  #.*)?$", line):
             fresh = True
-            # Numbers in front or in brackets are places in the notes that the emulator was built from.
-            words = re.sub(r"^[\d., ]+: | \(\d[\d., ]*\)", "", " ".join(comment))
+            words = " ".join(comment)
             yield found[1], found[2], words[:1].upper() + words[1:]
 
 
@@ -107,6 +110,16 @@ def routes_table() -> str:
     return table(
         ["path", "methods"], ([f"`{re.sub(':[a-z]+}', '}', path)}`", ", ".join(sorted(methods))] for path, methods in sorted(known.items()))
     )
+
+
+def texts_table(group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts]) -> str:
+    """Write the texts of one group, the surest first."""
+    said = group()
+    rows: list[list[object]] = []
+    for name, _, sure in comments(texts.__file__, f"class {group.__name__}:", "\n\n\n"):
+        text = getattr(said, name)
+        rows.append([f"`{name}`", f"`{text.code}`", " ".join(text.words.split()), sure[:1].lower() + sure[1:]])
+    return table(["text", "code", "words", "how sure"], rows)
 
 
 def moves_table(moves: dict[Any, frozenset[Any]]) -> str:
@@ -160,14 +173,28 @@ Batches; one that is put back goes from InProgress to Queued:
 
 What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce.
 
-{table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name != "limits"))}
-The texts of errors of single rows, of REST and of SOQL that no conversation shows are written after the platform's habits. Do not match on their words; codes are surer than texts.
+{table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name not in {"limits", "texts"}))}
+Some things cannot be turned: a job never fails as a whole (nobody knows what makes one `Failed`); columns of parents in CSV are named as they were selected.
 
 ## Limits
 
-The guide's numbers (edition of 2026) where it has one: `Settings(limits=Limits(...))`.
+The published numbers (edition of 2026) where nothing else is said: `Settings(limits=Limits(...))`.
 
-{table(["limit", "default"], ([f"`{name}`", f"`{default}`"] for name, default, _ in comments(settings.__file__, "class Limits:", "@dataclass")))}
+{table(["limit", "default", "of what"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Limits:", "@dataclass")))}
+## Texts
+
+What is said when something is refused, and how sure we are of it: the grades above, and *ours* where nobody saw it. Each can be turned: `Settings(texts=Texts(...))`.
+Do not match on words that are ours; codes are surer than words. The texts of REST and SOQL follow public documentation and habit, and stand beside their code.
+
+A call is refused:
+
+{texts_table(texts.CallTexts)}
+A batch fails:
+
+{texts_table(texts.BatchTexts)}
+A row fails:
+
+{texts_table(texts.RowTexts)}
 ## Objects and types
 
 Users add objects and fields from a file. Field types: {", ".join(f"`{kind}`" for kind in sorted(TYPES))}.

@@ -3,7 +3,7 @@
     with Emulator() as org:
         ...  # org.base_url, org.session_id, org.records("Contact")
 
-Imports nothing of `bulkforce`; both answer to the reference alone. What is named here is imported when it is first used: pytest loads the plugin
+Imports nothing of `bulkforce`; both answer to `conformance/` alone. What is named here is imported when it is first used: pytest loads the plugin
 in this package at every start, and must not wait for a database.
 """
 

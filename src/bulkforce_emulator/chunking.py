@@ -1,4 +1,4 @@
-"""PK chunking: the header's options, and the id ranges that a query is split into (section 4.1 of the reference)."""
+"""PK chunking: the header's options, and the id ranges that a query is split into."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from bulkforce_emulator.errors import ApiError
-from bulkforce_emulator.ids import from_base62, to_base62
+from bulkforce_emulator.ids import canonical, from_base62, to_base62
 from bulkforce_emulator.store import quoted
 
 if TYPE_CHECKING:
@@ -18,44 +20,24 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK_SIZE = 100_000
 #: Characters of an id that count, without key prefix and check characters.
 _DIGITS = 12
-#: The list of 2026, of those objects that this emulator may know; custom objects are supported, all of them.
+#: The guide's list of 2026. Custom objects are supported, all of them; share and history tables by `parent`.
 SUPPORTED = frozenset(
-    [
-        "Account",
-        "Asset",
-        "Campaign",
-        "CampaignMember",
-        "Case",
-        "CaseComment",
-        "Contact",
-        "Contract",
-        "ContentDocument",
-        "ContentVersion",
-        "EmailMessage",
-        "Entitlement",
-        "Event",
-        "EventRelation",
-        "FeedItem",
-        "Individual",
-        "Lead",
-        "Note",
-        "Opportunity",
-        "OpportunityContactRole",
-        "OpportunityLineItem",
-        "Order",
-        "OrderItem",
-        "Pricebook2",
-        "PricebookEntry",
-        "Product2",
-        "Quote",
-        "QuoteLineItem",
-        "Task",
-        "TaskRelation",
-        "User",
-        "UserRole",
-        "WorkOrder",
-        "WorkOrderLineItem",
-    ]
+    """
+    Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember CandidateAnswer
+    Case CaseArticle CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue ChangeRequestRelatedItem Claim
+    ClaimParticipant Contact ContentDistribution ContentDocument ContentNote ContentVersion Contract ContractLineItem
+    ConversationDefinitionEventLog ConversationEntry ConversationReason ConversationReasonExcerpt ConversationReasonGroup
+    CustomerProperty EinsteinAnswerFeedback EmailMessage EngagementScore Entitlement Event EventRelation FeedItem Incident
+    IncidentRelatedItem Individual InsurancePolicy InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight LinkedArticle
+    LiveChatTranscript LoginHistory LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency
+    LoyaltyMemberTier LoyaltyPartnerProduct LoyaltyProgramMbrPromotion LoyaltyProgramMember LoyaltyProgramPartner
+    LoyaltyProgramPartnerLedger MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity
+    OpportunityContactRole OpportunityHistory OpportunityLineItem OpportunitySplit OpportunityTeamMember Order OrderItem Pricebook2
+    PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed ProductRequired QuickText Quote QuoteLineItem
+    ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task TaskRelation TermDocumentFrequency TimeSheetEntry
+    TransactionJournal User UserRole VoiceCall VoiceCallRecording Voucher WebCart WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan
+    WorkPlanTemplate
+    """.split()  # noqa: SIM905 - a list of words would be 120 lines
 )
 
 
@@ -72,7 +54,7 @@ def read_header(value: str | None, settings: Settings) -> ChunkOptions | None:
     """Read the header: TRUE, FALSE, or options with semicolons between and after them, in any letter case.
 
     Raises:
-        ApiError: A chunk size that is no number, or too large where that is refused.
+        ApiError: A chunk size that is no number or too large where that is refused, or a start that is no id.
     """
     if value is None:
         return None
@@ -90,7 +72,7 @@ def read_header(value: str | None, settings: Settings) -> ChunkOptions | None:
             case "parent":
                 wanted, parent = True, argument
             case "startrow":
-                wanted, start = True, argument
+                wanted, start = True, _start(argument, settings)
             case _:
                 pass  # useSampledData and whatever comes
     return ChunkOptions(size, parent, start) if wanted else None
@@ -98,39 +80,39 @@ def read_header(value: str | None, settings: Settings) -> ChunkOptions | None:
 
 def _size(argument: str, settings: Settings) -> int:
     if not argument.isdecimal() or int(argument) == 0:
-        raise ApiError("InvalidJob", f"Invalid chunkSize: {argument}")
+        raise ApiError.of(settings.texts.calls.chunk_size_unreadable, given=argument)
     size = int(argument)
     if size > settings.limits.chunk_size and not settings.cut_chunk_size:
-        raise ApiError("InvalidJob", f"chunkSize {size} exceeds the maximum of {settings.limits.chunk_size}")
+        raise ApiError.of(settings.texts.calls.chunk_size_too_large, given=size, most=settings.limits.chunk_size)
     return min(size, settings.limits.chunk_size)
 
 
-def parent_of(options: ChunkOptions, sobject: SObject, schema: Schema) -> SObject:
-    """The object whose ids are cut.
+def _start(argument: str, settings: Settings) -> str:
+    if canonical(pa.array([argument])).null_count:
+        raise ApiError.of(settings.texts.calls.chunk_start_unreadable, given=argument)
+    return argument
+
+
+def chunked(options: ChunkOptions, sobject: SObject, schema: Schema, settings: Settings) -> tuple[SObject, str]:
+    """The object whose ids are cut, and the field that holds them.
+
+    It is the `Id` of the object itself, or in a share or history table the field that names the parent (our choice: the guide does not show it).
 
     Raises:
         ApiError: It is not one that can be chunked.
     """
-    if options.parent is None:
-        chunked = sobject
-    else:
-        named = schema.get(options.parent)
-        if named is None:
-            raise ApiError("InvalidJob", f"Unable to find object: {options.parent}")
-        chunked = named
-    if not chunked.custom and chunked.name not in SUPPORTED:
-        raise ApiError("InvalidJob", f"Entity '{chunked.name}' is not supported for PK chunking.")
-    return chunked
-
-
-def field_of(chunked: SObject, sobject: SObject) -> str:
-    """The field whose ids are cut: `Id`, or in a share or history table the one that names the parent (our choice; the guide does not show it)."""
-    if chunked is sobject:
-        return "Id"
+    texts = settings.texts.calls
+    parent = sobject if options.parent is None else schema.get(options.parent)
+    if parent is None:
+        raise ApiError.of(texts.object_unknown, name=options.parent)
+    if not parent.custom and parent.name not in SUPPORTED:
+        raise ApiError.of(texts.chunk_object_unfit, name=parent.name)
+    if parent is sobject:
+        return parent, "Id"
     for field in sobject.fields.values():
-        if chunked.name in field.reference_to:
-            return field.name
-    raise ApiError("InvalidJob", f"{sobject.name} has no parent {chunked.name}")
+        if parent.name in field.reference_to:
+            return parent, field.name
+    raise ApiError.of(texts.chunk_parent_unfit, name=sobject.name, parent=parent.name)
 
 
 def ranges(options: ChunkOptions, sobject: SObject, store: Store) -> list[tuple[str, str]]:

@@ -1,6 +1,11 @@
-"""Refusals of the Bulk API, as values (section 7 of the reference)."""
+"""Refusals of the Bulk API, as values."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.texts import Text
 
 
 class ApiError(Exception):
@@ -11,3 +16,8 @@ class ApiError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+    @classmethod
+    def of(cls, text: Text, *, status: int = 400, **facts: object) -> Self:
+        """The refusal in these words."""
+        return cls(text.code, text.said(**facts), status)

@@ -1,4 +1,4 @@
-"""Ids: fifteen significant characters, three that check their letter case (section 1.7 of the reference).
+"""Ids: fifteen significant characters, three that check their letter case.
 
 An id is a key prefix (3), a pod (2), a reserved `0` and a serial number of nine digits in base 62.
 Columns of ids are handled as matrices of bytes, a record is never looked at alone.

@@ -1,6 +1,6 @@
 """Jobs and batches: what the org remembers of them and what may be done with them. No HTTP, no records.
 
-Section 2 and 3 of the reference. `JobRequest` is what a create call says; `Jobs` is the whole of the org's jobs.
+`JobRequest` is what a create call says; `Jobs` is the whole of the org's jobs.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.lifecycle import BatchState, JobState, move_batch, move_job
+from bulkforce_emulator.settings import HOUR_SECONDS
 from bulkforce_emulator.spool import Spool, Spooled
 
 if TYPE_CHECKING:
@@ -44,17 +45,17 @@ class Batch:
     message: str | None = None
     processed: int = 0
     failed: int = 0
-    #: How many records are told as processed while the batch is under way; it grows in steps (3.2).
+    #: How many records are told as processed while the batch is under way; it grows in steps.
     advanced: int = 0
-    #: How often it was put back into the queue (3.4).
+    #: How often it was put back into the queue.
     retries: int = 0
     #: What befalls it, from the first time it is taken up.
     mishap: Mishap | None = None
     milliseconds: int = 0
     #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
     split: bool = False
-    #: Why it must fail, where the request could not even be decoded.
-    fault: str | None = None
+    #: A Content-Encoding that nobody here knows; the batch will fail of it.
+    unknown_coding: str | None = None
     #: Results by id, in order; a data batch has one, without an id that anybody sees.
     results: dict[str, Spooled] = field(default_factory=dict)
 
@@ -139,7 +140,7 @@ class Job:
         """What a jobInfo says, in the order of the wire."""
         batches = [batch for batch in self.batches.values() if count_split or not batch.split]
         states = [batch.state for batch in batches]
-        # The rows of a batch that failed as a whole are not counted (2.2).
+        # The rows of a batch that failed as a whole are not counted.
         told = [batch for batch in batches if batch.state != BatchState.FAILED or batch.results]
         milliseconds = 0 if self.is_query else sum(batch.milliseconds for batch in told)
         return {
@@ -178,6 +179,7 @@ class Jobs:
         self._clock = clock
         self._ids = ids
         self._settings = settings
+        self._texts = settings.texts.calls
         self._user_id = user_id
         self._jobs: dict[str, Job] = {}
         self._counted: deque[datetime] = deque()
@@ -187,10 +189,7 @@ class Jobs:
 
     def create(self, request: JobRequest) -> Job:
         if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
-            raise ApiError(
-                "FeatureNotEnabled",
-                "hardDelete operation requires special user profile permission, please contact your system administrator",
-            )
+            raise ApiError.of(self._texts.hard_delete_forbidden)
         now = self.now()
         job = Job(self._ids.one("750"), request, self._user_id, now, now)
         with self.lock:
@@ -204,7 +203,7 @@ class Jobs:
                 (job for job in self._jobs.values() if len(job_id) == 15 and job.id.startswith(job_id)), None
             )
             if job is None or self._is_past(job):
-                raise ApiError("InvalidJob", f"Invalid job id: {job_id}")
+                raise ApiError.of(self._texts.job_unknown, id=job_id)
             return job
 
     def all(self) -> list[Job]:
@@ -223,7 +222,7 @@ class Jobs:
     def close(self, job: Job) -> None:
         with self.lock:
             if job.state != JobState.OPEN:
-                raise ApiError("InvalidJobState", f"Closing already {job.state} Job not allowed")
+                raise ApiError.of(self._texts.close_refused, state=job.state)
             move_job(job, JobState.CLOSED)
             job.modified = self.now()
 
@@ -233,7 +232,7 @@ class Jobs:
             done = job.state == JobState.CLOSED and all(batch.is_final for batch in job.batches.values())
             if job.state in {JobState.ABORTED, JobState.FAILED} or (done and not self._settings.abort_when_done):
                 state = "Completed" if done else job.state
-                raise ApiError("InvalidJobState", f"Aborting already {state} Job not allowed")
+                raise ApiError.of(self._texts.abort_refused, state=state)
             move_job(job, JobState.ABORTED)
             job.modified = self.now()
             for batch in job.batches.values():
@@ -245,26 +244,20 @@ class Jobs:
         """Take in one batch, unread."""
         limits = self._settings.limits
         with self.lock:
-            self._count_batch()
+            self.count_batch()
             if job.state != JobState.OPEN:
-                raise ApiError(
-                    "InvalidJobState",
-                    f"Failed to create batch, since the Job is not Open. Current job state is '{job.state}'",
-                )
+                raise ApiError.of(self._texts.job_not_open, state=job.state)
             if self._clock.now() - job.created > timedelta(seconds=limits.job_open_seconds):
-                raise ApiError("InvalidJobState", "Failed to create batch, since the Job is older than 24 hours")
+                raise ApiError.of(self._texts.job_too_old, hours=limits.job_open_seconds // HOUR_SECONDS)
         if not body:
-            raise ApiError("ClientInputError", "Unable to find any data to create batch")
+            raise ApiError.of(self._texts.batch_empty)
         if len(body) > limits.batch_bytes:
-            raise ApiError("ClientInputError", f"Failed to read request. Exceeded max size limit of {limits.batch_bytes}")
+            raise ApiError.of(self._texts.batch_too_large, most=limits.batch_bytes)
         request = self.spool.put(body)
         with self.lock:
             # The job may have been closed while the body was put aside.
             if job.state != JobState.OPEN:
-                raise ApiError(
-                    "InvalidJobState",
-                    f"Failed to create batch, since the Job is not Open. Current job state is '{job.state}'",
-                )
+                raise ApiError.of(self._texts.job_not_open, state=job.state)
             return self.enter_batch(job, request, charset)
 
     def enter_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
@@ -281,10 +274,10 @@ class Jobs:
             self._forget_counted()
             return max(0, self._settings.limits.daily_batches - len(self._counted))
 
-    def _count_batch(self) -> None:
-        """Refused batches count, too (2.4)."""
+    def count_batch(self) -> None:
+        """Refused batches count, too."""
         if self.batches_left() == 0:
-            raise ApiError("ExceededQuota", "ApiBatchItems Limit exceeded")
+            raise ApiError.of(self._texts.quota_exceeded)
         self._counted.append(self._clock.now())
 
     def _forget_counted(self) -> None:
@@ -298,14 +291,15 @@ class Jobs:
                 (one for one in job.batches.values() if len(batch_id) == 15 and one.id.startswith(batch_id)), None
             )
         if batch is None:
-            raise ApiError("InvalidBatch", f"Invalid batch id: {batch_id}")
+            raise ApiError.of(self._texts.batch_unknown, id=batch_id)
         return batch
 
     def set_spec(self, job: Job, spec: bytes) -> None:
         if job.family != "CSV" or job.is_query:
-            raise ApiError("InvalidJob", "A transformation spec needs a job of content type CSV")
-        if len(spec.decode("utf-8", "replace")) >= self._settings.limits.spec_characters:
-            raise ApiError("ClientInputError", "Failed to read request. Transformation spec is too large")
+            raise ApiError.of(self._texts.spec_unwanted)
+        most = self._settings.limits.spec_characters
+        if len(spec.decode("utf-8", "replace")) >= most:
+            raise ApiError.of(self._texts.spec_too_large, most=most - 1)
         with self.lock:
             job.spec = spec
 
@@ -317,7 +311,8 @@ class Jobs:
         """
         with self.lock:
             if batch.state in {BatchState.QUEUED, BatchState.IN_PROGRESS}:
-                raise ApiError("InvalidBatch", self._settings.results_too_early_message)
+                raise ApiError.of(self._texts.results_too_early)
             if not batch.results:
-                raise ApiError("InvalidBatch", "Records not processed")
+                never = batch.state == BatchState.NOT_PROCESSED
+                raise ApiError.of(self._texts.never_processed if never else self._texts.nothing_processed)
             return dict(batch.results)

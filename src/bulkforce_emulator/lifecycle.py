@@ -32,7 +32,7 @@ class BatchState(StrEnum):
         return not BATCH_MOVES[self]
 
 
-#: Section 2.4 of the reference. Aborting a closed job is allowed "at any point".
+#: The guide allows to abort a closed job "at any point".
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.OPEN: frozenset({JobState.CLOSED, JobState.ABORTED, JobState.FAILED}),
     JobState.CLOSED: frozenset({JobState.ABORTED, JobState.FAILED}),
@@ -40,7 +40,7 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: frozenset(),
 }
 
-#: Section 3.3. A batch that is put back goes from InProgress to Queued again (3.4).
+#: A batch that is put back goes from InProgress to Queued again.
 BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.QUEUED: frozenset({BatchState.IN_PROGRESS, BatchState.NOT_PROCESSED}),
     BatchState.IN_PROGRESS: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}),

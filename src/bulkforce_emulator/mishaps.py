@@ -45,7 +45,7 @@ class Mishap:
     def strike(self, upload: Upload) -> Upload:
         """The upload as it fares."""
         if self.after_rows is not None:
-            upload = _first(upload, self.after_rows)
+            upload = upload.part(0, self.after_rows)
         hit = self._hit(upload)
         if not hit.any():
             return upload
@@ -63,13 +63,6 @@ class Mishap:
             among = pc.is_in(column, value_set=pa.array(list(self.values), pa.string()))
             hit |= among.to_numpy(zero_copy_only=False)
         return hit
-
-
-def _first(upload: Upload, rows: int) -> Upload:
-    count = min(rows, upload.count)
-    columns = {header: column.slice(0, count) for header, column in upload.columns.items()}
-    faults = None if upload.faults is None else upload.faults.slice(0, count)
-    return replace(upload, columns=columns, count=count, faults=faults)
 
 
 class Mishaps:

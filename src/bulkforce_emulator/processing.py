@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator import chunking
+from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.formats.csv_reader import read_csv
 from bulkforce_emulator.formats.json_reader import read_json
 from bulkforce_emulator.formats.query_results import Selection, write_query_result
@@ -41,6 +42,7 @@ class Processing:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._texts = org.settings.texts.batches
 
     def start(self, batch: Batch) -> bool:
         """Take a queued batch up; says whether it was still there to be taken."""
@@ -60,22 +62,23 @@ class Processing:
                 batch tell how far it is, and gives the seconds that it reports.
 
         Returns:
-            New batches, Queued; or the batch itself where it was put back (3.4).
+            New batches, Queued; or the batch itself where it was put back.
         """
         began = time.monotonic()
+        made: list[Batch] = []
         try:
             if self._put_back(batch):
                 return [batch]
-            made = self._carry_out(batch)
+            self._carry_out(batch, made)
         except BatchError as problem:
             self._end(batch, BatchState.FAILED, began, linger, str(problem))
-            return []
         except Exception as problem:  # noqa: BLE001 - the org goes on, and says so
             _log.exception("batch %s", batch.id)
-            self._end(batch, BatchState.FAILED, began, linger, f"InternalServerError : {type(problem).__name__}")
-            return []
-        self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
-        return made
+            failure = BatchError.of(self._texts.internal, what=type(problem).__name__)
+            self._end(batch, BatchState.FAILED, began, linger, str(failure))
+        else:
+            self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
+        return made  # chunks that were made before it failed run all the same
 
     def _put_back(self, batch: Batch) -> bool:
         """Whether the batch went back into the queue.
@@ -88,25 +91,28 @@ class Processing:
             batch.mishap = org.mishaps.of_batch(batch)
         if batch.mishap is None or batch.retries >= batch.mishap.put_back:
             return False
-        limits, settings, query = org.settings.limits, org.settings, batch.job.is_query
+        limits, query = org.settings.limits, batch.job.is_query
         most = limits.query_retries if query else limits.batch_retries
         if batch.job.request.disable_retry or batch.retries >= most:
-            raise BatchError.quoted(settings.query_retried_message if query else settings.data_retried_message)
+            raise BatchError.of(self._texts.query_retried if query else self._texts.data_retried)
         with org.jobs.lock:
             batch.retries += 1
             batch.modified = batch.job.modified = org.jobs.now()
-            # An abort leaves no queued batch behind, nor one that would be queued again (3.3).
+            # An abort leaves no queued batch behind, nor one that would be queued again.
             aborted = batch.job.state == JobState.ABORTED
             move_batch(batch, BatchState.NOT_PROCESSED if aborted else BatchState.QUEUED)
         return True
 
-    def _carry_out(self, batch: Batch) -> list[Batch]:
-        if batch.fault is not None:
-            raise BatchError.quoted(batch.fault)
+    def _carry_out(self, batch: Batch, made: list[Batch]) -> None:
+        if batch.unknown_coding is not None:
+            raise BatchError.of(self._texts.coding_unknown, coding=batch.unknown_coding)
         mishap = batch.mishap
         if mishap is not None and mishap.message is not None and mishap.after_rows is None:
             raise BatchError.quoted(mishap.message)
-        return self._query(batch) if batch.job.is_query else self._data(batch, mishap)
+        if batch.job.is_query:
+            self._query(batch, made)
+        else:
+            self._data(batch, mishap)
 
     def _end(
         self,
@@ -128,7 +134,7 @@ class Processing:
 
     # Data batches
 
-    def _data(self, batch: Batch, mishap: Mishap | None) -> list[Batch]:
+    def _data(self, batch: Batch, mishap: Mishap | None) -> None:
         job, org = batch.job, self._org
         upload = self._read(batch)
         if mishap is not None:
@@ -138,15 +144,14 @@ class Processing:
         org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)
         self._keep(batch, outcomes)
         if mishap is not None and mishap.message is not None:
-            raise BatchError.quoted(mishap.message)  # half of it is done, and shows (3.3)
-        return []
+            raise BatchError.quoted(mishap.message)  # half of it is done, and shows
 
     def _read(self, batch: Batch) -> Upload:
         job, settings = batch.job, self._org.settings
         body = self._org.jobs.spool.get(batch.request)
         archive = None
         if job.content_type.startswith("ZIP_"):
-            archive = unpack(body, settings.limits)
+            archive = unpack(body, settings)
             body = archive.request
         if job.family == "CSV":
             upload = read_csv(body, settings, charset=batch.charset, line_ending=job.request.line_ending)
@@ -155,8 +160,8 @@ class Processing:
         else:
             upload = read_xml(body, settings, charset=batch.charset if batch.charset != "utf-8" else None)
         if job.spec is not None:
-            upload = transform(upload, job.spec, job.sobject)
-        return upload if archive is None else fill_in(upload, archive, job.sobject)
+            upload = transform(upload, job.spec, job.sobject, self._texts)
+        return upload if archive is None else fill_in(upload, archive, job.sobject, settings.texts.rows)
 
     def _keep(self, batch: Batch, outcomes: Outcomes) -> None:
         org = self._org
@@ -167,14 +172,14 @@ class Processing:
 
     # Query batches
 
-    def _query(self, batch: Batch) -> list[Batch]:
+    def _query(self, batch: Batch, made: list[Batch]) -> None:
         job = batch.job
         text = self._org.jobs.spool.get(batch.request).decode(batch.charset, "replace")
         compiled = self._compile(job, text)
         if job.chunking is not None and batch is next(iter(job.batches.values())) and chunkable(text):
-            return self._split(batch, text)
-        self._answer(batch, compiled)
-        return []
+            self._split(batch, text, made)
+        else:
+            self._answer(batch, compiled)
 
     def _compile(self, job: Job, text: str) -> CompiledQuery:
         org = self._org
@@ -191,31 +196,36 @@ class Processing:
             raise BatchError.quoted(problem.state_message) from None
         return compiled
 
-    def _split(self, batch: Batch, text: str) -> list[Batch]:
-        """Make the chunk batches. The original is NotProcessed once they all exist."""
+    def _split(self, batch: Batch, text: str, made: list[Batch]) -> None:
+        """Make the chunk batches. The original is NotProcessed once they all exist; each counts against the daily allowance."""
         job, org = batch.job, self._org
         if job.chunking is None:
             raise AssertionError(job)
         if org.settings.chunking_seconds:
             time.sleep(org.settings.chunking_seconds)
-        chunked = chunking.parent_of(job.chunking, job.sobject, org.schema)
-        field = chunking.field_of(chunked, job.sobject)
-        made = []
+        parent, field = chunking.chunked(job.chunking, job.sobject, org.schema, org.settings)
         with org.jobs.lock:
-            for low, high in chunking.ranges(job.chunking, chunked, org.store):
+            for low, high in chunking.ranges(job.chunking, parent, org.store):
+                try:
+                    org.jobs.count_batch()
+                except ApiError as problem:
+                    raise BatchError(problem.message, problem.code) from None
                 body = chunk_text(text, low, high, field).encode(batch.charset)
                 made.append(org.jobs.enter_batch(job, org.jobs.spool.put(body), batch.charset))
                 if job.state == JobState.ABORTED:
                     move_batch(made[-1], BatchState.NOT_PROCESSED)
             batch.split = True
-        return made
 
     def _answer(self, batch: Batch, compiled: CompiledQuery) -> None:
         job, org = batch.job, self._org
         sql = compiled.sql if job.family == "CSV" else compiled.identified_sql
         table = org.store.query(sql, compiled.parameters)
         spool, written = org.jobs.spool, {}
-        for part in _files(table, org.settings.limits.query_result_bytes, 1 + batch.retries):
+        limits = org.settings.limits
+        parts = list(_files(table, limits.query_result_bytes, 1 + batch.retries))
+        if len(parts) > limits.query_result_files:
+            raise BatchError.of(self._texts.results_too_large, most=limits.query_result_files)
+        for part in parts:
             selection = Selection(compiled, part, job.request.api_version)
             pieces = write_query_result(selection, job.family, org.settings)
             written[org.ids.one("752")[:15]] = spool.put_all(pieces)

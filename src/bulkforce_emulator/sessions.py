@@ -1,6 +1,6 @@
 """Who may come in: the one user of the org, its connected app, and the sessions that are open. No HTTP here.
 
-Section 13 of the reference. What a real org lets its administrator choose is a field of `SignIn`.
+What a real org lets its administrator choose is a field of `SignIn`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SignIn:
     secret_required: bool = False
     #: The username-password flow; newer orgs block it.
     password_flow: bool = True
-    #: SOAP login() is gone from API 65.0 on (13.2). None: every version still has it, which old clients need.
+    #: SOAP login() is gone from API 65.0 on. None: every version still has it, which old clients need.
     soap_newest_version: float | None = None
 
 

@@ -1,7 +1,6 @@
-"""Every choice where the truth about the real server is not verified, and the limits.
+"""Every choice where the truth about the real server is not known, and the limits.
 
-Section 14 of the reference lists what nobody could check. Each of its points that the emulator
-had to decide is one setting here, so that a test may turn it the other way.
+What public sources leave open and the emulator had to decide is one setting here, or one text in `texts`, so that a test may turn it the other way.
 """
 
 from __future__ import annotations
@@ -9,104 +8,159 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bulkforce_emulator.texts import Texts
+
 HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The numbers of section 8."""
+    """Salesforce's published limits (edition of 2026), where nothing else is said."""
 
+    #: Records in a batch.
     batch_records: int = 10_000
+    #: Bytes of a batch, unpacked: 10 MB, which the server's own message writes as 10,000,000.
     batch_bytes: int = 10_000_000
+    #: Characters of a batch.
     batch_characters: int = 10_000_000
+    #: Characters of a record.
     record_characters: int = 400_000
+    #: Fields of a record.
     record_fields: int = 5_000
+    #: Characters of a value (32,000 up to about 2020).
     field_characters: int = 131_072
+    #: Batches of the whole org in 24 rolling hours; refused batches and chunks of a query count, too.
     daily_batches: int = 15_000
+    #: How old a job may be that still takes batches.
     job_open_seconds: int = 24 * HOUR_SECONDS
+    #: How long a job is remembered after its youngest batch.
     retention_seconds: int = 7 * 24 * HOUR_SECONDS
+    #: Bytes of one result file of a query: 1 GB. The emulator counts them before they are written out.
     query_result_bytes: int = 1_000_000_000
+    #: Result files of a query; more, and its batch fails.
     query_result_files: int = 15
-    #: How often a batch is put back before it fails (3.4; 10 or 20 for data, see point 14).
+    #: How often a data batch is put back before it fails; sources say 10 and 20.
     batch_retries: int = 10
+    #: How often a query batch is put back before it fails; older sources say 15.
     query_retries: int = 30
+    #: The widest id range of a chunk.
     chunk_size: int = 250_000
+    #: A transformation spec must be shorter than so many characters.
     spec_characters: int = 8_192
+    #: Bytes of a zipped batch.
     zip_bytes: int = 10_000_000
+    #: Bytes of its content.
     unzipped_bytes: int = 20_000_000
+    #: Files in it, folders not counted.
     zip_files: int = 1_000
+    #: Bytes of the name of a file in it.
     zip_name_bytes: int = 512
+    #: Records of one transaction (100 up to API 20.0): counters grow by it, and a row finds parents of its own batch
+    #: only in the transactions before its own.
     records_per_transaction: int = 200
+    #: Calls of the whole org in a day, as `/limits` tells them; they are not counted. It differs by edition: ours.
     daily_api_requests: int = 100_000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How this org decides what the reference leaves open; numbers in comments are points of its section 14."""
+    """How this org decides what public sources leave open."""
 
     limits: Limits = field(default_factory=Limits)
-    #: Versions outside this range answer `InvalidVersion` (1.3).
+    texts: Texts = field(default_factory=Texts)
+
+    # Calls
+
+    #: The oldest version that is served; before it come retired ones (`version_retired`). Published.
     oldest_version: float = 31.0
-    newest_version: float = 66.0
-    #: 1: whether `Authorization: Bearer` is taken instead of X-SFDC-Session.
+    #: The newest version; later ones are unknown (`version_unknown`). Published.
+    newest_version: float = 67.0
+    #: Versions up to this one are answered with a `Warning` header, as those are that will be retired soon.
+    retiring_version: float | None = None
+    #: Whether `Authorization: Bearer` is taken instead of `X-SFDC-Session`.
     bearer_accepted: bool = False
-    #: 2: statuses of unknown paths and methods; the code is InvalidUrl.
+    #: The status of an unknown path, `GET /jobs` among them.
     unknown_path_status: int = 400
+    #: The status of a method that a path does not have.
     wrong_method_status: int = 405
-    #: 4: whether X-PrettyPrint spreads JSON over lines.
+    #: Whether `X-PrettyPrint: 1` spreads JSON over lines.
     pretty_print: bool = True
-    #: 5: the code for a jobInfo that cannot be read (message: Unable to parse Job).
-    unreadable_job_code: str = "InvalidJob"
-    #: 5: what an unknown element of a jobInfo does.
+    #: Whether `Sforce-Limit-Info` is sent; it is not documented for this API.
+    limit_info_header: bool = False
+    #: Answers go out chunked, as in the one recording that shows headers; else with their length.
+    chunked_answers: bool = True
+    #: The Content-Type of the answer to a transformation spec.
+    spec_answer_type: str = "application/xml"
+    #: Its body.
+    spec_answer: str = ""
+
+    # Jobs and batches
+
+    #: What an unknown element of a jobInfo does.
     unknown_element: Literal["refuse", "ignore"] = "refuse"
-    #: 8: whether a closed job whose batches have all ended can still be aborted.
+    #: Whether the elements of a jobInfo may come in another order than that of the schema.
+    any_element_order: bool = True
+    #: Whether the request's Content-Type, where there is one, decides how a job is shown; else the job's content type does.
+    get_follows_content_type: bool = False
+    #: Whether a closed job whose batches have all ended can still be aborted.
     abort_when_done: bool = True
-    #: 10: the answer for results of a batch that has none yet.
-    results_too_early_message: str = "Batch not completed"
-    #: 11: whether a batch whose content type does not fit its job is refused at once (else it is read as the job says).
+    #: Whether a batch whose content type does not fit its job is refused at once; else it is read as the job says.
     content_type_must_fit: bool = True
-    #: 13: whether the NotProcessed original of PK chunking counts in numberBatchesTotal.
+    #: Whether the user has the permission that hardDelete needs. Without it the job is refused, which is documented.
+    hard_delete_permission: bool = True
+    #: Whether the NotProcessed original of PK chunking counts in `numberBatchesTotal`; in the guide's sample it does not.
     count_chunked_original: bool = False
-    #: 13: seconds between a chunked original's start and the appearance of its chunks.
+    #: Seconds between a chunked original's start and the appearance of its chunks.
     chunking_seconds: float = 0.0
-    #: 14: the stateMessage of a data batch that was put back too often; inferred from that of a query.
-    data_retried_message: str = "InternalServerError : Retried more than ten times"
-    #: 3.4: the same of a query batch; the guide's words, without a code that anybody recorded.
-    query_retried_message: str = "InternalServerError : Retried more than thirty times"
-    #: 15: chunk sizes above the limit are cut to it (else the job is refused).
+    #: What PK chunking does on an object that does not support it: the job is refused, or the header ignored.
+    unchunkable: Literal["refuse", "ignore"] = "refuse"
+    #: Whether a chunk size above the limit is cut to it; else the job is refused.
     cut_chunk_size: bool = True
-    #: 17: a CSV row with fewer, or more, values than the header.
+
+    # Rows
+
+    #: What a CSV row with fewer values than the header does.
     short_csv_row: Literal["fill", "row error", "batch error"] = "batch error"
+    #: What a CSV row with more values than the header does.
     long_csv_row: Literal["row error", "batch error"] = "batch error"
-    #: 17: the same header twice.
+    #: What the same header twice does.
     duplicate_csv_header: Literal["refuse", "last"] = "refuse"
-    #: 17: accepted spellings of booleans, in any letter case.
+    #: What is taken as true, in any letter case.
     true_words: tuple[str, ...] = ("true", "1", "yes", "y", "t", "on")
+    #: What is taken as false, in any letter case.
     false_words: tuple[str, ...] = ("false", "0", "no", "n", "f", "off")
-    #: 18: unreadable dates and numbers in CSV and XML are row errors; in JSON they fail the batch (5.3).
+    #: What an unreadable number, date or boolean does in CSV.
+    csv_type_error: Literal["row error", "batch error"] = "row error"
+    #: The same in XML.
+    xml_type_error: Literal["row error", "batch error"] = "row error"
+    #: The same in JSON, where users saw it fail the batch.
     json_type_error: Literal["row error", "batch error"] = "batch error"
-    #: 5.2, 5.3: what an empty text does in an update; in CSV it is always ignored.
+    #: What an empty text does in an update in JSON; in CSV it is ignored, which is documented.
     empty_json_text: Literal["null", "ignore"] = "null"
+    #: The same in XML.
     empty_xml_text: Literal["null", "ignore"] = "ignore"
     #: Whether a date-time is taken for a date field (its day counts), and a day for a date-time field.
     lenient_dates: bool = True
-    #: 19: how several fields are joined in the Error column, and whether failed rows carry their Id.
-    error_field_separator: str = " "
-    failed_rows_carry_id: bool = False
-    #: 20: XML result of a failed record: `id` absent, or nil.
-    failed_xml_id: Literal["absent", "nil"] = "absent"
-    #: 20: dates in JSON query results, as milliseconds or as text.
-    json_dates: Literal["milliseconds", "text"] = "milliseconds"
-    #: 23: trailing newline of CSV query results; prolog of a result-list.
-    query_csv_ends_with_newline: bool = True
-    result_list_prolog: bool = False
-    #: 2.3: hardDelete needs a permission.
-    hard_delete_permission: bool = True
-    #: Same key twice in one upsert batch: the first row is carried out, later ones fail (or all of them fail).
+    #: Same key twice in one upsert batch: whether all its rows fail; else the first is carried out and later ones fail.
     duplicate_key_fails_all: bool = False
-    #: 1.3: versions up to this one are answered with a `Warning` header.
-    retiring_version: float | None = None
-    #: Answers go out chunked, as in the one recording that shows headers; else with their length.
-    chunked_answers: bool = True
-    #: Sent as `Sforce-Limit-Info`; not documented for this API, so off.
-    limit_info_header: bool = False
+
+    # Results
+
+    #: How several fields are joined in the Error column.
+    error_field_separator: str = " "
+    #: Whether failed rows carry their Id; in recordings they do not, one user saw it from API 57.0 on.
+    failed_rows_carry_id: bool = False
+    #: The XML result of a failed record: `id` absent, or nil.
+    failed_xml_id: Literal["absent", "nil"] = "absent"
+    #: Dates without a time in JSON query results.
+    json_dates: Literal["milliseconds", "text"] = "milliseconds"
+    #: Date-times in CSV query results.
+    csv_datetimes: Literal["text", "milliseconds"] = "text"
+    #: Parents in JSON and XML query results: records of their own, or members named `Account.Name`.
+    parents: Literal["nested", "flat"] = "nested"
+    #: What a query without rows answers in XML and JSON: an empty document, or the line that CSV has.
+    empty_result: Literal["document", "line"] = "document"
+    #: Whether a CSV query result ends with a newline.
+    query_csv_ends_with_newline: bool = True
+    #: Whether a `result-list` has a prolog; both were recorded.
+    result_list_prolog: bool = False

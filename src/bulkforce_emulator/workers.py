@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.jobs import Batch
     from bulkforce_emulator.processing import Processing
 
-#: Records go through in transactions of so many (3.4), so counters grow by multiples of it.
+#: Records go through in transactions of so many, so counters grow by multiples of it.
 _TRANSACTION_RECORDS = 200
 #: A slow batch need not wake its thread for every transaction.
 _MOST_STEPS = 100
@@ -28,7 +28,7 @@ class _Waiting:
 class Workers:
     """Takes batches in and sees them through, each in its turn.
 
-    Batches of parallel jobs run beside each other; of all serial jobs together one batch runs at a time (section 12).
+    Batches of parallel jobs run beside each other; of all serial jobs together one batch runs at a time.
     """
 
     def __init__(self, processing: Processing, pace: Pace) -> None:

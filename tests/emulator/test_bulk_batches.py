@@ -56,12 +56,7 @@ def test_json_results_have_errors_as_lists(wire: Wire) -> None:
     assert good == {"success": True, "created": True, "id": good["id"], "errors": []}
     assert bad["id"] is None
     assert bad["errors"] == [
-        {
-            "extendedErrorDetails": None,
-            "fields": ["LastName"],
-            "message": "Required fields are missing: [LastName]",
-            "statusCode": "REQUIRED_FIELD_MISSING",
-        }
+        {"statusCode": "REQUIRED_FIELD_MISSING", "message": "Required fields are missing: [LastName]", "fields": ["LastName"]}
     ]
 
 
@@ -73,10 +68,13 @@ def test_xml_results_have_errors_before_the_rest(wire: Wire) -> None:
     )
     batch = wire.run(job, body, "application/xml")
     text = wire.ask("GET", f"job/{job}/batch/{batch.id}/result").text
-    assert "<success>true</success><created>true</created></result>" in text
-    assert (
-        "<result><errors><fields>LastName</fields><message>Required fields are missing: [LastName]</message>"
-        "<statusCode>REQUIRED_FIELD_MISSING</statusCode></errors><success>false</success>" in text
+    made = wire.org.records("Contact")[0]["Id"]
+    assert text == (
+        '<?xml version="1.0" encoding="UTF-8"?><results\n   xmlns="http://www.force.com/2009/06/asyncapi/dataload">\n'
+        f" <result>\n  <id>{made}</id>\n  <success>true</success>\n  <created>true</created>\n </result>\n"
+        " <result>\n  <errors>\n   <fields>LastName</fields>\n   <message>Required fields are missing: [LastName]</message>\n"
+        "   <statusCode>REQUIRED_FIELD_MISSING</statusCode>\n  </errors>\n"
+        "  <success>false</success>\n  <created>false</created>\n </result>\n</results>"
     )
     assert wire.org.records("Contact")[0]["LastName"] == "A & B"
 

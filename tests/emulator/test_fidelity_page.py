@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bulkforce_emulator import Settings
+from bulkforce_emulator import Limits, Settings
+from bulkforce_emulator.texts import BatchTexts, CallTexts, RowTexts
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "emulator-fidelity.md").read_text("utf-8")
@@ -21,8 +22,15 @@ def test_page_is_what_the_code_makes_of_it() -> None:
 
 def test_every_setting_is_on_the_page_with_what_is_open() -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
-    assert set(Settings.__dataclass_fields__) - {"limits"} <= rows.keys()
-    assert all(rows[name].strip() for name in Settings.__dataclass_fields__ if name != "limits")
+    told = set(Settings.__dataclass_fields__) - {"limits", "texts"}
+    assert all(rows[name].strip() for name in told | set(Limits.__dataclass_fields__))
+
+
+@pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts])
+def test_every_text_is_on_the_page_with_how_sure_it_is(group: type[CallTexts | BatchTexts | RowTexts]) -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| `\w+` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
+    for name in group.__dataclass_fields__:
+        assert re.match("recorded|guide|client|ours", rows[name]), name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -56,7 +56,7 @@ def test_batch_put_back_too_often_fails(pace: Pace) -> None:
         org.state.workers.wait_until_idle()
         answer = wire.ask("GET", f"job/{job}/batch/{batch}")
         assert answer.element("state") == "Failed"
-        assert answer.element("stateMessage") == org.state.settings.data_retried_message
+        assert answer.element("stateMessage") == "InternalServerError : Retried more than ten times"
         assert wire.ask("GET", f"job/{job}").element("numberRetries") == "3"
         assert org.records("Contact") == []
 

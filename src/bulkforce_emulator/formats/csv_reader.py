@@ -1,4 +1,4 @@
-"""CSV uploads, read as the server reads them (section 5.1 of the reference), a block at a time.
+"""CSV uploads, read as the server reads them, a block at a time.
 
 Two passes, none of them over records in Python: numpy judges the quotes by the server's own rules,
 which are stricter than those of any library; then Arrow, which would forgive, takes the values out.
@@ -21,17 +21,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bulkforce_emulator.settings import Limits, Settings
+    from bulkforce_emulator.texts import BatchTexts
 
 NULL = "#N/A"
 _QUOTE, _COMMA, _LF = ord('"'), ord(","), ord("\n")
 _LINE_END = re.compile(rb"\r\n?")
-
-
-class ParseError(BatchError):
-    """A file that is no CSV to this server."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(f"Failed to parse CSV. {message}")
 
 
 def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "LF") -> Upload:
@@ -46,44 +40,46 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
     Raises:
         BatchError: The file cannot be read, or breaks a limit.
     """
-    data = _utf8(body, charset)
+    texts = settings.texts.batches
+    data = _utf8(body, charset, texts)
     if b"\r" in data:
         data = _LINE_END.sub(b"\n", data)  # outside quotes each ends a row, inside each becomes one LF
-    quotes = _judge_quotes(data)
+    quotes = _judge_quotes(data, texts)
     header, rows, faults = _split(data, _width(data, quotes), settings)
-    check_limits(rows, quotes is None, data, settings.limits)
+    check_limits(rows, quotes is None, data, settings)
     if not len(rows[0]):
-        raise BatchError("Records not found")
+        raise BatchError.of(texts.records_none)
     if line_ending == "CRLF":
         rows = [pc.replace_substring(column, "\n", "\r\n") for column in rows]
-    return Upload(_by_header(header, rows, settings), len(rows[0]), NULL, faults)
+    strict = settings.csv_type_error == "batch error"
+    return Upload(_by_header(header, rows, settings), len(rows[0]), NULL, faults, strict_types=strict)
 
 
 def _by_header(header: list[str], rows: list[pa.StringArray], settings: Settings) -> dict[str, pa.StringArray]:
     if len(set(header)) < len(header) and settings.duplicate_csv_header == "refuse":
         twice = next(name for name in header if header.count(name) > 1)
-        raise BatchError(f"Duplicate field name : {twice}")
+        raise BatchError.of(settings.texts.batches.field_twice, name=twice)
     return dict(zip(header, rows, strict=True))
 
 
-def _utf8(body: bytes, charset: str) -> bytes:
+def _utf8(body: bytes, charset: str, texts: BatchTexts) -> bytes:
     """The text in UTF-8. Bytes that are no text become U+FFFD, as in a Java reader."""
     try:
         if charset.lower().replace("_", "-") in {"utf-8", "utf8"}:
             return body if body.isascii() else body.decode("utf-8", "replace").encode()
         return body.decode(charset, "replace").encode()
     except LookupError:
-        raise BatchError(f"Unsupported encoding: {charset}") from None
+        raise BatchError.of(texts.encoding_unknown, name=charset) from None
 
 
-def _judge_quotes(data: bytes) -> NDArray[np.int64] | None:
+def _judge_quotes(data: bytes, texts: BatchTexts) -> NDArray[np.int64] | None:
     """Where the quotes are, None without any.
 
     Up to the first offence, quotes at even places open a value (or go on after a doubled quote) and
     those at odd places close it (or begin a doubled one); so the first offence in the file is exact.
 
     Raises:
-        ParseError: In the words of the server's parser.
+        BatchError: In the words of the server's parser.
     """
     if b'"' not in data:
         return None
@@ -100,11 +96,11 @@ def _judge_quotes(data: bytes) -> NDArray[np.int64] | None:
     first_open = bad_open[0] if len(bad_open) else len(text)
     first_close = bad_close[0] if len(bad_close) else len(text)
     if first_close < first_open:
-        raise ParseError("Not expecting more text after end quote")
+        raise BatchError.of(texts.quote_continued)
     if first_open < len(text):
-        raise ParseError("Found unescaped quote. A value with quote should be within a quote")
+        raise BatchError.of(texts.quote_unescaped)
     if len(quotes) % 2:
-        raise ParseError("EOF reached before closing an opened quote")
+        raise BatchError.of(texts.quote_unclosed)
     return quotes
 
 
@@ -127,9 +123,9 @@ def _width(data: bytes, quotes: NDArray[np.int64] | None) -> int:
 
 def _split(data: bytes, width: int, settings: Settings) -> tuple[list[str], list[pa.StringArray], pa.StringArray | None]:
     if width > settings.limits.record_fields:
-        raise ParseError(f"Exceeded max number of columns per record : {settings.limits.record_fields}")
+        raise BatchError.of(settings.texts.batches.csv_row_too_wide, most=settings.limits.record_fields)
     if not data.strip(b"\n"):
-        raise BatchError("Records not found")
+        raise BatchError.of(settings.texts.batches.records_none)
     table, ragged = _parse(data, width)
     if ragged:
         table, faults = _mend(data, width, settings)
@@ -165,18 +161,18 @@ def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
 
 
 def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.StringArray]:
-    """Rows with more or fewer values than the header: what becomes of them is a setting, point 17 of section 14."""
+    """Rows with more or fewer values than the header: what becomes of them is a setting."""
     rows = rows_of(data)
     errors: list[str | None] = []
     for number, row in enumerate(rows[1:], start=1):
         how = settings.short_csv_row if len(row) < width else settings.long_csv_row
-        message = f"Row {number} has {len(row)} values, the header has {width}"
+        facts = {"row": number, "given": len(row), "wanted": width}
         if len(row) == width or how == "fill":
             errors.append(None)
         elif how == "batch error":
-            raise ParseError(message)
+            raise BatchError.of(settings.texts.batches.csv_row_uneven, **facts)
         else:
-            errors.append(str(RowError("MALFORMED_ROW", message)))
+            errors.append(str(RowError.of(settings.texts.rows.row_uneven, **facts)))
     even = [(row + [None] * width)[:width] for row in rows]
     table = pa.table({str(number): pa.array([row[number] for row in even], pa.string()) for number in range(width)})
     return table, pa.array(errors, pa.string())
@@ -196,21 +192,20 @@ def _array(column: pa.ChunkedArray) -> pa.StringArray:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def check_limits(columns: list[pa.StringArray], unquoted: bool, data: bytes, limits: Limits) -> None:  # noqa: FBT001
+def check_limits(columns: list[pa.StringArray], unquoted: bool, data: bytes, settings: Settings) -> None:  # noqa: FBT001
     """The parser's own limits: they count characters of values, without quotes, commas and line ends."""
+    limits, texts = settings.limits, settings.texts.batches
     count = len(columns[0]) if columns else 0
     if count > limits.batch_records:
         allowed = limits.batch_records + 1
-        raise ParseError(f"Exceeded number of records : {allowed + 1}. Number of records should be less than or equal to {allowed}")
+        raise BatchError.of(texts.csv_too_many_rows, given=allowed + 1, most=allowed)
     if len(data) > limits.batch_characters:
         total = sum(pc.sum(pc.utf8_length(column)).as_py() or 0 for column in columns)
         if total > limits.batch_characters:
-            raise ParseError(
-                f"Exceeded max file size: {total}. Max file size in characters should be less than or equal to {limits.batch_characters}"
-            )
+            raise BatchError.of(texts.csv_too_large, given=total, most=limits.batch_characters)
     if unquoted and _longest_line(data) <= limits.field_characters:
         return
-    _check_records(columns, limits)
+    _check_records(columns, limits, texts)
 
 
 def _longest_line(data: bytes) -> int:
@@ -218,7 +213,7 @@ def _longest_line(data: bytes) -> int:
     return int(np.diff(ends, prepend=-1, append=len(data)).max())
 
 
-def _check_records(columns: list[pa.StringArray], limits: Limits) -> None:
+def _check_records(columns: list[pa.StringArray], limits: Limits, texts: BatchTexts) -> None:
     total = None
     for column in columns:
         if not len(column):
@@ -226,11 +221,8 @@ def _check_records(columns: list[pa.StringArray], limits: Limits) -> None:
         lengths = pc.fill_null(pc.utf8_length(column), 0)
         longest = pc.max(lengths).as_py()
         if longest > limits.field_characters:
-            raise ParseError(f"Exceeded max field size: {longest}")
+            raise BatchError.of(texts.csv_value_too_long, given=longest)
         total = lengths if total is None else pc.add(total, lengths)
     longest = pc.max(total).as_py() if total is not None else 0
     if longest > limits.record_characters:
-        raise ParseError(
-            f"Exceeded max length for one record: {longest}. Max length for one record should be less than or equal to "
-            f"{limits.record_characters}"
-        )
+        raise BatchError.of(texts.csv_row_too_long, given=longest, most=limits.record_characters)

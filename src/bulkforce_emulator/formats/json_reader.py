@@ -1,4 +1,4 @@
-"""JSON uploads: an array of records (section 5.3 of the reference). Columns are taken out of it one field at a time."""
+"""JSON uploads: an array of records. Columns are taken out of it one field at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.texts import BatchTexts
 
 
 def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upload:
@@ -23,35 +24,33 @@ def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upl
     Raises:
         BatchError: No JSON, no array of objects, or over a limit.
     """
-    records = _records(body, charset)
+    texts = settings.texts.batches
+    records = _records(body, charset, texts)
     if not records:
-        raise BatchError("Records not found")
+        raise BatchError.of(texts.records_none)
     if len(records) > settings.limits.batch_records:
-        raise BatchError(
-            f"Exceeded number of records : {len(records)}. "
-            f"Number of records should be less than or equal to {settings.limits.batch_records}"
-        )
+        raise BatchError.of(texts.too_many_records, given=len(records), most=settings.limits.batch_records)
     empty = EXPLICIT_NULL if settings.empty_json_text == "null" else None
     columns: dict[str, pa.StringArray] = {}
     for name in _names(records):
         values = [record.get(name, "") for record in records]
         if name == "attributes" and all(isinstance(value, dict) or value == "" for value in values):
             continue
-        columns |= dict(_columns(name, values, [name in record for record in records], empty))
-    check_sizes(columns.values(), settings.limits, len(columns))
+        columns |= dict(_columns(name, values, [name in record for record in records], empty, texts))
+    check_sizes(columns.values(), settings, len(columns))
     return Upload(columns, len(records), strict_types=settings.json_type_error == "batch error")
 
 
-def _records(body: bytes, charset: str) -> list[dict[str, Any]]:
+def _records(body: bytes, charset: str, texts: BatchTexts) -> list[dict[str, Any]]:
     try:
         text = body if charset.lower() in {"utf-8", "utf8"} else body.decode(charset).encode()
         records = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeDecodeError, LookupError) as problem:
-        raise BatchError(f"Failed to parse JSON. {problem}") from None
+        raise BatchError.of(texts.json_unreadable, reason=problem) from None
     if not isinstance(records, list):
-        raise BatchError("Failed to parse JSON. Expected an array of records")
+        raise BatchError.of(texts.json_unreadable, reason="Expected an array of records")
     if not all(isinstance(record, dict) for record in records):
-        raise BatchError("Failed to parse JSON. Expected an object for each record")
+        raise BatchError.of(texts.json_unreadable, reason="Expected an object for each record")
     return records
 
 
@@ -64,48 +63,48 @@ def _names(records: list[dict[str, Any]]) -> Iterable[str]:
     return names
 
 
-def _columns(name: str, values: list[Any], given: list[bool], empty: str | None) -> Iterable[tuple[str, pa.StringArray]]:
+def _columns(name: str, values: list[Any], given: list[bool], empty: str | None, texts: BatchTexts) -> Iterable[tuple[str, pa.StringArray]]:
     """A field as one column; a parent as one column for each way it is told by."""
     if not any(isinstance(value, dict) for value in values):
-        yield name, _texts(values, given, empty)
+        yield name, _texts(values, given, empty, texts)
         return
-    parents = [_parent(name, value) for value in values]
+    parents = [_parent(name, value, texts) for value in values]
     for header in dict.fromkeys(parent[0] for parent in parents if parent is not None):
         own = [parent[1] if parent is not None and parent[0] == header else "" for parent in parents]
-        yield header, _texts(own, [True] * len(own), None)
+        yield header, _texts(own, [True] * len(own), None, texts)
 
 
-def _parent(name: str, value: object) -> tuple[str, Any] | None:
+def _parent(name: str, value: object, texts: BatchTexts) -> tuple[str, Any] | None:
     """`{"attributes": {"type": "Lead"}, "Email": x}` below `Who` is what a CSV calls `Lead:Who.Email`."""
     if value is None or value == "":
         return None
     if not isinstance(value, dict):
-        raise BatchError(f"Field name not found : {name}")
+        raise BatchError.of(texts.field_unknown, name=name)
     kind = (value.get("attributes") or {}).get("type")
     told = [(field, text) for field, text in value.items() if field != "attributes"]
     if len(told) != 1:
-        raise BatchError(f"Reference {name} must have exactly one field")
+        raise BatchError.of(texts.reference_unreadable, name=name)
     prefix = f"{kind}:" if kind else ""
     return f"{prefix}{name}.{told[0][0]}", told[0][1]
 
 
-def _texts(values: list[Any], given: list[bool], empty: str | None) -> pa.StringArray:
+def _texts(values: list[Any], given: list[bool], empty: str | None, texts: BatchTexts) -> pa.StringArray:
     """Values as texts: null where none was given, the mark where null was asked for."""
-    texts = [
-        (value or (empty if there else None)) if type(value) is str else (EXPLICIT_NULL if value is None else _text(value))
+    written = [
+        (value or (empty if there else None)) if type(value) is str else (EXPLICIT_NULL if value is None else _text(value, texts))
         for value, there in zip(values, given, strict=True)
     ]
     try:
-        return pa.array(texts, pa.string())
+        return pa.array(written, pa.string())
     except pa.ArrowInvalid as problem:
-        raise BatchError(f"Failed to parse JSON. {problem}") from None
+        raise BatchError.of(texts.json_unreadable, reason=problem) from None
 
 
-def _text(value: object) -> str:
+def _text(value: object, texts: BatchTexts) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, (dict, list)):
-        raise BatchError(f"Failed to parse JSON. Unexpected value: {json.dumps(value)[:80]}")
+        raise BatchError.of(texts.json_unreadable, reason=f"Unexpected value: {json.dumps(value)[:80]}")
     return str(value)

@@ -1,4 +1,4 @@
-"""Results of query batches as CSV, XML and JSON (sections 6.4 to 6.7 of the reference)."""
+"""Results of query batches as CSV, XML and JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from bulkforce_emulator.formats.columns import data_of, json_escaped, xml_escaped
-from bulkforce_emulator.formats.wire import NAMESPACE, PROLOG
+from bulkforce_emulator.formats.wire import INSTANCE, NAMESPACE, PROLOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 NO_RECORDS = b"Records not found for this query"
 #: Rows written at a time.
 _SLICE_ROWS = 50_000
-_INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Selection:
 
 def write_query_result(selection: Selection, family: str, settings: Settings) -> Iterator[bytes]:
     """One result file, piece by piece."""
-    if family == "CSV" and not selection.table.num_rows:
+    if not selection.table.num_rows and (family == "CSV" or settings.empty_result == "line"):
         yield NO_RECORDS
         return
     head, write, tail = {"CSV": _csv, "XML": _xml, "JSON": _json}[family](selection, settings)
@@ -62,13 +61,14 @@ def write_query_result(selection: Selection, family: str, settings: Settings) ->
 Writer = Callable[[pa.RecordBatch], bytes]
 
 
-def _csv(selection: Selection, _: Settings) -> tuple[bytes, Writer, bytes]:
+def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
     columns = selection.compiled.columns
     header = ",".join('"' + column.label.replace('"', '""') + '"' for column in columns) + "\n"
+    shown = _text if settings.csv_datetimes == "text" else _milliseconds_or_text
     options = csv.WriteOptions(include_header=False, batch_size=_SLICE_ROWS, quoting_style="all_valid")
 
     def write(part: pa.RecordBatch) -> bytes:
-        texts = [pc.fill_null(_text(part[f"c{number}"]), "") for number in range(len(columns))]
+        texts = [pc.fill_null(shown(part[f"c{number}"]), "") for number in range(len(columns))]
         out = io.BytesIO()
         csv.write_csv(pa.RecordBatch.from_arrays(texts, [str(number) for number in range(len(texts))]), out, options)
         return out.getvalue()
@@ -128,7 +128,15 @@ class _Node:
     parents: dict[str, _Node]
 
 
-def _tree(compiled: CompiledQuery) -> _Node:
+def _milliseconds_or_text(column: pa.Array) -> pa.Array:
+    return _milliseconds(column) if pa.types.is_timestamp(column.type) else _text(column)
+
+
+def _milliseconds(column: pa.Array) -> pa.Array:
+    return column.cast(pa.timestamp("ms")).cast(pa.int64()).cast(pa.string())
+
+
+def _tree(compiled: CompiledQuery, settings: Settings) -> _Node:
     """Columns put under the records that they belong to."""
     numbers = {identity.path: number for number, identity in enumerate(compiled.identities)}
     nodes: dict[tuple[str, ...], _Node] = {(): _Node(numbers[()], {}, {})}
@@ -139,12 +147,15 @@ def _tree(compiled: CompiledQuery) -> _Node:
         return nodes[path]
 
     for number, column in enumerate(compiled.columns):
+        if settings.parents == "flat":
+            nodes[()].fields[".".join(column.path)] = number
+            continue
         node(column.path[:-1]).fields[column.path[-1]] = number
     return nodes[()]
 
 
 def _json(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
-    tree = _tree(selection.compiled)
+    tree = _tree(selection.compiled, settings)
     url = f'","url":"/services/data/v{selection.api_version}/sobjects/'
 
     def record(part: pa.RecordBatch, node: _Node) -> pa.Array:
@@ -162,8 +173,7 @@ def _json(selection: Selection, settings: Settings) -> tuple[bytes, Writer, byte
 def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
     stored = column.type
     if pa.types.is_timestamp(stored) or (pa.types.is_date(stored) and settings.json_dates == "milliseconds"):
-        # Milliseconds, not text as in REST (6.7).
-        text = column.cast(pa.timestamp("ms")).cast(pa.int64()).cast(pa.string())
+        text = _milliseconds(column)  # not text as in REST
     elif pa.types.is_floating(stored) or pa.types.is_integer(stored) or pa.types.is_boolean(stored):
         text = _text(column)
     else:
@@ -171,28 +181,28 @@ def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
     return pc.fill_null(text, "null")
 
 
-def _xml(selection: Selection, _: Settings) -> tuple[bytes, Writer, bytes]:
-    head = f'{PROLOG}<queryResult xmlns="{NAMESPACE}" xmlns:xsi="{_INSTANCE}">\n'
-    tree = _tree(selection.compiled)
+def _xml(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
+    head = f'{PROLOG}<queryResult\n   xmlns="{NAMESPACE}"\n   xmlns:xsi="{INSTANCE}">\n'
+    tree = _tree(selection.compiled, settings)
 
     def write(part: pa.RecordBatch) -> bytes:
-        return data_of(_join(' <records xsi:type="sObject">', _xml_record(part, tree), "</records>\n"))
+        return data_of(_join(' <records xsi:type="sObject">\n', _xml_record(part, tree, "  "), " </records>\n"))
 
-    return head.encode(), write, b"</queryResult>\n"
+    return head.encode(), write, b"</queryResult>"
 
 
-def _xml_record(part: pa.RecordBatch, node: _Node) -> pa.Array:
-    """Type first, then the Id, which comes twice when it was selected and nil when it was not (6.6)."""
-    parts: list[pa.Array | str] = ["<type>", part[f"type{node.number}"], "</type>"]
+def _xml_record(part: pa.RecordBatch, node: _Node, indent: str) -> pa.Array:
+    """Type first, then the Id, which comes twice when it was selected and nil when it was not."""
+    parts: list[pa.Array | str] = [f"{indent}<type>", part[f"type{node.number}"], "</type>\n"]
     id_column = node.fields.get("Id")
     if id_column is None:
-        parts.append('<Id xsi:nil="true"/>')
+        parts.append(f'{indent}<Id xsi:nil="true"/>\n')
     else:
-        parts += ["<Id>", part[f"c{id_column}"], "</Id>"]
+        parts += [f"{indent}<Id>", part[f"c{id_column}"], "</Id>\n"]
     for name, number in node.fields.items():
         text = xml_escaped(_text(part[f"c{number}"]))
-        parts.append(pc.fill_null(_join(f"<{name}>", text, f"</{name}>"), f'<{name} xsi:nil="true"/>'))
+        parts.append(pc.fill_null(_join(f"{indent}<{name}>", text, f"</{name}>\n"), f'{indent}<{name} xsi:nil="true"/>\n'))
     for name, parent in node.parents.items():
-        inside = _join(f'<{name} xsi:type="sObject">', _xml_record(part, parent), f"</{name}>")
-        parts.append(pc.fill_null(inside, f'<{name} xsi:nil="true"/>'))
+        inside = _join(f'{indent}<{name} xsi:type="sObject">\n', _xml_record(part, parent, indent + " "), f"{indent}</{name}>\n")
+        parts.append(pc.fill_null(inside, f'{indent}<{name} xsi:nil="true"/>\n'))
     return _join(*parts)

@@ -1,4 +1,4 @@
-"""Results of data batches as CSV, XML and JSON (sections 6.1 to 6.3 of the reference)."""
+"""Results of data batches as CSV, XML and JSON."""
 
 from __future__ import annotations
 
@@ -9,14 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkforce_emulator.formats.columns import data_of, json_texts
+from bulkforce_emulator.formats.wire import INSTANCE, NAMESPACE, PROLOG
 from bulkforce_emulator.rows.upload import RowError
 
 if TYPE_CHECKING:
     from bulkforce_emulator.rows.upload import Outcomes
     from bulkforce_emulator.settings import Settings
-
-NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
-PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
 def write_results(outcomes: Outcomes, family: str, settings: Settings) -> bytes:
@@ -58,19 +56,20 @@ def _distinctly(errors: pa.StringArray, settings: Settings, write: object) -> pa
 def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
     success, created = _booleans(outcomes)
     ids = _shown_ids(outcomes, settings)
-    absent = "" if settings.failed_xml_id == "absent" else '<id xsi:nil="true"/>'
-    shown = pc.fill_null(pc.binary_join_element_wise("<id>", ids, "</id>", ""), absent)
+    absent = "" if settings.failed_xml_id == "absent" else '  <id xsi:nil="true"/>\n'
+    shown = pc.fill_null(pc.binary_join_element_wise("  <id>", ids, "</id>\n", ""), absent)
     errors = pc.fill_null(_distinctly(outcomes.errors, settings, _xml_error), "")
     lines = pc.binary_join_element_wise(
-        "<result>", errors, shown, "<success>", success, "</success><created>", created, "</created></result>\n", ""
+        " <result>\n", errors, shown, "  <success>", success, "</success>\n  <created>", created, "</created>\n </result>\n", ""
     )
-    instance = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"' if absent else ""
-    return f'{PROLOG}<results xmlns="{NAMESPACE}"{instance}>\n'.encode() + data_of(lines) + b"</results>\n"
+    instance = f'\n   xmlns:xsi="{INSTANCE}"' if absent else ""
+    return f'{PROLOG}<results\n   xmlns="{NAMESPACE}"{instance}>\n'.encode() + data_of(lines) + b"</results>"
 
 
 def _xml_error(error: RowError, _: Settings) -> str:
-    fields = "".join(f"<fields>{escape(field)}</fields>" for field in error.fields)
-    return f"<errors>{fields}<message>{escape(error.message)}</message><statusCode>{error.status_code}</statusCode></errors>"
+    fields = "".join(f"   <fields>{escape(field)}</fields>\n" for field in error.fields)
+    told = f"   <message>{escape(error.message)}</message>\n   <statusCode>{error.status_code}</statusCode>\n"
+    return f"  <errors>\n{fields}{told}  </errors>\n"
 
 
 def _json(outcomes: Outcomes, settings: Settings) -> bytes:
@@ -83,4 +82,4 @@ def _json(outcomes: Outcomes, settings: Settings) -> bytes:
 
 def _json_error(error: RowError, _: Settings) -> str:
     message, *fields = json_texts([error.message, *error.fields])
-    return f'[{{"extendedErrorDetails":null,"fields":[{",".join(fields)}],"message":{message},"statusCode":"{error.status_code}"}}]'
+    return f'[{{"statusCode":"{error.status_code}","message":{message},"fields":[{",".join(fields)}]}}]'

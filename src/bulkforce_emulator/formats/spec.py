@@ -1,4 +1,4 @@
-"""Transformation specs: foreign CSV columns to fields (section 10 of the reference)."""
+"""Transformation specs: foreign CSV columns to fields."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bulkforce_emulator.rows.upload import BatchError
 if TYPE_CHECKING:
     from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.texts import BatchTexts
 
 _HEADER = ["salesforce field", "csv header", "value", "hint"]
 #: Letters of Java's date patterns, longest first.
@@ -36,7 +37,7 @@ class Mapping:
     hint: str | None
 
 
-def read_spec(spec: bytes) -> list[Mapping]:
+def read_spec(spec: bytes, texts: BatchTexts) -> list[Mapping]:
     """Read a spec.
 
     Raises:
@@ -44,17 +45,17 @@ def read_spec(spec: bytes) -> list[Mapping]:
     """
     rows = rows_of(spec.decode("utf-8-sig").replace("\r\n", "\n").encode())
     if not rows or [(name or "").strip().lower() for name in rows[0]] != _HEADER:
-        raise BatchError("Invalid transformation spec")
+        raise BatchError.of(texts.spec_unreadable)
     return [Mapping(row[0], *row[1:4]) for row in (row + [None] * 4 for row in rows[1:]) if row[0]]
 
 
-def transform(upload: Upload, spec: bytes, sobject: SObject) -> Upload:
+def transform(upload: Upload, spec: bytes, sobject: SObject, texts: BatchTexts) -> Upload:
     """The upload as if it had been written with field names."""
     columns: dict[str, pa.StringArray] = {}
-    for mapping in read_spec(spec):
+    for mapping in read_spec(spec, texts):
         source = upload.columns.get(mapping.header) if mapping.header else None
         if mapping.header and source is None:
-            raise BatchError(f"Field name not found : {mapping.header}")
+            raise BatchError.of(texts.field_unknown, name=mapping.header)
         given = source.to_pylist() if source is not None else [None] * upload.count
         values = [value or mapping.value for value in given]
         field = sobject.field(mapping.field)

@@ -1,4 +1,4 @@
-"""Job, batch and error documents, as the server writes and reads them (sections 1.6, 2, 3 and 7 of the reference)."""
+"""Job, batch and error documents, as the server writes and reads them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 import orjson
 
 NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
+INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
 #: Characters that no XML document may hold; a batch may name its columns with them.
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -113,5 +114,5 @@ def local_name(tag: str) -> str:
 
 def xml_members(root: ET.Element) -> dict[str, Any]:
     """A document of one level as names and texts."""
-    nil = "{http://www.w3.org/2001/XMLSchema-instance}nil"
+    nil = f"{{{INSTANCE}}}nil"
     return {local_name(child.tag): None if child.get(nil) == "true" else (child.text or "").strip() for child in root}

@@ -1,4 +1,4 @@
-"""Zip batches: `request.txt` and the files it names (section 9 of the reference)."""
+"""Zip batches: `request.txt` and the files it names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from bulkforce_emulator.rows.upload import BatchError, RowError
 if TYPE_CHECKING:
     from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.schema import SObject
-    from bulkforce_emulator.settings import Limits
+    from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.texts import RowTexts
 
 _REQUEST = "request.txt"
 
@@ -28,34 +29,37 @@ class Archive:
     files: dict[str, bytes]
 
 
-def unpack(body: bytes, limits: Limits) -> Archive:
+def unpack(body: bytes, settings: Settings) -> Archive:
     """Unpack a batch within its limits, whatever its directory promises.
 
     Raises:
         BatchError: Malformed, too large, too many files, or without its request.
     """
+    limits, texts = settings.limits, settings.texts.batches
+    if len(body) > limits.zip_bytes:
+        raise BatchError.of(texts.zip_too_large, most=limits.zip_bytes)
     try:
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(files) > limits.zip_files:
-                raise BatchError(f"Too many files in the zip: {len(files)}, at most {limits.zip_files}")
+                raise BatchError.of(texts.zip_too_many_files, given=len(files), most=limits.zip_files)
             found, left = {}, limits.unzipped_bytes
             for entry in files:
                 if len(entry.filename.encode()) > limits.zip_name_bytes:
-                    raise BatchError("File name in the zip is too long")
+                    raise BatchError.of(texts.zip_name_too_long, most=limits.zip_name_bytes)
                 with archive.open(entry) as file:
                     found[entry.filename] = file.read(left + 1)
                 left -= len(found[entry.filename])
                 if left < 0:
-                    raise BatchError(f"Unzipped content exceeds max size limit of {limits.unzipped_bytes}")
+                    raise BatchError.of(texts.zip_too_large, most=limits.unzipped_bytes)
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as problem:
-        raise BatchError(f"Failed to read zip. {problem}") from None
+        raise BatchError.of(texts.zip_unreadable, reason=problem) from None
     if _REQUEST not in found:
-        raise BatchError(f"{_REQUEST} not found in the zip")
+        raise BatchError.of(texts.zip_without_request, name=_REQUEST)
     return Archive(found.pop(_REQUEST), found)
 
 
-def fill_in(upload: Upload, archive: Archive, sobject: SObject) -> Upload:
+def fill_in(upload: Upload, archive: Archive, sobject: SObject, texts: RowTexts) -> Upload:
     """Put the files' content where `#name` stands in binary fields. A file that is missing fails its row."""
     columns = dict(upload.columns)
     faults: list[str | None] = upload.faults.to_pylist() if upload.faults is not None else [None] * upload.count
@@ -65,19 +69,19 @@ def fill_in(upload: Upload, archive: Archive, sobject: SObject) -> Upload:
             continue
         contents: list[str | None] = []
         for row, value in enumerate(column.to_pylist()):
-            content, fault = _content(value, upload.null_mark, archive, field.name)
+            content, fault = _content(value, upload.null_mark, archive, field.name, texts)
             contents.append(content)
             faults[row] = faults[row] or fault
         columns[header] = pa.array(contents, pa.string())
     return replace(upload, columns=columns, faults=pa.array(faults, pa.string()))
 
 
-def _content(value: str | None, null_mark: str, archive: Archive, field: str) -> tuple[str | None, str | None]:
+def _content(value: str | None, null_mark: str, archive: Archive, field: str, texts: RowTexts) -> tuple[str | None, str | None]:
     if value is None or value == null_mark:
         return value, None
     if not value.startswith("#"):
-        return None, str(RowError("INVALID_FIELD", f"Value of a binary field must start with #: {value[:80]}", (field,)))
+        return None, str(RowError.of(texts.file_unnamed, field, value=value[:80]))
     content = archive.files.get(value[1:])
     if content is None:
-        return None, str(RowError("INVALID_FIELD", f"File not found in the zip: {value[1:]}", (field,)))
+        return None, str(RowError.of(texts.file_missing, field, value=value[1:]))
     return base64.b64encode(content).decode(), None

@@ -1,4 +1,4 @@
-"""The signed assertion of the JWT bearer flow (section 13.3)."""
+"""The signed assertion of the JWT bearer flow."""
 
 from __future__ import annotations
 

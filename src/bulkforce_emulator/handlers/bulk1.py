@@ -1,6 +1,7 @@
-"""Bulk API v1 on the wire: all calls below `/services/async` (section 0 of the reference).
+"""Bulk API v1 on the wire: all calls below `/services/async`.
 
-Reads requests, asks `jobs`, writes answers. Which representation an answer has is decided here (1.4).
+Reads requests, asks `jobs`, writes answers. Which representation an answer has is decided here:
+a job that is known decides by its content type, except in calls that send a jobInfo; there, as for unknown jobs, the request does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from bulkforce_emulator.formats import wire
 from bulkforce_emulator.formats.query_results import result_list
 from bulkforce_emulator.handlers.transfer import Incoming, media_type
 from bulkforce_emulator.handlers.xsd import ASYNC_API_XSD
-from bulkforce_emulator.job_requests import UNREADABLE, Options, read_request, read_state
+from bulkforce_emulator.job_requests import Options, in_order, read_request, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,7 @@ class Bulk1:
 
     def __init__(self, org: Org) -> None:
         self._org = org
+        self._texts = org.settings.texts.calls
 
     def answer(self, call: Incoming) -> Answer:
         """Answer one call; a refusal is an error document."""
@@ -73,14 +75,14 @@ class Bulk1:
         if token is None and self._org.settings.bearer_accepted:
             token = call.headers.get("authorization", "").removeprefix("Bearer ").strip() or None
         if token is None or not self._org.sessions.is_valid(token):
-            raise ApiError("InvalidSessionId", "Invalid session id")
+            raise ApiError.of(self._texts.session_invalid)
 
     def _check_version(self, call: Incoming) -> None:
         settings = self._org.settings
         if not _VERSION.fullmatch(call.version) or float(call.version) > settings.newest_version:
-            raise ApiError("InvalidUrl", f"unknown version: v{call.version}")
+            raise ApiError.of(self._texts.version_unknown, version=call.version)
         if float(call.version) < settings.oldest_version:
-            raise ApiError("InvalidVersion", f"Api version not supported: {call.version}")
+            raise ApiError.of(self._texts.version_retired, version=call.version)
 
     def _dispatch(self, call: Incoming) -> Answer:
         match (call.method, *call.parts):
@@ -97,17 +99,19 @@ class Bulk1:
                     raise _RefusedIn(problem, form) from None
             case (_, "job", *_):
                 raise self._wrong_method(call)
-        raise ApiError("InvalidOperation", f"Invalid operation: {'/'.join(call.parts)}", self._org.settings.unknown_path_status)
+        raise ApiError.of(self._texts.operation_unknown, status=self._org.settings.unknown_path_status, path="/".join(call.parts))
 
     def _of_job(self, call: Incoming, job: Job, rest: tuple[str, ...]) -> Answer:
         match (call.method, *rest):
             case ("GET",):
-                return self._document(call, 200, job.family, ("jobInfo", self._org.jobs.members(job)))
+                asked = self._org.settings.get_follows_content_type and "content-type" in call.headers
+                form = ("JSON" if call.is_json else "XML") if asked else job.family
+                return self._document(call, 200, form, ("jobInfo", self._org.jobs.members(job)))
             case ("POST",):
                 return self._change(call, job)
             case ("POST", "spec"):
-                self._org.jobs.set_spec(job, call.text_body())
-                return self._say(call, 201, "application/xml", b"")
+                self._org.jobs.set_spec(job, call.text_body(self._texts))
+                return self._say(call, 201, self._org.settings.spec_answer_type, self._org.settings.spec_answer.encode())
             case ("POST", "batch"):
                 return self._add_batch(call, job)
             case ("GET", "batch"):
@@ -116,7 +120,7 @@ class Bulk1:
                 return self._of_batch(call, job, self._org.jobs.batch(job, batch_id), which)
             case (_, "spec" | "batch", *_):
                 raise self._wrong_method(call)
-        raise ApiError("InvalidUrl", f"Invalid url: {call.path}", self._org.settings.unknown_path_status)
+        raise ApiError.of(self._texts.path_unknown, status=self._org.settings.unknown_path_status, path=call.path)
 
     def _of_batch(self, call: Incoming, job: Job, batch: Batch, which: list[str]) -> Answer:
         match which:
@@ -134,13 +138,12 @@ class Bulk1:
             case ["result", result_id] if job.is_query:
                 found = self._org.jobs.results(batch).get(result_id[:15])
                 if found is None:
-                    raise ApiError("InvalidBatch", f"Invalid result id: {result_id}")
+                    raise ApiError.of(self._texts.result_unknown, id=result_id)
                 return self._say(call, 200, _MEDIA[job.family], found)
-        raise ApiError("InvalidUrl", f"Invalid url: {call.path}", self._org.settings.unknown_path_status)
+        raise ApiError.of(self._texts.path_unknown, status=self._org.settings.unknown_path_status, path=call.path)
 
     def _wrong_method(self, call: Incoming) -> ApiError:
-        status = self._org.settings.wrong_method_status
-        return ApiError("InvalidOperation", f"HTTP Method '{call.method}' not allowed", status)
+        return ApiError.of(self._texts.method_wrong, status=self._org.settings.wrong_method_status, method=call.method)
 
     # Jobs
 
@@ -161,7 +164,7 @@ class Bulk1:
         jobs = self._org.jobs
         state = read_state(self._members_of(call), self._org.settings)
         if state == "Open":
-            raise ApiError("InvalidJobState", f"Opening already {job.state} Job not allowed")
+            raise ApiError.of(self._texts.open_refused, state=job.state)
         if state == "Closed":
             jobs.close(job)
         else:
@@ -169,24 +172,25 @@ class Bulk1:
         return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", jobs.members(job)))
 
     def _members_of(self, call: Incoming) -> dict[str, Any]:
-        """The jobInfo that was sent: JSON if its Content-Type says so, else XML (1.4)."""
-        code = self._org.settings.unreadable_job_code
-        body = call.text_body()
+        """The jobInfo that was sent: JSON if its Content-Type says so, else XML."""
+        unreadable = ApiError.of(self._texts.job_unreadable)
+        body = call.text_body(self._texts)
         if call.is_json:
             try:
                 members = orjson.loads(body)
             except orjson.JSONDecodeError:
-                raise ApiError(code, UNREADABLE) from None
+                raise unreadable from None
             if not isinstance(members, dict):
-                raise ApiError(code, UNREADABLE)
+                raise unreadable
             return members
         try:
             root = wire.parse_xml(body, call.charset)
         except wire.UnreadableDocument:
-            raise ApiError(code, UNREADABLE) from None
-        if wire.local_name(root.tag) != "jobInfo":
-            raise ApiError(code, UNREADABLE)
-        return wire.xml_members(root)
+            raise unreadable from None
+        members = wire.xml_members(root)
+        if wire.local_name(root.tag) != "jobInfo" or not (self._org.settings.any_element_order or in_order(members)):
+            raise unreadable
+        return members
 
     # Batches
 
@@ -194,14 +198,10 @@ class Bulk1:
         org = self._org
         self._check_content_type(call, job)
         if call.version != job.request.api_version:
-            raise ApiError(
-                "InvalidVersion",
-                f"Version {call.version} of the batch differs from version {job.request.api_version} of its job",
-            )
+            raise ApiError.of(self._texts.version_of_batch, version=call.version, job_version=job.request.api_version)
         charset = call.charset or "utf-8"
-        batch = org.jobs.add_batch(job, call.batch_body(org.limits.batch_bytes), charset=charset)
-        if call.unknown_coding:
-            batch.fault = f"InvalidBatch : Unsupported content encoding: {call.unknown_coding}"
+        batch = org.jobs.add_batch(job, call.batch_body(org.limits.batch_bytes, self._texts), charset=charset)
+        batch.unknown_coding = call.unknown_coding
         members = self._members(batch)
         org.workers.submit(batch)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}/batch/{batch.id}"}
@@ -213,10 +213,10 @@ class Bulk1:
             return
         kind = media_type(named)
         if kind not in {*_BATCH_MEDIA.values(), "text/xml", "text/plain"}:
-            raise ApiError("UnsupportedContentType", f"Unsupported content type: {named}")
+            raise ApiError.of(self._texts.content_type_unknown, given=named)
         fits = {_BATCH_MEDIA[job.content_type], "text/xml" if job.family == "XML" else ""}
         if not job.is_query and kind not in fits and self._org.settings.content_type_must_fit:
-            raise ApiError("UnsupportedContentType", f"Unsupported content type: {named}")
+            raise ApiError.of(self._texts.content_type_unfit, given=named)
 
     def _members(self, batch: Batch) -> dict[str, object]:
         with self._org.jobs.lock:

@@ -1,6 +1,6 @@
-"""`/services/oauth2` and the identity URL (section 13.3).
+"""`/services/oauth2` and the identity URL.
 
-Statuses and texts of most token errors are not verified (section 14, 24): they stand in `_TEXTS` and
+Statuses and texts of most token errors are not verified: they stand in `_TEXTS` and
 `_ERROR_STATUS`, and nowhere else.
 """
 

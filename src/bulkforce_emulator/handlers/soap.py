@@ -1,4 +1,4 @@
-"""SOAP `login()`, `logout()` and `getUserInfo()` of the partner and the enterprise API (section 13.2)."""
+"""SOAP `login()`, `logout()` and `getUserInfo()` of the partner and the enterprise API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request of the Bulk API as plain values, and the decoding of its body (section 1.5 of the reference)."""
+"""One request of the Bulk API as plain values, and the decoding of its body."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from bulkforce_emulator.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from bulkforce_emulator.texts import CallTexts
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]+)""", re.IGNORECASE)
 _LARGEST_DOCUMENT = 1_000_000
@@ -47,13 +49,13 @@ class Incoming:
         coding = self.headers.get("content-encoding", "").strip().lower()
         return coding if self.body and coding not in {"", "gzip", "x-gzip", "identity"} else None
 
-    def text_body(self) -> bytes:
+    def text_body(self, texts: CallTexts) -> bytes:
         """The body of a document call."""
         if self.unknown_coding:
-            raise ApiError("InvalidJob", f"Unsupported content encoding: {self.unknown_coding}")
-        return self.batch_body(_LARGEST_DOCUMENT)
+            raise ApiError.of(texts.coding_unknown, coding=self.unknown_coding)
+        return self.batch_body(_LARGEST_DOCUMENT, texts)
 
-    def batch_body(self, most_bytes: int) -> bytes:
+    def batch_body(self, most_bytes: int, texts: CallTexts) -> bytes:
         """The body, unpacked. Sizes are counted unpacked, and nothing is unpacked beyond them.
 
         Raises:
@@ -62,13 +64,13 @@ class Incoming:
         if self.headers.get("content-encoding", "").strip().lower() not in {"gzip", "x-gzip"} or not self.body:
             body = self.body
         else:
-            body = _gunzipped(self.body, most_bytes)
+            body = _gunzipped(self.body, most_bytes, texts)
         if len(body) > most_bytes:
-            raise ApiError("ClientInputError", f"Failed to read request. Exceeded max size limit of {most_bytes}")
+            raise ApiError.of(texts.batch_too_large, most=most_bytes)
         return body
 
 
-def _gunzipped(packed: bytes, most_bytes: int) -> bytes:
+def _gunzipped(packed: bytes, most_bytes: int, texts: CallTexts) -> bytes:
     parts: list[bytes] = []
     left = most_bytes + 1
     try:
@@ -77,10 +79,10 @@ def _gunzipped(packed: bytes, most_bytes: int) -> bytes:
             parts.append(unpacker.decompress(packed, left))
             left -= len(parts[-1])
             if not unpacker.eof and left > 0:
-                raise ApiError("ClientInputError", "Failed to read request. Unexpected end of ZLIB input stream")
+                raise ApiError.of(texts.gzip_cut)
             packed = unpacker.unused_data
     except zlib.error:
-        raise ApiError("ClientInputError", "Failed to read request. Not in GZIP format") from None
+        raise ApiError.of(texts.gzip_broken) from None
     return b"".join(parts)
 
 

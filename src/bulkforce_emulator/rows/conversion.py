@@ -1,10 +1,11 @@
 """Texts to typed values, as SQL: for each column an expression of its value and one of its error.
 
-The texts of the errors are those of the platform: they name the field by its label and list it by its name.
+Errors name a field by its label and list it by its name.
 """
 
 from __future__ import annotations
 
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.rows.upload import SEPARATOR
@@ -13,6 +14,7 @@ from bulkforce_emulator.store import column_type
 if TYPE_CHECKING:
     from bulkforce_emulator.schema import Field
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.texts import RowTexts, Text
 
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -27,10 +29,14 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def error(code: str, message: str, *fields: str) -> str:
-    """An error as an SQL expression. `message` is an SQL expression too."""
-    tail = "".join(SEPARATOR + field for field in fields)
-    return f"{literal(code + SEPARATOR)} || {message} || {literal(tail)}" if tail else (f"{literal(code + SEPARATOR)} || {message}")
+def error(text: Text, *fields: str, **facts: str) -> str:
+    """An error as an SQL expression; so are the facts that its words name, the fields are names."""
+    parts = [literal(text.code + SEPARATOR)]
+    for words, name, _, _ in Formatter().parse(text.words):
+        parts += [literal(words)] if words else []
+        parts += [facts[name]] if name else []
+    parts += [literal(SEPARATOR + field) for field in fields]
+    return " || ".join(parts)
 
 
 def typed(field: Field, text: str, settings: Settings, longest: int | None = None) -> tuple[str, str | None]:
@@ -47,16 +53,20 @@ def typed(field: Field, text: str, settings: Settings, longest: int | None = Non
     """
     if field.type == "boolean":
         return _boolean(field, text, settings)
+    texts = settings.texts.rows
     if field.type in {"date", "datetime", "time"}:
         return _moment(field, text, settings)
     if field.type in {"int", "long", "double", "currency", "percent"}:
-        return _number(field, text)
-    return text, _text_error(field, text, longest)
+        return _number(field, text, texts)
+    return text, _text_error(field, text, longest, texts)
 
 
-def _wrong_type(field: Field, text: str, good: str) -> str:
-    message = f"{literal(field.label + ': value not of required type: ')} || {text}"
-    failed = error("INVALID_TYPE_ON_FIELD_IN_RECORD", message, field.name)
+def _failed(text: Text, field: Field, value: str, **facts: str) -> str:
+    return error(text, field.name, label=literal(field.label), field=literal(field.name), value=value, **facts)
+
+
+def _wrong_type(field: Field, text: str, good: str, texts: RowTexts) -> str:
+    failed = _failed(texts.type_wrong, field, text)
     return f"CASE WHEN {text} IS NOT NULL AND NOT coalesce({good}, false) THEN {failed} END"
 
 
@@ -64,7 +74,7 @@ def _boolean(field: Field, text: str, settings: Settings) -> tuple[str, str]:
     true_words = ", ".join(map(literal, settings.true_words))
     false_words = ", ".join(map(literal, settings.false_words))
     good = f"lower({text}) IN ({true_words}, {false_words})"
-    return f"CASE WHEN {text} IS NOT NULL THEN lower({text}) IN ({true_words}) END", _wrong_type(field, text, good)
+    return f"CASE WHEN {text} IS NOT NULL THEN lower({text}) IN ({true_words}) END", _wrong_type(field, text, good, settings.texts.rows)
 
 
 def _moment(field: Field, text: str, settings: Settings) -> tuple[str, str]:
@@ -72,51 +82,42 @@ def _moment(field: Field, text: str, settings: Settings) -> tuple[str, str]:
         form = f"{_CLOCK}Z?"
         value = f"TRY_CAST(rtrim({text}, 'Z') AS TIME)"
     elif field.type == "date":
-        # "1940-06-07Z" stands in the guide's own samples (5.4).
+        # "1940-06-07Z" stands in the guide's own samples.
         form = f"{_DAY}(Z|T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else f"{_DAY}Z?"
         value = f"TRY_CAST(left({text}, 10) AS DATE)"
     else:
         form = f"{_DAY}(T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else f"{_DAY}T{_CLOCK}{_OFFSET}"
         value = f"date_trunc('millisecond', TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
     good = f"regexp_full_match({text}, {literal(form)}) AND {value} IS NOT NULL"
-    return f"CASE WHEN {good} THEN {value} END", _wrong_type(field, text, good)
+    return f"CASE WHEN {good} THEN {value} END", _wrong_type(field, text, good, settings.texts.rows)
 
 
-def _number(field: Field, text: str) -> tuple[str, str]:
+def _number(field: Field, text: str, texts: RowTexts) -> tuple[str, str]:
     value = f"TRY_CAST({text} AS DOUBLE)"
     good = f"regexp_full_match({text}, {literal(_NUMBER)}) AND isfinite({value})"
-    wrong = _wrong_type(field, text, good)
+    wrong = _wrong_type(field, text, good, texts)
     if field.type in {"int", "long"}:
         whole = f"{good} AND {value} = floor({value}) AND abs({value}) < {2**31 if field.type == 'int' else 2**53}"
-        return f"CASE WHEN {whole} THEN {value}::{column_type(field)} END", _wrong_type(field, text, whole)
+        return f"CASE WHEN {whole} THEN {value}::{column_type(field)} END", _wrong_type(field, text, whole, texts)
     digits = field.precision - field.scale
     if digits <= 0:
         return value, wrong
-    message = f"{literal(field.label + ': value outside of valid range on numeric field: ')} || {text}"
-    outside = error("NUMBER_OUTSIDE_VALID_RANGE", message, field.name)
+    outside = _failed(texts.number_too_large, field, text)
     rounded = f"round({value}, {field.scale})"
     return rounded, f"coalesce({wrong}, CASE WHEN abs({value}) >= 1e{digits} THEN {outside} END)"
 
 
-def _text_error(field: Field, text: str, longest: int | None) -> str | None:
+def _text_error(field: Field, text: str, longest: int | None, texts: RowTexts) -> str | None:
     checks = []
     if field.type == "email":
-        message = f"{literal(field.label + ': invalid email address: ')} || {text}"
-        failed = error("INVALID_EMAIL_ADDRESS", message, field.name)
-        checks.append(f"WHEN NOT regexp_full_match({text}, '{_EMAIL}') THEN {failed}")
+        checks.append(f"WHEN NOT regexp_full_match({text}, '{_EMAIL}') THEN {_failed(texts.email_invalid, field, text)}")
     if field.restricted and field.picklist:
-        checks.append(f"WHEN {_outside_picklist(field, text)} THEN " + error(
-            "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
-            f"{literal(field.label + ': bad value for restricted picklist field: ')} || {text}",
-            field.name,
-        ))  # fmt: skip
+        checks.append(f"WHEN {_outside_picklist(field, text)} THEN {_failed(texts.picklist_unfit, field, text)}")
     if field.type == "base64":
-        message = f"{literal(field.label + ': value not of required type: ')} || left({text}, 80)"
-        failed = error("INVALID_TYPE_ON_FIELD_IN_RECORD", message, field.name)
+        failed = _failed(texts.type_wrong, field, f"left({text}, 80)")
         checks.append(f"WHEN NOT regexp_full_match({text}, {literal(_BASE64)}) THEN {failed}")
     elif field.length and (longest is None or longest > field.length):
-        message = f"{literal(field.label + ': data value too large: ')} || {text} || {literal(f' (max length={field.length})')}"
-        failed = error("STRING_TOO_LONG", message, field.name)
+        failed = _failed(texts.text_too_long, field, text, most=literal(str(field.length)))
         checks.append(f"WHEN length({text}) > {field.length} THEN {failed}")
     return f"CASE {' '.join(checks)} END" if checks else None
 

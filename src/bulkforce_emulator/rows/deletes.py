@@ -6,7 +6,6 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.rows.conversion import error, literal
-from bulkforce_emulator.rows.staging import DELETED, NO_SUCH_RECORD
 from bulkforce_emulator.store import first_value, quoted
 
 if TYPE_CHECKING:
@@ -16,29 +15,29 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.rows.incoming import Given
     from bulkforce_emulator.schema import Schema, SObject
+    from bulkforce_emulator.texts import RowTexts
 
 
-def stage(sobject: SObject, own: Given | None, *, hard: bool) -> str:
+def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -> str:
     """The statement that checks which records can be deleted."""
-    name = "delete"
+    blank, deleted = error(texts.id_missing, call="'a delete'"), error(texts.deleted)
     if own is None:
-        blank = error("MISSING_ARGUMENT", literal(f"Id not specified in a {name} call"))
         return (
             "CREATE OR REPLACE TEMP TABLE stage AS SELECT row, NULL::VARCHAR AS id, false AS is_new, "  # noqa: S608
             f"coalesce(fault, {blank}) AS error FROM incoming ORDER BY row"
         )
     malformed = ""
     if own.malformed:
-        failed = error("MALFORMED_ID", f"'bad id ' || i.{own.malformed}", "Id")
+        failed = error(texts.id_malformed_in_delete, "Id", value=f"i.{own.malformed}")
         malformed = f"WHEN i.{own.malformed} IS NOT NULL THEN {failed}"
     # A record may be purged after a soft delete, and only once; a second row for it finds it deleted.
-    gone = "" if hard else f"WHEN m.gone THEN {DELETED}"
+    gone = "" if hard else f"WHEN m.gone THEN {deleted}"
     return (
         "CREATE OR REPLACE TEMP TABLE stage AS "  # noqa: S608
         f"SELECT i.row, i.{own.text} AS id, false AS is_new, coalesce(i.fault, CASE {malformed} "
-        f"WHEN i.{own.text} IS NULL THEN {error('MISSING_ARGUMENT', literal(f'Id not specified in a {name} call'))} "
-        f'WHEN m."Id" IS NULL THEN {NO_SUCH_RECORD} {gone} '
-        f"WHEN row_number() OVER (PARTITION BY i.{own.text} ORDER BY i.row) > 1 THEN {DELETED} END) AS error "
+        f"WHEN i.{own.text} IS NULL THEN {blank} "
+        f'WHEN m."Id" IS NULL THEN {error(texts.record_unknown)} {gone} '
+        f"WHEN row_number() OVER (PARTITION BY i.{own.text} ORDER BY i.row) > 1 THEN {deleted} END) AS error "
         f'FROM incoming i LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {quoted(sobject.name)} '
         f'WHERE "Id" IN (SELECT {own.text} FROM incoming)) m ON m."Id" = i.{own.text} ORDER BY i.row'
     )

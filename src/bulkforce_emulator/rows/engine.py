@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkforce_emulator.rows import deletes
+from bulkforce_emulator.rows.conversion import literal
 from bulkforce_emulator.rows.headers import resolve
 from bulkforce_emulator.rows.incoming import incoming
 from bulkforce_emulator.rows.staging import Staging
-from bulkforce_emulator.rows.upload import SEPARATOR, BatchError, Outcomes
+from bulkforce_emulator.rows.upload import SEPARATOR, BatchError, Outcomes, RowError
 from bulkforce_emulator.rows.writes import Writes
 from bulkforce_emulator.store import first_value, quoted
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from bulkforce_emulator.ids import IdSource
+    from bulkforce_emulator.rows.headers import Column
     from bulkforce_emulator.rows.incoming import Incoming
     from bulkforce_emulator.rows.staging import Value
     from bulkforce_emulator.rows.upload import Upload
@@ -60,37 +62,52 @@ class Rows:
             BatchError: Nothing was written.
         """
         headers = [header for header in upload.columns if not _is_no_parent(order.sobject, upload, header)]
-        columns = resolve(self._schema, order.sobject, headers, self._settings.duplicate_csv_header)
+        columns = resolve(self._schema, order.sobject, headers, self._settings)
+        # Rows go in together. Only where a row may look up another one of its batch does it show that the platform
+        # takes them by so many: it finds those of the transactions before its own.
+        own_kind = any(column.parent is order.sobject for column in columns)
+        size = self._settings.limits.records_per_transaction if own_kind else upload.count
+        with self._store.writing() as cursor:
+            parts = [self._transaction(cursor, order, part, columns) for part in upload.parts(size)]
+        return parts[0] if len(parts) == 1 else Outcomes.joined(parts)
+
+    def _transaction(self, cursor: duckdb.DuckDBPyConnection, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
         creates = order.operation in {"insert", "upsert"}
         new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
         table = incoming(upload, columns, new_ids)
-        with self._store.writing() as cursor:
-            cursor.register("incoming", table.table)
-            try:
-                if creates or order.operation == "update":
-                    self._write(cursor, order, table, strict=upload.strict_types)
-                else:
-                    self._delete(cursor, order, table)
-                return _outcomes(cursor)
-            finally:
-                cursor.unregister("incoming")
+        cursor.register("incoming", table.table)
+        try:
+            if creates or order.operation == "update":
+                self._write(cursor, order, table, strict=upload.strict_types)
+            else:
+                self._delete(cursor, order, table)
+            return _outcomes(cursor)
+        finally:
+            cursor.unregister("incoming")
 
     def _write(self, cursor: duckdb.DuckDBPyConnection, order: Order, table: Incoming, *, strict: bool) -> None:
         staging = Staging(self._schema, order.sobject, self._settings, order.operation, order.external_id)
         statement, values = staging.statement(table)
         cursor.execute(statement)
         if strict:
-            _refuse_wrong_types(cursor)
-        writes = Writes(cursor, order.sobject, order.now, order.user_id)
+            self._refuse_wrong_types(cursor)
+        writes = Writes(cursor, order, self._settings.texts.rows)
         writes.refuse_duplicates(values, order.external_id, refuse_all=self._settings.duplicate_key_fails_all)
         if order.operation != "update":
             writes.insert(values, self._next_numbers(cursor, order.sobject, values))
         if order.operation != "insert":
             writes.update(values)
 
+    def _refuse_wrong_types(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        texts = self._settings.texts
+        wrong = literal(texts.rows.type_wrong.code + SEPARATOR)
+        found = first_value(cursor, f"SELECT error FROM stage WHERE starts_with(error, {wrong}) ORDER BY row LIMIT 1")  # noqa: S608
+        if found is not None:
+            raise BatchError.of(texts.batches.value_unreadable, reason=RowError.read(found).message)
+
     def _delete(self, cursor: duckdb.DuckDBPyConnection, order: Order, table: Incoming) -> None:
         hard = order.operation == "hardDelete"
-        cursor.execute(deletes.stage(order.sobject, table.id, hard=hard))
+        cursor.execute(deletes.stage(order.sobject, table.id, self._settings.texts.rows, hard=hard))
         deletes.Deletes(cursor, self._schema, order.now, order.user_id, hard=hard).delete(order.sobject)
 
     def _next_numbers(self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, values: list[Value]) -> dict[str, int]:
@@ -109,15 +126,6 @@ def _is_no_parent(sobject: SObject, upload: Upload, header: str) -> bool:
         return False
     values = pc.fill_null(upload.columns[header], upload.null_mark)
     return bool(pc.all(pc.equal(values, upload.null_mark)).as_py())
-
-
-def _refuse_wrong_types(cursor: duckdb.DuckDBPyConnection) -> None:
-    found = first_value(
-        cursor,
-        "SELECT error FROM stage WHERE starts_with(error, 'INVALID_TYPE_ON_FIELD_IN_RECORD') ORDER BY row LIMIT 1",
-    )
-    if found is not None:
-        raise BatchError("Failed to parse input: " + found.split(SEPARATOR)[1])
 
 
 def _outcomes(cursor: duckdb.DuckDBPyConnection) -> Outcomes:

@@ -1,10 +1,10 @@
-"""Which fields the columns of an upload mean (section 5.1 of the reference, relationship columns)."""
+"""Which fields the columns of an upload mean."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from bulkforce_emulator.rows.upload import BatchError
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bulkforce_emulator.schema import Field, Schema, SObject
+    from bulkforce_emulator.settings import Settings
 
 _HEADER = re.compile(r"(?:(?P<type>\w+):)?(?P<name>\w+)(?:\.(?P<index>\w+))?")
 
@@ -26,7 +27,7 @@ class Column:
     index: Field | None = None
 
 
-def resolve(schema: Schema, sobject: SObject, headers: Iterable[str], duplicates: Literal["refuse", "last"] = "refuse") -> list[Column]:
+def resolve(schema: Schema, sobject: SObject, headers: Iterable[str], settings: Settings) -> list[Column]:
     """Read the header names in any letter case.
 
     Raises:
@@ -36,9 +37,9 @@ def resolve(schema: Schema, sobject: SObject, headers: Iterable[str], duplicates
     for header in headers:
         column = _column(schema, sobject, header)
         if column is None:
-            raise BatchError(f"Field name not found : {header}")
-        if column.field.name in found and duplicates == "refuse":
-            raise BatchError(f"Duplicate field name : {header}")
+            raise BatchError.of(settings.texts.batches.field_unknown, name=header)
+        if column.field.name in found and settings.duplicate_csv_header == "refuse":
+            raise BatchError.of(settings.texts.batches.field_twice, name=header)
         found[column.field.name] = column
     return list(found.values())
 

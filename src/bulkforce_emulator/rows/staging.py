@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from bulkforce_emulator.schema import Field, Schema, SObject
     from bulkforce_emulator.settings import Settings
 
-NO_SUCH_RECORD = error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'")
-DELETED = error("ENTITY_IS_DELETED", "'entity is deleted'")
 _KEYLESS = {"boolean", "int", "long", "double", "currency", "percent", "date", "datetime", "time"}
 
 
@@ -47,6 +45,7 @@ class Staging:
         self._schema = schema
         self._sobject = sobject
         self._settings = settings
+        self._texts = settings.texts.rows
         self._operation = operation
         #: The upsert's key; None with other operations.
         self._by = by
@@ -84,7 +83,7 @@ class Staging:
 
     def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:
         """How rows find their records: a join, the id it finds, and what can be wrong with it."""
-        table = quoted(self._sobject.name)
+        table, texts = quoted(self._sobject.name), self._texts
         if self._operation == "insert":
             return "", "NULL::VARCHAR", []
         if self._by is None or self._by.type == "id":
@@ -92,40 +91,36 @@ class Staging:
                 f'LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {table} '  # noqa: S608
                 f'WHERE "Id" IN (SELECT given_id FROM t)) m ON m."Id" = t.given_id'
             )
-            missing = f'CASE WHEN t.given_id IS NOT NULL AND m."Id" IS NULL THEN {NO_SUCH_RECORD} WHEN m.gone THEN {DELETED} END'
+            missing = f'CASE WHEN t.given_id IS NOT NULL AND m."Id" IS NULL THEN {error(texts.record_unknown)} WHEN m.gone THEN {error(texts.deleted)} END'
             return join, "t.given_id", [missing]
+        blank = error(texts.key_missing, field=literal(self._by.name))
         own = next((value.value for value in values if value.field is self._by), None)
         if own is None:
-            return "", "NULL::VARCHAR", [error("MISSING_ARGUMENT", literal(f"{self._by.name} not specified"))]
+            return "", "NULL::VARCHAR", [blank]
         stored, given = key(self._by, quoted(self._by.name)), key(self._by, f"t.{own}")
         join = (
             f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {table} WHERE NOT "IsDeleted" '  # noqa: S608
             f"AND {stored} IN (SELECT {key(self._by, own)} FROM t) GROUP BY 1) m ON m.k = {given}"
         )
-        many = error("DUPLICATE_EXTERNAL_ID", literal(f"{self._by.name}: more than one record found for external id field"))
-        blank = error("MISSING_ARGUMENT", literal(f"{self._by.name} not specified"))
+        many = error(texts.key_ambiguous, field=literal(self._by.name))
         return join, "m.id", [f"CASE WHEN t.{own} IS NULL THEN {blank} WHEN m.n > 1 THEN {many} END"]
 
     def _id_errors(self, own: Given | None) -> list[str]:
-        name = "upsert" if self._by else self._operation
+        texts = self._texts
+        blank = error(texts.id_missing, call="'an update'")
         if own is None:
-            blank = error("MISSING_ARGUMENT", literal(f"Id not specified in an {name} call"))
             return [blank] if self._operation == "update" else []
         errors = []
         if own.malformed:
-            shown = literal(f"{own.column.field.label}: id value of incorrect type: ") + f" || i.{own.malformed}"
-            errors.append(f"CASE WHEN i.{own.malformed} IS NOT NULL THEN {error('MALFORMED_ID', shown, 'Id')} END")
+            failed = error(texts.id_malformed, "Id", label=literal(own.column.field.label), value=f"i.{own.malformed}")
+            errors.append(f"CASE WHEN i.{own.malformed} IS NOT NULL THEN {failed} END")
         if self._operation == "update":
-            blank = error("MISSING_ARGUMENT", "'Id not specified in an update call'")
             errors.append(f"CASE WHEN i.{own.text} IS NULL THEN {blank} END")
         elif self._operation == "insert":
-            unwanted = error("INVALID_FIELD_FOR_INSERT_UPDATE", "'cannot specify Id in an insert call'", "Id")
-            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {unwanted} END")
+            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_unwanted, 'Id')} END")
         elif self._by is not None and self._by.type != "id":
-            both = error("INVALID_FIELD", literal("cannot specify both an external ID reference and a salesforce id, Id"), "Id")
-            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {both} END")
-        wrong_prefix = error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'")
-        errors.append(f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {wrong_prefix} END")
+            errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_beside_key, 'Id')} END")
+        errors.append(f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {error(texts.record_unknown)} END")
         return errors
 
     def _column(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
@@ -146,7 +141,7 @@ class Staging:
             failures, joins = [failure] if failure else [], []
         if not writable:
             asked = f"{text} IS NOT NULL" + (f" OR i.{given.nulled}" if given.nulled else "")
-            failures.insert(0, f"CASE WHEN {asked} THEN {_not_writable(field)} END")
+            failures.insert(0, f"CASE WHEN {asked} THEN {error(self._texts.not_writable, field.name, field=literal(field.name))} END")
         return value, failures, joins
 
     def _by_id(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
@@ -157,16 +152,16 @@ class Staging:
             f'WHERE "Id" IN (SELECT {given.text} FROM incoming)'
             for parent in parents
         )
-        shown = literal(f"{field.label}: id value of incorrect type: ")
+        texts, label = self._texts, literal(field.label)
+        unfit = error(texts.reference_unfit, field.name, label=label, value=text)
         prefixes = ", ".join(literal(parent.key_prefix) for parent in parents)
         cases = [
-            f"WHEN left({text}, 3) NOT IN ({prefixes}) THEN {error('FIELD_INTEGRITY_EXCEPTION', f'{shown} || {text}', field.name)}",
-            f"WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN "
-            + error("INVALID_CROSS_REFERENCE_KEY", "'invalid cross reference id'", field.name),
-            f"WHEN {alias}.gone THEN {DELETED}",
+            f"WHEN left({text}, 3) NOT IN ({prefixes}) THEN {unfit}",
+            f"WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error(texts.reference_unknown, field.name)}",
+            f"WHEN {alias}.gone THEN {error(texts.deleted)}",
         ]
         if given.malformed:
-            malformed = error("MALFORMED_ID", f"{shown} || i.{given.malformed}", field.name)
+            malformed = error(texts.reference_malformed, field.name, label=label, value=f"i.{given.malformed}")
             cases.insert(0, f"WHEN i.{given.malformed} IS NOT NULL THEN {malformed}")
         return text, [f"CASE {' '.join(cases)} END"], [f"LEFT JOIN ({table}) {alias} ON {alias}.id = {text}"]
 
@@ -182,13 +177,10 @@ class Staging:
             f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} '
             f"ON {alias}.k = {key(index, given)}"
         )
-        lost = (
-            literal("Foreign key external ID: ") + f" || {text} || " + literal(f" not found for field {index.name} in entity {parent.name}")
-        )
-        many = literal("More than one record found for external id field: ") + f" || {text}"
+        facts = {"value": text, "field": literal(index.name), "object": literal(parent.name)}
         cases = (
-            f"CASE WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error('INVALID_FIELD', lost)} "
-            f"WHEN {alias}.n > 1 THEN {error('INVALID_FIELD', many)} END"
+            f"CASE WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error(self._texts.parent_unknown, **facts)} "
+            f"WHEN {alias}.n > 1 THEN {error(self._texts.parent_ambiguous, **facts)} END"
         )
         # An email that is no email finds nothing: the index decides, not the form of the text.
         failures = [cases] if failure is None or index.type not in {"double", "int", "long"} else [failure, cases]
@@ -211,16 +203,6 @@ class Staging:
         if not lost:
             return []
         names = f"list_filter([{', '.join(lost)}], lambda name: name IS NOT NULL)"
-        text = (
-            f"{literal('REQUIRED_FIELD_MISSING' + SEPARATOR + 'Required fields are missing: [')} || "
-            f"array_to_string({names}, ', ') || {literal(']' + SEPARATOR)} || array_to_string({names}, {literal(SEPARATOR)})"
-        )
+        missing = error(self._texts.required_missing, fields=f"array_to_string({names}, ', ')")
+        text = f"{missing} || {literal(SEPARATOR)} || array_to_string({names}, {literal(SEPARATOR)})"
         return [f"CASE WHEN len({names}) > 0 THEN {text} END"]
-
-
-def _not_writable(field: Field) -> str:
-    message = (
-        f"Unable to create/update fields: {field.name}. Please check the security settings of this field and verify "
-        "that it is read/write for your profile or permission set."
-    )
-    return error("INVALID_FIELD_FOR_INSERT_UPDATE", literal(message), field.name)

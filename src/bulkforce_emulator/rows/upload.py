@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from bulkforce_emulator.texts import Text
 
 #: Stands between code, message and fields of an error, and between its fields, inside the engine.
 SEPARATOR = "\x1f"
@@ -23,6 +25,11 @@ class BatchError(Exception):
         super().__init__(f"{code} : {message}")
         self.code = code
         self.message = message
+
+    @classmethod
+    def of(cls, text: Text, **facts: object) -> BatchError:
+        """The failure in these words."""
+        return cls(text.said(**facts), text.code)
 
     @classmethod
     def quoted(cls, state_message: str) -> BatchError:
@@ -45,6 +52,20 @@ class Upload:
     #: Whether a value that does not fit its field fails the batch and not its row (JSON).
     strict_types: bool = False
 
+    def parts(self, size: int) -> Iterator[Upload]:
+        """The rows in order, `size` of them at a time."""
+        if self.count <= size:
+            yield self
+            return
+        for first in range(0, self.count, size):
+            yield self.part(first, size)
+
+    def part(self, first: int, size: int) -> Upload:
+        """At most `size` rows from the row `first` on."""
+        columns = {header: column.slice(first, size) for header, column in self.columns.items()}
+        faults = None if self.faults is None else self.faults.slice(first, size)
+        return replace(self, columns=columns, count=max(0, min(size, self.count - first)), faults=faults)
+
 
 @dataclass(frozen=True, slots=True)
 class RowError:
@@ -53,6 +74,11 @@ class RowError:
     status_code: str
     message: str
     fields: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, text: Text, *fields: str, **facts: object) -> RowError:
+        """The refusal in these words."""
+        return cls(text.code, text.said(**facts), fields)
 
     @classmethod
     def read(cls, joined: str) -> RowError:

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.rows.conversion import error, literal
 from bulkforce_emulator.rows.staging import key
-from bulkforce_emulator.rows.upload import SEPARATOR
 from bulkforce_emulator.store import column_type, first_value, quoted
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import duckdb
 
+    from bulkforce_emulator.rows.engine import Order
     from bulkforce_emulator.rows.staging import Value
-    from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.schema import Field
+    from bulkforce_emulator.texts import RowTexts
 
 
 class Writes:
     """Writes the good rows of the stage, as one user at one moment."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, now: datetime, user_id: str) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, order: Order, texts: RowTexts) -> None:
         self._cursor = cursor
-        self._sobject = sobject
-        self._now = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
-        self._user_id = user_id
+        self._sobject = order.sobject
+        self._now = order.now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+        self._user_id = order.user_id
+        self._texts = texts
 
     def refuse_duplicates(self, values: list[Value], by: Field | None, *, refuse_all: bool) -> None:
         """Unique values that stand in the table already, or twice in the batch."""
@@ -40,7 +40,7 @@ class Writes:
         if not self._repeats(value):
             return
         given = key(value.field, value.value)
-        failed = error("DUPLICATE_VALUE", f"'Duplicate external id specified: ' || {value.value}::VARCHAR", value.field.name)
+        failed = error(self._texts.key_twice, value.field.name, value=f"{value.value}::VARCHAR")
         times = "count(*) OVER same" if refuse_all else "row_number() OVER (same ORDER BY row)"
         self._cursor.execute(
             f"UPDATE stage SET error = {failed} WHERE row IN (SELECT row FROM (SELECT row, {times} AS nth FROM stage "  # noqa: S608
@@ -77,8 +77,7 @@ class Writes:
             self._refuse_for_holder(value, f"SELECT row, holder FROM ({twice}) WHERE holder <> id")  # noqa: S608
 
     def _refuse_for_holder(self, value: Value, found: str) -> None:
-        text = literal(f"duplicate value found: {value.field.name} duplicates value on record with id: ")
-        failed = f"{literal('DUPLICATE_VALUE' + SEPARATOR)} || {text} || left(d.holder, 15)"
+        failed = error(self._texts.value_taken, field=literal(value.field.name), id="left(d.holder, 15)")
         self._cursor.execute(
             f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
             f"(SELECT row, min(holder) AS holder FROM ({found}) GROUP BY row) d WHERE d.row = stage.row"

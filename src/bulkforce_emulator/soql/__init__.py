@@ -38,7 +38,7 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
 
 
 def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str) -> None:
-    """Refuse what REST would answer but a bulk query job does not (section 11 of the reference)."""
+    """Refuse what REST would answer but a bulk query job does not."""
     from bulkforce_emulator.soql import bulk
 
     bulk.check_bulk(compiled, job_object, content_type)

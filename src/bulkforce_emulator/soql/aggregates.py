@@ -1,4 +1,4 @@
-"""COUNT, SUM and the others, for REST; the Bulk API refuses them (section 11)."""
+"""COUNT, SUM and the others, for REST; the Bulk API refuses them."""
 
 from typing import TypeGuard
 

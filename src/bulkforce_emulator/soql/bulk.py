@@ -1,4 +1,4 @@
-"""What the Bulk API asks of a query beyond SOQL, and how PK chunking rewrites one (sections 4.1, 7.4 and 11)."""
+"""What the Bulk API asks of a query beyond SOQL, and how PK chunking rewrites one."""
 
 import re
 
@@ -19,8 +19,8 @@ from bulkforce_emulator.soql.tree import (
     TypeOf,
 )
 
-# Code and text of each refusal. The first three are recorded (7.3, 7.4); the others follow their pattern: which texts
-# the server has for them is not verified (section 14, 21).
+# Code and text of each refusal. The first three are recorded; the others follow their pattern: which texts
+# the server has for them is not verified.
 REFUSALS = {
     "entity": (
         "INVALID_TYPE_FOR_OPERATION",

@@ -23,7 +23,7 @@ class SoqlError(Exception):
 
     @property
     def state_message(self) -> str:
-        """What a failed query batch says. An exceptionCode of the Bulk API itself stands alone (section 7.4)."""
+        """What a failed query batch says. An exceptionCode of the Bulk API itself stands alone."""
         if self.code.isupper():
             return f"InvalidBatch : Failed to process query: {self.code}: {self.message}"
         return f"{self.code} : {self.message}"

@@ -1,0 +1,195 @@
+"""What the emulator says when it refuses a call, a batch or a row, and how sure we are of the words.
+
+One table for all of it, so that a text can be looked up, listed in the documents and turned:
+`Settings(texts=replace(Texts(), batch_unknown=Text("InvalidBatch", "No such batch: {id}")))`.
+The word in front of each comment is a grade: `recorded` (a real server sent it), `guide` (the developer guide says so),
+`client` (a released client or a vendor's list of messages has it), `ours` (nobody saw it: the words are our own).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Text(NamedTuple):
+    """A code and the words that go with it; `{names}` are filled in."""
+
+    code: str
+    words: str
+
+    def said(self, **facts: object) -> str:
+        """The words with their facts."""
+        return self.words.format(**facts)
+
+
+@dataclass(frozen=True)
+class CallTexts:
+    """Why a call is refused: `exceptionCode` and `exceptionMessage`."""
+
+    #: recorded
+    session_invalid: Text = Text("InvalidSessionId", "Invalid session id")
+    object_unknown: Text = Text("InvalidJob", "Unable to find object: {name}")
+    object_unsupported: Text = Text("InvalidEntity", "Entity '{name}' is not supported by the Bulk API.")
+    object_not_queried: Text = Text("InvalidEntity", "Entity '{name}' is not supported by the Bulk Query API.")
+    batch_empty: Text = Text("ClientInputError", "Unable to find any data to create batch")
+    batch_too_large: Text = Text("ClientInputError", "Failed to read request. Exceeded max size limit of {most}")
+    content_type_unknown: Text = Text("UnsupportedContentType", "Unsupported content type: {given}")
+    nothing_processed: Text = Text("InvalidBatch", "Records not processed")
+    #: client
+    quota_exceeded: Text = Text("ExceededQuota", "ApiBatchItems Limit exceeded")
+    hard_delete_forbidden: Text = Text(
+        "FeatureNotEnabled", "hardDelete operation requires special user profile permission, please contact your system administrator"
+    )
+    #: client: the words; the code is ours
+    job_not_open: Text = Text("InvalidJobState", "Failed to create batch, since the Job is not Open. Current job state is '{state}'")
+    #: client: the code; the words are ours
+    job_unknown: Text = Text("InvalidJob", "Invalid job id: {id}")
+    #: client: the pattern was seen in Bulk API 2.0; that v1 has it, too, is inferred
+    close_refused: Text = Text("InvalidJobState", "Closing already {state} Job not allowed")
+    abort_refused: Text = Text("InvalidJobState", "Aborting already {state} Job not allowed")
+    open_refused: Text = Text("InvalidJobState", "Opening already {state} Job not allowed")
+    #: guide: the code; the words are ours
+    version_retired: Text = Text("InvalidVersion", "Api version not supported: {version}")
+    path_unknown: Text = Text("InvalidUrl", "Invalid url: {path}")
+    operation_unknown: Text = Text("InvalidOperation", "Invalid operation: {path}")
+    batch_unknown: Text = Text("InvalidBatch", "Invalid batch id: {id}")
+    #: guide: that it is an error; code and words are ours
+    member_unwanted: Text = Text("InvalidJob", "{member} cannot be specified")
+    member_missing: Text = Text("InvalidJob", "{member} must be specified")
+    external_id_missing: Text = Text("InvalidJob", "External ID was blank for {object}. An External ID must be specified for upsert.")
+    external_id_unwanted: Text = Text("InvalidJob", "External ID cannot be specified for {operation}.")
+    external_id_unfit: Text = Text(
+        "InvalidJob", "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {object}"
+    )
+    version_of_batch: Text = Text("InvalidVersion", "Version {version} of the batch differs from version {job_version} of its job")
+    job_too_old: Text = Text("InvalidJobState", "Failed to create batch, since the Job is older than {hours} hours")
+    spec_unwanted: Text = Text("InvalidJob", "A transformation spec needs a data job of content type CSV")
+    spec_too_large: Text = Text("ClientInputError", "Failed to read request. Transformation spec exceeds {most} characters")
+    #: ours
+    job_unreadable: Text = Text("InvalidJob", "Unable to parse Job")
+    version_unknown: Text = Text("InvalidUrl", "unknown version: v{version}")
+    assignment_rule_unwanted: Text = Text("InvalidJob", "Assignment rule cannot be specified for {object}")
+    method_wrong: Text = Text("InvalidOperation", "HTTP Method '{method}' not allowed")
+    result_unknown: Text = Text("InvalidBatch", "Invalid result id: {id}")
+    results_too_early: Text = Text("InvalidBatch", "Batch not completed")
+    never_processed: Text = Text("InvalidBatch", "Records not processed")
+    content_type_unfit: Text = Text("UnsupportedContentType", "Unsupported content type: {given}")
+    coding_unknown: Text = Text("ClientInputError", "Failed to read request. Unsupported content encoding: {coding}")
+    gzip_broken: Text = Text("ClientInputError", "Failed to read request. Not in GZIP format")
+    gzip_cut: Text = Text("ClientInputError", "Failed to read request. Unexpected end of ZLIB input stream")
+    chunk_size_unreadable: Text = Text("InvalidJob", "Invalid chunkSize: {given}")
+    chunk_size_too_large: Text = Text("InvalidJob", "chunkSize {given} exceeds the maximum of {most}")
+    chunk_start_unreadable: Text = Text("InvalidJob", "Invalid startRow: {given}")
+    chunk_object_unfit: Text = Text("InvalidJob", "Entity '{name}' is not supported for PK chunking.")
+    chunk_parent_unfit: Text = Text("InvalidJob", "{name} has no parent {parent}")
+
+
+@dataclass(frozen=True)
+class BatchTexts:
+    """Why a batch fails as a whole: its `stateMessage` is the code, ` : ` and the words."""
+
+    #: recorded
+    records_none: Text = Text("InvalidBatch", "Records not found")
+    query_refused: Text = Text("InvalidBatch", "Failed to process query: {code}: {reason}")
+    #: client: public notes that quote the server
+    field_unknown: Text = Text("InvalidBatch", "Field name not found : {name}")
+    quote_unescaped: Text = Text("InvalidBatch", "Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote")
+    #: client: from Salesforce's own CSV parser for Java; that the server says the same is inferred
+    quote_continued: Text = Text("InvalidBatch", "Failed to parse CSV. Not expecting more text after end quote")
+    quote_unclosed: Text = Text("InvalidBatch", "Failed to parse CSV. EOF reached before closing an opened quote")
+    csv_value_too_long: Text = Text("InvalidBatch", "Failed to parse CSV. Exceeded max field size: {given}")
+    csv_row_too_wide: Text = Text("InvalidBatch", "Failed to parse CSV. Exceeded max number of columns per record : {most}")
+    csv_row_too_long: Text = Text(
+        "InvalidBatch",
+        "Failed to parse CSV. Exceeded max length for one record: {given}. "
+        "Max length for one record should be less than or equal to {most}",
+    )
+    csv_too_large: Text = Text(
+        "InvalidBatch",
+        "Failed to parse CSV. Exceeded max file size: {given}. Max file size in characters should be less than or equal to {most}",
+    )
+    csv_too_many_rows: Text = Text(
+        "InvalidBatch",
+        "Failed to parse CSV. Exceeded number of records : {given}. Number of records should be less than or equal to {most}",
+    )
+    #: guide: the words; the code is ours
+    query_retried: Text = Text("InternalServerError", "Retried more than thirty times")
+    #: guide: the code; the words are ours
+    zip_unreadable: Text = Text("InvalidBatch", "Failed to read zip. {reason}")
+    zip_without_request: Text = Text("InvalidBatch", "{name} not found in the zip")
+    zip_too_large: Text = Text("InvalidBatch", "Zip content exceeds max size limit of {most}")
+    zip_too_many_files: Text = Text("InvalidBatch", "Too many files in the zip: {given}, at most {most}")
+    zip_name_too_long: Text = Text("InvalidBatch", "File name in the zip exceeds {most} bytes")
+    #: ours
+    data_retried: Text = Text("InternalServerError", "Retried more than ten times")
+    internal: Text = Text("InternalServerError", "{what}")
+    coding_unknown: Text = Text("InvalidBatch", "Unsupported content encoding: {coding}")
+    encoding_unknown: Text = Text("InvalidBatch", "Unsupported encoding: {name}")
+    csv_row_uneven: Text = Text("InvalidBatch", "Failed to parse CSV. Row {row} has {given} values, the header has {wanted}")
+    json_unreadable: Text = Text("InvalidBatch", "Failed to parse JSON. {reason}")
+    xml_unreadable: Text = Text("InvalidBatch", "Failed to parse XML. {reason}")
+    field_twice: Text = Text("InvalidBatch", "Duplicate field name : {name}")
+    value_unreadable: Text = Text("InvalidBatch", "Failed to parse input: {reason}")
+    reference_unreadable: Text = Text("InvalidBatch", "Reference {name} must have exactly one field")
+    too_many_records: Text = Text(
+        "InvalidBatch", "Exceeded number of records : {given}. Number of records should be less than or equal to {most}"
+    )
+    value_too_long: Text = Text("InvalidBatch", "Exceeded max field size: {given}")
+    record_too_wide: Text = Text("InvalidBatch", "Exceeded max number of fields per record : {most}")
+    record_too_long: Text = Text(
+        "InvalidBatch", "Exceeded max length for one record: {given}. Max length for one record should be less than or equal to {most}"
+    )
+    spec_unreadable: Text = Text("InvalidBatch", "Invalid transformation spec")
+    results_too_large: Text = Text("InvalidBatch", "Failed to write query result: more than {most} result files")
+
+
+@dataclass(frozen=True)
+class RowTexts:
+    """Why one row fails. `{value}` is what was sent, `{label}` the field's label, `{field}` its name."""
+
+    #: recorded
+    deleted: Text = Text("ENTITY_IS_DELETED", "entity is deleted")
+    locked: Text = Text("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records")
+    #: guide
+    required_missing: Text = Text("REQUIRED_FIELD_MISSING", "Required fields are missing: [{fields}]")
+    #: client
+    parent_unknown: Text = Text("INVALID_FIELD", "Foreign key external ID: {value} not found for field {field} in entity {object}")
+    key_twice: Text = Text("DUPLICATE_VALUE", "Duplicate external id specified: {value}")
+    #: guide: the code; the words are ours
+    file_unnamed: Text = Text("INVALID_FIELD", "Value of a binary field must start with #: {value}")
+    file_missing: Text = Text("INVALID_FIELD", "File not found in the zip: {value}")
+    #: ours, after the habits of the platform's other APIs
+    record_unknown: Text = Text("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    reference_unknown: Text = Text("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    reference_unfit: Text = Text("FIELD_INTEGRITY_EXCEPTION", "{label}: id value of incorrect type: {value}")
+    reference_malformed: Text = Text("MALFORMED_ID", "{label}: id value of incorrect type: {value}")
+    id_malformed: Text = Text("MALFORMED_ID", "{label}: id value of incorrect type: {value}")
+    id_malformed_in_delete: Text = Text("MALFORMED_ID", "bad id {value}")
+    id_missing: Text = Text("MISSING_ARGUMENT", "Id not specified in {call} call")
+    id_unwanted: Text = Text("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call")
+    id_beside_key: Text = Text("INVALID_FIELD", "cannot specify both an external ID reference and a salesforce id, Id")
+    key_missing: Text = Text("MISSING_ARGUMENT", "{field} not specified")
+    key_ambiguous: Text = Text("DUPLICATE_EXTERNAL_ID", "{field}: more than one record found for external id field")
+    parent_ambiguous: Text = Text("INVALID_FIELD", "More than one record found for external id field: {value}")
+    value_taken: Text = Text("DUPLICATE_VALUE", "duplicate value found: {field} duplicates value on record with id: {id}")
+    type_wrong: Text = Text("INVALID_TYPE_ON_FIELD_IN_RECORD", "{label}: value not of required type: {value}")
+    number_too_large: Text = Text("NUMBER_OUTSIDE_VALID_RANGE", "{label}: value outside of valid range on numeric field: {value}")
+    email_invalid: Text = Text("INVALID_EMAIL_ADDRESS", "{label}: invalid email address: {value}")
+    picklist_unfit: Text = Text("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "{label}: bad value for restricted picklist field: {value}")
+    text_too_long: Text = Text("STRING_TOO_LONG", "{label}: data value too large: {value} (max length={most})")
+    not_writable: Text = Text(
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+        "Unable to create/update fields: {field}. Please check the security settings of this field and verify "
+        "that it is read/write for your profile or permission set.",
+    )
+    row_uneven: Text = Text("MALFORMED_ROW", "Row {row} has {given} values, the header has {wanted}")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """All of them."""
+
+    calls: CallTexts = CallTexts()
+    batches: BatchTexts = BatchTexts()
+    rows: RowTexts = RowTexts()
