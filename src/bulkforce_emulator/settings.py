@@ -74,7 +74,7 @@ class Settings:
     #: The oldest version that is served; before it come retired ones (`version_retired`). Published.
     oldest_version: float = 31.0
     #: The newest version; later ones are unknown (`version_unknown`). Published.
-    newest_version: float = 67.0
+    newest_version: float = 66.0
     #: Versions up to this one are answered with a `Warning` header, as those are that will be retired soon.
     retiring_version: float | None = None
     #: Whether `Authorization: Bearer` is taken instead of `X-SFDC-Session`.
@@ -150,6 +150,8 @@ class Settings:
     error_field_separator: str = " "
     #: Whether failed rows carry their Id; in recordings they do not, one user saw it from API 57.0 on.
     failed_rows_carry_id: bool = False
+    #: Whether errors in JSON results have a member `extendedErrorDetails`, always null; sources differ.
+    extended_error_details: bool = True
     #: The XML result of a failed record: `id` absent, or nil.
     failed_xml_id: Literal["absent", "nil"] = "absent"
     #: Dates without a time in JSON query results.

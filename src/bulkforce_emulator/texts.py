@@ -41,23 +41,24 @@ class CallTexts:
     hard_delete_forbidden: Text = Text(
         "FeatureNotEnabled", "hardDelete operation requires special user profile permission, please contact your system administrator"
     )
+    job_unknown: Text = Text("InvalidJob", "Invalid job id: {id}")
+    external_id_missing: Text = Text("InvalidJob", "External ID was blank for {object}. An External ID must be specified for upsert.")
+    member_unwanted: Text = Text("InvalidJob", "{member} cannot be specified")
     #: client: the words; the code is ours
     job_not_open: Text = Text("InvalidJobState", "Failed to create batch, since the Job is not Open. Current job state is '{state}'")
-    #: client: the code; the words are ours
-    job_unknown: Text = Text("InvalidJob", "Invalid job id: {id}")
     #: client: the pattern was seen in Bulk API 2.0; that v1 has it, too, is inferred
     close_refused: Text = Text("InvalidJobState", "Closing already {state} Job not allowed")
     abort_refused: Text = Text("InvalidJobState", "Aborting already {state} Job not allowed")
     open_refused: Text = Text("InvalidJobState", "Opening already {state} Job not allowed")
+    #: client: weak evidence
+    version_unknown: Text = Text("InvalidUrl", "unknown version: v{version}")
     #: guide: the code; the words are ours
     version_retired: Text = Text("InvalidVersion", "Api version not supported: {version}")
     path_unknown: Text = Text("InvalidUrl", "Invalid url: {path}")
     operation_unknown: Text = Text("InvalidOperation", "Invalid operation: {path}")
     batch_unknown: Text = Text("InvalidBatch", "Invalid batch id: {id}")
     #: guide: that it is an error; code and words are ours
-    member_unwanted: Text = Text("InvalidJob", "{member} cannot be specified")
     member_missing: Text = Text("InvalidJob", "{member} must be specified")
-    external_id_missing: Text = Text("InvalidJob", "External ID was blank for {object}. An External ID must be specified for upsert.")
     external_id_unwanted: Text = Text("InvalidJob", "External ID cannot be specified for {operation}.")
     external_id_unfit: Text = Text(
         "InvalidJob", "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {object}"
@@ -68,7 +69,6 @@ class CallTexts:
     spec_too_large: Text = Text("ClientInputError", "Failed to read request. Transformation spec exceeds {most} characters")
     #: ours
     job_unreadable: Text = Text("InvalidJob", "Unable to parse Job")
-    version_unknown: Text = Text("InvalidUrl", "unknown version: v{version}")
     assignment_rule_unwanted: Text = Text("InvalidJob", "Assignment rule cannot be specified for {object}")
     method_wrong: Text = Text("InvalidOperation", "HTTP Method '{method}' not allowed")
     result_unknown: Text = Text("InvalidBatch", "Invalid result id: {id}")

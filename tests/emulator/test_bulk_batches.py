@@ -56,7 +56,12 @@ def test_json_results_have_errors_as_lists(wire: Wire) -> None:
     assert good == {"success": True, "created": True, "id": good["id"], "errors": []}
     assert bad["id"] is None
     assert bad["errors"] == [
-        {"statusCode": "REQUIRED_FIELD_MISSING", "message": "Required fields are missing: [LastName]", "fields": ["LastName"]}
+        {
+            "message": "Required fields are missing: [LastName]",
+            "fields": ["LastName"],
+            "statusCode": "REQUIRED_FIELD_MISSING",
+            "extendedErrorDetails": None,
+        }
     ]
 
 

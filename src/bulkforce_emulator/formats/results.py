@@ -80,6 +80,7 @@ def _json(outcomes: Outcomes, settings: Settings) -> bytes:
     return b"[" + data_of(lines)[:-1] + b"]"
 
 
-def _json_error(error: RowError, _: Settings) -> str:
+def _json_error(error: RowError, settings: Settings) -> str:
     message, *fields = json_texts([error.message, *error.fields])
-    return f'[{{"statusCode":"{error.status_code}","message":{message},"fields":[{",".join(fields)}]}}]'
+    details = ',"extendedErrorDetails":null' if settings.extended_error_details else ""
+    return f'[{{"message":{message},"fields":[{",".join(fields)}],"statusCode":"{error.status_code}"{details}}}]'
