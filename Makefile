@@ -17,7 +17,7 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 test: $(VENV)/.dev  ## the whole suite
 	@$(BIN)/python -m pytest --numprocesses auto
 
-judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
+judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
 	@$(BIN)/python -m pytest tests/judges
 
 browser: $(VENV)/.browser  ## the emulator's page in a browser; needs chromium on the PATH

@@ -61,6 +61,8 @@ class _Rest(Resources):
         answer: dict[str, Any] = {
             "DailyApiRequests": _allowance(limits.daily_api_requests),
             "DailyBulkApiBatches": _allowance(batches, batches - self.org.jobs.batches_left()),
+            # What it was called before; a released client still asks for it.
+            "DailyBulkApiRequests": _allowance(batches, batches - self.org.jobs.batches_left()),
             "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
             "DailyBulkV2QueryJobs": _allowance(10_000),
             "ConcurrentAsyncGetReportInstances": _allowance(200),
