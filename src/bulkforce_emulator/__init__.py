@@ -18,15 +18,16 @@ if TYPE_CHECKING:
     from bulkforce_emulator.mishaps import Mishap
     from bulkforce_emulator.schema_files import SchemaError, load_schema
     from bulkforce_emulator.settings import Limits, Settings
+    from bulkforce_emulator.settings_files import SettingsError
     from bulkforce_emulator.store import StoreError
 
 _HOMES = {
     "Emulator": "emulator", "Fault": "faults", "LedgerRow": "ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "lifecycle",
-    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "StoreError": "store", "load_schema": "schema_files",
+    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "SettingsError": "settings_files", "StoreError": "store", "load_schema": "schema_files",
 }  # fmt: skip
 
 __all__ = [
-    "Emulator", "Fault", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "StoreError", "load_schema",
+    "Emulator", "Fault", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "SettingsError", "StoreError", "load_schema",
 ]  # fmt: skip
 
 

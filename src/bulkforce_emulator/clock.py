@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """Tells the time in UTC. It can be put forward, which is how jobs get old in a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, moment: datetime | None = None) -> None:
+        """Start with the true time, or stopped at a moment."""
         self._ahead = timedelta(0)
-        self._frozen: datetime | None = None
+        self._frozen = None if moment is None else moment.astimezone(UTC)
 
     def now(self) -> datetime:
         return self._frozen if self._frozen is not None else datetime.now(UTC) + self._ahead

@@ -15,6 +15,7 @@ from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.faults import Fault, Faults
 from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
+from bulkforce_emulator.rows.upload import RowError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 _PACES: dict[str, Callable[..., Pace]] = {"timed": Pace.timed, "instant": Pace.instant, "manual": Pace.manual}
 
 
+_LOOKS = ("about", "records", "ledger", "requests")
+_CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort")
+
+
 class Control:
     """What can be asked of the org besides its API."""
 
@@ -38,12 +43,22 @@ class Control:
         self._faults = faults
         self._log = log
 
+    def index(self, _: object) -> dict[str, str]:
+        """What can be asked and done here."""
+        return {
+            f"{method} /_emulator/{name}": " ".join((getattr(self, name).__doc__ or "").split())
+            for method, names in (("GET", _LOOKS), ("POST", _CHANGES))
+            for name in names
+        }
+
     def about(self, _: object) -> dict[str, Any]:
+        """Ids and credentials of the org."""
         sessions = self._org.sessions
         names = ("org_id", "user_id", "username", "password", "client_id", "client_secret", "refresh_token")
         return {name: getattr(sessions, name) for name in names} | {"session_id": sessions.first_token}
 
     def records(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """All records of `?object=`, deleted ones too with `&include_deleted=true`."""
         return self._org.records(query["object"], include_deleted=query.get("include_deleted") == "true")
 
     def seed(self, body: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -59,27 +74,32 @@ class Control:
         return answer
 
     def pace(self, body: dict[str, Any]) -> dict[str, Any]:
-        """`{"kind": "timed", "queue_seconds": 0.1}`."""
+        """`{"kind": "timed", "queue_seconds": 0.1, "batch_seconds": 0, "records_per_second": 5000, "parallel": 5}`, `instant` or `manual`."""
         options = dict(body)
         self._org.workers.pace = _PACES[options.pop("kind")](**options)
         return asdict(self._org.workers.pace)
 
     def advance(self, _: object) -> dict[str, int]:
+        """One step of the manual pace: what is InProgress ends, what is Queued starts."""
         return {"moved": self._org.workers.advance()}
 
     def faults(self, body: dict[str, Any] | list[dict[str, Any]]) -> dict[str, int]:
+        """`{"kind": "answer lost", "method": "POST", "path": "*/batch", "nth": 1, "times": 1}`, or a list of them."""
         for given in body if isinstance(body, list) else [body]:
             self._faults.add(Fault(**given))
         return {"pending": len(self._faults.pending())}
 
     def mishaps(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A mishap's own members, and `nth`, `times`, `object` for the batches it befalls."""
-        own = {field.name for field in fields(Mishap)} - {"error"}
-        when = {name: value for name, value in body.items() if name not in own}
-        self._org.mishaps.plan(Mishap(**{name: value for name, value in body.items() if name in own}), **when)
+        """A mishap's own members, and `nth`, `times`, `object` for the batches it befalls; `error` as `{"status_code": ..., "message": ...}`."""
+        own = {field.name for field in fields(Mishap)}
+        befalls = {name: value for name, value in body.items() if name in own}
+        if "error" in befalls:
+            befalls["error"] = RowError(**befalls["error"])
+        self._org.mishaps.plan(Mishap(**befalls), **{name: value for name, value in body.items() if name not in own})
         return {}
 
     def clear(self, _: object) -> dict[str, Any]:
+        """Take all faults and mishaps back."""
         self._faults.clear()
         self._org.mishaps.clear()
         return {}
@@ -104,27 +124,29 @@ class Control:
         return {"session_id": sessions.open()} if body.get("open") else {}
 
     def abort(self, body: dict[str, str]) -> dict[str, Any]:
+        """`{"job_id": ...}`: as another user with the right to do so would."""
         self._org.jobs.abort(self._org.jobs.get(body["job_id"]))
         return {}
 
     def ledger(self, query: dict[str, Any]) -> dict[str, int] | list[dict[str, Any]]:
+        """Every accepted row with its job and batch; with `?counts=true` how many there are by batch."""
         if query.get("counts"):
             return self._org.ledger.counts()
         rows: list[dict[str, Any]] = self._org.ledger.table().to_pylist()
         return rows
 
     def requests(self, _: object) -> list[dict[str, Any]]:
+        """Every call in the order of the answers; status 0 where the connection was cut."""
         return [asdict(request) for request in self._log.all()]
 
 
 def routes(org: Org, faults: Faults, log: RequestLog) -> list[Route]:
     control = Control(org, faults, log)
-    looks: list[Method] = [control.about, control.records, control.ledger, control.requests]
-    changes: list[Method] = [control.seed, control.pace, control.advance, control.faults, control.mishaps, control.clear,
-               control.clock, control.sessions, control.abort]  # fmt: skip
     return [
-        *[Route(f"/_emulator/{look.__name__}", _look(look), methods=["GET"]) for look in looks],
-        *[Route(f"/_emulator/{change.__name__}", _change(change), methods=["POST"]) for change in changes],
+        Route("/_emulator", _look(control.index), methods=["GET"]),
+        Route("/_emulator/", _look(control.index), methods=["GET"]),
+        *[Route(f"/_emulator/{name}", _look(getattr(control, name)), methods=["GET"]) for name in _LOOKS],
+        *[Route(f"/_emulator/{name}", _change(getattr(control, name)), methods=["POST"]) for name in _CHANGES],
     ]
 
 

@@ -16,10 +16,12 @@ from bulkforce_emulator.org import Org
 from bulkforce_emulator.rows.upload import BatchError
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.server import Server
+from bulkforce_emulator.settings_files import load_settings
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
     from types import TracebackType
 
     from starlette.types import ASGIApp
@@ -53,8 +55,9 @@ class Emulator:
         session_id: str | None = None,
         pace: Pace | None = None,
         seed: int = 0,
+        now: datetime | None = None,
         database: str = ":memory:",
-        settings: Settings | None = None,
+        settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         data: str | os.PathLike[str] | None = None,
         tls: bool | tuple[str | os.PathLike[str], str | os.PathLike[str]] = False,
     ) -> None:
@@ -67,13 +70,15 @@ class Emulator:
             session_id: The id of the session that is open from the start; made up if not given.
             pace: How fast batches are processed; a few milliseconds each if not given.
             seed: The same seed gives the same ids, names and secrets.
+            now: Where the clock stands, until it is advanced or released (see `clock`); the true time if not given.
             database: A DuckDB file that keeps the records, or memory.
-            settings: Limits, and choices where the real server's behaviour is not known.
+            settings: Limits, and choices where the real server's behaviour is not known; a TOML or JSON file, or a mapping in the same form.
             data: A folder of CSV and JSON files, one an object, whose records are there from the start; see `load_data`.
             tls: Serve https: with a certificate made for this org (see `ca_bundle`), or with the files of a certificate and its key.
 
         Raises:
             SchemaError: The schema cannot be.
+            SettingsError: The settings cannot be.
             StoreError: The database file cannot be used.
             SeedError: Records in `data` were refused.
         """
@@ -87,7 +92,9 @@ class Emulator:
         self._stopped = False
         self._log = RequestLog()
         self.faults = Faults()
-        self.state = Org(load_schema(schema), settings=settings, pace=pace, seed=seed, database=database, session_id=session_id)
+        self.state = Org(
+            load_schema(schema), settings=load_settings(settings), pace=pace, seed=seed, database=database, session_id=session_id, now=now
+        )
         if data is not None:
             try:
                 self.load_data(data)

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -68,6 +68,10 @@ class Fault:
     body: str = HTML_PAGE
     seconds: float = 0.0
     after_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(Kind))}")
 
     def fits(self, method: str, path: str) -> bool:
         return self.method in {"*", method} and fnmatch.fnmatchcase(path.rstrip("/"), self.path)

@@ -49,6 +49,11 @@ class IdSource:
     def one(self, key_prefix: str) -> str:
         return str(self.take(key_prefix, 1)[0].as_py())
 
+    def skip(self, key_prefix: str, count: int) -> None:
+        """Never hand out the next `count` ids."""
+        with self._lock:
+            self._next[key_prefix] = self._next.get(key_prefix, self._first) + count
+
     def skip_past(self, key_prefix: str, record_id: str) -> None:
         """Never hand out this id, nor one before it; for an org kept in a file."""
         number = from_base62(record_id[6:15])

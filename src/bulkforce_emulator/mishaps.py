@@ -41,6 +41,8 @@ class Mishap:
     #: `Limits.batch_retries` (`Limits.query_retries`) allows, it fails. A query keeps one result file of each try.
     #: The rows of a data batch are carried out at the last try.
     put_back: int = 0
+    #: Its results come in files of at most about so many bytes, where it is a query; else the limit of the org holds.
+    result_bytes: int | None = None
 
     def strike(self, upload: Upload) -> Upload:
         """The upload as it fares."""

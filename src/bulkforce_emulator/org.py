@@ -23,9 +23,15 @@ from bulkforce_emulator.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from bulkforce_emulator.rows.upload import Outcomes
     from bulkforce_emulator.schema import Schema, SObject
+
+
+#: Jobs, batches, results and query locators live as long as the process; their ids must not name others after it.
+_FORGOTTEN = ("750", "751", "752", "01g")
+_IDS_OF_AN_OPENING = 62**5
 
 
 class Org:
@@ -44,10 +50,11 @@ class Org:
         seed: int = 0,
         database: str = ":memory:",
         session_id: str | None = None,
+        now: datetime | None = None,
     ) -> None:
         self.schema = schema
         self.settings = settings or Settings()
-        self.clock = Clock()
+        self.clock = Clock(now)
         self.ids = IdSource(seed)
         self.store = Store(schema, database)
         self.sessions = Sessions(self.clock, self.ids, seed=seed, session_id=session_id)
@@ -125,7 +132,9 @@ class Org:
         return found
 
     def _settle_in(self) -> None:
-        """The one user and the one organization. An org kept in a file has them already."""
+        """The one user and the one organization. An org kept in a file has them already, and had jobs that it forgot."""
+        for prefix in _FORGOTTEN:
+            self.ids.skip(prefix, self.store.openings * _IDS_OF_AN_OPENING)
         if self.count("User") == 0:
             self._first_records()
             return

@@ -222,7 +222,8 @@ class Processing:
         table = org.store.query(sql, compiled.parameters)
         spool, written = org.jobs.spool, {}
         limits = org.settings.limits
-        parts = list(_files(table, limits.query_result_bytes, 1 + batch.retries))
+        wanted = batch.mishap.result_bytes if batch.mishap is not None else None
+        parts = list(_files(table, wanted or limits.query_result_bytes, 1 + batch.retries))
         if len(parts) > limits.query_result_files:
             raise BatchError.of(self._texts.results_too_large, most=limits.query_result_files)
         for part in parts:

@@ -8,6 +8,7 @@ Marks on a test, a class or a module:
     @pytest.mark.salesforce_schema({"Contact": {"fields": {"Badge__c": "string(20) unique external_id"}}})    # or a TOML or JSON file
     @pytest.mark.salesforce_pace("manual")                          # or "instant", or "timed" with the arguments of Pace.timed
     @pytest.mark.salesforce_faults({"kind": "answer lost", "method": "POST", "path": "*/batch"})    # the arguments of a Fault, or Faults
+    @pytest.mark.salesforce_settings({"limits": {"batch_records": 100}})                            # or a TOML or JSON file
     @pytest.mark.salesforce_data("tests/records")                   # a folder of CSV and JSON files
 
 Every test has an org of its own. Nothing is imported, and no time spent, until a test asks for it.
@@ -28,6 +29,7 @@ _MARKS = (
     "salesforce_schema(schema): objects and fields laid over the standard ones of salesforce_org: a mapping, or a TOML or JSON file",
     "salesforce_pace(kind, **how): how fast salesforce_org works: 'instant', 'manual', or 'timed' with the arguments of Pace.timed",
     "salesforce_faults(*faults): what goes wrong on the wire of salesforce_org: Faults, or mappings of their arguments",
+    "salesforce_settings(settings): limits and choices of salesforce_org: a mapping, or a TOML or JSON file",
     "salesforce_data(folder): records that are in salesforce_org from the start",
 )
 
@@ -49,8 +51,8 @@ def salesforce_org(request: pytest.FixtureRequest) -> Iterator[Emulator]:
         )
     from bulkforce_emulator.faults import Fault
 
-    schema, data = (_argument(request, name) for name in ("salesforce_schema", "salesforce_data"))
-    with Emulator(schema=schema, data=data, pace=_pace(request)) as org:
+    schema, settings, data = (_argument(request, f"salesforce_{name}") for name in ("schema", "settings", "data"))
+    with Emulator(schema=schema, settings=settings, data=data, pace=_pace(request)) as org:
         for mark in request.node.iter_markers("salesforce_faults"):
             for fault in mark.args:
                 org.faults.add(fault if isinstance(fault, Fault) else Fault(**fault))

@@ -66,8 +66,11 @@ class Store:
             # Checkpoints would only compress what is in memory: a third less of it, at half the speed of a load.
             self._connection.execute("SET checkpoint_threshold = '1TB'")
         self._connection.execute("; ".join(map(_create_table, schema.sobjects.values())))
+        #: How often the file was opened before.
+        self.openings = 0
         if database != ":memory:":
             self._fit(schema, database)
+            self._count_opening()
 
     def _fit(self, schema: Schema, database: str) -> None:
         """Give the tables of a file from an earlier time the columns that the schema has since got."""
@@ -84,6 +87,11 @@ class Store:
                     self._connection.execute(f"ALTER TABLE {quoted(sobject.name)} ADD COLUMN {_column(field)}")
                 elif kind != column_type(field):
                     raise StoreError(f"{database} keeps {sobject.name}.{field.name} as {kind}, but the schema wants {column_type(field)}")
+
+    def _count_opening(self) -> None:
+        self._connection.execute('CREATE TABLE IF NOT EXISTS "_openings" (number BIGINT)')
+        self.openings = int(first_value(self._connection, 'SELECT count(*) FROM "_openings"'))
+        self._connection.execute('INSERT INTO "_openings" VALUES (?)', [self.openings])
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of one SELECT, as they stand now."""

@@ -6,6 +6,8 @@ import json
 import signal
 import sys
 import threading
+from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +17,8 @@ from bulkforce.cli.extras import emulator_class
 from bulkforce.errors import Error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from bulkforce_emulator import Emulator
 
 
@@ -27,6 +31,15 @@ def emulator(
         Path | None,
         typer.Option(
             help="TOML or JSON file with objects and fields to add to the standard ones.", exists=True, dir_okay=False, metavar="FILE"
+        ),
+    ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML or JSON file with limits, and choices where nobody knows what Salesforce does.",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
         ),
     ] = None,
     data: Annotated[
@@ -54,35 +67,55 @@ def emulator(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    org = _make(schema=schema, host=host, port=port, session_id=session_id, data=data, persist=persist, tls=tls)
+    # What a file has kept is not seeded again.
+    seeded = None if persist is not None and persist.exists() else data
+    org_class = emulator_class()
+    with _told_as_options(schema, settings):
+        org = org_class(
+            schema,
+            settings=settings,
+            host=host,
+            port=port,
+            session_id=session_id,
+            data=seeded,
+            database=str(persist or ":memory:"),
+            tls=tls,
+        )
     try:
         org.start()
     except OSError as error:
         raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
     try:
+        if not _is_loopback(host):
+            print(f"Whoever reaches {host} can use this org, and reads its session id on its page: keep it among friends.", file=sys.stderr)
         _announce_as_json(org) if as_json else _announce(org, persist)
         stop.wait()
     finally:
         org.stop()
 
 
-def _make(
-    *, schema: Path | None, host: str, port: int, session_id: str | None, data: Path | None, persist: Path | None, tls: bool
-) -> Emulator:
-    org_class = emulator_class()
-    from bulkforce_emulator import SeedError, StoreError
+@contextmanager
+def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[None]:
+    """Say which option is at fault when an org cannot be made."""
+    from bulkforce_emulator import SeedError, SettingsError, StoreError
 
     try:
-        # What a file has kept is not seeded again.
-        seeded = None if persist is not None and persist.exists() else data
-        database = str(persist or ":memory:")
-        return org_class(schema, host=host, port=port, session_id=session_id, data=seeded, database=database, tls=tls)
+        yield
     except (SeedError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error), param_hint="--data") from error
     except StoreError as error:
         raise typer.BadParameter(str(error), param_hint="--persist") from error
+    except SettingsError as error:
+        raise typer.BadParameter(f"{settings}: {error}", param_hint="--settings") from error
     except ValueError as error:  # the emulator's SchemaError, and what the readers of TOML and JSON raise
         raise typer.BadParameter(f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None) from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _announce_as_json(org: Emulator) -> None:

@@ -1,0 +1,94 @@
+"""Settings from TOML, JSON and mappings, each laid over the defaults.
+
+bearer_accepted = true
+[limits]
+batch_records = 100
+[texts.calls]
+batch_unknown = { words = "No batch {id} here" }
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from bulkforce_emulator.settings import Settings
+from bulkforce_emulator.texts import Text
+
+if TYPE_CHECKING:
+    import os
+
+_Group = TypeVar("_Group")
+
+
+class SettingsError(ValueError):
+    """Settings that cannot be: an unknown name, or a value of another type."""
+
+
+def load_settings(source: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None) -> Settings:
+    """Read settings and lay them over the defaults.
+
+    Args:
+        source: A TOML or JSON file, the same as a mapping, finished settings, or nothing: the defaults.
+
+    Raises:
+        SettingsError: A setting that is not there, or cannot have that value.
+    """
+    if isinstance(source, Settings):
+        return source
+    if source is None:
+        return Settings()
+    return _laid_over(Settings(), source if isinstance(source, Mapping) else _read(Path(source)))
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text(encoding="utf-8")
+        read: dict[str, Any] = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
+    except ValueError as error:
+        raise SettingsError(f"{file} cannot be read: {error}") from error
+    return read
+
+
+def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
+    if not isinstance(given, Mapping):
+        raise SettingsError(f"{where.rstrip('.')} is to be a table, not {given!r}")
+    kinds = get_type_hints(type(group))
+    changes: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in kinds:
+            raise SettingsError(f"{where}{name} is no setting; there are {', '.join(kinds)}")
+        default = getattr(group, name)
+        if is_dataclass(default):
+            changes[name] = _laid_over(default, value, f"{where}{name}.")
+        elif isinstance(default, Text):
+            changes[name] = _text(default, value, f"{where}{name}")
+        else:
+            changes[name] = _value(kinds[name], value, f"{where}{name}")
+    return replace(group, **changes)  # type: ignore[type-var] # groups are dataclasses, all of them
+
+
+def _text(default: Text, given: object, where: str) -> Text:
+    if not isinstance(given, Mapping) or not given.keys() <= {"code", "words"} or not all(isinstance(word, str) for word in given.values()):
+        raise SettingsError(f"{where} is to have a code or words, not {given!r}")
+    return default._replace(**given)
+
+
+def _value(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - whatever stands behind a colon
+    origin, choices = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        if isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given):
+            return tuple(given)
+        raise SettingsError(f"{where} is to be a list of texts, not {given!r}")
+    if origin is Literal:
+        if given in choices:
+            return given
+        raise SettingsError(f"{where} is to be {' or '.join(map(repr, choices))}, not {given!r}")
+    types = choices or (kind,)
+    if type(given) in types or (type(given) is int and float in types):
+        return given
+    raise SettingsError(f"{where} is to be {types[0].__name__}, not {given!r}")
