@@ -17,6 +17,7 @@ from tests.cli.processes import run, run_without, start
 from typer import Typer
 
 import bulkforce as bf
+from bulkforce.cli.emulator import is_loopback
 from bulkforce.cli.main import app
 
 
@@ -132,6 +133,22 @@ def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     assert about["ca_bundle"] is None
 
 
+def test_emulator_takes_its_limits_from_a_file(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text("[limits]\nbatch_records = 1\n")
+    with served("--settings", str(settings)) as org, bf.Client(org["base_url"], auth=bf.BearerToken(org["session_id"])) as client:
+        job = client.create_job("insert", "Account", "JSON")
+        batch = client.add_batch(job, [{"Name": "a"}, {"Name": "b"}])
+        assert client.wait_for_batch(job, batch.id).state is bf.BatchState.FAILED
+
+
+@pytest.mark.parametrize(
+    ("host", "near"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("192.168.1.2", False), ("box", False)]
+)
+def test_emulator_knows_when_others_can_reach_it(host: str, near: bool) -> None:
+    assert is_loopback(host) is near
+
+
 def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() -> None:
     process = start("emulator", "--session-id", "00D!mine")
     assert process.stdout is not None
@@ -167,6 +184,8 @@ def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
         (["--data", "."], "no .csv or .json file"),
         (["--persist", "file"], "file cannot be opened"),
         (["--schema", "schema.toml"], "A is to be a table, not 1"),
+        (["--settings", "settings.toml"], "settings.toml: nonsense is no setting"),
+        (["--settings", "file"], "file cannot be read"),
         (["--session-id", ""], "a session id cannot be empty"),
     ],
 )
@@ -174,6 +193,7 @@ def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("no database" * 1000, "utf-8")
     (tmp_path / "schema.toml").write_text("A = 1\n", "utf-8")
+    (tmp_path / "settings.toml").write_text("nonsense = 1\n", "utf-8")
     process = start("emulator", *options)
     _, talk = process.communicate(timeout=30)
     assert process.returncode == 2

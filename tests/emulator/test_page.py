@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from tests.emulator.wire import NAMESPACE, Answer, Wire
 
-from bulkforce_emulator import Emulator, Fault, Pace
+from bulkforce_emulator import Emulator, Fault, Mishap, Pace
 from bulkforce_emulator.page.views import BATCHES_SHOWN, JOBS_SHOWN
 
 HOME = "/_emulator/page"
@@ -266,3 +266,11 @@ def test_zipped_request_is_only_a_file(wire: Wire) -> None:
     job = wire.create("insert", "Attachment", "ZIP_CSV")
     batch = wire.add(job, b"PK\x03\x04 no archive", "zip/csv").id
     assert "A zip archive" in page(wire, f"{HOME}/jobs/{job}/batches/{batch}").text
+
+
+def test_batch_that_was_put_back_says_how_often(wire: Wire) -> None:
+    wire.org.mishaps.plan(Mishap(put_back=2))
+    job = wire.create("insert", "Contact")
+    batch = wire.run(job, "LastName\nx\n").id
+    assert page(wire, f"{HOME}/jobs/{job}").row(batch)["Retries"] == "2"
+    assert "Retries 2" in page(wire, f"{HOME}/jobs/{job}/batches/{batch}").text

@@ -86,8 +86,11 @@ def emulator(
     except OSError as error:
         raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
     try:
-        if not _is_loopback(host):
-            print(f"Whoever reaches {host} can use this org, and reads its session id on its page: keep it among friends.", file=sys.stderr)
+        if not is_loopback(host):
+            print(
+                f"Whoever reaches {host} can use this org, pull its strings and read its credentials: keep it among friends.",
+                file=sys.stderr,
+            )
         _announce_as_json(org) if as_json else _announce(org, persist)
         stop.wait()
     finally:
@@ -111,7 +114,8 @@ def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[Non
         raise typer.BadParameter(f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None) from error
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether an address is for this machine alone."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

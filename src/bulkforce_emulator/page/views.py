@@ -80,6 +80,7 @@ class BatchView:
     members: Mapping[str, object]
     is_final: bool
     split: bool
+    retries: int
     charset: str
     request: Spooled
     results: Mapping[str, Spooled]
@@ -172,7 +173,7 @@ def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
 def batch_view(org: Org, batch: Batch) -> BatchView:
     """What is said of a batch."""
     with org.jobs.lock:
-        return BatchView(batch.members(), batch.is_final, batch.split, batch.charset, batch.request, dict(batch.results))
+        return BatchView(batch.members(), batch.is_final, batch.split, batch.retries, batch.charset, batch.request, dict(batch.results))
 
 
 def _in_progress(job: Job) -> bool:

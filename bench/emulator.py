@@ -1,0 +1,143 @@
+"""Measure the emulator: how soon it answers, how many records a second go in and come out, and what a record costs in memory.
+
+    python bench/emulator.py --rows 1000000
+
+The emulator is the command (`bulkforce emulator`), a process of its own; this one only sends, asks and counts. In: CSV batches of 10,000 contacts of
+five columns, four at a time, from the first POST until every batch is Completed. Out: a bulk query of those columns and the Id, from the POST to the
+last byte of its CSV. Both are counted: no record may be lost on the way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+BATCH_RECORDS: Final = 10_000
+WORKERS: Final = 4
+COLUMNS: Final = "LastName,FirstName,Email,Title,Description"
+POLL_SECONDS: Final = 0.05
+
+
+class Org:
+    """An emulator as a process, and calls to it."""
+
+    def __init__(self) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "bulkforce.cli.main", "emulator", "--json"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        if self.process.stdout is None:
+            raise AssertionError(command)
+        about = json.loads(self.process.stdout.readline())
+        self.netloc = urlsplit(about["base_url"]).netloc
+        self.session_id = about["session_id"]
+        self.call("GET", "/services/data")
+        self.ready_seconds = time.perf_counter() - began
+
+    def call(self, method: str, path: str, body: bytes | None = None, content_type: str | None = None) -> bytes:
+        """One call; its answer must be a good one."""
+        connection = http.client.HTTPConnection(self.netloc, timeout=600)
+        headers = {"X-SFDC-Session": self.session_id} | ({"Content-Type": content_type} if content_type else {})
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        if answer.status >= http.client.BAD_REQUEST:
+            raise SystemExit(f"{method} {path}: {answer.status} {content[:500]!r}")
+        return content
+
+    def job(self, operation: str) -> str:
+        """A new job's path."""
+        document = json.dumps({"operation": operation, "object": "Contact", "contentType": "CSV"}).encode()
+        return f"/services/async/66.0/job/{json.loads(self.call('POST', '/services/async/66.0/job', document, 'application/json'))['id']}"
+
+    def wait(self, job: str, batches: int) -> int:
+        """Wait until all batches are Completed; how many records they processed."""
+        while True:
+            told = self.call("GET", job).decode()
+            if int(_member(told, "numberBatchesCompleted")) == batches:
+                return int(_member(told, "numberRecordsProcessed")) - int(_member(told, "numberRecordsFailed"))
+            if int(_member(told, "numberBatchesFailed")):
+                raise SystemExit(told)
+            time.sleep(POLL_SECONDS)
+
+    def resident_bytes(self) -> int:
+        """What the process has in memory."""
+        found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text("ascii"))
+        return int(found[1]) * 1024 if found else 0
+
+
+def _member(document: str, name: str) -> str:
+    found = re.search(rf"<{name}>(\d+)<", document)
+    if found is None:
+        raise SystemExit(document)
+    return found[1]
+
+
+def body(first: int) -> bytes:
+    """One batch."""
+    lines = (
+        f'"Name {number}",Ada,person{number}@example.com,"VP, Sales","A text of some length, as people write them: {number}"\n'
+        for number in range(first, first + BATCH_RECORDS)
+    )
+    return (COLUMNS + "\n" + "".join(lines)).encode()
+
+
+def measure(rows: int) -> None:
+    """Measure once and print."""
+    batches = max(1, rows // BATCH_RECORDS)
+    bodies = [body(number * BATCH_RECORDS) for number in range(batches)]
+    org = Org()
+    try:
+        print(f"ready after {org.ready_seconds:.2f} s")
+        empty = org.resident_bytes()
+        job = org.job("insert")
+        began = time.perf_counter()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda one: org.call("POST", f"{job}/batch", one, "text/csv"), bodies))
+        written = org.wait(job, batches)
+        seconds = time.perf_counter() - began
+        print(f"in:  {written:,} records ({sum(map(len, bodies)) / 1e6:.0f} MB) in {seconds:.1f} s: {written / seconds:,.0f} a second")
+        print(f"memory: {(org.resident_bytes() - empty) / written:.0f} bytes a record beyond the {empty / 1e6:.0f} MB of an empty org")
+        if written != batches * BATCH_RECORDS:
+            raise SystemExit("records were lost on the way in")
+        job = org.job("query")
+        began = time.perf_counter()
+        batch = re.search(r"751\w{15}", org.call("POST", f"{job}/batch", f"SELECT Id,{COLUMNS} FROM Contact".encode(), "text/csv").decode())
+        org.wait(job, 1)
+        found = 0
+        result = f"{job}/batch/{batch[0] if batch else ''}/result"
+        size = 0
+        for one in re.findall(r"752\w{12}", org.call("GET", result).decode()):
+            content = org.call("GET", f"{result}/{one}")
+            size += len(content)
+            found += content.count(b"\n") - 1
+        seconds = time.perf_counter() - began
+        print(f"out: {found:,} records ({size / 1e6:.0f} MB) in {seconds:.1f} s: {found / seconds:,.0f} a second")
+        if found != written:
+            raise SystemExit("records were lost on the way out")
+    finally:
+        org.process.terminate()
+        org.process.wait()
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=1)
+    arguments = parser.parse_args()
+    for _ in range(arguments.runs):
+        measure(arguments.rows)
+
+
+if __name__ == "__main__":
+    main()
