@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -39,6 +41,7 @@ class Org:
 
     Attributes:
         version: The newest API version, as in a path: `66.0`.
+        calls: How many calls of its APIs were made in this day of its life.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Org:
         self.schema = schema
         self.settings = settings or Settings()
         self.clock = Clock(now)
+        self.calls, self._day, self._counting = 0, self.clock.now(), threading.Lock()
         self.ids = IdSource(seed)
         self.store = Store(schema, database)
         self.sessions = Sessions(self.clock, self.ids, seed=seed, session_id=session_id)
@@ -72,6 +76,15 @@ class Org:
     @property
     def version(self) -> str:
         return f"{self.settings.newest_version:.1f}"
+
+    def count_call(self) -> int:
+        """Count a call of an API; how many there were in this day of the org's life."""
+        with self._counting:
+            now = self.clock.now()
+            if now - self._day >= timedelta(days=1):
+                self._day, self.calls = now, 0
+            self.calls += 1
+            return self.calls
 
     def batches_used(self) -> int:
         """How many batches were posted within 24 hours."""

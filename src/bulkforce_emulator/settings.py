@@ -58,7 +58,7 @@ class Limits:
     #: Records of one transaction (100 up to API 20.0): counters grow by it, and a row finds parents of its own batch
     #: only in the transactions before its own.
     records_per_transaction: int = 200
-    #: Calls of the whole org in a day, as `/limits` tells them; they are not counted. It differs by edition: ours.
+    #: Calls of the whole org in a day; those of REST beyond them are refused. It differs by edition: ours.
     daily_api_requests: int = 100_000
 
 

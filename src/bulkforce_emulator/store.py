@@ -60,6 +60,7 @@ class Store:
         except (duckdb.IOException, duckdb.SerializationException) as error:
             raise StoreError(f"{database} cannot be opened: {str(error).splitlines()[0]}") from error
         self._writing = threading.RLock()
+        self._is_writing = False
         self._writer = self._connection.cursor()
         self._connection.execute("SET TimeZone = 'UTC'")
         if database == ":memory:":
@@ -100,15 +101,22 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """One transaction; an exception rolls it back."""
+        """One transaction; an exception rolls it back. Within another one, it is a part of that."""
         with self._writing:
+            if self._is_writing:
+                yield self._writer
+                return
             self._writer.begin()
+            self._is_writing = True
             try:
                 yield self._writer
             except BaseException:
                 self._writer.rollback()
                 raise
-            self._writer.commit()
+            else:
+                self._writer.commit()
+            finally:
+                self._is_writing = False
 
     def count(self, sobject: SObject, *, include_deleted: bool = False) -> int:
         where = "" if include_deleted else ' WHERE NOT "IsDeleted"'

@@ -1,5 +1,7 @@
 """The REST resources that clients of the Bulk API ask for besides it."""
 
+import gzip
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -242,12 +244,55 @@ def test_lists_of_records_change_in_one_call(rest_call: Call) -> None:
     assert [outcome["success"] for outcome in gone] == [True, True]
 
 
+def test_one_bad_record_takes_all_back_where_that_was_asked(peer_org: Org, rest_call: Call) -> None:
+    rows: list[dict[str, Any]] = [
+        {"attributes": {"type": "Account"}, "Name": "A"},
+        {"attributes": {"type": "Contact"}, "FirstName": "no last name"},
+    ]
+    bad, worse = rest_call("POST", "/composite/sobjects", json_body={"records": rows, "allOrNone": True}).json
+    assert bad["errors"][0]["statusCode"] == "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+    assert worse["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    assert (peer_org.count("Account"), peer_org.count("Contact")) == (0, 0)
+    rows[1]["LastName"] = "B"
+    good = rest_call("POST", "/composite/sobjects", json_body={"records": rows, "allOrNone": True}).json
+    assert [outcome["success"] for outcome in good] == [True, True]
+    ids = f"{good[0]['id']},003000000000000AAA"
+    gone = rest_call("DELETE", f"/composite/sobjects?ids={ids}&allOrNone=true").json
+    assert [outcome["success"] for outcome in gone] == [False, False]
+    assert (peer_org.count("Account"), peer_org.count("Contact")) == (1, 1)
+
+
+def test_bodies_may_be_packed(rest_call: Call) -> None:
+    body = gzip.compress(json.dumps({"Name": "packed"}).encode())
+    made = rest_call("POST", "/sobjects/Account", body=body, headers={"Content-Encoding": "gzip"})
+    assert made.status == 201
+    packed = rest_call("GET", "/sobjects/Account/describe", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert int(packed.headers["content-length"]) == len(packed.body)
+    assert json.loads(gzip.decompress(packed.body))["name"] == "Account"
+    assert "content-encoding" not in rest_call("GET", "/sobjects/Account/describe", headers={"Accept-Encoding": "br"}).headers
+    for damaged in (body[:-9], b"nonsense"):
+        answer = rest_call("POST", "/sobjects/Account", body=damaged, headers={"Content-Encoding": "gzip"})
+        assert (answer.status, answer.json[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
+
+
+def test_calls_are_counted_and_limited_by_the_day(peer_org: Org, rest_call: Call) -> None:
+    most = peer_org.limits.daily_api_requests
+    assert rest_call("GET", "/limits").headers["sforce-limit-info"] == f"api-usage=1/{most}"
+    assert rest_call("GET", "/limits").json["DailyApiRequests"] == {"Max": most, "Remaining": most - 2}
+    peer_org.calls = most
+    refused = rest_call("GET", "/limits")
+    assert (refused.status, refused.json[0]["errorCode"]) == (403, "REQUEST_LIMIT_EXCEEDED")
+    peer_org.sessions.rules.session_seconds = 10**6
+    peer_org.clock.advance(days=1)
+    assert rest_call("GET", "/limits").headers["sforce-limit-info"] == f"api-usage=1/{most}"
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"records": [{"attributes": {"type": "Account"}}] * 201},
         {"records": [{"Name": "no type"}]},
-        {"records": [], "allOrNone": True},
         {"records": "none"},
         {"records": [{"attributes": {"type": "Account"}, "Nope": 1}]},
     ],

@@ -60,6 +60,7 @@ class Bulk1:
         form = "JSON" if call.is_json else "XML"
         try:
             self._check_session(call)
+            self._org.count_call()
             self._check_version(call)
             return self._dispatch(call)
         except _RefusedIn as refusal:
@@ -270,7 +271,7 @@ class Bulk1:
         if retiring is not None and _VERSION.fullmatch(call.version) and float(call.version) <= retiring:
             shown["Warning"] = f'299 - "This API version is going away: {call.version}"'
         if settings.limit_info_header:
-            shown["Sforce-Limit-Info"] = f"api-usage=1/{settings.limits.daily_api_requests}"
+            shown["Sforce-Limit-Info"] = f"api-usage={self._org.calls}/{settings.limits.daily_api_requests}"
         return Answer(status, content_type, body, shown)
 
 

@@ -5,6 +5,8 @@ The handlers of REST, OAuth and SOAP are ordinary functions: they never see the 
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
@@ -14,10 +16,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bulkforce_emulator.handlers.transfer import gunzipped, wants_gzip
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from starlette.requests import Request
+
+
+_WORTH_PACKING_BYTES = 1_000
+_LARGEST_BODY = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,9 @@ def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str])
     """A route whose calls are answered in a thread of their own."""
 
     async def endpoint(request: Request) -> Response:
-        return await run_in_threadpool(answer, await _read(request))
+        response = await run_in_threadpool(answer, await _read(request))
+        worth_it = len(response.body) > _WORTH_PACKING_BYTES and wants_gzip(request.headers.get("accept-encoding", ""))
+        return _packed(response) if worth_it else response
 
     return Route(path, endpoint, methods=list(methods))
 
@@ -65,8 +75,25 @@ async def _read(request: Request) -> Call:
         headers=request.headers,
         query=request.query_params,
         values=request.path_params,
-        body=await request.body(),
+        body=_unpacked(await request.body(), request.headers.get("content-encoding", "")),
     )
+
+
+def _unpacked(body: bytes, coding: str) -> bytes:
+    """A body as it was before it was packed. One that cannot be unpacked is left for its reader to refuse."""
+    if coding.strip().lower() not in {"gzip", "x-gzip"}:
+        return body
+    try:
+        return gunzipped(body, _LARGEST_BODY)
+    except (EOFError, zlib.error):
+        return body
+
+
+def _packed(response: Response) -> Response:
+    response.body = gzip.compress(response.body, compresslevel=1)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 def _method(request: Request) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +25,28 @@ if TYPE_CHECKING:
     from bulkforce_emulator.schema import SObject
 
 _MOST = 200
+#: The outcome of a good record among bad ones. Its words are ours, after public documentation.
+_TAKEN_BACK = {
+    "success": False,
+    "errors": [
+        {
+            "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+            "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
+            "fields": [],
+        }
+    ],
+}
+
+
+def _take_back_if_any_failed(outcomes: list[dict[str, Any]]) -> None:
+    if not all(outcome["success"] for outcome in outcomes):
+        raise _TakenBackError(outcomes)
+
+
+class _TakenBackError(Exception):
+    def __init__(self, outcomes: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self.outcomes = outcomes
 
 
 def routes(org: Org) -> list[Route]:
@@ -43,12 +66,13 @@ class Composite(Resources):
         """POST inserts, PATCH updates, DELETE deletes."""
         if call.method == "DELETE":
             return json_response(self._delete(call))
-        rows = _rows(call)
-        return json_response(self._by_object(rows, self.org.insert if call.method == "POST" else self.org.update))
+        rows, all_or_none = _rows(call)
+        act = self.org.insert if call.method == "POST" else self.org.update
+        return json_response(self._by_object(rows, act, all_or_none=all_or_none))
 
     def upsert(self, call: Call) -> Response:
         """Upsert by an external id."""
-        sobject, rows = self.sobject(call), _rows(call)
+        sobject, (rows, all_or_none) = self.sobject(call), _rows(call)
         field = sobject.field(call.values["field"])
         if field is None or not field.indexed:
             raise not_found()
@@ -56,7 +80,7 @@ class Composite(Resources):
         def act(name: str, batch: list[dict[str, Any]]) -> Outcomes:
             return self.org.upsert(name, batch, field.name)
 
-        return json_response(self._by_object(rows, act, upsert=True))
+        return json_response(self._by_object(rows, act, upsert=True, all_or_none=all_or_none))
 
     def read(self, call: Call) -> Response:
         """Records by their ids, in the order asked for, null where there is none."""
@@ -76,13 +100,12 @@ class Composite(Resources):
 
     def _delete(self, call: Call) -> list[dict[str, Any]]:
         _check_size(ids := [record_id for record_id in call.query.get("ids", "").split(",") if record_id])
-        _refuse_all_or_none(call.query.get("allOrNone", "false").lower() == "true")
         rows = [{"attributes": {"type": self._object_of(record_id)}, "Id": record_id} for record_id in ids]
 
         def act(name: str, batch: list[dict[str, Any]]) -> Outcomes:
             return self.org.delete(name, [row["Id"] for row in batch])
 
-        return self._by_object(rows, act)
+        return self._by_object(rows, act, all_or_none=call.query.get("allOrNone", "false").lower() == "true")
 
     def _object_of(self, record_id: str) -> str:
         sobject = self.org.schema.of_id(record_id)
@@ -96,6 +119,20 @@ class Composite(Resources):
         act: Callable[[str, list[dict[str, Any]]], Outcomes],
         *,
         upsert: bool = False,
+        all_or_none: bool,
+    ) -> list[dict[str, Any]]:
+        """Carry out the rows; with `all_or_none`, one that fails takes the others back."""
+        try:
+            with self.org.store.writing() if all_or_none else nullcontext():
+                outcomes = self._each_object(rows, act, upsert=upsert)
+                if all_or_none:
+                    _take_back_if_any_failed(outcomes)
+        except _TakenBackError as taken_back:
+            return [_TAKEN_BACK if outcome["success"] else outcome for outcome in taken_back.outcomes]
+        return outcomes
+
+    def _each_object(
+        self, rows: list[dict[str, Any]], act: Callable[[str, list[dict[str, Any]]], Outcomes], *, upsert: bool
     ) -> list[dict[str, Any]]:
         """Carry out the rows, all of one object at a time; outcomes in the order of the rows."""
         outcomes: list[dict[str, Any]] = [{} for _ in rows]
@@ -128,23 +165,17 @@ def _outcome(outcomes: Outcomes, row: int, *, upsert: bool) -> dict[str, Any]:
     return outcome | {"created": bool(outcomes.created[row].as_py())} if upsert else outcome
 
 
-def _rows(call: Call) -> list[dict[str, Any]]:
+def _rows(call: Call) -> tuple[list[dict[str, Any]], bool]:
+    """The records, and whether all or none are to be written."""
     document = document_of(call)
     rows = document.get("records")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected a list of records")
     _check_size(rows)
-    _refuse_all_or_none(document.get("allOrNone") is True)
-    return rows
+    return rows, document.get("allOrNone") is True
 
 
 def _check_size(rows: list[Any]) -> None:
     if len(rows) > _MOST:
         message = f"record limit reached. cannot submit more than {_MOST} records into this call"
         raise RestError(400, "EXCEEDED_ID_LIMIT", message)
-
-
-def _refuse_all_or_none(asked: bool) -> None:  # noqa: FBT001
-    if asked:
-        # Rows are written as in a batch, where a failed one never takes the others back.
-        raise RestError(400, "INVALID_INPUT", "allOrNone is not emulated")

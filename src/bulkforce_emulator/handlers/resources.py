@@ -54,11 +54,13 @@ class Resources:
         def guarded(call: Call) -> Response:
             try:
                 self._check(call)
-                return answer(call)
+                response = answer(call)
             except RestError as error:
-                return json_response([error.document], error.status)
+                response = json_response([error.document], error.status)
             except SoqlError as error:
-                return json_response([{"message": error.message, "errorCode": error.code}], 400)
+                response = json_response([{"message": error.message, "errorCode": error.code}], 400)
+            response.headers["Sforce-Limit-Info"] = f"api-usage={self.org.calls}/{self.org.limits.daily_api_requests}"
+            return response
 
         return guarded
 
@@ -66,6 +68,8 @@ class Resources:
         if not self.org.sessions.is_valid(call.bearer):
             raise RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
         settings = self.org.settings
+        if self.org.count_call() > settings.limits.daily_api_requests:
+            raise RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         if not settings.oldest_version <= version(call) <= settings.newest_version:
             raise not_found()
 

@@ -59,7 +59,7 @@ class _Rest(Resources):
         limits = self.org.limits
         batches = limits.daily_batches
         answer: dict[str, Any] = {
-            "DailyApiRequests": _allowance(limits.daily_api_requests),
+            "DailyApiRequests": _allowance(limits.daily_api_requests, self.org.calls),
             "DailyBulkApiBatches": _allowance(batches, batches - self.org.jobs.batches_left()),
             # What it was called before; a released client still asks for it.
             "DailyBulkApiRequests": _allowance(batches, batches - self.org.jobs.batches_left()),

@@ -71,18 +71,30 @@ class Incoming:
 
 
 def _gunzipped(packed: bytes, most_bytes: int, texts: CallTexts) -> bytes:
-    parts: list[bytes] = []
-    left = most_bytes + 1
     try:
-        while packed and left > 0:
-            unpacker = zlib.decompressobj(_GZIP)
-            parts.append(unpacker.decompress(packed, left))
-            left -= len(parts[-1])
-            if not unpacker.eof and left > 0:
-                raise ApiError.of(texts.gzip_cut)
-            packed = unpacker.unused_data
+        return gunzipped(packed, most_bytes)
+    except EOFError:
+        raise ApiError.of(texts.gzip_cut) from None
     except zlib.error:
         raise ApiError.of(texts.gzip_broken) from None
+
+
+def gunzipped(packed: bytes, most_bytes: int) -> bytes:
+    """Unpack, as far as one byte beyond the most.
+
+    Raises:
+        EOFError: It ends too soon.
+        zlib.error: It is no gzip.
+    """
+    parts: list[bytes] = []
+    left = most_bytes + 1
+    while packed and left > 0:
+        unpacker = zlib.decompressobj(_GZIP)
+        parts.append(unpacker.decompress(packed, left))
+        left -= len(parts[-1])
+        if not unpacker.eof and left > 0:
+            raise EOFError
+        packed = unpacker.unused_data
     return b"".join(parts)
 
 
