@@ -41,6 +41,8 @@ class Field:
     id_lookup: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
+    #: What the parent calls its records of this object: `Contacts`, `Parts__r`. Made from the plural label if not given.
+    child_relationship_name: str | None = None
     cascade_delete: bool = False
     picklist: tuple[str, ...] = ()
     restricted: bool = False

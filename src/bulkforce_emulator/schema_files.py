@@ -5,7 +5,7 @@ A field is either a table of `Field`'s attributes or one line:
     Email          = "email unique external_id"
     Name           = "string(255) required"
     Amount__c      = "currency(16,2)"
-    Account__c     = "reference(Account) relationship=Account__r cascade"
+    Account__c     = "reference(Account) relationship=Account__r children=Orders__r cascade"
     Status__c      = "picklist(Open|Closed) restricted default=Open"
     Total__c       = { type = "double", formula = '"Price__c" * "Quantity__c"' }
     Address        = "address"            # a compound: its parts come with it
@@ -157,13 +157,14 @@ def _from_line(line: str, name: str) -> dict[str, Any]:
         key, _, value = word.partition("=")
         if key in _WORDS and not value:
             attributes |= _WORDS[key]
-        elif key in {"default", "relationship", "label", "compound"}:
-            attributes[{"relationship": "relationship_name", "compound": "compound_field_name"}.get(key, key)] = value.strip('"')
+        elif key in {"default", "relationship", "children", "label", "compound"}:
+            attributes[_LONG_NAMES.get(key, key)] = value.strip('"')
         else:
             raise SchemaError(f"{name}: {word!r} is no property of a field")
     return attributes
 
 
+_LONG_NAMES = {"relationship": "relationship_name", "children": "child_relationship_name", "compound": "compound_field_name"}
 _WORDS: dict[str, dict[str, Any]] = {
     "required": {"nillable": False},
     "unique": {"unique": True},

@@ -8,7 +8,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.emulator.wire import Wire
 
+from bulkforce_emulator import Emulator
 from bulkforce_emulator.org import Org
 
 Call = Callable[..., Any]
@@ -260,6 +262,25 @@ def test_one_bad_record_takes_all_back_where_that_was_asked(peer_org: Org, rest_
     gone = rest_call("DELETE", f"/composite/sobjects?ids={ids}&allOrNone=true").json
     assert [outcome["success"] for outcome in gone] == [False, False]
     assert (peer_org.count("Account"), peer_org.count("Contact")) == (1, 1)
+
+
+def test_children_are_called_as_the_schema_says() -> None:
+    given = {
+        "Visit__c": {
+            "fields": {
+                "From__c": "reference(Account) relationship=From__r",
+                "To__c": "reference(Account) relationship=To__r children=Arrivals__r",
+            }
+        }
+    }
+    with Emulator(given) as org:
+        first, second = org.insert("Account", [{"Name": "A"}, {"Name": "B"}])
+        org.insert("Visit__c", [{"From__c": first, "To__c": second}])
+        wire = Wire(org)
+        text = urlencode({"q": "SELECT Name, (SELECT Id FROM Arrivals__r), (SELECT Id FROM Visits__r) FROM Account ORDER BY Name"})
+        found = wire.ask("GET", f"/services/data/v66.0/query?{text}", headers={"Authorization": f"Bearer {org.session_id}"}).json
+        assert [bool(record["Arrivals__r"]) for record in found["records"]] == [False, True]
+        assert [bool(record["Visits__r"]) for record in found["records"]] == [True, False]
 
 
 def test_bodies_may_be_packed(rest_call: Call) -> None:

@@ -1,8 +1,8 @@
 """Names of child relationships: `Contacts` of an Account, `Lines__r` of a custom parent.
 
-The schema knows references from the child's side only, so these names follow the platform's habit: the child's
+Where a field does not give one, these names follow the platform's habit: the child's
 plural label without blanks, `__r` behind it for custom references, `Child...` in front of it for a reference to the
-same object. A second reference of the same child has no child relationship.
+same object. A second reference of the same child has no child relationship unless it is given one.
 """
 
 from bulkforce_emulator.schema import ChildRelationship, Schema, SObject
@@ -17,6 +17,9 @@ def named_children(schema: Schema, parent: SObject) -> dict[str, ChildRelationsh
     for relationship in parent.child_relationships:
         child = schema.sobjects[relationship.child_sobject]
         reference = child.fields[relationship.field]
+        if reference.child_relationship_name:
+            found[reference.child_relationship_name] = relationship
+            continue
         if relationship.field in _UNNAMED or not reference.createable:
             continue
         name = child.label_plural.replace(" ", "")
