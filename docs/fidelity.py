@@ -16,6 +16,7 @@ from typing import Any
 from bulkforce_emulator import faults, mishaps, settings, texts
 from bulkforce_emulator.emulator import Emulator
 from bulkforce_emulator.handlers import oauth, rest, soap
+from bulkforce_emulator.handlers.resources import NOT_ALLOWED
 from bulkforce_emulator.lifecycle import BATCH_MOVES, JOB_MOVES
 from bulkforce_emulator.schema import TYPES
 from bulkforce_emulator.schema_files import load_schema
@@ -47,6 +48,13 @@ NOT_EMULATED = (
     ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is taken and does nothing"),
     ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and are seen by `queryAll`"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
+    (
+        "Composite requests",
+        "`/composite`, `/composite/batch` and trees are unknown paths; lists of records (`/composite/sobjects`) are there",
+    ),
+    ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
+    ("REST in XML", "answers are JSON, whatever is accepted"),
+    ("SOAP beyond `login`, `logout` and `getUserInfo`", "a fault"),
     ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
     ("Time zones and locales of users", "dates are read and written in UTC"),
     ("Jobs after a restart", "`--persist` keeps records and credentials; jobs, batches and the ledger live as long as the process"),
@@ -104,7 +112,8 @@ def routes_table() -> str:
     with_slash: dict[str, set[str]] = defaultdict(set)
     org = Emulator()
     for route in [*rest.routes(org.state), *oauth.routes(org.state), *soap.routes(org.state)]:
-        with_slash[route.path.rstrip("/")] |= (route.methods or set()) - {"HEAD"}
+        if route.name != NOT_ALLOWED:
+            with_slash[route.path.rstrip("/")] |= (route.methods or set()) - {"HEAD"}
     org.stop()
     known = {path: methods for path, methods in with_slash.items() if not path.endswith("{rest:path}")}
     return table(

@@ -283,6 +283,23 @@ def test_children_are_called_as_the_schema_says() -> None:
         assert [bool(record["Visits__r"]) for record in found["records"]] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/limits", "HEAD,GET"),
+        ("PUT", "/sobjects/Account", "HEAD,GET,POST"),
+        ("POST", "/sobjects/Account/describe/", "HEAD,GET"),
+        ("PUT", "/composite/sobjects", "POST,PATCH,DELETE"),
+        ("POST", "/query?q=SELECT", "HEAD,GET"),
+    ],
+)
+def test_methods_that_a_resource_has_not(rest_call: Call, method: str, path: str, allowed: str) -> None:
+    answer = rest_call(method, path)
+    assert answer.status == 405
+    message = f"HTTP Method '{method}' not allowed. Allowed are {allowed}"
+    assert answer.json == [{"message": message, "errorCode": "METHOD_NOT_ALLOWED"}]
+
+
 def test_bodies_may_be_packed(rest_call: Call) -> None:
     body = gzip.compress(json.dumps({"Name": "packed"}).encode())
     made = rest_call("POST", "/sobjects/Account", body=body, headers={"Content-Encoding": "gzip"})

@@ -56,7 +56,7 @@ class Call:
         return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
 
 
-def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str]) -> Route:
+def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str], name: str | None = None) -> Route:
     """A route whose calls are answered in a thread of their own."""
 
     async def endpoint(request: Request) -> Response:
@@ -64,7 +64,7 @@ def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str])
         worth_it = len(response.body) > _WORTH_PACKING_BYTES and wants_gzip(request.headers.get("accept-encoding", ""))
         return _packed(response) if worth_it else response
 
-    return Route(path, endpoint, methods=list(methods))
+    return Route(path, endpoint, methods=list(methods), name=name)
 
 
 async def _read(request: Request) -> Call:

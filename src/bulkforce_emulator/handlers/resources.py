@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.org import Org
     from bulkforce_emulator.schema import SObject
 
+NOT_ALLOWED = "not allowed"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _VERSION = re.compile(r"v(\d{1,3}\.\d)")
 
 
@@ -45,10 +48,14 @@ class Resources:
         self.org = org
 
     def at(self, path: str, answer: Callable[[Call], Response], methods: Sequence[str]) -> list[Route]:
-        """The routes of one resource, with and without a slash at its end."""
+        """The routes of one resource, with and without a slash at its end; other methods are not allowed there."""
         whole = f"/services/data/{{version}}{path}"
         guarded = self._guarded(answer)
-        return [route(end, guarded, methods) for end in (whole, f"{whole}/")]
+        refused = self._guarded(partial(_refuse_method, methods))
+        others = [method for method in METHODS if method not in methods]
+        return [
+            one for end in (whole, f"{whole}/") for one in (route(end, guarded, methods), route(end, refused, others, name=NOT_ALLOWED))
+        ]
 
     def _guarded(self, answer: Callable[[Call], Response]) -> Callable[[Call], Response]:
         def guarded(call: Call) -> Response:
@@ -79,6 +86,11 @@ class Resources:
         if sobject is None:
             raise not_found()
         return sobject
+
+
+def _refuse_method(allowed: Sequence[str], call: Call) -> Response:
+    words = ",".join([*(["HEAD"] if "GET" in allowed else []), *allowed])
+    raise RestError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{call.method}' not allowed. Allowed are {words}")
 
 
 def version(call: Call) -> float:

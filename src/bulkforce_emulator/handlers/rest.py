@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bulkforce_emulator.handlers import composite, query, sobjects
 from bulkforce_emulator.handlers.calls import Call, json_response, route
 from bulkforce_emulator.handlers.identity import identity_url
-from bulkforce_emulator.handlers.resources import Resources, data_path, not_found
+from bulkforce_emulator.handlers.resources import METHODS, Resources, data_path, not_found
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -31,7 +31,7 @@ def routes(org: Org) -> list[Route]:
         *query.routes(org),
         *composite.routes(org),
         *sobjects.routes(org),
-        *rest.at("/{rest:path}", rest.unknown, ("GET", "POST", "PUT", "PATCH", "DELETE")),
+        *rest.at("/{rest:path}", rest.unknown, METHODS),
     ]
 
 
@@ -45,7 +45,7 @@ class _Rest(Resources):
         )
 
     def unknown(self, _: Call) -> Response:
-        """Every other path; other methods of known paths are answered the same."""
+        """Every other path."""
         raise not_found()
 
     def resources(self, call: Call) -> Response:
