@@ -9,6 +9,7 @@ Marks on a test, a class or a module:
     @pytest.mark.salesforce_pace("manual")                          # or "instant", or "timed" with the arguments of Pace.timed
     @pytest.mark.salesforce_faults({"kind": "answer lost", "method": "POST", "path": "*/batch"})    # the arguments of a Fault, or Faults
     @pytest.mark.salesforce_settings({"limits": {"batch_records": 100}})                            # or a TOML or JSON file
+    @pytest.mark.salesforce_tls                                     # https, for clients that know nothing else
     @pytest.mark.salesforce_data("tests/records")                   # a folder of CSV and JSON files
 
 Every test has an org of its own. Nothing is imported, and no time spent, until a test asks for it.
@@ -16,7 +17,7 @@ Every test has an org of its own. Nothing is imported, and no time spent, until 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -24,12 +25,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bulkforce_emulator.emulator import Emulator
+    from bulkforce_emulator.faults import Fault
 
+#: Where bulkforce, requests, OpenSSL and Node look for certificates to trust.
+_CA_VARIABLES = ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 _MARKS = (
     "salesforce_schema(schema): objects and fields laid over the standard ones of salesforce_org: a mapping, or a TOML or JSON file",
     "salesforce_pace(kind, **how): how fast salesforce_org works: 'instant', 'manual', or 'timed' with the arguments of Pace.timed",
     "salesforce_faults(*faults): what goes wrong on the wire of salesforce_org: Faults, or mappings of their arguments",
     "salesforce_settings(settings): limits and choices of salesforce_org: a mapping, or a TOML or JSON file",
+    "salesforce_tls: salesforce_org is served over https, and the variables that clients look at name its certificate",
     "salesforce_data(folder): records that are in salesforce_org from the start",
 )
 
@@ -41,21 +46,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def salesforce_org(request: pytest.FixtureRequest) -> Iterator[Emulator]:
+def salesforce_org(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     """An emulated org, served on loopback while the test runs."""
     try:
         from bulkforce_emulator.emulator import Emulator
     except ModuleNotFoundError as error:
-        pytest.fail(
-            f"salesforce_org needs the extra 'emulator' (no module {error.name}); do: pip install 'bulkforce[emulator]'", pytrace=False
-        )
-    from bulkforce_emulator.faults import Fault
-
+        _refuse(f"salesforce_org needs the extra 'emulator' (no module {error.name}); do: pip install 'bulkforce[emulator]'")
+    tls = request.node.get_closest_marker("salesforce_tls") is not None
     schema, settings, data = (_argument(request, f"salesforce_{name}") for name in ("schema", "settings", "data"))
-    with Emulator(schema=schema, settings=settings, data=data, pace=_pace(request)) as org:
-        for mark in request.node.iter_markers("salesforce_faults"):
-            for fault in mark.args:
-                org.faults.add(fault if isinstance(fault, Fault) else Fault(**fault))
+    try:
+        faults = _faults(request)
+        made = Emulator(schema=schema, settings=settings, data=data, pace=_pace(request), tls=tls)
+    except (ValueError, TypeError, OSError) as error:
+        _refuse(f"salesforce_org cannot be made as its marks say: {error}")
+    with made as org:
+        org.faults.add(*faults)
+        for name in _CA_VARIABLES if tls else ():
+            monkeypatch.setenv(name, str(org.ca_bundle))
         yield org
 
 
@@ -67,12 +74,23 @@ def salesforce_environment(salesforce_org: Emulator, monkeypatch: pytest.MonkeyP
     return salesforce_org
 
 
+def _refuse(why: str) -> NoReturn:
+    pytest.fail(why, pytrace=False)
+
+
+def _faults(request: pytest.FixtureRequest) -> list[Fault]:
+    from bulkforce_emulator.faults import Fault
+
+    given = [one for mark in request.node.iter_markers("salesforce_faults") for one in mark.args]
+    return [one if isinstance(one, Fault) else Fault(**one) for one in given]
+
+
 def _argument(request: pytest.FixtureRequest, name: str) -> Any:  # noqa: ANN401 - whatever the mark was given
     mark = request.node.get_closest_marker(name)
     if mark is None:
         return None
     if len(mark.args) != 1 or mark.kwargs:
-        raise pytest.UsageError(f"the mark {name} takes one argument")
+        _refuse(f"the mark {name} takes one argument")
     return mark.args[0]
 
 
@@ -84,5 +102,5 @@ def _pace(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - a Pace, whic
         return None
     kinds = {"instant": Pace.instant, "manual": Pace.manual, "timed": Pace.timed}
     if len(mark.args) != 1 or mark.args[0] not in kinds:
-        raise pytest.UsageError(f"the mark salesforce_pace takes one of {', '.join(kinds)}")
+        _refuse(f"the mark salesforce_pace takes one of {', '.join(kinds)}")
     return kinds[mark.args[0]](**mark.kwargs)

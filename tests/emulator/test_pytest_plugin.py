@@ -51,6 +51,17 @@ def test_data(salesforce_org):
     assert [record["Badge__c"] for record in salesforce_org.records("Contact")] == ["B-7"]
 
 
+@pytest.mark.salesforce_settings({"limits": {"batch_records": 7}})
+def test_settings(salesforce_org):
+    assert salesforce_org.state.limits.batch_records == 7
+
+
+@pytest.mark.salesforce_tls
+def test_tls(salesforce_org):
+    assert salesforce_org.base_url.startswith("https:")
+    assert versions(salesforce_org) == 200
+
+
 def test_environment(salesforce_environment, monkeypatch):
     import os
     assert os.environ["BULKFORCE_INSTANCE_URL"] == salesforce_environment.base_url
@@ -62,7 +73,7 @@ def test_marks_shape_the_org_of_a_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(TESTS)
     records = pytester.mkdir("records")
     (records / "Contact.csv").write_text("LastName,Badge__c\nLovelace,B-7\n", "utf-8")
-    pytester.runpytest_subprocess("--strict-markers", "-W", "error", "-n", "2").assert_outcomes(passed=6)
+    pytester.runpytest_subprocess("--strict-markers", "-W", "error", "-n", "2").assert_outcomes(passed=8)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +81,12 @@ def test_marks_shape_the_org_of_a_test(pytester: pytest.Pytester) -> None:
     [
         ("salesforce_pace('quick')", "the mark salesforce_pace takes one of instant, manual, timed"),
         ("salesforce_schema()", "the mark salesforce_schema takes one argument"),
-        ("salesforce_schema({'A': 1})", "SchemaError"),
-        ("salesforce_data('nowhere')", "FileNotFoundError"),
+        ("salesforce_schema({'A': 1})", "cannot be made as its marks say: A is to be a table, not 1"),
+        ("salesforce_data('nowhere')", "No such file or directory: 'nowhere'"),
+        ("salesforce_settings({'limts': 1})", "limts is no setting"),
+        ("salesforce_faults({'kind': 'nonsense'})", "'nonsense' is no kind of fault"),
+        ("salesforce_faults({'nonsense': 1})", "unexpected keyword argument 'nonsense'"),
+        ("salesforce_pace('timed', nonsense=1)", "unexpected keyword argument 'nonsense'"),
     ],
 )
 def test_wrong_marks_are_told(pytester: pytest.Pytester, mark: str, says: str) -> None:
