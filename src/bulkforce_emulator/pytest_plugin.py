@@ -75,7 +75,7 @@ def salesforce_environment(salesforce_org: Emulator, monkeypatch: pytest.MonkeyP
 
 
 def _refuse(why: str) -> NoReturn:
-    pytest.fail(why, pytrace=False)
+    raise pytest.fail.Exception(why, pytrace=False) from None
 
 
 def _faults(request: pytest.FixtureRequest) -> list[Fault]:

@@ -13,6 +13,7 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -61,7 +62,8 @@ def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
     changes: dict[str, Any] = {}
     for name, value in given.items():
         if name not in kinds:
-            raise SettingsError(f"{where}{name} is no setting; there are {', '.join(kinds)}")
+            near = get_close_matches(name, kinds, 1)
+            raise SettingsError(f"{where}{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
         default = getattr(group, name)
         if is_dataclass(default):
             changes[name] = _laid_over(default, value, f"{where}{name}.")

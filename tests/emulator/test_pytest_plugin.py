@@ -83,7 +83,7 @@ def test_marks_shape_the_org_of_a_test(pytester: pytest.Pytester) -> None:
         ("salesforce_schema()", "the mark salesforce_schema takes one argument"),
         ("salesforce_schema({'A': 1})", "cannot be made as its marks say: A is to be a table, not 1"),
         ("salesforce_data('nowhere')", "No such file or directory: 'nowhere'"),
-        ("salesforce_settings({'limts': 1})", "limts is no setting"),
+        ("salesforce_settings({'limts': 1})", "limts is no setting; did you mean limits?"),
         ("salesforce_faults({'kind': 'nonsense'})", "'nonsense' is no kind of fault"),
         ("salesforce_faults({'nonsense': 1})", "unexpected keyword argument 'nonsense'"),
         ("salesforce_pace('timed', nonsense=1)", "unexpected keyword argument 'nonsense'"),
