@@ -13,20 +13,20 @@ A field is either a table of `Field`'s attributes or one line:
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from functools import cache
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bulkforce_emulator.documents import read_document
 from bulkforce_emulator.schema import NUMBER_TYPES, TYPES, Field, Schema, SObject
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 _LINE = re.compile(r"(?P<type>\w+)(?:\((?P<detail>[^)]*)\))?(?P<words>.*)", re.DOTALL)
 _ATTRIBUTES = {field.name for field in dataclass_fields(Field)}
@@ -64,7 +64,7 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
         return source
     described = {name: dict(described) for name, described in _standard().items()}
     if source is not None:
-        given = _read(source) if isinstance(source, str) or hasattr(source, "__fspath__") else source
+        given = source if isinstance(source, Mapping) else read_document(source)
         for name, description in given.items():
             _lay_over(described, name, description)
     return _checked(Schema(_sobjects(described)))
@@ -90,13 +90,6 @@ def _checked(schema: Schema) -> Schema:
                 if parent not in schema.sobjects:
                     raise SchemaError(f"{sobject.name}.{field.name} refers to {parent}, which is no object here")
     return schema
-
-
-def _read(path: str | os.PathLike[str] | Any) -> dict[str, Any]:  # noqa: ANN401 - whatever has a path
-    file = Path(path)
-    text = file.read_text(encoding="utf-8")
-    read: dict[str, Any] = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
-    return read
 
 
 @cache

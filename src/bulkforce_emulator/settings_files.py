@@ -9,14 +9,12 @@ batch_unknown = { words = "No batch {id} here" }
 
 from __future__ import annotations
 
-import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from bulkforce_emulator.documents import read_document
 from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.texts import Text
 
@@ -43,16 +41,12 @@ def load_settings(source: str | os.PathLike[str] | Mapping[str, Any] | Settings 
         return source
     if source is None:
         return Settings()
-    return _laid_over(Settings(), source if isinstance(source, Mapping) else _read(Path(source)))
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        text = file.read_text(encoding="utf-8")
-        read: dict[str, Any] = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
-    except ValueError as error:
-        raise SettingsError(f"{file} cannot be read: {error}") from error
-    return read
+    if not isinstance(source, Mapping):
+        try:
+            source = read_document(source)
+        except ValueError as error:
+            raise SettingsError(f"{source} cannot be read: {error}") from error
+    return _laid_over(Settings(), source)
 
 
 def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
