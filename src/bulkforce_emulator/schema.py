@@ -44,6 +44,8 @@ class Field:
     #: What the parent calls its records of this object: `Contacts`, `Parts__r`. Made from the plural label if not given.
     child_relationship_name: str | None = None
     cascade_delete: bool = False
+    #: Whether a record that is referred to cannot be deleted.
+    restricted_delete: bool = False
     picklist: tuple[str, ...] = ()
     restricted: bool = False
     default: object = None
@@ -86,6 +88,7 @@ class ChildRelationship:
     field: str
     relationship_name: str | None
     cascade_delete: bool
+    restricted_delete: bool
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,6 @@ def _children(sobjects: Iterable[SObject]) -> dict[str, list[ChildRelationship]]
         for field in sobject.fields.values():
             for parent in field.reference_to:
                 found.setdefault(parent, []).append(
-                    ChildRelationship(sobject.name, field.name, field.relationship_name, field.cascade_delete)
+                    ChildRelationship(sobject.name, field.name, field.relationship_name, field.cascade_delete, field.restricted_delete)
                 )
     return found

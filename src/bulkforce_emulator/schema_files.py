@@ -6,6 +6,7 @@ A field is either a table of `Field`'s attributes or one line:
     Name           = "string(255) required"
     Amount__c      = "currency(16,2)"
     Account__c     = "reference(Account) relationship=Account__r children=Orders__r cascade"
+    Project__c     = "reference(Project__c) relationship=Project__r restrict"     # a project with such records stays
     Status__c      = "picklist(Open|Closed) restricted default=Open"
     Total__c       = { type = "double", formula = '"Price__c" * "Quantity__c"' }
     Address        = "address"            # a compound: its parts come with it
@@ -165,6 +166,7 @@ _WORDS: dict[str, dict[str, Any]] = {
     "id_lookup": {"id_lookup": True},
     "case_sensitive": {"case_sensitive": True},
     "cascade": {"cascade_delete": True},
+    "restrict": {"restricted_delete": True},
     "restricted": {"restricted": True},
     "read_only": {"createable": False, "updateable": False},
     "create_only": {"updateable": False},

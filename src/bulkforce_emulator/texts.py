@@ -178,6 +178,10 @@ class RowTexts:
     email_invalid: Text = Text("INVALID_EMAIL_ADDRESS", "{label}: invalid email address: {value}")
     picklist_unfit: Text = Text("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "{label}: bad value for restricted picklist field: {value}")
     text_too_long: Text = Text("STRING_TOO_LONG", "{label}: data value too large: {value} (max length={most})")
+    delete_held: Text = Text(
+        "DELETE_FAILED",
+        "Your attempt to delete this record could not be completed because it is associated with the following {objects}: {id}",
+    )
     not_writable: Text = Text(
         "INVALID_FIELD_FOR_INSERT_UPDATE",
         "Unable to create/update fields: {field}. Please check the security settings of this field and verify "

@@ -280,3 +280,20 @@ def test_nul_is_data_and_never_spoils_a_document(wire: Wire) -> None:
     assert wire.query("SELECT Name FROM Account", "JSON").json[0]["Name"] == "a\0b"
     assert "<Name>ab</Name>" in wire.query("SELECT Name FROM Account", "XML").text
     assert wire.failure("insert", "Account", "Na\0me\nx\n") == "InvalidBatch : Field name not found : Name"
+
+
+def test_record_that_others_hold_is_not_deleted(wire: Wire) -> None:
+    org = wire.org
+    held, free, above = org.insert("Account", [{"Name": "held"}, {"Name": "free"}, {"Name": "above"}])
+    (contact,) = org.insert("Contact", [{"LastName": "x", "AccountId": above}])
+    first, second = org.insert("Case", [{"Subject": "a", "AccountId": held}, {"Subject": "b", "ContactId": contact}])
+    text = (
+        "DELETE_FAILED:Your attempt to delete this record could not be completed because it is associated with the following cases: {}:--"
+    )
+    # The account above goes with its contact, and that is held: nothing of it goes.
+    assert errors(wire, "delete", "Account", f"Id\n{held}\n{free}\n{above}\n") == [text.format(first), "", text.format(second)]
+    assert [record["Name"] for record in org.records("Account")] == ["held", "above"]
+    assert org.count("Contact") == 1
+    org.state.delete("Case", [first, second])
+    assert errors(wire, "delete", "Account", f"Id\n{held}\n{above}\n") == ["", ""]
+    assert org.count("Contact") == 0

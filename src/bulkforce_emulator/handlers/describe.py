@@ -96,7 +96,7 @@ def description(schema: Schema, sobject: SObject, data_path: str) -> dict[str, A
                 "junctionIdListNames": [],
                 "junctionReferenceTo": [],
                 "relationshipName": names.get((child.child_sobject, child.field)),
-                "restrictedDelete": False,
+                "restrictedDelete": child.restricted_delete,
             }
             for child in sobject.child_relationships
         ],
@@ -173,7 +173,7 @@ def _field(sobject: SObject, field: Field) -> dict[str, Any]:
         "referenceTo": list(field.reference_to),
         "relationshipName": field.relationship_name,
         "relationshipOrder": 0 if field.cascade_delete and field.custom else None,
-        "restrictedDelete": False,
+        "restrictedDelete": field.restricted_delete,
         "restrictedPicklist": field.restricted,
         "scale": field.scale if field.type in _NUMBERS else 0,
         "searchPrefilterable": field.type == "reference",

@@ -9,10 +9,9 @@ from bulkforce_emulator.rows.conversion import error, literal
 from bulkforce_emulator.store import first_value, quoted
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import duckdb
 
+    from bulkforce_emulator.rows.engine import Order
     from bulkforce_emulator.rows.incoming import Given
     from bulkforce_emulator.schema import Schema, SObject
     from bulkforce_emulator.texts import RowTexts
@@ -46,15 +45,32 @@ def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -
 class Deletes:
     """Deletes the good rows of the stage and what hangs on them."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: Schema, now: datetime, user_id: str, *, hard: bool) -> None:
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: Schema, order: Order, texts: RowTexts) -> None:
         self._cursor = cursor
         self._schema = schema
-        self._now = now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
-        self._user_id = user_id
-        self._hard = hard
+        self._texts = texts
+        self._now = order.now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
+        self._user_id = order.user_id
+        self._hard = order.operation == "hardDelete"
 
     def delete(self, sobject: SObject) -> None:
+        self._refuse_held(sobject, "SELECT row, id FROM stage WHERE error IS NULL", frozenset())
         self._cascade(sobject, "SELECT id FROM stage WHERE error IS NULL", depth=0)
+
+    def _refuse_held(self, sobject: SObject, chosen: str, seen: frozenset[str]) -> None:
+        """Refuse the rows whose record, or one that would go with it, is referred to by one that forbids its delete."""
+        for child in sobject.child_relationships:
+            joined = f'FROM ({chosen}) c JOIN {quoted(child.child_sobject)} k ON k.{quoted(child.field)} = c.id AND NOT k."IsDeleted"'
+            sobject_of_child = self._schema.sobjects[child.child_sobject]
+            if child.restricted_delete:
+                failed = error(self._texts.delete_held, objects=literal(sobject_of_child.label_plural.lower()), id="h.id")
+                self._cursor.execute(
+                    f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
+                    f'(SELECT c.row, min(k."Id") AS id {joined} GROUP BY c.row) h WHERE h.row = stage.row'
+                )
+            elif child.cascade_delete and child.child_sobject not in seen:
+                below = f'SELECT c.row, k."Id" AS id {joined}'
+                self._refuse_held(sobject_of_child, below, seen | {child.child_sobject})
 
     def _cascade(self, sobject: SObject, chosen: str, depth: int) -> None:
         """Delete the chosen records after their children. References that form a ring end with the ring."""

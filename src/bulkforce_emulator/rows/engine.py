@@ -106,9 +106,9 @@ class Rows:
             raise BatchError.of(texts.batches.value_unreadable, reason=RowError.read(found).message)
 
     def _delete(self, cursor: duckdb.DuckDBPyConnection, order: Order, table: Incoming) -> None:
-        hard = order.operation == "hardDelete"
-        cursor.execute(deletes.stage(order.sobject, table.id, self._settings.texts.rows, hard=hard))
-        deletes.Deletes(cursor, self._schema, order.now, order.user_id, hard=hard).delete(order.sobject)
+        texts = self._settings.texts.rows
+        cursor.execute(deletes.stage(order.sobject, table.id, texts, hard=order.operation == "hardDelete"))
+        deletes.Deletes(cursor, self._schema, order, texts).delete(order.sobject)
 
     def _next_numbers(self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, values: list[Value]) -> dict[str, int]:
         given = {value.field.name for value in values}
