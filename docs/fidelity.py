@@ -20,7 +20,6 @@ from bulkforce_emulator.handlers.resources import NOT_ALLOWED
 from bulkforce_emulator.lifecycle import BATCH_MOVES, JOB_MOVES
 from bulkforce_emulator.schema import TYPES
 from bulkforce_emulator.schema_files import load_schema
-from bulkforce_emulator.soql.bulk import REFUSALS
 
 HERE = Path(__file__).parent
 PAGE = HERE / "emulator-fidelity.md"
@@ -121,7 +120,7 @@ def routes_table() -> str:
     )
 
 
-def texts_table(group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts]) -> str:
+def texts_table(group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts | texts.QueryTexts | texts.LoginTexts]) -> str:
     """Write the texts of one group, the surest first."""
     said = group()
     rows: list[list[object]] = []
@@ -183,7 +182,8 @@ Batches; one that is put back goes from InProgress to Queued:
 What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce.
 
 {table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name not in {"limits", "texts"}))}
-Some things cannot be turned: a job never fails as a whole (nobody knows what makes one `Failed`); columns of parents in CSV are named as they were selected.
+Some things cannot be turned: a job never fails as a whole (nobody knows what makes one `Failed`); a row that has several errors tells the first of them;
+columns of parents in CSV are named as they were selected.
 
 ## Limits
 
@@ -204,6 +204,9 @@ A batch fails:
 A row fails:
 
 {texts_table(texts.RowTexts)}
+No token is given:
+
+{texts_table(texts.LoginTexts)}
 ## Objects and types
 
 Users add objects and fields from a file. Field types: {", ".join(f"`{kind}`" for kind in sorted(TYPES))}.
@@ -213,7 +216,7 @@ Users add objects and fields from a file. Field types: {", ".join(f"`{kind}`" fo
 
 Everything else that the grammar knows is answered: parent paths, conditions, semi-joins, date literals and functions, ORDER BY, LIMIT; over REST also aggregates and children.
 
-{table(["what", "code", "text"], ([name, f"`{code}`", text] for name, (code, text) in sorted(REFUSALS.items())))}
+{texts_table(texts.QueryTexts)}
 ## What can be made to go wrong
 
 On the wire, by method, path and count, from Python (`org.faults.add(Fault(...))`), from a mark of the pytest plugin, or over HTTP (`POST /_emulator/...`):

@@ -191,7 +191,7 @@ class Processing:
                 user_id=org.sessions.user_id,
                 include_deleted=job.operation == "queryAll",
             )
-            check_bulk(compiled, job.sobject.name, job.content_type)
+            check_bulk(compiled, job.sobject.name, job.content_type, org.settings.texts.queries)
         except SoqlError as problem:
             raise BatchError.quoted(problem.state_message) from None
         return compiled

@@ -94,6 +94,9 @@ class Settings:
     #: Its body.
     spec_answer: str = ""
 
+    #: The status of a refused token request; some were seen with 401.
+    token_error_status: int = 400
+
     # Jobs and batches
 
     #: What an unknown element of a jobInfo does.

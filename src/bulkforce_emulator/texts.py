@@ -1,4 +1,4 @@
-"""What the emulator says when it refuses a call, a batch or a row, and how sure we are of the words.
+"""What the emulator says when it refuses a call, a batch, a row, a query or a login, and how sure we are of the words.
 
 One table for all of it, so that a text can be looked up, listed in the documents and turned:
 `Settings(texts=replace(Texts(), batch_unknown=Text("InvalidBatch", "No such batch: {id}")))`.
@@ -191,9 +191,61 @@ class RowTexts:
 
 
 @dataclass(frozen=True)
+class QueryTexts:
+    """What a bulk query refuses beyond the rules of SOQL. A code in capitals comes as `InvalidBatch : Failed to process query: ...`, any other stands alone."""
+
+    #: recorded
+    entity: Text = Text(
+        "INVALID_TYPE_FOR_OPERATION",
+        "The root entity of the requested query ({query}) does not match the entity of the requested Bulk API Job ({job}).",
+    )
+    compound: Text = Text("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query")
+    #: client
+    base64: Text = Text("FeatureNotEnabled", "Binary field not supported")
+    #: guide: that it is an error in CSV; the words are remembered, that it is one in XML and JSON is ours
+    nested: Text = Text("FeatureNotEnabled", "Cannot serialize value for '{name}' in {format} format")
+    #: guide: that it is an error; code and words are ours
+    aggregate: Text = Text("FUNCTIONALITY_NOT_ENABLED", "Aggregate functions not supported in Bulk Query")
+    group: Text = Text("FUNCTIONALITY_NOT_ENABLED", "GROUP BY not supported in Bulk Query")
+    offset: Text = Text("FUNCTIONALITY_NOT_ENABLED", "OFFSET not supported in Bulk Query")
+    typeof: Text = Text("FUNCTIONALITY_NOT_ENABLED", "TYPEOF not supported in Bulk Query")
+    #: ours
+    fields: Text = Text("FUNCTIONALITY_NOT_ENABLED", "The SOQL FIELDS function is not supported in Bulk Query")
+
+
+@dataclass(frozen=True)
+class LoginTexts:
+    """Why no token is given: `error` and `error_description`. The status is `Settings.token_error_status`."""
+
+    #: guide
+    token_expired: Text = Text("invalid_grant", "expired access/refresh token")
+    audience_wrong: Text = Text("invalid_grant", "Audience validation failed")
+    #: client
+    password_wrong: Text = Text("invalid_grant", "authentication failure")
+    not_approved: Text = Text("invalid_grant", "user hasn't approved this consumer")
+    #: client: the code; the words are ours
+    client_unknown: Text = Text("invalid_client_id", "client identifier invalid")
+    flow_unknown: Text = Text("unsupported_grant_type", "grant type not supported")
+    #: ours
+    secret_wrong: Text = Text("invalid_client", "invalid client credentials")
+    response_unknown: Text = Text("unsupported_response_type", "response type not supported")
+    method_wrong: Text = Text("invalid_request", "must use HTTP POST")
+    code_wrong: Text = Text("invalid_grant", "invalid authorization code")
+    verifier_wrong: Text = Text("invalid_grant", "invalid code verifier")
+    challenge_unknown: Text = Text("invalid_request", "code_challenge_method must be S256")
+    redirect_missing: Text = Text("redirect_uri_missing", "missing redirect_uri")
+    redirect_wrong: Text = Text("redirect_uri_mismatch", "redirect_uri must match configuration")
+    assertion_invalid: Text = Text("invalid_grant", "invalid assertion")
+    assertion_expired: Text = Text("invalid_grant", "token validity expired")
+    token_unknown: Text = Text("unsupported_token_type", "this token type is not supported")
+
+
+@dataclass(frozen=True)
 class Texts:
     """All of them."""
 
     calls: CallTexts = CallTexts()
     batches: BatchTexts = BatchTexts()
     rows: RowTexts = RowTexts()
+    queries: QueryTexts = QueryTexts()
+    logins: LoginTexts = LoginTexts()

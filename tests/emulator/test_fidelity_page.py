@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkforce_emulator import Limits, Settings
-from bulkforce_emulator.texts import BatchTexts, CallTexts, RowTexts
+from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTexts, RowTexts
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "emulator-fidelity.md").read_text("utf-8")
@@ -26,8 +26,8 @@ def test_every_setting_is_on_the_page_with_what_is_open() -> None:
     assert all(rows[name].strip() for name in told | set(Limits.__dataclass_fields__))
 
 
-@pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts])
-def test_every_text_is_on_the_page_with_how_sure_it_is(group: type[CallTexts | BatchTexts | RowTexts]) -> None:
+@pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts, QueryTexts, LoginTexts])
+def test_every_text_is_on_the_page_with_how_sure_it_is(group: type[CallTexts | BatchTexts | RowTexts | QueryTexts | LoginTexts]) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `\w+` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
     for name in group.__dataclass_fields__:
         assert re.match("recorded|guide|client|ours", rows[name]), name

@@ -6,7 +6,7 @@ import pytest
 from tests.emulator.wire import Wire, rows
 
 from bulkforce_emulator import Emulator, Limits, Settings
-from bulkforce_emulator.texts import CallTexts, Text, Texts
+from bulkforce_emulator.texts import CallTexts, LoginTexts, QueryTexts, Text, Texts
 
 XML = {"Content-Type": "application/xml"}
 JOB = '<jobInfo xmlns="http://www.force.com/2009/06/asyncapi/dataload">{}</jobInfo>'
@@ -127,3 +127,18 @@ def test_row_finds_a_parent_of_its_own_batch_in_an_earlier_transaction(operation
         one, three = org.records("Account")
         assert (one["Name"], three["Name"], three["ParentId"]) == ("a", "c", one["Id"])
         assert [found[0][0], found[2][0]] == [one["Id"], three["Id"]]
+
+
+def test_status_and_words_of_a_refused_login() -> None:
+    texts = Texts(logins=replace(LoginTexts(), token_expired=Text("invalid_grant", "inactive user")))
+    with Emulator(settings=Settings(token_error_status=401, texts=texts)) as org:
+        form = f"grant_type=refresh_token&client_id={org.client_id}&refresh_token=x"
+        answer = Wire(org).ask("POST", "/services/oauth2/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        assert (answer.status, answer.json) == (401, {"error": "invalid_grant", "error_description": "inactive user"})
+
+
+def test_words_of_a_refused_query() -> None:
+    texts = Texts(queries=replace(QueryTexts(), group=Text("MALFORMED_QUERY", "no groups")))
+    with Emulator(settings=Settings(texts=texts)) as org:
+        said = Wire(org).failure("query", "Account", "SELECT Name FROM Account GROUP BY Name")
+        assert said == "InvalidBatch : Failed to process query: MALFORMED_QUERY: no groups"

@@ -14,6 +14,7 @@ from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.soql import SoqlError, check_bulk, compile_soql
 from bulkforce_emulator.soql.query import CompiledQuery
 from bulkforce_emulator.store import Store
+from bulkforce_emulator.texts import QueryTexts
 
 NOW = datetime(2026, 8, 5, 12, tzinfo=UTC)
 SCHEMA = load_schema(
@@ -278,7 +279,7 @@ def test_refusals(text: str, code: str, ending: str) -> None:
 def test_bulk_refuses_more(text: str, message: str) -> None:
     query = compiled(text)
     with pytest.raises(SoqlError) as caught:
-        check_bulk(query, "Contact", "CSV")
+        check_bulk(query, "Contact", "CSV", QueryTexts())
     assert caught.value.state_message.startswith(f"InvalidBatch : Failed to process query: {message}")
 
 
@@ -295,7 +296,7 @@ def test_bulk_refuses_more(text: str, message: str) -> None:
 )
 def test_bulk_refuses_what_csv_cannot_hold(text: str, job_object: str, message: str) -> None:
     with pytest.raises(SoqlError) as caught:
-        check_bulk(compiled(text), job_object, "CSV")
+        check_bulk(compiled(text), job_object, "CSV", QueryTexts())
     assert message == caught.value.state_message
 
 

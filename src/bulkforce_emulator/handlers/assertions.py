@@ -10,6 +10,7 @@ import orjson
 
 if TYPE_CHECKING:
     from bulkforce_emulator.org import Org
+    from bulkforce_emulator.texts import LoginTexts, Text
 
 _LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 
@@ -20,10 +21,9 @@ _LONGEST_SECONDS = 180 + 60
 class AssertionRefused(Exception):
     """Why an assertion opens no session, in the words of the token endpoint."""
 
-    def __init__(self, description: str, error: str = "invalid_grant") -> None:
-        super().__init__(description)
-        self.error = error
-        self.description = description
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.words)
+        self.text = text
 
 
 def check_assertion(assertion: str, org: Org, base_url: str) -> None:
@@ -32,19 +32,19 @@ def check_assertion(assertion: str, org: Org, base_url: str) -> None:
     Raises:
         AssertionRefused: It is not.
     """
-    claims = _claims(assertion)
-    sessions = org.sessions
+    texts, sessions = org.settings.texts.logins, org.sessions
+    claims = _claims(assertion, texts)
     if claims.get("iss") != sessions.client_id:
-        raise AssertionRefused("client identifier invalid", "invalid_client_id")
+        raise AssertionRefused(texts.client_unknown)
     if sessions.certificates and not any(_is_signed(assertion, pem) for pem in sessions.certificates):
-        raise AssertionRefused("invalid assertion")
+        raise AssertionRefused(texts.assertion_invalid)
     if str(claims.get("aud", "")).rstrip("/") not in (*_LOGIN_HOSTS, base_url, f"{base_url}/services/oauth2/token"):
-        raise AssertionRefused("Audience validation failed")
+        raise AssertionRefused(texts.audience_wrong)
     now = org.clock.now().timestamp()
     if not now < _seconds(claims.get("exp")) <= now + _LONGEST_SECONDS:
-        raise AssertionRefused("token validity expired")
+        raise AssertionRefused(texts.assertion_expired)
     if claims.get("sub", claims.get("prn")) != sessions.username:
-        raise AssertionRefused("user hasn't approved this consumer")
+        raise AssertionRefused(texts.not_approved)
 
 
 def _seconds(moment: object) -> float:
@@ -55,14 +55,14 @@ def _seconds(moment: object) -> float:
         return 0.0
 
 
-def _claims(assertion: str) -> dict[str, Any]:
+def _claims(assertion: str, texts: LoginTexts) -> dict[str, Any]:
     parts = assertion.split(".")
     try:
         header, claims = (orjson.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))) for part in parts[:2])
     except (ValueError, binascii.Error):
-        raise AssertionRefused("invalid assertion") from None
+        raise AssertionRefused(texts.assertion_invalid) from None
     if len(parts) != 3 or not isinstance(claims, dict) or not isinstance(header, dict) or header.get("alg") != "RS256":
-        raise AssertionRefused("invalid assertion")
+        raise AssertionRefused(texts.assertion_invalid)
     return claims
 
 

@@ -1,8 +1,4 @@
-"""`/services/oauth2` and the identity URL.
-
-Statuses and texts of most token errors are not verified: they stand in `_TEXTS` and
-`_ERROR_STATUS`, and nowhere else.
-"""
+"""`/services/oauth2` and the identity URL."""
 
 from __future__ import annotations
 
@@ -23,24 +19,18 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from bulkforce_emulator.org import Org
+    from bulkforce_emulator.texts import LoginTexts, Text
 
-_ERROR_STATUS = 400
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SCOPE_WITHOUT_REFRESH = "id api"
-_TEXTS = {
-    "unsupported_grant_type": "grant type not supported",
-    "invalid_client_id": "client identifier invalid",
-    "invalid_client": "invalid client credentials",
-    "unsupported_response_type": "response type not supported",
-}
 
 
 class OAuthError(Exception):
     """A refusal: `error` and `error_description`."""
 
-    def __init__(self, error: str, description: str | None = None) -> None:
-        super().__init__(error)
-        self.document = {"error": error, "error_description": description or _TEXTS[error]}
+    def __init__(self, text: Text) -> None:
+        super().__init__(text.code)
+        self.document = {"error": text.code, "error_description": text.words}
 
 
 def routes(org: Org) -> list[Route]:
@@ -61,6 +51,7 @@ class _OAuth:
     def __init__(self, org: Org) -> None:
         self._org = org
         self._sessions = org.sessions
+        self._texts = org.settings.texts.logins
         self._flows = {
             "refresh_token": self._refresh,
             "hybrid_refresh": self._refresh,
@@ -77,15 +68,15 @@ class _OAuth:
         try:
             return json_response(self._token(call), headers={"Cache-Control": "no-cache, no-store"})
         except OAuthError as error:
-            return json_response(error.document, _ERROR_STATUS)
+            return json_response(error.document, self._org.settings.token_error_status)
 
     def _token(self, call: Call) -> dict[str, Any]:
         if call.method != "POST":
-            raise OAuthError("invalid_request", "must use HTTP POST")
-        form = _with_basic(call)
+            raise OAuthError(self._texts.method_wrong)
+        form = _with_basic(call, self._texts)
         flow = self._flows.get(form.get("grant_type", ""))
         if flow is None:
-            raise OAuthError("unsupported_grant_type")
+            raise OAuthError(self._texts.flow_unknown)
         return flow(form, call)
 
     def _refresh(self, form: dict[str, str], call: Call) -> dict[str, Any]:
@@ -93,7 +84,7 @@ class _OAuth:
         token = form.get("refresh_token", "")
         used = self._sessions.use_refresh_token(token)
         if used is None:
-            raise OAuthError("invalid_grant", "expired access/refresh token")
+            raise OAuthError(self._texts.token_expired)
         scope, successor = used
         answer = self._granted(call, scope, refresh_token=successor or token)
         return answer | {"refresh_token": successor} if successor else answer
@@ -106,25 +97,25 @@ class _OAuth:
         try:
             check_assertion(form.get("assertion", ""), self._org, call.base_url)
         except AssertionRefused as refused:
-            raise OAuthError(refused.error, refused.description) from None
+            raise OAuthError(refused.text) from None
         return self._granted(call, _SCOPE_WITHOUT_REFRESH)
 
     def _password(self, form: dict[str, str], call: Call) -> dict[str, Any]:
         self._check_client(form, secret_required=True)
         good = self._sessions.is_password(form.get("username", ""), form.get("password", ""))
         if not good or not self._sessions.rules.password_flow:
-            raise OAuthError("invalid_grant", "authentication failure")
+            raise OAuthError(self._texts.password_wrong)
         return self._granted(call, _SCOPE_WITHOUT_REFRESH)
 
     def _authorization_code(self, form: dict[str, str], call: Call) -> dict[str, Any]:
         self._check_client(form, secret_required=self._sessions.rules.secret_required)
         promised = self._sessions.use_code(form.get("code", ""))
         if promised is None:
-            raise OAuthError("invalid_grant", "invalid authorization code")
+            raise OAuthError(self._texts.code_wrong)
         if form.get("redirect_uri", promised.redirect_uri) != promised.redirect_uri:
-            raise OAuthError("redirect_uri_mismatch", "redirect_uri must match configuration")
+            raise OAuthError(self._texts.redirect_wrong)
         if promised.code_challenge is not None and _challenge(form.get("code_verifier", "")) != promised.code_challenge:
-            raise OAuthError("invalid_grant", "invalid code verifier")
+            raise OAuthError(self._texts.verifier_wrong)
         if "refresh_token" not in promised.scope.split() and "full" not in promised.scope.split():
             return self._granted(call, promised.scope)
         refresh_token = self._sessions.new_refresh_token(promised.scope)
@@ -132,12 +123,12 @@ class _OAuth:
 
     def _check_client(self, form: dict[str, str], *, secret_required: bool) -> None:
         if form.get("client_id") != self._sessions.client_id:
-            raise OAuthError("invalid_client_id")
+            raise OAuthError(self._texts.client_unknown)
         secret = form.get("client_secret") or None
         if secret is None and not secret_required:
             return
         if not hmac.compare_digest((secret or "").encode(), self._sessions.client_secret.encode()):
-            raise OAuthError("invalid_client")
+            raise OAuthError(self._texts.secret_wrong)
 
     def _granted(self, call: Call, scope: str, refresh_token: str | None = None) -> dict[str, Any]:
         """The answer of every flow. There is no `expires_in`: lifetimes are the org's own matter."""
@@ -164,7 +155,7 @@ class _OAuth:
             self._check_authorize(form)
         except OAuthError as error:
             if not redirect_uri:
-                return json_response(error.document, _ERROR_STATUS)
+                return json_response(error.document, self._org.settings.token_error_status)
             return _redirect(redirect_uri, error.document, form)
         scope = form.get("scope") or self._sessions.full_scope
         code = self._sessions.new_code(redirect_uri, scope, form.get("code_challenge") or None)
@@ -172,13 +163,13 @@ class _OAuth:
 
     def _check_authorize(self, form: dict[str, str]) -> None:
         if not form.get("redirect_uri"):
-            raise OAuthError("redirect_uri_missing", "missing redirect_uri")
+            raise OAuthError(self._texts.redirect_missing)
         if form.get("client_id") != self._sessions.client_id:
-            raise OAuthError("invalid_client_id")
+            raise OAuthError(self._texts.client_unknown)
         if form.get("response_type") != "code":
-            raise OAuthError("unsupported_response_type")
+            raise OAuthError(self._texts.response_unknown)
         if form.get("code_challenge") and form.get("code_challenge_method", "S256") != "S256":
-            raise OAuthError("invalid_request", "code_challenge_method must be S256")
+            raise OAuthError(self._texts.challenge_unknown)
 
     # What becomes of tokens
 
@@ -186,12 +177,12 @@ class _OAuth:
         """End a token; its errors, alone, are form-encoded."""
         if self._sessions.revoke(call.form().get("token", "")):
             return Response(status_code=200)
-        error = urlencode({"error": "unsupported_token_type", "error_description": "this token type is not supported"})
-        return Response(error, _ERROR_STATUS, media_type="application/x-www-form-urlencoded;charset=UTF-8")
+        error = urlencode(OAuthError(self._texts.token_unknown).document)
+        return Response(error, self._org.settings.token_error_status, media_type="application/x-www-form-urlencoded;charset=UTF-8")
 
     def introspect(self, call: Call) -> Response:
         """Whether a token is good, and until when."""
-        form = _with_basic(call)
+        form = _with_basic(call, self._texts)
         try:
             self._check_client(form, secret_required=True)
         except OAuthError as error:
@@ -219,7 +210,7 @@ class _OAuth:
         return json_response(identity(self._org, call.base_url))
 
 
-def _with_basic(call: Call) -> dict[str, str]:
+def _with_basic(call: Call, texts: LoginTexts) -> dict[str, str]:
     """The form, with the client's credentials from HTTP Basic if they came that way."""
     form = call.form()
     scheme, _, encoded = call.headers.get("authorization", "").partition(" ")
@@ -227,7 +218,7 @@ def _with_basic(call: Call) -> dict[str, str]:
         try:
             client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
-            raise OAuthError("invalid_client") from None
+            raise OAuthError(texts.secret_wrong) from None
         form |= {"client_id": client_id, "client_secret": secret}
     return form
 

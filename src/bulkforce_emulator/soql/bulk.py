@@ -18,62 +18,46 @@ from bulkforce_emulator.soql.tree import (
     SemiJoin,
     TypeOf,
 )
-
-# Code and text of each refusal. The first three are recorded; the others follow their pattern: which texts
-# the server has for them is not verified.
-REFUSALS = {
-    "entity": (
-        "INVALID_TYPE_FOR_OPERATION",
-        ("The root entity of the requested query ({query}) does not match the entity of the requested Bulk API Job ({job})."),
-    ),
-    "compound": ("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query"),
-    "base64": ("FeatureNotEnabled", "Binary field not supported"),
-    "nested": ("FeatureNotEnabled", "Cannot serialize value for '{name}' in {format} format"),
-    "aggregate": ("FUNCTIONALITY_NOT_ENABLED", "Aggregate functions not supported in Bulk Query"),
-    "group": ("FUNCTIONALITY_NOT_ENABLED", "GROUP BY not supported in Bulk Query"),
-    "offset": ("FUNCTIONALITY_NOT_ENABLED", "OFFSET not supported in Bulk Query"),
-    "typeof": ("FUNCTIONALITY_NOT_ENABLED", "TYPEOF not supported in Bulk Query"),
-    "fields": ("FUNCTIONALITY_NOT_ENABLED", "The SOQL FIELDS function is not supported in Bulk Query"),
-}
+from bulkforce_emulator.texts import QueryTexts, Text
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str) -> None:
+def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str, texts: QueryTexts) -> None:
     """Refuse what a bulk query job does not take.
 
     Args:
         compiled: The query.
         job_object: The job's object.
         content_type: The job's: `CSV`, `XML`, `JSON`.
+        texts: What to say.
 
     Raises:
-        SoqlError: With the code and text of `REFUSALS`.
+        SoqlError: In these texts.
     """
     if compiled.sobject.name.lower() != job_object.lower():
-        raise _refusal("entity", query=compiled.sobject.name, job=job_object)
+        raise _refusal(texts.entity, query=compiled.sobject.name, job=job_object)
     tree = compiled.tree
     if compiled.is_count or (compiled.is_aggregate and not tree.group_by):
-        raise _refusal("aggregate")
+        raise _refusal(texts.aggregate)
     if tree.group_by:
-        raise _refusal("group")
+        raise _refusal(texts.group)
     if tree.offset is not None:
-        raise _refusal("offset")
+        raise _refusal(texts.offset)
     if any(isinstance(item, TypeOf) for item in tree.selected):
-        raise _refusal("typeof")
+        raise _refusal(texts.typeof)
     if any(_is_fields(item.expression) for item in tree.selected if isinstance(item, Selected)):
-        raise _refusal("fields")
+        raise _refusal(texts.fields)
     if compiled.children:
         # The guide allows them outside of CSV; here they are refused in all formats.
-        raise _refusal("nested", name=compiled.children[0].relationship, format=content_type.removeprefix("ZIP_"))
+        raise _refusal(texts.nested, name=compiled.children[0].relationship, format=content_type.removeprefix("ZIP_"))
     types = {column.field.type for column in compiled.columns}
     if types & {"address", "location"}:
-        raise _refusal("compound")
+        raise _refusal(texts.compound)
     if "base64" in types:
-        raise _refusal("base64")
+        raise _refusal(texts.base64)
 
 
-def _refusal(which: str, **facts: str) -> SoqlError:
-    code, text = REFUSALS[which]
-    return SoqlError(code, text.format(**facts))
+def _refusal(text: Text, **facts: str) -> SoqlError:
+    return SoqlError(text.code, text.said(**facts))
 
 
 def _is_fields(expression: Path | Call) -> bool:
