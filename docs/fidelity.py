@@ -52,7 +52,12 @@ NOT_EMULATED = (
         "`/composite`, `/composite/batch` and trees are unknown paths; lists of records (`/composite/sobjects`) are there",
     ),
     ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
-    ("REST in XML", "answers are JSON, whatever is accepted"),
+    ("REST and tokens in XML or as forms", "answers are JSON, whatever is accepted or asked for with `format=`"),
+    ("Records found more than once by an external id", "an error, in place of status 300 with the list of them"),
+    (
+        "Query plans (`explain`), `If-Modified-Since`, `/updated`, `/deleted`",
+        "refused as if they were queries or records; `If-Modified-Since` is ignored",
+    ),
     ("SOAP beyond `login`, `logout` and `getUserInfo`", "a fault"),
     ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
     ("Time zones and locales of users", "dates are read and written in UTC"),
