@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.jobs import Batch
     from bulkforce_emulator.rows.upload import Upload
-
-LOCKED = RowError("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records")
+    from bulkforce_emulator.texts import RowTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,8 @@ class Mishap:
     #: Or rows whose column has one of these values: locks by parent.
     column: str | None = None
     values: Sequence[str] = ()
-    error: RowError = LOCKED
+    #: Why these rows fail; if it is not said, they find their record locked.
+    error: RowError | None = None
     #: It goes back from InProgress to Queued so many times before it gets through; more often than
     #: `Limits.batch_retries` (`Limits.query_retries`) allows, it fails. A query keeps one result file of each try.
     #: The rows of a data batch are carried out at the last try.
@@ -44,14 +44,14 @@ class Mishap:
     #: Its results come in files of at most about so many bytes, where it is a query; else the limit of the org holds.
     result_bytes: int | None = None
 
-    def strike(self, upload: Upload) -> Upload:
+    def strike(self, upload: Upload, texts: RowTexts) -> Upload:
         """The upload as it fares."""
         if self.after_rows is not None:
             upload = upload.part(0, self.after_rows)
         hit = self._hit(upload)
         if not hit.any():
             return upload
-        mine = pc.if_else(pa.array(hit), pa.scalar(str(self.error)), pa.scalar(None, pa.string()))
+        mine = pc.if_else(pa.array(hit), pa.scalar(str(self.error or RowError.of(texts.locked))), pa.scalar(None, pa.string()))
         faults = mine if upload.faults is None else pc.coalesce(upload.faults, mine)
         return replace(upload, faults=faults)
 

@@ -138,7 +138,7 @@ class Processing:
         job, org = batch.job, self._org
         upload = self._read(batch)
         if mishap is not None:
-            upload = mishap.strike(upload)
+            upload = mishap.strike(upload, org.settings.texts.rows)
         order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
         outcomes = org.rows.carry_out(order, upload)
         org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)

@@ -57,12 +57,12 @@ class _Rest(Resources):
     def limits(self, _: Call) -> Response:
         """The allowances that clients look at, and what is left of them."""
         limits = self.org.limits
-        batches = limits.daily_batches
+        batches = _allowance(limits.daily_batches, self.org.batches_used())
         answer: dict[str, Any] = {
             "DailyApiRequests": _allowance(limits.daily_api_requests, self.org.calls),
-            "DailyBulkApiBatches": _allowance(batches, batches - self.org.jobs.batches_left()),
+            "DailyBulkApiBatches": batches,
             # What it was called before; a released client still asks for it.
-            "DailyBulkApiRequests": _allowance(batches, batches - self.org.jobs.batches_left()),
+            "DailyBulkApiRequests": batches,
             "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
             "DailyBulkV2QueryJobs": _allowance(10_000),
             "ConcurrentAsyncGetReportInstances": _allowance(200),

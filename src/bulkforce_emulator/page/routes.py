@@ -162,7 +162,7 @@ class _Page:
         result_id = request.path_params.get("result_id", "")
         found = self._org.jobs.results(batch).get(result_id)
         if found is None:
-            raise ApiError("InvalidBatch", f"Invalid result id: {result_id}")
+            raise ApiError.of(self._org.settings.texts.calls.result_unknown, id=result_id)
         return self._file(f"{result_id or batch.id}-result.{job.family.lower()}", found)
 
     def _file(self, name: str, place: Spooled) -> Response:
