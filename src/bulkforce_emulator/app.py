@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from bulkforce_emulator import control
-from bulkforce_emulator.faults import Faults, Misfortune
+from bulkforce_emulator.faults import WITHIN, Faults, Misfortune
 from bulkforce_emulator.handlers import oauth, rest, soap
 from bulkforce_emulator.handlers.bulk1 import Answer, Bulk1
 from bulkforce_emulator.handlers.transfer import Incoming, wants_gzip
@@ -77,7 +77,9 @@ def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
         headers = {name.lower(): value for name, value in request.headers.items()}
         rest = request.path_params["rest"]
         parts = tuple(part for part in rest.split("/") if part)
-        call = Incoming(request.method, request.url.path, request.path_params["version"], parts, headers, body)
+        call = Incoming(
+            request.method, request.url.path, request.path_params["version"], parts, headers, body, request.scope.get(WITHIN, {})
+        )
         given = await run_in_threadpool(handler.answer, call)
         return _response(given, org, packed=wants_gzip(headers.get("accept-encoding", "")))
 

@@ -32,7 +32,7 @@ _PACES: dict[str, Callable[..., Pace]] = {"timed": Pace.timed, "instant": Pace.i
 
 
 _LOOKS = ("about", "records", "ledger", "requests")
-_CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort")
+_CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "release")
 
 
 class Control:
@@ -122,6 +122,10 @@ class Control:
         elif body.get("expire"):
             sessions.expire(body["expire"])
         return {"session_id": sessions.open()} if body.get("open") else {}
+
+    def release(self, _: object) -> dict[str, int]:
+        """Let all batches appear that a late commit still holds back."""
+        return {"appeared": self._org.latecomers.release()}
 
     def abort(self, body: dict[str, str]) -> dict[str, Any]:
         """`{"job_id": ...}`: as another user with the right to do so would."""

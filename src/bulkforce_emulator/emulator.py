@@ -262,6 +262,10 @@ class Emulator:
         """Abort a job as an administrator does."""
         self.state.jobs.abort(self.state.jobs.get(job_id))
 
+    def release(self) -> int:
+        """Let all batches appear that a late commit still holds back; says how many."""
+        return self.state.latecomers.release()
+
     def advance(self, steps: int = 1) -> int:
         """Let the manual pace go on: each step ends what is InProgress and starts what is Queued."""
         return sum(self.state.workers.advance() for _ in range(steps))
@@ -270,5 +274,6 @@ class Emulator:
         self.state.workers.pace = pace
 
     def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:
-        """Wait until no batch is queued or running; says whether that came in time."""
+        """Wait until no batch is queued or running; says whether that came in time. Late batches count when they are due."""
+        self.state.latecomers.settle()
         return self.state.workers.wait_until_idle(timeout_seconds)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
+import re
 import socket
 import struct
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from starlette.concurrency import run_in_threadpool
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,7 +26,10 @@ if TYPE_CHECKING:
 Kind = Literal[
     "answer lost",  # acted, then the connection is cut without an answer
     "request lost",  # the connection is cut, nothing was done
-    "late twin",  # the connection is cut; the same request is carried out later
+    "late twin",  # the connection is cut, the same request is carried out later; if `acted`, it is answered now and comes a second time
+    "late commit",  # a batch is accepted, but is not there yet: it appears later, even if its job was closed meanwhile
+    "lagging list",  # the list of a job's batches is out of date: the newest are not in it
+    "lagging job",  # so is the jobInfo, in what it counts
     "upload reset",  # the connection is reset after `after_bytes` of the request's body
     "status",  # answered with `status`, without acting unless `acted`
     "session expired",  # every session ends, after `after_bytes` of the body
@@ -33,6 +39,14 @@ Kind = Literal[
     "content type",  # the answer says it is `content_type`
     "slow",  # `seconds` before the first byte of the answer
 ]
+#: Paths below `/services/async/` that such a fault can hit at all.
+_ONLY = {
+    "late commit": ("POST", re.compile(r".*/job/[^/]+/batch/*")),
+    "lagging list": ("GET", re.compile(r".*/job/[^/]+/batch/*")),
+    "lagging job": ("*", re.compile(r".*/job/[^/]+/*")),
+}
+#: Where a request's scope tells the application of faults that strike within.
+WITHIN = "bulkforce_emulator.faults"
 HTML_PAGE = (
     "<!DOCTYPE html><html><head><title>503 Service Unavailable</title></head><body><h1>We are down for maintenance.</h1></body></html>"
 )
@@ -50,8 +64,10 @@ class Fault:
         times: How many are hit from there on.
         after_bytes: See `kind`; of an answer that is cut, None is its half.
         keep_length: Whether a cut answer promised its whole length; else it is cut within a chunked body.
-        after_requests: A late twin is carried out after so many further requests, or ...
-        seconds: ... after this time.
+        after_requests: A late twin or a late commit comes after so many further requests, or ...
+        seconds: ... after this time, which is the org's clock's for a late commit. A lagging answer does not show batches younger than that.
+        after_looks: Or a late commit, after so many answered lists of its job's batches. With none of the three it waits for `release`.
+        newest: How many of the newest batches a lagging answer does not show, unless `seconds` says it.
     """
 
     kind: Kind
@@ -68,13 +84,25 @@ class Fault:
     body: str = HTML_PAGE
     seconds: float = 0.0
     after_requests: int | None = None
+    after_looks: int | None = None
+    newest: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(Kind))}")
 
+    @property
+    def goes_with_others(self) -> bool:
+        """Whether the request may meet another fault besides: one of what becomes of the answer."""
+        return self.kind in _ONLY or (self.kind == "late twin" and self.acted)
+
     def fits(self, method: str, path: str) -> bool:
-        return self.method in {"*", method} and fnmatch.fnmatchcase(path.rstrip("/"), self.path)
+        only_method, only_path = _ONLY.get(self.kind, ("*", None))
+        return (
+            {self.method, only_method} <= {"*", method}
+            and fnmatch.fnmatchcase(path.rstrip("/"), self.path)
+            and (only_path is None or only_path.fullmatch(path) is not None)
+        )
 
 
 @dataclass(slots=True)
@@ -112,21 +140,25 @@ class Faults:
         with self._lock:
             return [armed.fault for armed in self._armed]
 
-    def meet(self, method: str, path: str) -> Fault | None:
-        """The fault that this request meets; every fault that fits counts it."""
-        met = None
+    def meet(self, method: str, path: str) -> tuple[Fault | None, dict[Kind, Fault]]:
+        """The fault that this request meets, and those that go with it, one of a kind; every fault that fits counts it."""
+        met: Fault | None = None
+        besides: dict[Kind, Fault] = {}
         with self._lock:
             for armed in list(self._armed):
                 fault = armed.fault
                 if not fault.fits(method, path):
                     continue
                 armed.seen += 1
-                if armed.seen >= fault.nth and met is None:
-                    met = fault
+                if armed.seen >= fault.nth and (fault.kind not in besides if fault.goes_with_others else met is None):
+                    if fault.goes_with_others:
+                        besides[fault.kind] = fault
+                    else:
+                        met = fault
                     self.struck += 1
                     if armed.seen >= fault.nth + fault.times - 1:
                         self._armed.remove(armed)
-        return met
+        return met, besides
 
 
 class Misfortune:
@@ -137,18 +169,25 @@ class Misfortune:
         self._faults = faults
         self._org = org
         self._twins: list[_Twin] = []
+        self._landing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith("/_emulator"):
             await self._app(scope, receive, send)
             return
-        fault = self._faults.meet(scope["method"], scope["path"])
+        await self._count_request()
+        fault, besides = self._faults.meet(scope["method"], scope["path"])
+        if "late twin" in besides:
+            body = await _read(receive)
+            receive = _again(body, receive, whole=True)
+            await self._twin(besides.pop("late twin"), dict(scope), body)
+        scope[WITHIN] = besides
         if fault is None:
             await self._app(scope, receive, send)
         else:
             await self._strike(fault, scope, receive, send)
-        await self._release_twins(hit=fault)
+        await self._land_twins()
 
     async def _strike(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         match fault.kind:
@@ -230,18 +269,21 @@ class Misfortune:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _release_twins(self, *, hit: Fault | None) -> None:
-        """Count a request against the twins that wait, and carry out those whose time has come."""
-        if hit is not None and hit.kind == "late twin":
-            return
-        due = []
-        for twin in list(self._twins):
+    async def _count_request(self) -> None:
+        """Let come what is due before this request, and count it against what waits."""
+        await self._land_twins()
+        for twin in self._twins:
             twin.left -= 1
-            if twin.left <= 0:
-                self._twins.remove(twin)
-                due.append(twin)
-        for twin in due:
-            await self._land(twin)
+        if self._org.latecomers:
+            await run_in_threadpool(self._org.latecomers.request_came)
+
+    async def _land_twins(self) -> None:
+        """Carry out the twins whose time has come. Whoever comes next finds them done."""
+        async with self._landing:
+            due = [twin for twin in self._twins if twin.left <= 0]
+            self._twins = [twin for twin in self._twins if twin.left > 0]
+            for twin in due:
+                await self._land(twin)
 
     async def _land(self, twin: _Twin) -> None:
         async def nothing_more() -> Message:

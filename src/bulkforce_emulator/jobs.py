@@ -17,10 +17,11 @@ from bulkforce_emulator.settings import HOUR_SECONDS
 from bulkforce_emulator.spool import Spool, Spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from bulkforce_emulator.chunking import ChunkOptions
     from bulkforce_emulator.clock import Clock
+    from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.ids import IdSource
     from bulkforce_emulator.job_requests import JobRequest
     from bulkforce_emulator.mishaps import Mishap
@@ -79,7 +80,7 @@ class Batch:
             "jobId": self.job.id,
             "state": self.state.value,
             "stateMessage": self.message,
-            "createdDate": self.created,
+            "createdDate": self.created.replace(microsecond=0),
             "systemModstamp": self.modified,
             "numberRecordsProcessed": self.processed_so_far,
             "numberRecordsFailed": self.failed_so_far,
@@ -136,9 +137,9 @@ class Job:
     def is_serial(self) -> bool:
         return self.request.concurrency_mode == "Serial"
 
-    def members(self, *, count_split: bool) -> dict[str, object]:
-        """What a jobInfo says, in the order of the wire."""
-        batches = [batch for batch in self.batches.values() if count_split or not batch.split]
+    def members(self, seen: Iterable[Batch], *, count_split: bool) -> dict[str, object]:
+        """What a jobInfo says of the batches that are seen, in the order of the wire."""
+        batches = [batch for batch in seen if count_split or not batch.split]
         states = [batch.state for batch in batches]
         # The rows of a batch that failed as a whole are not counted.
         told = [batch for batch in batches if batch.state != BatchState.FAILED or batch.results]
@@ -215,9 +216,24 @@ class Jobs:
         youngest = max([batch.created for batch in job.batches.values()], default=job.created)
         return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
 
-    def members(self, job: Job) -> dict[str, object]:
+    def members(self, job: Job, lag: Fault | None = None) -> dict[str, object]:
         with self.lock:
-            return job.members(count_split=self._settings.count_chunked_original)
+            return job.members(self._seen(job, lag), count_split=self._settings.count_chunked_original)
+
+    def listed(self, job: Job, lag: Fault | None = None) -> list[dict[str, object]]:
+        """The batchInfo of each of its batches."""
+        with self.lock:
+            return [batch.members() for batch in self._seen(job, lag)]
+
+    def _seen(self, job: Job, lag: Fault | None) -> list[Batch]:
+        """A job's batches, as far as they have come through to whoever looks."""
+        batches = list(job.batches.values())
+        if lag is None:
+            return batches
+        if lag.seconds:
+            horizon = self._clock.now() - timedelta(seconds=lag.seconds)
+            return [batch for batch in batches if batch.created <= horizon]
+        return batches[: max(0, len(batches) - lag.newest)]
 
     def close(self, job: Job) -> None:
         with self.lock:
@@ -240,8 +256,8 @@ class Jobs:
                     move_batch(batch, BatchState.NOT_PROCESSED)
                     batch.modified = job.modified
 
-    def add_batch(self, job: Job, body: bytes, *, charset: str = "utf-8") -> Batch:
-        """Take in one batch, unread."""
+    def add_batch(self, job: Job, body: bytes, *, charset: str = "utf-8", late: bool = False) -> Batch:
+        """Take in one batch, unread. A late one is accepted, and is entered later."""
         limits = self._settings.limits
         with self.lock:
             self.count_batch()
@@ -258,15 +274,22 @@ class Jobs:
             # The job may have been closed while the body was put aside.
             if job.state != JobState.OPEN:
                 raise ApiError.of(self._texts.job_not_open, state=job.state)
-            return self.enter_batch(job, request, charset)
-
-    def enter_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
-        with self.lock:
-            now = self.now()
-            batch = Batch(self._ids.one("751"), job, now, now, request, charset)
-            job.batches[batch.id] = batch
-            job.modified = now
+            batch = self.make_batch(job, request, charset)
+            if not late:
+                self.enter(batch)
             return batch
+
+    def make_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
+        return Batch(self._ids.one("751"), job, self._clock.now(), self.now(), request, charset)
+
+    def enter(self, batch: Batch) -> None:
+        """Let it be one of its job's. In an aborted job nothing is ever queued."""
+        with self.lock:
+            job = batch.job
+            job.batches[batch.id] = batch
+            job.modified = self.now()
+            if job.state == JobState.ABORTED:
+                move_batch(batch, BatchState.NOT_PROCESSED)
 
     def batches_left(self) -> int:
         """How many batches may still be posted within 24 hours."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 from bulkforce_emulator.clock import Clock
 from bulkforce_emulator.ids import IdSource
 from bulkforce_emulator.jobs import Jobs
+from bulkforce_emulator.latecomers import Latecomers
 from bulkforce_emulator.ledger import Ledger
 from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishaps
@@ -67,6 +68,7 @@ class Org:
         self.mishaps = Mishaps()
         self.jobs = Jobs(self.clock, self.ids, self.settings, self.sessions.user_id)
         self.workers = Workers(Processing(self), pace or Pace.timed())
+        self.latecomers = Latecomers(self.jobs, self.workers, self.clock)
         self._settle_in()
 
     @property

@@ -211,9 +211,8 @@ class Processing:
                 except ApiError as problem:
                     raise BatchError(problem.message, problem.code) from None
                 body = chunk_text(text, low, high, field).encode(batch.charset)
-                made.append(org.jobs.enter_batch(job, org.jobs.spool.put(body), batch.charset))
-                if job.state == JobState.ABORTED:
-                    move_batch(made[-1], BatchState.NOT_PROCESSED)
+                made.append(org.jobs.make_batch(job, org.jobs.spool.put(body), batch.charset))
+                org.jobs.enter(made[-1])
             batch.split = True
 
     def _answer(self, batch: Batch, compiled: CompiledQuery) -> None:

@@ -30,6 +30,12 @@ def batches(wire: Wire, job: str) -> int:
     return len(wire.org.state.jobs.get(job).batches)
 
 
+def seen(wire: Wire, job: str) -> tuple[int, int]:
+    """How many batches the list has, and how many the job counts."""
+    listed = wire.ask("GET", f"job/{job}/batch").text.count("<batchInfo>")
+    return listed, int(wire.ask("GET", f"job/{job}").element("numberBatchesTotal"))
+
+
 def test_answer_lost_after_the_batch_was_taken(wire: Wire, job: str) -> None:
     wire.org.faults.add(Fault("answer lost", method="POST", path="*/batch"))
     with pytest.raises(CUT):
@@ -53,20 +59,143 @@ def test_late_twin_lands_after_further_requests(wire: Wire, job: str) -> None:
     wire.ask("GET", f"job/{job}")
     assert batches(wire, job) == 0
     wire.ask("GET", f"job/{job}")
-    for _ in range(100):
-        if batches(wire, job):
-            break
-        time.sleep(0.002)
-    assert batches(wire, job) == 1
+    assert seen(wire, job) == (1, 1)
 
 
-def test_late_twin_finds_a_closed_job_closed(wire: Wire, job: str) -> None:
-    wire.org.faults.add(Fault("late twin", method="POST", path="*/batch", seconds=0.03))
-    with pytest.raises(CUT):
-        wire.add(job, "LastName\nx")
+@pytest.mark.parametrize("acted", [False, True])
+def test_late_twin_finds_a_closed_job_closed(wire: Wire, job: str, acted: bool) -> None:
+    wire.org.faults.add(Fault("late twin", method="POST", path="*/batch", after_requests=1, acted=acted))
+    if acted:
+        assert wire.add(job, "LastName\nx").status == 201
+    else:
+        with pytest.raises(CUT):
+            wire.add(job, "LastName\nx")
     wire.state(job, "Closed")
-    time.sleep(0.06)
-    assert batches(wire, job) == 0
+    assert seen(wire, job) == (int(acted), int(acted))
+    assert wire.org.state.batches_used() == 1 + int(acted)  # it came, and refused batches count
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_request_reaches_the_org_twice_while_the_job_is_open(wire: Wire, job: str, lost: bool) -> None:
+    wire.org.faults.add(Fault("late twin", "POST", "*/batch", acted=True, after_requests=0))
+    if lost:
+        wire.org.faults.add(Fault("answer lost", "POST", "*/batch"))
+        with pytest.raises(CUT):
+            wire.add(job, "LastName\nx")
+    else:
+        assert wire.add(job, "LastName\nx").status == 201
+    assert seen(wire, job) == (2, 2)
+    assert wire.org.wait_until_idle(10)
+    assert wire.org.count("Contact") == 2
+
+
+def test_somebody_else_adds_a_batch(wire: Wire, job: str) -> None:
+    """Nothing special is needed: another session's POST to the same job."""
+    stranger = {"X-SFDC-Session": wire.org.state.sessions.open(), "Content-Type": "text/csv"}
+    assert wire.ask("POST", f"job/{job}/batch", "LastName\nforeign", stranger).status == 201
+    assert seen(wire, job) == (1, 1)
+
+
+def test_late_commit_is_neither_seen_nor_processed_until_it_is_released(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit"))
+    added = wire.add(job, "LastName\nlate")
+    assert (added.status, added.element("state")) == (201, "Queued")
+    wire.state(job, "Closed")
+    assert seen(wire, job) == (0, 0)
+    assert wire.ask("GET", f"job/{job}/batch/{added.id}").error[1] == "InvalidBatch"
+    assert wire.org.wait_until_idle(10)
+    assert wire.org.ledger() == []
+    assert wire.org.release() == 1
+    assert seen(wire, job) == (1, 1)
+    assert wire.org.wait_until_idle(10)
+    assert [row.batch_id for row in wire.org.ledger()] == [added.id]
+    assert wire.ask("GET", f"job/{job}").element("state") == "Closed"
+
+
+def test_late_commit_appears_after_so_many_looks(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit", nth=2, after_looks=2), Fault("answer lost", "POST", "*/batch", nth=2))
+    wire.add(job, "LastName\nx")
+    with pytest.raises(CUT):
+        wire.add(job, "LastName\ny")
+    wire.state(job, "Closed")
+    other = wire.create("insert", "Contact")
+    for _ in range(3):
+        assert seen(wire, other) == (0, 0)
+    assert [seen(wire, job)[0] for _ in range(3)] == [1, 1, 2]
+
+
+def test_late_commit_appears_after_so_many_requests_of_any_kind(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit", after_requests=3))
+    wire.add(job, "LastName\nx")
+    assert [wire.ask("GET", f"job/{job}").element("numberBatchesTotal") for _ in range(4)] == ["0", "0", "0", "1"]
+
+
+def test_late_commit_appears_when_its_time_has_come(wire: Wire, job: str) -> None:
+    wire.org.clock.advance(hours=1)
+    wire.org.faults.add(Fault("late commit", seconds=600))
+    wire.add(job, "LastName\nx")
+    assert seen(wire, job) == (0, 0)
+    wire.org.clock.advance(seconds=601)
+    assert wire.org.wait_until_idle(10)
+    assert len(wire.org.ledger()) == 1
+
+
+def test_late_commit_in_a_job_that_was_aborted_is_not_processed(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit"))
+    added = wire.add(job, "LastName\nx")
+    wire.state(job, "Aborted")
+    wire.org.release()
+    assert wire.ask("GET", f"job/{job}/batch/{added.id}").element("state") == "NotProcessed"
+
+
+def test_late_commit_does_not_touch_a_batch_that_is_refused(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit"))
+    wire.state(job, "Closed")
+    assert wire.add(job, "LastName\nx").status == 400
+    assert wire.org.release() == 0
+
+
+def test_late_commit_hits_posts_of_batches_only(wire: Wire, job: str) -> None:
+    wire.org.faults.add(Fault("late commit"))
+    wire.ask("GET", f"job/{job}/batch")
+    wire.state(wire.create("insert", "Contact"), "Closed")
+    assert wire.org.faults.struck == 0
+
+
+def test_list_and_job_lag_each_on_its_own(wire: Wire, job: str) -> None:
+    for name in "abc":
+        wire.add(job, f"LastName\n{name}")
+    wire.org.faults.add(Fault("lagging list", newest=2, times=2), Fault("lagging job", nth=2))
+    assert [seen(wire, job) for _ in range(3)] == [(1, 3), (1, 2), (3, 3)]
+    wire.org.faults.add(Fault("lagging list", newest=9), Fault("lagging job", "POST", newest=9))
+    assert seen(wire, job) == (0, 3)
+    assert wire.state(job, "Closed").element("numberBatchesTotal") == "0"
+    assert seen(wire, job) == (3, 3)
+
+
+def test_list_lags_by_seconds_of_the_clock(wire: Wire, job: str) -> None:
+    wire.add(job, "LastName\na")
+    wire.org.clock.advance(seconds=60)
+    wire.add(job, "LastName\nb")
+    wire.org.faults.add(Fault("lagging list", seconds=30, times=2))
+    assert seen(wire, job) == (1, 2)
+    wire.org.clock.advance(seconds=31)
+    assert seen(wire, job) == (2, 2)
+
+
+def test_lag_goes_with_another_fault(wire: Wire, job: str) -> None:
+    wire.add(job, "LastName\na")
+    wire.org.faults.add(Fault("lagging list"), Fault("content type", "GET", "*/batch", content_type="text/plain"))
+    answer = wire.ask("GET", f"job/{job}/batch")
+    assert (answer.type, answer.text.count("<batchInfo>")) == ("text/plain", 0)
+
+
+def test_late_batches_are_released_over_http(wire: Wire, job: str) -> None:
+    wire.ask("POST", "/_emulator/faults", '{"kind": "late commit", "after_looks": 100}', {"Content-Type": "application/json"})
+    wire.add(job, "LastName\nx")
+    assert seen(wire, job) == (0, 0)
+    assert wire.ask("POST", "/_emulator/release", "{}", {"Content-Type": "application/json"}).json == {"appeared": 1}
+    assert seen(wire, job) == (1, 1)
 
 
 def test_upload_is_reset_in_the_middle(wire: Wire, job: str) -> None:

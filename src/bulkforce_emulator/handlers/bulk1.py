@@ -107,7 +107,7 @@ class Bulk1:
             case ("GET",):
                 asked = self._org.settings.get_follows_content_type and "content-type" in call.headers
                 form = ("JSON" if call.is_json else "XML") if asked else job.family
-                return self._document(call, 200, form, ("jobInfo", self._org.jobs.members(job)))
+                return self._document(call, 200, form, ("jobInfo", self._seen(call, job)))
             case ("POST",):
                 return self._change(call, job)
             case ("POST", "spec"):
@@ -170,7 +170,10 @@ class Bulk1:
             jobs.close(job)
         else:
             jobs.abort(job)
-        return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", jobs.members(job)))
+        return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", self._seen(call, job)))
+
+    def _seen(self, call: Incoming, job: Job) -> dict[str, object]:
+        return self._org.jobs.members(job, call.faults.get("lagging job"))
 
     def _members_of(self, call: Incoming) -> dict[str, Any]:
         """The jobInfo that was sent: JSON if its Content-Type says so, else XML."""
@@ -201,10 +204,15 @@ class Bulk1:
         if call.version != job.request.api_version:
             raise ApiError.of(self._texts.version_of_batch, version=call.version, job_version=job.request.api_version)
         charset = call.charset or "utf-8"
-        batch = org.jobs.add_batch(job, call.batch_body(org.limits.batch_bytes, self._texts), charset=charset)
+        late = call.faults.get("late commit")
+        body = call.batch_body(org.limits.batch_bytes, self._texts)
+        batch = org.jobs.add_batch(job, body, charset=charset, late=late is not None)
         batch.unknown_coding = call.unknown_coding
         members = self._members(batch)
-        org.workers.submit(batch)
+        if late is None:
+            org.workers.submit(batch)
+        else:
+            org.latecomers.withhold(batch, late)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}/batch/{batch.id}"}
         return self._document(call, 201, job.family, ("batchInfo", members), location)
 
@@ -224,8 +232,8 @@ class Bulk1:
             return batch.members()
 
     def _list(self, call: Incoming, job: Job) -> Answer:
-        with self._org.jobs.lock:
-            documents = [batch.members() for batch in job.batches.values()]
+        documents = self._org.jobs.listed(job, call.faults.get("lagging list"))
+        self._org.latecomers.looked(job)
         if job.family == "JSON":
             return self._say(call, 200, _MEDIA["JSON"], wire.json_list("batchInfo", documents, spread=self._spread(call)))
         return self._say(call, 200, _MEDIA["XML"], wire.xml_list("batchInfoList", "batchInfo", documents))

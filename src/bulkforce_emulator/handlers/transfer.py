@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
@@ -12,6 +12,7 @@ from bulkforce_emulator.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bulkforce_emulator.faults import Fault, Kind
     from bulkforce_emulator.texts import CallTexts
 
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([A-Za-z0-9._:-]+)""", re.IGNORECASE)
@@ -33,6 +34,8 @@ class Incoming:
     parts: tuple[str, ...]
     headers: Mapping[str, str]
     body: bytes
+    #: What goes wrong within the org, by kind.
+    faults: Mapping[Kind, Fault] = field(default_factory=dict)
 
     @property
     def is_json(self) -> bool:

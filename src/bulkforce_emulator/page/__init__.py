@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from starlette.concurrency import run_in_threadpool
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,6 +28,8 @@ class WithPage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for_people = scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith(f"{HOME}/"))
+        if for_people and self._org.latecomers:
+            await run_in_threadpool(self._org.latecomers.settle)
         await (self._page if for_people else self._app)(scope, receive, send)
 
     @cached_property
