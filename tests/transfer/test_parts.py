@@ -20,6 +20,8 @@ from bulkforce.transfer import parts
 class Blocks:
     """A stream of some bytes, in blocks."""
 
+    framed = True
+
     def __init__(self, content: bytes, block_bytes: int = 7) -> None:
         self._content, self._block_bytes = content, block_bytes
         self.closed = False

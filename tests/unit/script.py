@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from bulkforce.protocol.exchange import Answer, Request
@@ -98,7 +98,7 @@ class Script:
 
 
 def _told(answer: Answer, request: Request) -> Answer:
-    return Answer(request, answer.status, answer.headers, answer.body, answer.stream)
+    return replace(answer, request=request)
 
 
 def script(flow: Flow[Any], lines: Iterable[Line]) -> Any:

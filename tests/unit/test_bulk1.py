@@ -227,6 +227,7 @@ def test_results_that_make_no_sense_are_refused(answer: Answer) -> None:
 
 class _Page:
     closed = False
+    framed = True
 
     def __iter__(self) -> Any:
         return iter([b"<html>"])

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -48,7 +49,7 @@ class Org:
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         self.asked.append((url, headers))
         answer = self.rule(request, headers)
-        return Answer(request, answer.status, answer.headers, answer.body)
+        return replace(answer, request=request)
 
     def close(self) -> None:
         pass

@@ -10,6 +10,8 @@ from bulkforce.transport.stream import AsyncResultStream, ResultStream
 
 
 class Blocks:
+    framed = True
+
     def __init__(self, *blocks: bytes) -> None:
         self.blocks = blocks
         self.closed = 0
@@ -32,6 +34,7 @@ def test_stream_reads_to_its_end() -> None:
     assert stream.read() == b"bcde"
     assert stream.read() == b""
     assert stream.readable()
+    assert stream.framed
 
 
 def test_stream_gives_blocks_beginning_with_the_rest() -> None:

@@ -224,6 +224,32 @@ def test_document_cut_without_a_length_is_refused() -> None:
         made.get_job_info("750A")
 
 
+def framings(body: bytes) -> dict[str, tuple[bytes, bool]]:
+    """Answers with that body, and whether each tells where it ends."""
+    chunked = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    head = answer(b"", "Transfer-Encoding: chunked", media="text/csv", length=None)
+    return {
+        "length": (answer(body, media="text/csv"), True),
+        "chunks": (head + chunked, True),
+        "gzip": (answer(gzip.compress(body), "Content-Encoding: gzip", media="text/csv", length=None), True),
+        "nothing": (answer(body, media="text/csv", length=None), False),
+    }
+
+
+@pytest.mark.parametrize("framing", list(framings(b"")))
+def test_answer_tells_whether_a_cut_would_be_noticed(framing: str) -> None:
+    from bulkforce.protocol import bulk1
+    from bulkforce.protocol.flow import ask
+
+    whole, framed = framings(CSV)[framing]
+    with Peer(saying(whole, whole)) as peer, client(peer.url) as made:
+        told = made.driver.run(ask(bulk1.get_raw_result("750A", "751B")))
+        assert (told.body, told.framed) == (CSV, framed)
+        with made.get_query_result("750A", "751B", "752C") as stream:
+            assert stream.framed is framed
+            assert stream.read() == CSV
+
+
 def test_cut_gzip_is_no_answer_even_without_a_length() -> None:
     packed = gzip.compress(CSV)
     for cut in (1, 10, len(packed) // 2, len(packed) - 1):

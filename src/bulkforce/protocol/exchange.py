@@ -78,6 +78,11 @@ class Request:
 class Stream(Protocol):
     """The rest of an answer, still on the wire."""
 
+    @property
+    def framed(self) -> bool:
+        """Whether a cut would be noticed; see `Answer`."""
+        ...
+
     def __iter__(self) -> Iterator[bytes]:
         """Give the blocks as they come; raises `NoAnswer` when the answer ends before its end."""
         ...
@@ -97,6 +102,8 @@ class Answer:
         headers: Names in lower case.
         body: The whole content, decoded; empty for a streamed answer.
         stream: The content of a streamed answer.
+        framed: Whether the answer told where it ends: by its length, in chunks, or as gzip. Of one that did not, nobody can say
+            whether it was cut: what is read from it must be whole by itself.
     """
 
     request: Request
@@ -104,6 +111,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = b""
     stream: Stream | None = None
+    framed: bool = True
 
     @property
     def media_type(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -68,12 +69,12 @@ class HTTP:
         finally:
             if body is not None:
                 body.close()
-        answer = Answer(request, response.status, {name.lower(): value for name, value in response.headers.items()})
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        answer = Answer(request, response.status, headers, framed=_is_framed(response.status, headers))
         stream = _Answering(response, answer)
         if streamed and response.status < 300:
-            return Answer(request, answer.status, answer.headers, stream=stream)
-        limit = _REFUSAL_BYTES if response.status >= 300 else None
-        return Answer(request, answer.status, answer.headers, body=_read(stream, limit))
+            return replace(answer, stream=stream)
+        return replace(answer, body=_read(stream, _REFUSAL_BYTES if response.status >= 300 else None))
 
     def close(self) -> None:
         """Close all connections, also where somebody still holds a stream."""
@@ -120,6 +121,7 @@ class _Answering:
     def __init__(self, response: urllib3.BaseHTTPResponse, answer: Answer) -> None:
         self._response = response
         self._answer = answer
+        self.framed = answer.framed
 
     def __iter__(self) -> Iterator[bytes]:
         response = cast(urllib3.HTTPResponse, self._response)
@@ -136,6 +138,16 @@ class _Answering:
     def close(self) -> None:
         # A connection with an unread rest cannot be used again.
         self._response.close()
+
+
+def _is_framed(status: int, headers: Mapping[str, str]) -> bool:
+    """Whether an answer tells where it ends; a gzip file does so itself."""
+    return (
+        status in {204, 304}
+        or "content-length" in headers
+        or headers.get("transfer-encoding", "").lower() == "chunked"
+        or headers.get("content-encoding", "").lower() == "gzip"
+    )
 
 
 def _read(stream: Stream, limit: int | None) -> bytes:

@@ -50,6 +50,11 @@ class ResultStream:
         self._rest = content[cut:]
         return content[:cut]
 
+    @property
+    def framed(self) -> bool:
+        """Whether a file that was cut on its way would be noticed: the org said where it ends."""
+        return self._stream.framed
+
     def readable(self) -> bool:
         """Say yes; what reads from files asks."""
         return True
@@ -72,6 +77,11 @@ class AsyncResultStream:
 
     def __init__(self, stream: ResultStream) -> None:
         self._stream = stream
+
+    @property
+    def framed(self) -> bool:
+        """Whether a file that was cut on its way would be noticed: the org said where it ends."""
+        return self._stream.framed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         import asyncio  # dear to import, and only needed here
