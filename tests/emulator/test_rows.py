@@ -297,3 +297,37 @@ def test_record_that_others_hold_is_not_deleted(wire: Wire) -> None:
     org.state.delete("Case", [first, second])
     assert errors(wire, "delete", "Account", f"Id\n{held}\n{above}\n") == ["", ""]
     assert org.count("Contact") == 0
+
+
+CALCULATED = [
+    ("Contact", "Name", "LastName,Name\na,b\nc,\n", "LastName"),
+    ("Case", "IsClosed", "Subject,IsClosed\na,true\nc,\n", "Subject"),
+    ("Opportunity", "ExpectedRevenue", "Name,StageName,CloseDate,ExpectedRevenue\na,Closed Won,2026-01-01,5\nc,Closed Won,2026-01-01,\n", "Name"),
+    ("Opportunity", "IsWon", "Name,StageName,CloseDate,IsWon\na,Closed Won,2026-01-01,1\nc,Closed Won,2026-01-01,\n", "Name"),
+    ("Account", "SystemModstamp", "Name,SystemModstamp\na,2020-01-01T00:00:00Z\nc,\n", "Name"),
+    ("Case", "CaseNumber", "Subject,CaseNumber\na,00000001\nc,\n", "Subject"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sobject", "field", "body", "kept"), CALCULATED, ids=lambda value: value if value.isalnum() else "")
+def test_field_that_the_org_fills_in_is_an_error_of_the_row_that_has_a_value_for_it(
+    wire: Wire, sobject: str, field: str, body: str, kept: str
+) -> None:
+    inserted = rows(wire.load("insert", sobject, body))
+    assert [row[3].partition(":")[0] for row in inserted] == ["INVALID_FIELD_FOR_INSERT_UPDATE", ""]
+    assert inserted[0][3].endswith(f":{field} --")
+    (record,) = wire.org.records(sobject)
+    assert (record["LastName"] if sobject == "Contact" else record[kept]) == "c"
+    assert record[field] is not None or field == "ExpectedRevenue"
+    header, first, second = body.splitlines()
+    changes = f"Id,{header}\n{record['Id']},{first}\n{record['Id']},{second}\n"
+    for operation, more in (("update", {}), ("upsert", {"externalIdFieldName": "Id"})):
+        changed = rows(wire.load(operation, sobject, changes, **more))
+        assert [row[3].partition(":")[0] for row in changed] == ["INVALID_FIELD_FOR_INSERT_UPDATE", ""]
+
+
+def test_number_of_a_record_goes_on_where_its_column_is_empty(wire: Wire) -> None:
+    for _ in range(2):
+        wire.load("insert", "Case", "Subject,CaseNumber\na,\nb,\n")
+    numbers = [record["CaseNumber"] for record in wire.org.records("Case")]
+    assert numbers == ["00001001", "00001002", "00001003", "00001004"]

@@ -51,7 +51,7 @@ class Staging:
         self._by = by
 
     def statement(self, incoming: Incoming) -> tuple[str, list[Value]]:
-        """The statement, and the fields that the stage then has."""
+        """The statement, and the fields of the stage that may be written; in the others every value is an error."""
         selected, errors, joins, values = [], ["i.fault", *self._id_errors(incoming.id)], [], []
         for number, given in enumerate(incoming.given):
             value, failures, join = self._column(given, number)
@@ -66,7 +66,7 @@ class Staging:
             f"SELECT i.row, i.new_id, {target} AS given_id{carried}, coalesce({', '.join(errors)}, NULL::VARCHAR) AS error "  # noqa: S608
             f"FROM incoming i {' '.join(joins)}"
         )
-        return self._matched(typed_rows, values), values
+        return self._matched(typed_rows, values), [value for value in values if self._is_writable(value.field)]
 
     def _matched(self, typed_rows: str, values: list[Value]) -> str:
         join, found, errors = self._match(values)
@@ -125,9 +125,6 @@ class Staging:
 
     def _column(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
         field, text = given.column.field, f"i.{given.text}"
-        writable = field.createable if self._operation == "insert" else field.updateable
-        if self._operation == "upsert":
-            writable = field.createable
         failures: list[str]
         joins: list[str]
         if given.empty:
@@ -139,10 +136,13 @@ class Staging:
         else:
             value, failure = typed(field, text, self._settings, given.longest)
             failures, joins = [failure] if failure else [], []
-        if not writable:
+        if not self._is_writable(field):
             asked = f"{text} IS NOT NULL" + (f" OR i.{given.nulled}" if given.nulled else "")
             failures.insert(0, f"CASE WHEN {asked} THEN {error(self._texts.not_writable, field.name, field=literal(field.name))} END")
         return value, failures, joins
+
+    def _is_writable(self, field: Field) -> bool:
+        return field.updateable if self._operation == "update" else field.createable
 
     def _by_id(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
         field, text, alias = given.column.field, f"i.{given.text}", f"p{number}"
