@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 from bulkforce_emulator.lifecycle import BatchState, Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkforce_emulator.jobs import Batch
     from bulkforce_emulator.processing import Processing
 
@@ -22,7 +25,9 @@ _MOST_STEPS = 100
 @dataclass(slots=True)
 class _Waiting:
     batch: Batch
-    ready: float
+    since: float
+    #: It was started by hand, and waits to be finished.
+    started: bool = False
 
 
 class Workers:
@@ -34,7 +39,11 @@ class Workers:
     def __init__(self, processing: Processing, pace: Pace) -> None:
         self._processing = processing
         self._waiting: list[_Waiting] = []
+        #: Those that a thread is on, and those that `advance` started and the next step ends.
         self._running: list[Batch] = []
+        self._held: list[Batch] = []
+        #: Those that are to end whatever the pace.
+        self._hurried: set[Batch] = set()
         self._changed = threading.Condition()
         self._stopped = False
         self._pace = pace
@@ -46,44 +55,60 @@ class Workers:
 
     @pace.setter
     def pace(self, pace: Pace) -> None:
-        """Another pace, for what is still waiting, too."""
+        """Another pace, for what is waiting and under way, too. With the instant pace all of it is done when this returns."""
         with self._changed:
             self._pace = pace
+            if pace.kind != "manual":
+                held, self._held = self._held, []
+                self._waiting[:0] = [_Waiting(batch, -math.inf, started=True) for batch in held]
             self._staff()
             self._changed.notify_all()
+        while pace.kind == "instant":
+            self._drain()
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or not self._running)
+                if not self._waiting or self._pace is not pace:
+                    return
 
     def submit(self, batch: Batch) -> None:
         """Queue a batch. With the instant pace it is done when this returns."""
         with self._changed:
-            self._waiting.append(_Waiting(batch, time.monotonic() + self._pace.queue_seconds))
+            self._waiting.append(_Waiting(batch, time.monotonic()))
             self._staff()
             self._changed.notify_all()
-        if self._pace.kind == "instant":
-            while self._step():
-                pass
+        self._drain()
 
     def advance(self) -> int:
         """One step of the manual pace: what is InProgress ends, what is Queued starts. Says how many batches moved."""
         with self._changed:
-            running, self._running = self._running, []
+            held, self._held = self._held, []
             waiting, self._waiting = self._waiting, []
-        moved = 0
-        for batch in running:
+            moved = self._hurry()
+        for batch in held:
             for made in self._processing.finish(batch):
                 with self._changed:
-                    self._waiting.append(_Waiting(made, 0.0))
+                    self._waiting.append(_Waiting(made, time.monotonic()))
             moved += 1
         for one in waiting:
             if self._processing.start(one.batch):
                 with self._changed:
-                    self._running.append(one.batch)
+                    self._held.append(one.batch)
                 moved += 1
         return moved
+
+    def _hurry(self) -> int:
+        """End what threads were on when the pace became manual."""
+        lingering = set(self._running)
+        self._hurried |= lingering
+        self._changed.notify_all()
+        self._changed.wait_for(lambda: lingering.isdisjoint(self._running))
+        self._hurried -= lingering
+        return len(lingering)
 
     def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:
         """Wait until nothing is queued or running; says whether that came in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._running, timeout_seconds)
+            return self._changed.wait_for(lambda: not (self._waiting or self._running or self._held), timeout_seconds)
 
     def stop(self) -> None:
         with self._changed:
@@ -104,73 +129,74 @@ class Workers:
     def _work(self, number: int) -> None:
         while True:
             with self._changed:
-                batch = self._take(number)
-                while batch is None and not self._stopped:
-                    self._changed.wait(self._patience())
-                    batch = self._take(number)
-            if batch is None:
+                taken, patience = self._take(number)
+                while taken is None and not self._stopped:
+                    self._changed.wait(patience)
+                    taken, patience = self._take(number)
+            if taken is None:
                 return
-            self._carry_out(batch)
+            self._carry_out(taken, linger=self._linger)
 
-    def _take(self, number: int) -> Batch | None:
-        """The next batch whose turn it is, marked as running."""
+    def _take(self, number: int) -> tuple[_Waiting | None, float | None]:
+        """The next batch whose turn it is, marked as running; or how long until one has been queued for long enough.
+
+        Of those that have, a thread that may not take them is told when another one ends.
+        """
         pace = self._pace
         if self._stopped or pace.kind != "timed" or number >= pace.parallel:
-            return None
-        now = time.monotonic()
+            return None, None
+        latest = time.monotonic() - pace.queue_seconds
         serial_runs = any(batch.job.is_serial for batch in self._running)
         for place, one in enumerate(self._waiting):
-            if one.ready <= now and not (serial_runs and one.batch.job.is_serial):
+            if one.since <= latest and not (serial_runs and one.batch.job.is_serial):
                 del self._waiting[place]
                 self._running.append(one.batch)
-                return one.batch
-        return None
+                return one, None
+        return None, min((one.since - latest for one in self._waiting if one.since > latest), default=None)
 
-    def _patience(self) -> float | None:
-        if not self._waiting or self._pace.kind != "timed":
-            return None
-        soonest = min(one.ready for one in self._waiting) - time.monotonic()
-        return max(soonest, 0.001)
-
-    def _carry_out(self, batch: Batch) -> None:
+    def _carry_out(self, one: _Waiting, linger: Callable[[Batch, float], float] | None = None) -> None:
+        batch = one.batch
         made: list[Batch] = []
         try:
-            if self._processing.start(batch):
-                made = self._finish_at_pace(batch)
+            if one.started or self._processing.start(batch):
+                made = self._processing.finish(batch, linger=linger)
         finally:
             with self._changed:
                 self._running.remove(batch)
-                ready = time.monotonic() + self._pace.queue_seconds
-                self._waiting += [_Waiting(one, ready) for one in made if one.state == BatchState.QUEUED]
+                self._waiting += [_Waiting(new, time.monotonic()) for new in made if new.state == BatchState.QUEUED]
                 self._changed.notify_all()
 
-    def _finish_at_pace(self, batch: Batch) -> list[Batch]:
-        """The records are written at once, but the batch is InProgress for as long as the pace says."""
-        pace = self._pace
-        if not (pace.batch_seconds or pace.records_per_second):
-            return self._processing.finish(batch)
-        return self._processing.finish(batch, linger=self._linger)
-
     def _linger(self, batch: Batch, spent: float) -> float:
-        """Wait until a batch has taken its time, its records told as processed in steps; gives the time it took."""
-        pace, records = self._pace, batch.processed
-        seconds = pace.seconds_for(records)
-        began = time.monotonic() - spent
-        step = (_TRANSACTION_RECORDS / pace.records_per_second) if pace.records_per_second else seconds
-        step = max(step, seconds / _MOST_STEPS)
-        with self._changed:
-            while not self._stopped and (taken := time.monotonic() - began) < seconds:
-                transactions = int(records * taken / seconds) // _TRANSACTION_RECORDS
-                batch.advanced = transactions * _TRANSACTION_RECORDS
-                self._changed.wait_for(lambda: self._stopped, min(step, seconds - taken))
-        return max(seconds, spent)
+        """Wait until a batch has taken its time, its records told as processed in steps; gives the time it took.
 
-    def _step(self) -> bool:
-        """Carry out one waiting batch in this thread."""
+        Its records are written, but it is InProgress for as long as the pace says, which may change meanwhile.
+        """
+        began = time.monotonic() - spent
         with self._changed:
-            if not self._waiting:
-                return False
-            batch = self._waiting.pop(0).batch
-            self._running.append(batch)
-        self._carry_out(batch)
-        return True
+            while True:
+                pace, taken = self._pace, time.monotonic() - began
+                seconds = math.inf if pace.kind == "manual" else pace.seconds_for(batch.processed)
+                if self._stopped or taken >= seconds or batch in self._hurried:
+                    return max(min(seconds, taken), spent)
+                if pace.kind == "timed":
+                    transactions = int(batch.processed * taken / seconds) // _TRANSACTION_RECORDS
+                    batch.advanced = max(batch.advanced, transactions * _TRANSACTION_RECORDS)
+                self._changed.wait(_pause(pace, seconds, taken))
+
+    def _drain(self) -> None:
+        """With the instant pace: carry out what waits, in this thread."""
+        while True:
+            with self._changed:
+                if not self._waiting or self._pace.kind != "instant":
+                    return
+                one = self._waiting.pop(0)
+                self._running.append(one.batch)
+            self._carry_out(one)
+
+
+def _pause(pace: Pace, seconds: float, taken: float) -> float | None:
+    """How long a batch under way tells the same number of records."""
+    if pace.kind == "manual":
+        return None
+    step = _TRANSACTION_RECORDS / pace.records_per_second if pace.records_per_second else seconds
+    return min(max(step, seconds / _MOST_STEPS), seconds - taken)

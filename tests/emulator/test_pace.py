@@ -97,3 +97,70 @@ def test_job_without_retries_fails_where_its_batch_would_be_put_back() -> None:
         batch = wire.add(job, "LastName\nx\n").id
         assert batch_of(wire, job, batch) == ("Failed", 0)
         assert wire.ask("GET", f"job/{job}").element("numberRetries") == "0"
+
+
+LONG = 3600.0
+CHANGES = {
+    "waiting in a long queue": (Pace.timed(LONG), 0, "Queued"),
+    "waiting to be told": (Pace.manual(), 0, "Queued"),
+    "started by hand": (Pace.manual(), 1, "InProgress"),
+    "taking its time": (Pace.timed(0.0, batch_seconds=LONG), 0, "InProgress"),
+    "taking its time by records": (Pace.timed(0.0, records_per_second=0.01), 0, "InProgress"),
+}
+
+
+@pytest.mark.parametrize("after", [Pace.instant(), Pace.timed(0.0), Pace.timed(0.0, parallel=1)], ids=["instant", "timed", "one at a time"])
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("mode", ["Parallel", "Serial"])
+def test_change_of_pace_moves_what_waits_and_what_is_under_way(name: str, after: Pace, mode: str) -> None:
+    before, steps, state = CHANGES[name]
+    with Emulator(pace=before) as org:
+        wire = Wire(org)
+        job = wire.create("insert", "Contact", concurrencyMode=mode)
+        batches = [wire.add(job, "LastName\nx\n").id for _ in range(3)]
+        org.advance(steps)
+        reached(wire, job, batches[0], state)
+        org.set_pace(after)
+        if after.kind != "instant":
+            assert org.wait_until_idle(20)
+        assert [batch_of(wire, job, batch) for batch in batches] == [("Completed", 1)] * 3
+        assert org.count("Contact") == 3
+
+
+def reached(wire: Wire, job: str, batch: str, state: str) -> None:
+    for _ in range(10_000):
+        if batch_of(wire, job, batch)[0] == state:
+            return
+    raise AssertionError(batch_of(wire, job, batch))
+
+
+def test_batch_that_takes_its_time_waits_to_be_told_when_the_pace_becomes_manual() -> None:
+    with Emulator(pace=Pace.timed(0.0, batch_seconds=LONG)) as org:
+        wire = Wire(org)
+        job = wire.create("insert", "Contact")
+        batch = wire.add(job, "LastName\nx\n").id
+        reached(wire, job, batch, "InProgress")
+        org.set_pace(Pace.manual())
+        later = wire.add(job, "LastName\ny\n").id
+        assert not org.wait_until_idle(0.01)
+        assert org.advance() == 2
+        assert [batch_of(wire, job, one)[0] for one in (batch, later)] == ["Completed", "InProgress"]
+        assert org.advance() == 1
+        assert org.wait_until_idle(0.0)
+
+
+def test_pace_goes_there_and_back_again() -> None:
+    with Emulator(pace=Pace.manual()) as org:
+        wire = Wire(org)
+        job = wire.create("insert", "Contact")
+        wire.add(job, "LastName\nx\n")
+        org.advance()
+        org.set_pace(Pace.instant())
+        org.set_pace(Pace.manual())
+        batch = wire.add(job, "LastName\nx\n").id
+        assert batch_of(wire, job, batch)[0] == "Queued"
+        org.set_pace(Pace.timed(LONG))
+        assert not org.wait_until_idle(0.01)
+        org.set_pace(Pace.timed(0.0))
+        assert org.wait_until_idle(20)
+        assert org.count("Contact") == 2
