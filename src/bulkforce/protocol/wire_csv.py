@@ -1,38 +1,97 @@
-"""Results of data batches in CSV. Control documents have no CSV form.
+"""CSV that the org sends, split exactly, and the results of data batches in it. Control documents have no CSV form.
 
 Source: recorded results (CumulusCI, elasticio); the form of the Error column is told in the guide and read so by Salesforce's own loader.
 """
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from bulkforce.errors import ProtocolError
+from bulkforce.errors import FormatError, ProtocolError
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import RecordError, Result
 
+# Possessive: a value of some megabytes must not be remembered character by character, to go back on.
+_VALUE: Final = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n?|\n|\Z)')
+_COLUMNS: Final = ("id", "success", "created", "error")
+_FLAGS: Final = {"true": True, "false": False}
+
+
+def rows(text: str) -> Iterator[list[str]]:
+    """Split CSV into records and their values; blank lines are passed over.
+
+    Not the standard library's reader: its limit on a field is one for the whole process, and an error text of the org may quote a longer value.
+
+    Raises:
+        FormatError: A quote stands where none may be, or is never closed; says in which record, the header not counted.
+    """
+    place = number = 0
+    values: list[str] = []
+    while place < len(text) or values:
+        found = _VALUE.match(text, place)
+        if found is None:
+            raise FormatError("A quote is not closed, not doubled, or stands inside a value", row=number or None, column=len(values) + 1)
+        quoted, plain, border = found.groups()
+        values.append(plain if quoted is None else quoted.replace('""', '"'))
+        place = found.end()
+        if border != ",":
+            if len(values) > 1 or values[0] or quoted is not None:
+                yield values
+                number += 1
+            values = []
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        ours = FormatError("The results are not UTF-8", byte=error.start)
+    # Behind the handler, not in it: Python would chain the error that it handles to ours, and that one holds all the records.
+    raise ours
+
+
+class ResultRow(NamedTuple):
+    """What the org says of one record."""
+
+    id: str
+    success: bool
+    created: bool
+    error: str
+
+
+def result_rows(content: bytes) -> Iterator[ResultRow]:
+    """Read results; columns are found by name.
+
+    Raises:
+        FormatError: They are not what they should be; says in which record, and never shows a value.
+    """
+    table = rows(_text(content))
+    header = [name.strip().lower() for name in next(table, [])]
+    if any(header.count(name) != 1 for name in _COLUMNS):
+        raise FormatError("The results do not have the columns Id, Success, Created and Error")
+    places = [header.index(name) for name in _COLUMNS]
+    for number, values in enumerate(table, 1):
+        if len(values) != len(header):
+            raise FormatError(f"A result has {len(values)} values for {len(header)} columns", row=number)
+        record_id, success, created, error_text = (values[place] for place in places)
+        if success not in _FLAGS or created not in _FLAGS:
+            raise FormatError("Success and Created are true or false", row=number)
+        yield ResultRow(record_id, _FLAGS[success], _FLAGS[created], error_text)
+
 
 def results(answer: Answer) -> list[Result]:
-    """Read the results of a data batch; columns are found by name."""
+    """Read the results of a data batch."""
     try:
-        rows = _rows(answer.body.decode("utf-8-sig"))
-        header = {name.strip().lower(): place for place, name in enumerate(next(rows, []))}
-        known = [header[name] for name in ("id", "success", "created", "error")]
-        return [_result(*(row[place] for place in known)) for row in rows if row]
-    except (KeyError, IndexError, ValueError, csv.Error) as error:
+        return [
+            Result(row.id or None, row.success, row.created, [record_error(row.error)] if row.error else [])
+            for row in result_rows(answer.body)
+        ]
+    except FormatError as error:
         raise ProtocolError(
-            f"The org's results are not the CSV they should be ({len(answer.body)} bytes): {error!r}", answer.facts()
+            f"The org's results are not the CSV they should be ({len(answer.body):,} bytes): {error}", answer.facts()
         ) from error
-
-
-def _rows(text: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), strict=True)
-
-
-def _result(record_id: str, success: str, created: str, error: str) -> Result:
-    return Result(record_id or None, success == "true", created == "true", [record_error(error)] if error else [])
 
 
 def record_error(text: str) -> RecordError:
