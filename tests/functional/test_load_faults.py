@@ -307,6 +307,28 @@ class Unplugged(HTTP):
         return super().send(request, url, headers, streamed=streamed)
 
 
+class Unended(HTTP):
+    """An org whose results have no line end behind the last record; so it was recorded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+        answer = super().send(request, url, headers, streamed=streamed)
+        if not url.endswith("/result"):
+            return answer
+        self.asked += 1
+        return replace(answer, body=answer.body.removesuffix(b"\n"))
+
+
+def test_results_without_a_final_line_end_are_right(org: Emulator, tmp_path: Path) -> None:
+    transport = Unended()
+    load = Load(org, tmp_path, transport=transport)
+    load.check(load.begin())
+    assert transport.asked == 6
+
+
 def test_line_that_is_dead_for_a_while_is_waited_for(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, transport=Unplugged(200))
     load.check(load.begin())

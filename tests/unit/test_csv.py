@@ -224,6 +224,25 @@ def test_records_over_the_limit_of_fields_are_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "records"),
+    [
+        (b"", 0),
+        (b"\r\n\n", 0),
+        (b'"Id"', 1),
+        (b'"Id","Error"\n"1",""\n', 2),
+        (b'"Id","Error"\n"1",""', 2),
+        (b'"Id","Error"\r\n"1","a\r\n""b"",\n"\r\n\r\n"2",""\r\n', 3),
+        (b'"Id","Error"\r"1",""\n"2","', 2),
+        (b'"Id","Error"\n"1",""\n"2"', 2),
+        (b'"Id","Error"\n"1",""\n"', 2),
+        (b"Id,Error\n1,\n2,x", 3),
+    ],
+)
+def test_count_counts_whole_records_whatever_ends_the_last(content: bytes, records: int) -> None:
+    assert csv.count(content) == records
+
+
+@pytest.mark.parametrize(
     ("raw", "values"),
     [(b"", [b""]), (b",", [b"", b""]), (b'a,"b,""c""",', [b"a", b'"b,""c"""', b""]), (b'"a\nb",c', [b'"a\nb"', b"c"])],
 )

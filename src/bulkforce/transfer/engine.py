@@ -34,6 +34,7 @@ from bulkforce.errors import (
     Unavailable,
     Unsettled,
 )
+from bulkforce.formats import csv
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
@@ -394,7 +395,7 @@ class Engine:
             if answer.media_type != "text/csv":
                 raise ProtocolError(f"The results of a CSV batch came as {answer.media_type or 'an untyped body'}", answer.facts())
             content = answer.body
-        if state.outcome and state.outcome.state == BatchState.COMPLETED and content.count(b"\n") <= state.records:
+        if state.outcome and state.outcome.state == BatchState.COMPLETED and csv.count(content) <= state.records:
             raise NoAnswer(f"The results of batch {state.attempt.id} end before their end", Facts(batch_id=state.attempt.id))
         write_whole(self.results_path(number), content)
         self.trace("fetch")
