@@ -59,8 +59,9 @@ from bulkforce.transfer.events import (
     ResultsFetched,
 )
 from bulkforce.transfer.feed import Feed
+from bulkforce.transfer.files import write_whole
 from bulkforce.transfer.journal import Journal
-from bulkforce.transfer.outputs import Ended, Outputs, write_whole
+from bulkforce.transfer.outputs import Ended, Outputs
 from bulkforce.transfer.patience import Patience, interruptible
 from bulkforce.transfer.plan import (
     Action,

@@ -37,9 +37,9 @@ from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
+from bulkforce.transfer.files import write_whole
 from bulkforce.transfer.folder import EXTRACT, RUNS, new_folder, remove_inner
 from bulkforce.transfer.load import REPORT, WORKERS, RunInfo, Sitting
-from bulkforce.transfer.outputs import write_whole
 from bulkforce.transfer.patience import every_so_often
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for

@@ -35,10 +35,11 @@ from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import RESULTS, Engine
 from bulkforce.transfer.feed import Feed
+from bulkforce.transfer.files import write_whole
 from bulkforce.transfer.folder import LOAD, RUNS, new_folder, remove_inner
 from bulkforce.transfer.journal import Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
-from bulkforce.transfer.outputs import Outputs, write_whole
+from bulkforce.transfer.outputs import Outputs
 from bulkforce.transfer.patience import Patience, every_so_often
 from bulkforce.transfer.plan import JobStage, View
 from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of

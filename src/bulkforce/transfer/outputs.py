@@ -1,21 +1,20 @@
 """Results joined to records by position, in blocks of raw slices, and written in the source's order.
 
-Files are written under a temporary name and moved in place when whole. No value of a record is parsed.
+No value of a record is parsed.
 """
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.protocol.wire_csv import record_error
+from bulkforce.transfer.files import Draft
 from bulkforce.transfer.report import ErrorGroup
 from bulkforce.transfer.results import Outcomes, read
 from bulkforce.transfer.rows import groups_of, rows_of
@@ -84,13 +83,12 @@ class Outputs:
     NAMES: Final = ("success.csv", "failed.csv", "unprocessed.csv")
 
     def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int]) -> None:
-        self._folder = folder
         # The i-th rejected row shifts all feed records from (row - i) on by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
         self.tally = Tally()
         self.mismatches: list[str] = []
-        self._files = {name: _part(folder / name).open("wb") for name in self.NAMES}
-        self._success, self._failed, self._unprocessed = self._files.values()
+        self._drafts = [Draft(folder / name) for name in self.NAMES]
+        self._success, self._failed, self._unprocessed = (draft.file for draft in self._drafts)
         self._success.write(b"sf__Id,sf__Created," + header + b"\n")
         self._failed.write(b"sf__Id,sf__Error," + header + b"\n")
         self._unprocessed.write(b"sf__Error," + header + b"\n")
@@ -160,36 +158,14 @@ class Outputs:
 
     def publish(self) -> None:
         """Move the files in place."""
-        for name, file in self._files.items():
-            _sync(file)
-            _part(self._folder / name).replace(self._folder / name)
+        for draft in self._drafts:
+            draft.publish()
 
     def discard(self) -> None:
         """Leave no half-written file behind."""
-        for name, file in self._files.items():
-            # What could not be written to a full disk cannot be at closing either.
-            with suppress(OSError):
-                file.close()
-            _part(self._folder / name).unlink(missing_ok=True)
+        for draft in self._drafts:
+            draft.discard()
 
 
 def _changed(batch: Ended) -> SourceChanged:
     return SourceChanged(f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and move it in place, so that it is either whole or not there."""
-    with _part(path).open("wb") as file:
-        file.write(content)
-        _sync(file)
-    _part(path).replace(path)
-
-
-def _sync(file: BinaryIO) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from bulkforce.conversations import NO_RECORDS
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.protocol.exchange import Stream
+from bulkforce.transfer.files import whole
 
 _HEADER_BYTES: Final = 1_000_000
 _CARRY_BYTES: Final = 1_000_000
@@ -37,26 +39,20 @@ class Fetched:
 
 
 def fetch(stream: Stream, path: Path) -> Fetched:
-    """Bring a result file to disk under a temporary name, and move it in place when it is whole.
+    """Bring a result file to disk; it is there when it is whole.
 
     Raises:
         NoAnswer: It broke off before its end.
         FormatError: It is not CSV, or its last record is cut.
     """
-    part = path.with_name(path.name + ".part")
     digest, size, borders = hashlib.sha256(), 0, _Borders()
-    try:
-        with part.open("wb", buffering=0) as file:
-            for block in stream:
-                file.write(block)
-                digest.update(block)
-                borders.feed(block)
-                size += len(block)
-            os.fsync(file.fileno())
-    finally:
-        stream.close()
-    rows, ended = _rows(part, borders)
-    part.replace(path)
+    with closing(stream), whole(path, buffered=False) as file:
+        for block in stream:
+            file.write(block)
+            digest.update(block)
+            borders.feed(block)
+            size += len(block)
+        rows, ended = _rows(Path(file.name), borders)
     return Fetched(rows, size, digest.hexdigest(), ended)
 
 

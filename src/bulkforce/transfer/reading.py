@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -14,8 +15,8 @@ from typing import BinaryIO, Final
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.transfer.cutting import Batch, Cutter, Rejected
+from bulkforce.transfer.files import whole
 from bulkforce.transfer.mapping import OUR_COLUMNS, Shape
-from bulkforce.transfer.outputs import write_whole
 
 FEED: Final = "feed.csv"
 REJECTED: Final = "rejected.csv"
@@ -74,7 +75,7 @@ class Reader:
         self._cutter = Cutter(shape, batch_records, self._keep, self._part)
         self._kept = header.end
         self._copy: BinaryIO | None = None
-        self._rejected_file: BinaryIO | None = None
+        self._files = ExitStack()
         self._rejected: array[int] = array("Q")
 
     def read(self) -> Reading:
@@ -84,28 +85,28 @@ class Reader:
             FormatError: The source is no CSV that anybody could read; says where. Nothing was sent.
         """
         batches: list[Batch] = []
-        try:
-            with self._path.open("rb") as file:
-                for found in self._cutter.cut(self._blocks(file), self._header.end):
-                    if isinstance(found, Rejected):
-                        self._reject(found)
-                    else:
-                        batches.append(found)
-        finally:
-            for written in (self._copy, self._rejected_file):
-                if written is not None:
-                    written.close()
-        if self._cutter.read == 0:
-            raise FormatError(f"{self._path.name} has a header but no records")
-        self._finish_rejected()
+        with self._files:
+            self._rejected_file = self._new(REJECTED)
+            self._rejected_file.write(b"sf__Row,sf__Error," + self._header.raw + b"\n")
+            for found in self._cutter.cut(self._blocks(), self._header.end):
+                if isinstance(found, Rejected):
+                    self._reject(found)
+                else:
+                    batches.append(found)
+            if self._cutter.read == 0:
+                raise FormatError(f"{self._path.name} has a header but no records")
         feed = self._path if self._copy is None else self._folder / FEED
         return Reading(feed, self._copy is not None, self._header.raw, batches, self._cutter.read, self._rejected)
 
-    def _blocks(self, file: BinaryIO) -> Iterator[bytes]:
-        file.seek(self._header.end)
-        while block := file.read(csv.BLOCK_BYTES):
-            yield block
-            self._on_records(self._cutter.read)
+    def _new(self, name: str) -> BinaryIO:
+        return self._files.enter_context(whole(self._folder / name))
+
+    def _blocks(self) -> Iterator[bytes]:
+        with self._path.open("rb") as file:
+            file.seek(self._header.end)
+            while block := file.read(csv.BLOCK_BYTES):
+                yield block
+                self._on_records(self._cutter.read)
 
     def _keep(self, content: bytes) -> None:
         self._kept += len(content)
@@ -116,7 +117,7 @@ class Reader:
         """From here on the feed is no longer the source: begin the copy with what was the same so far."""
         if self._copy is not None:
             return
-        self._copy = (self._folder / FEED).open("wb")
+        self._copy = self._new(FEED)
         with self._path.open("rb") as file:
             left = self._kept
             while left and (block := file.read(min(left, 1_000_000))):
@@ -124,15 +125,5 @@ class Reader:
                 left -= len(block)
 
     def _reject(self, rejected: Rejected) -> None:
-        if self._rejected_file is None:
-            self._rejected_file = (self._folder / (REJECTED + ".part")).open("wb")
-            self._rejected_file.write(b"sf__Row,sf__Error," + self._header.raw + b"\n")
         self._rejected.append(rejected.row)
         self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, csv.quote(rejected.reason).encode(), rejected.raw))
-
-    def _finish_rejected(self) -> None:
-        part = self._folder / (REJECTED + ".part")
-        if self._rejected_file is not None:
-            part.replace(self._folder / REJECTED)
-        else:
-            write_whole(self._folder / REJECTED, b"sf__Row,sf__Error," + self._header.raw + b"\n")

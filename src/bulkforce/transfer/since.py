@@ -17,7 +17,7 @@ from typing import Final
 from bulkforce.errors import TransferError, UsageError
 from bulkforce.transfer import soql
 from bulkforce.transfer.extract_engine import ExtractEngine
-from bulkforce.transfer.outputs import write_whole
+from bulkforce.transfer.files import write_whole
 
 OVERLAP: Final = timedelta(minutes=10)
 _STAMP: Final = "SystemModstamp"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bulkforce.errors import UsageError
+from bulkforce.transfer.files import Draft
 from bulkforce.transport import gzip
 
 STANDARD_OUTPUT: Final = "-"
@@ -20,7 +21,7 @@ _GZIP_LEVEL: Final = 2
 class Target:
     """A place to write to, with the few methods of a binary file that writers want.
 
-    A file is written under a temporary name and moved in place by `publish`. Standard output, pipes and devices get every byte at once, and none
+    A file gets its name by `publish`. Standard output, pipes and devices get every byte at once, and none
     can be taken back.
 
     Args:
@@ -35,6 +36,7 @@ class Target:
         self.path = None if to == STANDARD_OUTPUT else Path(os.path.realpath(to))
         self.is_file = self.path is not None and _is_file(self.path, Path(to))
         self._packed = packed
+        self._draft: Draft | None = None
         self._file: BinaryIO | None = None
         self._packer = gzip.packer(_GZIP_LEVEL)
         self._written = 0
@@ -45,10 +47,10 @@ class Target:
         Raises:
             UsageError: The file cannot be made.
         """
-        self._close()
+        self.discard()
         self._packer, self._written = gzip.packer(_GZIP_LEVEL), 0
         try:
-            self._file = sys.stdout.buffer if self.path is None else (self._part if self.is_file else self.path).open("wb")
+            self._file = self._opened()
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
 
@@ -77,32 +79,30 @@ class Target:
         assert self._file is not None
         if self._packed:
             self._file.write(self._packer.flush())
-        self._file.flush()
-        if self.is_file:
-            os.fsync(self._file.fileno())
-        self._close()
-        if self.is_file:
-            assert self.path is not None
-            self._part.replace(self.path)
+        if self._draft is not None:
+            self._draft.publish()
+        else:
+            self._file.flush()
+        self.discard()
 
     def discard(self) -> None:
         """Leave no half-written file behind; harmless after `publish`."""
-        was_open = self._file is not None
-        # On a full disk closing fails once more.
-        with suppress(OSError):
-            self._close()
-        if self.is_file and was_open:
-            self._part.unlink(missing_ok=True)
-
-    def _close(self) -> None:
         file, self._file = self._file, None
-        if file is not None and self.path is not None:
-            file.close()
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            draft.discard()
+        elif file is not None and self.path is not None:
+            # On a full device closing fails once more.
+            with suppress(OSError):
+                file.close()
 
-    @property
-    def _part(self) -> Path:
-        assert self.path is not None
-        return self.path.with_name(self.path.name + ".part")
+    def _opened(self) -> BinaryIO:
+        if self.path is None:
+            return sys.stdout.buffer
+        if not self.is_file:
+            return self.path.open("wb")
+        self._draft = Draft(self.path)
+        return self._draft.file
 
 
 def _is_file(path: Path, given: Path) -> bool:

@@ -15,9 +15,10 @@ from typing import BinaryIO, Final, TypeAlias, cast
 
 from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
+from bulkforce.transfer.files import whole
 from bulkforce.transfer.sources import arrow, files, json, xml
 from bulkforce.transfer.sources.arrow import Arrow
-from bulkforce.transfer.sources.writing import csv_file, whole
+from bulkforce.transfer.sources.writing import csv_file
 
 NAME: Final = "source.csv"
 

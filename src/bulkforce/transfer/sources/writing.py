@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,25 +13,12 @@ from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
+from bulkforce.transfer.files import Draft, whole
 
 _READ_BYTES: Final = 262_144
 # Few enough that they fit in memory even if each is as long as can be.
 _BLOCK_RECORDS: Final = 256
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-@contextmanager
-def whole(target: Path) -> Iterator[BinaryIO]:
-    """Write a file under a temporary name, and move it in place if nothing goes wrong."""
-    part = target.with_name(target.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -42,19 +28,19 @@ def csv_file(target: Path) -> Iterator[CsvFile]:
     Raises:
         UsageError: No record was written, or none has a field.
     """
-    narrow = target.with_name(target.name + ".narrow")
+    narrow = Draft(target, temporary=target.with_name(target.name + ".narrow"))
     try:
-        with whole(narrow) as file:
-            written = CsvFile(file)
-            yield written
-            written.check()
+        written = CsvFile(narrow.file)
+        yield written
+        written.check()
         if written.is_ragged:
+            narrow.file.flush()
             with whole(target) as file:
-                written.widen(narrow, file)
+                written.widen(narrow.temporary, file)
         else:
-            narrow.replace(target)
+            narrow.publish()
     finally:
-        narrow.unlink(missing_ok=True)
+        narrow.discard()
 
 
 class CsvFile:
