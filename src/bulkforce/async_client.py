@@ -20,7 +20,7 @@ from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.report import LoadReport, Progress
-from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
@@ -48,6 +48,7 @@ class AsyncClient:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         gzip_requests: bool = False,
+        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
         transport: Transport | None = None,
     ) -> None:
         if auth is None:
@@ -61,6 +62,7 @@ class AsyncClient:
             timeouts=timeouts,
             retry=retry,
             gzip_requests=gzip_requests,
+            largest_answer_bytes=largest_answer_bytes,
             transport=transport,
         )
 

@@ -19,7 +19,7 @@ from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.report import LoadReport, Progress
-from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stream import ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
@@ -41,6 +41,8 @@ class Client:
         timeouts: Limits of every wait on the network.
         retry: How stubborn to be with what can be repeated safely.
         gzip_requests: Send batches gzipped; worth it on links slower than about 100 MB/s.
+        largest_answer_bytes: An answer that is held in memory, unpacked, is not read beyond that: of no use is a bigger one but to fill the memory.
+            Result files of queries, which are streamed to disk, may be of any size.
         transport: What sends, in place of HTTP; for tests.
 
     Raises:
@@ -73,6 +75,7 @@ class Client:
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         gzip_requests: bool = False,
+        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
         transport: Transport | None = None,
     ) -> None:
         if auth is None:
@@ -86,6 +89,7 @@ class Client:
             timeouts=timeouts,
             retry=retry,
             gzip_requests=gzip_requests,
+            largest_answer_bytes=largest_answer_bytes,
             transport=transport,
         )
 

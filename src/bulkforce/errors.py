@@ -112,7 +112,15 @@ class NotSent(TransportError):
 
 
 class NoAnswer(TransportError):
-    """The connection broke or timed out before the answer was whole, on a request that only reads."""
+    """The connection broke or timed out before the answer was whole, on a request that only reads.
+
+    Attributes:
+        lasting: Repeating is hopeless until something is changed (an answer that is longer than the client may read).
+    """
+
+    def __init__(self, text: str, facts: Facts | None = None, *, lasting: bool = False) -> None:
+        super().__init__(text, facts)
+        self.lasting = lasting
 
 
 class OutcomeUnknown(TransportError):

@@ -65,6 +65,7 @@ def driver(org: Org, auth: Auth | None = None, url: str | None = ACME, **more: A
         timeouts=None,
         retry=more.pop("retry", None),
         gzip_requests=False,
+        largest_answer_bytes=1,
         transport=org,
     )
     for name, value in more.items():

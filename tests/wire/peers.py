@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import select
 import socket
 import ssl
@@ -14,13 +15,14 @@ PATIENCE_SECONDS = 10.0
 
 
 class Peer:
-    """Answers each connection by a function of its socket; remembers the head of every request that was read."""
+    """Answers each connection by a function of its socket; remembers what it read: every byte, and heads and bodies of whole requests."""
 
     def __init__(self, serve: Callable[[Peer, socket.socket], None], context: ssl.SSLContext | None = None) -> None:
         self._serve = serve
         self._context = context
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
+        self.seen = bytearray()
         self.done = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._threads: list[threading.Thread] = []
@@ -36,6 +38,10 @@ class Peer:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._accepting.join(PATIENCE_SECONDS)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until all connections so far have ended."""
         for thread in self._threads:
             thread.join(PATIENCE_SECONDS)
 
@@ -60,6 +66,7 @@ class Peer:
 
     def _one(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError, ssl.SSLError), connection:
             if self._context is None:
                 self._serve(self, connection)
@@ -67,14 +74,19 @@ class Peer:
             with self._context.wrap_socket(connection, server_side=True) as secured:
                 self._serve(self, secured)
 
+    def read(self, connection: socket.socket, size: int) -> bytes:
+        """Read some bytes, at most so many."""
+        block = connection.recv(min(size, 65_536))
+        if not block:
+            raise ConnectionResetError
+        self.seen += block
+        return block
+
     def head(self, connection: socket.socket) -> str:
         """Read a request up to its body, byte by byte."""
         head = b""
         while not head.endswith(b"\r\n\r\n"):
-            byte = connection.recv(1)
-            if not byte:
-                raise ConnectionResetError
-            head += byte
+            head += self.read(connection, 1)
         self.heads.append(head.decode())
         return self.heads[-1]
 
@@ -84,10 +96,7 @@ class Peer:
         lengths = [line.partition(":")[2] for line in head.lower().splitlines() if line.startswith("content-length:")]
         left, body = int(lengths[0]) if lengths else 0, b""
         while len(body) < left:
-            block = connection.recv(65_536)
-            if not block:
-                raise ConnectionResetError
-            body += block
+            body += self.read(connection, left - len(body))
         self.bodies.append(body)
         return head
 
@@ -126,3 +135,51 @@ def tunnel(peer: Peer, connection: socket.socket) -> None:
                 if not block:
                     return
                 ends[1 - ends.index(end)].sendall(block)
+
+
+Cut = tuple[int | None, int | None]
+
+
+class Relay(Peer):
+    """Something on the way that passes bytes on, and breaks a connection off at a byte of either direction.
+
+    To a port it passes all there is, and so is a proxy that requests are given to by whole URLs, or the org itself; to none it is a proxy
+    that is asked by CONNECT, reaches loopback only, and refuses the first so many.
+    """
+
+    def __init__(
+        self,
+        port: int | None = None,
+        cut: Callable[[int], Cut] = lambda _number: (None, None),
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(lambda _peer, connection: self._relay(connection), context)
+        self.passed: list[list[int]] = []
+        self._port = port
+        self._cut = cut
+        self._numbers = itertools.count()
+
+    def _relay(self, connection: socket.socket) -> None:
+        """Bytes up and down are counted from the CONNECT on, which is not among them."""
+        limits, passed = self._cut(next(self._numbers)), [0, 0]
+        self.passed.append(passed)
+        port = self._port or int(self.head(connection).split(" ")[1].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), PATIENCE_SECONDS) as onward:
+            if not self._port:
+                connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            onward.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            ends = [connection, onward]
+            while True:
+                for way in (end is onward for end in _readable(ends)):
+                    block = ends[way].recv(65_536)
+                    limit = limits[way]
+                    kept = len(block) if limit is None else min(len(block), limit - passed[way])
+                    ends[1 - way].sendall(block[:kept])
+                    passed[way] += kept
+                    if kept < len(block) or not block:
+                        return
+
+
+def _readable(ends: list[socket.socket]) -> list[socket.socket]:
+    unpacked: list[socket.socket] = [end for end in ends if isinstance(end, ssl.SSLSocket) and end.pending()]
+    return unpacked or select.select(ends, [], [], PATIENCE_SECONDS)[0]

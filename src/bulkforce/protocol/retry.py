@@ -43,8 +43,8 @@ class RetryPolicy:
 
 def is_passing(fault: Error) -> bool:
     """Whether the same request may well succeed a little later."""
-    if isinstance(fault, NotSent):
+    if isinstance(fault, (NotSent, NoAnswer)):
         return not fault.lasting
     if isinstance(fault, LimitReached):
         return fault.retry_after_seconds is not None
-    return isinstance(fault, (NoAnswer, Unavailable))
+    return isinstance(fault, Unavailable)

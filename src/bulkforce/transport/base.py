@@ -34,12 +34,19 @@ class Timeouts:
     """Every wait has a limit.
 
     Attributes:
-        connect_seconds: For a connection to come about, TLS included.
+        connect_seconds: For each step by which a connection comes about: reaching the host, each piece of what a proxy says, TLS.
         read_seconds: Between two pieces of an answer, or of an upload.
+        exchange_seconds: For a request and its answer in all, however steadily they drip. A result that is read as a stream may be of any
+            size, and be read at any pace: this is for every 262,144 bytes of it then, and time that is yours does not count.
     """
 
     connect_seconds: float = 10.0
     read_seconds: float = 120.0
+    exchange_seconds: float = 3600.0
+
+
+LARGEST_ANSWER_BYTES = 100_000_000
+"""No list of batches and no results of 10,000 records come near; and it fits in memory."""
 
 
 class Transport(Protocol):

@@ -189,6 +189,7 @@ def make_driver(
     timeouts: Timeouts | None,
     retry: RetryPolicy | None,
     gzip_requests: bool,
+    largest_answer_bytes: int,
     transport: Transport | None,
 ) -> Driver:
     """Put a driver together; see `bulkforce.client.Client`."""
@@ -197,7 +198,7 @@ def make_driver(
     if transport is None:
         from bulkforce.transport.http import HTTP
 
-        transport = HTTP(tls, proxy, timeouts, gzip_requests=gzip_requests)
+        transport = HTTP(tls, proxy, timeouts, gzip_requests=gzip_requests, largest_answer_bytes=largest_answer_bytes)
     url = None if instance_url is None else check_url(instance_url)
     headers = {"User-Agent": "bulkforce", "Accept-Encoding": "gzip"}
     return Driver(transport, auth, url, version, retry or RetryPolicy(), headers)

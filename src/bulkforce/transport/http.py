@@ -1,9 +1,13 @@
-"""HTTP by urllib3: the only module that knows a HTTP library."""
+"""HTTP by urllib3. With `transport.connection` the only module that knows a HTTP library."""
 
 from __future__ import annotations
 
+import http.client
+import io
+import re
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -11,10 +15,11 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3 import exceptions as faults
 
-from bulkforce.errors import NoAnswer, NotSent, UsageError
-from bulkforce.protocol.exchange import Answer, Request, Stream
+from bulkforce.errors import Error, NoAnswer, NotSent, UsageError
+from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transport import gzip
-from bulkforce.transport.base import TLS, Timeouts
+from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts
+from bulkforce.transport.connection import Attempt, GaveUp, Pool, SecuredPool
 
 _BLOCK_BYTES = 262_144
 _POOL_CONNECTIONS = 32
@@ -23,58 +28,51 @@ _REFUSAL_BYTES = 1_000_000
 
 
 class HTTP:
-    """A pool of connections. See `bulkforce.transport.base.Transport`."""
+    """A pool of connections. See `bulkforce.transport.base.Transport`.
+
+    Args:
+        tls: Certificate authorities and client certificate.
+        proxy: URL of a HTTP proxy.
+        timeouts: Limits of every wait.
+        gzip_requests: Send batches gzipped.
+        largest_answer_bytes: An answer that is read whole, unpacked, is not read beyond that.
+        clock: Seconds on a clock that never goes back.
+    """
 
     def __init__(
-        self, tls: TLS | None = None, proxy: str | None = None, timeouts: Timeouts | None = None, *, gzip_requests: bool = False
+        self,
+        tls: TLS | None = None,
+        proxy: str | None = None,
+        timeouts: Timeouts | None = None,
+        *,
+        gzip_requests: bool = False,
+        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        timeouts = timeouts or Timeouts()
+        self._timeouts = timeouts or Timeouts()
         self._gzip_requests = gzip_requests
-        self._timeout = urllib3.Timeout(connect=timeouts.connect_seconds, read=timeouts.read_seconds)
-        # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https connection needs it.
-        context = None if tls is None else _context(tls)
-        if proxy is None:
-            self._pool = urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
-        else:
-            try:
-                given = urllib3.util.parse_url(proxy)
-                if not given.host:
-                    raise ValueError("no host")  # noqa: TRY301
-                headers = urllib3.make_headers(proxy_basic_auth=unquote(given.auth)) if given.auth else None
-                self._pool = urllib3.ProxyManager(
-                    proxy, proxy_headers=headers, maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context
-                )
-            except (faults.HTTPError, ValueError):
-                # The URL may hold a password: neither it nor the cause is shown.
-                raise UsageError("The proxy is no URL of a HTTP proxy; it looks like http://user:password@proxy.acme.com:3128") from None
+        self._largest_answer_bytes = largest_answer_bytes
+        self._clock = clock
+        self._proxied = proxy is not None
+        self._pool = _manager(tls, proxy)
+        self._pool.pool_classes_by_scheme = {"http": Pool, "https": SecuredPool}
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         """Send one request; see `Transport.send`."""
+        _check_headers(headers)
         body, headers = self._body(request, headers)
+        attempt = Attempt(self._timeouts, self._clock)
         try:
-            response = self._pool.request(
-                request.method,
-                url,
-                headers=headers,
-                body=body,
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (faults.HTTPError, OSError) as error:
-            untouched = isinstance(body, _Watched) and not body.touched
-            raise _fault(error, request, url, untouched=untouched) from error
+            answering = self._ask(request, url, headers, body, attempt)
         finally:
             if body is not None:
                 body.close()
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(request, response.status, headers, framed=_is_framed(response.status, headers))
-        stream = _Answering(response, answer)
-        if streamed and response.status < 300:
-            return replace(answer, stream=stream)
-        return replace(answer, body=_read(stream, _REFUSAL_BYTES if response.status >= 300 else None))
+        answer = answering.answer
+        if streamed and answer.status < 300:
+            return replace(answer, stream=answering)
+        if answer.status < 300:
+            return replace(answer, body=answering.whole(self._largest_answer_bytes))
+        return replace(answer, body=answering.beginning(_REFUSAL_BYTES))
 
     def close(self) -> None:
         """Close all connections, also where somebody still holds a stream."""
@@ -83,28 +81,75 @@ class HTTP:
             pool.close()
         self._pool.clear()
 
-    def _body(self, request: Request, headers: dict[str, str]) -> tuple[_Watched | None, dict[str, str]]:
+    def _ask(self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Attempt) -> _Answering:
+        try:
+            with attempt.under_way():
+                response = self._pool.request(
+                    request.method,
+                    url,
+                    headers=headers,
+                    body=body,
+                    timeout=urllib3.Timeout(connect=self._timeouts.connect_seconds, read=self._timeouts.read_seconds),
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
+                )
+            return _Answering(request, response, attempt)
+        except Error:
+            raise
+        except Exception as error:  # noqa: BLE001  (no list of what a library makes of hostile peers is ever complete, and what is not on it is doubt)
+            fault = self._fault(error, request, url, attempt)
+        # Outside, so that it holds no foreign error: those quote what came.
+        raise fault
+
+    def _fault(self, error: Exception, request: Request, url: str, attempt: Attempt) -> NotSent | NoAnswer:
+        """Tell whether the org can have seen the request."""
+        host, facts = urlsplit(url).netloc, request.facts()
+        if attempt.begun:
+            return NoAnswer(f"No answer came from {host} ({_reason(error)})", facts)
+        chain = list(_chain(error))
+        way, which = (f"{host} through the proxy", f"{host}, or of the proxy,") if self._proxied else (host, host)
+        if any(isinstance(each, (faults.NameResolutionError, faults.LocationValueError)) for each in chain):
+            return NotSent(f"The host {which} is not known; check the instance URL", facts, lasting=True)
+        if isinstance(chain[-1], ssl.SSLCertVerificationError):
+            return NotSent(
+                f"The certificate of {which} is not trusted ({_reason(error)}); if the org is behind a company proxy, give its CA bundle",
+                facts,
+                lasting=True,
+            )
+        if isinstance(chain[-1], ssl.SSLError):
+            # A peer that hangs up may not do so the next time.
+            lasting = not isinstance(chain[-1], (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+            return NotSent(f"No TLS connection to {way} ({_reason(error)}); is it an https address?", facts, lasting=lasting)
+        if isinstance(chain[-1], TimeoutError):
+            seconds = f"{self._timeouts.connect_seconds:g} s (connect_seconds of the client's Timeouts)"
+            return NotSent(f"No connection to {way} came about within {seconds}; is it up, and is the port right?", facts)
+        return NotSent(f"No connection to {way} ({_reason(error)}); is it up, and is the port right?", facts)
+
+    def _body(self, request: Request, headers: dict[str, str]) -> tuple[_Sending | None, dict[str, str]]:
         if request.body is None:
             return None, headers
-        if self._gzip_requests and request.compress:
-            with request.body.open() as file:
-                packed = gzip.compress(file)
-            headers = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(packed))}
-            return _Watched(request.body.of(packed).open(), len(packed)), headers
-        return _Watched(request.body.open(), request.body.length), {**headers, "Content-Length": str(request.body.length)}
+        try:
+            if self._gzip_requests and request.compress:
+                with request.body.open() as file:
+                    packed = gzip.compress(file)
+                headers = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(packed))}
+                return _Sending(io.BytesIO(packed), len(packed)), headers
+            return _Sending(request.body.open(), request.body.length), {**headers, "Content-Length": str(request.body.length)}
+        except OSError as error:
+            raise _unreadable(error) from error
 
 
-class _Watched:
-    """A body of a known length that remembers whether it was read from: before that, the org cannot have acted."""
+class _Sending:
+    """A body of a known length."""
 
     def __init__(self, file: BinaryIO, length: int) -> None:
         self._file = file
         self._left = length
-        self.touched = False
 
     def __iter__(self) -> Iterator[bytes]:
-        self.touched = True
-        while block := self._file.read(min(_BLOCK_BYTES, self._left)):
+        while block := self._read(min(_BLOCK_BYTES, self._left)):
             self._left -= len(block)
             yield block
         if self._left:
@@ -114,51 +159,113 @@ class _Watched:
     def close(self) -> None:
         self._file.close()
 
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            # Not told as ours it would be taken for the network's.
+            raise _unreadable(error) from error
+
+
+def _unreadable(error: OSError) -> UsageError:
+    return UsageError(f"The content cannot be read: {error.strerror}")
+
 
 class _Answering:
-    """The blocks of an answer, decoded. See `bulkforce.protocol.exchange.Stream`."""
+    """An answer whose head is here, and the blocks of its content, unpacked. See `bulkforce.protocol.exchange.Stream`."""
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, answer: Answer) -> None:
-        self._response = response
-        self._answer = answer
-        self.framed = answer.framed
+    def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, attempt: Attempt) -> None:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self._response = cast(urllib3.HTTPResponse, response)
+        self._attempt = attempt
+        packing = headers.get("content-encoding", "identity").strip().lower()
+        self._packed = packing in {"gzip", "x-gzip"}
+        length, chunks = headers.get("content-length"), headers.get("transfer-encoding")
+        self.framed = response.status in {204, 304} or length is not None or chunks is not None or self._packed
+        self.answer = Answer(request, response.status, headers, framed=self.framed)
+        if response.status < 200 or response.status == 206:
+            raise self._given_up("The answer is none, or only a part of one")
+        if not self._packed and packing != "identity":
+            raise self._given_up(f"The answer is packed as {packing[:40]!r}, which nobody asked for")
+        if (chunks or "chunked").strip().lower() != "chunked" or not re.fullmatch("[0-9]{1,18}", length or "0"):
+            raise self._given_up("The answer's headers make no sense about where it ends")
 
     def __iter__(self) -> Iterator[bytes]:
-        response = cast(urllib3.HTTPResponse, self._response)
-        blocks: Iterator[bytes] = response.stream(_BLOCK_BYTES, decode_content=False)
-        if self._answer.headers.get("content-encoding", "").lower() == "gzip":
-            blocks = gzip.decompress(blocks)
-        try:
-            yield from blocks
-        except (faults.HTTPError, OSError, EOFError, gzip.NotGzip) as error:
-            response.close()
-            raise NoAnswer(f"The answer broke off before its end ({_reason(error)})", self._answer.facts()) from error
-        response.release_conn()
+        """Give the content as a stream: of any size, at any pace of who reads, and within the time limit for each so many bytes."""
+        self._attempt.renew()
+        size = 0
+        for block in self._blocks():
+            size += len(block)
+            with self._attempt.aside():
+                yield block
+            if size >= _BLOCK_BYTES:
+                size = 0
+                self._attempt.renew()
 
     def close(self) -> None:
         # A connection with an unread rest cannot be used again.
         self._response.close()
 
+    def whole(self, limit: int) -> bytes:
+        """Read to the end."""
+        content = self.beginning(limit)
+        if len(content) > limit:
+            raise NoAnswer(
+                f"The answer is longer than {limit:,} bytes; if that can be right, give the client more largest_answer_bytes",
+                self.answer.facts(),
+                lasting=True,
+            )
+        return content
 
-def _is_framed(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer tells where it ends; a gzip file does so itself."""
-    return (
-        status in {204, 304}
-        or "content-length" in headers
-        or headers.get("transfer-encoding", "").lower() == "chunked"
-        or headers.get("content-encoding", "").lower() == "gzip"
-    )
+    def beginning(self, limit: int) -> bytes:
+        """Read to the end, or somewhat beyond the limit."""
+        content = io.BytesIO()
+        for block in self._blocks():
+            content.write(block)
+            if content.tell() > limit:
+                self.close()
+                break
+        return content.getvalue()
+
+    def _blocks(self) -> Iterator[bytes]:
+        fault = None
+        blocks = self._response.stream(_BLOCK_BYTES, decode_content=False)
+        try:
+            for block in gzip.decompress(blocks) if self._packed else blocks:
+                self._attempt.progress()
+                yield block
+        except Exception as error:  # noqa: BLE001  (as above)
+            fault = self._given_up(f"The answer broke off before its end ({_reason(error)})")
+        if fault:
+            raise fault
+        self._response.release_conn()
+
+    def _given_up(self, why: str) -> NoAnswer:
+        self.close()
+        return NoAnswer(why, self.answer.facts())
 
 
-def _read(stream: Stream, limit: int | None) -> bytes:
-    pieces, size = [], 0
-    for block in stream:
-        pieces.append(block)
-        size += len(block)
-        if limit is not None and size > limit:
-            stream.close()
-            break
-    return b"".join(pieces)
+def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
+    # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https connection needs it.
+    context = None if tls is None else _context(tls)
+    if proxy is None:
+        return urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
+    try:
+        given = urllib3.util.parse_url(proxy)
+        if given.host:
+            return urllib3.ProxyManager(
+                proxy,
+                proxy_headers=urllib3.make_headers(proxy_basic_auth=unquote(given.auth)) if given.auth else None,
+                # A company's authority vouches for its proxy, too; our certificate is for the org only.
+                proxy_ssl_context=None if tls is None else _context(TLS(ca_bundle=tls.ca_bundle)),
+                maxsize=_POOL_CONNECTIONS,
+                blocksize=_BLOCK_BYTES,
+                ssl_context=context,
+            )
+    except (faults.HTTPError, ValueError):
+        pass
+    # The URL may hold a password: neither it nor the cause is shown.
+    raise UsageError("The proxy is no URL of a HTTP proxy; it looks like http://user:password@proxy.acme.com:3128")
 
 
 def _context(tls: TLS) -> ssl.SSLContext:
@@ -175,30 +282,28 @@ def _context(tls: TLS) -> ssl.SSLContext:
     return context
 
 
-def _fault(error: Exception, request: Request, url: str, *, untouched: bool) -> NotSent | NoAnswer:
-    """Tell whether the org can have seen the request."""
-    host, facts = urlsplit(url).netloc, request.facts()
-    if isinstance(error, (faults.NameResolutionError, faults.LocationValueError, faults.LocationParseError)):
-        return NotSent(f"The host {host} is not known; check the instance URL", facts, lasting=True)
-    if isinstance(error, (faults.NewConnectionError, faults.ConnectTimeoutError)):
-        return NotSent(f"No connection to {host} ({_reason(error)}); is it up, and is the port right?", facts)
-    if isinstance(error, faults.ProxyError):
-        return NotSent(f"The proxy did not let us through to {host} ({_reason(error)})", facts)
-    if isinstance(error, faults.SSLError) and ("CERTIFICATE_VERIFY_FAILED" in str(error) or "doesn't match" in str(error)):
-        return NotSent(
-            f"The certificate of {host} is not trusted ({_reason(error)}); if the org is behind a company proxy, give its CA bundle",
-            facts,
-            lasting=True,
-        )
-    if isinstance(error, faults.SSLError) and (untouched or request.body is None):
-        return NotSent(f"No TLS connection to {host} ({_reason(error)}); is it an https address?", facts, lasting=True)
-    if untouched:
-        return NotSent(f"The request did not go out to {host} ({_reason(error)})", facts)
-    return NoAnswer(f"No answer came from {host} ({_reason(error)})", facts)
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", value):
+            # The value may be a token, and the libraries' own errors quote it.
+            raise UsageError(
+                f"The header {name} holds what no header can (a line break, or a letter that is not in Latin-1); "
+                "was a token read from a file together with its line end?"
+            )
 
 
-def _reason(error: BaseException) -> str:
-    """The innermost cause, which says most."""
-    while error.__cause__ or (isinstance(error, faults.ProtocolError) and len(error.args) > 1 and isinstance(error.args[1], Exception)):
-        error = error.__cause__ or error.args[1]
-    return f"{type(error).__name__}: {str(error)[:200]}"
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Go from an error to what it came from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or next((each for each in error.args if isinstance(each, Exception)), None)
+
+
+def _reason(error: Exception) -> str:
+    """The innermost cause, which says most; what other than the system or we ourselves says may quote the answer, and that may hold records."""
+    *_, last = _chain(error)
+    if isinstance(last, GaveUp):
+        return str(last)
+    name = type(last).__name__
+    quoted = isinstance(last, OSError) or type(last) in {http.client.IncompleteRead, faults.IncompleteRead}
+    return f"{name}: {''.join(filter(str.isprintable, str(last)))[:200]}" if quoted else name
