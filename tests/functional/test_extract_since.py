@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -91,6 +92,17 @@ def test_what_is_stamped_after_the_extract_began_does_not_move_the_edge(org: Emu
     nightly(trace=later)
     assert nightly.codes == ["first", "meanwhile"]
     assert nightly.since == BEGIN
+
+
+def test_fields_may_be_longer_than_the_standard_librarys_csv_takes(org: Emulator, tmp_path: Path) -> None:
+    org.insert("Row__c", [{"Code__c": "long", "Text__c": 'a "long"\ntext, ' * 1_000}])
+    limit = csv.field_size_limit(10)
+    try:
+        nightly = Nightly(org, tmp_path)
+        nightly(QUERY.replace("Code__c", "Code__c, Text__c"))
+        assert (nightly.since, csv.field_size_limit()) == (BEGIN, 10)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def test_conditions_of_the_query_stay(org: Emulator, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv as python
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 from hypothesis import example, given
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
+from bulkforce.protocol.wire_csv import rows
 
 VALUES = st.text(st.sampled_from('ab,"\r\n \x00ü😀#'), max_size=6)
 TABLES = st.integers(1, 4).flatmap(lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns), max_size=6))
@@ -47,7 +48,7 @@ def one_by_one(content: bytes) -> list[bytes]:
     return [content[place : place + 1] for place in range(len(content))]
 
 
-def rows_of(blocks: Sequence[bytes], columns: int) -> list[list[str]]:
+def records_of(blocks: Sequence[bytes], columns: int) -> list[list[str]]:
     """All records, looked at closely."""
     return [
         [csv.unquote(value).decode() for value in csv.split(record.raw)]
@@ -67,7 +68,7 @@ def test_records_are_the_same_however_the_bytes_are_cut(given_table: tuple[list[
     table, content = given_table
     columns = len(table[0]) if table else 1
     for blocks in slicings(data, content):
-        assert rows_of(blocks, columns) == table
+        assert records_of(blocks, columns) == table
 
 
 @given(written(), st.data())
@@ -89,6 +90,44 @@ def test_measure_counts_what_python_counts(given_table: tuple[list[list[str]], b
     expected = csv.Measure(len(table), len(whole.decode()))
     for blocks in slicings(data, whole):
         assert csv.measure(blocks) == expected
+
+
+@given(written(), st.data())
+def test_one_column_is_read_however_the_bytes_are_cut(given_table: tuple[list[list[str]], bytes], data: st.DataObject) -> None:
+    table, content = given_table
+    columns = len(table[0]) if table else 1
+    place = data.draw(st.integers(0, columns - 1))
+    for blocks in slicings(data, content):
+        assert [value.decode() for value in csv.column(blocks, place, columns)] == [row[place] for row in table]
+
+
+@given(NOISE, st.integers(0, 1))
+def test_what_has_a_column_has_records(text: str, place: int) -> None:
+    content = text.encode()
+    expected = _values(lambda: [row[place].encode() for row in rows(text)] if all(len(row) == 2 for row in rows(text)) else None)
+    assert _values(lambda: list(csv.column([content], place, 2))) == expected
+
+
+def _values(read: Callable[[], list[bytes] | None]) -> list[bytes] | None:
+    try:
+        return read()
+    except FormatError:
+        return None
+
+
+@given(written())
+def test_the_reader_of_what_the_org_sends_reads_any_table(given_table: tuple[list[list[str]], bytes]) -> None:
+    table, content = given_table
+    assert list(rows(content.decode())) == table
+
+
+@given(NOISE)
+def test_what_the_reader_of_what_the_org_sends_takes_python_takes_alike(text: str) -> None:
+    try:
+        found = list(rows(text))
+    except FormatError:
+        return
+    assert found == [row for row in python.reader(io.StringIO(text, newline=""), strict=True) if row]
 
 
 def verdict(blocks: Sequence[bytes]) -> csv.Measure | tuple[str, int | None, int | None]:

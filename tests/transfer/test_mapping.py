@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,23 @@ def test_our_own_columns_are_left_out_unless_named() -> None:
 def test_empty_becomes_null_on_demand() -> None:
     found = shape(["a", "b"], ColumnMap(constants={"c": ""}), empty_as_null=True)
     assert found.apply(b'1,\n"",2\n') == b"1,#N/A,\r\n#N/A,2,\r\n"
+
+
+def test_records_are_shaped_whatever_the_limit_of_the_standard_librarys_csv() -> None:
+    found = shape(["a", "b"], ColumnMap({"b": ""}))
+    limit = csv.field_size_limit(10)
+    try:
+        assert found.apply(b'"x\n' + b"y" * 200_000 + b'",z\n1,2\n') == b'"x\n' + b"y" * 200_000 + b'"\r\n1\r\n'
+        assert csv.field_size_limit() == 10
+    finally:
+        csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize("content", [b"1\n", b"1,2,3\n", b"1,\xff\n"])
+def test_what_is_no_record_of_the_source_is_not_shaped(content: bytes) -> None:
+    with pytest.raises(FormatError) as caught:
+        shape(["a", "b"], ColumnMap({"b": ""})).apply(content)
+    assert caught.value.__context__ is None
 
 
 def test_only_value_that_is_empty_is_no_blank_line() -> None:

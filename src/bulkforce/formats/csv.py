@@ -41,6 +41,7 @@ _QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*(?:"|\Z)|\r\n?|\n')
 _QUOTED_OR_COMMA: Final = re.compile(rb'"[^"]*(?:"|\Z)|,')
 # Possessive: a value of some megabytes must not be remembered byte by byte, to go back on.
 _VALUE: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"]*+)\Z')
+_ANY_VALUE: Final = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,31 @@ def count(content: bytes) -> int:
     lines = [line for line in b'"'.join([*pieces[::2], *([b""] if cut else [])]).splitlines() if line]
     commas = [line.count(b",") for line in (lines[:-1] if cut else lines)]
     return commas.count(commas[0]) if commas else 0
+
+
+def column(blocks: Iterable[bytes], place: int, columns: int) -> Iterator[bytes]:
+    """Give the values of one column, without their quotes.
+
+    Args:
+        blocks: The file, the header behind them, in blocks of at most `BLOCK_BYTES`.
+        place: Which column, from 0.
+        columns: The header's number of fields.
+
+    Raises:
+        FormatError: A record is none, or has another number of fields.
+    """
+    behind = columns - place - 1
+    record = re.compile(rb"(?:%b,){%d}(%b)(?:,%b){%d}(?:[\r\n]+|\Z)" % (_ANY_VALUE, place, _ANY_VALUE, _ANY_VALUE, behind))
+    count = 0
+    for unit in units(blocks, columns):
+        begin = len(unit.content) - len(unit.content.lstrip(b"\r\n"))
+        while begin < len(unit.content):
+            count += 1
+            found = record.match(unit.content, begin)
+            if found is None:
+                raise FormatError(f"A record does not have {columns} fields", row=count)
+            yield unquote(found[1])
+            begin = found.end()
 
 
 def unquote(value: bytes) -> bytes:

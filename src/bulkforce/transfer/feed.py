@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bulkforce.errors import SourceChanged
+from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.mapping import Shape
 
@@ -60,7 +60,10 @@ class Feed:
             SourceChanged: They are not those that were sealed.
         """
         self.check()
-        content = self._shape.header + self._shape.apply(self.rows(batch))
+        try:
+            content = self._shape.header + self._shape.apply(self.rows(batch))
+        except FormatError:
+            content = b""
         if hashlib.sha256(content).hexdigest() != batch.sha256:
             raise SourceChanged(
                 f"The source {self._path} has changed: batch {batch.number} is no longer what was read; nothing more is sent"

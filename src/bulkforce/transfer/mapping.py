@@ -24,6 +24,7 @@ from typing import Final
 
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.csv import NULL, quote
+from bulkforce.protocol.wire_csv import rows
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
 """Columns that our own outputs add; when such a file is loaded again they are left out."""
@@ -73,20 +74,36 @@ class Shape:
         return self.taken == tuple(range(len(self.source))) and not self.constants and not self.empty_as_null
 
     def apply(self, content: bytes) -> bytes:
-        """Shape whole records."""
+        """Shape whole records.
+
+        Raises:
+            FormatError: They are not records of the source's columns.
+        """
         if self.keeps_bytes:
             return content
         text = io.StringIO(newline="")
         # See formats.csv.encode for the line end.
         writer = csv.writer(text, lineterminator="\r\n")
-        for row in csv.reader(io.StringIO(content.decode(), newline="")):
-            if not row:
-                continue
+        for row in _rows(content):
+            if len(row) != len(self.source):
+                raise FormatError(f"A record has {len(row)} fields where the header has {len(self.source)}")
             values = [row[place] for place in self.taken]
             if self.empty_as_null:
                 values = [value or NULL for value in values]
             writer.writerow([*values, *self.constants])
         return text.getvalue().encode()
+
+
+def _rows(content: bytes) -> list[list[str]]:
+    """Split records, by the standard library's reader where its limits, which are the whole process's, allow."""
+    try:
+        text = content.decode()
+        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except UnicodeDecodeError as error:
+        ours = FormatError("The content is not UTF-8", byte=error.start)
+    except csv.Error:
+        return list(rows(text))
+    raise ours
 
 
 def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False) -> Shape:

@@ -7,15 +7,14 @@ back the very bytes. Equal batches are counted, not merged: two equal batches in
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from bulkforce.errors import Facts, InvalidRequest, OutcomeUnknown, Unsettled
+from bulkforce.errors import Facts, FormatError, InvalidRequest, OutcomeUnknown, Unsettled
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import JobInfo
+from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import JobState
 
 _CLOSE_TRIES = 5
@@ -89,6 +88,6 @@ def _records(content: bytes) -> Sequence[Sequence[str]] | None:
     """Read the records, line ends inside values as LF: how the org gives them back."""
     try:
         text = content.decode().replace("\r\n", "\n").replace("\r", "\n")
-        return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except (UnicodeDecodeError, csv.Error):
+        return list(rows(text))
+    except (UnicodeDecodeError, FormatError):
         return None

@@ -7,7 +7,6 @@ another that was read already may change.
 
 from __future__ import annotations
 
-import csv
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce.errors import TransferError, UsageError
+from bulkforce.formats import csv
 from bulkforce.transfer import soql
 from bulkforce.transfer.extract_engine import ExtractEngine
 from bulkforce.transfer.files import write_whole
+from bulkforce.transfer.reading import header_of
 
 OVERLAP: Final = timedelta(minutes=10)
 _STAMP: Final = "SystemModstamp"
@@ -70,22 +71,20 @@ def _parts(engine: ExtractEngine) -> Iterator[Path]:
 
 
 def _stamps(path: Path) -> Iterator[str]:
-    # Fields may be longer than the standard library's limit.
-    csv.field_size_limit(2**31 - 1)
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(line.replace("\0", " ") for line in file)
-        column = [name.lower() for name in next(rows)].index(_STAMP.lower())
-        for row in rows:
-            yield row[column]
+    header = header_of(path)
+    place = [name.lower() for name in header.names].index(_STAMP.lower())
+    with path.open("rb") as file:
+        file.seek(header.end)
+        for stamp in csv.column(iter(lambda: file.read(csv.BLOCK_BYTES), b""), place, len(header.names)):
+            yield stamp.decode("utf-8", "replace")
 
 
 def _read(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except ValueError as error:
-        raise TransferError(
-            f"The org's {_STAMP} {text!r} is no date and time; the rows are extracted, but since when is not kept"
-        ) from error
+    except (ValueError, OverflowError):
+        ours = TransferError(f"A {_STAMP} of the org's is no date and time; the rows are extracted, but since when is not kept")
+    raise ours
 
 
 def _text(stamp: datetime) -> str:
