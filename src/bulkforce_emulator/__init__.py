@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from bulkforce_emulator.settings import Limits, Settings
     from bulkforce_emulator.settings_files import SettingsError
     from bulkforce_emulator.store import StoreError
+    from bulkforce_emulator.strangers import HostError
 
 _HOMES = {
-    "Emulator": "emulator", "Fault": "faults", "LedgerRow": "ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "lifecycle",
+    "Emulator": "emulator", "Fault": "faults", "HostError": "strangers", "LedgerRow": "ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "lifecycle",
     "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "SettingsError": "settings_files", "StoreError": "store", "load_schema": "schema_files",
 }  # fmt: skip
 
 __all__ = [
-    "Emulator", "Fault", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "SettingsError", "StoreError", "load_schema",
+    "Emulator", "Fault", "HostError", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "SettingsError", "StoreError", "load_schema",
 ]  # fmt: skip
 
 

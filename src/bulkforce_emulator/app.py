@@ -18,6 +18,7 @@ from bulkforce_emulator.handlers import oauth, rest, soap
 from bulkforce_emulator.handlers.bulk1 import Answer, Bulk1
 from bulkforce_emulator.handlers.transfer import Incoming, wants_gzip
 from bulkforce_emulator.page import WithPage
+from bulkforce_emulator.strangers import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -57,8 +58,8 @@ class RequestLog:
             return list(self._requests)
 
 
-def make_app(org: Org, faults: Faults, log: RequestLog) -> ASGIApp:
-    """The whole server as an ASGI application."""
+def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+    """The whole server as an ASGI application; `hosts` are names that it goes by."""
     routes = [
         Route("/services/async/{version}/{rest:path}", _bulk1(org), methods=list(_METHODS)),
         *soap.routes(org),
@@ -66,7 +67,7 @@ def make_app(org: Org, faults: Faults, log: RequestLog) -> ASGIApp:
         *rest.routes(org),
         *control.routes(org, faults, log),
     ]
-    return WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org)
+    return Guard(WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org), hosts)
 
 
 def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:

@@ -181,4 +181,5 @@ def _answer(method: Method, given: object) -> Response:
 
 
 def _json(document: object, status: int) -> Response:
-    return Response(orjson.dumps(document, default=str), status, media_type="application/json")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return Response(orjson.dumps(document, default=str), status, headers, "application/json")

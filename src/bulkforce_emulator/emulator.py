@@ -17,6 +17,7 @@ from bulkforce_emulator.rows.upload import BatchError
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.server import Server
 from bulkforce_emulator.settings_files import load_settings
+from bulkforce_emulator.strangers import names
 
 if TYPE_CHECKING:
     import os
@@ -52,6 +53,7 @@ class Emulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        allow_hosts: Sequence[str] = (),
         session_id: str | None = None,
         pace: Pace | None = None,
         seed: int = 0,
@@ -67,6 +69,7 @@ class Emulator:
             schema: What is laid over the standard objects: a TOML or JSON file, or a mapping in the same form.
             host: Where to listen; a loopback address.
             port: 0 takes a free one.
+            allow_hosts: Further names that it may be asked by for its page and its control calls, such as that of a service in docker compose.
             session_id: The id of the session that is open from the start; made up if not given.
             pace: How fast batches are processed; a few milliseconds each if not given.
             seed: The same seed gives the same ids, names and secrets.
@@ -81,10 +84,12 @@ class Emulator:
             SettingsError: The settings cannot be.
             StoreError: The database file cannot be used.
             SeedError: Records in `data` were refused.
+            HostError: One of `allow_hosts` is no name.
         """
         if session_id == "":
             raise ValueError("a session id cannot be empty")
         self._where = (host, port)
+        self._hosts = names((host, *allow_hosts))
         self._own_certificate = tls is True
         self._tls = tls if isinstance(tls, tuple) else None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -105,7 +110,7 @@ class Emulator:
     @cached_property
     def app(self) -> ASGIApp:
         """The server as an ASGI application."""
-        return make_app(self.state, self.faults, self._log)
+        return make_app(self.state, self.faults, self._log, self._hosts)
 
     def start(self) -> Self:
         """Serve, until `stop`."""

@@ -94,6 +94,8 @@ class Settings:
     #: Its body.
     spec_answer: str = ""
 
+    #: Callback URLs that a browser is sent back to besides those of http and https, word for word: of an app's own scheme (`myapp://callback`).
+    callback_urls: tuple[str, ...] = ()
     #: The status of a refused token request; some were seen with 401.
     token_error_status: int = 400
 

@@ -6,14 +6,16 @@ import hmac
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import jwt
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from tests.emulator.wire import Wire
 
+from bulkforce_emulator import Emulator
 from bulkforce_emulator.org import Org
 
 TOKEN = "/services/oauth2/token"
@@ -200,6 +202,48 @@ def test_a_code_without_the_scope_brings_no_refresh_token(ask: Ask, client: dict
 
 def test_an_unknown_app_is_sent_back_with_an_error(ask: Ask) -> None:
     assert authorize(ask, "x")["error"] == "invalid_client_id"
+
+
+NO_CALLBACKS = [
+    "javascript:alert(1)", "JavaScript://localhost/%0aalert(1)", "data:text/html,<script>alert(1)</script>", "vbscript:x", "file:///etc/passwd",
+    "//evil.example/", "/\\evil.example", "\\\\evil.example", "evil.example", "/back", "?x", "http:evil.example", "http:/evil.example",
+    "http:///evil.example", "http://", "https://?x", "http:\\\\evil.example", "http://localhost\\@evil.example", "http://localhost@evil.example",
+    "http://user:word@localhost/", "http://@localhost/", "http://localhost/\r\nSet-Cookie: a=b", "http://localhost/\r\n\r\n<script>", "http://local\thost/",
+    " http://localhost/", "http://localhost/ ", "\x00http://localhost/", "java\nscript:alert(1)", "http://localhost/#", "http://localhost/#f", "http://localhost:port/",
+    "http://localhost:99999/", "http://[::1", "http://[x]/", "http://l\u00f6calhost/", "myapp://callback", "urn:ietf:wg:oauth:2.0:oob", "blob:http://localhost/x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("wrong", [{}, {"client_id": "x"}, {"response_type": "token"}], ids=str)
+def test_browser_is_sent_to_no_place_but_a_plain_address_of_the_web(
+    ask: Ask, client: dict[str, str], method: str, wrong: dict[str, str]
+) -> None:
+    path = "/services/oauth2/authorize"
+    for uri in NO_CALLBACKS:
+        form = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": uri} | wrong
+        answer = ask(method, path, form=form) if method == "POST" else ask(method, f"{path}?{urlencode(form)}")
+        assert (uri, answer.status, answer.json["error"]) == (uri, 400, "redirect_uri_mismatch")
+        assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://localhost:1717/OauthRedirect", "https://app.example/back?a=b", "http://[::1]:8080/", "HTTPS://APP.example"]
+)
+def test_browser_is_sent_back_to_an_address_of_the_web(ask: Ask, client: dict[str, str], uri: str) -> None:
+    form = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": uri, "state": "a\r\nSet-Cookie: b"}
+    answer = ask("POST", "/services/oauth2/authorize", form=form)
+    assert answer.status == 302
+    assert answer.headers["location"].startswith(f"{uri}{'&' if '?' in uri else '?'}code=aPrx")
+    assert "set-cookie" not in answer.headers
+
+
+def test_browser_is_sent_to_an_apps_own_scheme_that_is_registered() -> None:
+    with Emulator(settings={"callback_urls": ["myapp://callback"]}) as org:
+        form = {"response_type": "code", "client_id": org.client_id}
+        for uri, status in (("myapp://callback", 302), ("myapp://callback/x", 400)):
+            answer = Wire(org).ask("GET", f"/services/oauth2/authorize?{urlencode(form | {'redirect_uri': uri})}")
+            assert answer.status == status
 
 
 def test_introspection_and_revocation(peer_org: Org, ask: Ask, client: dict[str, str]) -> None:

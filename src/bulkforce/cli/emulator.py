@@ -26,6 +26,10 @@ def emulator(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535, metavar="N")] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Further name that it may be asked by for its page and control calls; may be repeated.", metavar="NAME"),
+    ] = None,
     session_id: Annotated[str | None, typer.Option(help="Session id to accept; by default one is made up.", metavar="S")] = None,
     schema: Annotated[
         Path | None,
@@ -76,6 +80,7 @@ def emulator(
             settings=settings,
             host=host,
             port=port,
+            allow_hosts=allow_host or (),
             session_id=session_id,
             data=seeded,
             database=str(persist or ":memory:"),
@@ -100,12 +105,14 @@ def emulator(
 @contextmanager
 def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[None]:
     """Say which option is at fault when an org cannot be made."""
-    from bulkforce_emulator import SeedError, SettingsError, StoreError
+    from bulkforce_emulator import HostError, SeedError, SettingsError, StoreError
 
     try:
         yield
     except (SeedError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error), param_hint="--data") from error
+    except HostError as error:
+        raise typer.BadParameter(str(error), param_hint="--allow-host") from error
     except StoreError as error:
         raise typer.BadParameter(str(error), param_hint="--persist") from error
     except SettingsError as error:

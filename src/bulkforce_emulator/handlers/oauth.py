@@ -6,8 +6,9 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.texts import LoginTexts, Text
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#: No blanks, no control characters, no backslashes (browsers take them for slashes), and what is not ASCII is quoted.
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\[\]-~]+")
 _SCOPE_WITHOUT_REFRESH = "id api"
 
 
@@ -154,7 +157,7 @@ class _OAuth:
         try:
             self._check_authorize(form)
         except OAuthError as error:
-            if not redirect_uri:
+            if not self._is_callback(redirect_uri):
                 return json_response(error.document, self._org.settings.token_error_status)
             return _redirect(redirect_uri, error.document, form)
         scope = form.get("scope") or self._sessions.full_scope
@@ -164,12 +167,27 @@ class _OAuth:
     def _check_authorize(self, form: dict[str, str]) -> None:
         if not form.get("redirect_uri"):
             raise OAuthError(self._texts.redirect_missing)
+        if not self._is_callback(form["redirect_uri"]):
+            raise OAuthError(self._texts.redirect_wrong)
         if form.get("client_id") != self._sessions.client_id:
             raise OAuthError(self._texts.client_unknown)
         if form.get("response_type") != "code":
             raise OAuthError(self._texts.response_unknown)
         if form.get("code_challenge") and form.get("code_challenge_method", "S256") != "S256":
             raise OAuthError(self._texts.challenge_unknown)
+
+    def _is_callback(self, uri: str) -> bool:
+        """Whether a browser may be sent there with a code: a plain address of the web, or one that is registered."""
+        if not _PLAIN.fullmatch(uri):
+            return False
+        if uri in self._org.settings.callback_urls:
+            return True
+        try:
+            parts = urlsplit(uri)
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and bool(host) and "@" not in parts.netloc and "#" not in uri
 
     # What becomes of tokens
 
