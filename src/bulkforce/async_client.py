@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
+from bulkforce.transport.stopping import in_thread
 from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 class AsyncClient:
     """A client of one Salesforce org for asyncio; takes what `Client` takes, and every method is to be awaited.
 
-    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled lets the request on the wire come
-    to its end, and makes no further one.
+    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled, also by ``asyncio.timeout``, is over when
+    the requests on the wire are, for which it waits no longer than `Timeouts` allow; it makes no further one. A load or extract settles what it can and
+    can then be resumed: the `Interrupted` that tells how is the cause of the ``CancelledError``. A second cancellation waits, too, since a thread
+    that is left behind would go on.
     """
 
     def __init__(
@@ -76,8 +78,8 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections. Jobs in the org are not touched."""
-        self.driver.transport.close()
+        """Stop what other tasks have under way, see it stopped, and close all connections; nothing is sent any more."""
+        await in_thread(self.driver.close)
 
     async def create_job(
         self,
@@ -189,13 +191,15 @@ class AsyncClient:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return await asyncio.to_thread(load.load, load.Sitting.of(self.driver), options)
+        return await self.driver.acarry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
 
     async def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
         """Go on with a load that stopped or died."""
         from bulkforce.transfer import load  # see above
 
-        return await asyncio.to_thread(load.resume, load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+        return await self.driver.acarry_out(
+            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+        )
 
     async def extract(
         self,
@@ -226,7 +230,7 @@ class AsyncClient:
             since_file=since_file,
             on_progress=on_progress,
         )
-        return await asyncio.to_thread(extract.extract, load.Sitting.of(self.driver), options)
+        return await self.driver.acarry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
 
     async def resume_extract(
         self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
@@ -234,7 +238,9 @@ class AsyncClient:
         """See `Client.resume_extract`."""
         from bulkforce.transfer import extract, load  # see above
 
-        return await asyncio.to_thread(extract.resume_extract, load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+        return await self.driver.acarry_out(
+            lambda stop: extract.resume_extract(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+        )
 
     async def query(
         self,
@@ -245,14 +251,9 @@ class AsyncClient:
         workers: int = 4,
     ) -> QueryResult:
         """See `Client.query`; iterate over what this gives with ``async for``."""
-        from bulkforce.transfer import extract, load  # see above
-        from bulkforce.transfer.query import QueryResult
+        from bulkforce.transfer import query  # see above
 
-        return QueryResult(
-            lambda sink, wanted: extract.deliver(
-                load.Sitting.of(self.driver), soql, sink, wanted, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
-            )
-        )
+        return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     async def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""

@@ -103,8 +103,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections. Jobs in the org are not touched."""
-        self.driver.transport.close()
+        """Close all connections; nothing is sent any more.
+
+        Loads, extracts and queries under way in other threads are asked to stop, as by Ctrl-C, and waited for. They can be resumed.
+        """
+        self.driver.close()
 
     def create_job(
         self,
@@ -305,7 +308,7 @@ class Client:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return load.load(load.Sitting.of(self.driver), options)
+        return self.driver.carry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
 
     def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
         """Go on with a load that stopped or died.
@@ -323,7 +326,9 @@ class Client:
         """
         from bulkforce.transfer import load  # see above
 
-        return load.resume(load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+        return self.driver.carry_out(
+            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+        )
 
     def extract(
         self,
@@ -379,7 +384,7 @@ class Client:
             since_file=since_file,
             on_progress=on_progress,
         )
-        return extract.extract(load.Sitting.of(self.driver), options)
+        return self.driver.carry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
 
     def resume_extract(
         self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
@@ -398,7 +403,9 @@ class Client:
         """
         from bulkforce.transfer import extract, load  # see above
 
-        return extract.resume_extract(load.Sitting.of(self.driver), run, workers=workers, on_progress=on_progress)
+        return self.driver.carry_out(
+            lambda stop: extract.resume_extract(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+        )
 
     def query(
         self,
@@ -422,14 +429,9 @@ class Client:
         Example:
             >>> client.query("SELECT Id, Name FROM Account").to_polars()  # doctest: +SKIP
         """
-        from bulkforce.transfer import extract, load  # see above
-        from bulkforce.transfer.query import QueryResult
+        from bulkforce.transfer import query  # see above
 
-        return QueryResult(
-            lambda sink, wanted: extract.deliver(
-                load.Sitting.of(self.driver), soql, sink, wanted, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
-            )
-        )
+        return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     def create_spec(self, job: Job, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field.

@@ -6,51 +6,16 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
+from tests.holding import Holding
 from tests.rehearsal import SCHEMA, Load, changes
 
 from bulkforce_emulator import Emulator
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-
-@dataclass
-class Holding(Emulator):
-    """An org that holds its answer to the nth batch until it is told to go on."""
-
-    nth: int = 3
-    met: threading.Event = field(default_factory=threading.Event)
-    go: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        super().__init__(SCHEMA)
-        self._seen = 0
-
-    @cached_property
-    def app(self) -> ASGIApp:
-        app = super().app
-
-        async def holding(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith("/batch"):
-                self._seen += 1
-                if self._seen == self.nth:
-                    import asyncio
-
-                    self.met.set()
-                    await asyncio.to_thread(self.go.wait, 60)
-            await app(scope, receive, send)
-
-        return holding
 
 
 @contextmanager
@@ -85,7 +50,7 @@ def test_ctrl_c_settles_what_flies_and_tells_how_to_go_on(tmp_path: Path) -> Non
     with Holding() as org:
         load = Load(org, tmp_path)
         with command(org, *words(load, "--workers", "1")) as process:
-            assert org.met.wait(30)
+            org.wait()
             process.send_signal(signal.SIGINT)
             org.go.set()
             shown, talk = process.communicate(timeout=30)
@@ -103,7 +68,7 @@ def test_ctrl_c_twice_leaves_at_once_and_the_run_goes_on_later(tmp_path: Path) -
     with Holding() as org:
         load = Load(org, tmp_path)
         with command(org, *words(load)) as process:
-            assert org.met.wait(30)
+            org.wait()
             process.send_signal(signal.SIGINT)
             with pytest.raises(subprocess.TimeoutExpired):  # it waits for an answer that never comes
                 process.communicate(timeout=0.5)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,7 @@ def sitting(running: tuple[Emulator, Client]) -> Iterator[Sitting]:
 
 
 def query(sitting: Sitting, soql: str, **options: Any) -> QueryResult:
-    return QueryResult(partial(extract.deliver, sitting, soql, **options))
+    return QueryResult(lambda sink, stop: extract.deliver(replace(sitting, stop=stop), soql, sink, **options))
 
 
 def rows_of(table: pa.Table) -> list[list[Any]]:

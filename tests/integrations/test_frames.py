@@ -21,6 +21,7 @@ from bulkforce.errors import FormatError, MissingExtra, TransferError, UsageErro
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.query import QueryResult
 from bulkforce.transfer.sinks import Sink
+from bulkforce.transport.stopping import Stop
 
 COLUMNS = [Column("Id", "id"), Column("Amount", "currency", 18, 2), Column("Count__c", "int"), Column("Born", "date")]
 PARTS = [
@@ -44,7 +45,7 @@ class Org:
         self.left = threading.Event()
 
     def ask(self, *parts: bytes, columns: list[Column] = COLUMNS, fails: BaseException | None = None) -> QueryResult:
-        def deliver(sink: Sink, is_wanted: Callable[[], bool]) -> None:
+        def deliver(sink: Sink, stop: Stop) -> None:
             self.asked += 1
             sink.begin(columns)
             try:
@@ -59,7 +60,7 @@ class Org:
                 sink.finish()
             finally:
                 sink.discard()
-                if not is_wanted():
+                if stop.asked:
                     self.left.set()
 
         return QueryResult(deliver)

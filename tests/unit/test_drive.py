@@ -21,6 +21,7 @@ from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.protocol.flow import Auth, Credentials, Flow, Sleep, ask, authenticate, policy, send
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.drive import Driver, check_url, make_driver
+from bulkforce.transport.stopping import Stop
 
 Runner = Callable[[Driver, Flow[Any]], Any]
 
@@ -151,25 +152,165 @@ def test_driver_closes_the_flow_when_it_fails(run: Runner) -> None:
     assert closed == [True]
 
 
-def test_cancelled_call_ends_as_cancelled_while_a_thread_is_inside_the_flow() -> None:
+def test_cancelled_call_is_over_when_the_thread_inside_the_flow_is_and_a_second_cancellation_waits_too() -> None:
     inside, go_on = threading.Event(), threading.Event()
+    steps: list[str] = []
 
     def flow() -> Flow[None]:
         yield from policy()
         inside.set()
-        go_on.wait(10)
+        assert go_on.wait(600)
+        steps.append("the step under way")
+        yield from policy()
+        steps.append("one more")
 
     async def main() -> None:
         call = asyncio.ensure_future(driver(Org(lambda *_: said())).arun(flow()))
-        await asyncio.to_thread(inside.wait, 10)
-        call.cancel()
-        try:
-            with pytest.raises(asyncio.CancelledError):
-                await call
-        finally:
-            go_on.set()
+        await asyncio.to_thread(inside.wait)
+        for _ in range(2):
+            call.cancel()
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not call.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert steps == ["the step under way"]
 
     asyncio.run(main())
+
+
+def test_call_that_is_cancelled_in_its_pause_is_over_at_once() -> None:
+    closed: list[bool] = []
+
+    def flow() -> Flow[None]:
+        try:
+            yield Sleep(600)
+        finally:
+            closed.append(True)
+
+    async def main() -> None:
+        call = asyncio.ensure_future(driver(Org(lambda *_: said())).arun(flow()))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert closed == [True]
+
+    asyncio.run(main())
+
+
+def test_cancelled_call_that_waits_for_a_thread_is_over_at_once_and_does_nothing() -> None:
+    go_on = threading.Event()
+    org = Org(lambda *_: said(job_info()))
+
+    async def main() -> None:
+        busy = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+
+        def be_busy() -> None:
+            loop.call_soon_threadsafe(busy.set)
+            assert go_on.wait(600)
+
+        before = loop.run_in_executor(None, be_busy)
+        await busy.wait()
+        call = asyncio.ensure_future(driver(org).arun(ask(bulk1.get_job_info("750A"))))
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        go_on.set()
+        await before
+
+    asyncio.run(main())
+    assert org.asked == []
+
+
+def test_cancelled_call_closes_the_result_that_it_got() -> None:
+    inside, go_on = threading.Event(), threading.Event()
+    closed: list[bool] = []
+
+    class Result:
+        def close(self) -> None:
+            closed.append(True)
+
+    def flow() -> Flow[Result]:
+        yield from policy()
+        inside.set()
+        assert go_on.wait(600)
+        return Result()
+
+    async def main() -> None:
+        call = asyncio.ensure_future(driver(Org(lambda *_: said())).arun(flow()))
+        await asyncio.to_thread(inside.wait)
+        call.cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await call
+        assert cancelled.value.__cause__ is None
+
+    asyncio.run(main())
+    assert closed == [True]
+
+
+def test_closed_driver_sends_nothing_any_more(run: Runner) -> None:
+    org = Org(lambda *_: said(job_info()))
+    made = driver(org)
+    made.close()
+    made.close()
+    with pytest.raises(errors.UsageError, match="closed"):
+        run(made, ask(bulk1.get_job_info("750A")))
+    with pytest.raises(errors.UsageError, match="closed"):
+        made.carry_out(lambda _stop: None)
+    assert org.asked == []
+
+
+def test_close_waits_for_work_in_other_threads_that_it_asks_to_stop() -> None:
+    made = driver(Org(lambda *_: said()))
+    begun, closing = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def work(stop: Stop) -> None:
+        stop.then(closing.set)
+        begun.set()
+        assert closing.wait(600)
+        ended.append(str(stop.asked))
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(made.carry_out, work)
+        assert begun.wait(600)
+        made.close()
+        assert ended == ["the client was closed"]
+
+
+def test_work_that_closes_its_own_client_comes_to_its_end() -> None:
+    org = Org(lambda *_: said(job_info()))
+    made = driver(org)
+
+    def work(stop: Stop) -> str:
+        made.close()
+        assert stop.asked
+        return made.run(ask(bulk1.get_job_info("750A"))).id
+
+    assert made.carry_out(work) == "750A"
+    with pytest.raises(errors.UsageError, match="closed"):
+        made.run(ask(bulk1.get_job_info("750A")))
+    assert len(org.asked) == 1
+
+
+def test_pause_before_another_try_is_cut_short_by_a_stop_and_the_last_fault_is_the_end() -> None:
+    stop = Stop()
+
+    def rule(_request: Request, _headers: dict[str, str]) -> Answer:
+        stop.ask("the client was closed")
+        return said("", 503)
+
+    org = Org(rule)
+    with pytest.raises(errors.Unavailable):
+        driver(org, retry=RetryPolicy(first_seconds=600)).run(ask(bulk1.get_job_info("750A")), stop.sleep)
+    assert len(org.asked) == 1
 
 
 def _token_server(valid: set[str], *, patience: threading.Barrier | None = None) -> Org:

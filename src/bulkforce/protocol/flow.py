@@ -10,7 +10,16 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
-from bulkforce.errors import NoAnswer, NotAuthenticated, OutcomeUnknown, ProtocolError, RefusedError, TransportError, Unavailable
+from bulkforce.errors import (
+    Interrupted,
+    NoAnswer,
+    NotAuthenticated,
+    OutcomeUnknown,
+    ProtocolError,
+    RefusedError,
+    TransportError,
+    Unavailable,
+)
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
 from bulkforce.protocol.faults import refusal
 from bulkforce.protocol.retry import RetryPolicy
@@ -156,7 +165,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         pause = stubborn.pause(fault, attempt)
         if pause is None:
             raise fault from cause
-        yield Sleep(pause, jittered=True)
+        yield from _pause(pause, fault, cause)
 
 
 def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Credentials]:
@@ -170,7 +179,16 @@ def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Crede
             pause = stubborn.pause(error, attempt)
             if pause is None:
                 raise
-        yield Sleep(pause, jittered=True)
+            fault = error
+        yield from _pause(pause, fault, fault.__cause__)
+
+
+def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flow[None]:
+    """Wait before the next try; when the work is to stop, there is none, and the last one's fault is the end."""
+    try:
+        yield Sleep(seconds, jittered=True)
+    except Interrupted:
+        raise fault from cause
 
 
 # Bulk says InvalidSessionId with HTTP 400; REST says INVALID_SESSION_ID with 401.

@@ -78,6 +78,7 @@ from bulkforce.transfer.plan import (
     decide,
     on_resume,
 )
+from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 T = TypeVar("T")
@@ -103,6 +104,7 @@ class Engine:
         on_change: Told after each step, for progress.
         trace: Told of each effect on the outside world just after it has happened, by name.
         gone: Jobs that were already aborted when this sitting began: what never ran in them is sent in another, and is no reason to stop again.
+        stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
     """
 
     run: Callable[[Flow[T]], T]
@@ -115,6 +117,7 @@ class Engine:
     on_change: Callable[[View], None]
     trace: Callable[[str], None] = lambda _effect: None
     gone: frozenset[int] = frozenset()
+    stop: Stop = field(default_factory=Stop)
     view: View = field(init=False)
     batches: dict[int, Batch] = field(init=False)
     stopped_by: Exception | None = None
@@ -176,6 +179,7 @@ class Engine:
         self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
+        self.stopped_by = self.stopped_by or self.stop.asked
         now = time.monotonic()
         if now < self._not_before:
             return
@@ -187,8 +191,13 @@ class Engine:
         actions = [action for action in actions if not isinstance(action, LookAtJob) or now >= self._look_due(action.job, now)]
         self._record([event for action in actions if (event := _intention(action))])
         for action in actions:
+            try:
+                pool.submit(self._work, action)
+            except RuntimeError:
+                # Python itself is ending, and takes no more work; what was intended is in doubt for whoever resumes.
+                self.stopped_by, self._hopeless = self.stopped_by or Interrupted("the program is ending"), True
+                return
             self._busy.add(action)
-            pool.submit(self._work, action)
 
     def _work(self, action: Action) -> None:
         try:

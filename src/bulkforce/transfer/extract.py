@@ -119,7 +119,6 @@ def deliver(
     sitting: Sitting,
     text: str,
     sink: Sink,
-    wanted: Callable[[], bool],
     *,
     all_rows: bool = False,
     pk_chunking: Chunking = "auto",
@@ -131,7 +130,6 @@ def deliver(
         sitting: As for an extract.
         text: The query.
         sink: Where the parts go; a part is gone when `Sink.add` has returned.
-        wanted: Whether anybody still wants the rest; if not, the job is aborted.
         all_rows: Deleted and archived records, too.
         pk_chunking: As for an extract.
         workers: Downloads at once.
@@ -156,11 +154,12 @@ def deliver(
                 query.columns,
                 workers,
                 AHEAD_BYTES,
-                wanted,
                 keep_parts=False,
             )
             engine = ExtractEngine(sitting, journal, asked, sink, lambda _state: None)
-            if not engine.carry_out() and wanted():
+            if not engine.carry_out():
+                if stopped_by := sitting.stop.asked:
+                    raise Interrupted(f"The query stopped before its end: {stopped_by}. Ask again")
                 raise engine.stopped_by or TransferError("The query stopped")
         finally:
             sink.discard()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ from bulkforce.errors import (
 )
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import PKChunking
-from bulkforce.protocol.exchange import Body
+from bulkforce.protocol.exchange import Body, Stream
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.transfer import parts, reconcile, soql
@@ -65,6 +65,7 @@ from bulkforce.transfer.extract_state import (
 from bulkforce.transfer.load import Sitting
 from bulkforce.transfer.patience import interruptible
 from bulkforce.transfer.sinks import Sink
+from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 PARTS: Final = "parts"
@@ -91,7 +92,6 @@ class Asked:
         names: Of the columns, as they were selected: for an extract that finds nothing.
         workers: Downloads at once.
         ahead_bytes: Bytes that may lie on disk undelivered before downloads wait for the reader; ``None`` is no limit.
-        wanted: Whether anybody still wants the rest.
         keep_parts: Whether parts stay on disk after they were delivered, so that the run can be resumed.
     """
 
@@ -102,7 +102,6 @@ class Asked:
     names: Sequence[str]
     workers: int
     ahead_bytes: int | None = None
-    wanted: Callable[[], bool] = lambda: True
     keep_parts: bool = True
 
 
@@ -150,14 +149,12 @@ class ExtractEngine:
         """
         pool = ThreadPoolExecutor(self.asked.workers + 3, "bulkforce")
         try:
-            with interruptible(self.stop):
+            with interruptible(self._interrupt):
                 self._take_up()
                 while not self._at_rest():
                     self._begin(pool)
                     self._take_in()
                     self.on_change(self.state)
-                    if not self.asked.wanted():
-                        self.stop()
                 if self.stopped_by is None:
                     self._begin_sink(self.asked.names)
                     self.sink.finish()
@@ -172,8 +169,7 @@ class ExtractEngine:
             self._part_from_jobs(self.stopped_by)
         return self.stopped_by is None
 
-    def stop(self) -> None:
-        """Begin nothing more."""
+    def _interrupt(self) -> None:
         self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
 
     def _take_up(self) -> None:
@@ -200,14 +196,20 @@ class ExtractEngine:
         return self.stopped_by is not None or (self.state.complete and ended)
 
     def _begin(self, pool: ThreadPoolExecutor) -> None:
+        self.stopped_by = self.stopped_by or self.sitting.stop.asked
         now = time.monotonic()
         if self.stopped_by is not None or now < self._not_before:
             return
         for action in decide(self.state, self._busy, self.asked.workers, self.asked.ahead_bytes):
             if isinstance(action, LookAtJob) and now < self._look_due(action.job, now):
                 continue
+            try:
+                pool.submit(self._work, action)
+            except RuntimeError:
+                # Python itself is ending, and takes no more work.
+                self.stopped_by = self.stopped_by or Interrupted("the program is ending")
+                return
             self._busy.add(action)
-            pool.submit(self._work, action)
 
     def _work(self, action: Action) -> None:
         try:
@@ -323,7 +325,7 @@ class ExtractEngine:
         before: parts.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:
-                fetched = parts.fetch(self.sitting.run(ask(exchange)), self.folder / part.file)
+                fetched = parts.fetch(_Stoppable(self.sitting.run(ask(exchange)), self.sitting.stop), self.folder / part.file)
             except (NoAnswer, FormatError):
                 # A download that breaks off is begun anew; the org has no way to give the rest.
                 if attempt == TRIES:
@@ -558,6 +560,22 @@ class ExtractEngine:
             with suppress(Error, OSError, sqlite3.Error):
                 self._end(job)
                 self._write(self._answered(EndJob(job.number), None))
+
+
+class _Stoppable:
+    """A download that ends when it is asked to stop; it may be of a gigabyte. See `bulkforce.protocol.exchange.Stream`."""
+
+    def __init__(self, stream: Stream, stop: Stop) -> None:
+        self._stream, self._stop = stream, stop
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._stream:
+            if stopped_by := self._stop.asked:
+                raise stopped_by
+            yield block
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _aborted(job_id: str) -> JobAborted:

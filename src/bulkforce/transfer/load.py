@@ -46,6 +46,7 @@ from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_o
 from bulkforce.transfer.report import LoadReport, Progress, RunState
 from bulkforce.transfer.sources import Source, to_csv
 from bulkforce.transport.drive import Driver
+from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, Operation
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Sitting:
         warn: Told of what is worth knowing and no error.
         patience: How to wait.
         trace: See `Engine`.
+        stop: Asks the run to stop, from another thread.
     """
 
     run: Run  # type: ignore[type-arg]
@@ -91,12 +93,18 @@ class Sitting:
     warn: Callable[[str], None] = lambda _text: None
     patience: Patience = field(default_factory=Patience)
     trace: Callable[[str], None] = lambda _effect: None
+    stop: Stop = field(default_factory=Stop)
 
     @classmethod
-    def of(cls, driver: Driver) -> Sitting:
+    def of(cls, driver: Driver, stop: Stop | None = None) -> Sitting:
         """Sit down with a client's driver; warnings go to the log."""
-        before = driver.calls
-        return cls(driver.run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning)
+        before, stop = driver.calls, stop or Stop()
+        return cls(
+            lambda flow: driver.run(flow, stop.sleep),
+            lambda: driver.calls - before,
+            logging.getLogger("bulkforce").warning,
+            stop=stop,
+        )
 
     def instance_url(self) -> str:
         """Say where the org is, logging in if need be."""
@@ -113,12 +121,12 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         raise UsageError(f"A load needs at least one worker, not {options.workers}")
     if options.dry_run:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as folder:
-            reading, shape, _ = _read(options, column_map, Path(folder))
+            reading, shape, _ = _read(sitting, options, column_map, Path(folder))
             return _planned(sitting, options, settings, reading, begun)
     run, folder_ = new_folder(options.run_dir, settings.operation, settings.object, RESULTS, _holds_a_run)
     with _disk_told(folder_), closing(Journal(folder_)) as journal:
         try:
-            reading, shape, name = _read(options, column_map, folder_)
+            reading, shape, name = _read(sitting, options, column_map, folder_)
             _check_allowance(len(reading.batches), _remaining_batches(sitting))
             journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
             sitting.trace("journal")
@@ -211,13 +219,22 @@ def _holds_a_run(folder: Path) -> bool:
         journal.close()
 
 
-def _read(options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Reading, Shape, str]:
-    source = to_csv(options.source, folder)
+def _read(sitting: Sitting, options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Reading, Shape, str]:
+
+    def go_on() -> None:
+        if stopped_by := sitting.stop.asked:
+            raise Interrupted(f"The load stopped while its source was being read: {stopped_by}. Nothing was sent")
+
+    source = to_csv(options.source, folder, go_on)
     header = header_of(source.path)
     shape = maps.shape(header.names, column_map, empty_as_null=options.empty_as_null)
     told = every_so_often(options.on_progress)
-    reader = Reader(source.path, folder, header, shape, options.batch_records, lambda read: told(Progress(phase="reading", read=read)))
-    reading = reader.read()
+
+    def on_records(read: int) -> None:
+        told(Progress(phase="reading", read=read))
+        go_on()
+
+    reading = Reader(source.path, folder, header, shape, options.batch_records, on_records).read()
     ours = reading.feed_is_ours or source.ours
     if reading.feed_is_ours and source.ours:
         source.path.unlink()
@@ -323,6 +340,7 @@ def _carry_out(
         lambda view: told(_progress(view, outputs, facts, begun)),
         sitting.trace,
         gone,
+        sitting.stop,
     )
     try:
         finished = engine.carry_out()

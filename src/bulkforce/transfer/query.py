@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
@@ -10,10 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from bulkforce.errors import FormatError, MissingExtra, UsageError
+from bulkforce.transfer import extract
 from bulkforce.transfer.arrow_types import pyarrow, schema_of, wider
 from bulkforce.transfer.columns import Column
+from bulkforce.transfer.extract import Chunking
+from bulkforce.transfer.load import Sitting
 from bulkforce.transfer.sinks import Sink
 from bulkforce.transfer.typed import Misfit, PartReader
+from bulkforce.transport.drive import Driver
+from bulkforce.transport.stopping import Stop, in_thread
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,11 +25,23 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-Deliver: TypeAlias = Callable[[Sink, Callable[[], bool]], object]
-"""Carries out an extract into a sink; it may stop as soon as it is told that nobody wants the rest."""
+Deliver: TypeAlias = Callable[[Sink, Stop], object]
+"""Carries out an extract into a sink, until it is asked to stop."""
 
 _ROOM: Final = 4
 """Record batches that wait for the reader at most, of about a megabyte each."""
+
+
+def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, workers: int) -> QueryResult:
+    """Make a query that is sent when its result is looked at; see `bulkforce.client.Client.query`."""
+
+    def deliver(sink: Sink, stop: Stop) -> None:
+        def work(stop: Stop) -> None:
+            extract.deliver(Sitting.of(driver, stop), soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+
+        driver.carry_out(work, stop)
+
+    return QueryResult(deliver)
 
 
 class QueryResult:
@@ -67,11 +83,14 @@ class QueryResult:
         return self._batches()
 
     def _batches(self) -> Generator[pa.RecordBatch]:
+        self._take()
+        return self._flow()
+
+    def _take(self) -> None:
         if self._taken:
             raise UsageError("The records of this query were read already; ask again, or keep them with to_arrow()")
         self._taken = True
         self._start()
-        return self._flow()
 
     def _flow(self) -> Generator[pa.RecordBatch]:
         try:
@@ -81,12 +100,12 @@ class QueryResult:
             self.close()
 
     async def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
-        batches = self._batches()
+        self._take()
         try:
-            while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+            while (batch := await in_thread(self._pipe.take, self._pipe.leave)) is not None:
                 yield batch
         finally:
-            await asyncio.to_thread(batches.close)
+            await in_thread(self.close)
 
     def close(self) -> None:
         """Take no more; the job in the org is closed before this returns."""
@@ -100,6 +119,12 @@ class QueryResult:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await in_thread(self.close)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Offer the records to any library that reads Arrow, batch by batch."""
@@ -159,10 +184,6 @@ class QueryResult:
         return (connection or duckdb.default_connection()).from_arrow(self.to_arrow())
 
 
-class _Left(Exception):
-    """The reader wants no more."""
-
-
 class _Pipe:
     """The sink of a query: one thread puts record batches in, another takes them out, and waits for the other when there are too many or none."""
 
@@ -172,6 +193,7 @@ class _Pipe:
         self._schema: pa.Schema | None = None
         self._ended = self._left = False
         self._error: BaseException | None = None
+        self._stop = Stop()
 
     # The reader's side
 
@@ -186,7 +208,7 @@ class _Pipe:
     def take(self) -> pa.RecordBatch | None:
         """Take the next batch; ``None`` is the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ended)
+            self._changed.wait_for(lambda: self._waiting or self._ended or self._left)
             if self._waiting:
                 batch = self._waiting.popleft()
                 self._changed.notify_all()
@@ -199,14 +221,20 @@ class _Pipe:
         with self._changed:
             self._left = True
             self._waiting.clear()
+        self._stop.ask("nobody wants the rest")
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
             self._changed.notify_all()
 
     # The other side
 
     def fill(self, deliver: Deliver) -> None:
         """Carry out the extract; what goes wrong is raised where the reader is."""
+        self._stop.then(self._wake)
         try:
-            deliver(self, lambda: not self._left)
+            deliver(self, self._stop)
         except BaseException as error:  # noqa: BLE001  (the thread's edge)
             self._error = error
         with self._changed:
@@ -234,9 +262,9 @@ class _Pipe:
         with self._changed:
             self._schema = self._reader.schema
             self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self._waiting) < _ROOM or self._left)
-            if self._left:
-                raise _Left
+            self._changed.wait_for(lambda: len(self._waiting) < _ROOM or self._stop.asked)
+            if stopped_by := self._stop.asked:
+                raise stopped_by
             self._waiting.append(batch)
             self._changed.notify_all()
 

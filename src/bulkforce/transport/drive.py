@@ -7,8 +7,8 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -29,6 +29,7 @@ from bulkforce.protocol.flow import (
 )
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.stopping import Stop, in_thread
 
 T = TypeVar("T")
 
@@ -59,23 +60,31 @@ class Driver:
     chance: Callable[[], float] = random.random
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _lock_of_calls: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+    _works: dict[Stop, int] = field(default_factory=dict)
+    _closing: bool = False
+    _closed: bool = False
 
-    def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end."""
+    def run(self, flow: Flow[T], sleep: Callable[[float], None] | None = None) -> T:
+        """Run a flow to its end.
+
+        Args:
+            flow: What to do.
+            sleep: Waits, in place of the driver's own way.
+        """
         try:
             effect = next(flow)
             while True:
-                effect = self._step(flow, effect)
+                effect = self._step(flow, effect, sleep)
         except StopIteration as done:
             return cast("T", done.value)
         finally:
             flow.close()
 
-    def _step(self, flow: Flow[T], effect: Effect) -> Effect:
+    def _step(self, flow: Flow[T], effect: Effect, sleep: Callable[[float], None] | None = None) -> Effect:
         try:
-            outcome = self._perform(effect)
+            outcome = self._perform(effect, sleep or self.sleep)
         except Exception as error:  # noqa: BLE001  (whatever it is, it is the flow's to handle)
             return flow.throw(error)
         return flow.send(outcome)
@@ -83,7 +92,8 @@ class Driver:
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow to its end in asyncio: each effect in a worker thread, pauses in the loop.
 
-        Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU.
+        Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU. A call that is cancelled is over
+        when the request on the wire is, and makes no further one.
         """
         import asyncio  # dear to import, and only needed here
 
@@ -94,15 +104,62 @@ class Driver:
                     await asyncio.sleep(self._pause(effect))
                     effect = flow.send(None)
                 else:
-                    effect = await asyncio.to_thread(_boxed, self._step, flow, effect)
+                    effect = await in_thread(partial(self.carry_out, partial(_boxed, self._step, flow, effect)))
         except (_Done, StopIteration) as done:
             return cast("T", done.value)
+        except asyncio.CancelledError as cancelled:
+            if isinstance(cancelled.__cause__, _Done):
+                _close(cancelled.__cause__.value)
+                cancelled.__cause__ = None
+            raise
         finally:
-            # When the call is cancelled, a worker thread may be inside the flow; it comes to its end by itself.
-            with suppress(ValueError):
-                flow.close()
+            flow.close()
 
-    def _perform(self, effect: Effect) -> Outcome:
+    def carry_out(self, work: Callable[[Stop], T], stop: Stop | None = None) -> T:
+        """Do work in this thread that `close` asks to stop and waits for.
+
+        Raises:
+            UsageError: The client is closed.
+        """
+        stop = stop or Stop()
+        with self._changed:
+            self._check_open(self._closing)
+            self._works[stop] = threading.get_ident()
+        try:
+            return work(stop)
+        finally:
+            with self._changed:
+                del self._works[stop]
+                self._changed.notify_all()
+                last = self._closing and not self._works
+            if last:
+                self.close()
+
+    async def acarry_out(self, work: Callable[[Stop], T]) -> T:
+        """Do work in a worker thread. When the call is cancelled, the work is asked to stop, and the call is over when it has."""
+        stop = Stop()
+        return await in_thread(partial(self.carry_out, work, stop), partial(stop.ask, "the call was cancelled"))
+
+    def close(self) -> None:
+        """Ask what is under way in other threads to stop, wait until it has, and close all connections; nothing is sent any more."""
+        with self._changed:
+            self._closing = True
+            works = dict(self._works)
+        for stop in works:
+            stop.ask("the client was closed")
+        if threading.get_ident() in works.values():
+            # Work of this very thread closes its own client, and still has an end to come to; it is closed then.
+            return
+        with self._changed:
+            self._changed.wait_for(lambda: not self._works)
+            self._closed = True
+        self.transport.close()
+
+    def _check_open(self, closed: bool) -> None:  # noqa: FBT001  (one of two flags)
+        if closed:
+            raise UsageError("The client is closed; nothing is sent any more. Make a new one")
+
+    def _perform(self, effect: Effect, sleep: Callable[[float], None]) -> Outcome:
         match effect:
             case Send(request, credentials, streamed):
                 headers = {**self.headers, **request.headers}
@@ -113,11 +170,12 @@ class Driver:
                     url = credentials.instance_url + request.path
                     bearer = "Bearer " if request.session_header == "Authorization" else ""
                     headers[request.session_header] = bearer + credentials.access_token
-                with self._lock_of_calls:
+                with self._changed:
+                    self._check_open(self._closed)
                     self.calls += 1
                 return self.transport.send(request, url, headers, streamed=streamed)
             case Sleep():
-                self.sleep(self._pause(effect))
+                sleep(self._pause(effect))
                 return None
             case Authenticate(stale):
                 return self._authenticate(stale)
@@ -149,11 +207,18 @@ class _Done(Exception):
         self.value = value
 
 
-def _boxed(step: Callable[[Flow[T], Effect], Effect], flow: Flow[T], effect: Effect) -> Effect:
+def _boxed(step: Callable[[Flow[T], Effect], Effect], flow: Flow[T], effect: Effect, _stop: Stop) -> Effect:
     try:
         return step(flow, effect)
     except StopIteration as done:
         raise _Done(done.value) from None
+
+
+def _close(value: object) -> None:
+    """Close what nobody will read: a result on the wire."""
+    close = getattr(value, "close", None)
+    if close is not None:
+        close()
 
 
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")

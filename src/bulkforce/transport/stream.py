@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from bulkforce.errors import UsageError
 from bulkforce.protocol.exchange import Stream
+from bulkforce.transport.stopping import in_thread
+
+T = TypeVar("T")
 
 
 class ResultStream:
@@ -73,7 +76,10 @@ class ResultStream:
 
 
 class AsyncResultStream:
-    """A result file on its way: iterate over blocks of bytes, or read from it. See `bulkforce.client.ResultStream`."""
+    """A result file on its way: iterate over blocks of bytes, or read from it. See `bulkforce.client.ResultStream`.
+
+    A read that is cancelled closes the stream: what it had read is lost, and a file with a hole must not look whole.
+    """
 
     def __init__(self, stream: ResultStream) -> None:
         self._stream = stream
@@ -84,17 +90,22 @@ class AsyncResultStream:
         return self._stream.framed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        import asyncio  # dear to import, and only needed here
-
         blocks = iter(self._stream)
-        while (block := await asyncio.to_thread(next, blocks, None)) is not None:
+        while (block := await self._read(lambda: next(blocks, None))) is not None:
             yield block
 
     async def read(self, size: int = -1) -> bytes:
         """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
-        import asyncio  # see above
+        return await self._read(lambda: self._stream.read(size))
 
-        return await asyncio.to_thread(self._stream.read, size)
+    async def _read(self, read: Callable[[], T]) -> T:
+        import asyncio  # dear to import, and only needed here
+
+        try:
+            return await in_thread(read)
+        except asyncio.CancelledError:
+            self._stream.close()
+            raise
 
     async def close(self) -> None:
         """Give the connection back; what was not read is lost."""

@@ -18,7 +18,7 @@ from bulkforce.formats.values import Value
 from bulkforce.transfer.files import whole
 from bulkforce.transfer.sources import arrow, files, json, xml
 from bulkforce.transfer.sources.arrow import Arrow
-from bulkforce.transfer.sources.writing import csv_file
+from bulkforce.transfer.sources.writing import OnBlock, csv_file
 
 NAME: Final = "source.csv"
 
@@ -50,8 +50,13 @@ class Feed:
     name: str
 
 
-def to_csv(source: Source, folder: Path) -> Feed:
+def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Feed:
     """Make a source into a CSV file: a CSV file on disk as it is, all else as ``source.csv`` in ``folder``.
+
+    Args:
+        source: Where records come from.
+        folder: The run's folder.
+        on_block: Called for each block of records that is written; what it raises is the end.
 
     Raises:
         UsageError: There is no such file, its kind is not known, or it is empty.
@@ -60,58 +65,60 @@ def to_csv(source: Source, folder: Path) -> Feed:
     """
     target = folder / NAME
     if isinstance(source, (str, os.PathLike)):
-        return _of_path(source, target)
+        return _of_path(source, target, on_block)
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise UsageError("The source is bytes; a CSV in memory is given as io.BytesIO(...)")
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; give a list of records")
     if arrow.is_arrow(source):
-        arrow.write(arrow.batches([cast(Arrow, source)]), target)
+        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
         return Feed(target, ours=True, name=arrow.name_of(source))
     if hasattr(source, "read"):
-        _copy(files.read(cast(BinaryIO, source)), target)
+        _copy(files.read(cast(BinaryIO, source)), target, on_block)
         return Feed(target, ours=True, name=files.name_of(source))
     if isinstance(source, Iterable):
-        _write_items(source, target)
+        _write_items(source, target, on_block)
         return Feed(target, ours=True, name="records")
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
 
 
-def _of_path(given: str | os.PathLike[str], target: Path) -> Feed:
+def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> Feed:
     if given == "-":
-        _copy(files.standard_input(), target)
+        _copy(files.standard_input(), target, on_block)
         return Feed(target, ours=True, name="standard input")
     path = Path(given)
     form, packing = files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
     if form in _ARROW:
-        arrow.write(_ARROW[form](path), target)
+        arrow.write(_ARROW[form](path), target, on_block)
     elif form in _RECORDS:
-        _write_records(_RECORDS[form](files.unpacked(path, packing)), target)
+        _write_records(_RECORDS[form](files.unpacked(path, packing)), target, on_block)
     elif packing or not path.is_file():
-        _copy(files.unpacked(path, packing), target)
+        _copy(files.unpacked(path, packing), target, on_block)
     else:
         files.look_at(path)
         return Feed(path, ours=False, name=path.name)
     return Feed(target, ours=True, name=path.name)
 
 
-def _copy(blocks: Iterable[bytes], target: Path) -> None:
+def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
     with whole(target) as file:
-        file.writelines(files.checked(blocks))
+        for block in files.checked(blocks):
+            file.write(block)
+            on_block()
 
 
-def _write_items(source: Iterable[object], target: Path) -> None:
+def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> None:
     items = iter(source)
     for first in items:
         rest = chain([first], items)
         if arrow.is_arrow(first):
-            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target)
+            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, on_block)
         else:
-            _write_records(cast(Iterator[Mapping[str, Value]], rest), target)
+            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block)
         return
     raise UsageError("The source has no records")
 
 
-def _write_records(records: Iterable[Mapping[str, Value]], target: Path) -> None:
-    with csv_file(target) as file:
+def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock) -> None:
+    with csv_file(target, on_block) as file:
         file.write_records(records)

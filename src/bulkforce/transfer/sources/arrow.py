@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.formats.csv import NULL
 from bulkforce.formats.values import NO_NUMBER, text_of
-from bulkforce.transfer.sources.writing import CsvFile, csv_file
+from bulkforce.transfer.sources.writing import CsvFile, OnBlock, csv_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,14 +116,14 @@ def _rows_of(rows: int, size: int) -> int:
     return max(1, min(_ROWS, _PIECE_BYTES * rows // max(size, 1)))
 
 
-def write(found: Iterable[pa.RecordBatch], target: Path) -> None:
+def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> None:
     """Write record batches as CSV.
 
     Raises:
         UsageError: There is no record.
         FormatError: A value cannot be written; says which.
     """
-    with csv_file(target) as file:
+    with csv_file(target, on_block) as file:
         for batch in found:
             step = _rows_of(batch.num_rows, batch.nbytes)
             for start in range(0, batch.num_rows, step):

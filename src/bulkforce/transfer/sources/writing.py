@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice, repeat
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, TypeAlias, cast
 
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 from bulkforce.transfer.files import Draft, whole
+
+OnBlock: TypeAlias = Callable[[], None]
 
 _READ_BYTES: Final = 262_144
 # Few enough that they fit in memory even if each is as long as can be.
@@ -22,15 +24,19 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
-def csv_file(target: Path) -> Iterator[CsvFile]:
+def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
     """Write a CSV file and move it in place if nothing goes wrong.
+
+    Args:
+        target: The file.
+        on_block: Called for each block of records that is written; what it raises is the end.
 
     Raises:
         UsageError: No record was written, or none has a field.
     """
     narrow = Draft(target, temporary=target.with_name(target.name + ".narrow"))
     try:
-        written = CsvFile(narrow.file)
+        written = CsvFile(narrow.file, on_block)
         yield written
         written.check()
         if written.is_ragged:
@@ -51,8 +57,9 @@ class CsvFile:
         records: Number of records so far.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, on_block: OnBlock) -> None:
         self._file = file
+        self._on_block = on_block
         self._lowered: dict[str, str] = {}
         # Where records begin that have so many columns.
         self._sections: list[tuple[int, int]] = []
@@ -83,6 +90,7 @@ class CsvFile:
         self._begin_section()
         self._file.write(content)
         self.records += records
+        self._on_block()
 
     def write_bare(self, records: int) -> None:
         """Write records without any field."""
@@ -93,6 +101,7 @@ class CsvFile:
             # Written as soon as there is a column.
             self._bare += records
         self.records += records
+        self._on_block()
 
     def write_records(self, records: Iterable[Mapping[str, Value]]) -> None:
         """Write records, a block at a time.
