@@ -201,6 +201,7 @@ def test_cancelled_read_of_a_result_closes_it_so_that_no_hole_goes_unnoticed() -
         """A result whose second block is slow; see `bulkforce.protocol.exchange.Stream`."""
 
         closed = False
+        framed = True
 
         def __iter__(self) -> Iterator[bytes]:
             yield b"one"

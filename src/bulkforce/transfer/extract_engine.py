@@ -567,6 +567,7 @@ class _Stoppable:
 
     def __init__(self, stream: Stream, stop: Stop) -> None:
         self._stream, self._stop = stream, stop
+        self.framed = stream.framed
 
     def __iter__(self) -> Iterator[bytes]:
         for block in self._stream:
