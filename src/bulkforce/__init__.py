@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Error,
         FellShort,
         FormatError,
+        Intercepted,
         Interrupted,
         InvalidRequest,
         JobAborted,
@@ -75,6 +76,7 @@ __all__ = [
     "ExtractReport",
     "FellShort",
     "FormatError",
+    "Intercepted",
     "Interrupted",
     "InvalidRequest",
     "JWTBearer",
@@ -130,8 +132,8 @@ _HOMES = {
     "connection": "connect",
     "conversations": "Pace",
     "errors": (
-        "BatchFailed Error FellShort FormatError Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch LimitReached "
-        "MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
+        "BatchFailed Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch "
+        "LimitReached MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",

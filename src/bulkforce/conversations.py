@@ -149,14 +149,13 @@ def merge_csv(answers: Sequence[Answer]) -> str:
     """Put CSV result files together under one header; a file without records has none."""
     filled = [answer for answer in answers if answer.body.strip() != NO_RECORDS]
     merged: list[bytes] = []
+    names: tuple[str, ...] = ()
     for answer in filled:
-        try:
-            head = csv.header(answer.body)
-        except FormatError as error:
-            raise ProtocolError(f"A result file is not the CSV it should be: {error}", answer.facts()) from error
+        head = _header(answer)
         if not merged:
             merged.append(answer.body)
-        elif head.names == csv.header(merged[0]).names:
+            names = head.names
+        elif head.names == names:
             merged.append(answer.body[head.end :])
         else:
             raise ProtocolError("The result files of one query have different headers", answer.facts())
@@ -165,11 +164,22 @@ def merge_csv(answers: Sequence[Answer]) -> str:
     try:
         return b"".join(merged).decode()
     except UnicodeDecodeError as error:
-        raise ProtocolError("A result file is not UTF-8", filled[0].facts()) from error
+        place = error.start
+    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds all records.
+    raise ProtocolError(f"A result file is not UTF-8 (byte {place} of all)", filled[0].facts())
+
+
+def _header(answer: Answer) -> csv.Header:
+    try:
+        return csv.header(answer.body)
+    except FormatError:
+        pass
+    # Without the cause: where the header is lost, it speaks of a record.
+    raise ProtocolError("A result file does not begin with a header that can be read, so it is not the CSV it should be", answer.facts())
 
 
 def _records(answer: Answer) -> list[dict[str, object]]:
     value = wire_json.value_of(answer)
-    if not isinstance(value, list):
+    if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise ProtocolError("A result file is not an array of records", answer.facts())
     return value

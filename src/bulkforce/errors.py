@@ -17,6 +17,7 @@
     |  +- LimitReached            a limit of the org; see ``retry_after_seconds``
     |  +- Unavailable             the org cannot answer now; see ``retry_after_seconds``
     +- ProtocolError            the org said something that the protocol does not allow
+    |  +- Intercepted             not the org, but something between here and there answered
     +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
     +- JobError                 a job or batch did not come to a good end
     |  +- JobFailed, JobAborted, BatchFailed (QueryRefused), JobNotDone
@@ -56,6 +57,7 @@ class Error(Exception):
     """Root of all errors of bulkforce.
 
     Attributes:
+        text: What happened, without the facts.
         status: HTTP status of the answer, if one came.
         code: The org's ``exceptionCode`` (an open set of strings), or the OAuth ``error``.
         message: The org's ``exceptionMessage``, or the OAuth ``error_description``.
@@ -69,6 +71,7 @@ class Error(Exception):
         facts = facts or Facts()
         context = str(facts)
         super().__init__(f"{text} [{context}]" if context else text)
+        self.text = text
         self.facts = facts
         self.status = facts.status
         self.code = facts.code
@@ -135,7 +138,11 @@ class OutcomeUnknown(TransportError):
 
 
 class RefusedError(Error):
-    """The org understood the request and answered no."""
+    """The org understood the request and answered no.
+
+    This is the org's own word: an error document of the API, with its ``code``. What anything else says (a proxy, a gateway, a login page) is
+    `Intercepted`, or, where it may pass, `Unavailable` without a ``code``; on a request that acts it is `OutcomeUnknown`.
+    """
 
     def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(text, facts)
@@ -163,11 +170,18 @@ class LimitReached(RefusedError):
 
 
 class Unavailable(RefusedError):
-    """The org cannot answer at the moment."""
+    """The org cannot answer at the moment, or something in front of it says so; then ``code`` is ``None``."""
 
 
 class ProtocolError(Error):
     """The org, or something in front of it, said what the protocol does not allow."""
+
+
+class Intercepted(ProtocolError):
+    """Something between here and the org (a proxy, a gateway, a login page) answered in its place.
+
+    It tells nothing about the org: neither that a job is unknown, nor that a session is bad.
+    """
 
 
 class FormatError(Error, ValueError):
@@ -182,7 +196,7 @@ class FormatError(Error, ValueError):
     def __init__(self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None) -> None:
         places = [f"{name} {value}" for name, value in (("record", row), ("field", column), ("byte", byte)) if value is not None]
         super().__init__(f"{text} ({', '.join(places)})" if places else text)
-        self.text = text
+        self.text = text  # without the place
         self.row = row
         self.column = column
         self.byte = byte

@@ -81,10 +81,9 @@ def test_content_that_does_not_fit_is_refused_before_anything_is_sent(
     client: Any, org: Emulator, content_type: str, content: str | bytes
 ) -> None:
     job = client.create_job("insert", "Contact", content_type)
-    before = len(org.requests)
     with pytest.raises(errors.FormatError) as caught:
         client.add_batch(job, content)
-    assert len(org.requests) == before
+    assert count(org, "POST", f"{job.id}/batch") == 0
     check(org, caught.value)
 
 

@@ -166,13 +166,33 @@ def test_oauth_tells_why_the_login_was_refused(pem: str, status: int) -> None:
 
 def test_oauth_survives_a_page_in_place_of_an_answer(pem: str) -> None:
     for auth in _oauth(pem):
-        with pytest.raises(errors.NotAuthenticated, match="'Blocked'"):
+        with pytest.raises(errors.Intercepted, match="'Blocked'"):
             log_in(auth, said("<html><title>Blocked</title>", 403, "text/html"))
-        with pytest.raises(errors.Unavailable):
-            log_in(auth, said("<html>", 503, "text/html"))
+        with pytest.raises(errors.Intercepted):
+            log_in(auth, said('{"error":"Forbidden","message":"no"}', 403, "application/json"))
+        with pytest.raises(errors.Unavailable) as caught:
+            log_in(auth, said("<html>", 503, "text/html", {"retry-after": "Mon, 12 Jan 1970 13:46:50 GMT"}))
+        assert caught.value.retry_after_seconds == 9.5
 
 
-@pytest.mark.parametrize("body", ["", "<html>", "[]", "{}", '{"access_token":""}', '"x"', '{"access_token":null}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<html>",
+        "[]",
+        "{}",
+        '{"access_token":""}',
+        '"x"',
+        '{"access_token":null}',
+        '{"access_token":7}',
+        '{"access_token":["x"]}',
+        '{"access_token":"a\\nb"}',
+        '{"access_token":"x","instance_url":7}',
+        '{"access_token":"x","refresh_token":["y"]}',
+        "[" * 5_000,
+    ],
+)
 def test_oauth_refuses_an_answer_without_a_token(body: str) -> None:
     with pytest.raises(errors.ProtocolError, match="no access token"):
         log_in(ClientCredentials("id", "s"), said(body))
@@ -222,10 +242,27 @@ def test_username_password_reads_a_fault_without_detail() -> None:
         log_in(UsernamePassword("u", "p"), said("<Envelope><faultstring>gone</faultstring></Envelope>", 500))
 
 
-@pytest.mark.parametrize(("body", "status"), [("", 200), ("<html>", 503), ("<Envelope/>", 200), ("{}", 400)])
+@pytest.mark.parametrize(
+    ("body", "status"), [("", 200), ("<html>", 403), ("<Envelope/>", 200), ("{}", 400), ("<x><faultstring>no</faultstring></x>", 400)]
+)
 def test_username_password_refuses_what_is_no_soap(body: str, status: int) -> None:
-    with pytest.raises(errors.ProtocolError, match="not SOAP"):
+    with pytest.raises(errors.Intercepted, match="not SOAP"):
         log_in(UsernamePassword("u", "p"), said(body, status))
+
+
+def test_username_password_takes_a_page_with_503_for_one_that_may_pass() -> None:
+    with pytest.raises(errors.Unavailable, match="not SOAP"):
+        log_in(UsernamePassword("u", "p"), said("<html>", 503, "text/html"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("00D!soap", "a\nb"), ("00D!soap", "tökén"), ("https://na1.", "https://["), ("https://na1.salesforce.com", "")]
+)
+def test_username_password_refuses_an_answer_that_nobody_could_use(old: str, new: str) -> None:
+    assert old in SOAP
+    with pytest.raises(errors.ProtocolError, match="session id") as caught:
+        log_in(UsernamePassword("u", "p"), said(SOAP.replace(old, new)), instance_url=None)
+    assert "soap" not in str(caught.value).lower().replace("/services/soap/", "")
 
 
 def test_no_auth_shows_its_secrets(pem: str) -> None:

@@ -16,7 +16,7 @@ from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Sleep, ask
 from bulkforce.vocabulary import BatchState, JobState
 
-CSV_JOB = wire_xml.job_info(said(job_info(operation="query")))
+CSV_JOB, JSON_JOB, XML_JOB = (wire_xml.job_info(said(job_info(operation="query", content_type=each))) for each in ("CSV", "JSON", "XML"))
 
 
 def batches(*states: str) -> Answer:
@@ -83,7 +83,7 @@ def test_wait_for_job_waits_for_the_chunks_of_a_query() -> None:
             batches("Queued"),
             batches("NotProcessed", "InProgress", "Queued"),
             batches("NotProcessed", "Completed", "Completed"),
-            said(job_info()),
+            said(job_info(operation="query")),
         ]
     )
     played.run(conversations.wait_for_job(CSV_JOB, 100, Pace()))
@@ -152,21 +152,19 @@ def test_csv_files_are_merged_under_one_header(files: list[str], expected: str) 
 )
 def test_files_that_do_not_fit_are_refused(files: list[Answer]) -> None:
     with pytest.raises(errors.ProtocolError) as caught:
-        merged(*files)
+        merged(*files, job="750A")
     assert caught.value.batch_id == "751B"
 
 
 def test_json_files_are_merged_in_order() -> None:
-    assert merged(file('[{"Id":"1"}]', "application/json"), file(" []", "application/json"), file('[{"Id":"2"}]', "application/json")) == [
-        {"Id": "1"},
-        {"Id": "2"},
-    ]
+    files = [file(text, "application/json") for text in ('[{"Id":"1"}]', " []", '[{"Id":"2"}]')]
+    assert merged(*files, job=JSON_JOB) == [{"Id": "1"}, {"Id": "2"}]
 
 
 def test_xml_files_are_merged_in_order() -> None:
     first = xml("queryResult", "<records><Id>1</Id></records>")
     second = xml("queryResult", "<records><Id>2</Id></records><records><Id>3</Id></records>")
-    root = merged(file(first, "application/xml"), file(second, "application/xml"))
+    root = merged(file(first, "application/xml"), file(second, "application/xml"), job=XML_JOB)
     assert root.tag == f"{{{NAMESPACE}}}queryResult"
     assert [record[0].text for record in root] == ["1", "2", "3"]
 
@@ -178,8 +176,7 @@ def test_no_files_are_an_empty_result_of_the_jobs_kind(content_type: str, expect
 
 
 def test_no_files_of_an_xml_job_are_an_empty_element() -> None:
-    job = wire_xml.job_info(said(job_info(operation="query", content_type="XML")))
-    root = script(conversations.get_batch_result(job, "751B"), [result_list()])
+    root = script(conversations.get_batch_result(XML_JOB, "751B"), [result_list()])
     assert isinstance(root, Element)
     assert (root.tag, len(root)) == ("queryResult", 0)
 
@@ -191,12 +188,12 @@ def test_results_of_a_data_batch_are_given_as_they_are() -> None:
 
 def test_query_result_ids_are_listed_in_order() -> None:
     assert script(conversations.get_query_result_ids("750A", "751B"), [result_list("752B", "752A")]) == ["752B", "752A"]
-    assert script(conversations.get_query_result_ids("750A", "751B"), [said("[]")]) == []
+    assert script(conversations.get_query_result_ids("750A", "751B"), [file("[]", "application/json")]) == []
 
 
 def test_query_result_ids_of_a_data_batch_are_refused() -> None:
     with pytest.raises(errors.ProtocolError, match="no query") as caught:
-        script(conversations.get_query_result_ids("750A", "751B"), [said('[{"success":true}]')])
+        script(conversations.get_query_result_ids("750A", "751B"), [file('[{"success":true}]', "application/json")])
     assert (caught.value.job_id, caught.value.batch_id) == ("750A", "751B")
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from tests.unit.script import FIRST, SECOND, Line, Script, batch_info, job_info, refused, said
 
 from bulkforce import errors
-from bulkforce.protocol import bulk1
-from bulkforce.protocol.exchange import Body, Exchange
+from bulkforce.protocol import bulk1, rest
+from bulkforce.protocol.exchange import Answer, Body, Exchange
 from bulkforce.protocol.flow import Authenticate, Sleep, ask
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.vocabulary import ContentType, JobState
@@ -43,13 +45,34 @@ def test_ask_goes_on_with_the_renewed_session() -> None:
 
 
 def test_ask_renews_a_session_that_rest_calls_invalid() -> None:
-    script = Script([said('[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', 401, "application/json"), said(job_info())])
-    assert script.run(ask(READS)).id == "750A"
+    expired = said('[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', 401, "application/json")
+    script = Script([expired, said('{"totalSize":7}', media="application/json")])
+    assert script.run(ask(rest.count_records("Contact"))) == 7
+    assert script.tokens == ["00D!first", "00D!second"]
+
+
+SESSION_WORDS = [
+    said(refused("InvalidSessionId").body, 400, "text/html"),
+    said(refused("InvalidSessionId").body, 401, "text/xml"),
+    said("<html><title>InvalidSessionId</title>", 401, "text/html"),
+    said('{"message":"InvalidSessionId","error":"Unauthorized"}', 401, "application/json"),
+    said('[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', 401, "application/json"),
+]
+
+
+@pytest.mark.parametrize("exchange", [READS, ADDS, CREATES, CLOSES], ids=["get", "add", "create", "close"])
+@pytest.mark.parametrize("line", SESSION_WORDS)
+def test_ask_renews_no_session_on_the_word_of_a_stranger(exchange: Exchange[object], line: Answer) -> None:
+    script = Script([line])
+    with pytest.raises((errors.Intercepted, errors.OutcomeUnknown)):
+        script.run(ask(exchange))
+    assert script.logins == [SECOND]
+    assert len(script.sent) == 1
 
 
 def test_ask_does_not_renew_when_the_login_itself_is_what_is_wrong() -> None:
-    """A 401 without the code says nothing about the session's age."""
-    script = Script([said("", 401)])
+    """Another code than that of a bad session says nothing about the session's age."""
+    script = Script([refused("API_DISABLED", status=401)])
     with pytest.raises(errors.NotAuthenticated):
         script.run(ask(READS))
     assert script.logins == [SECOND]
@@ -127,8 +150,22 @@ def test_ask_repeats_what_reads_when_the_fault_may_pass(line: Line) -> None:
         refused("Timeout"),
         refused("InternalServerError"),
         refused("SERVER_UNAVAILABLE"),
+        said("<html>", 400, "text/html"),
+        said("", 401),
+        said("<html>", 403, "text/html"),
+        said('{"message":"no route"}', 404, "application/json"),
+        said("<html>", 408, "text/html"),
+        said("<html>", 429, "text/html", {"retry-after": "2"}),
+        said("", 302, headers={"location": "https://login.example/"}),
+        said("", 204),
+        said(batch_info("Queued"), 202),
+        said("<html>sign in</html>", 200, "text/html"),
+        said(batch_info("Queued"), 201, "text/html"),
+        said(batch_info("Queued").replace("force.com", "gateway.example"), 201),
+        said(batch_info("Queued")[:-4], 201),
+        said(b"\xff", 201),
+        said("[" * 5_000, 201, "application/json"),
     ],
-    ids=["lost", "502", "503", "500", "500 with a code", "Timeout", "InternalServerError", "SERVER_UNAVAILABLE"],
 )
 def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: Exchange[object], line: Line) -> None:
     script = Script([line])
@@ -140,7 +177,11 @@ def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: Excha
     assert hint in str(caught.value)
 
 
-@pytest.mark.parametrize("line", [errors.NotSent("no connection"), said("", 429, headers={"retry-after": "1"})], ids=["not sent", "429"])
+@pytest.mark.parametrize(
+    "line",
+    [errors.NotSent("no connection"), said(refused("REQUEST_LIMIT_EXCEEDED").body, 429, headers={"retry-after": "1"})],
+    ids=["not sent", "429 of the org"],
+)
 def test_ask_repeats_what_acts_when_the_org_certainly_did_not(line: Line) -> None:
     script = Script([line, said(batch_info("Queued"), 201)])
     assert script.run(ask(ADDS)).id == "751B"
@@ -155,7 +196,9 @@ def test_ask_repeats_what_acts_when_the_org_certainly_did_not(line: Line) -> Non
         (refused("InvalidUser"), errors.NotPermitted),
         (refused("InvalidJob", "Invalid job id: 750"), errors.NotFound),
         (refused("ExceededQuota"), errors.LimitReached),
-        (said("", 302, headers={"location": "https://other.example/?sid=x"}), errors.InvalidRequest),
+        (said("", 302, headers={"location": "https://other.example/?sid=x"}), errors.Intercepted),
+        (said("<html>", 403, "text/html"), errors.Intercepted),
+        (said('{"message":"no route"}', 404, "application/json"), errors.Intercepted),
     ],
 )
 def test_ask_gives_up_at_once_when_repeating_is_hopeless(line: Line, kind: type[errors.Error]) -> None:
@@ -163,6 +206,36 @@ def test_ask_gives_up_at_once_when_repeating_is_hopeless(line: Line, kind: type[
     with pytest.raises(kind):
         script.run(ask(READS))
     assert script.pauses == []
+
+
+def test_ask_keeps_how_long_a_stranger_asks_to_wait() -> None:
+    with pytest.raises(errors.OutcomeUnknown) as caught:
+        Script([said("<html>", 429, "text/html", {"retry-after": "Thu, 01 Jan 1970 00:00:30 GMT"})]).run(ask(ADDS))
+    assert caught.value.retry_after_seconds == 30
+
+
+def test_ask_waits_as_long_as_a_stranger_asks() -> None:
+    script = Script([said("<html>", 429, "text/html", {"retry-after": "30"}), said(job_info())])
+    script.run(ask(READS))
+    assert script.pauses == [30]
+
+
+def test_ask_gives_the_connection_of_a_success_that_is_none_back() -> None:
+    stream = _Stream()
+    partial = Answer(bulk1.get_job_info("750A").request, 206, {"content-type": "text/csv"}, stream=stream)
+    with pytest.raises(errors.Intercepted, match="206"):
+        Script([partial]).run(ask(bulk1.get_query_result("750A", "751B", "752C")))
+    assert stream.closed
+
+
+class _Stream:
+    closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter([b"Id\n"])
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def test_ask_gives_up_after_the_policys_attempts_and_keeps_the_cause() -> None:

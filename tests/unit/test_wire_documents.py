@@ -102,6 +102,11 @@ def test_elements_are_matched_by_local_name() -> None:
         ("<createdDate>2022-10-20", "<createdDate>yesterday", "createdDate"),
         ("<createdDate>2022-10-20T16:46:32.000Z", "<createdDate>0001-01-01T00:00:00+14:00", "createdDate"),
         ("<operation>upsert", "<operation>UPSERT", "operation"),
+        ("<numberBatchesTotal>3", "<numberBatchesTotal>-3", "numberBatchesTotal"),
+        ("<numberBatchesTotal>3", "<numberBatchesTotal>3_000", "numberBatchesTotal"),
+        ("<numberBatchesTotal>3", f"<numberBatchesTotal>{'9' * 5_000}", "numberBatchesTotal"),
+        ("<apiVersion>66.0", "<apiVersion>NaN", "apiVersion"),
+        ("<state>Open</state>", "<state>Open</state><state>Closed</state>", "twice"),
         ("<newThing>x</newThing>", "<fastPathEnabled>maybe</fastPathEnabled>", "fastPathEnabled"),
     ],
 )
@@ -212,11 +217,16 @@ def _json_results(text: str) -> list[Result]:
     return wire_json.results(items, answer)
 
 
+def _xml_results(text: str) -> list[Result]:
+    answer = said(text)
+    return wire_xml.results(wire_xml.root_of(answer, "results"), answer)
+
+
 def test_results_are_the_same_from_all_three_forms() -> None:
     error = RecordError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LastName]", ("LastName",))
     expected = [Result("003A", success=True, created=True), Result(None, success=False, created=False, errors=[error])]
     assert expected == wire_csv.results(said(CSV_RESULTS))
-    assert expected == wire_xml.results(wire_xml.root_of(said(XML_RESULTS), "results"))
+    assert expected == _xml_results(XML_RESULTS)
     assert expected == _json_results(JSON_RESULTS)
 
 
@@ -247,10 +257,18 @@ def test_csv_that_is_no_results_is_refused(text: str | bytes) -> None:
         wire_csv.results(said(text, media="text/csv"))
 
 
-@pytest.mark.parametrize("text", ["[1]", '["a",{}]', '[{"errors":{"a":1}}]', '[{"errors":[1]}]', '[{"errors":"no"}]'])
+@pytest.mark.parametrize(
+    "text", ["[1]", '["a",{}]', '[{"errors":{"a":1}}]', '[{"errors":[1]}]', '[{"errors":"no"}]', '[{"success":"true"}]', '[{"created":1}]']
+)
 def test_json_that_is_no_results_is_refused(text: str) -> None:
     with pytest.raises(errors.ProtocolError):
         _json_results(text)
+
+
+@pytest.mark.parametrize("inner", ["<record/>", "<result><success>yes</success></result>", "<result><created>TRUE</created></result>"])
+def test_xml_that_is_no_results_is_refused(inner: str) -> None:
+    with pytest.raises(errors.ProtocolError):
+        _xml_results(xml("results", inner))
 
 
 def test_json_results_may_leave_members_out() -> None:
@@ -265,7 +283,7 @@ def test_xml_results_read_a_nil_id_and_several_errors() -> None:
     two = "<errors><fields>F</fields><fields>G</fields><message>n</message><statusCode>B</statusCode></errors>"
     nil = '<id xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:nil="true"/>'
     text = xml("results", f"<result>{one}{two}{nil}<success>false</success><created>false</created></result>")
-    assert wire_xml.results(wire_xml.root_of(said(text), "results")) == [
+    assert _xml_results(text) == [
         Result(None, success=False, created=False, errors=[RecordError("A", "m"), RecordError("B", "n", ("F", "G"))])
     ]
 

@@ -10,13 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-import orjson
-
-from bulkforce.errors import MissingExtra, NotAuthenticated, ProtocolError, Unavailable, UsageError
-from bulkforce.protocol import limits
+from bulkforce.errors import Error, MissingExtra, NotAuthenticated, ProtocolError, UsageError
+from bulkforce.protocol import limits, wire_json
 from bulkforce.protocol.exchange import Answer, Body, Request
-from bulkforce.protocol.faults import describe, refusal
-from bulkforce.protocol.flow import Credentials, Flow, Now, seconds, send
+from bulkforce.protocol.faults import SUCCESS, describe, stranger
+from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
 _TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
 
@@ -44,14 +42,13 @@ class RefreshToken:
         form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token, "client_id": self.client_id}
         if self.client_secret:
             form["client_secret"] = self.client_secret
-        document = yield from _token(self.refresh_url or (instance_url or limits.LOGIN_URL) + _TOKEN_PATH, form)
-        rotated = document.get("refresh_token")
-        if rotated and rotated != self.refresh_token:
+        granted = yield from _token(self.refresh_url or (instance_url or limits.LOGIN_URL) + _TOKEN_PATH, form)
+        if granted.refresh_token and granted.refresh_token != self.refresh_token:
             # The old one is dead from now on.
-            self.refresh_token = rotated
+            self.refresh_token = granted.refresh_token
             if self.on_rotation:
-                self.on_rotation(rotated)
-        return _credentials(document, instance_url)
+                self.on_rotation(granted.refresh_token)
+        return granted.credentials(instance_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +70,7 @@ class ClientCredentials:
         if instance_url is None and self.token_url is None:
             raise UsageError("Client credentials work on the org's own host: give the client its instance URL")
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
-        document = yield from _token(self.token_url or str(instance_url) + _TOKEN_PATH, form)
-        return _credentials(document, instance_url)
+        return (yield from _token(self.token_url or str(instance_url) + _TOKEN_PATH, form)).credentials(instance_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +105,42 @@ class JWTBearer:
         except (ValueError, TypeError, jwt.PyJWTError) as error:
             raise UsageError("The private key cannot be read; it is a PEM text that begins with -----BEGIN") from error
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-        document = yield from _token(self.token_url or self.audience + _TOKEN_PATH, form)
-        return _credentials(document, instance_url)
+        return (yield from _token(self.token_url or self.audience + _TOKEN_PATH, form)).credentials(instance_url)
 
 
-def _token(url: str, form: dict[str, str]) -> Flow[dict[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    access_token: str
+    instance_url: str
+    refresh_token: str
+
+    def credentials(self, instance_url: str | None) -> Credentials:
+        return Credentials((instance_url or self.instance_url or limits.LOGIN_URL).rstrip("/"), self.access_token)
+
+
+def _token(url: str, form: dict[str, str]) -> Flow[_Granted]:
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
     answer = yield from send(Request("POST", url, headers, Body.of(urlencode(form).encode())))
-    if answer.status >= 300:
-        raise _refused(answer)
+    if answer.status not in SUCCESS:
+        now = yield from seconds(Now())
+        raise _refused(answer, now)
     try:
-        document = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
+        document = wire_json.value_of(answer)
+    except ProtocolError:
         document = None
-    if not isinstance(document, dict) or not document.get("access_token"):
+    members = document if isinstance(document, dict) else {}
+    texts = [members.get(name) or "" for name in ("access_token", "instance_url", "refresh_token")]
+    if not all(isinstance(text, str) for text in texts) or not is_token(texts[0]):
         raise ProtocolError(f"The login's answer holds no access token: {describe(answer)}", answer.facts())
-    return document
+    return _Granted(*texts)
 
 
-def _refused(answer: Answer) -> Exception:
-    fault = refusal(answer)
-    if isinstance(fault, Unavailable):
-        return fault
-    if fault.code is None:
-        return NotAuthenticated(f"The login was refused with HTTP {answer.status}: {describe(answer)}", answer.facts())
-    text = f"The login was refused: {fault.code}: {fault.message} (check the client id, the secret, the user and the login host)"
-    return NotAuthenticated(text, fault.facts)
-
-
-def _credentials(document: dict[str, str], instance_url: str | None) -> Credentials:
-    return Credentials((instance_url or document.get("instance_url") or limits.LOGIN_URL).rstrip("/"), document["access_token"])
+def _refused(answer: Answer, now: float) -> Error:
+    try:
+        word = wire_json.oauth_error(answer)
+    except ProtocolError:
+        word = None
+    if word is None or answer.status >= 500:
+        return stranger(answer, now, "The login's answer is not the org's own")
+    text = f"The login was refused: {word[0]}: {word[1]} (check the client id, the secret, the user and the login host)"
+    return NotAuthenticated(text, answer.facts(*word))

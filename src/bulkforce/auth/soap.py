@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from bulkforce.errors import NotAuthenticated, ProtocolError
 from bulkforce.protocol import limits, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Request
-from bulkforce.protocol.faults import describe
-from bulkforce.protocol.flow import Credentials, Flow, send
+from bulkforce.protocol.faults import SUCCESS, stranger
+from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
 _PARTNER = "urn:partner.soap.sforce.com"
@@ -44,14 +44,17 @@ class UsernamePassword:
         headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"}
         answer = yield from send(Request("POST", url, headers, Body.of(self._envelope())))
         found = _texts(answer)
-        if answer.status >= 300 or "sessionId" not in found:
+        if answer.status not in SUCCESS or "sessionId" not in found:
             reason = found.get("exceptionMessage") or found.get("faultstring")
             if reason is None:
-                raise ProtocolError(f"The login's answer is not SOAP: {describe(answer)}", answer.facts())
+                now = yield from seconds(Now())
+                raise stranger(answer, now, "The login's answer is not SOAP")
             code = found.get("exceptionCode")
             raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
-        server = urlsplit(found.get("serverUrl", ""))
-        return Credentials(instance_url or f"{server.scheme}://{server.netloc}", found["sessionId"])
+        server = instance_url or _server(found.get("serverUrl", ""))
+        if server is None or not is_token(found["sessionId"]):
+            raise ProtocolError("The login's answer holds no session id, or does not say where the org is", answer.facts())
+        return Credentials(server, found["sessionId"])
 
     def _envelope(self) -> bytes:
         envelope = ET.Element(f"{{{_ENVELOPE}}}Envelope")
@@ -61,10 +64,20 @@ class UsernamePassword:
         return b'<?xml version="1.0" encoding="UTF-8"?>' + ET.tostring(envelope)
 
 
+def _server(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None
+
+
 def _texts(answer: Answer) -> dict[str, str]:
-    """All texts of the answer by local name; the names of interest stand once."""
+    """All texts of a SOAP answer by local name; the names of interest stand once."""
     try:
         root = wire_xml.parse(answer.body)
     except ValueError:
+        return {}
+    if root.tag not in {"Envelope", f"{{{_ENVELOPE}}}Envelope"}:
         return {}
     return {wire_xml.local(element): element.text for element in root.iter() if element.text}

@@ -1,23 +1,25 @@
 """Bulk API v1, one exchange at a time.
 
-Says what to ask and how to read the answer. Sending is ``transport``'s work, waiting and repeating are ``flow``'s.
+Says what to ask and how to read the answer: every answer is compared with what was asked, since a job or batch that is not the one meant is worse than
+none. Sending is ``transport``'s work, waiting and repeating are ``flow``'s.
 Source of paths, headers and bodies: Bulk API chapters of the developer guide (edition of 2026) and the recordings in ``conformance/``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import eq
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote
-from xml.etree.ElementTree import Element
 
 from bulkforce.errors import ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_csv, wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
-from bulkforce.protocol.faults import describe
+from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.info import BatchInfo, JobInfo, Result
+from bulkforce.protocol.wire import same_id, same_name, shown
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ Job: TypeAlias = JobInfo | str
 
 _BASE: Final = "/services/async/{version}/job"
 _XML: Final = "application/xml; charset=UTF-8"
+_CSV: Final = "text/csv"
 _JSON: Final = "application/json; charset=UTF-8"
 _BATCH_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.CSV: "text/csv; charset=UTF-8",
@@ -34,6 +37,12 @@ _BATCH_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.ZIP_CSV: "zip/csv",
     ContentType.ZIP_JSON: "zip/json",
     ContentType.ZIP_XML: "zip/xml",
+}
+# What the content of a job comes as; of zips it is not known.
+_CONTENT_MEDIA: Final[Mapping[ContentType, str]] = {
+    ContentType.CSV: _CSV,
+    ContentType.JSON: wire_json.MEDIA,
+    ContentType.XML: wire_xml.MEDIA,
 }
 
 
@@ -157,18 +166,36 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
         "Sforce-Line-Ending": settings.line_ending,
         "Sforce-Disable-Batch-Retry": None if settings.disable_batch_retry is None else str(settings.disable_batch_retry).upper(),
     }
-    return _control("", fields, settings.content_type, headers, replay=Replay.LEAVES_LITTER)
+
+    def read(answer: Answer) -> JobInfo:
+        info = _job_info(answer)
+        _compare(answer, "operation", settings.operation, info.operation)
+        _compare(answer, "object", settings.object, info.object, same_name)
+        _compare(answer, "content type", settings.content_type, info.content_type)
+        _compare(answer, "external id field", settings.external_id_field or "", info.external_id_field_name, same_name)
+        _compare(answer, "state", JobState.OPEN, info.state)
+        if settings.concurrency_mode is not None:
+            _compare(answer, "concurrency mode", settings.concurrency_mode, info.concurrency_mode)
+        return info
+
+    return _control("", fields, settings.content_type, headers, read, replay=Replay.LEAVES_LITTER)
 
 
 def get_job_info(job: Job) -> Exchange[JobInfo]:
     """Look at a job."""
-    return _get(job, "", _by_form(wire_xml.job_info, wire_json.job_info))
+    return _get(job, "", lambda answer: _this_job(job, answer))
 
 
 def set_state(job: Job, state: JobState) -> Exchange[JobInfo]:
-    """Close or abort a job."""
+    """Close or abort a job; an answer that shows it in another state is no success."""
+
+    def read(answer: Answer) -> JobInfo:
+        info = _this_job(job, answer)
+        _compare(answer, "state", state, info.state)
+        return info
+
     content_type = job.content_type if isinstance(job, JobInfo) else ContentType.XML
-    return _control(f"/{_segment(job, 'job')}", {"state": state.value}, content_type, {}, job_id=job_id(job))
+    return _control(f"/{_segment(job, 'job')}", {"state": state.value}, content_type, {}, read, job_id=job_id(job))
 
 
 def add_batch(job: Job, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
@@ -185,22 +212,35 @@ def add_batch(job: Job, content_type: ContentType, body: Body) -> Exchange[Batch
         compress=not content_type.is_zip,
         job_id=job_id(job),
     )
-    return Exchange(request, _by_form(wire_xml.batch_info, wire_json.batch_info), Replay.AFTER_RECONCILING)
+    return Exchange(request, lambda answer: _batch_of(job, _batch_info(answer), answer), Replay.AFTER_RECONCILING)
 
 
 def get_batch_info(job: Job, batch_id: str) -> Exchange[BatchInfo]:
     """Look at a batch."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}", _by_form(wire_xml.batch_info, wire_json.batch_info), batch_id)
+
+    def read(answer: Answer) -> BatchInfo:
+        info = _batch_of(job, _batch_info(answer), answer)
+        _compare(answer, "batch", batch_id, info.id, same_id)
+        return info
+
+    return _get(job, f"/batch/{_segment(batch_id, 'batch')}", read, batch_id)
 
 
 def get_all_batches(job: Job) -> Exchange[list[BatchInfo]]:
     """Look at all batches of a job."""
-    return _get(job, "/batch", _by_form(wire_xml.batch_infos, wire_json.batch_infos))
+
+    def read(answer: Answer) -> list[BatchInfo]:
+        listed = [_batch_of(job, info, answer) for info in _batch_infos(answer)]
+        _check_once([info.id for info in listed], "batch", answer)
+        return listed
+
+    return _get(job, "/batch", read)
 
 
-def get_batch_request(job: Job, batch_id: str) -> Exchange[bytes]:
+def get_batch_request(job: Job, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
     """Read back what was sent."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/request", lambda answer: _content(answer).body, batch_id)
+    path = f"/batch/{_segment(batch_id, 'batch')}/request"
+    return _get(job, path, lambda answer: _content(job, content_type, answer).body, batch_id)
 
 
 def get_batch_result(job: Job, batch_id: str) -> Exchange[list[Result] | ResultIds]:
@@ -208,22 +248,39 @@ def get_batch_result(job: Job, batch_id: str) -> Exchange[list[Result] | ResultI
     return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", _results, batch_id)
 
 
-def get_raw_result(job: Job, batch_id: str) -> Exchange[Answer]:
+def get_raw_result(job: Job, batch_id: str, content_type: ContentType | None = None) -> Exchange[Answer]:
     """Fetch the results of a data batch as they are on the wire."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", _content, batch_id)
+    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", lambda answer: _content(job, content_type, answer), batch_id)
 
 
-def get_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Stream]:
-    """Fetch one result file of a query batch, as a stream."""
+def get_query_result(job: Job, batch_id: str, result_id: str, content_type: ContentType | None = None) -> Exchange[Stream]:
+    """Fetch one result file of a query batch, as a stream.
+
+    Args:
+        job: The job.
+        batch_id: The batch.
+        result_id: The file.
+        content_type: Of the job, where that is given by its id only: what comes as anything else is not the org's.
+    """
+
+    def read(answer: Answer) -> Stream:
+        assert answer.stream is not None
+        try:
+            _content(job, content_type, answer)
+        except ProtocolError:
+            answer.stream.close()
+            raise
+        return answer.stream
+
     path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
-    exchange = _get(job, path, _stream, batch_id)
+    exchange = _get(job, path, read, batch_id)
     return Exchange(exchange.request, exchange.read, streamed=True)
 
 
 def get_whole_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Answer]:
     """Fetch one result file of a query batch, whole."""
     path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
-    return _get(job, path, _content, batch_id)
+    return _get(job, path, lambda answer: _content(job, None, answer), batch_id)
 
 
 def create_spec(job: Job, mapping_csv: str) -> Exchange[None]:
@@ -280,6 +337,7 @@ def _control(
     fields: Mapping[str, str | None],
     content_type: ContentType,
     headers: Mapping[str, str | None],
+    read: Callable[[Answer], JobInfo],
     *,
     job_id: str | None = None,
     replay: Replay = Replay.AFTER_RECONCILING,
@@ -289,49 +347,112 @@ def _control(
     content = wire_json.job_info_request(fields) if as_json else wire_xml.job_info_request(fields)
     sent = {"Content-Type": _JSON if as_json else _XML} | {name: str(value) for name, value in headers.items() if value}
     request = Request("POST", _BASE + path, sent, Body.of(content), job_id=job_id)
-    return Exchange(request, _by_form(wire_xml.job_info, wire_json.job_info), replay)
+    return Exchange(request, read, replay)
 
 
 def _by_form(xml: Callable[[Answer], T], json: Callable[[Answer], T]) -> Callable[[Answer], T]:
-    """Read by what the body is; which form comes back has several rules, and the body itself never lies."""
+    """Read by what the answer is: which form comes back has several rules. What is neither is not the org's."""
 
     def read(answer: Answer) -> T:
-        return json(answer) if answer.body.lstrip()[:1] in {b"{", b"["} else xml(answer)
+        if answer.media_type not in {wire_xml.MEDIA, wire_json.MEDIA}:
+            raise intercepted(answer)
+        return json(answer) if answer.media_type == wire_json.MEDIA else xml(answer)
 
     return read
 
 
+def _job_info(answer: Answer) -> JobInfo:
+    info = _by_form(wire_xml.job_info, wire_json.job_info)(answer)
+    _check_id("job", info.id, answer)
+    return info
+
+
+_batch_info = _by_form(wire_xml.batch_info, wire_json.batch_info)
+_batch_infos = _by_form(wire_xml.batch_infos, wire_json.batch_infos)
+
+
+def _this_job(job: Job, answer: Answer) -> JobInfo:
+    info = _job_info(answer)
+    _compare(answer, "job", job_id(job), info.id, same_id)
+    if isinstance(job, JobInfo):
+        _compare(answer, "operation", job.operation, info.operation)
+        _compare(answer, "object", job.object, info.object, same_name)
+        _compare(answer, "content type", job.content_type, info.content_type)
+        _compare(answer, "external id field", job.external_id_field_name or "", info.external_id_field_name, same_name)
+    return info
+
+
+def _batch_of(job: Job, info: BatchInfo, answer: Answer) -> BatchInfo:
+    _check_id("batch", info.id, answer)
+    _compare(answer, "job", job_id(job), info.job_id, same_id)
+    return info
+
+
+def _check_id(what: str, text: str, answer: Answer) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9]{1,18}", text):
+        raise ProtocolError(f"The org's answer has a {what} id that is none: {shown(text)}", answer.facts())
+
+
+def _check_once(ids: Sequence[str], what: str, answer: Answer) -> None:
+    if len({text[:15] for text in ids}) < len(ids):
+        raise ProtocolError(f"The org's list has the same {what} more than once", answer.facts())
+
+
+def _compare(answer: Answer, what: str, asked: str, came: str | None, same: Callable[[str, str], bool] = eq) -> None:
+    """See that an answer speaks of what was asked; what an answer may leave out, and does, is no contradiction.
+
+    Raises:
+        ProtocolError: It does not.
+    """
+    if came is not None and not same(asked, came):
+        raise ProtocolError(
+            f"The answer is not one to what was asked: the {what} is {shown(came)} where {shown(asked)} was due", answer.facts()
+        )
+
+
 def _results(answer: Answer) -> list[Result] | ResultIds:
-    if answer.media_type == "text/csv":
+    if answer.media_type == _CSV:
         return wire_csv.results(answer)
-    if answer.body.lstrip()[:1] == b"[":
-        items = wire_json.value_of(answer)
-        assert isinstance(items, list)
-        if items and all(isinstance(item, str) for item in items):
-            return ResultIds(tuple(items))
-        return wire_json.results(items, answer)
-    root: Element = wire_xml.root_of(answer, "results", "result-list")
+    return _by_form(_xml_results, _json_results)(answer)
+
+
+def _json_results(answer: Answer) -> list[Result] | ResultIds:
+    items = wire_json.value_of(answer)
+    if not isinstance(items, list):
+        raise ProtocolError("The org's results are no array", answer.facts())
+    if items and all(isinstance(item, str) for item in items):
+        return _result_ids(items, answer)
+    return wire_json.results(items, answer)
+
+
+def _xml_results(answer: Answer) -> list[Result] | ResultIds:
+    root = wire_xml.root_of(answer, "results", "result-list")
     if wire_xml.local(root) == "results":
-        return wire_xml.results(root)
-    return ResultIds(tuple(wire_xml.result_ids(root)))
+        return wire_xml.results(root, answer)
+    return _result_ids(wire_xml.result_ids(root), answer)
 
 
-def _content(answer: Answer) -> Answer:
-    """Pass an answer that is not read here, unless it is a page, which is never the org's content."""
+def _result_ids(ids: Sequence[str], answer: Answer) -> ResultIds:
+    for text in ids:
+        _check_id("result", text, answer)
+    _check_once(ids, "result file", answer)
+    return ResultIds(tuple(ids))
+
+
+def _content(job: Job, content_type: ContentType | None, answer: Answer) -> Answer:
+    """Pass an answer that is not read here, if it comes as what it should be; a page is never the org's content."""
+    kind = job.content_type if isinstance(job, JobInfo) else content_type
+    if kind is not None and answer.media_type != _CONTENT_MEDIA.get(kind, answer.media_type):
+        raise intercepted(answer)
+    return _no_page(answer)
+
+
+def _no_page(answer: Answer) -> Answer:
     if answer.media_type == "text/html":
-        raise ProtocolError(f"The answer is not the org's: {describe(answer)}", answer.facts())
+        raise intercepted(answer)
     return answer
 
 
 def _done(answer: Answer) -> None:
-    _content(answer)
-
-
-def _stream(answer: Answer) -> Stream:
-    assert answer.stream is not None
-    try:
-        _content(answer)
-    except ProtocolError:
-        answer.stream.close()
-        raise
-    return answer.stream
+    # What the org says to a spec is not known, but that it is no page.
+    _no_page(answer)

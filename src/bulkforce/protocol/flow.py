@@ -6,14 +6,18 @@ outcome back in, exceptions included. So one conversation serves threads, asynci
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeVar
 
 from bulkforce.errors import (
+    Error,
+    Intercepted,
     Interrupted,
     NoAnswer,
     NotAuthenticated,
+    NotSent,
     OutcomeUnknown,
     ProtocolError,
     RefusedError,
@@ -21,7 +25,7 @@ from bulkforce.errors import (
     Unavailable,
 )
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
-from bulkforce.protocol.faults import refusal
+from bulkforce.protocol.faults import SUCCESS, describe, refusal
 from bulkforce.protocol.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -33,6 +37,11 @@ class Credentials:
 
     instance_url: str
     access_token: str = field(repr=False)
+
+
+def is_token(text: str) -> bool:
+    """Whether this may be a session id or access token: what can stand in a header, and no blank."""
+    return re.fullmatch(r"[!-~]+", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,8 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         RefusedError: The org answered no (or had no answer for as long as the retry policy allows).
         NotSent: The org could not be reached.
         NoAnswer: A request that reads got no whole answer.
-        OutcomeUnknown: The answer to a request that acts was lost. It is never repeated here.
+        OutcomeUnknown: The answer to a request that acts was lost, or is not the org's own, or not one to what was asked. It is never repeated here.
+        Intercepted: Something between here and the org answered a request that reads.
         ProtocolError: The answer makes no sense.
     """
     stubborn = yield from policy()
@@ -141,7 +151,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
     attempt = 0
     while True:
         attempt += 1
-        fault: TransportError | RefusedError
+        fault: TransportError | RefusedError | Intercepted
         try:
             answer = yield from send(exchange.request, credentials, streamed=exchange.streamed)
         except NoAnswer as error:
@@ -150,9 +160,12 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         except TransportError as error:
             fault, cause = error, None
         else:
-            if answer.status < 300:
+            if answer.status in SUCCESS:
                 return _read(exchange, answer)
-            fault, cause = _what_it_means(refusal(answer), exchange), None
+            if answer.stream is not None:
+                answer.stream.close()
+            now = yield from seconds(Now())
+            fault, cause = _what_it_means(refusal(answer, now), exchange), None
         if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
             # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
             renewed = True
@@ -195,28 +208,43 @@ def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flo
 _EXPIRED = frozenset({"InvalidSessionId", "INVALID_SESSION_ID"})
 
 
+# All that reading a document that is none can raise; what it is must not become a traceback of a foreign kind.
+_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RecursionError)
+
+
 def _read(exchange: Exchange[T], answer: Answer) -> T:
+    fault: Error
     try:
         return exchange.read(answer)
-    except ProtocolError as error:
-        if exchange.replay is Replay.FREELY:
-            raise
-        raise OutcomeUnknown(f"The org may have acted on this request, but its answer cannot be read: {error}", answer.facts()) from error
-
-
-def _what_it_means(fault: TransportError | RefusedError, exchange: Exchange[object]) -> TransportError | RefusedError:
-    """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
+    except Error as error:
+        fault = error
+    except _UNREADABLE as error:
+        fault = ProtocolError(f"The org's answer cannot be understood ({type(error).__name__}): {describe(answer)}", answer.facts())
+    # Behind the handlers, not in them: Python would chain the error that it handles, and that one may hold the whole document.
     if exchange.replay is Replay.FREELY:
+        raise fault
+    raise _unknown(fault, exchange) from fault
+
+
+def _what_it_means(
+    fault: TransportError | RefusedError | Intercepted, exchange: Exchange[object]
+) -> TransportError | RefusedError | Intercepted:
+    """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
+    if exchange.replay is Replay.FREELY or isinstance(fault, NotSent):
         return fault
-    # A gateway's 5xx may come after the org has acted, and so may a time-out told with HTTP 400: evidence is missing that any is safe to repeat.
-    acted = isinstance(fault, (NoAnswer, Unavailable)) or (fault.status is not None and fault.status >= 500)
-    if not acted:
-        return fault
-    what = fault.args[0].partition(" [")[0]
-    asked = fault.retry_after_seconds if isinstance(fault, Unavailable) else None
+    # Only the org's own no is one. A stranger may speak after the org has acted, and so may a time-out that the org tells: evidence is missing that any
+    # of these is safe to repeat.
+    own_no = isinstance(fault, RefusedError) and not isinstance(fault, Unavailable) and (fault.status or 0) < 500
+    return fault if own_no else _unknown(fault, exchange)
+
+
+def _unknown(fault: Error, exchange: Exchange[object]) -> OutcomeUnknown:
     hint = (
         "an empty job may have been left behind; it is harmless"
         if exchange.replay is Replay.LEAVES_LITTER
         else "look at the job and its batches before you repeat it"
     )
-    return OutcomeUnknown(f"It is not known whether the org acted on this request: {what}; {hint}", fault.facts, retry_after_seconds=asked)
+    asked = fault.retry_after_seconds if isinstance(fault, Unavailable) else None
+    return OutcomeUnknown(
+        f"It is not known whether the org acted on this request: {fault.text}; {hint}", fault.facts, retry_after_seconds=asked
+    )

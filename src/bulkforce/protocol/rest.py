@@ -12,6 +12,8 @@ from urllib.parse import quote
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol import wire_json
 from bulkforce.protocol.exchange import Answer, Exchange, Request
+from bulkforce.protocol.faults import intercepted
+from bulkforce.protocol.wire import same_name, shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,14 @@ class SObjectDescription:
 
 def describe(object_name: str) -> Exchange[SObjectDescription]:
     """Ask what fields an object has."""
-    return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), _description)
+
+    def read(answer: Answer) -> SObjectDescription:
+        described = _description(answer)
+        if not same_name(object_name, described.name):
+            raise ProtocolError(f"The org describes {shown(described.name)} where {shown(object_name)} was asked for", answer.facts())
+        return described
+
+    return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), read)
 
 
 def count_records(object_name: str) -> Exchange[int]:
@@ -70,34 +79,43 @@ def _get(path: str) -> Request:
     return Request("GET", "/services/data/v{version}" + path, {"Accept": "application/json"}, session_header="Authorization")
 
 
-def _remaining(answer: Answer) -> int | None:
+def _members(answer: Answer) -> Mapping[str, object]:
+    if answer.media_type != wire_json.MEDIA:
+        raise intercepted(answer)
     value = wire_json.value_of(answer)
-    daily = value.get("DailyBulkApiBatches") if isinstance(value, Mapping) else None
-    remaining = daily.get("Remaining") if isinstance(daily, Mapping) else None
-    return remaining if isinstance(remaining, int) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _remaining(answer: Answer) -> int | None:
+    daily = _members(answer).get("DailyBulkApiBatches")
+    return _count(daily.get("Remaining")) if isinstance(daily, Mapping) else None
 
 
 def _total(answer: Answer) -> int:
-    value = wire_json.value_of(answer)
-    total = value.get("totalSize") if isinstance(value, Mapping) else None
-    if not isinstance(total, int):
+    total = _count(_members(answer).get("totalSize"))
+    if total is None:
         raise ProtocolError("The org does not say how many records there are", answer.facts())
     return total
 
 
 def _description(answer: Answer) -> SObjectDescription:
-    value = wire_json.value_of(answer)
-    try:
-        assert isinstance(value, Mapping)
-        return SObjectDescription(str(value["name"]), tuple(map(_field, value["fields"])))
-    except (AssertionError, KeyError, TypeError) as error:
-        raise ProtocolError("The description of an object is not what it should be", answer.facts()) from error
+    members = _members(answer)
+    name, fields = members.get("name"), members.get("fields")
+    if not isinstance(name, str) or not isinstance(fields, list):
+        raise ProtocolError("The description of an object is not what it should be", answer.facts())
+    return SObjectDescription(name, tuple(_field(told, answer) for told in fields))
 
 
-def _field(told: Mapping[str, object]) -> FieldDescription:
+def _field(told: object, answer: Answer) -> FieldDescription:
+    if not isinstance(told, Mapping) or not isinstance(told.get("name"), str) or not isinstance(told.get("type"), str):
+        raise ProtocolError("The description of an object has a field without name or type", answer.facts())
+
     def number(name: str) -> int:
-        value = told.get(name)
-        return value if isinstance(value, int) else 0
+        return _count(told.get(name)) or 0
 
     def text(name: str) -> str | None:
         value = told.get(name)
@@ -105,8 +123,8 @@ def _field(told: Mapping[str, object]) -> FieldDescription:
 
     parents = told.get("referenceTo")
     return FieldDescription(
-        name=str(told["name"]),
-        type=str(told["type"]),
+        name=told["name"],
+        type=told["type"],
         length=number("length"),
         precision=number("precision"),
         scale=number("scale"),

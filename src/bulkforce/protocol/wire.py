@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -36,10 +37,28 @@ def _flag(value: object) -> bool:
     return value if isinstance(value, bool) else {"true": True, "false": False}[str(value)]
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _count(value: object) -> int:
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
+        raise ValueError("no count")
+    return int(str(value))
+
+
+def _version(value: object) -> float:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", str(value)):
+        raise ValueError("no version")
+    return float(str(value))
+
+
 _READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "datetime | None": _time,
-    "int | None": lambda value: int(str(value)),
-    "float | None": lambda value: float(str(value)),
+    "int | None": _count,
+    "float | None": _version,
     "bool | None": _flag,
     "Operation": lambda value: Operation(str(value)),
     "ContentType": lambda value: ContentType(str(value)),
@@ -53,7 +72,7 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
 def _plan(kind: type[JobInfo | BatchInfo]) -> dict[str, tuple[str, Callable[[object], object]]]:
     """Wire name -> (our name, how to read the value), from the annotations of the dataclass."""
     return {
-        camel(field.name): (field.name, _READERS.get(str(field.type), str)) for field in dataclasses.fields(kind) if field.name != "extra"
+        camel(field.name): (field.name, _READERS.get(str(field.type), _text)) for field in dataclasses.fields(kind) if field.name != "extra"
     }
 
 
@@ -62,6 +81,7 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
     plan = _plan(kind)  # type: ignore[arg-type]  # classes are hashable; mypy looks at their instances
     known: dict[str, object] = {}
     extra: dict[str, object] = {}
+    wrong: dict[str, object] = {}
     for name, value in wire.items():
         if name not in plan:
             extra[name] = value
@@ -69,16 +89,35 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
             ours, read = plan[name]
             try:
                 known[ours] = read(value)
-            except (ValueError, KeyError, OverflowError) as error:
-                raise ProtocolError(
-                    f"The org's {kind.__name__} has a {name} that the protocol does not know: {str(value)[:80]!r}",
-                    answer.facts(),
-                ) from error
-    try:
-        return kind(**known, extra=extra)  # type: ignore[arg-type]
-    except TypeError as error:
-        missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
-        raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, missing))}", answer.facts()) from error
+            except (ValueError, TypeError, KeyError, OverflowError):
+                wrong[name] = value
+    # Behind the handler, not in it: Python would chain the error that it handles, and that one quotes the value whole.
+    for name, value in wrong.items():
+        raise ProtocolError(f"The org's {kind.__name__} has a {name} that the protocol does not know: {shown(value)}", answer.facts())
+    missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
+    if missing:
+        raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, missing))}", answer.facts())
+    return kind(**known, extra=extra)  # type: ignore[arg-type]
+
+
+def same_id(one: str, other: str) -> bool:
+    """Whether two ids name the same thing: the last three characters of the long form only check the first fifteen."""
+    return one[:15] == other[:15]
+
+
+def same_name(asked: str, came: str) -> bool:
+    """Whether the org may mean the same object or field: case is no matter, and it may know a custom one by its namespace, too."""
+    asked, came = asked.lower(), came.lower()
+    return asked == came or (asked.count("__") == 1 and bool(re.fullmatch(rf"[a-z0-9_]+__{re.escape(asked)}", came)))
+
+
+def shown(value: object) -> str:
+    """Show a word of the protocol, a name or an id in an error; what looks like none is only named, since it may be anything."""
+    return (
+        repr(str(value))
+        if isinstance(value, str) and re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII)
+        else f"a {type(value).__name__} that is none"
+    )
 
 
 def _required(field: dataclasses.Field[object]) -> bool:

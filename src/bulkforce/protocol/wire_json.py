@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 
@@ -10,6 +12,8 @@ from bulkforce.errors import ProtocolError
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
 from bulkforce.protocol.wire import info
+
+MEDIA: Final = "application/json"
 
 
 def job_info_request(fields: Mapping[str, str | None]) -> bytes:
@@ -22,10 +26,11 @@ def value_of(answer: Answer) -> object:
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
-        raise ProtocolError(
-            f"The org's answer cannot be read: {error} (a {answer.media_type or 'untyped'} body of {len(answer.body)} bytes)",
-            answer.facts(),
-        ) from error
+        reason = str(error)
+    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds the whole document.
+    raise ProtocolError(
+        f"The org's answer cannot be read: {reason} (a {answer.media_type or 'untyped'} body of {len(answer.body)} bytes)", answer.facts()
+    )
 
 
 def _object(value: object, answer: Answer) -> Mapping[str, object]:
@@ -73,19 +78,36 @@ def _result(item: Mapping[str, object], answer: Answer) -> Result:
         )
     return Result(
         id=str(item["id"]) if item.get("id") else None,
-        success=item.get("success") is True,
-        created=item.get("created") is True,
+        success=_flag(item, "success", answer),
+        created=_flag(item, "created", answer),
         errors=errors,
     )
 
 
-def error(answer: Answer) -> tuple[str | None, str | None]:
-    """Read an error document: Bulk's object, REST's array of objects, or OAuth's object."""
-    value = value_of(answer)
-    if isinstance(value, list) and value:
-        value = value[0]
-    members = _object(value, answer)
-    for code, message in (("exceptionCode", "exceptionMessage"), ("errorCode", "message"), ("error", "error_description")):
-        if members.get(code):
-            return str(members[code]), str(members.get(message) or "")
-    return None, None
+def _flag(item: Mapping[str, object], name: str, answer: Answer) -> bool:
+    value = item.get(name)
+    if value is None or isinstance(value, bool):
+        return value is True
+    raise ProtocolError(f"The {name} of a result is neither true nor false", answer.facts())
+
+
+def error(answer: Answer) -> tuple[str, str] | None:
+    """Read an error document of the Bulk API: code and message; ``None`` if it is none."""
+    return _code(value_of(answer), "exceptionCode", "exceptionMessage") if answer.media_type == MEDIA else None
+
+
+def rest_error(answer: Answer) -> tuple[str, str] | None:
+    """Read an error document of the REST API, an array; ``None`` if it is none."""
+    value = value_of(answer) if answer.media_type == MEDIA else None
+    return _code(value[0], "errorCode", "message") if isinstance(value, list) and value else None
+
+
+def oauth_error(answer: Answer) -> tuple[str, str] | None:
+    """Read a refusal of a login; ``None`` if it is none: a gateway's ``error`` is no word of OAuth, such as ``invalid_grant``."""
+    word = _code(value_of(answer), "error", "error_description")
+    return word if word and re.fullmatch(r"[a-z_]{1,60}", word[0]) else None
+
+
+def _code(value: object, code: str, message: str) -> tuple[str, str] | None:
+    found, text = (value.get(code), value.get(message)) if isinstance(value, dict) else (None, None)
+    return (found, text if isinstance(text, str) else "") if isinstance(found, str) and found else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import Final, NoReturn
+from xml.parsers import expat
 
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol.exchange import Answer
@@ -15,7 +16,10 @@ from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
 from bulkforce.protocol.wire import info
 
 NAMESPACE: Final = "http://www.force.com/2009/06/asyncapi/dataload"
+# The guide prints results of queries in the partner namespace; a document of any other vocabulary is not the org's.
+_OURS: Final = ("", f"{{{NAMESPACE}}}", "{urn:partner.soap.sforce.com}")
 SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
+MEDIA: Final = "application/xml"
 PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -37,8 +41,12 @@ def parse(content: bytes | str) -> ET.Element:
         parser.feed(content)
         root: ET.Element = parser.close()
     except ET.ParseError as error:
-        raise ValueError(f"not well-formed XML: {error}") from error
-    return root
+        # Not its own text, which may quote the document.
+        line, column = error.position
+        reason = f"{expat.ErrorString(error.code)}, line {line}, column {column}"
+    else:
+        return root
+    raise ValueError(f"not well-formed XML: {reason}")
 
 
 def local(element: ET.Element) -> str:
@@ -56,14 +64,14 @@ def job_info_request(fields: Mapping[str, str | None]) -> bytes:
 
 
 def root_of(answer: Answer, *names: str) -> ET.Element:
-    """Read the document of an answer; its root must be one of ``names``."""
+    """Read the document of an answer; its root must be one of ``names``, in this API's vocabulary."""
     try:
         root = parse(answer.body)
     except ValueError as error:
         raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
-    if local(root) not in names:
+    if root.tag not in {space + name for space in _OURS for name in names}:
         raise ProtocolError(
-            f"The org's answer is a {local(root)!r} document where {' or '.join(names)} was due{_looks(answer)}", answer.facts()
+            f"The org's answer is a {root.tag[:100]!r} document where {' or '.join(names)} was due{_looks(answer)}", answer.facts()
         )
     return root
 
@@ -76,28 +84,38 @@ def _members(element: ET.Element) -> dict[str, object]:
     return {local(child): child.text or "" for child in element}
 
 
+def _known_once(element: ET.Element, answer: Answer) -> dict[str, object]:
+    """Read the members of a document about a job or batch, where none may stand twice: nobody knows which would count."""
+    members = _members(element)
+    if len(members) < len(element):
+        raise ProtocolError(f"The org's {local(element)} has the same member twice", answer.facts())
+    return members
+
+
 def job_info(answer: Answer) -> JobInfo:
     """Read a ``jobInfo``."""
-    return info(JobInfo, _members(root_of(answer, "jobInfo")), answer)
+    return info(JobInfo, _known_once(root_of(answer, "jobInfo"), answer), answer)
 
 
 def batch_info(answer: Answer) -> BatchInfo:
     """Read a ``batchInfo``."""
-    return info(BatchInfo, _members(root_of(answer, "batchInfo")), answer)
+    return info(BatchInfo, _known_once(root_of(answer, "batchInfo"), answer), answer)
 
 
 def batch_infos(answer: Answer) -> list[BatchInfo]:
     """Read a ``batchInfoList``."""
-    return [info(BatchInfo, _members(child), answer) for child in root_of(answer, "batchInfoList")]
+    return [info(BatchInfo, _known_once(child, answer), answer) for child in root_of(answer, "batchInfoList")]
 
 
-def results(root: ET.Element) -> list[Result]:
+def results(root: ET.Element, answer: Answer) -> list[Result]:
     """Read the ``results`` of a data batch."""
-    return [_result(element) for element in root]
+    return [_result(element, answer) for element in root]
 
 
-def _result(element: ET.Element) -> Result:
+def _result(element: ET.Element, answer: Answer) -> Result:
     members = _members(element)
+    if local(element) != "result" or not {members.get("success", ""), members.get("created", "")} <= {"true", "false", ""}:
+        raise ProtocolError("A result in the org's answer is not what it should be", answer.facts())
     errors = [
         RecordError(
             status_code=str(_members(child).get("statusCode", "")),
@@ -120,8 +138,8 @@ def result_ids(root: ET.Element) -> list[str]:
     return [(element.text or "").strip() for element in root]
 
 
-def error(answer: Answer) -> tuple[str, str]:
-    """Read an error document: code and message."""
-    root = root_of(answer, "error")
-    members = _members(root)
-    return str(members.get("exceptionCode", "Unknown")), str(members.get("exceptionMessage", ""))
+def error(answer: Answer) -> tuple[str, str] | None:
+    """Read an error document of the Bulk API: code and message; ``None`` if it is none."""
+    members = _members(root_of(answer, "error")) if answer.media_type == MEDIA else {}
+    code = str(members.get("exceptionCode", "")).strip()
+    return (code, str(members.get("exceptionMessage", ""))) if code else None

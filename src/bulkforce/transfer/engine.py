@@ -333,9 +333,6 @@ class Engine:
         except (OutcomeUnknown, ProtocolError) as error:
             return [BatchDoubted(number)], error if getattr(error, "retry_after_seconds", None) else None
         except RefusedError as error:
-            if error.code is None:
-                # Not the org's own words: what stands between may as well have refused its answer.
-                return [BatchDoubted(number)], None
             if error.code == "InvalidJobState" or "not Open" in str(error.message):
                 return self._job_taken_away(number, job)
             if error.code in _CONTENT_IS_WRONG:
@@ -393,17 +390,15 @@ class Engine:
     def _fetch(self, number: int) -> list[Event]:
         state = self.view.batches[number]
         assert state.attempt is not None
-        exchange = bulk1.get_raw_result(self._job_id(state.attempt.job), str(state.attempt.id))
+        exchange = bulk1.get_raw_result(self._job_id(state.attempt.job), str(state.attempt.id), ContentType.CSV)
         try:
             answer = self.run(ask(exchange))
         except InvalidRequest:
-            # A batch that failed in the middle may have results for what it did, or none.
+            # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a stranger's 400 is `Intercepted`.
             if state.outcome is None or state.outcome.state == BatchState.COMPLETED:
                 raise
             content = NO_RESULTS
         else:
-            if answer.media_type != "text/csv":
-                raise ProtocolError(f"The results of a CSV batch came as {answer.media_type or 'an untyped body'}", answer.facts())
             content = answer.body
         if state.outcome and state.outcome.state == BatchState.COMPLETED and csv.count(content) <= state.records:
             raise NoAnswer(f"The results of batch {state.attempt.id} end before their end", Facts(batch_id=state.attempt.id))

@@ -274,7 +274,7 @@ class ExtractEngine:
                 return self._look(self.state.jobs[job])
             case AskAgain(number):
                 batch = self.state.batches[number]
-                return self.sitting.run(ask(bulk1.get_batch_request(self._job_of(batch), batch.id))).decode()
+                return self.sitting.run(ask(bulk1.get_batch_request(self._job_of(batch), batch.id, ContentType.CSV))).decode()
             case ListResults(number):
                 batch = self.state.batches[number]
                 return self._results(batch)
@@ -321,7 +321,7 @@ class ExtractEngine:
 
     def _fetch(self, part: Part) -> parts.Fetched:
         batch = self.state.batches[part.batch]
-        exchange = bulk1.get_query_result(self._job_of(batch), batch.id, part.result_id)
+        exchange = bulk1.get_query_result(self._job_of(batch), batch.id, part.result_id, ContentType.CSV)
         before: parts.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:

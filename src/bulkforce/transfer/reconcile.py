@@ -15,7 +15,7 @@ from bulkforce.protocol import bulk1
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import JobInfo
 from bulkforce.protocol.wire_csv import rows
-from bulkforce.vocabulary import JobState
+from bulkforce.vocabulary import ContentType, JobState
 
 _CLOSE_TRIES = 5
 
@@ -59,7 +59,7 @@ def settle(job_id: str, known: Iterable[str], doubtful: Mapping[int, str], conte
     left = dict(doubtful)
     adopted: dict[int, str] = {}
     for batch_id in strangers:
-        content = yield from ask(bulk1.get_batch_request(job_id, batch_id))
+        content = yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))
         number = _match(content, left, content_of)
         if number is None:
             raise Unsettled(
