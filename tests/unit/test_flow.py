@@ -230,6 +230,7 @@ def test_ask_gives_the_connection_of_a_success_that_is_none_back() -> None:
 
 class _Stream:
     closed = False
+    framed = True
 
     def __iter__(self) -> Iterator[bytes]:
         return iter([b"Id\n"])
