@@ -153,6 +153,7 @@ class Load:
     source: Rows = field(default_factory=nasty_rows)
     options: dict[str, Any] = field(default_factory=dict)
     auth: Auth | None = None
+    url: str | None = None
     patience: Patience = BRISK
     gzip_requests: bool = False
     transport: Transport | None = None
@@ -168,7 +169,9 @@ class Load:
     def _sitting(self) -> Iterator[load.Sitting]:
         retry = RetryPolicy(first_seconds=0.001, longest_seconds=0.01)
         auth = self.auth or BearerToken(self.org.session_id)
-        with Client(self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport) as client:
+        with Client(
+            self.url or self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport
+        ) as client:
             yield replace(load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace)
 
     def begin(self) -> LoadReport:

@@ -61,6 +61,10 @@ class Gateway:
 
         self._rules.append(limited)
 
+    def clear(self) -> None:
+        """Say nothing more."""
+        self._rules.clear()
+
     def __enter__(self) -> Self:
         gateway = self
 
@@ -102,7 +106,7 @@ class Gateway:
         passing = Passing(method, path, headers, body, lambda: self._forward(method, path, headers, body))
         with self._lock:
             self.asked.append((method, path))
-        for rule in self._rules:
+        for rule in list(self._rules):
             reply = rule(passing)
             if reply is not None:
                 return reply
