@@ -29,7 +29,7 @@ SCHEMA = {
         }
     }
 }
-BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=5.0, pause_seconds=0.001)
+BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=600.0, pause_seconds=0.001)
 """The waits of a load, for an org that is a few milliseconds away."""
 
 Row = tuple[str, ...]

@@ -251,11 +251,13 @@ def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(
     load.check(load.resume())
 
 
-def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path: Path) -> None:
-    load = Load(org, tmp_path)
+@pytest.mark.parametrize(("moment", "workers"), [("open", 4), ("send", 1)])
+def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path: Path, moment: str, workers: int) -> None:
+    """Before it has a batch, when several are on their way; and between its first batch and its second."""
+    load = Load(org, tmp_path, options={"workers": workers})
 
     def close(name: str) -> None:
-        if name == "send" and len(load.books.jobs) == 1 and load.books.jobs[0].state == "Open":
+        if name == moment and len(load.books.jobs) == 1 and load.books.jobs[0].state == "Open":
             org.state.jobs.close(load.books.jobs[0])
 
     load.trace = close
