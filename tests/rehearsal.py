@@ -15,6 +15,7 @@ from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transfer import load
+from bulkforce.transfer.engine import AcceptAs
 from bulkforce.transfer.patience import Patience
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
@@ -29,7 +30,7 @@ SCHEMA = {
         }
     }
 }
-BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=600.0, pause_seconds=0.001)
+BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=600.0, pause_seconds=0.001, fence_seconds=0.001)
 """The waits of a load, for an org that is a few milliseconds away."""
 
 Row = tuple[str, ...]
@@ -179,9 +180,9 @@ class Load:
         with self._sitting() as sitting:
             return load.load(sitting, load.LoadOptions(**{**options, **self.options}))
 
-    def resume(self) -> LoadReport:
+    def resume(self, accept_as: AcceptAs | None = None) -> LoadReport:
         with self._sitting() as sitting:
-            return load.resume(sitting, self.run_dir)
+            return load.resume(sitting, self.run_dir, accept_as=accept_as)
 
     def check(self, report: LoadReport) -> None:
         """Every row is in the org once, or told as failed; the outputs are right."""

@@ -193,12 +193,19 @@ class AsyncClient:
         )
         return await self.driver.acarry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
 
-    async def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
+    async def resume(
+        self,
+        run: str | Path,
+        *,
+        workers: int = 4,
+        accept_as: Literal["sent", "not-sent"] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
         """Go on with a load that stopped or died."""
         from bulkforce.transfer import load  # see above
 
         return await self.driver.acarry_out(
-            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     async def extract(

@@ -283,6 +283,7 @@ class Client:
 
         Raises:
             Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and can be resumed.
+            Unsettled: The run cannot go on without your word; see `resume`.
             FormatError: The source cannot be read; nothing was sent.
             LimitReached: The org does not take that many batches today; nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
@@ -310,24 +311,35 @@ class Client:
         )
         return self.driver.carry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
 
-    def resume(self, run: str | Path, *, workers: int = 4, on_progress: Callable[[Progress], None] | None = None) -> LoadReport:
+    def resume(
+        self,
+        run: str | Path,
+        *,
+        workers: int = 4,
+        accept_as: Literal["sent", "not-sent"] | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
         """Go on with a load that stopped or died.
 
         Args:
             run: The run's id, or its folder.
             workers: Uploads and downloads at once.
+            accept_as: Your word on what the org cannot tell, for a run that ended with `Unsettled`. ``"sent"``: rows in doubt count as sent and stay in
+                ``in_doubt.csv``; what the org did not take of them is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled.
+                Either way batches of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are sent.
             on_progress: As in `load`.
 
         Raises:
             SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
             JournalBusy: Another process works on this run; nothing was touched.
             JournalMismatch: The run belongs to another org, or died before anything was sent.
-            Unsettled: It cannot be known whether the org took a batch, so nothing more is sent.
+            Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
+                the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
         from bulkforce.transfer import load  # see above
 
         return self.driver.carry_out(
-            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     def extract(

@@ -18,6 +18,7 @@
     |  +- Unavailable             the org cannot answer now; see ``retry_after_seconds``
     +- ProtocolError            the org said something that the protocol does not allow
     |  +- Intercepted             not the org, but something between here and there answered
+    |  +- UnreadableResults       the results of a batch are not what results are
     +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
     +- JobError                 a job or batch did not come to a good end
     |  +- JobFailed, JobAborted, BatchFailed (QueryRefused), JobNotDone
@@ -29,7 +30,9 @@ Failed *records* are results, not errors. No error ever holds a token or the val
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +187,10 @@ class Intercepted(ProtocolError):
     """
 
 
+class UnreadableResults(ProtocolError):
+    """The results of a batch are not what results are: cut, of other columns, in another encoding."""
+
+
 class FormatError(Error, ValueError):
     """Records could not be read or written.
 
@@ -247,7 +254,28 @@ class RecordsFailed(TransferError):
 
 
 class Unsettled(TransferError):
-    """It cannot be known whether the org took a batch, so nothing more is sent."""
+    """It cannot be known what the org took, or it holds what the run did not send, so nothing more is sent.
+
+    Attributes:
+        why: ``strangers`` (a job holds batches that are none of the run's), ``closed`` (a job was closed while the run was stopped, and not by it),
+            ``gone`` (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not come to rest).
+        strangers: Ids of the batches that are none of the run's.
+        report: Of a load: what is certain, a `LoadReport`.
+    """
+
+    report: object = None
+
+    def __init__(
+        self,
+        text: str,
+        facts: Facts | None = None,
+        *,
+        why: Literal["strangers", "closed", "gone", "restless"] = "restless",
+        strangers: Collection[str] = (),
+    ) -> None:
+        super().__init__(text, facts)
+        self.why = why
+        self.strangers = frozenset(strangers)
 
 
 class FellShort(TransferError):

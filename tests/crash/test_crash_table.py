@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from tests.crash.killing import MOMENTS, Ended, Forge, Moment, forging
 from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows
+
+from bulkforce_emulator import Fault
 
 BATCH_RECORDS = 6
 OUTPUTS = {"journal.sqlite", "success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.json"}
@@ -54,6 +56,7 @@ class Bench:
     folder: Path
     options: dict[str, object] = field(default_factory=dict)
     make_source: Callable[[Forge], Rows] = lambda _forge: nasty_rows()
+    faults: Sequence[Fault] = ()
 
     def __post_init__(self) -> None:
         self._count = 0
@@ -61,6 +64,8 @@ class Bench:
     def begin(self, **order: object) -> tuple[Path, Books, Ended]:
         """Begin a load that is to die."""
         self._count += 1
+        self.forge.org.faults.clear()
+        self.forge.org.faults.add(*self.faults)
         run_dir = self.folder / f"run{self._count}"
         self.source = self.make_source(self.forge)
         self._path = self.source.write(self.folder / f"source{self._count}.csv")
@@ -147,6 +152,32 @@ def test_load_that_died_at_a_moment_by_chance_is_resumed_exactly_once(forge: For
         table.note(books, bench.source)
         bench.check(run_dir, books, ended)
     print(table)
+    assert (table.lost, table.doubled) == (0, 0)
+
+
+BATCHES = "*/job/*/batch"
+LATE = {
+    # It passed the org's check before the job was closed, and is there only after somebody has looked.
+    "late commit": [Fault("late commit", "POST", BATCHES, nth=2, after_looks=1), Fault("answer lost", "POST", BATCHES, nth=2)],
+    "every commit late": [
+        Fault("late commit", "POST", BATCHES, times=100, after_looks=1),
+        Fault("answer lost", "POST", BATCHES, nth=3, times=2),
+    ],
+    "lagging list": [Fault("lagging list", "GET", BATCHES, times=3), Fault("answer lost", "POST", BATCHES, nth=2)],
+    "lagging list and count": [
+        Fault("lagging list", "GET", BATCHES, times=2, newest=2),
+        Fault("lagging job", "*", "*/job/*", times=2, newest=2),
+        Fault("answer lost", "POST", BATCHES, nth=2, times=2),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_load_into_an_org_that_is_behind_killed_after_an_effect_is_resumed_exactly_once(forge: Forge, tmp_path: Path, name: str) -> None:
+    bench = Bench(forge, tmp_path, faults=LATE[name])
+    table = through(bench, Table(f"{name}, effect in the process"), lambda point: {"watch": "trace", "die_at": point}, step=2)
+    forge.org.faults.clear()
+    assert table.points >= 12
     assert (table.lost, table.doubled) == (0, 0)
 
 

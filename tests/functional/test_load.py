@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv
 
-from bulkforce import LoadReport
+from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
 from bulkforce.transfer.report import RunState
 from bulkforce_emulator import Emulator, Fault
@@ -228,16 +228,16 @@ def test_batches_used_up_on_the_way_stop_the_run(tmp_path: Path) -> None:
     with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_batches=6))) as org:
         org.faults.add(Fault("request lost", "POST", "*/batch"), Fault("answer lost", "POST", "*/batch"))
         load = Load(org, tmp_path)
-        other = org.state.jobs
 
         def use_up(name: str) -> None:
-            if name == "open" and other.batches_left() == 6:
-                other.add_batch(load.books.jobs[0], b"Code__c\n")
+            if name == "open" and org.state.jobs.batches_left() == 6:
+                with Client(org.base_url, auth=BearerToken(org.session_id)) as client:
+                    client.add_batch(client.create_job("insert", "Row__c", "CSV"), "Code__c\n")
 
         load.trace = use_up
         with pytest.raises(Interrupted):
             load.begin()
-        assert max(Counter(entry.record_id for entry in load.books.entries).values()) == 1
+        assert max(Counter(entry.record_id for entry in load.books.entries).values(), default=1) == 1
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,16 +13,26 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, nasty_rows, read_csv
+from tests.rehearsal import (
+    BRISK,
+    SCHEMA,
+    Load,
+    Rows,
+    assert_exactly_once,
+    assert_outputs_line_up,
+    changes,
+    nasty_rows,
+    read_csv,
+)
 
-from bulkforce import BearerToken, RefreshToken
+from bulkforce import BearerToken, Client, LoadReport, RefreshToken
 from bulkforce.errors import (
     Error,
     Interrupted,
@@ -34,6 +46,7 @@ from bulkforce.errors import (
 )
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import load as loads
+from bulkforce.transfer.engine import AcceptAs
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.lifecycle import Pace
@@ -98,14 +111,27 @@ def test_load_goes_in_exactly_once_in_spite_of_a_fault(lasting_org: Emulator, tm
 
 
 @pytest.mark.parametrize("kind", ["answer lost", "request lost", "status"])
-def test_load_that_cannot_open_its_first_job_leaves_no_run(
+def test_job_whose_creation_is_in_doubt_is_followed_by_another_and_told(
     org: Emulator, tmp_path: Path, kind: Literal["answer lost", "request lost", "status"]
 ) -> None:
     load = Load(org, tmp_path)
     org.faults.add(Fault(kind, "POST", JOB))
-    with pytest.raises(OutcomeUnknown, match="an empty job may have been left behind"):
+    report = load.begin()
+    load.check(report)
+    assert len(report.jobs_left_open) == 1
+    assert report.jobs_left_open[0].startswith("insert Row__c, asked for at 2")
+    assert load.resume().jobs_left_open == report.jobs_left_open
+    assert [job.batches for job in load.books.jobs if job.state == "Open"] == ([{}] if kind == "answer lost" else [])
+
+
+def test_jobs_that_are_never_answered_stop_the_load(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("answer lost", "POST", JOB, times=1_000))
+    with pytest.raises(OutcomeUnknown, match="asked for 5 times"):
         load.begin()
+    assert len(load.books.jobs) == 5
     assert not load.run_dir.exists()
+    org.faults.clear()
     load.check(load.begin())
 
 
@@ -128,6 +154,25 @@ def test_late_twin_that_lands_before_the_fence_is_adopted(org: Emulator, tmp_pat
     org.faults.add(Fault("late twin", "POST", BATCHES, nth=2, after_requests=after_requests))
     load.check(load.begin())
     assert sum(len(job.batches) for job in load.books.jobs) == 6
+
+
+def test_batch_that_appears_after_the_close_is_waited_for(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    org.faults.add(Fault("late commit", "POST", BATCHES, nth=2, after_looks=1), Fault("answer lost", "POST", BATCHES, nth=2))
+    load.check(load.begin())
+    assert sum(len(job.batches) for job in load.books.jobs) == 6
+
+
+def test_batch_that_appears_when_it_was_believed_absent_is_never_silent(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    org.faults.add(Fault("late commit", "POST", BATCHES, nth=2), Fault("answer lost", "POST", BATCHES, nth=2))
+
+    def appear(name: str) -> None:
+        if name == "settle":
+            org.release()
+
+    load.trace = appear
+    unsettled(load, load.begin, "which this run did not send")
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -345,6 +390,24 @@ def test_retry_after_of_a_refused_batch_is_kept(org: Emulator, tmp_path: Path) -
     assert time.monotonic() - begun > 1.0
 
 
+def unsettled(load: Load, run: Callable[[], LoadReport], match: str) -> LoadReport:
+    """Begin or resume a load that stops for good: what is certain is told, the rest is in a file of its own."""
+    with pytest.raises(Unsettled, match=match) as caught:
+        run()
+    report = caught.value.report
+    assert isinstance(report, LoadReport)
+    assert "--accept-as" in str(caught.value)
+    assert report.state == "unsettled"
+    assert report.pending == 0
+    names = ("success", "failed", "unprocessed", "rejected", "in_doubt")
+    files = {name: read_csv(load.run_dir / f"{name}.csv") for name in names if (load.run_dir / f"{name}.csv").exists()}
+    counts = (report.succeeded, report.failed, report.unprocessed, report.rejected, report.in_doubt)
+    assert counts == tuple(len(files[name]) - 1 if name in files else 0 for name in names)
+    width = len(load.source.header)
+    assert Counter(row[-width:] for rows in files.values() for row in rows[1:]) == Counter(load.source.rows)
+    return report
+
+
 def test_batch_of_a_stranger_in_a_doubtful_job_stops_the_run(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     org.faults.add(Fault("request lost", "POST", BATCHES, nth=2))
@@ -354,13 +417,109 @@ def test_batch_of_a_stranger_in_a_doubtful_job_stops_the_run(org: Emulator, tmp_
             org.state.jobs.add_batch(load.books.jobs[0], b"Code__c\nstranger\n")
 
     load.trace = intrude
-    with pytest.raises(Interrupted, match="none that was in doubt") as caught:
-        load.begin()
-    assert isinstance(caught.value.__cause__, Unsettled)
+    report = unsettled(load, load.begin, "which this run did not send")
     posted = len(changes(org))
-    with pytest.raises(Interrupted, match="none that was in doubt"):
-        load.resume()
+    assert unsettled(load, load.resume, "which this run did not send").in_doubt == report.in_doubt
     assert [change for change in changes(org)[posted:] if change.endswith("/batch")] == []
+
+
+def intruding(load: Load, effect: str, nth: int = 1) -> Callable[[str], None]:
+    """Add a batch of one row, as somebody else, after the nth of an effect."""
+    left = [nth]
+    lock = threading.Lock()
+
+    def intrude(name: str) -> None:
+        with lock:
+            left[0] -= name == effect
+            due = name == effect and left[0] == 0
+        if due:
+            with Client(load.org.base_url, auth=BearerToken(load.org.session_id)) as client:
+                client.add_batch(load.books.jobs[0].id, "Code__c,Text__c\nstranger,\n")
+
+    return intrude
+
+
+@pytest.mark.parametrize(("effect", "nth"), [("open", 1), ("send", 1), ("send", 3), ("fetch", 1)])
+def test_batch_of_a_stranger_stops_the_run_though_no_answer_was_lost(org: Emulator, tmp_path: Path, effect: str, nth: int) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    load.trace = intruding(load, effect, nth)
+    report = unsettled(load, load.begin, "which this run did not send")
+    load.trace = lambda _effect: None
+    # What was sent before is told, and nothing is sent beside a stranger.
+    sent = sum(len(job.batches) for job in load.books.jobs) - 1
+    assert report.succeeded + report.failed == sum(6 if number < 5 else 4 for number in range(sent))
+    assert unsettled(load, load.resume, "which this run did not send").in_doubt == report.in_doubt
+
+
+@pytest.mark.parametrize("accept_as", ["sent", "not-sent"])
+def test_stranger_that_the_user_accepts_is_no_reason_to_stop(org: Emulator, tmp_path: Path, accept_as: AcceptAs) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    load.trace = intruding(load, "send", 2)
+    unsettled(load, load.begin, "which this run did not send")
+    load.trace = lambda _effect: None
+    report = load.resume(accept_as)
+    assert (report.state, report.in_doubt, report.pending) == ("finished", 0, 0)
+    assert_outputs_line_up(org, load.run_dir, load.source)
+    assert load.books.accepted(load.source.header) - Counter([("stranger", "")]) == Counter(load.source.good)
+    assert not (load.run_dir / "in_doubt.csv").exists()
+    assert load.resume() == report
+
+
+def test_request_that_reaches_the_org_twice_stops_the_run(org: Emulator, tmp_path: Path) -> None:
+    """A proxy delivers a batch twice, and both times the org takes it; the first answer arrives."""
+    load = Load(org, tmp_path, options={"workers": 1})
+
+    def repeat(name: str) -> None:
+        if name == "send" and len(load.books.jobs[0].batches) == 2:  # ours, until the twin is there
+            job = load.books.jobs[0]
+            with Client(org.base_url, auth=BearerToken(org.session_id)) as client:
+                client.add_batch(job.id, client.get_batch_request(job.id, next(iter(job.batches))))
+
+    load.trace = repeat
+    unsettled(load, load.begin, "may be in the org twice")
+
+
+def copied(load: Load) -> Load:
+    """A copy of the run's folder, as a restored backup is."""
+    other = copy.copy(load)
+    other.run_dir = load.run_dir.with_name("copy")
+    shutil.copytree(load.run_dir, other.run_dir)
+    return other
+
+
+@pytest.mark.parametrize("nth", range(2, 7))
+def test_copy_of_a_run_that_went_on_elsewhere_sends_nothing(org: Emulator, tmp_path: Path, nth: int) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    stopped(load, expiring(nth=nth))
+    copy_of_it = copied(load)
+    copy_of_it.auth = load.auth
+    load.check(load.resume())
+    before = len(changes(org))
+    unsettled(copy_of_it, copy_of_it.resume, "was closed while this run was stopped|which this run did not send")
+    assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
+    assert_exactly_once(org, load.books, load.source)
+
+
+def test_job_that_somebody_closes_while_the_run_is_stopped_is_the_users_to_judge(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    stopped(load)
+    org.state.jobs.close(load.books.jobs[0])
+    report = unsettled(load, load.resume, "was closed while this run was stopped, and not by it")
+    assert report.in_doubt > 0
+    load.check(load.resume("not-sent"))
+
+
+def test_rest_that_somebody_else_has_sent_is_left_as_it_is(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    stopped(load)
+    org.state.jobs.close(load.books.jobs[0])
+    before = len(changes(org))
+    report = load.resume("sent")
+    assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
+    assert (report.state, report.pending) == ("finished", 0)
+    assert report.in_doubt == len(load.source.rows) - report.succeeded - report.failed > 0
+    assert len(read_csv(load.run_dir / "in_doubt.csv")) == report.in_doubt + 1
+    assert load.resume() == report
 
 
 # Resuming what cannot be resumed: a clear error, and nothing touched.
@@ -368,7 +527,10 @@ def test_batch_of_a_stranger_in_a_doubtful_job_stops_the_run(org: Emulator, tmp_
 
 def refused(load: Load, kind: type[Error], match: str) -> None:
     before = len(load.org.requests)
-    state = {path: path.read_bytes() for path in load.run_dir.rglob("*") if path.is_file() and "sqlite" not in path.name}
+    untold = ("sqlite", "report.json")
+    state = {
+        path: path.read_bytes() for path in load.run_dir.rglob("*") if path.is_file() and not any(part in path.name for part in untold)
+    }
     with pytest.raises(kind, match=match):
         load.resume()
     # A request of before whose answer was lost may be noted only now; it has no status.
@@ -434,6 +596,26 @@ def test_resume_refuses_a_run_whose_job_was_purged(org: Emulator, tmp_path: Path
     org.clock.advance(days=8)
     load.auth = BearerToken(org.state.sessions.open())
     refused(load, Unsettled, "jobs are kept for 7 days")
+    unsettled(load, load.resume, "jobs are kept for 7 days")
+
+
+@pytest.mark.parametrize("accept_as", ["sent", "not-sent"])
+def test_run_whose_job_was_purged_ends_as_the_user_says(org: Emulator, tmp_path: Path, accept_as: AcceptAs) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    org.set_pace(Pace.manual())
+    stopped(load, expiring(nth=3))  # two batches were taken, the third was refused
+    taken = sum(len(job.batches) for job in load.books.jobs)
+    org.set_pace(Pace.timed())
+    org.clock.advance(days=8)
+    load.auth = BearerToken(org.state.sessions.open())
+    report = load.resume(accept_as)
+    assert (taken, report.state, report.pending) == (2, "finished", 0)
+    if accept_as == "sent":
+        assert report.in_doubt == 12
+        assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == load.source.rows[:12]
+    else:
+        assert report.in_doubt == 0
+        assert [row[2:] for row in read_csv(load.run_dir / "success.csv")[1:]] == load.source.good
 
 
 def test_resume_refuses_another_org(org: Emulator, tmp_path: Path) -> None:

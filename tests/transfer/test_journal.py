@@ -24,16 +24,19 @@ from bulkforce.transfer.events import (
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
     Event,
     JobClosed,
+    JobClosing,
     JobLost,
     JobOpened,
     JobSettled,
     JobWanted,
     ResultsFetched,
+    StrangersAccepted,
 )
 from bulkforce.transfer.folder import LOAD
 from bulkforce.transfer.journal import VERSION, Facts, Journal
@@ -100,12 +103,12 @@ class Remembering(RuleBasedStateMachine):
     @rule(opened=st.booleans() | st.just(True))
     def open_job(self, opened: bool) -> None:
         job = self.jobs(JobStage.OPENING)[0]
-        self.record(JobOpened(job, self.new_id()) if opened else JobLost(job))
+        self.record(JobOpened(job, self.new_id()) if opened else JobLost(job, left_open=job % 2 == 0))
 
     @precondition(lambda self: self.view.pending and self.jobs(JobStage.OPEN))
     @rule(data=st.data())
     def send(self, data: st.DataObject) -> None:
-        self.record(BatchSending(data.draw(st.sampled_from(self.view.pending)), self.jobs(JobStage.OPEN)[-1]))
+        self.record(BatchSending(data.draw(st.sampled_from(list(self.view.pending))), self.jobs(JobStage.OPEN)[-1]))
 
     @precondition(lambda self: self.view.flying)
     @rule(data=st.data())
@@ -132,6 +135,19 @@ class Remembering(RuleBasedStateMachine):
     def close(self, data: st.DataObject) -> None:
         self.record(JobClosed(data.draw(st.sampled_from(self.jobs(JobStage.OPEN, JobStage.FENCED)))))
 
+    @precondition(lambda self: self.jobs(JobStage.OPEN, JobStage.FENCED, JobStage.CLOSED))
+    @rule(data=st.data(), strangers=st.frozensets(st.sampled_from(["stranger1", "stranger2"]), min_size=1))
+    def accept_strangers(self, data: st.DataObject, strangers: frozenset[str]) -> None:
+        job = data.draw(st.sampled_from(self.jobs(JobStage.OPEN, JobStage.FENCED, JobStage.CLOSED)))
+        self.record(JobClosing(job), StrangersAccepted(job, strangers))
+
+    @precondition(lambda self: self.waiting() or self.view.doubtful or self.view.pending or self.view.fetchable)
+    @rule(data=st.data())
+    def leave_in_doubt(self, data: st.DataObject) -> None:
+        doubtful = [batch for batches in self.view.doubtful.values() for batch in batches]
+        batch = data.draw(st.sampled_from([*doubtful, *self.waiting(), *self.view.pending, *self.view.fetchable]))
+        self.record(BatchLeftInDoubt(batch, "nobody knows"))
+
     @precondition(lambda self: self.waiting())
     @rule(data=st.data(), state=st.sampled_from([BatchState.COMPLETED, BatchState.FAILED]), has_results=st.booleans())
     def end(self, data: st.DataObject, state: BatchState, has_results: bool) -> None:
@@ -145,7 +161,7 @@ class Remembering(RuleBasedStateMachine):
     @precondition(lambda self: self.view.fetchable)
     @rule(data=st.data())
     def fetch(self, data: st.DataObject) -> None:
-        self.record(ResultsFetched(data.draw(st.sampled_from(self.view.fetchable))))
+        self.record(ResultsFetched(data.draw(st.sampled_from(list(self.view.fetchable)))))
 
     @rule()
     def die_and_resume(self) -> None:
@@ -178,8 +194,11 @@ class Remembering(RuleBasedStateMachine):
 def seen(view: View) -> object:
     """All that a view tells, but that what flies is in doubt once nobody waits for its answer."""
     doubtful = {batch: job for job, batches in view.doubtful.items() for batch in batches}
+    # What a sitting has seen of a job is seen again by the next.
+    jobs = [replace(job, audited=False) for job in view.jobs.values()]
+    taken = {job: ids for job, ids in view.taken.items() if ids}
     waiting = {job: batches for job, batches in view.waiting.items() if batches}
-    return view.batches, view.jobs, sorted(view.pending), doubtful | view.flying, waiting, view.taken, sorted(view.fetchable), view.done
+    return view.batches, jobs, sorted(view.pending), doubtful | view.flying, waiting, taken, sorted(view.fetchable), view.done
 
 
 TestRemembering = Remembering.TestCase

@@ -19,7 +19,10 @@ from bulkforce.transfer.events import (
     BatchRefused,
     BatchSending,
     Event,
+    JobAudited,
     JobClosed,
+    JobClosing,
+    JobListed,
     JobLost,
     JobOpened,
     JobSettled,
@@ -28,6 +31,7 @@ from bulkforce.transfer.events import (
 )
 from bulkforce.transfer.plan import (
     Action,
+    AuditJob,
     BatchView,
     CloseJob,
     FetchResults,
@@ -46,6 +50,8 @@ from bulkforce.transfer.plan import (
 from bulkforce.vocabulary import BatchState
 
 JOB_SECONDS = 100.0
+STRANGER = 0
+"""The content of a batch that somebody else added."""
 OPEN, CLOSED, ABORTED = "open", "closed", "aborted"
 
 
@@ -112,7 +118,7 @@ class Org:
         """How often each content was processed, or still may be."""
         found: Counter[int] = Counter()
         for job in self.jobs.values():
-            found.update(batch.content for batch in job.batches if batch.state != "never run")
+            found.update(batch.content for batch in job.batches if batch.state != "never run" and batch.content != STRANGER)
             if job.state == OPEN:
                 found.update(job.on_its_way)
         return found
@@ -128,6 +134,7 @@ class Load(RuleBasedStateMachine):
         self.now = 0.0
         self.busy: list[Action] = []
         self.refused: set[int] = set()
+        self.strangers: set[str] = set()
         self.view = View({number: BatchView(number, 1, f"digest {number}") for number in range(1, batches + 1)}, {})
 
     def record(self, *events: Event) -> None:
@@ -148,10 +155,15 @@ class Load(RuleBasedStateMachine):
                     self.record(JobWanted(job, self.now))
                 case SendBatch(batch, job):
                     assert rules.feeding
+                    assert not self.view.strangers
+                    assert not self.view.unaudited
                     self.may_get_a_batch(self.view.jobs[job])
                     self.record(BatchSending(batch, job))
                 case SettleJob(job):
                     assert job not in self.view.flying.values()
+                    self.record(JobClosing(job))
+                case CloseJob(job):
+                    self.record(JobClosing(job))
             self.busy.append(action)
         assert sum(isinstance(action, (SendBatch, FetchResults)) for action in self.busy) <= self.workers
 
@@ -178,10 +190,18 @@ class Load(RuleBasedStateMachine):
                 self.org.close(self.job(job))
                 if fate == "well":
                     self.record(self.settled(job) if isinstance(action, SettleJob) else JobClosed(job))
+            case AuditJob(job) if fate == "well" and (self.view.doubtful.get(job) or not self.unknown(job)):
+                self.record(JobAudited(job))
             case LookAtJob(job) if fate == "well":
-                self.record(*self.look(job))
+                unknown = self.unknown(job)
+                self.record(JobListed(job, unknown), *self.look(job))
+                if unknown & self.strangers and not self.view.flying and not self.view.doubtful.get(job):
+                    assert self.view.strangers[job] == unknown
             case FetchResults(batch) if fate == "well":
                 self.record(ResultsFetched(batch))
+
+    def unknown(self, job: int) -> frozenset[str]:
+        return frozenset(batch.id for batch in self.job(job).batches) - self.view.taken.get(job, set())
 
     def job(self, number: int) -> OrgJob:
         return self.org.jobs[str(self.view.jobs[number].id)]
@@ -205,7 +225,7 @@ class Load(RuleBasedStateMachine):
     def settled(self, number: int) -> JobSettled:
         known = self.view.taken.get(number, set())
         doubtful = self.view.doubtful.get(number, set())
-        adopted = {batch.content: batch.id for batch in self.job(number).batches if batch.id not in known}
+        adopted = {batch.content: batch.id for batch in self.job(number).batches if batch.id not in known and batch.content != STRANGER}
         assert set(adopted) <= doubtful
         return JobSettled(number, adopted, tuple(sorted(doubtful - set(adopted))))
 
@@ -258,6 +278,21 @@ class Load(RuleBasedStateMachine):
         self.view = View(copy.deepcopy(self.view.batches), copy.deepcopy(self.view.jobs), taken=copy.deepcopy(self.view.taken))
         self.record(*on_resume(self.view))
 
+    @rule(data=st.data())
+    def somebody_adds_a_batch(self, data: st.DataObject) -> None:
+        # One that nobody knows of is never seen, and never sent to.
+        known = {job.id for job in self.view.jobs.values()}
+        open_jobs = [job for job in self.org.jobs.values() if job.state == OPEN and job.id in known]
+        if open_jobs and not self.strangers:
+            batch_id = self.org.add(data.draw(st.sampled_from(open_jobs)), STRANGER)
+            assert batch_id is not None
+            self.strangers.add(batch_id)
+
+    @invariant()
+    def only_strangers_are_called_strangers(self) -> None:
+        if hasattr(self, "view"):
+            assert {batch_id for found in self.view.strangers.values() for batch_id in found} <= self.strangers
+
     @invariant()
     def no_batch_goes_in_twice(self) -> None:
         if hasattr(self, "org"):
@@ -275,7 +310,7 @@ class Load(RuleBasedStateMachine):
             assert view.done == sum(batch.fetched for batch in view.batches.values())
 
     def teardown(self) -> None:
-        """Left in peace, it comes to its end."""
+        """Left in peace, it comes to its end; where somebody else's batch is, nothing more is sent and the end is not reached."""
         if not hasattr(self, "view"):
             return
         for _ in range(40):
@@ -284,6 +319,9 @@ class Load(RuleBasedStateMachine):
                 self.busy.remove(action)
                 self.finish(action, "well")
             self.org.process()
+        if self.strangers:
+            assert not self.view.finished
+            return
         assert self.view.finished
         assert not self.busy
         assert all(job.stage in {JobStage.CLOSED, JobStage.LOST} for job in self.view.jobs.values())

@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bulkforce.errors import Interrupted
+from bulkforce.errors import Interrupted, Unsettled
 
 if TYPE_CHECKING:
     from bulkforce.transfer.report import LoadReport, Progress
@@ -25,6 +25,13 @@ class Operation(StrEnum):
     upsert = "upsert"
     delete = "delete"
     hardDelete = "hardDelete"  # noqa: N815  (the protocol's spelling)
+
+
+class AcceptAs(StrEnum):
+    """What a user may say of rows in doubt."""
+
+    sent = "sent"
+    not_sent = "not-sent"
 
 
 Workers = Annotated[int, typer.Option(help="Uploads and downloads at once.", min=1, max=64, metavar="N")]
@@ -92,12 +99,21 @@ def resume(
     *,
     run: Annotated[str, typer.Argument(help="The run's id, or its folder.")],
     workers: Workers = 4,
+    accept_as: Annotated[
+        AcceptAs | None,
+        typer.Option(
+            help="Your word on rows of which the org cannot tell whether it has them: sent counts them as sent (those that it lacks are lost), "
+            "not-sent sends them again (those that it has are doubled)."
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a load or an extract that stopped or died; nothing goes in, or comes out, twice.
 
     Example: bulkforce resume 20260212-154348-insert-Contact-3f2a
+
+    A load that cannot go on by itself says why, and what it leaves to you: see --accept-as.
     """
     from bulkforce.connection import connect
     from bulkforce.transfer.extract import folder_of as is_extract
@@ -108,7 +124,8 @@ def resume(
 
         carry_out(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
         return
-    _carry_out(lambda teller: client.resume(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
+    word: Literal["sent", "not-sent"] | None = accept_as.value if accept_as else None
+    _carry_out(lambda teller: client.resume(run, workers=workers, accept_as=word, on_progress=teller), quiet=quiet, as_json=as_json)
 
 
 def runs(
@@ -147,6 +164,11 @@ def _carry_out(work: Callable[[Callable[[Progress], None] | None], LoadReport], 
         if as_json:
             print(error.report.to_json())  # type: ignore[attr-defined]
         raise typer.Exit(INTERRUPTED) from error
+    except Unsettled as error:
+        print(f"bulkforce: {error}", file=sys.stderr)
+        if as_json and error.report is not None:
+            print(error.report.to_json())  # type: ignore[attr-defined]
+        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
         print("bulkforce: left at once; `bulkforce runs` lists what can be resumed", file=sys.stderr, flush=True)

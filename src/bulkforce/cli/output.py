@@ -14,7 +14,7 @@ def load_standing(progress: Progress) -> Standing:
     """Where a load stands."""
     if progress.phase == "reading":
         return Standing("reading", f"{progress.read:,} rows")
-    failed = progress.failed + progress.unprocessed + progress.rejected
+    failed = progress.failed + progress.unprocessed + progress.rejected + progress.in_doubt
     done = progress.succeeded + failed
     rows = f"{done:,} of {progress.read:,} rows{rate_in_words(done, progress.seconds)}, {failed:,} failed"
     return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
@@ -28,7 +28,7 @@ def show(report: LoadReport, *, as_json: bool) -> int:
         _show_plan(report)
     else:
         _show_report(report)
-    return FINISHED_WITH_FAILURES if report.failed or report.unprocessed or report.rejected else 0
+    return FINISHED_WITH_FAILURES if report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
 
 
 def _show_plan(report: LoadReport) -> None:
@@ -60,9 +60,13 @@ def _show_report(report: LoadReport) -> None:
         ("unprocessed", report.unprocessed, "unprocessed.csv"),
         ("rejected", report.rejected, "rejected.csv"),
     ]
+    if report.in_doubt:
+        counts.append(("in doubt", report.in_doubt, "in_doubt.csv"))
     if report.state is RunState.FINISHED:
         for what, count, file in counts:
             console.print(f"  {what:<12}{count:>14,}   {report.run_dir / file}", soft_wrap=True)
+    for job in report.jobs_left_open:
+        console.print(f"  an empty job may be left open in the org: {job}", soft_wrap=True)
     if report.errors:
         table = Table("rows", "status code", "message", title="Why rows failed", title_justify="left", box=None)
         table.add_column("the first of them", no_wrap=True, overflow="ellipsis")

@@ -10,12 +10,13 @@ import queue
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from bulkforce.errors import (
     Error,
@@ -23,7 +24,6 @@ from bulkforce.errors import (
     Interrupted,
     InvalidRequest,
     JobAborted,
-    NoAnswer,
     NotFound,
     NotSent,
     OutcomeUnknown,
@@ -32,31 +32,36 @@ from bulkforce.errors import (
     SourceChanged,
     TransportError,
     Unavailable,
+    UnreadableResults,
     Unsettled,
 )
-from bulkforce.formats import csv
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo
-from bulkforce.transfer import reconcile
+from bulkforce.transfer import reconcile, results
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
     Event,
+    JobAudited,
     JobClosed,
+    JobClosing,
+    JobListed,
     JobLost,
     JobOpened,
     JobSettled,
     JobWanted,
     ResultsFetched,
+    StrangersAccepted,
 )
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
@@ -64,12 +69,16 @@ from bulkforce.transfer.journal import Journal
 from bulkforce.transfer.outputs import Ended, Outputs
 from bulkforce.transfer.patience import Patience, interruptible
 from bulkforce.transfer.plan import (
+    IN_DOUBT,
     Action,
+    AuditJob,
+    BatchView,
     CloseJob,
     FetchResults,
     JobStage,
     LookAtJob,
     OpenJob,
+    Outcome,
     Rules,
     SendBatch,
     SettleJob,
@@ -82,8 +91,11 @@ from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 T = TypeVar("T")
+AcceptAs: TypeAlias = Literal["sent", "not-sent"]
 
 RESULTS: Final = "results"
+RESULT_TRIES: Final = 3
+"""How often results that cannot be read are fetched before their rows are left in doubt."""
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
 _LONGEST_ASKED_SECONDS: Final = 300.0
 """An org that asks for a longer pause is looked at again all the same."""
@@ -103,7 +115,7 @@ class Engine:
         patience: How to wait.
         on_change: Told after each step, for progress.
         trace: Told of each effect on the outside world just after it has happened, by name.
-        gone: Jobs that were already aborted when this sitting began: what never ran in them is sent in another, and is no reason to stop again.
+        accept_as: What the user says of batches of which it cannot be known whether the org took them; without a word they stop the run.
         stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
     """
 
@@ -116,7 +128,7 @@ class Engine:
     patience: Patience
     on_change: Callable[[View], None]
     trace: Callable[[str], None] = lambda _effect: None
-    gone: frozenset[int] = frozenset()
+    accept_as: AcceptAs | None = None
     stop: Stop = field(default_factory=Stop)
     view: View = field(init=False)
     batches: dict[int, Batch] = field(init=False)
@@ -130,7 +142,10 @@ class Engine:
     _not_before: float = 0.0
     _next_output: int = 1
     _hopeless: bool = False
-    _doubts_first: bool = False
+    _unsettled: dict[Action, Unsettled] = field(default_factory=dict)
+    _aborted: set[int] = field(default_factory=set)
+    _jobs_lost: int = 0
+    _unreadable: Counter[int] = field(default_factory=Counter)
     _losses: Counter[int] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -148,8 +163,6 @@ class Engine:
             Whether everything is done.
         """
         self._record(on_resume(self.view))
-        # What an earlier sitting left in doubt is settled before anything more is sent.
-        self._doubts_first = bool(self.view.doubtful)
         pool = ThreadPoolExecutor(self.workers + 2, "bulkforce")
         try:
             with interruptible(self._interrupt):
@@ -165,15 +178,26 @@ class Engine:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         pool.shutdown()
+        if self.stopped_by is None and self._unsettled:
+            self.stopped_by = next(iter(self._unsettled.values()))
         return self.view.finished and self.stopped_by is None
 
     def _at_rest(self) -> bool:
         if self._busy:
             return False
         if self.stopped_by is None:
-            return self.view.finished and not any(job.stage is JobStage.OPEN for job in self.view.jobs.values())
+            # Beside what cannot be settled everything else comes to its end, so that it is known of as many rows as possible.
+            return self.view.finished or (bool(self._unsettled) and not self._due(time.time()))
         # What flew has come down; doubts that can be settled now are, so that resuming is quick.
-        return self._hopeless or not self.view.doubtful
+        return self._hopeless or not self._due(time.time())
+
+    def _due(self, now: float) -> list[Action]:
+        """Say what is to be done, whether or not it is time for it."""
+        feeding = self.stopped_by is None and not self._unsettled
+        actions = decide(self.view, self._busy, Rules(self.workers, self.patience.job_seconds, feeding=feeding), now)
+        if self.stopped_by is not None:
+            actions = [action for action in actions if isinstance(action, SettleJob)]
+        return [action for action in actions if action not in self._unsettled]
 
     def _interrupt(self) -> None:
         self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
@@ -183,11 +207,7 @@ class Engine:
         now = time.monotonic()
         if now < self._not_before:
             return
-        self._doubts_first = self._doubts_first and bool(self.view.doubtful)
-        rules = Rules(self.workers, self.patience.job_seconds, feeding=self.stopped_by is None and not self._doubts_first)
-        actions = decide(self.view, self._busy, rules, time.time())
-        if self.stopped_by is not None:
-            actions = [action for action in actions if isinstance(action, SettleJob)]
+        actions = self._due(time.time())
         actions = [action for action in actions if not isinstance(action, LookAtJob) or now >= self._look_due(action.job, now)]
         self._record([event for action in actions if (event := _intention(action))])
         for action in actions:
@@ -219,7 +239,12 @@ class Engine:
             self._busy.discard(action)
             if isinstance(action, LookAtJob):
                 self._next_look[action.job] = time.monotonic() + self._look_pause()
-            self._weigh(error)
+            if isinstance(error, UnreadableResults) and isinstance(action, FetchResults) and self._give_up_results(action.batch, error):
+                continue
+            if isinstance(error, Unsettled) and isinstance(action, (AuditJob, SettleJob, LookAtJob)):
+                self._take_leave_of(action, error)
+            else:
+                self._weigh(error)
         self._write_outputs()
 
     def _pause(self) -> float:
@@ -236,14 +261,60 @@ class Engine:
         share = (time.monotonic() - self._begun) * self.patience.look_share
         return min(max(share, self.patience.look_seconds), self.patience.look_longest_seconds)
 
+    def _take_leave_of(self, action: AuditJob | SettleJob | LookAtJob, error: Unsettled) -> None:
+        """End what cannot be settled as the user says; without a word it stops the run, once all else has come to its end."""
+        if self.accept_as is None:
+            self._unsettled[action] = error
+            return
+        sent = self.accept_as == "sent"
+        view, number = self.view, action.job
+        doubtful = sorted(view.doubtful.get(number, ()))
+        events: list[Event] = []
+        match error.why:
+            case "strangers":
+                events = [StrangersAccepted(number, error.strangers)]
+            case "closed":
+                # What this run has not sent, somebody else may have.
+                rest = [*view.pending, *(batch for batches in view.doubtful.values() for batch in sorted(batches))]
+                events = [JobClosing(number), *self._left_in_doubt(rest if sent else [], error)]
+            case _:
+                gone = error.why == "gone"
+                waiting = list(view.waiting.get(number, {}).values()) if gone else []
+                lost = [batch for batch in view.fetchable if self._job_of(batch) == number] if gone else []
+                events = self._left_in_doubt([*doubtful, *waiting, *lost] if sent else lost, error)
+                events += [BatchNeverRun(batch) for batch in waiting if not sent]
+                events += [JobClosing(number), JobSettled(number, {}, () if sent else tuple(doubtful)), JobAudited(number)]
+        self._record(events)
+
+    def _give_up_results(self, batch: int, error: UnreadableResults) -> bool:
+        """Leave a batch in doubt whose results nobody can read, so that the rest of the run comes to its end."""
+        self._unreadable[batch] += 1
+        if self._unreadable[batch] < RESULT_TRIES:
+            return False
+        text = f"The org took this row, and what became of it is not known: {_without_facts(error)}"
+        self._record([BatchLeftInDoubt(batch, text)])
+        return True
+
+    def _left_in_doubt(self, batches: Iterable[int], error: Error) -> list[Event]:
+        return [BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {_without_facts(error)}") for batch in batches]
+
+    def _job_of(self, batch: int) -> int | None:
+        attempt = self.view.batches[batch].attempt
+        return attempt.job if attempt else None
+
     def _weigh(self, error: Exception | None) -> None:
         """Decide whether a failure is to be waited out or a reason to stop."""
         now = time.monotonic()
         if error is None:
             self._trouble_since = None
             return
-        begun = self.stopped_by is None and any(job.id for job in self.view.jobs.values())
-        if begun and isinstance(error, (TransportError, Unavailable, ProtocolError)) and not getattr(error, "lasting", False):
+        begun = any(job.id or job.left_open for job in self.view.jobs.values())
+        if (
+            self.stopped_by is None
+            and begun
+            and isinstance(error, (TransportError, Unavailable, ProtocolError))
+            and not getattr(error, "lasting", False)
+        ):
             self._trouble_since = self._trouble_since or now
             if now - self._trouble_since < self.patience.trouble_seconds:
                 asked = min(getattr(error, "retry_after_seconds", None) or 0.0, _LONGEST_ASKED_SECONDS)
@@ -258,10 +329,23 @@ class Engine:
             self.trace("journal")
             for event in events:
                 apply(self.view, event)
+                if isinstance(event, JobAudited) and event.aborted:
+                    self._aborted.add(event.job)
                 self._count_losses(event)
 
     def _count_losses(self, event: Event) -> None:
         """A batch that never arrives, however often it is sent, is no passing trouble; the first time it is sent again at once."""
+        match event:
+            case JobLost(left_open=True):
+                self._jobs_lost += 1
+                if self._jobs_lost >= self.patience.sendings:
+                    self.stopped_by = self.stopped_by or OutcomeUnknown(
+                        f"A job was asked for {self._jobs_lost} times, and no answer came; as many empty jobs may have been left open"
+                    )
+            case JobOpened():
+                self._jobs_lost = 0
+            case _:
+                pass
         absent = event.absent if isinstance(event, JobSettled) else ()
         self._losses.update(absent)
         for batch in absent:
@@ -276,21 +360,45 @@ class Engine:
     def _write_outputs(self) -> None:
         """Write the batches that are done, in order, as far as there is no gap."""
         while (state := self.view.batches.get(self._next_output)) and state.fetched and state.outcome:
-            batch = self.batches[state.number]
-            self.feed.check()
-            results = self.results_path(state.number)
-            self.outputs.add(
-                Ended(
-                    state.number,
-                    self._firsts[state.number],
-                    state.records,
-                    self.feed.rows(batch),
-                    results.read_bytes() if results.exists() else None,
-                    f"The org did not process this record; its batch is {state.outcome.state}: {state.outcome.message or 'no reason given'}",
-                    whole=state.outcome.state == BatchState.COMPLETED,
-                )
-            )
+            self._write_output(state, state.outcome)
             self._next_output += 1
+
+    def write_rest(self) -> None:
+        """Write what is known of all batches that are not written yet, done or not: for a run that cannot go on by itself."""
+        while state := self.view.batches.get(self._next_output):
+            if state.fetched and state.outcome:
+                self._write_output(state, state.outcome)
+            else:
+                self._write_output(state, Outcome(IN_DOUBT, self._standing(state)))
+            self._next_output += 1
+
+    def _standing(self, state: BatchView) -> str:
+        cause = _without_facts(self.stopped_by)
+        if state.number in self.view.pending:
+            return f"This row was not sent; the run stopped before: {cause}"
+        if state.attempt and state.attempt.id:
+            return f"The org took this row in batch {state.attempt.id}, and what became of it is not known: {cause}"
+        return f"It is not known whether the org took this row: {cause}"
+
+    def _write_output(self, state: BatchView, outcome: Outcome) -> None:
+        batch = self.batches[state.number]
+        self.feed.check()
+        path = self.results_path(state.number)
+        in_doubt = outcome.state == IN_DOUBT
+        self.outputs.add(
+            Ended(
+                state.number,
+                self._firsts[state.number],
+                state.records,
+                self.feed.rows(batch),
+                path.read_bytes() if path.exists() and not in_doubt else None,
+                outcome.message or "no reason given"
+                if in_doubt
+                else f"The org did not process this record; its batch is {outcome.state}: {outcome.message or 'no reason given'}",
+                whole=outcome.state == BatchState.COMPLETED,
+                in_doubt=in_doubt,
+            )
+        )
 
     def results_path(self, number: int) -> Path:
         """Say where the results of a batch are kept."""
@@ -306,6 +414,8 @@ class Engine:
                 return self._settle(job), None
             case CloseJob(job):
                 return self._close(job), None
+            case AuditJob(job):
+                return self._audit(job), None
             case LookAtJob(job):
                 return self._look(job)
             case FetchResults(batch):
@@ -348,23 +458,58 @@ class Engine:
         events: list[Event] = [BatchAbsent(number)]
         if info.state is JobState.OPEN:
             return events, Unavailable("The org says that the job is open, and refuses a batch because it is not", Facts(job_id=info.id))
-        stops = info.state is not JobState.CLOSED and job not in self.gone
+        stops = info.state is not JobState.CLOSED and job not in self._aborted
         return [*events, JobClosed(job)], _aborted(info.id) if stops else None
 
     def _settle(self, job: int) -> list[Event]:
-        doubtful = {number: self.batches[number].sha256 for number in self.view.doubtful.get(job, ())}
-        known = set(self.view.taken.get(job, ()))
-        job_id = self._job_id(job)
+        doubtful = {
+            number: reconcile.Sent(self.batches[number].sha256, partial(self._content, number))
+            for number in self.view.doubtful.get(job, ())
+        }
+        job_id, known = self._job_id(job), set(self.view.taken.get(job, ()))
         try:
-            adopted = self.run(reconcile.settle(job_id, known, doubtful, lambda number: self.feed.content(self.batches[number])))
+            found = self.run(reconcile.settle(job_id, known, doubtful, self._looks()))
         except NotFound as error:
-            raise Unsettled(
-                f"The org no longer knows job {job_id} (jobs are kept for 7 days), so it cannot be known whether it took batches "
-                f"{sorted(doubtful)}; nothing more is sent",
-                error.facts,
-            ) from error
+            raise self._gone(job, error) from error
+        strangers = reconcile.strangers_in(job_id, found.strangers) if found.strangers else None
+        if strangers and self.accept_as is None:
+            raise strangers
         self.trace("settle")
-        return [JobSettled(job, adopted, tuple(number for number in sorted(doubtful) if number not in adopted))]
+        left = [number for number in sorted(doubtful) if number not in found.adopted]
+        events: list[Event] = []
+        if strangers:
+            events = [StrangersAccepted(job, strangers.strangers)]
+            if self.accept_as == "sent":
+                # One of them may be ours after all, in a form that cannot be told.
+                events += self._left_in_doubt(left, strangers)
+                left = []
+        return [*events, JobSettled(job, found.adopted, tuple(left))]
+
+    def _content(self, number: int) -> bytes:
+        return self.feed.content(self.batches[number])
+
+    def _looks(self) -> reconcile.Looks:
+        return reconcile.Looks(self.patience.fence_seconds, self.patience.fence_looks)
+
+    def _audit(self, number: int) -> list[Event]:
+        job, known = self.view.jobs[number], frozenset(self.view.taken.get(number, ()))
+        doubts = bool(self.view.doubtful.get(number))
+        ours_to_close = number in self.view.unaudited and job.stage in {JobStage.OPEN, JobStage.FENCED} and not job.closing
+        try:
+            info = self.run(reconcile.audit(str(job.id), known, self._looks(), doubts=doubts, ours_to_close=ours_to_close))
+        except NotFound as error:
+            if doubts or self.view.waiting.get(number) or any(self._job_of(batch) == number for batch in list(self.view.fetchable)):
+                raise self._gone(number, error) from error
+            return [JobClosing(number), JobClosed(number), JobAudited(number)]
+        return [JobAudited(number, aborted=info.state not in {JobState.OPEN, JobState.CLOSED})]
+
+    def _gone(self, job: int, error: NotFound) -> Unsettled:
+        return Unsettled(
+            f"The org no longer knows job {self._job_id(job)} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
+            "themselves; nothing more is sent",
+            error.facts,
+            why="gone",
+        )
 
     def _look(self, job: int) -> tuple[list[Event], Exception | None]:
         job_id = self._job_id(job)
@@ -373,19 +518,28 @@ class Engine:
         try:
             listed = {batch.id: batch for batch in self.run(ask(bulk1.get_all_batches(job_id)))}
         except NotFound as error:
-            raise NotFound(
-                f"The org no longer knows job {job_id}: results are kept for 7 days. What became of its batches can only be seen in the records themselves",
-                error.facts,
-            ) from error
+            raise self._gone(job, error) from error
         missing = [batch_id for batch_id in waiting if batch_id not in listed]
         if missing:
             raise ProtocolError(
                 f"The org's list lacks batch {missing[0]}, which it has accepted", Facts(job_id=job_id, batch_id=missing[0])
             )
-        events: list[Event] = [_end_of(number, listed[batch_id]) for batch_id, number in waiting.items() if listed[batch_id].state.is_final]
+        unknown = frozenset(listed) - self.view.taken.get(job, set())
+        events: list[Event] = [JobListed(job, unknown)] if unknown else []
+        events += [_end_of(number, listed[batch_id]) for batch_id, number in waiting.items() if listed[batch_id].state.is_final]
         if any(isinstance(event, BatchNeverRun) for event in events):
-            return [*events, JobClosed(job)], None if job in self.gone else _aborted(job_id)
+            return [*events, JobClosed(job)], None if job in self._aborted else _aborted(job_id)
         return events, None
+
+    def _unreadable_results(self, number: int, content: bytes, problem: str) -> UnreadableResults:
+        attempt = self.view.batches[number].attempt
+        assert attempt is not None
+        text = f"The results of batch {attempt.id} of job {self._job_id(attempt.job)} cannot be read: {problem}"
+        if self._unreadable[number] + 1 >= RESULT_TRIES:
+            path = self.journal.folder / f"unreadable-{number:06}.csv"
+            write_whole(path, content)
+            text += f". They were fetched {RESULT_TRIES} times; as they came they are in {path}"
+        return UnreadableResults(text, Facts(job_id=self._job_id(attempt.job), batch_id=attempt.id))
 
     def _fetch(self, number: int) -> list[Event]:
         state = self.view.batches[number]
@@ -400,8 +554,9 @@ class Engine:
             content = NO_RESULTS
         else:
             content = answer.body
-        if state.outcome and state.outcome.state == BatchState.COMPLETED and csv.count(content) <= state.records:
-            raise NoAnswer(f"The results of batch {state.attempt.id} end before their end", Facts(batch_id=state.attempt.id))
+        whole = state.outcome is not None and state.outcome.state == BatchState.COMPLETED
+        if problem := results.check(content, state.records, whole=whole):
+            raise self._unreadable_results(number, content, problem)
         write_whole(self.results_path(number), content)
         self.trace("fetch")
         return [ResultsFetched(number)]
@@ -409,6 +564,10 @@ class Engine:
 
 # The org finds the batch's bytes wrong, and would find so again. Everything else is about the job, the session or the org.
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
+
+
+def _without_facts(error: object) -> str:
+    return str(error).partition(" [")[0]
 
 
 def _aborted(job_id: str) -> JobAborted:
@@ -421,6 +580,8 @@ def _intention(action: Action) -> Event | None:
             return JobWanted(job, time.time())
         case SendBatch(batch, job):
             return BatchSending(batch, job)
+        case CloseJob(job) | SettleJob(job):
+            return JobClosing(job)
         case _:
             return None
 
@@ -429,7 +590,7 @@ def _after_failure(action: Action, error: Exception) -> list[Event]:
     """Say what a failure leaves behind. Only what certainly did not reach the org, or was refused by it, may be sent again."""
     match action:
         case OpenJob(job):
-            return [JobLost(job)]
+            return [JobLost(job, left_open=not isinstance(error, (NotSent, RefusedError)))]
         case SendBatch(batch, _):
             return [BatchAbsent(batch) if isinstance(error, (NotSent, RefusedError, SourceChanged)) else BatchDoubted(batch)]
         case _:

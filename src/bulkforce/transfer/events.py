@@ -10,6 +10,11 @@ from bulkforce.vocabulary import BatchState
 
 
 @dataclass(frozen=True, slots=True)
+class RunTakenUp:
+    """A run goes on after a death or a stop: its jobs are compared with the journal before anything more is sent."""
+
+
+@dataclass(frozen=True, slots=True)
 class JobWanted:
     """A job is about to be created (the intention)."""
 
@@ -27,9 +32,10 @@ class JobOpened:
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """The org did not, or its answer was lost; an empty job may have been left behind."""
+    """The org did not, or its answer was lost: then an empty job may have been ``left_open``."""
 
     job: int
+    left_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +86,41 @@ class JobSettled:
 
 
 @dataclass(frozen=True, slots=True)
+class JobClosing:
+    """A job is about to be closed (the intention): from now on we may be the ones who closed it."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class JobClosed:
     """The job takes no more batches."""
 
     job: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobListed:
+    """A list of the job's batches showed these, which the journal does not know."""
+
+    job: int
+    unknown: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class JobAudited:
+    """The job holds just the batches that the journal knows; ``aborted`` tells whether somebody ended it before its end."""
+
+    job: int
+    aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StrangersAccepted:
+    """The user says that these batches of a job, which are none of ours, are no reason to stop."""
+
+    job: int
+    ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +148,19 @@ class BatchNeverRun:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchLeftInDoubt:
+    """What became of the batch cannot be known any more; it is not sent again.
+
+    Attributes:
+        batch: Its number.
+        reason: Why it cannot be known.
+    """
+
+    batch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResultsFetched:
     """The results of a batch are on disk."""
 
@@ -118,7 +168,8 @@ class ResultsFetched:
 
 
 Event: TypeAlias = (
-    JobWanted
+    RunTakenUp
+    | JobWanted
     | JobOpened
     | JobLost
     | BatchSending
@@ -127,8 +178,13 @@ Event: TypeAlias = (
     | BatchRefused
     | BatchDoubted
     | JobSettled
+    | JobClosing
     | JobClosed
+    | JobListed
+    | JobAudited
+    | StrangersAccepted
     | BatchEnded
     | BatchNeverRun
+    | BatchLeftInDoubt
     | ResultsFetched
 )

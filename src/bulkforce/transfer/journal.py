@@ -20,20 +20,26 @@ from bulkforce.transfer.events import (
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
     Event,
+    JobAudited,
     JobClosed,
+    JobClosing,
+    JobListed,
     JobLost,
     JobOpened,
     JobSettled,
     JobWanted,
     ResultsFetched,
+    RunTakenUp,
+    StrangersAccepted,
 )
 from bulkforce.transfer.folder import LOAD
 from bulkforce.transfer.memory import Memory
-from bulkforce.transfer.plan import Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
+from bulkforce.transfer.plan import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 
 VERSION: Final = 1
 
@@ -117,14 +123,28 @@ class Journal(Memory):
             number: Job(number, job_id, JobStage(stage), opened)
             for number, job_id, stage, opened in self._database.execute("SELECT number, id, stage, opened FROM job")
         }
-        for batch, job, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
-            batches[batch].attempt = Attempt(job, AttemptState(state), batch_id)
+        for number, job in jobs.items():
+            job.closing = self._recall(f"closing {number}") is not None
+            job.left_open = self._recall(f"left open {number}") is not None
+            taken[number] = set(json.loads(self._recall(f"strangers {number}") or "[]"))
+        for batch, number, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
+            batches[batch].attempt = Attempt(number, AttemptState(state), batch_id)
             if batch_id is not None:
-                taken.setdefault(job, set()).add(batch_id)
+                taken[number].add(batch_id)
         for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
             batches[number].outcome = Outcome(state, message)
             batches[number].fetched = bool(fetched)
         return View(batches, jobs, taken=taken)
+
+    def begin_in_doubt(self) -> None:
+        """Write down that this run gives a file of what is in doubt."""
+        with self.transaction():
+            self._remember("in doubt", "given")
+
+    @property
+    def gave_in_doubt(self) -> bool:
+        """Whether a sitting gave a file of what is in doubt."""
+        return self._recall("in doubt") is not None
 
     def record(self, events: Iterable[Event]) -> None:
         """Write down what has happened, all of it or nothing; it is on disk when this returns.
@@ -146,8 +166,12 @@ class Journal(Memory):
                 run("INSERT INTO job VALUES (?, NULL, 'opening', ?)", (job, at))
             case JobOpened(job, job_id):
                 run("UPDATE job SET stage = 'open', id = ? WHERE number = ?", (job_id, job))
-            case JobLost(job):
+            case JobLost(job, left_open):
                 self._stage(job, JobStage.LOST)
+                if left_open:
+                    self._remember(f"left open {job}", "yes")
+            case JobClosing(job):
+                self._remember(f"closing {job}", "yes")
             case JobClosed(job):
                 run("UPDATE job SET stage = 'closed' WHERE number = ? AND stage != 'fenced'", (job,))
             case BatchSending(batch, job):
@@ -174,6 +198,18 @@ class Journal(Memory):
                 run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
             case BatchNeverRun(batch):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
+            case BatchLeftInDoubt(batch, reason):
+                run(
+                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE SET state = excluded.state, message = excluded.message, "
+                    "fetched = 1",
+                    (batch, IN_DOUBT, reason),
+                )
+            case StrangersAccepted(job, ids):
+                known = set(json.loads(self._recall(f"strangers {job}") or "[]"))
+                self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
+            case RunTakenUp() | JobListed() | JobAudited():
+                # What a sitting has seen is seen again by the next.
+                pass
             case ResultsFetched(batch):
                 run("UPDATE outcome SET fetched = 1 WHERE batch = ?", (batch,))
 

@@ -8,7 +8,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
@@ -19,7 +20,6 @@ from bulkforce.errors import (
     JournalMismatch,
     LimitReached,
     NotAuthenticated,
-    NotFound,
     NotSent,
     ProtocolError,
     RefusedError,
@@ -33,21 +33,21 @@ from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
 from bulkforce.transfer import mapping as maps
-from bulkforce.transfer.engine import RESULTS, Engine
+from bulkforce.transfer.engine import RESULTS, AcceptAs, Engine
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
 from bulkforce.transfer.folder import LOAD, RUNS, new_folder, remove_inner
 from bulkforce.transfer.journal import Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
-from bulkforce.transfer.outputs import Outputs
+from bulkforce.transfer.outputs import IN_DOUBT, Outputs
 from bulkforce.transfer.patience import Patience, every_so_often
-from bulkforce.transfer.plan import JobStage, View
+from bulkforce.transfer.plan import Job, JobStage, View
 from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of
 from bulkforce.transfer.report import LoadReport, Progress, RunState
 from bulkforce.transfer.sources import Source, to_csv
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
-from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, Operation
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
 
 T = TypeVar("T")
 Run: TypeAlias = Callable[[Flow[T]], T]
@@ -141,9 +141,13 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             raise
 
 
-def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> LoadReport:
+def resume(
+    sitting: Sitting, run: str | Path, *, workers: int = WORKERS, accept_as: AcceptAs | None = None, on_progress: OnProgress | None = None
+) -> LoadReport:
     """Go on with a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
+    if accept_as not in {None, "sent", "not-sent"}:
+        raise UsageError(f"{accept_as!r} is no word on rows in doubt; there are: sent, not-sent")
     folder = folder_of(run)
     with _disk_told(folder), closing(Journal(folder)) as journal:
         facts = journal.facts()
@@ -155,8 +159,7 @@ def resume(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_prog
         here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
-        gone = _check_jobs(sitting, journal)
-        return _carry_out(sitting, journal, workers, on_progress, begun, gone)
+        return _carry_out(sitting, journal, workers, on_progress, begun, accept_as)
 
 
 @contextmanager
@@ -166,33 +169,6 @@ def _disk_told(folder: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error
-
-
-def _check_jobs(sitting: Sitting, journal: Journal) -> frozenset[int]:
-    """See that the org still knows every job with batches that are open, before anything is touched.
-
-    Returns:
-        Those that were aborted, or failed.
-
-    Raises:
-        Unsettled: It does not.
-    """
-    view = journal.view()
-    wanted = {job for jobs in (view.waiting, view.doubtful) for job in jobs}
-    wanted |= {attempt.job for number in view.fetchable if (attempt := view.batches[number].attempt)}
-    gone = set()
-    for job in sorted(wanted):
-        job_id = view.jobs[job].id
-        try:
-            if sitting.run(ask(bulk1.get_job_info(str(job_id)))).state not in {JobState.OPEN, JobState.CLOSED}:
-                gone.add(job)
-        except NotFound as error:
-            raise Unsettled(
-                f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
-                "themselves; nothing was touched",
-                error.facts,
-            ) from error
-    return frozenset(gone)
 
 
 def _settings(options: LoadOptions) -> JobSettings:
@@ -304,15 +280,15 @@ def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, read
         rejected=len(reading.rejected),
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
-        # Opening and closing the job, each batch and its results; looking comes on top and depends on the org's speed.
-        api_calls=2 + 2 * batches,
+        # Opening and closing the job, seeing that it holds just its batches, each batch and its results; looking comes on top and depends on the org's speed.
+        api_calls=4 + 2 * batches,
         remaining_batches=_remaining_batches(sitting),
         seconds=time.monotonic() - begun,
     )
 
 
 def _carry_out(
-    sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float, gone: frozenset[int] = frozenset()
+    sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float, accept_as: AcceptAs | None = None
 ) -> LoadReport:
     facts = journal.facts()
     assert facts is not None
@@ -339,11 +315,13 @@ def _carry_out(
         sitting.patience,
         lambda view: told(_progress(view, outputs, facts, begun)),
         sitting.trace,
-        gone,
+        accept_as,
         sitting.stop,
     )
     try:
         finished = engine.carry_out()
+        if isinstance(engine.stopped_by, Unsettled):
+            raise _unsettled(engine, facts, sitting, begun, engine.stopped_by)
         report = _report(engine, facts, sitting, begun, finished=finished)
         if not finished:
             with suppress(OSError):  # a full disk may be the very reason
@@ -353,6 +331,8 @@ def _carry_out(
             on_progress(_progress(engine.view, outputs, facts, begun))
         try:
             outputs.publish()
+            if journal.gave_in_doubt and not outputs.tally.in_doubt:
+                (journal.folder / IN_DOUBT).unlink(missing_ok=True)
             sitting.trace("publish")
             write_whole(journal.folder / REPORT, report.to_json().encode())
             journal.finish()
@@ -381,6 +361,26 @@ def _stopped(engine: Engine, report: LoadReport) -> Error:
     return error
 
 
+def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cause: Unsettled) -> Unsettled:
+    """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in ``in_doubt.csv``."""
+    journal = engine.journal
+    journal.begin_in_doubt()
+    engine.write_rest()
+    engine.outputs.publish()
+    report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
+    folder = journal.folder
+    write_whole(folder / REPORT, report.to_json().encode())
+    error = Unsettled(
+        f"{str(cause).partition(' [')[0]}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT} with the reason, and the others in the files "
+        f"beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org has; "
+        "--accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent",
+        cause.facts,
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
 def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> LoadReport:
     tally = engine.outputs.tally
     return LoadReport(
@@ -394,9 +394,11 @@ def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, fin
         failed=tally.failed,
         unprocessed=tally.unprocessed,
         rejected=len(facts.rejected),
+        in_doubt=tally.in_doubt,
         batches=len(engine.batches),
         bytes=sum(batch.size for batch in engine.batches.values()),
         jobs=tuple(job.id for job in engine.view.jobs.values() if job.id),
+        jobs_left_open=tuple(_left_open(job, facts) for job in engine.view.jobs.values() if job.left_open),
         api_calls=sitting.calls(),
         errors=tally.groups(),
         seconds=time.monotonic() - begun,
@@ -404,11 +406,16 @@ def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, fin
     )
 
 
+def _left_open(job: Job, facts: Facts) -> str:
+    asked = datetime.fromtimestamp(job.opened, UTC)
+    return f"{facts.operation} {facts.object}, asked for at {asked:%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _progress(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progress:
     waiting = sum(map(len, view.waiting.values()))
-    sent = facts.read - len(facts.rejected) - sum(view.batches[number].records for number in [*view.pending, *view.flying])
+    sent = facts.read - len(facts.rejected) - view.unsent
     tally = outputs.tally
-    done = tally.succeeded + tally.failed + tally.unprocessed
+    done = tally.succeeded + tally.failed + tally.unprocessed + tally.in_doubt
     seconds = time.monotonic() - begun
     total = facts.read - len(facts.rejected)
     return Progress(
@@ -419,6 +426,7 @@ def _progress(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progr
         failed=tally.failed,
         unprocessed=tally.unprocessed,
         rejected=len(facts.rejected),
+        in_doubt=tally.in_doubt,
         batches={
             "pending": len(view.pending),
             "sending": len(view.flying) + sum(map(len, view.doubtful.values())),

@@ -90,7 +90,7 @@ class Memory:
         return self._recall("finished") is not None
 
     def _remember(self, name: str, value: str) -> None:
-        self._database.execute("INSERT INTO fact VALUES (?, ?)", (name, value))
+        self._database.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, value))
 
     def _recall(self, name: str) -> str | None:
         row = self._database.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()

@@ -19,6 +19,8 @@ from bulkforce.transfer.report import ErrorGroup
 from bulkforce.transfer.results import Outcomes, read
 from bulkforce.transfer.rows import groups_of, rows_of
 
+IN_DOUBT: Final = "in_doubt.csv"
+"""Records of which nobody can tell what became of them; the file is only there when there are some."""
 _GROUPS: Final = 1_000
 """Reasons kept apart; messages may hold ids, and memory is bounded."""
 
@@ -33,6 +35,7 @@ class Tally:
     succeeded: int = 0
     failed: int = 0
     unprocessed: int = 0
+    in_doubt: int = 0
     reasons: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
 
     def reason(self, status_code: str, message: str, row: int, sample: bytes, count: int = 1) -> None:
@@ -60,6 +63,7 @@ class Ended:
         results: The org's CSV of results; ``None`` if there is none.
         reason: Why records without a result have none.
         whole: Whether the org said that it processed every record.
+        in_doubt: Whether nobody can tell any more what became of the records.
     """
 
     number: int
@@ -69,6 +73,7 @@ class Ended:
     results: bytes | None
     reason: str
     whole: bool
+    in_doubt: bool = False
 
 
 class Outputs:
@@ -92,6 +97,8 @@ class Outputs:
         self._success.write(b"sf__Id,sf__Created," + header + b"\n")
         self._failed.write(b"sf__Id,sf__Error," + header + b"\n")
         self._unprocessed.write(b"sf__Error," + header + b"\n")
+        self._folder, self._header = folder, header
+        self._doubts: Draft | None = None
 
     def add(self, batch: Ended) -> None:
         """Write the records of the next batch.
@@ -99,7 +106,17 @@ class Outputs:
         Raises:
             SourceChanged: The source does not have the batch's records any more.
         """
-        outcomes = self._outcomes(batch)
+        if batch.in_doubt:
+            self._in_doubt(rows_of(batch.rows, batch.records), batch)
+            return
+        try:
+            outcomes = read(batch.results, batch.records, whole=batch.whole) if batch.results is not None else Outcomes(())
+        except FormatError as problem:
+            # Which result is whose cannot be told any more, so none is.
+            self.mismatches.append(f"batch {batch.number}: {problem}")
+            reason = f"The org took this row, and what became of it is not known: the batch's results do not fit: {problem}"
+            self._in_doubt(rows_of(batch.rows, batch.records), replace(batch, reason=reason))
+            return
         if len(outcomes.marks) == batch.records and not outcomes.errors:
             self._all_in(batch, outcomes.marks)
             return
@@ -108,15 +125,6 @@ class Outputs:
             raise _changed(batch)
         self._some_in(batch, outcomes, rows)
         self._without_result(rows[len(outcomes.marks) :], batch, len(outcomes.marks))
-
-    def _outcomes(self, batch: Ended) -> Outcomes:
-        if batch.results is not None:
-            try:
-                return read(batch.results, batch.records, whole=batch.whole)
-            except FormatError as problem:
-                # Which result is whose cannot be told any more, so none is.
-                self.mismatches.append(f"batch {batch.number}: {problem}")
-        return Outcomes(())
 
     def _all_in(self, batch: Ended, marks: Sequence[bytes]) -> None:
         written = 0
@@ -151,6 +159,16 @@ class Outputs:
             self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
             self.tally.unprocessed += len(rows)
             self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), rows[0], len(rows))
+
+    def _in_doubt(self, rows: list[bytes], batch: Ended) -> None:
+        if self._doubts is None:
+            self._doubts = Draft(self._folder / IN_DOUBT)
+            self._drafts.append(self._doubts)
+            self._doubts.file.write(b"sf__Error," + self._header + b"\n")
+        reason = quote(batch.reason).encode()
+        self._doubts.file.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
+        self.tally.in_doubt += len(rows)
+        self.tally.reason("IN_DOUBT", batch.reason, self.source_row(batch.first), rows[0], len(rows))
 
     def source_row(self, feed_row: int) -> int:
         """Turn the number of a record in the feed into its number in the source."""

@@ -26,6 +26,9 @@ class Patience:
         trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
         pause_seconds: Pause after the first sign of trouble; it grows.
         sendings: How often one batch may be lost on its way before the run stops.
+        fence_seconds: Between two looks at a closed job, at least, before a batch that neither shows is believed to be absent: a request may have
+            passed the org's check just before the close, and a list may lag behind. It grows from look to look.
+        fence_looks: After so many looks that never agree the run stops.
         job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
     """
 
@@ -35,6 +38,8 @@ class Patience:
     trouble_seconds: float = 600.0
     pause_seconds: float = 1.0
     sendings: int = 5
+    fence_seconds: float = 10.0
+    fence_looks: int = 8
     job_seconds: float = 23 * 3600.0
 
 

@@ -2,32 +2,46 @@
 
 A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to a sending is lost, its job is *fenced*: it gets nothing more, and
 once nothing flies towards it any more it is settled (closed, listed, read back); each doubtful batch then is accepted after all, or pending again.
+
+Every list of a job's batches is compared with what is known. One that is none of ours is a *stranger*: nothing more is sent. While a batch flies, an id
+that nobody knows may be its; so each such *suspect* names the batches that would explain it, and is a stranger once none is left. A job is *audited* when
+it was seen to hold what it should: each before a run that was taken up sends anything, and each at the end.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from itertools import islice
+from typing import Final, TypeAlias
 
 from bulkforce.transfer.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
     Event,
+    JobAudited,
     JobClosed,
+    JobClosing,
+    JobListed,
     JobLost,
     JobOpened,
     JobSettled,
     JobWanted,
     ResultsFetched,
+    RunTakenUp,
+    StrangersAccepted,
 )
+
+IN_DOUBT: Final = "in doubt"
+"""The outcome of a batch of which nobody can tell any more whether the org took it, or what became of it."""
 
 
 class JobStage(StrEnum):
@@ -51,12 +65,25 @@ class AttemptState(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """One of our jobs: its number, and the org's id once it is known."""
+    """One of our jobs.
+
+    Attributes:
+        number: Its number.
+        id: The org's id, once it is known.
+        stage: Where it stands.
+        opened: When it was asked for.
+        closing: Whether we may have closed it.
+        left_open: Whether it may be in the org, open and empty, though its id was never learnt.
+        audited: Whether it was seen to hold just what the journal knows, since the last batch was accepted.
+    """
 
     number: int
     id: str | None
     stage: JobStage
     opened: float
+    closing: bool = False
+    left_open: bool = False
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +97,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a batch ended: a final batch state, or ``refused``."""
+    """How a batch ended: a final batch state, ``refused``, or ``in doubt``."""
 
     state: str
     message: str | None
@@ -90,17 +117,38 @@ class BatchView:
 
 @dataclass(slots=True)
 class View:
-    """Where a run stands. Plain values, kept in step with the journal by `apply`."""
+    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches.
+
+    Attributes:
+        batches: All batches, by number.
+        jobs: All jobs, by number.
+        pending: Batches to be sent.
+        flying: Batches being sent -> their jobs.
+        doubtful: Job -> batches whose answers were lost.
+        taken: Job -> ids of the batches that it accepted, and of strangers that the user accepted.
+        waiting: Job -> id -> number of the batches that the org works on.
+        fetchable: Batches whose results are to be fetched.
+        suspects: Job -> id that nobody knows -> the batches that may be it.
+        strangers: Job -> ids of batches that are none of ours.
+        unaudited: Jobs to be audited before anything more is sent.
+        done: How many batches are done.
+        unsent: Records of the batches that are pending or flying.
+    """
 
     batches: dict[int, BatchView]
     jobs: dict[int, Job]
-    pending: list[int] = field(default_factory=list)
+    pending: OrderedDict[int, None] = field(default_factory=OrderedDict)
     flying: dict[int, int] = field(default_factory=dict)
     doubtful: dict[int, set[int]] = field(default_factory=dict)
     taken: dict[int, set[str]] = field(default_factory=dict)
     waiting: dict[int, dict[str, int]] = field(default_factory=dict)
-    fetchable: list[int] = field(default_factory=list)
+    fetchable: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    suspects: dict[int, dict[str, set[int]]] = field(default_factory=dict)
+    strangers: dict[int, set[str]] = field(default_factory=dict)
+    unaudited: set[int] = field(default_factory=set)
     done: int = 0
+    unsent: int = 0
+    doubts_first: bool = False
 
     def __post_init__(self) -> None:
         for batch in self.batches.values():
@@ -113,9 +161,10 @@ class View:
             if batch.fetched:
                 self.done += 1
             else:
-                heapq.heappush(self.fetchable, batch.number)
+                self.fetchable[batch.number] = None
         elif attempt is None or attempt.state in {AttemptState.ABSENT, AttemptState.UNPROCESSED}:
-            heapq.heappush(self.pending, batch.number)
+            self.pending[batch.number] = None
+            self.unsent += batch.records
         elif attempt.state is AttemptState.SENDING:
             self.doubtful.setdefault(attempt.job, set()).add(batch.number)
         else:
@@ -123,8 +172,10 @@ class View:
 
     @property
     def finished(self) -> bool:
-        """Whether every batch is done."""
-        return self.done == len(self.batches)
+        """Whether every batch is done, and every job closed and seen to hold what it should."""
+        return self.done == len(self.batches) and all(
+            job.stage is JobStage.LOST or (job.stage is JobStage.CLOSED and job.audited) for job in self.jobs.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +208,13 @@ class CloseJob:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditJob:
+    """Compare what a job holds with what the journal knows."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class LookAtJob:
     """List the batches of a job."""
 
@@ -170,7 +228,7 @@ class FetchResults:
     batch: int
 
 
-Action: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | LookAtJob | FetchResults
+Action: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +248,8 @@ class Rules:
 
 def on_resume(view: View) -> list[Event]:
     """Say what follows from a death: nothing of what was under way can be trusted to have failed."""
-    lost: list[Event] = [JobLost(job.number) for job in view.jobs.values() if job.stage is JobStage.OPENING]
-    return lost + [BatchDoubted(batch) for batches in view.doubtful.values() for batch in sorted(batches)]
+    lost: list[Event] = [JobLost(job.number, left_open=True) for job in view.jobs.values() if job.stage is JobStage.OPENING]
+    return [*lost, *(BatchDoubted(batch) for batches in view.doubtful.values() for batch in sorted(batches)), RunTakenUp()]
 
 
 def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Action]:
@@ -203,16 +261,20 @@ def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Acti
         rules: What to keep to.
         now: Seconds on the clock that jobs were opened by.
     """
+    if view.unaudited:
+        # What an earlier sitting left is audited before anything is touched.
+        return [audit for job in sorted(view.unaudited) if (audit := AuditJob(job)) not in busy]
+    # What it left in doubt is settled before anything more is sent, and nothing is sent beside a stranger.
+    feeding = rules.feeding and not (view.doubts_first or view.strangers)
     usable = [
         job
         for job in view.jobs.values()
-        if job.stage is JobStage.OPEN and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
+        if job.stage is JobStage.OPEN and not job.closing and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
     ]
-    actions = [action for action in _control(view, usable, rules) if action not in busy]
+    actions = [action for action in _control(view, usable, feeding=feeding) if action not in busy]
     slots = rules.workers - sum(isinstance(action, (SendBatch, FetchResults)) for action in busy)
-    fetches = [FetchResults(batch) for batch in heapq.nsmallest(slots + len(busy), view.fetchable)]
-    fetches = [action for action in fetches if action not in busy]
-    sends = [SendBatch(batch, usable[0].number) for batch in heapq.nsmallest(slots, view.pending)] if usable and rules.feeding else []
+    fetches = [action for batch in islice(view.fetchable, max(slots, 0) + len(busy)) if (action := FetchResults(batch)) not in busy]
+    sends = [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))] if usable and feeding else []
     # Uploads first, they keep the org at work; but a fetch is never starved.
     if fetches and not any(isinstance(action, FetchResults) for action in busy):
         sends = sends[: max(slots - 1, 0)]
@@ -220,64 +282,93 @@ def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Acti
     return actions + chosen[: max(slots, 0)]
 
 
-def _control(view: View, usable: list[Job], rules: Rules) -> Iterator[Action]:
+def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Action]:
     opening = False
+    in_flight = set(view.flying.values())
     for job in view.jobs.values():
-        if job.stage is JobStage.FENCED and not _flies_to(view, job.number):
-            yield SettleJob(job.number)
-        elif job.stage is JobStage.OPEN and not (view.pending and job in usable) and not _flies_to(view, job.number):
-            yield CloseJob(job.number)
         opening = opening or job.stage is JobStage.OPENING
-    if view.pending and not usable and not opening and rules.feeding:
+        if job.stage in {JobStage.OPENING, JobStage.LOST} or job.number in in_flight:
+            continue
+        if _is_to_be_audited(view, job):
+            yield AuditJob(job.number)
+        elif job.stage is JobStage.FENCED:
+            yield SettleJob(job.number)
+        elif job.stage is JobStage.OPEN and not (view.pending and job in usable):
+            yield CloseJob(job.number)
+    if view.pending and not usable and not opening and feeding:
         yield OpenJob(len(view.jobs) + 1)
     for number, batches in view.waiting.items():
         if batches:
             yield LookAtJob(number)
 
 
-def _flies_to(view: View, job: int) -> bool:
-    return job in view.flying.values()
+def _is_to_be_audited(view: View, job: Job) -> bool:
+    if view.strangers.get(job.number):
+        return True
+    at_its_end = job.stage is JobStage.CLOSED and not view.waiting.get(job.number) and not view.doubtful.get(job.number)
+    return at_its_end and not job.audited
 
 
-def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an event, each a line or two)
+def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event, each a line or two)
     """Bring the view up to date with what has happened."""
     match event:
+        case RunTakenUp():
+            view.unaudited = {job.number for job in view.jobs.values() if job.id is not None and job.stage is not JobStage.LOST}
+            view.doubts_first = bool(view.doubtful)
         case JobWanted(job, at):
             view.jobs[job] = Job(job, None, JobStage.OPENING, at)
         case JobOpened(job, job_id):
             view.jobs[job].id = job_id
             view.jobs[job].stage = JobStage.OPEN
-        case JobLost(job):
+        case JobLost(job, left_open):
             view.jobs[job].stage = JobStage.LOST
+            view.jobs[job].left_open = left_open
+        case JobClosing(job):
+            view.jobs[job].closing = True
         case JobClosed(job):
             # A fenced job is closed by settling it; before that its doubtful batches would be forgotten.
             if view.jobs[job].stage is not JobStage.FENCED:
                 view.jobs[job].stage = JobStage.CLOSED
+        case JobListed(job, unknown):
+            _suspect(view, job, unknown - view.taken.get(job, set()))
+        case JobAudited(job):
+            view.unaudited.discard(job)
+            # With doubts left it was only seen to be ours still.
+            view.jobs[job].audited = not view.doubtful.get(job)
+        case StrangersAccepted(job, ids):
+            view.taken.setdefault(job, set()).update(ids)
+            view.strangers.pop(job, None)
         case BatchSending(batch, job):
-            view.pending.remove(batch)
-            heapq.heapify(view.pending)
+            del view.pending[batch]
             view.flying[batch] = job
             view.batches[batch].attempt = Attempt(job, AttemptState.SENDING)
         case BatchAccepted(batch, batch_id):
+            view.unsent -= view.batches[batch].records
             _accept(view, view.flying.pop(batch), batch, batch_id)
         case BatchAbsent(batch):
             _release(view, view.flying.pop(batch), batch)
         case BatchRefused(batch, message):
+            view.unsent -= view.batches[batch].records
             job = view.flying.pop(batch)
             view.batches[batch].attempt = Attempt(job, AttemptState.ABSENT)
+            _explain(view, job, batch)
             _end(view, batch, Outcome("refused", message), to_fetch=False)
         case BatchDoubted(batch):
             attempt = view.batches[batch].attempt
             assert attempt is not None
-            view.flying.pop(batch, None)
+            if view.flying.pop(batch, None) is not None:
+                view.unsent -= view.batches[batch].records
             view.doubtful.setdefault(attempt.job, set()).add(batch)
             view.jobs[attempt.job].stage = JobStage.FENCED
         case JobSettled(job, adopted, absent):
             view.jobs[job].stage = JobStage.CLOSED
             view.doubtful.pop(job, None)
+            view.unaudited.discard(job)
+            view.doubts_first = view.doubts_first and bool(view.doubtful)
             for batch, batch_id in adopted.items():
                 _accept(view, job, batch, batch_id)
-            for batch in absent:
+            for batch in reversed(absent):
+                view.unsent += view.batches[batch].records
                 _release(view, job, batch)
         case BatchEnded(batch, state, message, has_results):
             _forget(view, batch)
@@ -285,10 +376,13 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an
         case BatchNeverRun(batch):
             attempt = _forget(view, batch)
             view.batches[batch].attempt = Attempt(attempt.job, AttemptState.UNPROCESSED, attempt.id)
-            heapq.heappush(view.pending, batch)
+            view.pending[batch] = None
+            view.unsent += view.batches[batch].records
+        case BatchLeftInDoubt(batch, reason):
+            _leave_in_doubt(view, batch)
+            _end(view, batch, Outcome(IN_DOUBT, reason), to_fetch=False)
         case ResultsFetched(batch):
-            view.fetchable.remove(batch)
-            heapq.heapify(view.fetchable)
+            del view.fetchable[batch]
             view.batches[batch].fetched = True
             view.done += 1
 
@@ -297,11 +391,34 @@ def _accept(view: View, job: int, batch: int, batch_id: str) -> None:
     view.batches[batch].attempt = Attempt(job, AttemptState.ACCEPTED, batch_id)
     view.waiting.setdefault(job, {})[batch_id] = batch
     view.taken.setdefault(job, set()).add(batch_id)
+    view.jobs[job].audited = False
+    view.suspects.get(job, {}).pop(batch_id, None)
+    _explain(view, job, batch)
 
 
 def _release(view: View, job: int, batch: int) -> None:
     view.batches[batch].attempt = Attempt(job, AttemptState.ABSENT)
-    heapq.heappush(view.pending, batch)
+    view.pending[batch] = None
+    view.pending.move_to_end(batch, last=False)
+    _explain(view, job, batch)
+
+
+def _suspect(view: View, job: int, unknown: Iterable[str]) -> None:
+    """Weigh ids that nobody knows: what is on its way to the job may be behind them, anything else is a stranger."""
+    for batch_id in unknown:
+        on_their_way = {batch for batch, target in view.flying.items() if target == job} | view.doubtful.get(job, set())
+        view.suspects.setdefault(job, {}).setdefault(batch_id, on_their_way)
+    _explain(view, job, None)
+
+
+def _explain(view: View, job: int, batch: int | None) -> None:
+    """Weigh the suspects of a job again, now that it is known what became of a batch."""
+    suspects = view.suspects.get(job)
+    for batch_id, explanations in list(suspects.items()) if suspects else ():
+        explanations.discard(batch or 0)
+        if not explanations:
+            del view.suspects[job][batch_id]
+            view.strangers.setdefault(job, set()).add(batch_id)
 
 
 def _forget(view: View, batch: int) -> Attempt:
@@ -312,10 +429,27 @@ def _forget(view: View, batch: int) -> Attempt:
     return attempt
 
 
+def _leave_in_doubt(view: View, batch: int) -> None:
+    """Take a batch from where it stands, be that waiting, doubtful, pending, or with results that nobody can read."""
+    if batch in view.fetchable:
+        del view.fetchable[batch]
+        return
+    if batch in view.pending:
+        del view.pending[batch]
+        view.unsent -= view.batches[batch].records
+        return
+    attempt = view.batches[batch].attempt
+    assert attempt is not None
+    if attempt.state is AttemptState.ACCEPTED:
+        _forget(view, batch)
+    else:
+        view.doubtful[attempt.job].discard(batch)
+
+
 def _end(view: View, batch: int, outcome: Outcome, *, to_fetch: bool) -> None:
     view.batches[batch].outcome = outcome
     if to_fetch:
-        heapq.heappush(view.fetchable, batch)
+        view.fetchable[batch] = None
     else:
         view.batches[batch].fetched = True
         view.done += 1

@@ -1,23 +1,51 @@
-"""Settle what became of batches whose answers were lost: fence, look, then adopt; never guess.
+"""Find out what a job of ours really holds: fence, look, then adopt; never guess.
 
-The job is closed first: the org takes no more batches, so a late twin cannot land any more. Then its batches are listed, and those that nobody knows
-are read back and compared with what was sent: by digest, and if that fails by the records they hold, since it is not proven that the org gives
-back the very bytes. Equal batches are counted, not merged: two equal batches in doubt need two in the org.
+A job with doubtful batches is closed first: the org takes no more batches, so a late twin cannot land any more. Then its batches are listed until two
+looks in a row, some seconds apart, agree with each other and with the job's own count: a request may have passed the org's check just before the close,
+and a list may lag behind. Those that nobody knows are read back and compared with what was sent: by digest, and if that fails by the records they hold,
+since it is not proven that the org gives back the very bytes. Equal batches are counted, not merged: two equal batches in doubt need two in the org.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from bulkforce.errors import Facts, FormatError, InvalidRequest, OutcomeUnknown, Unsettled
+from bulkforce.errors import Facts, FormatError, InvalidRequest, OutcomeUnknown, ProtocolError, Unsettled
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import JobInfo
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ContentType, JobState
 
-_CLOSE_TRIES = 5
+_CLOSE_TRIES: Final = 5
+_GROWTH: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What was sent in one batch: the digest of its bytes, and how to make them again."""
+
+    sha256: str
+    content: Callable[[], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """How often a closed job is looked at before its list is believed; see `Patience.fence_seconds`."""
+
+    seconds: float
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a closed job holds besides what was known: batches in doubt (number -> id), and those of strangers."""
+
+    adopted: Mapping[int, str]
+    strangers: tuple[str, ...]
 
 
 def close_for_good(job_id: str) -> Flow[JobInfo]:
@@ -28,58 +56,129 @@ def close_for_good(job_id: str) -> Flow[JobInfo]:
     """
     for attempt in range(_CLOSE_TRIES):
         try:
-            return (yield from ask(bulk1.set_state(job_id, JobState.CLOSED)))
+            info = yield from ask(bulk1.set_state(job_id, JobState.CLOSED))
         except (OutcomeUnknown, InvalidRequest):
             # Lost, or refused because it is closed or aborted already: looking tells.
             info = yield from ask(bulk1.get_job_info(job_id))
-            if info.state is not JobState.OPEN:
-                return info
+        if info.state is not JobState.OPEN:
+            return info
         yield Sleep(float(attempt), jittered=True)
     raise Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))
 
 
-def settle(job_id: str, known: Iterable[str], doubtful: Mapping[int, str], content_of: Callable[[int], bytes]) -> Flow[dict[int, str]]:
-    """Find out which doubtful batches a job holds.
+def settle(job_id: str, known: Collection[str], doubtful: Mapping[int, Sent], looks: Looks) -> Flow[Found]:
+    """Close a job and find out which doubtful batches it holds.
 
     Args:
-        job_id: The job; it is closed for good.
+        job_id: The job.
         known: Ids of the batches that are known to be ours.
-        doubtful: Number of a batch -> SHA-256 of what was sent.
-        content_of: Gives the bytes that were sent, by the number of the batch.
+        doubtful: What was sent, by the number of the batch.
+        looks: When to believe the list.
 
     Returns:
-        Number of the batch -> its id in the org, for those that it holds; the others it does not hold and never will.
+        What it holds; a doubtful batch that is not adopted it does not hold, and never will.
 
     Raises:
-        Unsettled: The job holds a batch that is none of the doubtful ones.
+        Unsettled: It cannot be closed, or its list does not come to rest.
     """
     yield from close_for_good(job_id)
-    listed = yield from ask(bulk1.get_all_batches(job_id))
-    strangers = [batch.id for batch in listed if batch.id not in set(known)]
+    listed = yield from _list_at_rest(job_id, looks)
     left = dict(doubtful)
     adopted: dict[int, str] = {}
-    for batch_id in strangers:
-        content = yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))
-        number = _match(content, left, content_of)
+    strangers: list[str] = []
+    for batch_id in (batch_id for batch_id in listed if batch_id not in known):
+        number = _match((yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))), left)
         if number is None:
-            raise Unsettled(
-                f"Batch {batch_id} of job {job_id} is none that was in doubt ({len(left)} of {len(doubtful)} left): somebody else added it, or the "
-                "same request reached the org twice; nothing more is sent, compare it with the run's batches",
-                Facts(job_id=job_id, batch_id=batch_id),
-            )
-        adopted[number] = batch_id
-        del left[number]
-    return adopted
+            strangers.append(batch_id)
+        else:
+            adopted[number] = batch_id
+            del left[number]
+    return Found(adopted, tuple(strangers))
 
 
-def _match(content: bytes, left: Mapping[int, str], content_of: Callable[[int], bytes]) -> int | None:
+def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ours_to_close: bool) -> Flow[JobInfo]:
+    """See that a job holds just the batches that are known.
+
+    Args:
+        job_id: The job.
+        known: Ids of the batches that it is known to hold.
+        looks: When to believe a list that does not agree.
+        doubts: Whether batches are in doubt; which it holds is then for `settle` to find out.
+        ours_to_close: Whether only we could have closed it, and have not.
+
+    Raises:
+        Unsettled: It was closed, and not by us; or holds a batch that is not known; or its list does not come to rest.
+    """
+    info = yield from ask(bulk1.get_job_info(job_id))
+    if ours_to_close and info.state is JobState.CLOSED:
+        raise Unsettled(
+            f"Job {job_id} was closed while this run was stopped, and not by it. If a copy of the run's folder was gone on with, the rest has gone "
+            "in already; nothing more is sent",
+            Facts(job_id=job_id),
+            why="closed",
+        )
+    if doubts:
+        return info
+    listed = set((yield from _list(job_id)))
+    if listed == set(known) and info.number_batches_total in {None, len(listed)}:
+        return info
+    if strangers := listed - set(known):
+        raise strangers_in(job_id, strangers)
+    listed = set((yield from _list_at_rest(job_id, looks)))
+    if strangers := listed - set(known):
+        raise strangers_in(job_id, strangers)
+    if missing := set(known) - listed:
+        raise ProtocolError(
+            f"The org's list lacks batch {min(missing)}, which it has accepted", Facts(job_id=job_id, batch_id=min(missing))
+        )
+    return (yield from ask(bulk1.get_job_info(job_id)))
+
+
+def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
+    """Make the error for a job with batches that are none of ours."""
+    batches = f"batch {next(iter(ids))}" if len(ids) == 1 else f"batches {', '.join(sorted(ids)[:5])}"
+    return Unsettled(
+        f"Job {job_id} holds {batches}, which this run did not send: somebody else added it, the same request reached the org twice, or a copy of the "
+        "run's folder was gone on with; nothing more is sent. Compare it with the run's rows: its rows may be in the org twice",
+        Facts(job_id=job_id, batch_id=min(ids)),
+        why="strangers",
+        strangers=ids,
+    )
+
+
+def _list(job_id: str) -> Flow[list[str]]:
+    return [batch.id for batch in (yield from ask(bulk1.get_all_batches(job_id)))]
+
+
+def _list_at_rest(job_id: str, looks: Looks) -> Flow[list[str]]:
+    """List the batches of a closed job until two looks in a row agree with each other, and with the job's own count."""
+    before: list[str] | None = None
+    pause = looks.seconds
+    for look in range(looks.most):
+        if look:
+            yield Sleep(pause)
+            pause *= _GROWTH
+        listed = sorted((yield from _list(job_id)))
+        total = (yield from ask(bulk1.get_job_info(job_id))).number_batches_total
+        agrees = total is None or total == len(listed)
+        if agrees and listed == before:
+            return listed
+        before = listed if agrees else None
+    raise Unsettled(
+        f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches still differ, or change; nothing "
+        "more is sent. Go on with the run later",
+        Facts(job_id=job_id),
+    )
+
+
+def _match(content: bytes, left: Mapping[int, Sent]) -> int | None:
     digest = hashlib.sha256(content).hexdigest()
-    for number, sha256 in left.items():
-        if digest == sha256:
+    for number, sent in left.items():
+        if digest == sent.sha256:
             return number
     records = _records(content)
-    for number in left:
-        if records is not None and records == _records(content_of(number)):
+    for number, sent in left.items():
+        if records is not None and records == _records(sent.content()):
             return number
     return None
 

@@ -16,6 +16,7 @@ class RunState(StrEnum):
 
     PLANNED = "planned"
     INTERRUPTED = "interrupted"
+    UNSETTLED = "unsettled"
     FINISHED = "finished"
 
 
@@ -42,7 +43,7 @@ class ErrorGroup:
 class Progress:
     """Where a load stands at a moment.
 
-    ``read = succeeded + failed + unprocessed + rejected`` at the end; before it, ``sent`` tells how many records the org has taken.
+    ``read = succeeded + failed + unprocessed + rejected + in_doubt`` at the end; before it, ``sent`` tells how many records the org has taken.
     ``batches`` counts ours by state: ``pending``, ``sending``, ``accepted``, ``ended``, ``done``. ``seconds_left`` is ``None`` until it can be told.
     """
 
@@ -53,6 +54,7 @@ class Progress:
     failed: int = 0
     unprocessed: int = 0
     rejected: int = 0
+    in_doubt: int = 0
     batches: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     seconds_left: float | None = None
@@ -65,7 +67,8 @@ class LoadReport:
     Attributes:
         run: The run's id.
         run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``, ``report.json``.
-        state: ``finished``, ``interrupted`` (resume it), or ``planned`` (a dry run).
+        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it cannot go on without your word, see ``accept_as`` of `Client.resume`), or
+            ``planned`` (a dry run).
         operation: As in the job.
         object: As in the job.
         read: Records in the source.
@@ -73,9 +76,11 @@ class LoadReport:
         failed: Records that the org refused, each with a reason.
         unprocessed: Records without a result, because the org gave up their batch or refused it.
         rejected: Records over a limit of the org, never sent.
+        in_doubt: Records in ``in_doubt.csv``: nobody can tell what became of them, or the run stopped for good before they were sent; the file says which.
         batches: Number of batches.
         bytes: Bytes of all batches.
         jobs: Ids of the jobs used.
+        jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each told by when it was asked for.
         api_calls: Calls made in this sitting; for a plan, those to be expected at least.
         remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
         errors: The reasons of failed records, the most frequent first.
@@ -93,9 +98,11 @@ class LoadReport:
     failed: int = 0
     unprocessed: int = 0
     rejected: int = 0
+    in_doubt: int = 0
     batches: int = 0
     bytes: int = 0
     jobs: tuple[str, ...] = ()
+    jobs_left_open: tuple[str, ...] = ()
     api_calls: int = 0
     remaining_batches: int | None = None
     errors: tuple[ErrorGroup, ...] = ()
@@ -105,7 +112,7 @@ class LoadReport:
     @property
     def pending(self) -> int:
         """Records whose outcome is still open; 0 when finished."""
-        return self.read - self.succeeded - self.failed - self.unprocessed - self.rejected
+        return self.read - self.succeeded - self.failed - self.unprocessed - self.rejected - self.in_doubt
 
     def raise_for_failures(self) -> LoadReport:
         """Return this report if every record went in.
@@ -114,7 +121,7 @@ class LoadReport:
             RecordsFailed: Some did not.
         """
         if self.succeeded != self.read:
-            counts = f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, {self.pending:,} open"
+            counts = f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, {self.in_doubt:,} in doubt, {self.pending:,} open"
             raise RecordsFailed(f"{self.read - self.succeeded:,} of {self.read:,} records did not go in: {counts}; see {self.run_dir}")
         return self
 
@@ -124,8 +131,15 @@ class LoadReport:
         members = json.loads(text)
         del members["pending"]
         errors = tuple(ErrorGroup(**group) for group in members["errors"])
-        jobs, run_dir, state = tuple(members["jobs"]), Path(members["run_dir"]), RunState(members["state"])
-        return cls(**(members | {"errors": errors, "jobs": jobs, "run_dir": run_dir, "state": state}))
+        jobs, left_open = tuple(members["jobs"]), tuple(members.get("jobs_left_open", ()))
+        known = {
+            "errors": errors,
+            "jobs": jobs,
+            "jobs_left_open": left_open,
+            "run_dir": Path(members["run_dir"]),
+            "state": RunState(members["state"]),
+        }
+        return cls(**(members | known))
 
     def to_json(self) -> str:
         """Write the report as JSON."""
