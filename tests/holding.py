@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +30,13 @@ def is_batch(method: str, path: str) -> bool:
 def is_result(method: str, path: str) -> bool:
     """Whether a request fetches results, or a list of them."""
     return method == "GET" and "/result" in path
+
+
+def ctrl_c() -> None:
+    """Press Ctrl-C in this process, and wait until the run has heard it: its handler then makes way for Python's own."""
+    os.kill(os.getpid(), signal.SIGINT)
+    while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        time.sleep(0.001)
 
 
 @dataclass

@@ -20,7 +20,7 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subpro
         text=True,
         encoding="utf-8",
         env={**SURROUNDINGS, **(environment or {})},
-        timeout=60,
+        timeout=600,
         check=False,
     )
 
@@ -38,5 +38,5 @@ def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str
         f"import sys; sys.modules[{module!r}] = None; sys.argv = ['bulkforce', *sys.argv[1:]]; from bulkforce.cli.main import main; main()"
     )
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=SURROUNDINGS, timeout=60, check=False
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=SURROUNDINGS, timeout=600, check=False
     )

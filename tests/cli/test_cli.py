@@ -39,7 +39,7 @@ def served(*arguments: str) -> Iterator[dict[str, Any]]:
         yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
-        _, talk = process.communicate(timeout=30)
+        _, talk = process.communicate(timeout=600)
     assert (process.returncode, talk) == (0, "")
 
 
@@ -125,7 +125,7 @@ def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     assert process.stdout is not None
     line = process.stdout.readline()
     process.send_signal(number)
-    rest, talk = process.communicate(timeout=30)
+    rest, talk = process.communicate(timeout=600)
     assert (process.returncode, rest, talk) == (0, "", "")
     about = json.loads(line)
     assert list(about)[:2] == ["base_url", "session_id"]
@@ -154,7 +154,7 @@ def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() ->
     assert process.stdout is not None
     first, second = process.stdout.readline(), process.stdout.readline()
     process.terminate()
-    rest, talk = process.communicate(timeout=30)
+    rest, talk = process.communicate(timeout=600)
     assert re.fullmatch(r"export BULKFORCE_INSTANCE_URL='http://127\.0\.0\.1:\d+'\n", first)
     assert (second, rest) == ("export BULKFORCE_ACCESS_TOKEN='00D!mine'\n", "")
     assert "Ctrl-C" in talk
@@ -173,7 +173,7 @@ def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
     with bf.connect(variables) as client:
         assert [row["Name"] for row in client.query("SELECT Name FROM Account").rows()] == ["Acme"]
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=600)
     assert process.returncode == 0
 
 
@@ -196,7 +196,7 @@ def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "schema.toml").write_text("A = 1\n", "utf-8")
     (tmp_path / "settings.toml").write_text("nonsense = 1\n", "utf-8")
     process = start("emulator", *options)
-    _, talk = process.communicate(timeout=30)
+    _, talk = process.communicate(timeout=600)
     assert process.returncode == 2
     assert says in " ".join(talk.split())
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Moment = Literal["before acting", "before answering", "after answering"]
 MOMENTS: tuple[Moment, ...] = ("before acting", "before answering", "after answering")
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 600.0
 
 
 @dataclass

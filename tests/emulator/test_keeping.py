@@ -106,7 +106,7 @@ def create(base_url: str, session_id: str, name: str) -> str:
     headers = {"Authorization": f"Bearer {session_id}", "Content-Type": "application/json"}
     body = json.dumps({"LastName": name}).encode()
     request = urllib.request.Request(f"{base_url}/services/data/v60.0/sobjects/Contact", body, headers, method="POST")
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=600) as answer:
         created: dict[str, str] = json.load(answer)
     return created["id"]
 
@@ -117,7 +117,7 @@ def test_https_with_a_certificate_of_its_own() -> None:
         bundle = org.ca_bundle
         assert bundle is not None
         with urllib.request.urlopen(
-            org.base_url + "/services/data/", context=ssl.create_default_context(cafile=bundle), timeout=20
+            org.base_url + "/services/data/", context=ssl.create_default_context(cafile=bundle), timeout=600
         ) as answer:
             assert answer.status == 200
     assert not bundle.exists()

@@ -26,7 +26,7 @@ def org() -> Iterator[Emulator]:
 def say(org: Emulator, method: str, path: str, *headers: str, body: str = "") -> tuple[int, str]:
     """Status and the whole of an answer; `{own}` in headers is where the org listens."""
     lines = [f"{method} {path} HTTP/1.1", *headers, f"Content-Length: {len(body)}", "Connection: close", "", body]
-    with socket.create_connection(("127.0.0.1", org.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", org.port), timeout=600) as connection:
         connection.sendall("\r\n".join(lines).replace("{own}", f"127.0.0.1:{org.port}").encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     return int(answer.split(" ", 2)[1]), answer

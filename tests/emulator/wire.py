@@ -58,7 +58,7 @@ class Wire:
     def ask(self, method: str, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
         """A call below `/services/async`, or anywhere if the path begins with a slash."""
         address = urlsplit(self.org.base_url)
-        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=600)
         try:
             whole = path if path.startswith("/") else f"/services/async/{self.version}/{path}"
             sent = {"X-SFDC-Session": self.org.session_id, **(headers or {})}

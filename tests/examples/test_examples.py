@@ -145,6 +145,6 @@ def test_an_example_runs_as_a_process_of_its_own() -> None:
 def test_tests_of_the_testing_example_pass() -> None:
     folder = EXAMPLES / "testing" / "python"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), "-c", os.devnull, str(folder)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout

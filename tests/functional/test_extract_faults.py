@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.extraction import QUERY, QUICK, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
+from tests.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
 from bulkforce.transfer import extract
@@ -143,7 +142,7 @@ def stopping(when: str, nth: int, act: Callable[[], None]) -> Callable[[str], No
 
 def test_ctrl_c_leaves_a_run_that_is_gone_on_with(org: Emulator, tmp_path: Path) -> None:
     with pytest.raises(errors.Interrupted, match=r"stopped by Ctrl-C. Go on with: bulkforce resume") as caught:
-        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 3, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 3, ctrl_c))
     report: Any = caught.value.report
     assert (report.state, report.stopped_by) == ("interrupted", "stopped by Ctrl-C")
     assert not (tmp_path / "out.csv").exists()
@@ -166,7 +165,7 @@ def test_an_aborted_job_stops_the_extract_and_is_asked_anew(org: Emulator, tmp_p
 
 def test_results_that_are_gone_say_so(org: Emulator, tmp_path: Path) -> None:
     with pytest.raises(errors.Interrupted):
-        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 3, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 3, ctrl_c))
     org.clock.advance(days=8)
     with (
         Client(org.base_url, BearerToken(org.state.sessions.open()), retry=QUICK) as client,
@@ -197,7 +196,7 @@ def test_an_org_out_of_reach_for_too_long_stops_the_extract(org: Emulator, tmp_p
 
 def test_a_part_that_was_changed_on_disk_is_fetched_again(org: Emulator, tmp_path: Path) -> None:
     with pytest.raises(errors.Interrupted):
-        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 4, lambda: os.kill(os.getpid(), signal.SIGINT)))
+        bring(org, tmp_path, pk_chunking=5, workers=1, trace=stopping("fetch", 4, ctrl_c))
     parts = sorted((tmp_path / "run" / "parts").iterdir())
     parts[0].write_bytes(parts[0].read_bytes().replace(b"row", b"raw"))
     parts[1].unlink()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from tests.holding import ctrl_c
 from tests.rehearsal import (
     BRISK,
     SCHEMA,
@@ -286,7 +286,7 @@ def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(
 
     def stop(name: str) -> None:
         if name == "send" and once.acquire(blocking=False):
-            os.kill(os.getpid(), signal.SIGINT)
+            ctrl_c()
 
     load.trace = stop
     with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
@@ -584,7 +584,7 @@ def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path:
         holder.stdout.readline()
         refused(load, JournalBusy, "Another process works on the run")
         assert [run.state for run in loads.runs(tmp_path)] == ["running"]
-        holder.communicate("\n", timeout=30)
+        holder.communicate("\n", timeout=600)
     load.check(load.resume())
 
 

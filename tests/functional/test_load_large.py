@@ -97,7 +97,7 @@ def extracted(org: Emulator, soql: str, out: Path) -> tuple[dict[str, Any], int]
     ]
     variables = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
     done = subprocess.run(
-        [*command, "--json", "--quiet"], env=os.environ | variables, capture_output=True, text=True, timeout=120, check=True
+        [*command, "--json", "--quiet"], env=os.environ | variables, capture_output=True, text=True, timeout=600, check=True
     )
     return json.loads(done.stdout), int(done.stderr.split()[-1])
 

@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
-from tests.holding import Holding
-from tests.rehearsal import SCHEMA, Load, changes
+from tests.holding import Holding, ctrl_c
+from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
 
+from bulkforce import Interrupted
 from bulkforce_emulator import Emulator
 
 
@@ -48,18 +49,19 @@ def words(load: Load, *more: str) -> list[str]:
 
 def test_ctrl_c_settles_what_flies_and_tells_how_to_go_on(tmp_path: Path) -> None:
     with Holding() as org:
-        load = Load(org, tmp_path)
+        # So many batches that the signal is heard before the last of them, whatever else the machine has to do.
+        load = Load(org, tmp_path, nasty_rows(100))
         with command(org, *words(load, "--workers", "1")) as process:
             org.wait()
             process.send_signal(signal.SIGINT)
             org.go.set()
-            shown, talk = process.communicate(timeout=30)
+            shown, talk = process.communicate(timeout=600)
         assert (process.returncode, shown) == (4, "")
         (line,) = re.findall(r"bulkforce (resume .+)$", talk, re.MULTILINE)
         assert "Traceback" not in talk
-        assert sum(path.endswith("/batch") for path in changes(org)) <= 4
+        assert sum(path.endswith("/batch") for path in changes(org)) < 100
         with command(org, *line.split(), "--quiet") as process:
-            shown, talk = process.communicate(timeout=30)
+            shown, talk = process.communicate(timeout=600)
         assert (process.returncode, talk) == (3, "")
         load.check(load.resume())
 
@@ -72,13 +74,36 @@ def test_ctrl_c_twice_leaves_at_once_and_the_run_goes_on_later(tmp_path: Path) -
             process.send_signal(signal.SIGINT)
             with pytest.raises(subprocess.TimeoutExpired):  # it waits for an answer that never comes
                 process.communicate(timeout=0.5)
-            process.send_signal(signal.SIGINT)
-            _, talk = process.communicate(timeout=30)
+            while process.poll() is None:
+                # Two that come before the first was heard are one.
+                process.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+            _, talk = process.communicate(timeout=600)
         assert not org.go.is_set()
         org.go.set()
         assert "Traceback" not in talk
         assert process.returncode == 4
         assert "`bulkforce runs` lists what can be resumed" in talk
+        load.check(load.resume())
+
+
+def test_ctrl_c_begins_nothing_more(tmp_path: Path) -> None:
+    with Emulator(SCHEMA) as org:
+        load = Load(org, tmp_path, options={"workers": 1})
+        sent = 0
+
+        def interrupt(effect: str) -> None:
+            nonlocal sent
+            sent += effect == "send"
+            if (effect, sent) == ("send", 3):
+                ctrl_c()
+
+        load.trace = interrupt
+        with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
+            load.begin()
+        assert sum(path.endswith("/batch") for path in changes(org)) == 3
+        load.trace = lambda _effect: None
         load.check(load.resume())
 
 
@@ -102,7 +127,7 @@ def test_disk_that_is_full_stops_the_run_and_it_goes_on_where_there_is_room(tmp_
             environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
             ended = subprocess.run(
                 [sys.executable, "-c", LIMITED, str(limit), *words(load, "--quiet")],
-                capture_output=True, text=True, env=environment, timeout=60, check=False,
+                capture_output=True, text=True, env=environment, timeout=600, check=False,
             )  # fmt: skip
             codes.append(ended.returncode)
             assert "Traceback" not in ended.stderr, (limit, ended.stderr)

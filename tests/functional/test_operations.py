@@ -29,7 +29,7 @@ def run(client: Any, job: Any, content: Any) -> Any:
     """Add one batch, wait, fetch what it came to."""
     batch = client.add_batch(job, content)
     assert batch.state is BatchState.QUEUED
-    done = client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK)
+    done = client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=QUICK)
     done.raise_for_state()
     return client.get_batch_result(job, batch.id)
 
@@ -114,7 +114,7 @@ def test_a_file_goes_in_and_is_read_back(org: Emulator, client_of: Callable[...,
     file.write_bytes(b"\xef\xbb\xbfLastName,Description\r\n" + b'M,"a\r\nb"\r\n' * 2_000)
     job = client.create_job("insert", "Contact", "CSV", line_ending="CRLF")
     batch = client.add_batch(job, file)
-    assert client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK).number_records_processed == 2_000
+    assert client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=QUICK).number_records_processed == 2_000
     assert client.get_batch_request(job, batch.id) == file.read_bytes().removeprefix(b"\xef\xbb\xbf")
     assert all(result.success for result in client.get_batch_result(job, batch.id))
 
@@ -123,7 +123,7 @@ def test_a_job_is_told_by_its_id_as_well(client: Any) -> None:
     job = client.create_job("insert", "Contact", "JSON", concurrency_mode="Serial").id
     batch = client.add_batch(job, [{"LastName": "M"}])
     assert client.get_batch_info(job, batch.id).job_id == job
-    info = client.wait_for_job(job, timeout_seconds=10, pace=QUICK)
+    info = client.wait_for_job(job, timeout_seconds=600, pace=QUICK)
     assert (info.number_batches_total, info.number_batches_completed, info.concurrency_mode) == (1, 1, "Serial")
     assert [each.id for each in client.get_all_batches(job)] == [batch.id]
     assert client.get_job_info(job).id == job
@@ -145,7 +145,7 @@ def test_several_result_files_are_merged(client_of: Callable[..., Any], content_
         client = client_of(org.base_url, bulkforce.BearerToken(org.session_id))
         job = client.create_job("query", "Contact", content_type)
         batch = client.add_batch(job, "SELECT Id, LastName FROM Contact ORDER BY LastName")
-        client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK).raise_for_state()
+        client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=QUICK).raise_for_state()
         ids = client.get_query_result_ids(job, batch.id)
         assert len(ids) > 1
         expected = [(f"M{number:03}",) for number in range(100)]
@@ -162,7 +162,7 @@ def test_a_result_is_read_like_a_file(client: Any, org: Emulator) -> None:
     org.insert("Contact", [{"LastName": last}])
     job = client.create_job("query", "Contact", "CSV")
     batch = client.add_batch(job, f"SELECT LastName FROM Contact WHERE LastName = '{last}'")
-    client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK)
+    client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=QUICK)
     (result_id,) = client.get_query_result_ids(job, batch.id)
     with client.get_query_result(job, batch.id, result_id) as stream:
         assert stream.read(11) == b'"LastName"\n'
@@ -173,7 +173,7 @@ def test_pk_chunking_finds_every_record_once(client: Any, org: Emulator) -> None
     ids = set(org.insert("Lead", [{"LastName": f"L{number}", "Company": "C"} for number in range(50)]))
     job = client.create_job("query", "Lead", "CSV", pk_chunking=10)
     client.add_batch(job, "SELECT Id FROM Lead")
-    client.wait_for_job(job, timeout_seconds=20, pace=QUICK)
+    client.wait_for_job(job, timeout_seconds=600, pace=QUICK)
     batches = client.get_all_batches(job)
     assert sum(batch.state is BatchState.NOT_PROCESSED for batch in batches) == 1
     found = [

@@ -91,7 +91,7 @@ def test_content_that_does_not_fit_is_refused_before_anything_is_sent(
 def test_content_that_is_only_unusual_goes_in(client: Any, content: str) -> None:
     job = client.create_job("insert", "Contact", "CSV")
     batch = client.add_batch(job, content)
-    client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=PACE).raise_for_state()
+    client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=PACE).raise_for_state()
     assert [result.success for result in client.get_batch_result(job, batch.id)] == [True]
 
 
@@ -100,7 +100,7 @@ def test_content_that_is_only_unusual_goes_in(client: Any, content: str) -> None
 )
 def test_unknown_field_fails_the_batch_and_says_so(client: Any, content_type: str, content: Any) -> None:
     job = client.create_job("insert", "Contact", content_type)
-    batch = client.wait_for_batch(job, client.add_batch(job, content).id, timeout_seconds=10, pace=PACE)
+    batch = client.wait_for_batch(job, client.add_batch(job, content).id, timeout_seconds=600, pace=PACE)
     with pytest.raises(errors.BatchFailed, match="Foo__c"):
         batch.raise_for_state()
     with pytest.raises(errors.RefusedError) as caught:
@@ -111,7 +111,7 @@ def test_unknown_field_fails_the_batch_and_says_so(client: Any, content_type: st
 @pytest.mark.parametrize("soql", ["SELECT Nope__c FROM Contact", "SELECT Id FROM Account", "SELECT FROM", "hello"])
 def test_bad_soql_fails_the_batch_and_says_so(client: Any, soql: str) -> None:
     job = client.create_job("query", "Contact", "CSV")
-    batch = client.wait_for_batch(job, client.add_batch(job, soql).id, timeout_seconds=10, pace=PACE)
+    batch = client.wait_for_batch(job, client.add_batch(job, soql).id, timeout_seconds=600, pace=PACE)
     with pytest.raises(errors.BatchFailed, match="Failed to process query"):
         batch.raise_for_state()
 
@@ -119,7 +119,7 @@ def test_bad_soql_fails_the_batch_and_says_so(client: Any, soql: str) -> None:
 def test_unknown_job_batch_and_result_are_not_found(client: Any, org: Emulator) -> None:
     job = client.create_job("query", "Contact", "CSV")
     batch = client.add_batch(job, "SELECT Id FROM Contact LIMIT 1")
-    client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=PACE)
+    client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=PACE)
     nobody = "000000000000AAA"
     calls: list[Callable[[], Any]] = [
         lambda: client.get_job_info("750" + nobody),
@@ -214,7 +214,7 @@ def test_expired_session_is_renewed_once_for_many_threads(org: Emulator, *, rota
             start = threading.Barrier(threads)
 
             def look(_: int) -> str:
-                start.wait(10)
+                start.wait(600)
                 return client.get_job_info(job).id
 
             with ThreadPoolExecutor(threads) as pool:
@@ -293,7 +293,7 @@ def test_long_retry_after_is_not_waited_for(client: Any, org: Emulator) -> None:
 def test_page_of_a_proxy_is_a_clear_error(client: Any, org: Emulator, status: int) -> None:
     job = client.create_job("query", "Contact", "CSV")
     batch = client.add_batch(job, "SELECT Id FROM Contact LIMIT 1")
-    client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=PACE)
+    client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=PACE)
     (result_id,) = client.get_query_result_ids(job, batch.id)
     calls: list[Callable[[], Any]] = [
         lambda: client.get_job_info(job),
@@ -315,7 +315,7 @@ def test_file_cut_on_the_way_is_not_a_short_file(client: Any, org: Emulator) -> 
     org.insert("Contact", [{"LastName": f"Cut{number}"} for number in range(200)])
     job = client.create_job("query", "Contact", "CSV")
     batch = client.add_batch(job, "SELECT Id, LastName FROM Contact")
-    client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=PACE).raise_for_state()
+    client.wait_for_batch(job, batch.id, timeout_seconds=600, pace=PACE).raise_for_state()
     (result_id,) = client.get_query_result_ids(job, batch.id)
     for keep_length in (True, False):
         org.faults.add(Fault("answer cut", "GET", "*/result/*", keep_length=keep_length))
@@ -338,6 +338,6 @@ def test_wait_ends_when_its_time_is_over(client: Any, org: Emulator) -> None:
         with pytest.raises(errors.JobNotDone):
             client.wait_for_job(job, timeout_seconds=0, pace=PACE)
         org.advance(3)
-        client.wait_for_job(job, timeout_seconds=10, pace=PACE)
+        client.wait_for_job(job, timeout_seconds=600, pace=PACE)
     finally:
         org.set_pace(Pace.timed())

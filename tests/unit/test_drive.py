@@ -335,7 +335,7 @@ def _token_server(valid: set[str], *, patience: threading.Barrier | None = None)
             return said(f'{{"access_token":"t{number}","refresh_token":"r{number}"}}', 200, "application/json")
         if headers["X-SFDC-Session"] not in valid:
             if patience is not None:
-                patience.wait(10)
+                patience.wait(600)
             return refused("InvalidSessionId")
         return said(job_info())
 

@@ -117,7 +117,7 @@ class Gateway:
             self.passed.append((method, path, body))
         # Plain answers only: rules read and change them.
         sent = {name: value for name, value in headers.items() if name.lower() not in {"host", "connection", "accept-encoding"}}
-        connection = http.client.HTTPConnection(self._org, timeout=30)
+        connection = http.client.HTTPConnection(self._org, timeout=600)
         try:
             connection.request(method, path, body or None, sent)
             answer = connection.getresponse()
