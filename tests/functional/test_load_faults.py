@@ -40,6 +40,7 @@ from bulkforce.errors import (
     JournalMismatch,
     NotSent,
     OutcomeUnknown,
+    RecordsFailed,
     SourceChanged,
     Unsettled,
     UsageError,
@@ -224,6 +225,42 @@ def test_journal_holds_no_token(org: Emulator, tmp_path: Path) -> None:
     load.check(load.begin())
     for file in load.run_dir.iterdir():
         assert not any(secret.encode() in file.read_bytes() for secret in (org.session_id, org.refresh_token, org.client_secret))
+
+
+UNREADABLE = {
+    "other columns": b'"Id","Success"\n"1","true"\n',
+    "not UTF-8": b'"Id","Success","Created","Error"\n"","false","false","\xff\xfe"\n',
+    "too few records": b'"Id","Success","Created","Error"\n"003000000000001AAA","true","true",""\n',
+    "an open quote": b'"Id","Success","Created","Error"\n"003000000000001AAA","true","true","',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=list(UNREADABLE))
+def test_results_that_nobody_can_read_leave_their_rows_in_doubt_and_the_rest_is_finished(
+    org: Emulator, tmp_path: Path, body: bytes
+) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+
+    class Garbled(HTTP):
+        """Results of the first batch come as something else, however often they are fetched."""
+
+        def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+            answer = super().send(request, url, headers, streamed=streamed)
+            first = next(iter(load.books.jobs[0].batches), None) if load.books.jobs else None
+            return replace(answer, body=body) if url.endswith(f"{first}/result") else answer
+
+    load.transport = Garbled()
+    report = load.begin()
+    assert (report.state, report.pending, report.in_doubt, report.unprocessed) == ("finished", 0, 6, 0)
+    assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == load.source.rows[:6]
+    assert {row[0].partition(":")[0] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]} == {
+        "The org took this row, and what became of it is not known"
+    }
+    assert (load.run_dir / "unreadable-000001.csv").read_bytes() == body
+    assert_exactly_once(org, load.books, load.source)
+    assert load.resume() == report
+    with pytest.raises(RecordsFailed, match="6 in doubt"):
+        report.raise_for_failures()
 
 
 def test_batch_that_fails_whole_leaves_its_rows_unprocessed(org: Emulator, tmp_path: Path) -> None:

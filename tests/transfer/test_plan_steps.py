@@ -1,0 +1,82 @@
+"""A step of a load costs the same however many batches it has: counted, not timed."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from types import FrameType
+from typing import Any, ClassVar
+
+import pytest
+
+from bulkforce.transfer.events import BatchAccepted, BatchEnded, BatchSending, JobOpened, JobWanted, ResultsFetched
+from bulkforce.transfer.plan import Action, BatchView, FetchResults, Rules, SendBatch, View, apply, decide
+from bulkforce.vocabulary import BatchState
+
+RULES = Rules(workers=4, job_seconds=1e9)
+
+
+class Number(int):
+    """A batch's number that counts how often it was looked at: compared, ordered or hashed."""
+
+    looks: ClassVar[int] = 0
+
+    def __eq__(self, other: object) -> bool:
+        Number.looks += 1
+        return int.__eq__(self, other) is True
+
+    def __lt__(self, other: int) -> bool:
+        Number.looks += 1
+        return int.__lt__(self, other)
+
+    def __hash__(self) -> int:
+        Number.looks += 1
+        return int.__hash__(self)
+
+
+def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org in small)
+    """Count looks, and lines of code if wanted, of a load whose org is done with every batch only after all were sent, so that as many as can be wait at each stage."""
+    numbers = [Number(number) for number in range(1, batches + 1)]
+    view = View({number: BatchView(number, 1, "") for number in numbers}, {})
+    for event in (JobWanted(1, 0.0), JobOpened(1, "job")):
+        apply(view, event)
+    Number.looks = 0
+    busy: set[Action] = set()
+    under_way: deque[Action] = deque()
+    accepted: list[Number] = []
+    steps = 0
+
+    def count(_frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal steps
+        steps += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count if lines else before)
+    try:
+        while len(accepted) < batches or view.done < batches:
+            for action in decide(view, busy, RULES, 1.0):
+                if isinstance(action, SendBatch):
+                    apply(view, BatchSending(action.batch, 1))
+                elif not isinstance(action, FetchResults):
+                    continue
+                busy.add(action)
+                under_way.append(action)
+            action = under_way.popleft()
+            busy.discard(action)
+            if isinstance(action, SendBatch):
+                apply(view, BatchAccepted(action.batch, f"b{action.batch}"))
+                accepted.append(Number(action.batch))
+                if len(accepted) == batches:
+                    for batch in accepted:
+                        apply(view, BatchEnded(batch, BatchState.COMPLETED, None, has_results=True))
+            elif isinstance(action, FetchResults):
+                apply(view, ResultsFetched(action.batch))
+    finally:
+        sys.settrace(before)
+    return (Number.looks + steps) / batches
+
+
+@pytest.mark.parametrize(("batches", "lines"), [(10_000, True), (100_000, False)])
+def test_step_of_a_load_does_not_grow_with_the_number_of_batches(batches: int, lines: bool) -> None:
+    assert cost_a_batch(batches, lines=lines) < 1.2 * cost_a_batch(1_000, lines=lines)
