@@ -245,6 +245,7 @@ def test_ask_gives_up_after_the_policys_attempts_and_keeps_the_cause() -> None:
         script.run(ask(READS))
     assert script.pauses == [1, 2]
     assert caught.value is LOST
+    assert LOST.__cause__ is None
 
 
 def test_ask_makes_an_unknown_outcome_from_the_lost_answer() -> None:

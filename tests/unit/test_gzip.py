@@ -63,6 +63,20 @@ def test_decompress_refuses_a_wrong_checksum() -> None:
         b"".join(gzip.decompress([bytes(packed)]))
 
 
+@pytest.mark.parametrize("level", [0, 1, 6, 9])
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+def test_decompress_takes_content_of_about_whole_blocks_for_whole(level: int, blocks: int) -> None:
+    """Where the last block of content is full, the end of the stream may still be ahead, or behind."""
+    for more in (-65_536, -259, -258, -2, -1, 0, 1, 2, 257, 258, 259):
+        content = bytes(blocks * BOUND + more)
+        packed = standard.compress(content, level)
+        assert b"".join(gzip.decompress([packed])) == content
+        assert b"".join(gzip.decompress([packed[:-9], packed[-9:-1], packed[-1:]])) == content
+        for cut in (1, 8, 9, 12):
+            with pytest.raises(EOFError):
+                b"".join(gzip.decompress([packed[:-cut]]))
+
+
 def test_decompress_gives_a_bomb_out_in_bounded_blocks() -> None:
     bomb = standard.compress(bytes(50_000_000))
     sizes = [len(block) for block in gzip.decompress([bomb])]

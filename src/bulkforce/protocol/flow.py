@@ -156,7 +156,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             answer = yield from send(exchange.request, credentials, streamed=exchange.streamed)
         except NoAnswer as error:
             fault = _what_it_means(error, exchange)
-            cause: Exception | None = error
+            cause: Exception | None = error if fault is not error else None
         except TransportError as error:
             fault, cause = error, None
         else:

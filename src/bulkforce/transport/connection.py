@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 # More than any head of an answer, and than any stretch of a body from which nothing comes (names in gzip, extensions of chunks).
-_FRUITLESS_BYTES = 1_000_000
+_FRUITLESS_BYTES = 600_000
 
 
 class GaveUp(Exception):

@@ -175,7 +175,7 @@ class _Answering:
     """An answer whose head is here, and the blocks of its content, unpacked. See `bulkforce.protocol.exchange.Stream`."""
 
     def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, attempt: Attempt) -> None:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+        headers = {name.lower(): value for name, value in response.headers.itermerged()}
         self._response = cast(urllib3.HTTPResponse, response)
         self._attempt = attempt
         packing = headers.get("content-encoding", "identity").strip().lower()
@@ -183,8 +183,8 @@ class _Answering:
         length, chunks = headers.get("content-length"), headers.get("transfer-encoding")
         self.framed = response.status in {204, 304} or length is not None or chunks is not None or self._packed
         self.answer = Answer(request, response.status, headers, framed=self.framed)
-        if response.status < 200 or response.status == 206:
-            raise self._given_up("The answer is none, or only a part of one")
+        if response.status < 200:
+            raise self._given_up("Instead of an answer came another protocol")
         if not self._packed and packing != "identity":
             raise self._given_up(f"The answer is packed as {packing[:40]!r}, which nobody asked for")
         if (chunks or "chunked").strip().lower() != "chunked" or not re.fullmatch("[0-9]{1,18}", length or "0"):
