@@ -167,12 +167,14 @@ def test_cancelled_call_is_over_when_the_thread_inside_the_flow_is_and_a_second_
     async def main() -> None:
         call = asyncio.ensure_future(driver(Org(lambda *_: said())).arun(flow()))
         await asyncio.to_thread(inside.wait)
-        for _ in range(2):
-            call.cancel()
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert not call.done()
-        go_on.set()
+        try:
+            for _ in range(2):
+                call.cancel()
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                assert not call.done()
+        finally:
+            go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await call
         assert steps == ["the step under way"]
