@@ -126,7 +126,9 @@ def describe(answer: Answer) -> str:
         return "an empty body"
     what = f"{answer.media_type or 'untyped'} body" + ("" if answer.stream else f" of {len(answer.body)} bytes")
     # Only of a page: in any other document a title may be a field of a record.
-    if answer.media_type == "text/html" and (title := re.search(rb"<title[^>]*>([^<]{1,120})", body, re.IGNORECASE)):
+    if re.match(rb"(<!doctype html[^>]*>\s*)?<html", body, re.IGNORECASE) and (
+        title := re.search(rb"<title[^>]*>([^<]{1,120})", body, re.IGNORECASE)
+    ):
         what += f", a page titled {title[1].decode('utf-8', 'replace').strip()!r}"
     return what
 
