@@ -222,6 +222,8 @@ class Client:
     ) -> BatchInfo:
         """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad.
 
+        A query that PK chunking splits is ``NotProcessed`` itself: then all its chunks are waited for, and are in ``chunks`` of what is returned.
+
         Args:
             job: The job.
             batch_id: The batch.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
@@ -15,7 +15,7 @@ from bulkforce.protocol.bulk1 import Job, ResultIds
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.vocabulary import ContentType
+from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 DAY_SECONDS: Final = 86_400.0
 """How long to wait when nothing is said: a job may stay open no longer."""
@@ -67,15 +67,32 @@ def add_batch(job: Job, content: Content) -> Flow[BatchInfo]:
 
 
 def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
-    """Look at a batch until its state is final."""
+    """Look at a batch until its state is final, and, if PK chunking has split it, at its chunks until theirs are."""
     deadline = (yield from seconds(Elapsed())) + timeout_seconds
     pauses = pace.pauses()
     while True:
         info = yield from ask(bulk1.get_batch_info(job, batch_id))
-        if info.state.is_final:
+        what = f"Batch {batch_id} is still {info.state}"
+        if info.state is BatchState.NOT_PROCESSED:
+            info = replace(info, chunks=(yield from _chunks(job)))
+            waiting = [chunk for chunk in info.chunks or () if not chunk.state.is_final]
+            if not waiting:
+                return info
+            what = f"{len(waiting)} of {len(info.chunks or ())} chunks of batch {batch_id} are not done"
+        elif info.state.is_final:
             return info
         facts = Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
-        yield from _pause(next(pauses), deadline, f"Batch {batch_id} is still {info.state}", facts, timeout_seconds)
+        yield from _pause(next(pauses), deadline, what, facts, timeout_seconds)
+
+
+def _chunks(job: Job) -> Flow[tuple[BatchInfo, ...] | None]:
+    """List the chunks of a job's queries; ``None`` if what was not processed was not split either: its job was aborted."""
+    listed = yield from ask(bulk1.get_all_batches(job))
+    # After the list: in a job that is not aborted even now, nothing but the original of a split query is NotProcessed.
+    info = yield from ask(bulk1.get_job_info(job))
+    if not info.operation.is_query or info.state not in {JobState.OPEN, JobState.CLOSED}:
+        return None
+    return tuple(batch for batch in listed if batch.state is not BatchState.NOT_PROCESSED)
 
 
 def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:

@@ -107,6 +107,32 @@ def test_attachments_go_in_by_zip(client: Any, org: Emulator, content_type: str)
     assert client.get_batch_request(job, client.get_all_batches(job)[0].id)[:2] == b"PK"
 
 
+def test_query_that_is_split_is_waited_for_chunk_by_chunk(client: Any, org: Emulator) -> None:
+    name = unique("Chunked")
+    org.insert("Account", [{"Name": f"{name}-{number}"} for number in range(25)])
+    job = client.create_job("query", "Account", "CSV", pk_chunking=10)
+    batch = client.add_batch(job, "SELECT Id, Name FROM Account")
+    done = client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK).raise_for_state()
+    assert done.state is BatchState.NOT_PROCESSED
+    assert len(done.chunks) > 1
+    found = [row for chunk in done.chunks for row in texts(client.get_batch_result(job, chunk.id), "Name") if str(row[0]).startswith(name)]
+    assert len(set(found)) == 25
+
+
+def test_batch_of_an_aborted_job_never_ran_and_says_so(client: Any, org: Emulator) -> None:
+    from bulkforce_emulator import Pace as OrgPace
+
+    org.set_pace(OrgPace.manual())
+    try:
+        job = client.create_job("query", "Account", "CSV")
+        batch = client.add_batch(job, "SELECT Id FROM Account")
+        client.abort_job(job)
+        with pytest.raises(bulkforce.BatchFailed, match="its job was aborted"):
+            client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK).raise_for_state()
+    finally:
+        org.set_pace(OrgPace.timed())
+
+
 @pytest.mark.parametrize("gzip_requests", [False, True])
 def test_a_file_goes_in_and_is_read_back(org: Emulator, client_of: Callable[..., Any], tmp_path: Any, *, gzip_requests: bool) -> None:
     client = client_of(org.base_url, bulkforce.BearerToken(org.session_id), gzip_requests=gzip_requests)

@@ -47,13 +47,58 @@ def test_add_batch_sends_nothing_when_the_content_does_not_fit() -> None:
         script(conversations.add_batch(wire_xml.job_info(said(job_info())), "Id,Name\n1\n"), [])
 
 
-@pytest.mark.parametrize("state", ["Completed", "Failed", "NotProcessed", "Not Processed"])
+@pytest.mark.parametrize("state", ["Completed", "Failed"])
 def test_wait_for_batch_looks_until_the_state_is_final(state: str) -> None:
     played = Script([said(batch_info("Queued")), said(batch_info("InProgress")), said(batch_info("Queued")), said(batch_info(state))])
     info = played.run(conversations.wait_for_batch("750A", "751B", 100, Pace(1, 2, 3)))
     assert info.state.is_final
     assert played.pauses == [1, 2, 3]
     assert not any(effect.jittered for effect in played.effects if isinstance(effect, Sleep))
+
+
+@pytest.mark.parametrize("spelling", ["NotProcessed", "Not Processed"])
+@pytest.mark.parametrize("job_state", ["Open", "Closed"])
+def test_wait_for_batch_waits_for_the_chunks_of_a_query(spelling: str, job_state: str) -> None:
+    original, job = said(batch_info(spelling, "7510")), said(job_info(job_state, operation="query"))
+    played = Script(
+        [
+            said(batch_info("Queued", "7510")),
+            *(original, batches(spelling, "InProgress", "Queued"), job),
+            *(original, batches(spelling, "Completed", "Completed"), job),
+        ]
+    )
+    info = played.run(conversations.wait_for_batch("750A", "7510", 100, Pace(1, 2, 3)))
+    assert played.lines == []
+    assert played.pauses == [1, 2]
+    assert [chunk.id for chunk in info.chunks or ()] == ["7511", "7512"]
+    assert info.raise_for_state() is info
+
+
+def test_chunk_that_fails_is_told_by_the_batch_that_it_is_one_of() -> None:
+    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Completed", "Failed"), said(job_info(operation="query"))]
+    info = script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines)
+    with pytest.raises(errors.BatchFailed, match="Batch 7512 is Failed"):
+        info.raise_for_state()
+
+
+def test_query_without_records_may_have_no_chunks() -> None:
+    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed"), said(job_info(operation="query"))]
+    assert script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines).raise_for_state().chunks == ()
+
+
+@pytest.mark.parametrize(("operation", "job_state"), [("query", "Aborted"), ("query", "Failed"), ("insert", "Aborted"), ("insert", "Open")])
+def test_batch_that_never_ran_has_no_chunks_and_is_a_failure(operation: str, job_state: str) -> None:
+    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Completed"), said(job_info(job_state, operation=operation))]
+    info = script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines)
+    assert info.chunks is None
+    with pytest.raises(errors.BatchFailed, match="its job was aborted"):
+        info.raise_for_state()
+
+
+def test_wait_for_chunks_ends_when_its_time_is_over() -> None:
+    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Queued"), said(job_info(operation="query"))]
+    with pytest.raises(errors.JobNotDone, match="1 of 1 chunks of batch 7510 are not done after 0 s"):
+        script(conversations.wait_for_batch("750A", "7510", 0, Pace()), lines)
 
 
 def test_wait_for_batch_gives_up_at_the_deadline_with_one_last_look() -> None:
@@ -131,6 +176,14 @@ NOTHING = "Records not found for this query"
 )
 def test_csv_files_are_merged_under_one_header(files: list[str], expected: str) -> None:
     assert expected == merged(*map(file, files))
+
+
+@pytest.mark.parametrize("lost", ['"Morkel","Morkel"\n', '"Morkel\xff"\n', '"Morkel", \n', "Morkel" + "," * 6_000])
+def test_file_whose_header_is_lost_is_told_without_showing_a_record(lost: str) -> None:
+    with pytest.raises(errors.ProtocolError) as caught:
+        merged(file(lost.encode("latin-1")))
+    assert "Morkel" not in f"{caught.value!r}"
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tests.unit.script import FIRST, SECOND, Line, Script, batch_info, job_info,
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1, rest
-from bulkforce.protocol.exchange import Answer, Body, Exchange
+from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay
 from bulkforce.protocol.flow import Authenticate, Sleep, ask
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.vocabulary import ContentType, JobState
@@ -257,6 +257,24 @@ def test_ask_makes_an_unknown_outcome_from_the_lost_answer() -> None:
 def test_ask_does_not_swallow_an_answer_that_makes_no_sense() -> None:
     with pytest.raises(errors.ProtocolError):
         Script([said("<html></html>", 200, "text/html")]).run(ask(READS))
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, IndexError, OverflowError, RecursionError, AttributeError, TypeError, AssertionError, UnicodeError]
+)
+@pytest.mark.parametrize("replay", [Replay.FREELY, Replay.AFTER_RECONCILING])
+def test_whatever_reading_an_answer_raises_is_an_error_of_ours_that_shows_nothing(error: type[Exception], replay: Replay) -> None:
+    def read(_: Answer) -> None:
+        raise error("Morkel")
+
+    exchange = Exchange(READS.request, read, replay)
+    with pytest.raises(errors.ProtocolError if replay is Replay.FREELY else errors.OutcomeUnknown, match="cannot be understood") as caught:
+        Script([said("Morkel")]).run(ask(exchange))
+    one: BaseException | None = caught.value
+    while one is not None:
+        assert isinstance(one, errors.Error)
+        assert "Morkel" not in repr(vars(one))
+        one = one.__context__
 
 
 def test_credentials_do_not_show_the_token() -> None:

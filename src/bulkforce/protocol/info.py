@@ -58,7 +58,8 @@ class BatchInfo:
     """A batch as the org describes it.
 
     Times are aware datetimes in UTC; processing times are milliseconds. ``number_records_processed`` includes the failed ones; for a query it
-    is the number of records read. ``state_message`` says why a batch failed.
+    is the number of records read. ``state_message`` says why a batch failed. A query that PK chunking splits stays ``NotProcessed`` itself; where
+    `wait_for_batch` has found that out, ``chunks`` holds the batches that do its work (of a job with several queries, those of all).
     """
 
     id: str
@@ -72,16 +73,22 @@ class BatchInfo:
     total_processing_time: int | None = None
     api_active_processing_time: int | None = None
     apex_processing_time: int | None = None
+    chunks: tuple[BatchInfo, ...] | None = None
     extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
 
     def raise_for_state(self) -> BatchInfo:
-        """Return this batch unless the org could not process it.
+        """Return this batch unless the org could not process it; where it has chunks, these count.
 
         Raises:
-            BatchFailed: The batch is ``Failed`` or ``NotProcessed``.
+            BatchFailed: The batch is ``Failed`` or ``NotProcessed``, or one of its chunks is.
         """
-        if self.state in {BatchState.FAILED, BatchState.NOT_PROCESSED}:
+        if self.chunks is not None:
+            for chunk in self.chunks:
+                chunk.raise_for_state()
+        elif self.state in {BatchState.FAILED, BatchState.NOT_PROCESSED}:
             reason = self.state_message or "the org gave no reason"
+            if self.state is BatchState.NOT_PROCESSED:
+                reason += "; its job was aborted, or PK chunking has split its query (wait_for_batch tells)"
             raise BatchFailed(f"Batch {self.id} is {self.state}: {reason}", Facts(job_id=self.job_id, batch_id=self.id))
         return self
 

@@ -72,7 +72,9 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
 def _plan(kind: type[JobInfo | BatchInfo]) -> dict[str, tuple[str, Callable[[object], object]]]:
     """Wire name -> (our name, how to read the value), from the annotations of the dataclass."""
     return {
-        camel(field.name): (field.name, _READERS.get(str(field.type), _text)) for field in dataclasses.fields(kind) if field.name != "extra"
+        camel(field.name): (field.name, _READERS.get(str(field.type), _text))
+        for field in dataclasses.fields(kind)
+        if field.name not in {"chunks", "extra"}
     }
 
 
