@@ -168,8 +168,12 @@ def test_batch_that_appears_when_it_was_believed_absent_is_never_silent(org: Emu
     load = Load(org, tmp_path, options={"workers": 1})
     org.faults.add(Fault("late commit", "POST", BATCHES, nth=2), Fault("answer lost", "POST", BATCHES, nth=2))
 
+    fetched: list[str] = []
+
     def appear(name: str) -> None:
-        if name == "settle":
+        # When the org is done with all that is known, and nothing is waited for any more.
+        fetched.extend([name] if name == "fetch" else [])
+        if len(fetched) == 6:
             org.release()
 
     load.trace = appear

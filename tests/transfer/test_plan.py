@@ -376,3 +376,40 @@ def test_fetch_is_never_starved_by_uploads() -> None:
         apply(view, event)
     assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [SendBatch(2, 1), FetchResults(1)]
     assert decide(view, {SendBatch(2, 1)}, Rules(1, JOB_SECONDS), 1.0) == []
+
+
+def test_id_that_nobody_knows_is_a_stranger_once_nothing_that_flies_explains_it() -> None:
+    view = a_view()
+    for event in (BatchSending(1, 1), BatchSending(2, 1), JobListed(1, frozenset({"x", "y", "z"}))):
+        apply(view, event)
+    assert view.strangers == {}
+    apply(view, BatchAccepted(1, "x"))
+    assert view.strangers == {}
+    apply(view, BatchAccepted(2, "y"))
+    assert view.strangers == {1: {"z"}}
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1), LookAtJob(1)]
+
+
+def test_id_that_a_batch_in_doubt_explains_is_a_stranger_when_it_is_settled_as_another() -> None:
+    view = a_view()
+    for event in (BatchSending(1, 1), BatchDoubted(1), JobListed(1, frozenset({"x", "y"})), JobSettled(1, {1: "y"})):
+        apply(view, event)
+    assert view.strangers == {1: {"x"}}
+    assert not any(isinstance(action, SendBatch) for action in decide(view, set(), Rules(2, JOB_SECONDS), 1.0))
+
+
+def test_id_that_is_listed_while_nothing_flies_is_a_stranger_at_once() -> None:
+    view = a_view()
+    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), JobListed(1, frozenset({"x", "y"}))):
+        apply(view, event)
+    assert view.strangers == {1: {"y"}}
+
+
+def test_every_job_is_audited_when_all_batches_are_done() -> None:
+    view = a_view(1)
+    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), BatchEnded(1, BatchState.COMPLETED, None, has_results=False), JobClosed(1)):
+        apply(view, event)
+    assert not view.finished
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1)]
+    apply(view, JobAudited(1))
+    assert view.finished

@@ -305,8 +305,8 @@ def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Action
 def _is_to_be_audited(view: View, job: Job) -> bool:
     if view.strangers.get(job.number):
         return True
-    at_its_end = job.stage is JobStage.CLOSED and not view.waiting.get(job.number) and not view.doubtful.get(job.number)
-    return at_its_end and not job.audited
+    # As late as can be: what the org took behind our back may appear late.
+    return job.stage is JobStage.CLOSED and view.done == len(view.batches) and not job.audited
 
 
 def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event, each a line or two)
