@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.store import Store
 
+_DIGITS = 9
 DEFAULT_CHUNK_SIZE = 100_000
 #: Characters of an id that count, without key prefix and check characters.
 _DIGITS = 12
@@ -79,9 +80,9 @@ def read_header(value: str | None, settings: Settings) -> ChunkOptions | None:
 
 
 def _size(argument: str, settings: Settings) -> int:
-    if not argument.isdecimal() or int(argument) == 0:
+    size = int(argument) if argument.isdecimal() and len(argument) <= _DIGITS else 0
+    if size == 0:
         raise ApiError.of(settings.texts.calls.chunk_size_unreadable, given=argument)
-    size = int(argument)
     if size > settings.limits.chunk_size and not settings.cut_chunk_size:
         raise ApiError.of(settings.texts.calls.chunk_size_too_large, given=size, most=settings.limits.chunk_size)
     return min(size, settings.limits.chunk_size)

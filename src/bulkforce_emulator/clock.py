@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+_FIRST_YEAR, _LAST_YEAR = 1700, 4000
+
 
 class Clock:
     """Tells the time in UTC. It can be put forward, which is how jobs get old in a test."""
@@ -11,7 +13,9 @@ class Clock:
     def __init__(self, moment: datetime | None = None) -> None:
         """Start with the true time, or stopped at a moment."""
         self._ahead = timedelta(0)
-        self._frozen = None if moment is None else moment.astimezone(UTC)
+        self._frozen: datetime | None = None
+        if moment is not None:
+            self.set(moment)
 
     def now(self) -> datetime:
         return self._frozen if self._frozen is not None else datetime.now(UTC) + self._ahead
@@ -19,12 +23,14 @@ class Clock:
     def advance(self, **span: float) -> None:
         """Put the clock forward: `advance(hours=25)`."""
         step = timedelta(**span)
+        _check(self.now() + step)
         self._ahead += step
         if self._frozen is not None:
             self._frozen += step
 
     def set(self, moment: datetime) -> None:
         """Stop the clock at this moment."""
+        _check(moment)
         self._frozen = moment.astimezone(UTC)
 
     def release(self) -> None:
@@ -32,3 +38,9 @@ class Clock:
         if self._frozen is not None:
             self._ahead = self._frozen - datetime.now(UTC)
             self._frozen = None
+
+
+def _check(moment: datetime) -> None:
+    """Far from both ends of what can be told, so that whatever is added to it can be, too."""
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"the clock goes from {_FIRST_YEAR} to {_LAST_YEAR}, not to {moment.year}")

@@ -176,7 +176,7 @@ def _change(method: Method) -> Endpoint:
 def _answer(method: Method, given: object) -> Response:
     try:
         return _json(method(given), 200)
-    except (ApiError, KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (ApiError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
         return _json({"error": f"{type(problem).__name__}: {problem}"}, 400)
 
 

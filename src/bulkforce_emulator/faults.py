@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from starlette.concurrency import run_in_threadpool
 
+from bulkforce_emulator.settings_files import check_types
+
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -90,6 +92,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(Kind))}")
+        check_types(self)
 
     @property
     def goes_with_others(self) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
+from bulkforce_emulator.settings_files import check_types
+
 if TYPE_CHECKING:
     from bulkforce_emulator.jobs import Batch, Job
 
@@ -79,6 +81,15 @@ class Pace:
     records_per_second: float | None = None
     #: How many batches run at once.
     parallel: int = 5
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if (
+            min(self.queue_seconds, self.batch_seconds, self.records_per_second or 1) < 0
+            or self.records_per_second == 0
+            or self.parallel < 1
+        ):
+            raise ValueError("a pace has no negative times or rates, and at least one batch runs")
 
     @classmethod
     def timed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkforce_emulator.rows.upload import RowError
+from bulkforce_emulator.settings_files import check_types, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from bulkforce_emulator.jobs import Batch
     from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.texts import RowTexts
@@ -43,6 +43,17 @@ class Mishap:
     put_back: int = 0
     #: Its results come in files of at most about so many bytes, where it is a query; else the limit of the org holds.
     result_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if (
+            (self.every or 1) < 1
+            or (self.after_rows or 0) < 0
+            or min(self.rows, default=0) < 0
+            or self.put_back < 0
+            or (self.result_bytes or 1) < 1
+        ):
+            raise ValueError("a mishap counts rows from 0, and has no negative numbers")
 
     def strike(self, upload: Upload, texts: RowTexts) -> Upload:
         """The upload as it fares."""
@@ -76,6 +87,8 @@ class Mishaps:
 
     def plan(self, mishap: Mishap, *, nth: int = 1, times: int = 1, object: str | None = None) -> None:  # noqa: A002
         """Let it befall the nth batch that is taken up from now on, and the following ones `times` in all."""
+        for name, kind, value in (("nth", int, nth), ("times", int, times), ("object", str | None, object)):
+            fitted(kind, value, name)
         with self._lock:
             self._planned.append((nth, times, object, mishap))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator import chunking
 from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.formats.charsets import codec
 from bulkforce_emulator.formats.csv_reader import read_csv
 from bulkforce_emulator.formats.json_reader import read_json
 from bulkforce_emulator.formats.query_results import Selection, write_query_result
@@ -174,7 +175,11 @@ class Processing:
 
     def _query(self, batch: Batch, made: list[Batch]) -> None:
         job = batch.job
-        text = self._org.jobs.spool.get(batch.request).decode(batch.charset, "replace")
+        try:
+            charset = codec(batch.charset)
+        except LookupError:
+            raise BatchError.of(self._texts.encoding_unknown, name=batch.charset) from None
+        text = self._org.jobs.spool.get(batch.request).decode(charset, "replace")
         compiled = self._compile(job, text)
         if job.chunking is not None and batch is next(iter(job.batches.values())) and chunkable(text):
             self._split(batch, text, made)
@@ -210,7 +215,7 @@ class Processing:
                     org.jobs.count_batch()
                 except ApiError as problem:
                     raise BatchError(problem.message, problem.code) from None
-                body = chunk_text(text, low, high, field).encode(batch.charset)
+                body = chunk_text(text, low, high, field).encode(codec(batch.charset), "replace")
                 made.append(org.jobs.make_batch(job, org.jobs.spool.put(body), batch.charset))
                 org.jobs.enter(made[-1])
             batch.split = True

@@ -9,7 +9,7 @@ batch_unknown = { words = "No batch {id} here" }
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -20,6 +20,8 @@ from bulkforce_emulator.texts import Text
 
 if TYPE_CHECKING:
     import os
+
+    from _typeshed import DataclassInstance
 
 _Group = TypeVar("_Group")
 
@@ -64,7 +66,7 @@ def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
         elif isinstance(default, Text):
             changes[name] = _text(default, value, f"{where}{name}")
         else:
-            changes[name] = _value(kinds[name], value, f"{where}{name}")
+            changes[name] = fitted(kinds[name], value, f"{where}{name}")
     return replace(group, **changes)  # type: ignore[type-var] # groups are dataclasses, all of them
 
 
@@ -74,8 +76,27 @@ def _text(default: Text, given: object, where: str) -> Text:
     return default._replace(**given)
 
 
-def _value(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - whatever stands behind a colon
+def check_types(made: DataclassInstance) -> None:
+    """See that a dataclass holds what it says, for one that is made of what somebody wrote.
+
+    Raises:
+        SettingsError: A value of another type.
+    """
+    for name, kind in get_type_hints(type(made)).items():
+        fitted(kind, getattr(made, name), name)
+
+
+def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - whatever stands behind a colon
+    """A value, if it is of that kind.
+
+    Raises:
+        SettingsError: It is not.
+    """
     origin, choices = get_origin(kind), get_args(kind)
+    if origin is Sequence:
+        if isinstance(given, (list, tuple, range)) and all(type(one) in choices for one in given):
+            return given
+        raise SettingsError(f"{where} is to be a list of {choices[0].__name__}, not {given!r}")
     if origin is tuple:
         if isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given):
             return tuple(given)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from bulkforce_emulator.formats.charsets import codec, is_utf8
 from bulkforce_emulator.rows.upload import BatchError, RowError, Upload
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def _by_header(header: list[str], rows: list[pa.StringArray], settings: Settings
 def _utf8(body: bytes, charset: str, texts: BatchTexts) -> bytes:
     """The text in UTF-8. Bytes that are no text become U+FFFD, as in a Java reader."""
     try:
-        if charset.lower().replace("_", "-") in {"utf-8", "utf8"}:
+        if is_utf8(charset):
             return body if body.isascii() else body.decode("utf-8", "replace").encode()
-        return body.decode(charset, "replace").encode()
+        return body.decode(codec(charset), "replace").encode()
     except LookupError:
         raise BatchError.of(texts.encoding_unknown, name=charset) from None
 

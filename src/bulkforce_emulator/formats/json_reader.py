@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pyarrow as pa
 
+from bulkforce_emulator.formats.charsets import codec, is_utf8
 from bulkforce_emulator.formats.tables import check_sizes
 from bulkforce_emulator.rows.upload import EXPLICIT_NULL, BatchError, Upload
 
@@ -43,7 +44,7 @@ def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upl
 
 def _records(body: bytes, charset: str, texts: BatchTexts) -> list[dict[str, Any]]:
     try:
-        text = body if charset.lower() in {"utf-8", "utf8"} else body.decode(charset).encode()
+        text = body if is_utf8(charset) else body.decode(codec(charset)).encode()
         records = orjson.loads(text)
     except (orjson.JSONDecodeError, UnicodeDecodeError, LookupError) as problem:
         raise BatchError.of(texts.json_unreadable, reason=problem) from None

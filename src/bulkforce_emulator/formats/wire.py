@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape
 
 import orjson
 
+from bulkforce_emulator.formats.charsets import codec, is_utf8
+
 NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -100,7 +102,7 @@ def _text(body: bytes, charset: str | None) -> str:
         declared = _DECLARED.match(body.lstrip()[:200])
         encoding = declared[1].decode() if declared else "utf-8"
     try:
-        text = body.decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
+        text = body.decode("utf-8-sig" if is_utf8(encoding) else codec(encoding))
     except (UnicodeDecodeError, LookupError) as problem:
         raise UnreadableDocument(str(problem)) from None
     # The parser takes text as it is; a declaration of another encoding would only confuse it.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import lzma
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -52,7 +54,7 @@ def unpack(body: bytes, settings: Settings) -> Archive:
                 left -= len(found[entry.filename])
                 if left < 0:
                     raise BatchError.of(texts.zip_too_large, most=limits.unzipped_bytes)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError) as problem:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, RuntimeError, ValueError, EOFError) as problem:
         raise BatchError.of(texts.zip_unreadable, reason=problem) from None
     if _REQUEST not in found:
         raise BatchError.of(texts.zip_without_request, name=_REQUEST)

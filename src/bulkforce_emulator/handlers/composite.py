@@ -10,7 +10,7 @@ import pyarrow as pa
 from bulkforce_emulator.handlers.calls import Call, json_response
 from bulkforce_emulator.handlers.query import records, run
 from bulkforce_emulator.handlers.resources import Resources, RestError, data_path, document_of, not_found
-from bulkforce_emulator.handlers.sobjects import upload_row
+from bulkforce_emulator.handlers.sobjects import named_type, upload_row
 from bulkforce_emulator.ids import canonical
 from bulkforce_emulator.rows.upload import BatchError
 
@@ -138,7 +138,7 @@ class Composite(Resources):
         outcomes: list[dict[str, Any]] = [{} for _ in rows]
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
-            places.setdefault((row.get("attributes") or {}).get("type") or "", []).append(place)
+            places.setdefault(named_type(row) or "", []).append(place)
         for name, here in places.items():
             sobject = self.org.schema.get(name)
             if sobject is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -200,8 +199,8 @@ class _OAuth:
 
     def introspect(self, call: Call) -> Response:
         """Whether a token is good, and until when."""
-        form = _with_basic(call, self._texts)
         try:
+            form = _with_basic(call, self._texts)
             self._check_client(form, secret_required=True)
         except OAuthError as error:
             return json_response(error.document, 401)
@@ -235,7 +234,7 @@ def _with_basic(call: Call, texts: LoginTexts) -> dict[str, str]:
     if scheme.lower() == "basic":
         try:
             client_id, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise OAuthError(texts.secret_wrong) from None
         form |= {"client_id": client_id, "client_secret": secret}
     return form

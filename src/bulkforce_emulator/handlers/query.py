@@ -28,7 +28,7 @@ _PAGE = 2_000
 _SMALLEST_PAGE = 200
 # A user has this many query cursors open; the eleventh closes the oldest.
 _CURSORS = 10
-_BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d+)", re.IGNORECASE)
+_BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d{1,9})(?!\d)", re.IGNORECASE)
 
 
 def routes(org: Org) -> list[Route]:
@@ -95,7 +95,7 @@ class Queries(Resources):
         locator, _, start = call.values["locator"].partition("-")
         with self._lock:
             cursor = self._cursors.get(locator)
-        if cursor is None or not start.isdecimal() or int(start) >= len(cursor.rows):
+        if cursor is None or not re.fullmatch(r"\d{1,9}", start) or int(start) >= len(cursor.rows):
             raise RestError(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
         resource = call.path.rstrip("/").split("/")[-2]
         return self._page(call, resource, cursor, locator, int(start))

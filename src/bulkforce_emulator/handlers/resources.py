@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.org import Org
     from bulkforce_emulator.schema import SObject
 
+_log = logging.getLogger(__name__)
 NOT_ALLOWED = "not allowed"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _VERSION = re.compile(r"v(\d{1,3}\.\d)")
@@ -66,6 +68,9 @@ class Resources:
                 response = json_response([error.document], error.status)
             except SoqlError as error:
                 response = json_response([{"message": error.message, "errorCode": error.code}], 400)
+            except Exception as error:  # noqa: BLE001 - a bug of ours, told as the server would tell one of its own
+                _log.exception("%s %s", call.method, call.path)
+                response = json_response([{"message": type(error).__name__, "errorCode": "UNKNOWN_EXCEPTION"}], 500)
             response.headers["Sforce-Limit-Info"] = f"api-usage={self.org.calls}/{self.org.limits.daily_api_requests}"
             return response
 

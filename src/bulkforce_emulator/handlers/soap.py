@@ -144,7 +144,7 @@ def _open_envelope(body: bytes) -> tuple[ET.Element | None, ET.Element]:
     parser = ET.XMLParser(target=_NoDoctype())
     try:
         envelope = ET.fromstring(body, parser)
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError, LookupError) as error:
         raise _FaultError("CLIENT", f"XML document structures must be well formed: {error}") from None
     found = envelope.find(f"{{{_ENVELOPE}}}Body")
     operation = None if found is None else next(iter(found), None)

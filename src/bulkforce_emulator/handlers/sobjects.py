@@ -165,6 +165,15 @@ def upload_row(sobject: SObject, record: dict[str, Any]) -> dict[str, Any]:
     return dict(_header(sobject, name, value) for name, value in record.items() if name != "attributes")
 
 
+def named_type(record: dict[str, Any]) -> str | None:
+    """The object that the attributes of a record name."""
+    attributes = record.get("attributes") or {}
+    kind = attributes.get("type") if isinstance(attributes, dict) else attributes
+    if kind is not None and not isinstance(kind, str):
+        raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected the type of the record as a text")
+    return kind
+
+
 def _header(sobject: SObject, name: str, value: Any) -> tuple[str, Any]:  # noqa: ANN401
     """A member as the column of an upload: a nested parent is `Account.Ext__c`, or `Lead:Who.Email`."""
     field = sobject.field(name)
@@ -175,7 +184,7 @@ def _header(sobject: SObject, name: str, value: Any) -> tuple[str, Any]:  # noqa
     keys = [key for key in value if key != "attributes"] if isinstance(value, dict) else []
     if len(keys) != 1:
         raise RestError(400, "JSON_PARSER_ERROR", f"The reference {name} must have one field of the parent")
-    kind = (value.get("attributes") or {}).get("type")
+    kind = named_type(value)
     return f"{f'{kind}:' if kind else ''}{name}.{keys[0]}", value[keys[0]]
 
 

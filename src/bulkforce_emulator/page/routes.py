@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.formats.charsets import codec
 from bulkforce_emulator.page.failures import Failures
 from bulkforce_emulator.page.shown import FILTERS
 from bulkforce_emulator.page.views import Filters, batch_view, batches_view, job_view, jobs_view
@@ -183,7 +184,7 @@ class _Page:
                 break
         shown = b"".join(pieces)[:_SHOWN_BYTES]
         try:
-            decoder = codecs.getincrementaldecoder(charset)("replace")
+            decoder = codecs.getincrementaldecoder(codec(charset))("replace")
         except LookupError:  # the batch named a charset that nobody knows, and has failed for it
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # Not the end of the text where it was cut: half a character is left out, and not replaced.

@@ -41,6 +41,8 @@ _KINDS = {
 
 # The sequence the clauses must come in; one clause may not come twice (except FOR and UPDATE, which are ignored).
 _SEQUENCE = ("USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL")
+#: Of LIMIT and OFFSET.
+_DIGITS = 18
 _REPEATABLE = ("FOR", "UPDATE")
 
 
@@ -163,7 +165,7 @@ class _Tree(Transformer[Token, Any]):
         return items[0], {"all_rows_at": items[0].start_pos}
 
     def _count(self, token: Token) -> int:
-        if not token.isdecimal():
+        if not token.isdecimal() or len(token) > _DIGITS:
             raise self._refuse(token, f"unexpected token: '{token}'")
         return int(token)
 

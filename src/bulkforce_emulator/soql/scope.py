@@ -79,6 +79,10 @@ class Operand:
         return self.type not in ("id", "reference") and not (self.field is not None and self.field.case_sensitive)
 
 
+#: Published: "no more than five levels can be specified in a child-to-parent relationship".
+_MOST_LEVELS = 5
+
+
 class Scope:
     """The names of one FROM clause."""
 
@@ -156,6 +160,8 @@ class Scope:
 
     def node(self, relationships: tuple[str, ...], at: int) -> Node:
         """The joined tables behind a path of relationship names."""
+        if len(relationships) > _MOST_LEVELS:
+            raise self.error(at, "MALFORMED_QUERY", f"A field path has at most {_MOST_LEVELS} parent relationships")
         key = tuple(name.lower() for name in relationships)
         if key not in self._nodes:
             parent = self.node(relationships[:-1], at)

@@ -1,0 +1,28 @@
+"""Bytes to text by a charset that a caller named: those of the world, not what else Python calls a codec."""
+
+from __future__ import annotations
+
+import codecs
+
+#: Codecs that Python has for itself, and UTF-7, which can hide half characters and which a Java server does not know.
+_NO_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
+_UTF_8 = frozenset({"utf-8", "utf8"})
+
+
+def is_utf8(name: str) -> bool:
+    return name.lower().replace("_", "-") in _UTF_8
+
+
+def codec(name: str) -> str:
+    """The codec of a charset.
+
+    Raises:
+        LookupError: There is no such charset.
+    """
+    try:
+        found = codecs.lookup(name)
+    except ValueError:
+        raise LookupError(f"unknown encoding: {name}") from None
+    if found.name.replace("_", "-") in _NO_CHARSETS or not found._is_text_encoding:  # noqa: SLF001 - there is no other way to ask
+        raise LookupError(f"unknown encoding: {name}")
+    return found.name
