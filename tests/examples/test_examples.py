@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,19 @@ def connected(org: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run an example as `python examples/NAME.py ARGUMENT...` does, and give its variables."""
+    clients = ExitStack()
 
     def run(name: str, *arguments: str) -> dict[str, Any]:
         script = str(EXAMPLES / f"{name}.py")
         monkeypatch.setattr(sys, "argv", [script, *arguments])
         left = runpy.run_path(script, run_name="__main__")
-        left["client"].close()
+        clients.callback(left["client"].close)
         return left
 
-    return run
+    with clients:
+        yield run
 
 
 def ids_of(left: dict[str, Any]) -> list[str]:
