@@ -21,9 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError, MissingExtra, ProtocolError, UsageError
+from bulkforce.transfer.arrow_types import schema_of
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.sinks import FORMATS, Sink, sink_for
-from bulkforce.transfer.typed import BLOCK_BYTES
+from bulkforce.transfer.typed import BLOCK_BYTES, Misfit, PartReader
 
 TEXT = [Column("Id"), Column("Name")]
 TYPED = [
@@ -236,6 +237,40 @@ def test_what_is_no_utf_8_is_refused(tmp_path: Path) -> None:
 def test_parts_with_other_columns_are_refused(tmp_path: Path, form: str) -> None:
     with pytest.raises(ProtocolError, match="same columns"):
         extracted(tmp_path / f"a.{form}", TEXT, as_org(TEXT, [["1", "a"]]), b'"Name","Id"\n"a","1"\n')
+
+
+LOST = [b'"1","secret"\n', b'"secret"\n"1"\n']
+BROKEN = b'"Id","Name"\n"1","secret","3"\n'
+
+
+@pytest.mark.parametrize(
+    ("form", "part"), [*((form, part) for form in ("csv", "parquet", "arrow", "jsonl") for part in LOST), ("parquet", BROKEN)]
+)
+def test_error_of_a_part_without_its_header_shows_no_record(tmp_path: Path, form: str, part: bytes) -> None:
+    with pytest.raises((ProtocolError, FormatError)) as caught:
+        extracted(tmp_path / f"a.{form}", TEXT, as_org(TEXT, [["1", "a"]]), part)
+    assert "secret" not in f"{caught.value} {caught.value.args}"
+    assert caught.value.__context__ is caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (1, "secret"),
+        (2, "secret"),
+        (3, "secret"),
+        (4, "123456789012345678901234567890.5"),
+        (5, "2026-13-01"),
+        (6, "secret"),
+        (7, "25:00:00.000Z"),
+    ],
+)
+def test_misfit_is_chained_to_nothing_that_shows_its_value(tmp_path: Path, place: int, text: str) -> None:
+    (tmp_path / "part").write_bytes(as_org(TYPED, [[*VALUES[0][:place], text, *VALUES[0][place + 1 :]]]))
+    with pytest.raises(Misfit) as caught:
+        list(PartReader(schema_of(TYPED)).read(tmp_path / "part"))
+    assert caught.value.column == place
+    assert caught.value.__context__ is caught.value.__cause__ is None
 
 
 # JSON lines

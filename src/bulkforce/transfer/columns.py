@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bulkforce.errors import ProtocolError
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 
 # Of a parent that may be one of several objects queries give the fields of the object Name, and one of these is no text.
@@ -71,3 +72,8 @@ def columns_of(names: Sequence[str], object_name: str, describe: Callable[[str],
 
 def _parent(relationship: str) -> str:
     return relationship.lower() + "."
+
+
+def other_columns(due: Sequence[str], came: Sequence[str]) -> ProtocolError:
+    """Say that a part's columns are others. What stands in their place is not shown: where the header is lost, it is a record."""
+    return ProtocolError(f"The results do not all have the same columns: {', '.join(due)}, and then {len(came)} that are not these")

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bulkforce.errors import FormatError, ProtocolError
+from bulkforce.errors import FormatError
+from bulkforce.transfer.columns import other_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,14 +81,14 @@ class PartReader:
                     done += batch.num_rows
             except pa.ArrowInvalid as error:
                 text = str(error)
-                if found := _COLUMN.search(text):
-                    raise Misfit(int(found[1])) from None
-                if _TOO_LONG not in text or self._block_bytes >= _LARGEST_BLOCK_BYTES:
-                    # Its own words would show values.
-                    raise FormatError(f"{part.name} is not the CSV of {len(self.schema)} columns that it should be") from None
-                self._block_bytes *= 4
             else:
                 return
+            # Behind the handler, not in it: its own words show values, and Python would chain it to what is raised.
+            if found := _COLUMN.search(text):
+                raise Misfit(int(found[1]))
+            if _TOO_LONG not in text or self._block_bytes >= _LARGEST_BLOCK_BYTES:
+                raise FormatError(f"{part.name} is not the CSV of {len(self.schema)} columns that it should be")
+            self._block_bytes *= 4
 
     def _from(self, part: Path, row: int) -> Iterator[pa.RecordBatch]:
         from pyarrow import csv
@@ -95,7 +96,7 @@ class PartReader:
         options = csv.ReadOptions(block_size=self._block_bytes)
         with csv.open_csv(part, options, self._parse, self._convert) as reader:
             if reader.schema.names != self.schema.names:
-                raise ProtocolError(f"The results do not all have the same columns: {self.schema.names}, then {reader.schema.names}")
+                raise other_columns(self.schema.names, reader.schema.names)
             for batch in reader:
                 left = batch.slice(min(row, batch.num_rows))
                 row -= batch.num_rows - left.num_rows
@@ -104,13 +105,9 @@ class PartReader:
                     yield self._with_times(left)
 
     def _check_decimals(self, batch: pa.RecordBatch) -> None:
-        import pyarrow as pa
-
         for place in self._decimals:
-            try:
-                batch.column(place).validate(full=True)
-            except pa.ArrowInvalid:
-                raise Misfit(place) from None
+            if not _is_valid(batch.column(place)):
+                raise Misfit(place)
 
     def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if not self._times:
@@ -119,17 +116,30 @@ class PartReader:
 
         arrays = batch.columns
         for place in self._times:
-            try:
-                arrays[place] = _times_of(arrays[place])
-            except pa.ArrowInvalid:
-                raise Misfit(place) from None
+            times = _times_of(arrays[place])
+            if times is None:
+                raise Misfit(place)
+            arrays[place] = times
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
+def _is_valid(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def _times_of(texts: pa.Array) -> Any:  # noqa: ANN401
-    """Read times of day by way of the first day of all, since text is not cast to a time."""
+    """Read times of day by way of the first day of all, since text is not cast to a time; ``None`` if one is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     moments = pc.binary_join_element_wise("1970-01-01T", pc.utf8_rtrim(texts, "Z"), "")
-    return moments.cast(pa.timestamp("ms")).cast(pa.time32("ms"))
+    try:
+        return moments.cast(pa.timestamp("ms")).cast(pa.time32("ms"))
+    except pa.ArrowInvalid:
+        return None

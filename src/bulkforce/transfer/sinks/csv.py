@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bulkforce.errors import ProtocolError
 from bulkforce.formats import csv
-from bulkforce.transfer.columns import Column
+from bulkforce.transfer.columns import Column, other_columns
 from bulkforce.transfer.reading import header_of
 from bulkforce.transfer.sinks.target import Target
 
@@ -40,7 +39,7 @@ class CsvSink:
         start = 0 if self._header is None else header.end
         self._header = self._header or header
         if header.names != self._header.names:
-            raise ProtocolError(f"The results do not all have the same columns: {list(self._header.names)}, then {list(header.names)}")
+            raise other_columns(self._header.names, header.names)
         with part.open("rb") as file:
             file.seek(start)
             while block := file.read(_BLOCK_BYTES):
