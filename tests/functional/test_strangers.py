@@ -109,6 +109,7 @@ def test_call_that_acts_is_made_once_whatever_a_gateway_says(lasting_org: Emulat
             (JOB, lambda: client.close_job(job)),
             (JOB, lambda: client.abort_job(job)),
             (r"/job$", lambda: client.create_job("insert", "Row__c", "CSV")),
+            (r"/spec$", lambda: client.create_spec(job, "Salesforce Field,Csv Header,Value,Hint\nCode__c,Code,,\n")),
         ]
         logins = len([path for _, path in gateway.asked if path.endswith("/token")])
         for path, call in calls:
@@ -277,3 +278,29 @@ def test_extract_goes_on_after_a_gateway_has_spoken(tmp_path: Path, who: str, pa
             # Whether it waited the gateway out or stopped, it can be gone on with.
             extract.resume_extract(sitting_of(client), tmp_path / "run")
         assert read(tmp_path / "out.csv") == stored(org)
+
+
+@pytest.mark.parametrize("who", ["403 page", "404 JSON", "200 JSON"])
+def test_types_of_columns_are_not_guessed_because_a_gateway_denies_the_object(tmp_path: Path, who: str) -> None:
+    with seeded(3) as org, Gateway(org.base_url) as gateway:
+        gateway.speak("GET", "/describe", instead(REPLIES[who], acted=False), times=1_000)
+        with bf.Client(gateway.url, bf.BearerToken(org.session_id), retry=QUICK) as client:
+            with pytest.raises(bf.Interrupted, match="not the org's own|not what it should be"):
+                bring(org, tmp_path, client=client, to=tmp_path / "out.jsonl")
+            assert not (tmp_path / "out.jsonl").exists()
+            gateway.clear()
+            assert extract.resume_extract(sitting_of(client), tmp_path / "run").rows == 3
+
+
+@pytest.mark.parametrize("who", ["401 page", "404 JSON", "200 login page"])
+def test_allowance_and_count_that_a_gateway_hides_are_not_told_and_no_more(
+    lasting_org: Emulator, gateway: Gateway, tmp_path: Path, who: str
+) -> None:
+    load = Load(lasting_org, tmp_path, DISTINCT, url=gateway.url)
+    gateway.speak("GET", "/services/data/", instead(REPLIES[who], acted=False), times=1_000)
+    load.check(load.begin())
+    assert any("does not tell how many batches" in warning for warning in load.warnings)
+    (outputs := tmp_path / "extract").mkdir()
+    with bf.Client(gateway.url, bf.BearerToken(lasting_org.session_id), retry=QUICK) as client:
+        report = bring(lasting_org, outputs, client=client, pk_chunking="auto")
+    assert report.rows >= len(DISTINCT.rows)

@@ -185,7 +185,9 @@ def test_create_spec_sends_the_mapping_as_it_is() -> None:
     assert _body(exchange).decode().endswith("Näme,,\n")
     assert exchange.request.headers == {"Content-Type": "text/csv; charset=UTF-8"}
     assert exchange.request.compress is False
-    assert exchange.read(said("anything at all")) is None
+    assert exchange.read(said("anything at all", 201)) is None
+    with pytest.raises(errors.Intercepted):
+        exchange.read(said('{"message":"ok"}', 200, "application/json"))
 
 
 @pytest.mark.parametrize(

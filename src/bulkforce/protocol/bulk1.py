@@ -454,5 +454,7 @@ def _no_page(answer: Answer) -> Answer:
 
 
 def _done(answer: Answer) -> None:
-    # What the org says to a spec is not known, but that it is no page.
+    # What the org says to a spec is not known, but that it says so with 201, and that it is no page.
     _no_page(answer)
+    if answer.status != 201:
+        raise intercepted(answer)

@@ -22,6 +22,7 @@ from bulkforce.errors import (
     Facts,
     FellShort,
     FormatError,
+    Intercepted,
     Interrupted,
     InvalidRequest,
     JobAborted,
@@ -551,7 +552,7 @@ class ExtractEngine:
 
     def _part_from_jobs(self, reason: Exception) -> None:
         """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone on with."""
-        if isinstance(reason, (TransportError, NotAuthenticated, sqlite3.Error)):
+        if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
             return
         for job in self.state.jobs.values():
             chunking = job.stage is JobStage.ASKED and job.chunking is not None and self.asked.keep_parts
