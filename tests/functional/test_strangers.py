@@ -285,7 +285,7 @@ def test_types_of_columns_are_not_guessed_because_a_gateway_denies_the_object(tm
     with seeded(3) as org, Gateway(org.base_url) as gateway:
         gateway.speak("GET", "/describe", instead(REPLIES[who], acted=False), times=1_000)
         with bf.Client(gateway.url, bf.BearerToken(org.session_id), retry=QUICK) as client:
-            with pytest.raises(bf.Interrupted, match="not the org's own|not what it should be"):
+            with pytest.raises(bf.Interrupted, match=r"not the org's own|not what it should be"):
                 bring(org, tmp_path, client=client, to=tmp_path / "out.jsonl")
             assert not (tmp_path / "out.jsonl").exists()
             gateway.clear()
