@@ -141,22 +141,32 @@ Cut = tuple[int | None, int | None]
 
 
 class Relay(Peer):
-    """Something on the way that passes bytes on, and breaks a connection off at a byte of either direction.
+    """Something on the way that passes bytes on, and breaks a connection off at a byte of either direction, or instead of an answer.
 
-    To a port it passes all there is, and so is a proxy that requests are given to by whole URLs, or the org itself; to none it is a proxy
-    that is asked by CONNECT, reaches loopback only, and refuses the first so many.
+    To a port it passes all there is, and so it stands for a proxy that gets whole URLs, or for a cable; without one it is a proxy that is
+    asked by CONNECT, and reaches loopback only.
     """
 
     def __init__(
         self,
         port: int | None = None,
         cut: Callable[[int], Cut] = lambda _number: (None, None),
+        drop: Callable[[bytes], bool] = lambda _request: False,
         context: ssl.SSLContext | None = None,
     ) -> None:
+        """Set it up.
+
+        Args:
+            port: Where all connections go.
+            cut: Says for the number of a connection how many bytes of it go up and down; ``None`` for all.
+            drop: Says for the first line of a request whether its answer is lost.
+            context: For TLS.
+        """
         super().__init__(lambda _peer, connection: self._relay(connection), context)
         self.passed: list[list[int]] = []
         self._port = port
         self._cut = cut
+        self._drop = drop
         self._numbers = itertools.count()
 
     def _relay(self, connection: socket.socket) -> None:
@@ -168,10 +178,13 @@ class Relay(Peer):
             if not self._port:
                 connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             onward.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            ends = [connection, onward]
+            ends, asked = [connection, onward], b""
             while True:
                 for way in (end is onward for end in _readable(ends)):
                     block = ends[way].recv(65_536)
+                    if way and asked and self._drop(asked.partition(b"\r\n")[0]):
+                        return
+                    asked = b"" if way else asked + block
                     limit = limits[way]
                     kept = len(block) if limit is None else min(len(block), limit - passed[way])
                     ends[1 - way].sendall(block[:kept])

@@ -7,7 +7,6 @@ import io
 import itertools
 import socket
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from tests.unit.script import batch_info, job_info
+from tests.wire.chains import everything_of
 from tests.wire.peers import Peer, answer, saying
 
 import bulkforce
@@ -405,20 +405,6 @@ def test_token_that_no_header_can_hold_is_told_without_showing_it(token: str) ->
         HTTP().send(request, peer.url, {"X-SFDC-Session": token}, streamed=False)
     assert "SECRET" not in everything_of(caught.value)
     assert peer.seen == b""
-
-
-def everything_of(error: BaseException | None) -> str:
-    """All that an error and those that it came from hold, but not the frames they went through."""
-    told, known = "", set()
-    while error is not None:
-        assert error not in known, "an error is its own cause"
-        known.add(error)
-        told += (
-            "".join(traceback.format_exception_only(error)) + repr(error.args) + repr(vars(error)) + repr(getattr(error, "__notes__", ""))
-        )
-        told += repr([getattr(error, name, None) for name in ("object", "doc", "partial", "line", "length")])
-        error = error.__cause__ or error.__context__
-    return told
 
 
 QUOTING = {

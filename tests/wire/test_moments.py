@@ -123,7 +123,7 @@ def reached(
     """An org, something on the way to it, and what sends; when it is left all have come to their end."""
     with ExitStack() as stack:
         org = stack.enter_context(Peer(serve, papers.context if way.tls else None))
-        between = relay or Relay(None if way.asks else org.port, cut, papers.context if way.proxy == "https" else None)
+        between = relay or Relay(None if way.asks else org.port, cut, context=papers.context if way.proxy == "https" else None)
         stack.enter_context(between)
         port = org.port if way.proxy else between.port
         url = f"{'https' if way.tls else 'http'}://127.0.0.1:{port}/x"

@@ -105,7 +105,7 @@ class HTTP:
 
     def _fault(self, error: Exception, request: Request, url: str, attempt: Attempt) -> NotSent | NoAnswer:
         """Tell whether the org can have seen the request."""
-        host, facts = urlsplit(url).netloc, request.facts()
+        host, facts = _host(url), request.facts()
         if attempt.begun:
             return NoAnswer(f"No answer came from {host} ({_reason(error)})", facts)
         chain = list(_chain(error))
@@ -290,6 +290,13 @@ def _check_headers(headers: Mapping[str, str]) -> None:
                 f"The header {name} holds what no header can (a line break, or a letter that is not in Latin-1); "
                 "was a token read from a file together with its line end?"
             )
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return "in that URL"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
