@@ -4,9 +4,11 @@ ROWS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
+# What pyproject.toml says is enough.
+URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test judges browser lint check format bench docs pictures clean
+.PHONY: help demo test lowest judges browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,6 +18,10 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 
 test: $(VENV)/.dev  ## the whole suite
 	@$(BIN)/python -m pytest --numprocesses auto
+
+lowest: $(VENV)/.dev .lowest/urllib3-$(URLLIB3)  ## the tests of the wire with the oldest HTTP library that is supported
+	@PYTHONPATH=.lowest/urllib3-$(URLLIB3) $(BIN)/python -c 'import urllib3; assert f"{urllib3.__version__}.".startswith("$(URLLIB3)."), urllib3.__version__'
+	@PYTHONPATH=.lowest/urllib3-$(URLLIB3) $(BIN)/python -m pytest tests/wire --numprocesses auto
 
 judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
 	@$(BIN)/python -m pytest tests/judges
@@ -45,7 +51,7 @@ format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 clean:  ## away with everything made
-	rm -rf $(VENV) .judges $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) .judges .lowest $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bulkforce needs Python 3.11 or later; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -59,6 +65,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]' && touch $@
+
+.lowest/urllib3-%: | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ 'urllib3==$*'
 
 .judges/%/.made: tests/judges/clients/%.txt
 	@$(PYTHON) -m venv .judges/$* && .judges/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@

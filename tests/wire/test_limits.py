@@ -314,7 +314,7 @@ def test_answer_may_name_its_packing_in_other_ways(encoding: str) -> None:
         assert made.get_job_info("750A").id == "750A"
 
 
-@pytest.mark.parametrize("rest", [b"garbage", b"\0", gzip.compress(b"x")[:-1]])
+@pytest.mark.parametrize("rest", [b"garbage", b"\0", gzip.compress(b"x")[:-1]], ids=["garbage", "zero", "cut"])
 def test_garbage_behind_gzip_is_no_content(rest: bytes) -> None:
     body = gzip.compress(JOB) + rest
     with Peer(saying(answer(body, "Content-Encoding: gzip"))) as peer, client(peer.url) as made, pytest.raises(errors.NoAnswer):

@@ -278,6 +278,7 @@ def hanging_up(read: int | None, say: bytes, context: ssl.SSLContext | None = No
         (None, b"HTTP/1.1 200 OK\r\n\r\nno handshake"),
         (None, b"HTTP/1.1 nine OK\r\n\r\n"),
     ],
+    ids=range(16),
 )
 def test_proxy_that_does_not_let_through_is_not_sent(way: Way, papers: Papers, request_: Request, read: int | None, say: bytes) -> None:
     relay = hanging_up(read, say, papers.context if way.proxy == "https" else None)
@@ -291,7 +292,9 @@ def test_proxy_that_does_not_let_through_is_not_sent(way: Way, papers: Papers, r
 @tls_ways
 @each_request
 @pytest.mark.parametrize(
-    "say", [b"", b"\x16", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28", b"\x16\x03\x03\x40\x00" + b"\x00" * 99]
+    "say",
+    [b"", b"\x16", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28", b"\x16\x03\x03\x40\x00" + b"\x00" * 99],
+    ids=["nothing", "a byte", "no TLS", "an alert", "garbage"],
 )
 def test_handshake_that_dies_is_not_sent(way: Way, papers: Papers, request_: Request, say: bytes) -> None:
     def serve(_peer: Peer, connection: socket.socket) -> None:
