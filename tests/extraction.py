@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from typing import Any
 from tests.rehearsal import BRISK, SCHEMA
 
 from bulkforce import BearerToken, Client, RetryPolicy
+from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import extract
 from bulkforce.transfer.extract_report import ExtractReport
 from bulkforce.transfer.load import Sitting
+from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.settings import Settings
 
@@ -88,3 +90,39 @@ def read(path: Path) -> list[tuple[str, ...]]:
 def fetched(org: Emulator) -> list[str]:
     """The paths of result files that were asked for, in order."""
     return [request.path for request in org.requests if request.method == "GET" and "/result/" in request.path]
+
+
+class Meddler(HTTP):
+    """A line on which something changes answers, and may take from them what tells where they end.
+
+    Args:
+        change: Says what becomes of the content of an answer to this path; ``None`` is nothing.
+        framed: Whether a changed answer tells where it ends.
+    """
+
+    def __init__(self, change: Callable[[str, bytes], bytes | None], *, framed: bool = True) -> None:
+        super().__init__()
+        self._change, self._framed = change, framed
+
+    def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+        answer = super().send(request, url, headers, streamed=streamed)
+        content = answer.body if answer.stream is None else b"".join(answer.stream)
+        changed = self._change(request.path, content)
+        framed = answer.framed if changed is None else self._framed
+        content = content if changed is None else changed
+        if answer.stream is None:
+            return replace(answer, body=content, framed=framed)
+        return replace(answer, stream=Read(content, framed=framed))
+
+
+class Read:
+    """A stream of what was read already."""
+
+    def __init__(self, content: bytes, *, framed: bool) -> None:
+        self._content, self.framed = content, framed
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content
+
+    def close(self) -> None:
+        """There is nothing to close."""

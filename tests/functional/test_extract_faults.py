@@ -58,11 +58,11 @@ def test_file_that_does_not_come_whole_is_fetched_again(org: Emulator, tmp_path:
     assert_whole(org, tmp_path)
 
 
-def test_files_without_a_line_end_are_believed_when_they_come_so_twice(tmp_path: Path) -> None:
+def test_files_without_a_line_end_are_whole_when_the_wire_says_so(tmp_path: Path) -> None:
     with seeded(40, Settings(query_csv_ends_with_newline=False)) as org:
         bring(org, tmp_path, pk_chunking=5, workers=1)
         assert read(tmp_path / "out.csv") == stored(org)
-        assert len(fetched(org)) == CHUNKS + 1
+        assert len(fetched(org)) == CHUNKS
 
 
 def test_rows_that_stay_missing_are_an_error_with_batch_and_numbers(org: Emulator, tmp_path: Path) -> None:

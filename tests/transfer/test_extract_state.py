@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from bulkforce.transfer.extract_plan import Rules, decide
 from bulkforce.transfer.extract_state import (
     Action,
-    AskAgain,
-    AskQuery,
     Batch,
     BatchStage,
     Deliver,
@@ -19,33 +18,31 @@ from bulkforce.transfer.extract_state import (
     LookAtJob,
     OpenJob,
     Part,
+    ReadRange,
     State,
-    after_delivery,
-    decide,
 )
+from bulkforce.transfer.extract_state import AskQuery as Ask
+
+IDS = "Id >= '001300000000000' AND Id < '00130000000132G'"
 
 
-def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0, size: int = 10) -> State:
+def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0, size: int = 10, ids: str | None = IDS) -> State:
     """A chunked query: a batch of each stage in its order, with two parts each, of which the first ``done`` are on disk in each."""
-    batches = [Batch(number, 1, f"751{number}", number - 1, stage) for number, stage in enumerate(stages, 1)]
-    parts = {
-        batch.number: [
-            Part(batch.number, place, f"752{place}", done=batch.stage is BatchStage.DONE or place < done, rows=1, size=size)
-            for place in range(2)
-        ]
-        for batch in batches
-        if batch.stage in {BatchStage.FETCHING, BatchStage.DONE}
-    }
-    return State(
-        {1: Job(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batches=len(stages))}, {b.number: b for b in batches}, parts
-    )
+    state = State([Job(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batch_id="751", batches=len(stages))])
+    for number, stage in enumerate(stages, 1):
+        state.put(Batch(number, 1, f"751{number}", number - 1, stage, ids=ids))
+        if stage in {BatchStage.FETCHING, BatchStage.DONE}:
+            for place in range(2):
+                on_disk = stage is BatchStage.DONE or place < done
+                state.put(Part(number, place, f"752{place}", done=on_disk, rows=1, size=size))
+    return state
 
 
 @pytest.mark.parametrize(
     ("job", "action"),
     [
         (JobStage.WANTED, OpenJob(1)),
-        (JobStage.OPEN, AskQuery(1)),
+        (JobStage.OPEN, Ask(1)),
         (JobStage.ASKED, LookAtJob(1)),
         (JobStage.ABANDONED, EndJob(1)),
         (JobStage.GONE, None),
@@ -53,7 +50,7 @@ def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0
     ],
 )
 def test_a_job_goes_its_way(job: JobStage, action: Action | None) -> None:
-    assert decide(standing(job=job), set(), 2, None) == ([] if action is None else [action])
+    assert decide(standing(job=job), set(), Rules(2)) == ([] if action is None else [action])
 
 
 @pytest.mark.parametrize(
@@ -63,48 +60,78 @@ def test_a_job_goes_its_way(job: JobStage, action: Action | None) -> None:
         (BatchStage.COMPLETED, [ListResults(1)]),
         (BatchStage.FETCHING, [FetchPart(1, 0), FetchPart(1, 1)]),
         (BatchStage.DONE, [EndJob(1), Deliver(1, 0)]),
-        (BatchStage.FAILED, [AskAgain(1)]),
         (BatchStage.REPLACED, [EndJob(1)]),
     ],
 )
 def test_a_batch_goes_its_way(stage: BatchStage, expected: list[Action]) -> None:
-    assert decide(standing(stage), set(), 2, None) == expected
+    assert decide(standing(stage), set(), Rules(2)) == expected
+
+
+@pytest.mark.parametrize("stage", [BatchStage.RUNNING, BatchStage.COMPLETED, BatchStage.FAILED])
+def test_which_ids_a_chunk_is_about_is_read_before_anything_else_of_it(stage: BatchStage) -> None:
+    looks = [LookAtJob(1)] if stage is BatchStage.RUNNING else []
+    assert decide(standing(stage, ids=None), set(), Rules(2)) == [*looks, ReadRange(1)]
 
 
 def test_what_is_under_way_is_not_begun_again() -> None:
     state = standing(BatchStage.RUNNING, BatchStage.FETCHING)
-    assert decide(state, {LookAtJob(1), FetchPart(2, 0)}, 2, None) == [FetchPart(2, 1)]
-    assert decide(state, {LookAtJob(1), FetchPart(2, 0), FetchPart(2, 1)}, 2, None) == []
+    assert decide(state, {LookAtJob(1), FetchPart(2, 0)}, Rules(2)) == [FetchPart(2, 1)]
+    assert decide(state, {LookAtJob(1), FetchPart(2, 0), FetchPart(2, 1)}, Rules(2)) == []
+
+
+def test_no_more_is_under_way_at_once_than_there_are_workers() -> None:
+    state = standing(*[BatchStage.COMPLETED] * 9)
+    assert decide(state, set(), Rules(3)) == [ListResults(1), ListResults(2), ListResults(3)]
+    assert decide(state, {ListResults(1), ReadRange(7)}, Rules(3)) == [ListResults(2)]
+
+
+def test_chunks_are_asked_again_a_few_at_a_time() -> None:
+    state = standing(*[BatchStage.REPLACED] * 9)
+    for number in range(2, 11):
+        state.put(Job(number, "SELECT Id FROM X", None, number - 1))
+    busy: set[Action] = {EndJob(1)}
+    assert decide(state, busy, Rules(2)) == [OpenJob(2), OpenJob(3), OpenJob(4)]
+    state.put(Job(2, "SELECT Id FROM X", None, 1, stage=JobStage.ASKED, id="750", batch_id="751"))
+    assert decide(state, {*busy, OpenJob(3), OpenJob(4)}, Rules(2)) == [LookAtJob(2)]
 
 
 def test_parts_are_delivered_in_order_and_one_at_a_time() -> None:
     state = standing(BatchStage.FETCHING, BatchStage.DONE)
-    assert not any(isinstance(action, Deliver) for action in decide(state, set(), 1, None))
+    assert not any(isinstance(action, Deliver) for action in decide(state, set(), Rules(1)))
     state = standing(BatchStage.DONE, BatchStage.DONE)
     delivered = []
     while not state.complete:
-        (due,) = (action for action in decide(state, {EndJob(1)}, 1, None) if isinstance(action, Deliver))
+        (due,) = (action for action in decide(state, {EndJob(1)}, Rules(1)) if isinstance(action, Deliver))
         delivered.append((due.batch, due.place))
-        after_delivery(state, due)
+        state.move_on(due)
     assert delivered == [(1, 0), (1, 1), (2, 0), (2, 1)]
+
+
+def test_nothing_is_delivered_as_long_as_it_is_not_known_whose_batches_there_are() -> None:
+    state = standing(BatchStage.DONE, BatchStage.RUNNING)
+    assert Deliver(1, 0) in decide(state, set(), Rules(1))
+    state.put(Batch(3, 1, "7513", 2))
+    assert Deliver(1, 0) not in decide(state, set(), Rules(1))
 
 
 def test_a_slow_reader_makes_the_downloads_wait() -> None:
     state = standing(BatchStage.DONE, BatchStage.FETCHING, BatchStage.FETCHING)
     busy: set[Action] = {Deliver(1, 0)}
-    assert decide(state, busy, 9, 21) == [FetchPart(2, 0), FetchPart(2, 1), FetchPart(3, 0), FetchPart(3, 1)]
-    assert decide(state, busy, 9, 20) == []
+    assert decide(state, busy, Rules(9, 21)) == [FetchPart(2, 0), FetchPart(2, 1), FetchPart(3, 0), FetchPart(3, 1)]
+    assert decide(state, busy, Rules(9, 20)) == []
+    state.move_on(Deliver(1, 0))
+    assert len(decide(state, busy, Rules(9, 20))) == 4
 
 
 def test_the_part_that_is_due_never_waits() -> None:
     state = standing(BatchStage.FETCHING, BatchStage.DONE)
-    assert decide(state, set(), 9, 0) == [FetchPart(1, 0), FetchPart(1, 1)]
+    assert decide(state, set(), Rules(9, 0)) == [FetchPart(1, 0), FetchPart(1, 1)]
 
 
 def test_a_batch_takes_the_place_of_the_one_that_failed() -> None:
     state = standing(BatchStage.REPLACED, BatchStage.DONE)
-    assert not any(isinstance(action, Deliver) for action in decide(state, set(), 1, None))
-    state.batches[3] = Batch(3, 1, "7513", 0, BatchStage.DONE)
-    state.parts[3] = [Part(3, 0, "752", done=True)]
-    assert Deliver(3, 0) in decide(state, set(), 1, None)
+    assert not any(isinstance(action, Deliver) for action in decide(state, set(), Rules(1)))
+    state.put(Batch(3, 1, "7513", 0, BatchStage.DONE, ids=IDS))
+    state.put(Part(3, 0, "752", done=True))
+    assert Deliver(3, 0) in decide(state, set(), Rules(1))
     assert [batch.number for batch in state.counting] == [3, 2]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol import wire_json
@@ -68,6 +68,11 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
 def count_records(object_name: str) -> Exchange[int]:
     """Ask how many records an object has, deleted ones not counted."""
     return Exchange(_get(f"/query?q=SELECT+COUNT()+FROM+{quote(object_name, safe='')}"), _total)
+
+
+def count(soql: str, *, all_rows: bool = False) -> Exchange[int]:
+    """Ask how many records a query with ``COUNT()`` finds; with ``all_rows`` deleted and archived ones, too."""
+    return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(soql)}"), _total)
 
 
 def remaining_batches() -> Exchange[int | None]:

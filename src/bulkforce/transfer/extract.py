@@ -106,7 +106,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     except Interrupted:
         raise
     except Exception:
-        if not any(part.done for parts in journal.state().parts.values() for part in parts):
+        if not journal.state().on_disk:
             # Nothing has come, so there is nothing to go on with, and no litter is left.
             journal.close()
             _clear(folder)
@@ -318,7 +318,7 @@ def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequen
 
 def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
     cause = engine.stopped_by
-    begun = any(job.id for job in engine.state.jobs.values())
+    begun = engine.state.begun
     final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
     if isinstance(cause, Error) and (final or (not begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
@@ -332,7 +332,6 @@ def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
 
 def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> ExtractReport:
     state = engine.state
-    done = [part for batch in state.counting for part in state.parts.get(batch.number, []) if part.done]
     return ExtractReport(
         run=facts.run,
         run_dir=engine.journal.folder,
@@ -340,10 +339,10 @@ def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float,
         object=facts.object,
         soql=facts.soql,
         to=facts.to,
-        rows=sum(part.rows for part in done),
-        parts=len(done),
+        rows=state.rows,
+        parts=state.on_disk,
         batches=len(state.counting),
-        bytes=sum(part.size for part in done),
+        bytes=state.bytes,
         jobs=tuple(job.id for job in state.jobs.values() if job.id),
         api_calls=sitting.calls(),
         seconds=time.monotonic() - begun,
@@ -353,20 +352,16 @@ def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float,
 
 def progress_of(state: State, begun: float) -> ExtractProgress:
     """Say where an extract stands."""
-    counting = state.counting
-    done = [part for batch in counting for part in state.parts.get(batch.number, []) if part.done]
-    rows = sum(part.rows for part in done)
-    known = bool(counting) and all(batch.records is not None for batch in counting)
-    total = sum(batch.records or 0 for batch in counting) if known else None
+    stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
+    total = state.records if state.told and state.told == sum(stages.values()) else None
     seconds = time.monotonic() - begun
-    counts = {str(stage): sum(batch.stage is stage for batch in counting) for stage in BatchStage if stage is not BatchStage.REPLACED}
     return ExtractProgress(
-        rows=rows,
-        bytes=sum(part.size for part in done),
+        rows=state.rows,
+        bytes=state.bytes,
         total=total,
-        batches=counts,
+        batches={str(stage): count for stage, count in stages.items()},
         seconds=seconds,
-        seconds_left=seconds * (total - rows) / rows if total is not None and rows else None,
+        seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
     )
 
 

@@ -9,11 +9,12 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from bulkforce.errors import JournalMismatch
-from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State
+from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State, Thing
 from bulkforce.transfer.folder import EXTRACT
 from bulkforce.transfer.memory import Memory
 
@@ -26,7 +27,7 @@ CREATE TABLE job (
     stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL, batches INTEGER NOT NULL, closed INTEGER NOT NULL);
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES job, id TEXT NOT NULL UNIQUE, place INTEGER NOT NULL,
-    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL);
+    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL, ids TEXT);
 -- Every row once: one batch counts at a place.
 CREATE UNIQUE INDEX one_that_counts ON batch (place) WHERE stage != 'replaced';
 CREATE TABLE part (
@@ -63,6 +64,9 @@ class ExtractJournal(Memory):
     def __init__(self, folder: Path) -> None:
         # The engine may run in a thread of its own; it is one at a time.
         super().__init__(folder / EXTRACT, _SCHEMA, VERSION, one_thread=False)
+        if "ids" not in {row[1] for row in self._database.execute("PRAGMA table_info(batch)")}:
+            # A journal from before chunks were compared with the query.
+            self._database.execute("ALTER TABLE batch ADD COLUMN ids TEXT")
 
     def begin(self, facts: Facts, job: Job) -> None:
         """Write down what is asked: from here on the run can be resumed."""
@@ -77,22 +81,17 @@ class ExtractJournal(Memory):
 
     def state(self) -> State:
         """Read back where the run stands."""
-        jobs = [Job(**row | {"stage": JobStage(row["stage"]), "closed": bool(row["closed"])}) for row in self._rows("job ORDER BY number")]
-        batches = [Batch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number")]
-        state = State({job.number: job for job in jobs}, {batch.number: batch for batch in batches})
-        for row in self._rows("part ORDER BY batch, place"):
-            state.parts.setdefault(row["batch"], []).append(Part(**row | {"done": bool(row["done"])}))
-        for number, found in state.batches.items():
-            if found.stage in {BatchStage.FETCHING, BatchStage.DONE}:
-                state.parts.setdefault(number, [])
-        return state
+        jobs = (Job(**row | {"stage": JobStage(row["stage"]), "closed": bool(row["closed"])}) for row in self._rows("job ORDER BY number"))
+        batches = (Batch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number"))
+        parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows("part ORDER BY batch, place"))
+        return State(chain(jobs, batches, parts))
 
     def _rows(self, table: str) -> Iterator[dict[str, Any]]:
         rows = self._database.execute(f"SELECT * FROM {table}")  # noqa: S608  (our own names)
         names = [column[0] for column in rows.description]
         return (dict(zip(names, row, strict=True)) for row in rows)
 
-    def write(self, thing: Job | Batch | Part) -> None:
+    def write(self, thing: Thing) -> None:
         """Write down how something stands now; inside a transaction.
 
         Raises:

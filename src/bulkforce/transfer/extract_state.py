@@ -1,16 +1,26 @@
-"""Where an extract stands and what to do next: pure. No socket, thread, clock or database.
+"""Where an extract stands: pure. No socket, thread, clock or database. What to do next says `extract_plan`.
 
 A *request* is a query put into a job of its own: the user's query, and later on any chunk that failed and is asked again alone. What became of a lost
 answer need not be found out: a query changes nothing, so its job is aborted and the query put into another. The batches that count have a
 place each in the order of the whole; a batch that takes another's place has the same.
+
+Jobs, batches and parts are values: what changes is put in the former's place (`State.put`), and the journal keeps the same values. Each step must cost the
+same whether there are ten chunks or a hundred thousand, so nothing here is found by looking through all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeAlias
+from heapq import heappop, heappush
+from typing import Generic, TypeAlias, TypeVar
+
+from bulkforce.errors import Error
+from bulkforce.transfer.chunks import short
+
+Key = TypeVar("Key", int, tuple[int, ...])
 
 
 class JobStage(StrEnum):
@@ -40,12 +50,12 @@ class BatchStage(StrEnum):
     DONE = "done"
     """All of them are on disk, and their rows are as many as the org told."""
     FAILED = "failed"
-    """The org could not answer; it is to be asked again alone."""
+    """The org could not answer; it is to be asked again alone, once it is known which ids it is about."""
     REPLACED = "replaced"
     """Another has its place."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job with one request."""
 
@@ -67,9 +77,21 @@ class Job:
         return self.stage not in {JobStage.ABANDONED, JobStage.GONE}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch that counts: ``records`` is what the org told, ``message`` why it failed, ``tries`` how often its rows fell short."""
+    """A batch that counts.
+
+    Attributes:
+        number: Ours.
+        job: Number of its job.
+        id: The org's.
+        place: Where its rows come in the order of the whole.
+        stage: Where it stands.
+        records: How many it has, by the org's word; ``None`` if it does not tell.
+        message: Why it failed.
+        tries: How often its result files were not what they should be.
+        ids: Of a chunk: the condition on ids that makes it one; ``None`` as long as that was not read.
+    """
 
     number: int
     job: int
@@ -79,9 +101,10 @@ class Batch:
     records: int | None = None
     message: str | None = None
     tries: int = 0
+    ids: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A result file; ``rows``, ``size`` and ``sha256`` are known once it is on disk."""
 
@@ -94,44 +117,234 @@ class Part:
     sha256: str = ""
 
     @property
-    def key(self) -> tuple[int, int]:
-        """What it is found by."""
-        return self.batch, self.place
-
-    @property
     def file(self) -> str:
         """Name of its file."""
         return f"{self.batch:06}-{self.place:02}.csv"
 
 
-@dataclass(slots=True)
-class State:
-    """Where an extract stands. ``delivered`` counts places, and parts of the next place; it begins anew in each sitting."""
+Thing: TypeAlias = Job | Batch | Part
 
-    jobs: dict[int, Job] = field(default_factory=dict)
-    batches: dict[int, Batch] = field(default_factory=dict)
-    parts: dict[int, list[Part]] = field(default_factory=dict)
-    delivered: tuple[int, int] = (0, 0)
+
+class Queue(Generic[Key]):
+    """Keys, the smallest first, of which any can be taken out."""
+
+    def __init__(self) -> None:
+        self._heap: list[Key] = []
+        self._kept: set[Key] = set()
+
+    def keep(self, key: Key, *, wanted: bool) -> None:
+        """Put a key in, or take it out; it may be in or out already."""
+        if not wanted:
+            self._kept.discard(key)
+        elif key not in self._kept:
+            self._kept.add(key)
+            heappush(self._heap, key)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._kept
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def first(self, count: int) -> list[Key]:
+        """Look at the first so many."""
+        found: list[Key] = []
+        while self._heap and len(found) < count:
+            key = heappop(self._heap)
+            # What was taken out is still in the heap; and twice, if it was put in again.
+            if key in self._kept and key not in found[-1:]:
+                found.append(key)
+        for key in found:
+            heappush(self._heap, key)
+        return found
+
+
+class State:
+    """Where an extract stands.
+
+    Attributes:
+        jobs: By number.
+        batches: By number.
+        parts: By batch, then by their place in it.
+        delivered: The place, and the part of it, that is to be delivered next; each sitting begins at the first.
+        given_up: Batches that this sitting does not try any more, and why.
+        to_open: Jobs that are to be created.
+        at_work: Jobs that are to be asked or looked at.
+        to_end: Jobs that are to be closed or aborted.
+        unended: Jobs that are not closed yet.
+        unread: Chunks of which it is not known which ids they are about: (place, number).
+        unlisted: Batches whose result files are not known: (place, number).
+        to_fetch: Parts that are not on disk: (place of the batch, place, batch).
+        running: Batches that are not final, by job.
+        numbers: Of batches, by the org's id as `short` writes it.
+        ranges: Chunks, by their job and their condition on ids.
+        delivering: Whether anything was delivered, or is on its way.
+        stages: How many batches that count are at each stage.
+        told: How many of them have told their records, and ``records`` how many records these are.
+        untold: How many gave rows without telling how many they are.
+        rows: On disk; so are ``bytes``, and the parts ``on_disk``.
+    """
+
+    def __init__(self, things: Iterable[Thing] = ()) -> None:
+        self.jobs: dict[int, Job] = {}
+        self.batches: dict[int, Batch] = {}
+        self.parts: dict[int, dict[int, Part]] = {}
+        self.delivered = (0, 0)
+        self.given_up: dict[int, Error] = {}
+        self.to_open: Queue[int] = Queue()
+        self.at_work: dict[int, None] = {}
+        self.to_end: Queue[int] = Queue()
+        self.unended: set[int] = set()
+        self.unread: Queue[tuple[int, ...]] = Queue()
+        self.unlisted: Queue[tuple[int, ...]] = Queue()
+        self.to_fetch: Queue[tuple[int, ...]] = Queue()
+        self.running: dict[int, dict[int, None]] = {}
+        self.numbers: dict[str, int] = {}
+        self.ranges: dict[tuple[int, str], int] = {}
+        self.delivering = False
+        self.stages: Counter[BatchStage] = Counter()
+        self.told = self.records = self.untold = 0
+        self.rows = self.bytes = self.on_disk = 0
+        self._root = 0
+        self._at: dict[int, int] = {}
+        self._unfinished: Counter[int] = Counter()
+        self._delivered_bytes = 0
+        for thing in things:
+            self.put(thing)
 
     @property
     def root(self) -> Job:
         """The job of the query itself."""
-        return next(job for job in self.jobs.values() if job.replaces is None and job.counts)
+        return self.jobs[self._root]
+
+    @property
+    def begun(self) -> bool:
+        """Whether the org has answered at all."""
+        return any(job.id for job in (self.jobs[1], self.root))
 
     @property
     def counting(self) -> list[Batch]:
         """The batches that count, in their order."""
-        return sorted((batch for batch in self.batches.values() if batch.stage is not BatchStage.REPLACED), key=lambda batch: batch.place)
+        return [self.batches[number] for _, number in sorted(self._at.items())]
 
     @property
     def complete(self) -> bool:
         """Whether everything is on disk and delivered."""
-        root = self.root
-        return root.stage is JobStage.LISTED and self.delivered[0] == root.batches
+        return self.root.stage is JobStage.LISTED and self.delivered[0] == self.root.batches
 
-    def running(self, job: Job) -> list[Batch]:
-        """The batches of a job that are not final."""
-        return [batch for batch in self.batches.values() if batch.job == job.number and batch.stage is BatchStage.RUNNING]
+    @property
+    def ahead_bytes(self) -> int:
+        """Bytes on disk that are not delivered."""
+        return self.bytes - self._delivered_bytes
+
+    def at(self, place: int) -> Batch | None:
+        """Give the batch that counts at a place."""
+        number = self._at.get(place)
+        return None if number is None else self.batches[number]
+
+    def parts_of(self, batch: int) -> list[Part]:
+        """Give the parts of a batch, in their order."""
+        return list(self.parts.get(batch, {}).values())
+
+    def is_chunk(self, batch: Batch) -> bool:
+        """Whether the org has made it out of our query; or somebody else has put it into our job."""
+        return short(batch.id) != short(str(self.jobs[batch.job].batch_id))
+
+    def is_split(self, job: Job) -> bool:
+        """Whether the org has split the query of a job."""
+        return job.stage is JobStage.LISTED and short(str(job.batch_id)) not in self.numbers
+
+    def put(self, thing: Thing) -> None:
+        """Take in how something stands now."""
+        match thing:
+            case Job():
+                self.jobs[thing.number] = thing
+                if thing.replaces is None and thing.counts:
+                    self._root = thing.number
+                self._queue(thing)
+            case Batch():
+                parts = self.parts_of(thing.number)
+                if before := self.batches.get(thing.number):
+                    self._count(before, -1)
+                    for part in parts:
+                        self._weigh(part, -1)
+                self.batches[thing.number] = thing
+                self._count(thing, 1)
+                for part in parts:
+                    self._weigh(part, 1)
+                self._queue(self.jobs[thing.job])
+            case Part():
+                found = self.parts.setdefault(thing.batch, {})
+                if before_part := found.get(thing.place):
+                    self._weigh(before_part, -1)
+                found[thing.place] = thing
+                self._weigh(thing, 1)
+
+    def _queue(self, job: Job) -> None:
+        running = job.stage is JobStage.LISTED and bool(self.running.get(job.number))
+        if running or job.stage in {JobStage.OPEN, JobStage.ASKED}:
+            self.at_work[job.number] = None
+        else:
+            self.at_work.pop(job.number, None)
+        over = job.stage is JobStage.LISTED and not self._unfinished[job.number] and not job.closed
+        self.to_open.keep(job.number, wanted=job.stage is JobStage.WANTED)
+        self.to_end.keep(job.number, wanted=over or job.stage is JobStage.ABANDONED)
+        if job.closed or job.stage is JobStage.GONE:
+            self.unended.discard(job.number)
+        else:
+            self.unended.add(job.number)
+
+    def _count(self, batch: Batch, sign: int) -> None:
+        self.numbers[short(batch.id)] = batch.number
+        running = self.running.setdefault(batch.job, {})
+        tried = sign > 0 and batch.number not in self.given_up
+        if tried and batch.stage is BatchStage.RUNNING:
+            running[batch.number] = None
+        else:
+            running.pop(batch.number, None)
+        if batch.ids:
+            self.ranges.setdefault((batch.job, batch.ids), batch.number)
+        key = (batch.place, batch.number)
+        unread = batch.ids is None and self.is_chunk(batch)
+        self.unread.keep(key, wanted=tried and unread and batch.stage in _MAY_BE_READ)
+        self.unlisted.keep(key, wanted=tried and not unread and batch.stage is BatchStage.COMPLETED)
+        if batch.stage is BatchStage.REPLACED:
+            return
+        if sign > 0:
+            self._at[batch.place] = batch.number
+        elif self._at.get(batch.place) == batch.number:
+            del self._at[batch.place]
+        done = batch.stage is BatchStage.DONE
+        self._unfinished[batch.job] += 0 if done else sign
+        self.stages[batch.stage] += sign
+        self.told += 0 if batch.records is None else sign
+        self.records += (batch.records or 0) * sign
+        self.untold += sign if done and batch.records is None else 0
+
+    def _weigh(self, part: Part, sign: int) -> None:
+        batch = self.batches[part.batch]
+        wanted = sign > 0 and not part.done and batch.stage is BatchStage.FETCHING and batch.number not in self.given_up
+        self.to_fetch.keep((batch.place, part.place, batch.number), wanted=wanted)
+        if part.done and batch.stage is not BatchStage.REPLACED:
+            self.rows += part.rows * sign
+            self.bytes += part.size * sign
+            self.on_disk += sign
+
+    def move_on(self, action: Deliver) -> None:
+        """A part was delivered: move on to the next."""
+        place, part = self.delivered
+        parts = self.parts.get(action.batch, {})
+        self._delivered_bytes += parts[action.place].size if parts else 0
+        last = action.place + 1 >= len(parts)
+        self.delivered = (place + 1, 0) if last else (place, part + 1)
+
+    def give_up(self, batch: Batch, why: Error) -> None:
+        """Try no more to get a batch, in this sitting."""
+        self.given_up[batch.number] = why
+        self.put(batch)
+
+
+_MAY_BE_READ = frozenset({BatchStage.RUNNING, BatchStage.COMPLETED, BatchStage.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +369,8 @@ class LookAtJob:
 
 
 @dataclass(frozen=True, slots=True)
-class AskAgain:
-    """Read back the request of a batch that failed."""
+class ReadRange:
+    """Read back the request of a chunk: which ids it is about."""
 
     batch: int
 
@@ -192,74 +405,4 @@ class EndJob:
     job: int
 
 
-Action: TypeAlias = OpenJob | AskQuery | LookAtJob | AskAgain | ListResults | FetchPart | Deliver | EndJob
-
-
-def decide(state: State, busy: set[Action], workers: int, ahead_bytes: int | None) -> list[Action]:
-    """Say what to begin now, besides what is under way.
-
-    Args:
-        state: Where the extract stands.
-        busy: The actions under way.
-        workers: Downloads at once.
-        ahead_bytes: Bytes that may lie on disk undelivered before downloads wait for the reader; ``None`` is no limit.
-    """
-    actions = [action for action in [*_control(state), *_delivery(state)] if action not in busy]
-    free = workers - sum(isinstance(action, FetchPart) for action in busy)
-    if free > 0:
-        wanted = (action for action in _fetches(state, ahead_bytes) if action not in busy)
-        actions += [action for action, _ in zip(wanted, range(free), strict=False)]
-    return actions
-
-
-def _control(state: State) -> Iterator[Action]:
-    waiting = {batch.job for batch in state.batches.values() if batch.stage not in {BatchStage.DONE, BatchStage.REPLACED}}
-    running = {batch.job for batch in state.batches.values() if batch.stage is BatchStage.RUNNING}
-    for job in state.jobs.values():
-        if job.stage in _NEXT:
-            yield _NEXT[job.stage](job.number)
-        elif job.stage is JobStage.LISTED and job.number in running:
-            yield LookAtJob(job.number)
-        elif job.stage is JobStage.LISTED and job.number not in waiting and not job.closed:
-            yield EndJob(job.number)
-    for batch in state.batches.values():
-        if batch.stage is BatchStage.FAILED:
-            yield AskAgain(batch.number)
-        elif batch.stage is BatchStage.COMPLETED:
-            yield ListResults(batch.number)
-
-
-_NEXT: Final[Mapping[JobStage, Callable[[int], Action]]] = {
-    JobStage.WANTED: OpenJob,
-    JobStage.OPEN: AskQuery,
-    JobStage.ASKED: LookAtJob,
-    JobStage.ABANDONED: EndJob,
-}
-
-
-def _fetches(state: State, ahead_bytes: int | None) -> Iterator[FetchPart]:
-    next_place = state.delivered[0]
-    ahead = 0
-    for batch in state.counting:
-        if batch.place < next_place or batch.stage not in {BatchStage.FETCHING, BatchStage.DONE}:
-            continue
-        for part in state.parts[batch.number]:
-            if part.done:
-                ahead += part.size
-            elif ahead_bytes is None or ahead < ahead_bytes or batch.place == next_place:
-                yield FetchPart(*part.key)
-
-
-def _delivery(state: State) -> Iterator[Action]:
-    """Give the one part that is due, if it is there: parts are delivered one at a time."""
-    place, part = state.delivered
-    batch = next((batch for batch in state.batches.values() if batch.place == place and batch.stage is BatchStage.DONE), None)
-    if batch is not None and state.root.stage is JobStage.LISTED:
-        yield Deliver(batch.number, part)
-
-
-def after_delivery(state: State, action: Deliver) -> None:
-    """Move on to the next part."""
-    place, part = state.delivered
-    last = action.place + 1 >= len(state.parts[action.batch])
-    state.delivered = (place + 1, 0) if last else (place, part + 1)
+Action: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob

@@ -3,15 +3,18 @@
 The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that quote closes a value or is
 doubled, and this shows: another quote, a comma or a line end stands behind it. In such a place it is one if the quotes since
 the border before come in pairs.
+
+What does not look as it should is kept aside for the user, and never takes the name of a part.
 """
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import re
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,11 +23,13 @@ from bulkforce.conversations import NO_RECORDS
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.protocol.exchange import Stream
-from bulkforce.transfer.files import whole
+from bulkforce.protocol.wire import same_name
+from bulkforce.transfer.files import Draft
 
 _HEADER_BYTES: Final = 1_000_000
 _CARRY_BYTES: Final = 1_000_000
 _CLOSING: Final = b'",\n\r'
+_PLAIN: Final = re.compile(r"(?:\w+\.)*(\w+)")
 _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 
@@ -38,22 +43,45 @@ class Fetched:
     ended: bool = True
 
 
-def fetch(stream: Stream, path: Path) -> Fetched:
-    """Bring a result file to disk; it is there when it is whole.
+def fetch(stream: Stream, path: Path, selected: Sequence[str] = ()) -> Fetched:
+    """Bring a result file to disk; it is there when it is whole, and else `aside`.
+
+    Args:
+        stream: The file on its way.
+        path: Where to.
+        selected: The columns of the query, as they are written there; none if they are not known.
 
     Raises:
         NoAnswer: It broke off before its end.
-        FormatError: It is not CSV, or its last record is cut.
+        FormatError: It is not the CSV that it should be, or its last record is cut.
     """
-    digest, size, borders = hashlib.sha256(), 0, _Borders()
-    with closing(stream), whole(path, buffered=False) as file:
-        for block in stream:
-            file.write(block)
-            digest.update(block)
-            borders.feed(block)
-            size += len(block)
-        rows, ended = _rows(Path(file.name), borders)
+    digest, size, borders, text = hashlib.sha256(), 0, _Borders(), _Text()
+    draft = Draft(path, buffered=False)
+    try:
+        with closing(stream):
+            for block in stream:
+                draft.file.write(block)
+                digest.update(block)
+                borders.feed(block)
+                text.feed(block)
+                size += len(block)
+        try:
+            text.end()
+            rows, ended = _rows(draft.temporary, borders, selected)
+        except FormatError:
+            draft.path = aside(path)
+            draft.publish()
+            raise
+        draft.publish()
+    finally:
+        draft.discard()
+    aside(path).unlink(missing_ok=True)
     return Fetched(rows, size, digest.hexdigest(), ended)
+
+
+def aside(path: Path) -> Path:
+    """Say where a file is kept that should have been this part."""
+    return path.with_suffix(".broken.csv")
 
 
 def names_of(path: Path) -> tuple[str, ...]:
@@ -71,13 +99,36 @@ def is_whole(path: Path, fetched: Fetched) -> bool:
         return False
 
 
+class _Text:
+    """Sees whether all bytes are UTF-8, as the blocks come."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._between = False
+        self._valid = True
+
+    def feed(self, block: bytes, *, final: bool = False) -> None:
+        if self._between or final or not block.isascii():
+            try:
+                self._decoder.decode(block, final)
+            except UnicodeDecodeError:
+                self._valid = False
+            self._between = bool(self._decoder.getstate()[0])
+
+    def end(self) -> None:
+        self.feed(b"", final=True)
+        if not self._valid:
+            # Not in the handler: the decoder's own error holds the records.
+            raise FormatError("It is not UTF-8")
+
+
 class _Borders:
     """Counts borders between records, as the blocks come.
 
     Attributes:
         count: How many there were, up to the last certain one.
         last: Offset of the record behind that one.
-        lost: Whether there was no certain one for too long, so that all has to be counted anew.
+        lost: Whether there was no certain one for too long, or other line ends may be borders, too, so that all has to be counted anew.
     """
 
     def __init__(self) -> None:
@@ -91,6 +142,7 @@ class _Borders:
         if self.lost:
             return
         content = self._carry + block
+        self.lost = b'"\r"' in content
         last = _certain_before(content, len(content) - 1)
         if last > 0:
             self.count += content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
@@ -98,7 +150,7 @@ class _Borders:
             self.last = self._base + 1
             content = content[last:]
         self._carry = content
-        self.lost = len(content) > _CARRY_BYTES
+        self.lost = self.lost or len(content) > _CARRY_BYTES
 
 
 def _certain_before(content: bytes, end: int) -> int:
@@ -126,16 +178,17 @@ def _false_borders(content: bytes, last: int) -> int:
     return count
 
 
-def _rows(path: Path, borders: _Borders) -> tuple[int, bool]:
+def _rows(path: Path, borders: _Borders, selected: Sequence[str]) -> tuple[int, bool]:
     head = _head(path)
     if head is None:
         return 0, True
+    _check_columns(head.names, selected)
     columns, quoted = len(head.names), head.raw[:1] == b'"'
     with path.open("rb") as file:
         file.seek(-min(path.stat().st_size, 3), os.SEEK_END)
         end = file.read()
         if quoted and not end.rstrip(b"\r\n").endswith(b'"'):
-            raise FormatError("The last value of the result file is cut")
+            raise FormatError("Its last value is cut")
         ended = end[-1:] in {b"\n", b"\r"}
         certain = quoted and borders.count > 0 and not borders.lost
         file.seek(borders.last if certain else head.end)
@@ -153,11 +206,29 @@ def _count(blocks: Iterator[bytes], columns: int) -> int:
         for record in csv.records(unit, columns):
             count += 1
             if record.problem and len(csv.split(record.raw)) != columns:
-                raise FormatError(f"A record of the result file does not fit its header: {record.problem}", row=count)
+                raise FormatError(f"A record does not fit its header: {record.problem}", row=count)
     return count
 
 
 def _head(path: Path) -> csv.Header | None:
     with path.open("rb") as file:
         content = file.read(_HEADER_BYTES)
-    return None if content.strip() == NO_RECORDS else csv.header(content)
+    if content.strip() == NO_RECORDS:
+        return None
+    with suppress(FormatError):
+        return csv.header(content)
+    # Its own words would show what stands there, which may be a record.
+    raise FormatError("It does not begin with the names of the columns")
+
+
+def _check_columns(names: Sequence[str], selected: Sequence[str]) -> None:
+    """See that a file has the columns that were selected, as far as it is known how the org names them."""
+    if not selected or any(column.upper().startswith("FIELDS") for column in selected):
+        return
+    if len(names) != len(selected):
+        raise FormatError(f"It has {len(names)} columns where the query selects {len(selected)}")
+    for column, name in zip(selected, names, strict=True):
+        # Of a parent's field only its own name is certain; of a function none.
+        plain = _PLAIN.fullmatch(column)
+        if plain and not same_name(plain[1], name.rpartition(".")[2]):
+            raise FormatError("It has other columns than the query selects", column=column)

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import TypeVar
+from typing import Final, TypeVar
 
 P = TypeVar("P")
+
+LONGEST_ASKED_SECONDS: Final = 300.0
+"""An org that asks for a longer pause is looked at again all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,16 @@ class Patience:
     fence_seconds: float = 10.0
     fence_looks: int = 8
     job_seconds: float = 23 * 3600.0
+
+    def pause(self, error: Exception, trouble_seconds: float) -> float:
+        """Say how long to wait after a failure that may pass: longer the longer it has lasted, and as long as the org asks for.
+
+        Args:
+            error: The failure.
+            trouble_seconds: How long there has been nothing but failures.
+        """
+        asked = min(getattr(error, "retry_after_seconds", None) or 0.0, LONGEST_ASKED_SECONDS)
+        return max(min(self.pause_seconds + trouble_seconds / 4, 30.0), asked)
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def remember(path: Path, query: soql.Query, engine: ExtractEngine) -> None:
 
 def _parts(engine: ExtractEngine) -> Iterator[Path]:
     for batch in engine.state.counting:
-        for part in engine.state.parts.get(batch.number, []):
+        for part in engine.state.parts_of(batch.number):
             if part.rows:
                 yield engine.folder / part.file
 

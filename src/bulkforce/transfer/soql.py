@@ -16,6 +16,12 @@ _CLAUSE: Final = re.compile(
 )
 
 
+_ID: Final = "'?([0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?)'?"
+# The guide writes the ids without quotes, clients have seen them in quotes. A border that was cut has another length than ids have.
+_RANGE: Final = re.compile(rf"\b(?:WHERE|AND)[\s(]+([A-Za-z][\w.]*)\s*>=\s*{_ID}\s+AND\s+\1\s*<\s*{_ID}[\s)]*\Z", re.IGNORECASE)
+_BORDER: Final = re.compile("'([0-9A-Za-z]{15})")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """A query, seen from outside.
@@ -31,6 +37,27 @@ class Query:
     object: str
     columns: tuple[str, ...]
     clauses: dict[str, tuple[int, int]]
+
+    def counting(self) -> str:
+        """Write the query that counts the records which this one finds."""
+        kept = [name for name in self.clauses if name not in {"SELECT", "ORDER BY"} and not name.startswith("FOR ")]
+        return " ".join(["SELECT COUNT()", *(f"{name} {self.text[slice(*self.clauses[name])].strip()}" for name in kept)]).rstrip()
+
+    def range_in(self, text: str) -> str | None:
+        """Read which ids a chunk of this query is about, from the chunk's own query; ``None`` if it is not certain that it is one.
+
+        Returns:
+            The condition that makes it a chunk, to be added to this query. It is written anew, so that equal ranges are equal texts.
+        """
+        found = _RANGE.search(text)
+        if found is None or _plain(text) == _plain(self.text):
+            return None
+        field, low, high = found.groups()
+        try:
+            chunk = _asks(read(text)) == _asks(self) and low[:15] < high[:15]
+        except UsageError:
+            return None
+        return f"{field} >= '{low}' AND {field} < '{high}'" if chunk else None
 
     def with_condition(self, condition: str) -> str:
         """Write the query with one more condition."""
@@ -61,6 +88,20 @@ def read(text: str) -> Query:
     if not words:
         raise UsageError(f"The query names no object behind FROM: {_short(text)}")
     return Query(text, words[0], _columns(text, masked, *clauses["SELECT"]), clauses)
+
+
+def borders(ids: str) -> tuple[str, str]:
+    """Take the first id of a range, and the first behind it, from what `Query.range_in` has written. Ids sort as texts."""
+    low, high = _BORDER.findall(ids)
+    return low, high
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).lower()
+
+
+def _asks(query: Query) -> tuple[str, ...]:
+    return _plain(query.object), *map(_plain, query.columns)
 
 
 _ERROR_AT: Final = re.compile(r"ERROR at Row:(\d+):Column:(\d+)\s*(.*)", re.DOTALL)

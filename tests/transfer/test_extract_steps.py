@@ -1,0 +1,163 @@
+"""What a step of an extract costs does not depend on how many chunks there are: counted in lines of code, never in seconds."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.transfer.chunks import Listed
+from bulkforce.transfer.extract import progress_of
+from bulkforce.transfer.extract_plan import Rules, answered, decide
+from bulkforce.transfer.extract_state import (
+    Action,
+    AskQuery,
+    Deliver,
+    EndJob,
+    FetchPart,
+    Job,
+    ListResults,
+    LookAtJob,
+    OpenJob,
+    ReadRange,
+    State,
+)
+from bulkforce.transfer.parts import Fetched
+from bulkforce.vocabulary import BatchState, JobState, Operation
+
+QUERY = "SELECT Id FROM Row__c"
+RULES = Rules(workers=5, ahead_bytes=1_000)
+
+
+@dataclass
+class Org:
+    """An org without a wire: it splits the query, a tenth of its chunks fail, and every look finds a third of the rest done."""
+
+    chunks: int
+    jobs: int = 0
+    looks: Counter[int] = field(default_factory=Counter)
+
+    def answer(self, state: State, action: Action) -> object:
+        match action:
+            case OpenJob(number):
+                return JobInfo(id=f"750{number:012}", operation=Operation.QUERY, object="Row__c", state=JobState.OPEN)
+            case AskQuery(number):
+                return self._batch(number, 0, BatchState.QUEUED)
+            case LookAtJob(number):
+                self.looks[number] += 1
+                return Listed({info.id: info for info in self._list(number)}, JobState.OPEN)
+            case ReadRange(number):
+                return f"Id >= '{number:015}' AND Id < '{number + 1:015}'"
+            case ListResults(number):
+                return [f"752{number:012}", f"752{number:011}x"]
+            case FetchPart():
+                return Fetched(1, 10, "digest")
+            case Deliver() | EndJob():
+                return None
+
+    def _list(self, job: int) -> Iterator[BatchInfo]:
+        if job > 1:
+            yield self._batch(job, 0, BatchState.COMPLETED)
+            return
+        yield self._batch(job, 0, BatchState.NOT_PROCESSED)
+        for number in range(1, self.chunks + 1):
+            done = number % 3 < self.looks[job]
+            yield self._batch(job, number, (BatchState.FAILED if number % 10 == 0 else BatchState.COMPLETED) if done else BatchState.QUEUED)
+
+    def _batch(self, job: int, number: int, state: BatchState) -> BatchInfo:
+        return BatchInfo(id=f"751{job:06}{number:06}", job_id=f"750{job:012}", state=state, number_records_processed=2)
+
+
+class Watched(dict[Any, Any]):
+    """A dict that counts how many of its items are gone through."""
+
+    visits = 0
+
+    def _visit(self) -> None:
+        Watched.visits += len(self)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._visit()
+        return super().__iter__()
+
+    def items(self) -> Any:
+        self._visit()
+        return super().items()
+
+    def values(self) -> Any:
+        self._visit()
+        return super().values()
+
+    def keys(self) -> Any:
+        self._visit()
+        return super().keys()
+
+
+def watched(state: State) -> State:
+    """The same state, with its large dicts watched."""
+    for name in ("jobs", "batches", "parts", "numbers", "ranges", "_at"):
+        setattr(state, name, Watched(getattr(state, name)))
+    return state
+
+
+def carry_out(chunks: int) -> State:
+    """Carry out a whole extract, one answer at a time, in an order by chance."""
+    chance = random.Random(1)
+    org = Org(chunks)
+    state = watched(State([Job(1, QUERY, "TRUE", None)]))
+    busy: set[Action] = set()
+    while not (state.complete and not state.unended):
+        busy.update(decide(state, busy, RULES))
+        # Looks are paced, so that they never are a large part of what is done.
+        waiting: list[Action] = [action for action in busy if not isinstance(action, LookAtJob)] or list(busy)
+        action = chance.choice(sorted(waiting, key=str))
+        busy.remove(action)
+        outcome = answered(state, action, org.answer(state, action), RULES)
+        for thing in outcome.things:
+            state.put(thing)
+        if isinstance(action, Deliver):
+            state.move_on(action)
+        progress_of(state, time.monotonic())
+    return state
+
+
+@contextmanager
+def lines_counted() -> Iterator[Counter[str]]:
+    """Count the lines of our code that are carried out, a turn of a loop being one, too."""
+    counts: Counter[str] = Counter()
+
+    def line(frame: FrameType, event: str, _: object) -> Any:
+        counts["lines"] += event == "line"
+        return line
+
+    def call(frame: FrameType, _: str, __: object) -> Any:
+        return line if "/bulkforce/transfer/" in frame.f_code.co_filename else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        yield counts
+    finally:
+        sys.settrace(before)
+
+
+def costs(chunks: int) -> tuple[float, float]:
+    """Lines carried out, and items gone through, by chunk."""
+    Watched.visits = 0
+    with lines_counted() as counts:
+        state = carry_out(chunks)
+    assert (state.rows, state.on_disk) == (2 * chunks, 2 * chunks)
+    return counts["lines"] / chunks, Watched.visits / chunks
+
+
+def test_what_a_chunk_costs_does_not_depend_on_how_many_there_are() -> None:
+    few, many = costs(50), costs(400)
+    assert many[0] < 1.1 * few[0]
+    assert many[1] < 1.1 * few[1] + 10
