@@ -49,7 +49,7 @@ class Client:
         UsageError: The URL is not https (loopback excepted), the version is none, or a TLS file cannot be read.
 
     Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable answer), and
-    `ProtocolError` (the answer makes no sense). A session that has expired is renewed once, and the call repeated.
+    `ProtocolError` (the answer makes no sense, or is not the org's: `Intercepted`). A session that has expired is renewed once, and the call repeated.
 
     Example:
         >>> import bulkforce as bf

@@ -60,6 +60,9 @@ BY_STATUS: Final[Mapping[int, type[RefusedError]]] = {
 # A stranger's statuses that say "later": time-out, too early, too many requests.
 _PASSING: Final = frozenset({408, 425, 429})
 
+# Of the org's words; the whole is in the error's ``message``.
+_SHOWN_CHARACTERS: Final = 2_000
+
 # No answer is waited for longer than this, whatever it asks.
 _LONGEST_SECONDS: Final = 86_400.0
 
@@ -92,7 +95,7 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
         kind = Unavailable if answer.status >= 500 else InvalidRequest
     if kind is InvalidRequest and _UNKNOWN_ID.match(message):
         kind = NotFound
-    text = f"The org refused: {code}: {message}"
+    text = f"The org refused: {code}: {message[:_SHOWN_CHARACTERS]}"
     text += f" ({HINTS[code]})" if code in HINTS else ""
     return kind(text, answer.facts(code, message), retry_after_seconds=retry_after(answer, now))
 
