@@ -197,7 +197,7 @@ class AsyncClient:
         self,
         run: str | Path,
         *,
-        workers: int = 4,
+        workers: int | None = None,
         accept_as: Literal["sent", "not-sent"] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -240,7 +240,7 @@ class AsyncClient:
         return await self.driver.acarry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
 
     async def resume_extract(
-        self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
+        self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
         """See `Client.resume_extract`."""
         from bulkforce.transfer import extract, load  # see above

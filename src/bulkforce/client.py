@@ -317,7 +317,7 @@ class Client:
         self,
         run: str | Path,
         *,
-        workers: int = 4,
+        workers: int | None = None,
         accept_as: Literal["sent", "not-sent"] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -325,7 +325,7 @@ class Client:
 
         Args:
             run: The run's id, or its folder.
-            workers: Uploads and downloads at once.
+            workers: Uploads and downloads at once; by default as many as the run was begun with.
             accept_as: Your word on what the org cannot tell, for a run that ended with `Unsettled`. ``"sent"``: rows in doubt count as sent and stay in
                 ``in_doubt.csv``; what the org did not take of them is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled.
                 Either way batches of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are sent.
@@ -334,7 +334,7 @@ class Client:
         Raises:
             SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
             JournalBusy: Another process works on this run; nothing was touched.
-            JournalMismatch: The run belongs to another org, or died before anything was sent.
+            JournalMismatch: The run belongs to another org, or died while a source was read that cannot be read again; nothing was sent.
             Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
                 the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
@@ -401,18 +401,18 @@ class Client:
         return self.driver.carry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
 
     def resume_extract(
-        self, run: str | Path, *, workers: int = 4, on_progress: Callable[[ExtractProgress], None] | None = None
+        self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
         """Go on with an extract that stopped or died.
 
         Args:
             run: The run's id, or its folder.
-            workers: Downloads at once.
+            workers: Downloads at once; by default as many as the run was begun with.
             on_progress: As in `extract`.
 
         Raises:
             JournalBusy: Another process works on this run; nothing was touched.
-            JournalMismatch: The run belongs to another org, or died before anything was asked.
+            JournalMismatch: The run belongs to another org, or its journal is of a later version of bulkforce.
             NotFound: The org keeps results for 7 days, and they are over.
         """
         from bulkforce.transfer import extract, load  # see above

@@ -16,6 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.crash.power import Disk
+
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
 from bulkforce.protocol.retry import RetryPolicy
@@ -29,10 +31,11 @@ FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
 
 class Counter:
-    """Counts effects, and ends the process at the one that was asked for."""
+    """Counts effects, and ends the process at the one that was asked for; by a power cut, it first writes down what would be left of the disk."""
 
-    def __init__(self, die_at: int | None) -> None:
+    def __init__(self, die_at: int | None, disk: Disk | None = None, left: Path = Path()) -> None:
         self._die_at = die_at
+        self._disk, self._left = disk, left
         self._lock = threading.RLock()
         self.effects: list[str] = []
 
@@ -40,6 +43,8 @@ class Counter:
         with self._lock:
             self.effects.append(effect)
             if len(self.effects) == self._die_at:
+                if self._disk:
+                    self._disk.cut(self._left)
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -50,16 +55,17 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in FILE_EVENTS or not os.fspath(arguments[0] if isinstance(arguments[0], (str, Path)) else "").startswith(inside):
             return
-        if event != "open" or "w" in (arguments[1] or ""):
+        if event != "open" or set("wx") & set(arguments[1] or ""):
             count(f"{event} {Path(arguments[0]).name}")
 
     sys.addaudithook(hook)
 
 
 def work(order: dict[str, Any]) -> None:
-    count = Counter(order.get("die_at"))
+    around = Path(order["run_dir"]).parent
+    count = Counter(order.get("die_at"), Disk(around) if "left" in order else None, Path(order.get("left", "")))
     if order.get("watch") == "files":
-        watch_files(Path(order["run_dir"]), count)
+        watch_files(around, count)
     if order.get("alarm_seconds"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, order["alarm_seconds"])

@@ -118,6 +118,12 @@ class Ended:
         return self.code in {-signal.SIGKILL, -signal.SIGALRM}
 
 
+def was_begun(ended: Ended) -> bool:
+    """Whether there was anything to go on with. What died before the first commit of its journal has done nothing, and its command is to be given again."""
+    nowhere = ended.error == "UsageError" and "There is no " in ended.text
+    return not (nowhere or (ended.error == "JournalMismatch" and "died before it had written down" in ended.text))
+
+
 class Forge:
     """The process that makes the processes; see `tests/crash/forge.py`."""
 
@@ -157,7 +163,8 @@ def forging(folder: Path) -> Iterator[Forge]:
     with (
         GuardedOrg() as org,
         subprocess.Popen(
-            [sys.executable, "-W", "error", str(Path(__file__).with_name("forge.py"))],
+            [sys.executable, "-W", "error", "-m", "tests.crash.forge"],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -676,7 +676,7 @@ def test_resume_refuses_a_folder_that_is_no_run(org: Emulator, tmp_path: Path, c
     load.run_dir.mkdir()
     if content is not None:
         (load.run_dir / "journal.sqlite").write_bytes(content)
-    refused(load, UsageError if content is None else JournalMismatch, "no run|no journal|begin it anew")
+    refused(load, UsageError if content is None else JournalMismatch, "no run|no journal|died before it had written down")
 
 
 def test_journal_of_another_version_is_refused(org: Emulator, tmp_path: Path) -> None:

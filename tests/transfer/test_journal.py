@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bulkforce.errors import JournalBusy, JournalMismatch
+from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.events import (
     BatchAbsent,
@@ -36,10 +36,11 @@ from bulkforce.transfer.events import (
     JobSettled,
     JobWanted,
     ResultsFetched,
+    ResultsLost,
     StrangersAccepted,
 )
-from bulkforce.transfer.folder import LOAD
-from bulkforce.transfer.journal import VERSION, Facts, Journal
+from bulkforce.transfer.folder import LOAD, REJECTED
+from bulkforce.transfer.journal import VERSION, Asked, Facts, Journal
 from bulkforce.transfer.plan import AttemptState, JobStage, View, apply, on_resume
 from bulkforce.vocabulary import BatchState
 
@@ -51,21 +52,33 @@ FACTS_OF: dict[str, Any] = {
     "int": 7,
     "list[str]": ["é", ""],
     "list[int]": [1, 2],
+    "dict[str, Any]": {"columns": {"A": "B"}},
 }
 
 
 def facts() -> Facts:
-    return Facts(**{name: FACTS_OF[str(kind)] for name, kind in Facts.__annotations__.items()})
+    return Facts(**{one.name: FACTS_OF[str(one.type)] for one in fields(Facts)})
+
+
+def asked() -> Asked:
+    return Asked(**{one.name: getattr(facts(), one.name) for one in fields(Asked)})
 
 
 def batches(count: int) -> list[Batch]:
     return [Batch(number, number * 10, number * 10 + 10, number, 20, f"{number:064}") for number in range(1, count + 1)]
 
 
+def begin(folder: Path, count: int) -> Journal:
+    """Begin a run, and take in so many batches."""
+    journal = Journal(folder, asked())
+    (folder / REJECTED).write_bytes(b"")
+    journal.take_in(facts(), batches(count))
+    return journal
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    with closing(Journal(tmp_path)) as opened:
-        opened.begin(facts(), batches(3))
+    with closing(begin(tmp_path, 3)) as opened:
         yield opened
 
 
@@ -75,8 +88,7 @@ class Remembering(RuleBasedStateMachine):
     @initialize(count=st.integers(1, 4))
     def begin_run(self, count: int) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.journal = Journal(Path(self.folder.name))
-        self.journal.begin(facts(), batches(count))
+        self.journal = begin(Path(self.folder.name), count)
         self.view = self.journal.view()
         self.ids = 0
 
@@ -161,7 +173,17 @@ class Remembering(RuleBasedStateMachine):
     @precondition(lambda self: self.view.fetchable)
     @rule(data=st.data())
     def fetch(self, data: st.DataObject) -> None:
-        self.record(ResultsFetched(data.draw(st.sampled_from(list(self.view.fetchable)))))
+        self.record(ResultsFetched(data.draw(st.sampled_from(list(self.view.fetchable))), 3, "0" * 64))
+
+    @precondition(lambda self: self.fetched())
+    @rule(data=st.data())
+    def lose_results(self, data: st.DataObject) -> None:
+        self.record(ResultsLost(data.draw(st.sampled_from(self.fetched()))))
+
+    def fetched(self) -> list[int]:
+        return [
+            batch.number for batch in self.view.batches.values() if batch.fetched and batch.outcome and batch.outcome.state == "Completed"
+        ]
 
     @rule()
     def die_and_resume(self) -> None:
@@ -206,18 +228,17 @@ TestRemembering.settings = settings(max_examples=15, stateful_step_count=25, dea
 
 
 def test_facts_and_batches_are_read_back(tmp_path: Path) -> None:
+    with closing(begin(tmp_path, 3)) as journal:
+        journal.finish(b"{}")
     with closing(Journal(tmp_path)) as journal:
-        assert journal.facts() is None
-        journal.begin(facts(), batches(3))
-        journal.finish()
-    with closing(Journal(tmp_path)) as journal:
-        assert (journal.facts(), journal.batches(), journal.finished) == (facts(), batches(3), True)
+        assert (journal.asked(), journal.facts(), journal.batches(), journal.finished) == (asked(), facts(), batches(3), True)
+        assert journal.report() == "{}"
 
 
 def test_run_is_begun_wholly_or_not_at_all(tmp_path: Path) -> None:
-    with closing(Journal(tmp_path)) as journal:
+    with closing(Journal(tmp_path, asked())) as journal:
         with pytest.raises(sqlite3.IntegrityError):
-            journal.begin(facts(), [*batches(2), *batches(1)])
+            journal.take_in(facts(), [*batches(2), *batches(1)])
         assert (journal.facts(), journal.batches(), journal.finished) == (None, [], False)
 
 
@@ -265,8 +286,7 @@ def test_run_is_held_by_one_process(tmp_path: Path) -> None:
     def other_process() -> str:
         return subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
 
-    with closing(Journal(tmp_path)) as journal:
-        journal.begin(facts(), batches(1))
+    with closing(begin(tmp_path, 1)):
         assert other_process().startswith("busy: Another process works on the run")
         with pytest.raises(JournalBusy):
             Journal(tmp_path)
@@ -274,10 +294,12 @@ def test_run_is_held_by_one_process(tmp_path: Path) -> None:
 
 
 def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) -> None:
-    Journal(tmp_path).close()
+    begin(tmp_path, 1).close()
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
-    with pytest.raises(JournalMismatch, match=f"version {VERSION + 1}; this bulkforce knows {VERSION}"):
+        database.execute("UPDATE fact SET value = '99.8' WHERE name = 'made by'")
+        database.commit()
+    with pytest.raises(JournalMismatch, match=rf"version {VERSION + 1}, written by bulkforce 99\.8.* up to {VERSION}"):
         Journal(tmp_path)
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
@@ -294,15 +316,15 @@ def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> N
 def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute("CREATE TABLE theirs (x)")
-    with pytest.raises(JournalMismatch, match="is of version 0"):
+    with pytest.raises(JournalMismatch, match="a database of something else"):
         Journal(tmp_path)
 
 
 def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+    with pytest.raises(TransferError, match="cannot be opened"):
         Journal(tmp_path / "nowhere")
 
 
 def test_facts_hold_no_secret() -> None:
-    assert not {"token", "password", "secret", "session"} & set(Facts.__annotations__)
+    assert not {"token", "password", "secret", "session"} & {one.name for one in fields(Facts)}
     assert replace(facts(), run="other") != facts()

@@ -198,7 +198,7 @@ class Load(RuleBasedStateMachine):
                 if unknown & self.strangers and not self.view.flying and not self.view.doubtful.get(job):
                     assert self.view.strangers[job] == unknown
             case FetchResults(batch) if fate == "well":
-                self.record(ResultsFetched(batch))
+                self.record(ResultsFetched(batch, 1, ""))
 
     def unknown(self, job: int) -> frozenset[str]:
         return frozenset(batch.id for batch in self.job(job).batches) - self.view.taken.get(job, set())

@@ -71,7 +71,7 @@ def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org 
                     for batch in accepted:
                         apply(view, BatchEnded(batch, BatchState.COMPLETED, None, has_results=True))
             elif isinstance(action, FetchResults):
-                apply(view, ResultsFetched(action.batch))
+                apply(view, ResultsFetched(action.batch, 1, ""))
     finally:
         sys.settrace(before)
     return (Number.looks + steps) / batches

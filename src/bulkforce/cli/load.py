@@ -98,7 +98,9 @@ def load(
 def resume(
     *,
     run: Annotated[str, typer.Argument(help="The run's id, or its folder.")],
-    workers: Workers = 4,
+    workers: Annotated[
+        int | None, typer.Option(help="Uploads and downloads at once; by default as many as before.", min=1, max=64, metavar="N")
+    ] = None,
     accept_as: Annotated[
         AcceptAs | None,
         typer.Option(

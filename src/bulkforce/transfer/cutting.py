@@ -27,6 +27,7 @@ class Batch:
         records: Number of records.
         size: Bytes that are sent, header included.
         sha256: Digest of the bytes that are sent.
+        piece_sha256: Digest of the records as they stand in the feed; empty where they are sent just so, behind a header.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Batch:
     records: int
     size: int
     sha256: str
+    piece_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Cutter:
     def _begin(self) -> None:
         self._start, self._records, self._size = self._offset, 0, 0
         self._digest = hashlib.sha256(self._shape.header)
+        self._piece_digest = None if self._shape.keeps_bytes else hashlib.sha256()
 
     def cut(self, blocks: Iterable[bytes], start: int, source_start: int | None = None) -> Iterator[Batch | Rejected]:
         """Cut the records in ``blocks``, the header behind them.
@@ -178,10 +181,13 @@ class Cutter:
         self._records += records
         self._size += len(sent)
         self._digest.update(sent)
+        if self._piece_digest is not None:
+            self._piece_digest.update(content)
 
     def _seal(self) -> Batch:
         self._number += 1
         size = len(self._shape.header) + self._size
-        batch = Batch(self._number, self._start, self._offset, self._records, size, self._digest.hexdigest())
+        piece = "" if self._piece_digest is None else self._piece_digest.hexdigest()
+        batch = Batch(self._number, self._start, self._offset, self._records, size, self._digest.hexdigest(), piece)
         self._begin()
         return batch

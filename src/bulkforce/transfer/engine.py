@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from bulkforce.errors import (
     Error,
     Facts,
+    FormatError,
     Interrupted,
     InvalidRequest,
     JobAborted,
@@ -61,11 +61,13 @@ from bulkforce.transfer.events import (
     JobSettled,
     JobWanted,
     ResultsFetched,
+    ResultsLost,
     StrangersAccepted,
 )
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.journal import Journal
+from bulkforce.transfer.journal import Journal, results_file, unreadable_file
+from bulkforce.transfer.memory import Seal
 from bulkforce.transfer.outputs import Ended, Outputs
 from bulkforce.transfer.patience import Patience, interruptible
 from bulkforce.transfer.plan import (
@@ -93,7 +95,6 @@ from bulkforce.vocabulary import BatchState, ContentType, JobState
 T = TypeVar("T")
 AcceptAs: TypeAlias = Literal["sent", "not-sent"]
 
-RESULTS: Final = "results"
 RESULT_TRIES: Final = 3
 """How often results that cannot be read are fetched before their rows are left in doubt."""
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
@@ -360,15 +361,15 @@ class Engine:
     def _write_outputs(self) -> None:
         """Write the batches that are done, in order, as far as there is no gap."""
         while (state := self.view.batches.get(self._next_output)) and state.fetched and state.outcome:
-            self._write_output(state, state.outcome)
+            if not self._write_output(state, state.outcome):
+                self._record([ResultsLost(state.number)])
+                return
             self._next_output += 1
 
     def write_rest(self) -> None:
         """Write what is known of all batches that are not written yet, done or not: for a run that cannot go on by itself."""
         while state := self.view.batches.get(self._next_output):
-            if state.fetched and state.outcome:
-                self._write_output(state, state.outcome)
-            else:
+            if not (state.fetched and state.outcome and self._write_output(state, state.outcome)):
                 self._write_output(state, Outcome(IN_DOUBT, self._standing(state)))
             self._next_output += 1
 
@@ -380,29 +381,32 @@ class Engine:
             return f"The org took this row in batch {state.attempt.id}, and what became of it is not known: {cause}"
         return f"It is not known whether the org took this row: {cause}"
 
-    def _write_output(self, state: BatchView, outcome: Outcome) -> None:
-        batch = self.batches[state.number]
+    def _write_output(self, state: BatchView, outcome: Outcome) -> bool:
+        """Write what became of a batch, unless its results are not on disk any more as they were."""
+        in_doubt, name, content = outcome.state == IN_DOUBT, results_file(state.number), None
         self.feed.check()
-        path = self.results_path(state.number)
-        in_doubt = outcome.state == IN_DOUBT
-        self.outputs.add(
-            Ended(
-                state.number,
-                self._firsts[state.number],
-                state.records,
-                self.feed.rows(batch),
-                path.read_bytes() if path.exists() and not in_doubt else None,
-                outcome.message or "no reason given"
-                if in_doubt
-                else f"The org did not process this record; its batch is {outcome.state}: {outcome.message or 'no reason given'}",
-                whole=outcome.state == BatchState.COMPLETED,
-                in_doubt=in_doubt,
-            )
+        if not in_doubt and self.journal.owns(name):
+            content = self.journal.read(name)
+            if content is None:
+                return False
+        ended = Ended(
+            state.number,
+            self._firsts[state.number],
+            state.records,
+            self.feed.rows(self.batches[state.number]),
+            content,
+            outcome.message or "no reason given"
+            if in_doubt
+            else f"The org did not process this record; its batch is {outcome.state}: {outcome.message or 'no reason given'}",
+            whole=outcome.state == BatchState.COMPLETED,
+            in_doubt=in_doubt,
         )
-
-    def results_path(self, number: int) -> Path:
-        """Say where the results of a batch are kept."""
-        return self.journal.folder / RESULTS / f"{number:06}.csv"
+        try:
+            self.outputs.add(ended)
+        except FormatError:
+            # Only if an earlier version has fetched them, which did not look at them.
+            return False
+        return True
 
     def _perform(self, action: Action) -> tuple[list[Event], Exception | None]:
         match action:
@@ -536,7 +540,7 @@ class Engine:
         assert attempt is not None
         text = f"The results of batch {attempt.id} of job {self._job_id(attempt.job)} cannot be read: {problem}"
         if self._unreadable[number] + 1 >= RESULT_TRIES:
-            path = self.journal.folder / f"unreadable-{number:06}.csv"
+            path = self.journal.folder / unreadable_file(number)
             write_whole(path, content)
             text += f". They were fetched {RESULT_TRIES} times; as they came they are in {path}"
         return UnreadableResults(text, Facts(job_id=self._job_id(attempt.job), batch_id=attempt.id))
@@ -557,9 +561,10 @@ class Engine:
         whole = state.outcome is not None and state.outcome.state == BatchState.COMPLETED
         if problem := results.check(content, state.records, whole=whole):
             raise self._unreadable_results(number, content, problem)
-        write_whole(self.results_path(number), content)
+        write_whole(self.journal.folder / results_file(number), content)
         self.trace("fetch")
-        return [ResultsFetched(number)]
+        seal = Seal.of(content)
+        return [ResultsFetched(number, seal.size, seal.sha256)]
 
 
 # The org finds the batch's bytes wrong, and would find so again. Everything else is about the job, the session or the org.

@@ -162,7 +162,16 @@ class BatchLeftInDoubt:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFetched:
-    """The results of a batch are on disk."""
+    """The results of a batch are on disk, of this size and SHA-256."""
+
+    batch: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsLost:
+    """The results of a batch are not on disk any more as they were; they are to be fetched again."""
 
     batch: int
 
@@ -187,4 +196,5 @@ Event: TypeAlias = (
     | BatchNeverRun
     | BatchLeftInDoubt
     | ResultsFetched
+    | ResultsLost
 )

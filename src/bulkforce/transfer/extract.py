@@ -5,9 +5,11 @@ An extract that ends well has proof: the records on disk, counted, are as many a
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
@@ -33,13 +35,13 @@ from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.flow import ask
 from bulkforce.transfer import chunkable, since, soql
 from bulkforce.transfer.columns import Column, columns_of
-from bulkforce.transfer.extract_engine import PARTS, Asked, ExtractEngine
+from bulkforce.transfer.extract_engine import Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
-from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.folder import EXTRACT, RUNS, new_folder, remove_inner
-from bulkforce.transfer.load import REPORT, WORKERS, RunInfo, Sitting
+from bulkforce.transfer.files import new_token, write_whole
+from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, new_run
+from bulkforce.transfer.load import WORKERS, RunInfo, Sitting
 from bulkforce.transfer.patience import every_so_often
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
@@ -77,42 +79,51 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     begun = time.monotonic()
     if options.workers < 1:
         raise UsageError(f"An extract needs at least one worker, not {options.workers}")
-    sink = sink_for(options.to, options.format, sitting.warn)
+    to = STANDARD_OUTPUT if str(options.to) == STANDARD_OUTPUT else str(Path(options.to).absolute())
+    since_file = None if options.since_file is None else Path(os.path.realpath(options.since_file))
+    outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
+    if len(set(outputs)) < len(outputs):
+        raise UsageError(f"{options.to} cannot be both what is extracted and the file that keeps since when")
+    token = new_token(*outputs)
+    sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
     query = soql.read(_text(sitting, options))
-    if options.since_file is not None:
-        query = since.narrow(query, Path(options.since_file), all_rows=options.all_rows)
+    if since_file is not None:
+        query = since.narrow(query, since_file, all_rows=options.all_rows)
     chunking = _chunking(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
-    run, folder = new_folder(options.run_dir, operation, query.object, PARTS, _holds_a_run)
-    to = STANDARD_OUTPUT if str(options.to) == STANDARD_OUTPUT else str(Path(options.to).absolute())
-    journal = ExtractJournal(folder)
-    try:
+    instance_url = sitting.instance_url()
+
+    def begin(run: str, folder: Path, made: list[Path]) -> ExtractJournal:
         facts = Facts(
             run=run,
             begun=time.time(),
-            instance_url=sitting.instance_url(),
+            instance_url=instance_url,
             soql=query.text,
             object=query.object,
             operation=operation,
             to=to,
             format=options.format,
             may_chunk=options.pk_chunking == "auto" and chunkable.is_chunkable(query),
-            since_file=None if options.since_file is None else str(Path(options.since_file).absolute()),
+            since_file=None if since_file is None else str(since_file),
+            workers=options.workers,
+            token=token,
         )
-        journal.begin(facts, Job(1, query.text, chunking.header() if chunking else None, None))
-        sitting.trace("journal")
-        return _carry_out(sitting, journal, sink, options.workers, options.on_progress, begun)
-    except Interrupted:
-        raise
-    except Exception:
-        if not journal.state().on_disk:
-            # Nothing has come, so there is nothing to go on with, and no litter is left.
-            journal.close()
-            _clear(folder)
-        raise
-    finally:
-        journal.close()
+        return ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None), facts, made)
+
+    # What the org gives is nobody else's to read, whoever may read the file that it goes to.
+    journal = new_run(options.run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
+    with disk_told(journal.folder), closing(journal):
+        try:
+            sitting.trace("journal")
+            return _carry_out(sitting, journal, sink, options.workers, options.on_progress, begun)
+        except Interrupted:
+            raise
+        except Exception:
+            if not journal.state().on_disk:
+                # Nothing has come, so there is nothing to go on with, and no litter is left.
+                journal.clear()
+            raise
 
 
 def deliver(
@@ -141,11 +152,9 @@ def deliver(
     may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
         folder = Path(name)
-        (folder / PARTS).mkdir()
-        journal = ExtractJournal(folder)
+        journal = ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None))
         try:
-            with journal.transaction():
-                journal.write(Job(1, query.text, chunking.header() if chunking else None, None))
+            journal.make_folder(PARTS)
             asked = Asked(
                 operation,
                 query.object,
@@ -166,26 +175,28 @@ def deliver(
             journal.close()
 
 
-def resume_extract(sitting: Sitting, run: str | Path, *, workers: int = WORKERS, on_progress: OnProgress | None = None) -> ExtractReport:
+def resume_extract(
+    sitting: Sitting, run: str | Path, *, workers: int | None = None, on_progress: OnProgress | None = None
+) -> ExtractReport:
     """Go on with an extract; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
     folder = folder_of(run)
     if folder is None:
         raise UsageError(f"There is no extract {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
-    journal = ExtractJournal(folder)
-    try:
+    with disk_told(folder), closing(ExtractJournal(folder)) as journal:
         facts = journal.facts()
         if facts is None:
-            raise JournalMismatch(f"The run in {folder} died before anything was asked: begin it anew")
+            raise JournalMismatch(
+                f"The run in {folder} died before it had written down what it was to do: nothing was asked. Give its command again, with another folder"
+            )
         if journal.finished:
-            remove_inner(folder / PARTS)
-            return ExtractReport.from_json((folder / REPORT).read_text("utf-8"))
+            journal.remove(PARTS)
+            return ExtractReport.from_json(journal.report())
         here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
-        return _carry_out(sitting, journal, sink_for(facts.to, facts.format, sitting.warn), workers, on_progress, begun)
-    finally:
-        journal.close()
+        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token)
+        return _carry_out(sitting, journal, sink, workers or facts.workers, on_progress, begun)
 
 
 def folder_of(run: str | Path) -> Path | None:
@@ -200,15 +211,15 @@ def runs(folder: Path | None = None) -> list[RunInfo]:
 
 def _run_info(folder: Path) -> RunInfo:
     try:
-        journal = ExtractJournal(folder)
+        journal = ExtractJournal(folder, migrate=False)
     except TransferError as error:
         return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
     try:
-        facts = journal.facts()
-        if facts is None:
+        known = journal.known()
+        if not known:
             return RunInfo(folder.name, folder, "", "unasked", None)
         state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
-        return RunInfo(facts.run, folder, f"extract {facts.object} to {facts.to}", state, facts.begun)
+        return RunInfo(known["run"], folder, f"extract {known['object']} to {known['to']}", state, known["begun"])
     finally:
         journal.close()
 
@@ -262,17 +273,6 @@ def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunki
     return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None
 
 
-def _holds_a_run(folder: Path) -> bool:
-    """Whether there is something to resume; a run that died before it asked anything is begun anew in its place."""
-    if not (folder / EXTRACT).exists():
-        return False
-    journal = ExtractJournal(folder)
-    try:
-        return journal.facts() is not None
-    finally:
-        journal.close()
-
-
 def _carry_out(
     sitting: Sitting, journal: ExtractJournal, sink: Sink, workers: int, on_progress: OnProgress | None, begun: float
 ) -> ExtractReport:
@@ -282,20 +282,23 @@ def _carry_out(
     columns = _columns(sitting, sink, query.object)
     asked = Asked(facts.operation, facts.object, facts.may_chunk, columns, query.columns, workers)
     told = every_so_often(on_progress)
+    journal.make_folder(PARTS)
     engine = ExtractEngine(sitting, journal, asked, sink, lambda state: told(progress_of(state, begun)))
     try:
         finished = engine.carry_out()
         report = _report(engine, facts, sitting, begun, finished=finished)
-        write_whole(journal.folder / REPORT, report.to_json().encode())
         if not finished:
+            with suppress(OSError):  # a full disk may be the very reason
+                write_whole(journal.folder / REPORT, report.to_json().encode())
             raise _stopped(engine, report)
         if on_progress:
             on_progress(progress_of(engine.state, begun))
         if facts.since_file is not None:
-            since.remember(Path(facts.since_file), query, engine)
-        journal.finish()
+            since_file = Path(facts.since_file)
+            since.remember(since_file, query, engine, facts.token or new_token(since_file))
+        journal.finish(report.to_json().encode())
         sitting.trace("journal")
-        remove_inner(journal.folder / PARTS)
+        journal.remove(PARTS)
     finally:
         sink.discard()
     return report
@@ -363,12 +366,3 @@ def progress_of(state: State, begun: float) -> ExtractProgress:
         seconds=seconds,
         seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
     )
-
-
-def _clear(folder: Path) -> None:
-    """Remove a run that brought nothing; what else is in the folder stays."""
-    for name in (EXTRACT, EXTRACT + "-wal", EXTRACT + "-shm", REPORT):
-        (folder / name).unlink(missing_ok=True)
-    remove_inner(folder / PARTS)
-    if not any(folder.iterdir()):
-        folder.rmdir()

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from bulkforce.errors import (
     Error,
@@ -70,6 +70,7 @@ from bulkforce.transfer.extract_state import (
     State,
     Thing,
 )
+from bulkforce.transfer.folder import PARTS
 from bulkforce.transfer.load import Sitting
 from bulkforce.transfer.patience import interruptible
 from bulkforce.transfer.sinks import Sink
@@ -77,8 +78,6 @@ from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
 
 T = TypeVar("T")
-
-PARTS: Final = "parts"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,39 +7,81 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from bulkforce.errors import JournalMismatch
 from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State, Thing
-from bulkforce.transfer.folder import EXTRACT
-from bulkforce.transfer.memory import Memory
+from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT
+from bulkforce.transfer.memory import Memory, Step
+from bulkforce.transfer.parts import aside
 
-VERSION: Final = 1
+FILES: Final = (PARTS, REPORT)
+"""Whatever an extract makes in its folder, besides its parts."""
 
-_SCHEMA: Final = """
+# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+_VERSION_1: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE job (
     number INTEGER PRIMARY KEY, soql TEXT NOT NULL, chunking TEXT, replaces INTEGER REFERENCES batch, tries INTEGER NOT NULL,
     stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL, batches INTEGER NOT NULL, closed INTEGER NOT NULL);
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES job, id TEXT NOT NULL UNIQUE, place INTEGER NOT NULL,
-    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL, ids TEXT);
+    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL);
 -- Every row once: one batch counts at a place.
 CREATE UNIQUE INDEX one_that_counts ON batch (place) WHERE stage != 'replaced';
 CREATE TABLE part (
     batch INTEGER NOT NULL REFERENCES batch, place INTEGER NOT NULL, result_id TEXT NOT NULL, done INTEGER NOT NULL,
     rows INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (batch, place)) WITHOUT ROWID;
 """
+_VERSION_2: Final = """
+CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+ALTER TABLE batch ADD COLUMN ids TEXT;
+"""
+
+
+def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
+    """Version 1 named its parts only."""
+    rows = database.execute("SELECT batch, place, result_id FROM part").fetchall()
+    names = [*FILES, *(name for row in rows for name in _names(Part(*row)))]
+    database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in names])
+
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there))
+VERSION: Final = len(_STEPS)
+
+
+def _names(part: Part) -> list[str]:
+    """The part itself, and what it is called when it is not what it should be."""
+    file = Path(PARTS, part.file)
+    return [file.as_posix(), aside(file).as_posix()]
+
+
 _TABLES: Final[dict[type, str]] = {Job: "job", Batch: "batch", Part: "part"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What an extract was begun with."""
+    """What an extract was begun with.
+
+    Attributes:
+        run: Its id.
+        begun: When, in seconds since 1970.
+        instance_url: The org.
+        soql: The query.
+        object: The object behind FROM.
+        operation: ``query`` or ``queryAll``.
+        to: The file to write, or ``-``.
+        format: The format, where the name does not tell.
+        may_chunk: See `extract_engine.Asked`.
+        since_file: The file that keeps since when, if any.
+        workers: Downloads at once.
+        token: Stands in the temporary names of files outside the run's folder.
+    """
 
     run: str
     begun: float
@@ -51,31 +93,40 @@ class Facts:
     format: str | None
     may_chunk: bool
     since_file: str | None
+    workers: int = 4
+    token: str = ""
 
 
 class ExtractJournal(Memory):
     """One run's journal, held by this process alone.
 
+    Args:
+        folder: The run's folder.
+        job: For a run that is begun: its query.
+        facts: For a run that is begun and may be resumed: with what.
+        made: For a run that is begun: the folders that were made for it, the innermost first.
+        migrate: See `Memory`.
+
     Raises:
-        JournalBusy: Another process holds it.
-        JournalMismatch: It is of another version of bulkforce, or no journal.
+        TransferError, UsageError: See `Memory`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, job: Job | None = None, facts: Facts | None = None, made: Sequence[Path] = (), *, migrate: bool = True
+    ) -> None:
+        new = None if job is None else partial(self._begin, job, facts, made)
         # The engine may run in a thread of its own; it is one at a time.
-        super().__init__(folder / EXTRACT, _SCHEMA, VERSION, one_thread=False)
-        if "ids" not in {row[1] for row in self._database.execute("PRAGMA table_info(batch)")}:
-            # A journal from before chunks were compared with the query.
-            self._database.execute("ALTER TABLE batch ADD COLUMN ids TEXT")
+        super().__init__(folder / EXTRACT, _STEPS, new=new, one_thread=False, migrate=migrate)
 
-    def begin(self, facts: Facts, job: Job) -> None:
-        """Write down what is asked: from here on the run can be resumed."""
-        with self.transaction():
+    def _begin(self, job: Job, facts: Facts | None, made: Sequence[Path]) -> None:
+        if facts is not None:
             self._remember("facts", json.dumps(asdict(facts)))
-            self.write(job)
+        self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
+        self.own(FILES)
+        self.write(job)
 
     def facts(self) -> Facts | None:
-        """Read back what the run was begun with; ``None`` if it died before that was written down."""
+        """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
         found = self._recall("facts")
         return None if found is None else Facts(**json.loads(found))
 
@@ -97,6 +148,8 @@ class ExtractJournal(Memory):
         Raises:
             JournalMismatch: It would mean that rows come out twice.
         """
+        if isinstance(thing, Part):
+            self.own(_names(thing))
         values = asdict(thing)
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)

@@ -13,45 +13,55 @@ from bulkforce.transfer.mapping import Shape
 
 
 class Feed:
-    """The file that batches are ranges of, guarded against change."""
+    """The file that batches are ranges of. Its size and time tell at once that it has changed; its digests, that it has not."""
 
     def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
-        self._path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
+        self.path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
 
     def confirm(self, batches: Iterable[Batch]) -> None:
-        """See, before a run goes on, that the file is the one that was read; one that was only touched or copied back is, if every digest fits.
+        """See, before a run goes on, that the file is the one that was read, piece by piece; to touch it or to copy it back is no change.
 
         Raises:
             SourceChanged: It is not.
         """
         now = self._stat()
-        if now.st_size == self._size and now.st_mtime_ns != self._mtime_ns:
+        if now.st_size == self._size:
             self._mtime_ns = now.st_mtime_ns
-            for batch in batches:
-                self.content(batch)
         self.check()
+        for batch in batches:
+            self.rows(batch)
 
     def check(self) -> None:
-        """See that the file is still the one that was read.
+        """See by its size and time that the file is still the one that was read.
 
         Raises:
             SourceChanged: It is not.
         """
         now = self._stat()
         if (now.st_size, now.st_mtime_ns) != (self._size, self._mtime_ns):
-            raise SourceChanged(f"The source {self._path} has changed since the run began; nothing more is sent. Begin a new run")
+            raise SourceChanged(f"The source {self.path} has changed since it was read")
 
     def _stat(self) -> os.stat_result:
         try:
-            return self._path.stat()
+            return self.path.stat()
         except OSError as error:
-            raise SourceChanged(f"The source {self._path} cannot be read any more: {error.strerror}; nothing more is sent") from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> SourceChanged:
+        return SourceChanged(f"The source {self.path} cannot be read any more: {error.strerror}")
 
     def rows(self, batch: Batch) -> bytes:
-        """Read the records of a batch as they stand in the source."""
-        with self._path.open("rb") as file:
-            file.seek(batch.start)
-            return file.read(batch.end - batch.start)
+        """Read the records of a batch as they stand in the source.
+
+        Raises:
+            SourceChanged: They are not those that were sealed.
+        """
+        rows = self._read(batch)
+        if batch.piece_sha256:
+            self._compare(rows, batch.piece_sha256, batch)
+        else:
+            self._sent(rows, batch)
+        return rows
 
     def content(self, batch: Batch) -> bytes:
         """Make the bytes of a batch that are sent.
@@ -60,12 +70,24 @@ class Feed:
             SourceChanged: They are not those that were sealed.
         """
         self.check()
+        return self._sent(self._read(batch), batch)
+
+    def _read(self, batch: Batch) -> bytes:
         try:
-            content = self._shape.header + self._shape.apply(self.rows(batch))
+            with self.path.open("rb") as file:
+                file.seek(batch.start)
+                return file.read(batch.end - batch.start)
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _sent(self, rows: bytes, batch: Batch) -> bytes:
+        try:
+            content = self._shape.header + self._shape.apply(rows)
         except FormatError:
             content = b""
-        if hashlib.sha256(content).hexdigest() != batch.sha256:
-            raise SourceChanged(
-                f"The source {self._path} has changed: batch {batch.number} is no longer what was read; nothing more is sent"
-            )
+        self._compare(content, batch.sha256, batch)
         return content
+
+    def _compare(self, content: bytes, sha256: str, batch: Batch) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise SourceChanged(f"The source {self.path} has changed: batch {batch.number} is no longer what was read")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bulkforce.errors import JournalMismatch
+from bulkforce.protocol import limits
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.events import (
     BatchAbsent,
@@ -34,16 +36,22 @@ from bulkforce.transfer.events import (
     JobSettled,
     JobWanted,
     ResultsFetched,
+    ResultsLost,
     RunTakenUp,
     StrangersAccepted,
 )
-from bulkforce.transfer.folder import LOAD
-from bulkforce.transfer.memory import Memory
+from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
+from bulkforce.transfer.memory import Memory, Seal, Step
 from bulkforce.transfer.plan import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 
-VERSION: Final = 1
+_READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
+FILES: Final = (
+    *_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN, *(f"{AGAIN}/{name}" for name in _READ)
+)  # fmt: skip
+"""Whatever a load makes in its folder, besides a file in ``results`` for each batch."""
 
-_SCHEMA: Final = """
+# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+_VERSION_1: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, records INTEGER NOT NULL,
@@ -60,10 +68,73 @@ CREATE TABLE outcome (
     batch INTEGER PRIMARY KEY REFERENCES batch, state TEXT NOT NULL, message TEXT, fetched INTEGER NOT NULL DEFAULT 0);
 """
 
+_VERSION_2: Final = """
+CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+ALTER TABLE batch ADD COLUMN piece_sha256 TEXT NOT NULL DEFAULT '';
+"""
+
+
+def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
+    """Version 1 relied on files without a seal; what is there now is what it has to go on."""
+    database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in FILES])
+    if found := database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone():
+        facts = json.loads(found[0])
+        asked = {name: facts.pop(name) for name in list(facts) if name in _ASKED}
+        asked |= {
+            "path": None if facts["feed_is_ours"] else facts["feed"],
+            "mapping": {},
+            "batch_records": limits.BATCH_RECORDS,
+            "workers": 4,
+        }
+        database.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", [("asked", json.dumps(asked)), ("facts", json.dumps(facts))])
+    names = [REJECTED]
+    for batch, fetched in database.execute("SELECT batch, fetched FROM outcome WHERE state != 'refused'").fetchall():
+        name = results_file(batch)
+        database.execute("INSERT INTO file (name) VALUES (?)", (name,))
+        if fetched and (folder / name).exists():
+            names.append(name)
+        elif fetched:
+            # There were none, or they are lost; version 1 did not tell.
+            database.execute("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
+    for name in names:
+        if (folder / name).exists():
+            seal = Seal.of_file(folder / name)
+            database.execute("UPDATE file SET size = ?, sha256 = ? WHERE name = ?", (seal.size, seal.sha256, name))
+
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _seal_what_is_there))
+VERSION: Final = len(_STEPS)
+
+
+def results_file(batch: int) -> str:
+    """Say where in the run's folder the results of a batch are kept."""
+    return f"{RESULTS}/{batch:06}.csv"
+
+
+def unreadable_file(batch: int) -> str:
+    """Say where they are kept for the user if they cannot be read."""
+    return f"unreadable-{batch:06}.csv"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a run was begun with, and what its reading found."""
+class Asked:
+    """What a run was begun with: enough to read its source again.
+
+    Attributes:
+        run: Its id.
+        begun: When, in seconds since 1970.
+        instance_url: The org.
+        operation: As in the job.
+        object: As in the job.
+        external_id: As in the job.
+        concurrency_mode: As in the job.
+        source: What to call the source.
+        path: Where it can be read again; ``None`` if it cannot.
+        mapping: The members of the column map.
+        empty_as_null: Whether an empty value sets null.
+        batch_records: Records a batch holds at most.
+        workers: Uploads and downloads at once.
+    """
 
     run: str
     begun: float
@@ -73,6 +144,20 @@ class Facts:
     external_id: str | None
     concurrency_mode: str | None
     source: str
+    path: str | None
+    mapping: dict[str, Any]
+    empty_as_null: bool
+    batch_records: int
+    workers: int
+
+
+_ASKED: Final = frozenset(field.name for field in fields(Asked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts(Asked):
+    """What a run was begun with, and what its reading found."""
+
     feed: str
     feed_is_ours: bool
     feed_size: int
@@ -82,7 +167,6 @@ class Facts:
     taken: list[int]
     names: list[str]
     constants: list[str]
-    empty_as_null: bool
     read: int
     rejected: list[int]
 
@@ -90,26 +174,45 @@ class Facts:
 class Journal(Memory):
     """One run's journal, held by this process alone.
 
+    Args:
+        folder: The run's folder.
+        asked: For a run that is begun: with what.
+        made: For a run that is begun: the folders that were made for it, the innermost first.
+        migrate: See `Memory`.
+
     Raises:
-        JournalBusy: Another process holds it.
-        JournalMismatch: It is of another version of bulkforce, or no journal.
+        TransferError, UsageError: See `Memory`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder / LOAD, _SCHEMA, VERSION)
+    def __init__(self, folder: Path, asked: Asked | None = None, made: Sequence[Path] = (), *, migrate: bool = True) -> None:
+        new = None if asked is None else partial(self._begin, asked, made)
+        super().__init__(folder / LOAD, _STEPS, new=new, migrate=migrate)
 
-    def begin(self, facts: Facts, batches: Iterable[Batch]) -> None:
-        """Write down what was read: from here on the run can be resumed."""
+    def _begin(self, asked: Asked, made: Sequence[Path]) -> None:
+        self._remember("asked", json.dumps(asdict(asked)))
+        self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
+        self.own(FILES)
+
+    def take_in(self, facts: Facts, batches: Iterable[Batch]) -> None:
+        """Write down what was read: from here on it can be sent."""
         with self.transaction():
             self._database.executemany(
-                "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256)", (asdict(batch) for batch in batches)
+                "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256, :piece_sha256)",
+                (asdict(batch) for batch in batches),
             )
-            self._remember("facts", json.dumps(asdict(facts)))
+            found = {name: value for name, value in asdict(facts).items() if name not in _ASKED}
+            self._remember("facts", json.dumps(found))
+            self.seal(REJECTED, Seal.of_file(self.folder / REJECTED))
+
+    def asked(self) -> Asked | None:
+        """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the source was being read."""
+        asked = self._recall("asked")
+        return None if asked is None else Asked(**json.loads(asked))
 
     def facts(self) -> Facts | None:
-        """Read back what the run was begun with; ``None`` if it died before its source was read."""
-        found = self._recall("facts")
-        return None if found is None else Facts(**json.loads(found))
+        """Read back what was read; ``None`` if the run died before that was done."""
+        asked, found = self._recall("asked"), self._recall("facts")
+        return None if asked is None or found is None else Facts(**json.loads(asked) | json.loads(found))
 
     def batches(self) -> list[Batch]:
         """Read back the batches, in order."""
@@ -135,16 +238,6 @@ class Journal(Memory):
             batches[number].outcome = Outcome(state, message)
             batches[number].fetched = bool(fetched)
         return View(batches, jobs, taken=taken)
-
-    def begin_in_doubt(self) -> None:
-        """Write down that this run gives a file of what is in doubt."""
-        with self.transaction():
-            self._remember("in doubt", "given")
-
-    @property
-    def gave_in_doubt(self) -> bool:
-        """Whether a sitting gave a file of what is in doubt."""
-        return self._recall("in doubt") is not None
 
     def record(self, events: Iterable[Event]) -> None:
         """Write down what has happened, all of it or nothing; it is on disk when this returns.
@@ -196,6 +289,7 @@ class Journal(Memory):
                 self._stage(job, JobStage.CLOSED)
             case BatchEnded(batch, state, message, has_results):
                 run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
+                self.own([results_file(batch), unreadable_file(batch)] if has_results else [])
             case BatchNeverRun(batch):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
             case BatchLeftInDoubt(batch, reason):
@@ -210,8 +304,11 @@ class Journal(Memory):
             case RunTakenUp() | JobListed() | JobAudited():
                 # What a sitting has seen is seen again by the next.
                 pass
-            case ResultsFetched(batch):
+            case ResultsFetched(batch, size, sha256):
+                self.seal(results_file(batch), Seal(size, sha256))
                 run("UPDATE outcome SET fetched = 1 WHERE batch = ?", (batch,))
+            case ResultsLost(batch):
+                run("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
 
     def _stage(self, job: int, stage: JobStage) -> None:
         self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))

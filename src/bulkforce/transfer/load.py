@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
@@ -32,19 +33,20 @@ from bulkforce.errors import (
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
+from bulkforce.transfer import intake
 from bulkforce.transfer import mapping as maps
-from bulkforce.transfer.engine import RESULTS, AcceptAs, Engine
+from bulkforce.transfer.engine import AcceptAs, Engine
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.folder import LOAD, RUNS, new_folder, remove_inner
-from bulkforce.transfer.journal import Facts, Journal
-from bulkforce.transfer.mapping import ColumnMap, Shape
-from bulkforce.transfer.outputs import IN_DOUBT, Outputs
+from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REPORT, RESULTS, RUNS, SOURCE, disk_told, new_run
+from bulkforce.transfer.journal import Asked, Facts, Journal
+from bulkforce.transfer.mapping import ColumnMap
+from bulkforce.transfer.outputs import Outputs
 from bulkforce.transfer.patience import Patience, every_so_often
 from bulkforce.transfer.plan import Job, JobStage, View
-from bulkforce.transfer.reading import FEED, REJECTED, Reader, Reading, header_of
+from bulkforce.transfer.reading import Reading
 from bulkforce.transfer.report import LoadReport, Progress, RunState
-from bulkforce.transfer.sources import Source, to_csv
+from bulkforce.transfer.sources import Source, name_of, place_of
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
@@ -53,7 +55,6 @@ T = TypeVar("T")
 Run: TypeAlias = Callable[[Flow[T]], T]
 OnProgress: TypeAlias = Callable[[Progress], None]
 
-REPORT: Final = "report.json"
 WORKERS: Final = 4
 
 
@@ -119,56 +120,117 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     column_map = maps.read_map(options.mapping)
     if options.workers < 1:
         raise UsageError(f"A load needs at least one worker, not {options.workers}")
+    path = place_of(options.source)
+    asked = Asked(
+        run="",
+        begun=time.time(),
+        instance_url=sitting.instance_url(),
+        operation=settings.operation,
+        object=settings.object,
+        external_id=settings.external_id_field,
+        concurrency_mode=settings.concurrency_mode,
+        source=name_of(options.source),
+        path=None if path is None else str(path),
+        mapping=asdict(column_map),
+        empty_as_null=options.empty_as_null,
+        batch_records=options.batch_records,
+        workers=options.workers,
+    )
     if options.dry_run:
-        with tempfile.TemporaryDirectory(prefix="bulkforce-") as folder:
-            reading, shape, _ = _read(sitting, options, column_map, Path(folder))
+        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
+            reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
             return _planned(sitting, options, settings, reading, begun)
-    run, folder_ = new_folder(options.run_dir, settings.operation, settings.object, RESULTS, _holds_a_run)
-    with _disk_told(folder_), closing(Journal(folder_)) as journal:
+    journal = new_run(
+        options.run_dir,
+        settings.operation,
+        settings.object,
+        lambda run, folder, made: Journal(folder, replace(asked, run=run), made),
+        journal=LOAD,
+        # Whoever may not read the source may not read what is made of it.
+        private=path is None or not path.stat().st_mode & stat.S_IROTH,
+        inputs=[Path(given) for given in (path, options.mapping) if isinstance(given, (str, Path))],
+    )
+    with disk_told(journal.folder), closing(journal):
         try:
-            reading, shape, name = _read(sitting, options, column_map, folder_)
-            _check_allowance(len(reading.batches), _remaining_batches(sitting))
-            journal.begin(_facts(run, sitting, settings, options, reading, shape, name), reading.batches)
             sitting.trace("journal")
-            return _carry_out(sitting, journal, options.workers, options.on_progress, begun)
+            feed = _take_in(sitting, journal, options.source, options.on_progress)
+            return _carry_out(sitting, journal, feed, options.workers, options.on_progress, begun)
         except Interrupted:
             raise
-        except Exception:
-            if not any(job.stage is not JobStage.LOST for job in journal.view().jobs.values()):
-                # Nothing is in the org, so there is nothing to resume, and no litter is left.
-                journal.close()
-                _clear(folder_)
+        except BaseException as error:
+            nothing_sent = all(job.stage is JobStage.LOST for job in journal.view().jobs.values())
+            if nothing_sent and (isinstance(error, Exception) or path is None):
+                # There is nothing to resume, and no litter is left.
+                journal.clear()
             raise
 
 
 def resume(
-    sitting: Sitting, run: str | Path, *, workers: int = WORKERS, accept_as: AcceptAs | None = None, on_progress: OnProgress | None = None
+    sitting: Sitting,
+    run: str | Path,
+    *,
+    workers: int | None = None,
+    accept_as: AcceptAs | None = None,
+    on_progress: OnProgress | None = None,
 ) -> LoadReport:
     """Go on with a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
     if accept_as not in {None, "sent", "not-sent"}:
         raise UsageError(f"{accept_as!r} is no word on rows in doubt; there are: sent, not-sent")
     folder = folder_of(run)
-    with _disk_told(folder), closing(Journal(folder)) as journal:
+    with disk_told(folder), closing(Journal(folder)) as journal:
+        asked = journal.asked()
+        if asked is None:
+            raise JournalMismatch(f"The run in {folder} died while its source was being read, {_LOAD_AGAIN}")
+        if journal.finished:
+            _clear_results(journal)
+            return LoadReport.from_json(journal.report())
+        here = sitting.instance_url()
+        if asked.instance_url != here:
+            raise JournalMismatch(f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched")
         facts = journal.facts()
         if facts is None:
-            raise JournalMismatch(f"The run in {folder} died while its source was being read. Nothing was sent: begin it anew")
-        if journal.finished:
-            _clear_results(folder, facts)
-            return _read_report(folder)
-        here = sitting.instance_url()
-        if facts.instance_url != here:
-            raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
-        return _carry_out(sitting, journal, workers, on_progress, begun, accept_as)
+            if asked.path is None:
+                raise JournalMismatch(
+                    f"The run in {folder} died while its source was being read: {asked.source}, which cannot be read a second time, {_LOAD_AGAIN}"
+                )
+            feed = _take_in(sitting, journal, Path(asked.path), on_progress)
+        else:
+            feed = _confirm(sitting, journal, facts, on_progress)
+        return _carry_out(sitting, journal, feed, workers or asked.workers, on_progress, begun, accept_as)
 
 
-@contextmanager
-def _disk_told(folder: Path) -> Iterator[None]:
-    """A disk that is full, or a file that cannot be read, is told as an error of ours."""
+_LOAD_AGAIN: Final = "and nothing was sent. Give the load again, with another folder; this one can be removed"
+
+
+def _take_in(sitting: Sitting, journal: Journal, source: Source, on_progress: OnProgress | None) -> Feed:
+    """Read the source, and write down what is to be sent."""
+    asked = journal.asked()
+    assert asked is not None
+    reading, facts = intake.read(source, asked, journal.folder, _on_read(sitting, on_progress))
+    _check_allowance(len(reading.batches), _remaining_batches(sitting))
+    journal.take_in(facts, reading.batches)
+    sitting.trace("journal")
+    return intake.feed_of(journal, facts)
+
+
+def _confirm(sitting: Sitting, journal: Journal, facts: Facts, on_progress: OnProgress | None) -> Feed:
     try:
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error
+        return intake.confirm(journal, facts, _on_read(sitting, on_progress))
+    except SourceChanged as error:
+        raise SourceChanged(f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}") from error
+
+
+def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
+    told = every_so_often(on_progress)
+
+    def on_read(read: int) -> None:
+        if read:
+            told(Progress(phase="reading", read=read))
+        if stopped_by := sitting.stop.asked:
+            raise Interrupted(f"The load stopped while its source was being read: {stopped_by}. Nothing was sent")
+
+    return on_read
 
 
 def _settings(options: LoadOptions) -> JobSettings:
@@ -182,65 +244,6 @@ def _settings(options: LoadOptions) -> JobSettings:
     if settings.operation.is_query:
         raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
     return settings
-
-
-def _holds_a_run(folder: Path) -> bool:
-    """Whether there is something to resume; a run that died while its source was being read sent nothing, and is begun anew in its place."""
-    if not (folder / LOAD).exists():
-        return False
-    journal = Journal(folder)
-    try:
-        return journal.facts() is not None
-    finally:
-        journal.close()
-
-
-def _read(sitting: Sitting, options: LoadOptions, column_map: ColumnMap, folder: Path) -> tuple[Reading, Shape, str]:
-
-    def go_on() -> None:
-        if stopped_by := sitting.stop.asked:
-            raise Interrupted(f"The load stopped while its source was being read: {stopped_by}. Nothing was sent")
-
-    source = to_csv(options.source, folder, go_on)
-    header = header_of(source.path)
-    shape = maps.shape(header.names, column_map, empty_as_null=options.empty_as_null)
-    told = every_so_often(options.on_progress)
-
-    def on_records(read: int) -> None:
-        told(Progress(phase="reading", read=read))
-        go_on()
-
-    reading = Reader(source.path, folder, header, shape, options.batch_records, on_records).read()
-    ours = reading.feed_is_ours or source.ours
-    if reading.feed_is_ours and source.ours:
-        source.path.unlink()
-    return Reading(reading.feed.absolute(), ours, reading.header, reading.batches, reading.read, reading.rejected), shape, source.name
-
-
-def _facts(run: str, sitting: Sitting, settings: JobSettings, options: LoadOptions, reading: Reading, shape: Shape, name: str) -> Facts:
-    known = reading.feed.stat()
-    return Facts(
-        run=run,
-        begun=time.time(),
-        instance_url=sitting.instance_url(),
-        operation=settings.operation,
-        object=settings.object,
-        external_id=settings.external_id_field,
-        concurrency_mode=settings.concurrency_mode,
-        source=name,
-        feed=reading.feed.name if reading.feed_is_ours else str(reading.feed),
-        feed_is_ours=reading.feed_is_ours,
-        feed_size=known.st_size,
-        feed_mtime_ns=known.st_mtime_ns,
-        header=reading.header.decode(),
-        source_columns=list(shape.source),
-        taken=list(shape.taken),
-        names=list(shape.names),
-        constants=list(shape.constants),
-        empty_as_null=options.empty_as_null,
-        read=reading.read,
-        rejected=list(reading.rejected),
-    )
 
 
 def _remaining_batches(sitting: Sitting) -> int | None:
@@ -288,14 +291,17 @@ def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, read
 
 
 def _carry_out(
-    sitting: Sitting, journal: Journal, workers: int, on_progress: OnProgress | None, begun: float, accept_as: AcceptAs | None = None
+    sitting: Sitting,
+    journal: Journal,
+    feed: Feed,
+    workers: int,
+    on_progress: OnProgress | None,
+    begun: float,
+    accept_as: AcceptAs | None = None,
 ) -> LoadReport:
     facts = journal.facts()
     assert facts is not None
-    shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
-    path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
-    feed = Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
-    feed.confirm(journal.batches())
+    journal.make_folder(RESULTS)
     settings = bulk1.settings(
         facts.operation,
         facts.object,
@@ -322,39 +328,51 @@ def _carry_out(
         finished = engine.carry_out()
         if isinstance(engine.stopped_by, Unsettled):
             raise _unsettled(engine, facts, sitting, begun, engine.stopped_by)
-        report = _report(engine, facts, sitting, begun, finished=finished)
         if not finished:
+            report = _report(engine, facts, sitting, begun, finished=False)
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())
-            raise _stopped(engine, report)
+            raise _stopped(engine, report, facts)
         if on_progress:
             on_progress(_progress(engine.view, outputs, facts, begun))
         try:
+            _confirm(sitting, journal, facts, on_progress)
             outputs.publish()
-            if journal.gave_in_doubt and not outputs.tally.in_doubt:
-                (journal.folder / IN_DOUBT).unlink(missing_ok=True)
+            if not outputs.tally.in_doubt:
+                # One of an earlier sitting, in which some were.
+                journal.remove(IN_DOUBT_ROWS)
             sitting.trace("publish")
-            write_whole(journal.folder / REPORT, report.to_json().encode())
-            journal.finish()
+            report = _report(engine, facts, sitting, begun, finished=True)
+            if report.pending:
+                raise TransferError(
+                    f"The counts do not add up: {report.pending:,} of {report.read:,} rows are in none of the files in {journal.folder}, and the run is not "
+                    "finished. Please report this, with the report and the journal in that folder"
+                )
+            journal.finish(report.to_json().encode())
         except (OSError, sqlite3.Error) as error:
             engine.stopped_by = error
-            raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False)) from error
+            raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False), facts) from error
         sitting.trace("journal")
-        _clear_results(journal.folder, facts)
+        _clear_results(journal)
     finally:
         outputs.discard()
-    if report.pending or outputs.mismatches:
-        raise TransferError(f"The counts do not add up ({report.pending:,} records open): {'; '.join(outputs.mismatches)}")
     return report
 
 
-def _stopped(engine: Engine, report: LoadReport) -> Error:
+def _stopped(engine: Engine, report: LoadReport, facts: Facts) -> Error:
     cause = engine.stopped_by
+    if not engine.journal.in_place:
+        jobs = ", ".join(report.jobs) or "none"
+        return TransferError(
+            f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known of the run; nothing more is sent, "
+            f"and it cannot be resumed. See what became of the rows in the org's jobs: {jobs}"
+        )
     nothing_sent = all(job.stage is JobStage.LOST for job in engine.view.jobs.values())
     if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
         return cause
+    left = f" {intake.what_is_left(engine.view, facts, engine.batches.values())}." if isinstance(cause, SourceChanged) else ""
     error = Interrupted(
-        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}. Go on with: bulkforce resume {report.run_dir}"
+        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
@@ -364,14 +382,13 @@ def _stopped(engine: Engine, report: LoadReport) -> Error:
 def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cause: Unsettled) -> Unsettled:
     """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in ``in_doubt.csv``."""
     journal = engine.journal
-    journal.begin_in_doubt()
     engine.write_rest()
     engine.outputs.publish()
     report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
     folder = journal.folder
     write_whole(folder / REPORT, report.to_json().encode())
     error = Unsettled(
-        f"{str(cause).partition(' [')[0]}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT} with the reason, and the others in the files "
+        f"{str(cause).partition(' [')[0]}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the files "
         f"beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org has; "
         "--accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent",
         cause.facts,
@@ -439,21 +456,10 @@ def _progress(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progr
     )
 
 
-def _clear_results(folder: Path, facts: Facts) -> None:
+def _clear_results(journal: Journal) -> None:
     """Remove what was only needed to resume; everything in it stands in the outputs."""
-    remove_inner(folder / RESULTS)
-    if facts.feed_is_ours:
-        (folder / facts.feed).unlink(missing_ok=True)
-
-
-def _clear(folder: Path) -> None:
-    """Remove a run that sent nothing; what else is in the folder stays."""
-    names = [LOAD, LOAD + "-wal", LOAD + "-shm", FEED, "source.csv", REJECTED, REJECTED + ".part", REPORT]
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-    remove_inner(folder / RESULTS)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    for name in (RESULTS, FEED, SOURCE, AGAIN):
+        journal.remove(name)
 
 
 def folder_of(run: str | Path) -> Path:
@@ -466,10 +472,6 @@ def folder_of(run: str | Path) -> Path:
         if (folder / LOAD).exists():
             return folder
     raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
-
-
-def _read_report(folder: Path) -> LoadReport:
-    return LoadReport.from_json((folder / REPORT).read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -490,14 +492,14 @@ def runs(folder: Path | None = None) -> list[RunInfo]:
 
 def _run_info(folder: Path) -> RunInfo:
     try:
-        journal = Journal(folder)
+        journal = Journal(folder, migrate=False)
     except TransferError as error:
         return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
     try:
-        facts = journal.facts()
-        if facts is None:
+        known = journal.known()
+        if not known:
             return RunInfo(folder.name, folder, "", "unread", None)
-        state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
-        return RunInfo(facts.run, folder, f"{facts.operation} {facts.object} from {facts.source}", state, facts.begun)
+        state = str(RunState.FINISHED if journal.finished else RunState.INTERRUPTED) if "feed" in known else "unread"
+        return RunInfo(known["run"], folder, f"{known['operation']} {known['object']} from {known['source']}", state, known["begun"])
     finally:
         journal.close()

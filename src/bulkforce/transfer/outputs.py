@@ -11,16 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.errors import SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.protocol.wire_csv import record_error
 from bulkforce.transfer.files import Draft
+from bulkforce.transfer.folder import IN_DOUBT_ROWS
 from bulkforce.transfer.report import ErrorGroup
 from bulkforce.transfer.results import Outcomes, read
 from bulkforce.transfer.rows import groups_of, rows_of
 
-IN_DOUBT: Final = "in_doubt.csv"
-"""Records of which nobody can tell what became of them; the file is only there when there are some."""
 _GROUPS: Final = 1_000
 """Reasons kept apart; messages may hold ids, and memory is bounded."""
 
@@ -91,7 +90,6 @@ class Outputs:
         # The i-th rejected row shifts all feed records from (row - i) on by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
         self.tally = Tally()
-        self.mismatches: list[str] = []
         self._drafts = [Draft(folder / name) for name in self.NAMES]
         self._success, self._failed, self._unprocessed = (draft.file for draft in self._drafts)
         self._success.write(b"sf__Id,sf__Created," + header + b"\n")
@@ -105,18 +103,13 @@ class Outputs:
 
         Raises:
             SourceChanged: The source does not have the batch's records any more.
+            FormatError: The results are not what they should be, or not those of this batch. Nothing of it was written: which result is whose cannot be
+                told, so none is.
         """
         if batch.in_doubt:
             self._in_doubt(rows_of(batch.rows, batch.records), batch)
             return
-        try:
-            outcomes = read(batch.results, batch.records, whole=batch.whole) if batch.results is not None else Outcomes(())
-        except FormatError as problem:
-            # Which result is whose cannot be told any more, so none is.
-            self.mismatches.append(f"batch {batch.number}: {problem}")
-            reason = f"The org took this row, and what became of it is not known: the batch's results do not fit: {problem}"
-            self._in_doubt(rows_of(batch.rows, batch.records), replace(batch, reason=reason))
-            return
+        outcomes = Outcomes(()) if batch.results is None else read(batch.results, batch.records, whole=batch.whole)
         if len(outcomes.marks) == batch.records and not outcomes.errors:
             self._all_in(batch, outcomes.marks)
             return
@@ -162,7 +155,7 @@ class Outputs:
 
     def _in_doubt(self, rows: list[bytes], batch: Ended) -> None:
         if self._doubts is None:
-            self._doubts = Draft(self._folder / IN_DOUBT)
+            self._doubts = Draft(self._folder / IN_DOUBT_ROWS)
             self._drafts.append(self._doubts)
             self._doubts.file.write(b"sf__Error," + self._header + b"\n")
         reason = quote(batch.reason).encode()

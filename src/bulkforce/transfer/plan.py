@@ -36,6 +36,7 @@ from bulkforce.transfer.events import (
     JobSettled,
     JobWanted,
     ResultsFetched,
+    ResultsLost,
     RunTakenUp,
     StrangersAccepted,
 )
@@ -385,6 +386,10 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             del view.fetchable[batch]
             view.batches[batch].fetched = True
             view.done += 1
+        case ResultsLost(batch):
+            view.fetchable[batch] = None
+            view.batches[batch].fetched = False
+            view.done -= 1
 
 
 def _accept(view: View, job: int, batch: int, batch_id: str) -> None:

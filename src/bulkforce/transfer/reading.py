@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.transfer.cutting import Batch, Cutter, Rejected
 from bulkforce.transfer.files import whole
+from bulkforce.transfer.folder import FEED, REJECTED
 from bulkforce.transfer.mapping import OUR_COLUMNS, Shape
-
-FEED: Final = "feed.csv"
-REJECTED: Final = "rejected.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,11 @@ def header_of(path: Path) -> csv.Header:
         return csv.header(file.read(1_000_000), may_repeat=OUR_COLUMNS)
 
 
+def header_of_rejected(header: bytes) -> bytes:
+    """Give the header of the file of rejected records, with its line end."""
+    return b"sf__Row,sf__Error," + header + b"\n"
+
+
 class Reader:
     """Reads one source.
 
@@ -87,7 +90,7 @@ class Reader:
         batches: list[Batch] = []
         with self._files:
             self._rejected_file = self._new(REJECTED)
-            self._rejected_file.write(b"sf__Row,sf__Error," + self._header.raw + b"\n")
+            self._rejected_file.write(header_of_rejected(self._header.raw))
             for found in self._cutter.cut(self._blocks(), self._header.end):
                 if isinstance(found, Rejected):
                     self._reject(found)

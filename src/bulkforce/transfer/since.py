@@ -17,7 +17,7 @@ from bulkforce.errors import TransferError, UsageError
 from bulkforce.formats import csv
 from bulkforce.transfer import soql
 from bulkforce.transfer.extract_engine import ExtractEngine
-from bulkforce.transfer.files import write_whole
+from bulkforce.transfer.files import UMASK, part_of, write_whole
 from bulkforce.transfer.reading import header_of
 
 OVERLAP: Final = timedelta(minutes=10)
@@ -53,14 +53,15 @@ def narrow(query: soql.Query, path: Path, *, all_rows: bool) -> soql.Query:
     return soql.read(query.with_condition(f"{_STAMP} >= {_text(stamp - OVERLAP)}"))
 
 
-def remember(path: Path, query: soql.Query, engine: ExtractEngine) -> None:
-    """Keep the highest stamp among the records that were extracted; with none, what was kept stays."""
+def remember(path: Path, query: soql.Query, engine: ExtractEngine, token: str) -> None:
+    """Keep the highest stamp among the records that were extracted; with none, what was kept stays. The file's temporary name has the token."""
     highest = max((stamp for part in _parts(engine) for stamp in _stamps(part)), default=None)
     begun = min((job.created for job in engine.state.jobs.values() if job.created), default=None)
     if highest is None or begun is None:
         return
     stamp = min(_read(highest), datetime.fromtimestamp(begun, UTC))
-    write_whole(path, f'# Kept by bulkforce extract --since-file.\nobject = "{query.object}"\nsince = {_text(stamp)}\n'.encode())
+    content = f'# Kept by bulkforce extract --since-file.\nobject = "{query.object}"\nsince = {_text(stamp)}\n'.encode()
+    write_whole(path, content, temporary=part_of(path, token), mode=UMASK)
 
 
 def _parts(engine: ExtractEngine) -> Iterator[Path]:

@@ -58,6 +58,7 @@ def sink_for(
     to: str | os.PathLike[str],
     format: str | None = None,  # noqa: A002  (the user's own word)
     warn: Callable[[str], None] = lambda _text: None,
+    token: str = "",
 ) -> Sink:
     """Choose the sink by the format, or else by the end of the file's name; standard output is CSV unless told otherwise.
 
@@ -65,13 +66,14 @@ def sink_for(
         to: Path of the file, or ``"-"`` for standard output.
         format: One of `FORMATS`.
         warn: Told of what is worth knowing and no error.
+        token: Stands in the file's temporary name; see `Target`.
 
     Raises:
         UsageError: The format is unknown, or nothing can be written there; nothing was sent, and nothing touched.
         MissingExtra: The format needs a library that is not installed.
     """
     form = _form(to, format)
-    target = Target(to, packed=form.endswith(_GZIP))
+    target = Target(to, packed=form.endswith(_GZIP), token=token)
     match form.removesuffix(_GZIP):
         case "csv":
             return CsvSink(target)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bulkforce.errors import UsageError
-from bulkforce.transfer.files import Draft
+from bulkforce.transfer.files import UMASK, Draft, new_token, part_of
 from bulkforce.transport import gzip
 
 STANDARD_OUTPUT: Final = "-"
@@ -27,15 +27,17 @@ class Target:
     Args:
         to: A path, or ``"-"``.
         packed: Whether it is compressed with gzip on the way.
+        token: Stands in its temporary name; a file of that name is taken for ours.
 
     Raises:
         UsageError: Nothing can be written there.
     """
 
-    def __init__(self, to: str | os.PathLike[str], *, packed: bool = False) -> None:
+    def __init__(self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "") -> None:
         self.path = None if to == STANDARD_OUTPUT else Path(os.path.realpath(to))
         self.is_file = self.path is not None and _is_file(self.path, Path(to))
         self._packed = packed
+        self._token = token
         self._draft: Draft | None = None
         self._file: BinaryIO | None = None
         self._packer = gzip.packer(_GZIP_LEVEL)
@@ -101,7 +103,8 @@ class Target:
             return sys.stdout.buffer
         if not self.is_file:
             return self.path.open("wb")
-        self._draft = Draft(self.path)
+        self._token = self._token or new_token(self.path)
+        self._draft = Draft(self.path, temporary=part_of(self.path, self._token), mode=UMASK)
         return self._draft.file
 
 

@@ -16,16 +16,16 @@ from typing import BinaryIO, Final, TypeAlias, cast
 from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
 from bulkforce.transfer.files import whole
+from bulkforce.transfer.folder import SOURCE
 from bulkforce.transfer.sources import arrow, files, json, xml
 from bulkforce.transfer.sources.arrow import Arrow
 from bulkforce.transfer.sources.writing import OnBlock, csv_file
-
-NAME: Final = "source.csv"
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value]] | Iterable[Arrow]
 """Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as mappings, Arrow record batches,
 or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
 
+STANDARD_INPUT: Final = "-"
 _RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
     ".json": json.array,
     ".jsonl": json.lines,
@@ -42,12 +42,35 @@ class Feed:
     Attributes:
         path: The file.
         ours: Whether we made it, in the run's folder; else it is the user's own.
-        name: What to call the source in reports.
     """
 
     path: Path
     ours: bool
-    name: str
+
+
+def name_of(source: Source) -> str:
+    """Say what to call a source in reports."""
+    if isinstance(source, (str, os.PathLike)):
+        return "standard input" if source == STANDARD_INPUT else Path(source).name
+    if arrow.is_arrow(source):
+        return arrow.name_of(source)
+    return files.name_of(source) if hasattr(source, "read") else "records"
+
+
+def place_of(source: Source) -> Path | None:
+    """Say where a source lies that can be read as often as need be; ``None`` for what can be read once, or lies in memory.
+
+    Raises:
+        UsageError: There is no such file, its kind is not known, or it cannot be read.
+    """
+    if not isinstance(source, (str, os.PathLike)) or source == STANDARD_INPUT:
+        return None
+    path = Path(source)
+    _form_of(path)
+    if not path.is_file():
+        return None
+    files.look_at(path)
+    return path.absolute()
 
 
 def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Feed:
@@ -63,7 +86,7 @@ def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Fe
         MissingExtra: The kind needs a library that is not installed.
         FormatError: The records cannot be read or written; says where. No ``source.csv`` is left behind.
     """
-    target = folder / NAME
+    target = folder / SOURCE
     if isinstance(source, (str, os.PathLike)):
         return _of_path(source, target, on_block)
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -72,22 +95,22 @@ def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Fe
         raise UsageError("The source is a single mapping; give a list of records")
     if arrow.is_arrow(source):
         arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
-        return Feed(target, ours=True, name=arrow.name_of(source))
+        return Feed(target, ours=True)
     if hasattr(source, "read"):
         _copy(files.read(cast(BinaryIO, source)), target, on_block)
-        return Feed(target, ours=True, name=files.name_of(source))
+        return Feed(target, ours=True)
     if isinstance(source, Iterable):
         _write_items(source, target, on_block)
-        return Feed(target, ours=True, name="records")
+        return Feed(target, ours=True)
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
 
 
 def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> Feed:
-    if given == "-":
+    if given == STANDARD_INPUT:
         _copy(files.standard_input(), target, on_block)
-        return Feed(target, ours=True, name="standard input")
+        return Feed(target, ours=True)
     path = Path(given)
-    form, packing = files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
+    form, packing = _form_of(path)
     if form in _ARROW:
         arrow.write(_ARROW[form](path), target, on_block)
     elif form in _RECORDS:
@@ -96,8 +119,12 @@ def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> 
         _copy(files.unpacked(path, packing), target, on_block)
     else:
         files.look_at(path)
-        return Feed(path, ours=False, name=path.name)
-    return Feed(target, ours=True, name=path.name)
+        return Feed(path, ours=False)
+    return Feed(target, ours=True)
+
+
+def _form_of(path: Path) -> tuple[str, str]:
+    return files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
 
 
 def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
