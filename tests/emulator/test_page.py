@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import pytest
 from tests.emulator.wire import NAMESPACE, Answer, Wire
 
 from bulkforce_emulator import Emulator, Fault, Mishap, Pace
 from bulkforce_emulator.page.views import BATCHES_SHOWN, JOBS_SHOWN
+from bulkforce_emulator.rows.upload import RowError
 
 HOME = "/_emulator/page"
 MARKUP = "<script>alert(1)</script>"
@@ -207,6 +209,47 @@ def test_markup_in_data_and_messages_is_text(wire: Wire) -> None:
         assert MARKUP not in answer.text
         assert Page(answer).tags.count("script") == 1  # the page's own
     assert MARKUP in page(wire, f"{HOME}/jobs/{job}").text
+
+
+BREAKS_OUT = '"><script>alert(1)</script><a b=\'"'
+
+
+def test_markup_in_any_place_is_text_and_every_answer_forbids_scripts_of_others(wire: Wire) -> None:
+    """Values, headers, messages, queries, file contents, and whatever stands in the address of the page itself."""
+    wire.org.mishaps.plan(Mishap(message=f"InvalidBatch : {BREAKS_OUT}"), nth=2)
+    wire.org.mishaps.plan(Mishap(every=1, error=RowError(BREAKS_OUT, BREAKS_OUT, (BREAKS_OUT,))), nth=3)
+    csv_value = BREAKS_OUT.replace('"', '""')
+    job = wire.create("insert", "Account")
+    batches = [wire.run(job, f'Name\n"{csv_value}"\n').id for _ in range(3)]
+    query = wire.create("query", "Account")
+    batches_of_query = [
+        wire.run(query, text).id for text in (f"SELECT Id FROM Account WHERE Name = '{BREAKS_OUT[:-2]}'", "SELECT Name FROM Account")
+    ]
+    shown = [f"{HOME}/jobs/{job}", f"{HOME}/jobs/{query}", *(f"{HOME}/jobs/{job}/batches/{batch}" for batch in batches)]
+    shown += [f"{HOME}/jobs/{query}/batches/{batch}" for batch in batches_of_query]
+    odd = quote(BREAKS_OUT, safe="")
+    shown += [
+        f"/?state={odd}&object={odd}&open={odd}",
+        f"{HOME}/jobs/{odd}",
+        f"{HOME}/jobs/{job}?page={odd}",
+        f"{HOME}/jobs/{job}/batches/{odd}",
+        f"{HOME}/static/{odd}",
+    ]
+    shown += [f"{HOME}/jobs/{job}/batches/{batches[0]}/result/{odd}", f"{HOME}/{odd}"]
+    files = [f"{HOME}/jobs/{job}/batches/{batches[0]}/{name}" for name in ("request", "result")]
+    for path in [*shown, *files]:
+        answer = wire.ask("GET", path)
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        if path in files:
+            assert (answer.type, answer.headers["content-disposition"][:10]) == ("application/octet-stream", "attachment")
+            continue
+        assert "<script>" not in answer.text, path
+        found = Page(answer)
+        assert found.tags.count("script") == 1
+        assert "b" not in {name for name, _ in found.attributes}
+    assert "alert(1)" in page(wire, shown[0]).text  # it is shown, as text
+    assert "alert(1)" in page(wire, shown[3]).text
 
 
 def test_unknown_things_are_not_found(wire: Wire) -> None:
