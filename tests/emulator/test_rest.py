@@ -337,3 +337,13 @@ def test_calls_are_counted_and_limited_by_the_day(peer_org: Org, rest_call: Call
 )
 def test_refused_lists(rest_call: Call, body: object) -> None:
     assert rest_call("POST", "/composite/sobjects", json_body=body).status == 400
+
+
+@pytest.mark.parametrize("attributes", [5, "Account", ["Account"], {"type": 5}, {"type": ["Account"]}], ids=str)
+def test_attributes_that_name_no_object_are_no_records(rest_call: Call, attributes: object) -> None:
+    record = {"attributes": attributes, "LastName": "x"}
+    refused = rest_call("POST", "/composite/sobjects", json_body={"records": [record]})
+    assert (refused.status, refused.json[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
+    nested = {"LastName": "x", "Account": {"attributes": attributes, "Id": "001000000000001"}}
+    refused = rest_call("POST", "/sobjects/Contact", json_body=nested)
+    assert (refused.status, refused.json[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")

@@ -168,8 +168,8 @@ def upload_row(sobject: SObject, record: dict[str, Any]) -> dict[str, Any]:
 def named_type(record: dict[str, Any]) -> str | None:
     """The object that the attributes of a record name."""
     attributes = record.get("attributes") or {}
-    kind = attributes.get("type") if isinstance(attributes, dict) else attributes
-    if kind is not None and not isinstance(kind, str):
+    kind = attributes.get("type") if isinstance(attributes, dict) else None
+    if not isinstance(attributes, dict) or not isinstance(kind, str | None):
         raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected the type of the record as a text")
     return kind
 
