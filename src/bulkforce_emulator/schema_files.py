@@ -18,7 +18,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -125,10 +125,16 @@ def _sobject(name: str, description: Mapping[str, Any], key_prefix: str) -> SObj
     lines |= given | _SYSTEM
     fields: dict[str, Field] = {}
     for field_name, spec in lines.items():
-        for field in _fields(field_name, spec):
+        for field in _fields_of_line(field_name, spec) if isinstance(spec, str) else _fields(field_name, spec):
             fields[field.name] = field
     plural = description.get("label_plural") or (label if label.endswith("s") else f"{label}s")
     return SObject(name, label, plural, key_prefix, fields, bulk=description.get("bulk", True))
+
+
+@lru_cache(4096)
+def _fields_of_line(name: str, line: str) -> tuple[Field, ...]:
+    """The same for every org: the standard objects have hundreds of lines."""
+    return tuple(_fields(name, line))
 
 
 def _fields(name: str, spec: str | Mapping[str, Any]) -> Iterable[Field]:

@@ -126,3 +126,49 @@ def test_https_with_a_certificate_of_its_own() -> None:
 def test_empty_session_id_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot be empty"):
         Emulator(session_id="")
+
+
+def test_orgs_side_by_side_know_nothing_of_each_other() -> None:
+    with Emulator(SCHEMA) as first, Emulator(SCHEMA) as second:
+        first.insert("Account", [{"Name": "Acme", "Number__c": "A-1"}])
+        second.insert("Account", [{"Name": "Other", "Number__c": "A-1"}])
+        assert ([record["Name"] for record in first.records("Account")], second.count("Account")) == (["Acme"], 1)
+    with Emulator(SCHEMA) as third:
+        assert third.count("Account") == 0
+
+
+def test_more_schemas_than_are_remembered_give_each_org_its_own_fields() -> None:
+    for _ in range(2):
+        for number in range(20):
+            org = Emulator({"Part__c": {"fields": {f"Field{number}__c": "double(10,2)"}}})
+            org.insert("Part__c", [{f"Field{number}__c": number}])
+            assert [record[f"Field{number}__c"] for record in org.records("Part__c")] == [number]
+            org.stop()
+
+
+def test_formula_is_computed_in_every_org_of_a_schema() -> None:
+    fields = {"Price__c": "double(10,2)", "Twice__c": {"type": "double", "formula": '"Price__c" * 2'}}
+    for price in (1.5, 2.5):
+        org = Emulator({"Part__c": {"fields": fields}})
+        org.insert("Part__c", [{"Price__c": price}])
+        assert [record["Twice__c"] for record in org.records("Part__c")] == [price * 2]
+        org.stop()
+
+
+FORKED = """
+import os
+from bulkforce_emulator import Emulator
+with Emulator() as org:
+    child = os.fork()
+    if child == 0:
+        with Emulator() as own:
+            own.insert("Account", [{"Name": "Acme"}])
+            os._exit(own.count("Account"))
+    _, status = os.waitpid(child, 0)
+    print(os.waitstatus_to_exitcode(status), org.count("Account"))
+"""
+
+
+def test_fork_has_orgs_of_its_own() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=600, check=True)
+    assert done.stdout == "1 0\n"
