@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -160,6 +161,7 @@ class Load:
     transport: Transport | None = None
     warnings: list[str] = field(default_factory=list)
     trace: Callable[[str], None] = lambda _effect: None
+    clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self.path = self.source.write(self.folder / "source.csv")
@@ -173,7 +175,9 @@ class Load:
         with Client(
             self.url or self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport
         ) as client:
-            yield replace(load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace)
+            yield replace(
+                load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace, clock=self.clock
+            )
 
     def begin(self) -> LoadReport:
         options = {"source": self.path, "object": "Row__c", "operation": "insert", "batch_records": 6, "run_dir": self.run_dir}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FINAL_STATES = {"Completed", "Failed", "NotProcessed"}
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 600.0
 
 
 class Conversing:

@@ -87,7 +87,7 @@ class Wire:
         """Post a batch, wait for it, and give its batchInfo."""
         added = self.add(job, body, content_type)
         assert added.status == 201, added.text
-        assert self.org.wait_until_idle(10)
+        assert self.org.wait_until_idle(600)
         return self.ask("GET", f"job/{job}/batch/{added.id}")
 
     def load(self, operation: str, sobject: str, body: bytes | str, **more: Any) -> Answer:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 600.0
 
 
 class Peer:

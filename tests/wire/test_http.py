@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trustme
 from tests.unit.script import batch_info, job_info, xml
-from tests.wire.peers import Peer, answer, saying, tunnel
+from tests.wire.peers import PATIENCE_SECONDS, Peer, answer, saying, tunnel
 
 import bulkforce
 from bulkforce import TLS, errors
@@ -309,7 +309,7 @@ def test_connection_cut_while_uploading_is_an_unknown_outcome() -> None:
 
 def wait_for_the_end(peer: Peer, connection: socket.socket) -> None:
     peer.request(connection)
-    peer.done.wait(5)
+    peer.done.wait(PATIENCE_SECONDS)
 
 
 def test_slow_answer_ends_with_the_time_limit() -> None:
@@ -320,14 +320,14 @@ def test_slow_answer_ends_with_the_time_limit() -> None:
         with pytest.raises(errors.OutcomeUnknown):
             adding(made)()
         peer.done.set()
-    assert time.monotonic() - begun < 4
+    assert time.monotonic() - begun < PATIENCE_SECONDS
 
 
 def test_body_that_stops_ends_with_the_time_limit() -> None:
     def stop(peer: Peer, connection: socket.socket) -> None:
         peer.request(connection)
         connection.sendall(answer(CSV[:100], media="text/csv", length=len(CSV)))
-        peer.done.wait(5)
+        peer.done.wait(PATIENCE_SECONDS)
 
     with Peer(stop) as peer, client(peer.url, timeouts=SHORT) as made:
         with made.get_query_result("750A", "751B", "752C") as stream, pytest.raises(errors.NoAnswer, match="broke off"):
@@ -338,7 +338,7 @@ def test_body_that_stops_ends_with_the_time_limit() -> None:
 def test_handshake_that_stops_is_not_sent() -> None:
     def stop(peer: Peer, connection: socket.socket) -> None:
         connection.recv(1)
-        peer.done.wait(5)
+        peer.done.wait(PATIENCE_SECONDS)
 
     with Peer(stop) as peer, client(peer.url.replace("http:", "https:"), timeouts=SHORT) as made:
         with pytest.raises(errors.NotSent):

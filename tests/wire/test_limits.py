@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from tests.unit.script import batch_info, job_info
 from tests.wire.chains import everything_of
-from tests.wire.peers import Peer, answer, saying
+from tests.wire.peers import PATIENCE_SECONDS, Peer, answer, saying
 
 import bulkforce
 from bulkforce import errors
@@ -184,7 +184,7 @@ def test_upload_is_not_held_to_the_time_for_connecting() -> None:
 def test_limit_of_the_exchange_ends_a_wait_in_the_middle() -> None:
     def silent(peer: Peer, connection: socket.socket) -> None:
         peer.request(connection)
-        peer.done.wait(5)
+        peer.done.wait(PATIENCE_SECONDS)
 
     http = HTTP(None, None, Timeouts(5, 5, exchange_seconds=0.1))
     with Peer(silent) as peer:
@@ -196,7 +196,7 @@ def test_limit_of_the_exchange_ends_a_wait_in_the_middle() -> None:
 def test_silence_names_the_limit_it_met() -> None:
     def silent(peer: Peer, connection: socket.socket) -> None:
         peer.request(connection)
-        peer.done.wait(5)
+        peer.done.wait(PATIENCE_SECONDS)
 
     http = HTTP(None, None, Timeouts(5, 0.1))
     with Peer(silent) as peer:

@@ -118,6 +118,7 @@ class Engine:
         trace: Told of each effect on the outside world just after it has happened, by name.
         accept_as: What the user says of batches of which it cannot be known whether the org took them; without a word they stop the run.
         stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
+        clock: Tells the time that the age of jobs is taken by, in seconds.
     """
 
     run: Callable[[Flow[T]], T]
@@ -131,6 +132,7 @@ class Engine:
     trace: Callable[[str], None] = lambda _effect: None
     accept_as: AcceptAs | None = None
     stop: Stop = field(default_factory=Stop)
+    clock: Callable[[], float] = time.time
     view: View = field(init=False)
     batches: dict[int, Batch] = field(init=False)
     stopped_by: Exception | None = None
@@ -188,9 +190,9 @@ class Engine:
             return False
         if self.stopped_by is None:
             # Beside what cannot be settled everything else comes to its end, so that it is known of as many rows as possible.
-            return self.view.finished or (bool(self._unsettled) and not self._due(time.time()))
+            return self.view.finished or (bool(self._unsettled) and not self._due(self.clock()))
         # What flew has come down; doubts that can be settled now are, so that resuming is quick.
-        return self._hopeless or not self._due(time.time())
+        return self._hopeless or not self._due(self.clock())
 
     def _due(self, now: float) -> list[Action]:
         """Say what is to be done, whether or not it is time for it."""
@@ -208,9 +210,9 @@ class Engine:
         now = time.monotonic()
         if now < self._not_before:
             return
-        actions = self._due(time.time())
+        actions = self._due(self.clock())
         actions = [action for action in actions if not isinstance(action, LookAtJob) or now >= self._look_due(action.job, now)]
-        self._record([event for action in actions if (event := _intention(action))])
+        self._record([event for action in actions if (event := _intention(action, self.clock()))])
         for action in actions:
             try:
                 pool.submit(self._work, action)
@@ -579,10 +581,10 @@ def _aborted(job_id: str) -> JobAborted:
     return JobAborted(f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job", Facts(job_id=job_id))
 
 
-def _intention(action: Action) -> Event | None:
+def _intention(action: Action, now: float) -> Event | None:
     match action:
         case OpenJob(job):
-            return JobWanted(job, time.time())
+            return JobWanted(job, now)
         case SendBatch(batch, job):
             return BatchSending(batch, job)
         case CloseJob(job) | SettleJob(job):

@@ -87,6 +87,7 @@ class Sitting:
         patience: How to wait.
         trace: See `Engine`.
         stop: Asks the run to stop, from another thread.
+        clock: See `Engine`.
     """
 
     run: Run  # type: ignore[type-arg]
@@ -95,6 +96,7 @@ class Sitting:
     patience: Patience = field(default_factory=Patience)
     trace: Callable[[str], None] = lambda _effect: None
     stop: Stop = field(default_factory=Stop)
+    clock: Callable[[], float] = time.time
 
     @classmethod
     def of(cls, driver: Driver, stop: Stop | None = None) -> Sitting:
@@ -323,6 +325,7 @@ def _carry_out(
         sitting.trace,
         accept_as,
         sitting.stop,
+        sitting.clock,
     )
     try:
         finished = engine.carry_out()
