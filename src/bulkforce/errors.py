@@ -258,7 +258,7 @@ class Unsettled(TransferError):
 
     Attributes:
         why: ``strangers`` (a job holds batches that are none of the run's), ``closed`` (a job was closed while the run was stopped, and not by it),
-            ``gone`` (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not come to rest).
+            ``copied`` (the run was gone on with in another copy of its folder), ``gone`` (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not come to rest).
         strangers: Ids of the batches that are none of the run's.
         report: Of a load: what is certain, a `LoadReport`.
     """
@@ -270,7 +270,7 @@ class Unsettled(TransferError):
         text: str,
         facts: Facts | None = None,
         *,
-        why: Literal["strangers", "closed", "gone", "restless"] = "restless",
+        why: Literal["strangers", "closed", "gone", "restless", "copied"] = "restless",
         strangers: Collection[str] = (),
     ) -> None:
         super().__init__(text, facts)

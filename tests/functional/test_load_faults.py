@@ -484,7 +484,7 @@ def intruding(load: Load, effect: str, nth: int = 1) -> Callable[[str], None]:
     return intrude
 
 
-@pytest.mark.parametrize(("effect", "nth"), [("open", 1), ("send", 1), ("send", 3), ("fetch", 1)])
+@pytest.mark.parametrize(("effect", "nth"), [("open", 1), ("send", 1), ("send", 3), ("send", 5)])
 def test_batch_of_a_stranger_stops_the_run_though_no_answer_was_lost(org: Emulator, tmp_path: Path, effect: str, nth: int) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     load.trace = intruding(load, effect, nth)
@@ -532,15 +532,49 @@ def copied(load: Load) -> Load:
     return other
 
 
+@pytest.mark.parametrize("marks", [True, False])
 @pytest.mark.parametrize("nth", range(2, 7))
-def test_copy_of_a_run_that_went_on_elsewhere_sends_nothing(org: Emulator, tmp_path: Path, nth: int) -> None:
+def test_copy_of_a_run_that_went_on_elsewhere_sends_nothing(
+    org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nth: int, marks: bool
+) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     stopped(load, expiring(nth=nth))
     copy_of_it = copied(load)
     copy_of_it.auth = load.auth
     load.check(load.resume())
     before = len(changes(org))
-    unsettled(copy_of_it, copy_of_it.resume, "was closed while this run was stopped|which this run did not send")
+    if not marks:  # on another machine
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+    match = "gone on with elsewhere" if marks else "was closed while this run was stopped|which this run did not send"
+    unsettled(copy_of_it, copy_of_it.resume, match)
+    assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
+    assert_exactly_once(org, load.books, load.source)
+
+
+@pytest.mark.parametrize("accept_as", [None, "sent", "not-sent"])
+def test_copy_of_a_run_whose_job_was_fenced_is_known_by_its_sittings(org: Emulator, tmp_path: Path, accept_as: AcceptAs | None) -> None:
+    """In the org there is no sign of the other: the job is closed, as this run may have done itself."""
+    patience = replace(BRISK, trouble_seconds=0.0, look_seconds=600.0, look_longest_seconds=600.0)
+    load = Load(org, tmp_path, options={"workers": 1}, patience=patience)
+    # The job is closed, and then the line is dead: its list of batches never comes.
+    org.faults.add(Fault("request lost", "POST", BATCHES, nth=2), Fault("request lost", "GET", BATCHES, times=1_000))
+    with pytest.raises(Interrupted):
+        load.begin()
+    org.faults.clear()
+    load.patience = BRISK
+    copy_of_it = copied(load)
+    load.check(load.resume())
+    before = len(changes(org))
+    if accept_as == "not-sent":
+        # The user's own word: the copy is gone on with, and the rest goes in once more.
+        assert copy_of_it.resume("not-sent").in_doubt == 0
+        return
+    if accept_as == "sent":
+        report = copy_of_it.resume("sent")
+        assert report.state == "finished"
+        assert report.in_doubt == len(load.source.rows) - report.succeeded - report.failed > 0
+    else:
+        unsettled(copy_of_it, copy_of_it.resume, "gone on with elsewhere")
     assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
     assert_exactly_once(org, load.books, load.source)
 

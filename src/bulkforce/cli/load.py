@@ -122,6 +122,8 @@ def resume(
 
     client = connect()
     if is_extract(run):
+        if accept_as:
+            raise typer.BadParameter("an extract changes nothing in the org, so there is nothing to accept", param_hint="--accept-as")
         from bulkforce.cli.extract import carry_out
 
         carry_out(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)

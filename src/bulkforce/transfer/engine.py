@@ -277,9 +277,7 @@ class Engine:
             case "strangers":
                 events = [StrangersAccepted(number, error.strangers)]
             case "closed":
-                # What this run has not sent, somebody else may have.
-                rest = [*view.pending, *(batch for batches in view.doubtful.values() for batch in sorted(batches))]
-                events = [JobClosing(number), *self._left_in_doubt(rest if sent else [], error)]
+                events = [JobClosing(number), *self._rest_in_doubt(error)]
             case _:
                 gone = error.why == "gone"
                 waiting = list(view.waiting.get(number, {}).values()) if gone else []
@@ -297,6 +295,18 @@ class Engine:
         text = f"The org took this row, and what became of it is not known: {_without_facts(error)}"
         self._record([BatchLeftInDoubt(batch, text)])
         return True
+
+    def take_as_copy(self, error: Unsettled) -> None:
+        """The run's folder is a copy that was left behind: it stops the run, or is ended as the user says."""
+        if self.accept_as is None:
+            self.stopped_by = error
+        else:
+            self._record(self._rest_in_doubt(error))
+
+    def _rest_in_doubt(self, error: Unsettled) -> list[Event]:
+        """What this run has not sent, somebody else may have: with the user's word that it was sent it is left so."""
+        rest = [*self.view.pending, *(batch for batches in self.view.doubtful.values() for batch in sorted(batches))]
+        return self._left_in_doubt(rest if self.accept_as == "sent" else [], error)
 
     def _left_in_doubt(self, batches: Iterable[int], error: Error) -> list[Event]:
         return [BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {_without_facts(error)}") for batch in batches]

@@ -7,6 +7,7 @@ accepted attempt a batch, so that SQLite itself refuses the bug. Written by one 
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -203,6 +204,26 @@ class Journal(Memory):
             found = {name: value for name, value in asdict(facts).items() if name not in _ASKED}
             self._remember("facts", json.dumps(found))
             self.seal(REJECTED, Seal.of_file(self.folder / REJECTED))
+
+    @property
+    def token(self) -> str:
+        """Tell this run from all others, whatever it is called."""
+        token = self._recall("token")
+        if token is None:
+            token = secrets.token_hex(8)
+            with self.transaction():
+                self._remember("token", token)
+        return token
+
+    @property
+    def sittings(self) -> int:
+        """Say how often the run was begun or gone on with."""
+        return int(self._recall("sittings") or 0)
+
+    def begin_sitting(self, number: int) -> None:
+        """Write down that a sitting begins."""
+        with self.transaction():
+            self._remember("sittings", str(number))
 
     def asked(self) -> Asked | None:
         """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the source was being read."""

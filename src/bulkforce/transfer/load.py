@@ -33,7 +33,7 @@ from bulkforce.errors import (
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
-from bulkforce.transfer import intake
+from bulkforce.transfer import intake, sittings
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import AcceptAs, Engine
 from bulkforce.transfer.feed import Feed
@@ -328,6 +328,8 @@ def _carry_out(
         sitting.clock,
     )
     try:
+        if left_behind := sittings.begin(journal, accepted=accept_as is not None):
+            engine.take_as_copy(left_behind)
         finished = engine.carry_out()
         if isinstance(engine.stopped_by, Unsettled):
             raise _unsettled(engine, facts, sitting, begun, engine.stopped_by)
