@@ -31,10 +31,10 @@ FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
 
 class Counter:
-    """Counts effects, and ends the process at the one that was asked for; by a power cut, it first writes down what would be left of the disk."""
+    """Counts effects, and ends the process at the one that was asked for, or behind the first of a name; by a power cut, it first writes down what would be left of the disk."""
 
-    def __init__(self, die_at: int | None, disk: Disk | None = None, left: Path = Path()) -> None:
-        self._die_at = die_at
+    def __init__(self, die_at: int | None, die_behind: str | None = None, disk: Disk | None = None, left: Path = Path()) -> None:
+        self._die_at, self._die_behind = die_at, die_behind
         self._disk, self._left = disk, left
         self._lock = threading.RLock()
         self.effects: list[str] = []
@@ -42,7 +42,7 @@ class Counter:
     def __call__(self, effect: str) -> None:
         with self._lock:
             self.effects.append(effect)
-            if len(self.effects) == self._die_at:
+            if len(self.effects) == self._die_at or self._die_behind in self.effects[:-1]:
                 if self._disk:
                     self._disk.cut(self._left)
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -63,7 +63,7 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
 
 def work(order: dict[str, Any]) -> None:
     around = Path(order["run_dir"]).parent
-    count = Counter(order.get("die_at"), Disk(around) if "left" in order else None, Path(order.get("left", "")))
+    count = Counter(order.get("die_at"), order.get("die_behind"), Disk(around) if order.get("power") else None, around / "left")
     if order.get("watch") == "files":
         watch_files(around, count)
     if order.get("alarm_seconds"):
