@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import socket
 import ssl
 import time
@@ -18,7 +19,9 @@ from tests.wire.peers import PATIENCE_SECONDS, Peer, answer, saying, tunnel
 
 import bulkforce
 from bulkforce import TLS, errors
+from bulkforce.protocol.exchange import Body, Request
 from bulkforce.transport.base import Timeouts
+from bulkforce.transport.http import HTTP
 
 TOKEN = "00D000000000001!SECRET.of_a_test"
 JOB = job_info().encode()
@@ -298,6 +301,18 @@ def test_early_refusal_while_uploading_is_read() -> None:
     assert (caught.value.status, caught.value.code) == (400, "InvalidJobState")
 
 
+def test_early_success_while_uploading_is_none() -> None:
+    """It may be another's, or the answer to something that was half read."""
+
+    def answer_early(peer: Peer, connection: socket.socket) -> None:
+        peer.head(connection)
+        connection.sendall(answer(BATCH, status="201 Created"))
+        # Closing with bytes unread resets the connection under the upload.
+
+    with Peer(answer_early) as peer, client(peer.url) as made, pytest.raises(errors.OutcomeUnknown):
+        adding(made, LARGE)()
+
+
 def test_connection_cut_while_uploading_is_an_unknown_outcome() -> None:
     def cut(peer: Peer, connection: socket.socket) -> None:
         peer.head(connection)
@@ -422,3 +437,38 @@ def test_file_that_shrinks_while_it_is_sent_breaks_the_request_off(tmp_path: Pat
 
     with Peer(serve) as peer, client(peer.url) as made, pytest.raises(errors.UsageError, match="shorter"):
         adding(made, file)()
+
+
+class _Failing(io.BytesIO):
+    """A file on a disk that gives up; the system's word for it may be one that the network has, too."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(b"LastName\n")
+        self.error = error
+
+    def read(self, size: int | None = -1) -> bytes:
+        content = super().read(size)
+        if content:
+            return content
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), BrokenPipeError(32, "Broken pipe"), ConnectionResetError(104, "reset")]
+)
+def test_file_that_cannot_be_read_while_it_is_sent_is_not_taken_for_the_network(error: OSError) -> None:
+    def serve(peer: Peer, connection: socket.socket) -> None:
+        peer.head(connection)
+        while connection.recv(65_536):
+            pass
+
+    request = Request("POST", "/x", body=Body(lambda: _Failing(error), 1_000))
+    with Peer(serve) as peer, pytest.raises(errors.UsageError, match="cannot be read"):
+        HTTP(None, None, SHORT).send(request, peer.url, {}, streamed=False)
+
+
+@pytest.mark.parametrize("gzip_requests", [False, True])
+def test_file_that_is_gone_when_it_is_sent_is_told(tmp_path: Path, gzip_requests: bool) -> None:
+    request = Request("POST", "/x", body=Body((tmp_path / "gone.csv").open, 10), compress=True)  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match="cannot be read: No such file"):
+        HTTP(gzip_requests=gzip_requests).send(request, f"http://127.0.0.1:{refused_port()}", {}, streamed=False)

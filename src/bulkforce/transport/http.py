@@ -68,6 +68,9 @@ class HTTP:
             if body is not None:
                 body.close()
         answer = answering.answer
+        if answer.status < 300 and body is not None and not body.sent:
+            # A refusal by the head alone is one; nothing can come of a request that is half said.
+            raise answering.given_up("A success came although the request could not be said to its end")
         if streamed and answer.status < 300:
             return replace(answer, stream=answering)
         if answer.status < 300:
@@ -89,7 +92,7 @@ class HTTP:
                     url,
                     headers=headers,
                     body=body,
-                    timeout=urllib3.Timeout(connect=self._timeouts.connect_seconds, read=self._timeouts.read_seconds),
+                    timeout=min(self._timeouts.connect_seconds, self._timeouts.exchange_seconds),
                     retries=False,
                     redirect=False,
                     preload_content=False,
@@ -142,9 +145,14 @@ class HTTP:
 
 
 class _Sending:
-    """A body of a known length."""
+    """A body of a known length.
+
+    Attributes:
+        sent: Whether all of it was handed to the system.
+    """
 
     def __init__(self, file: BinaryIO, length: int) -> None:
+        self.sent = False
         self._file = file
         self._left = length
 
@@ -155,6 +163,7 @@ class _Sending:
         if self._left:
             # The connection is closed with the request half said, so the org does not act on it.
             raise UsageError("The content became shorter while it was being sent")
+        self.sent = True
 
     def close(self) -> None:
         self._file.close()
@@ -168,7 +177,7 @@ class _Sending:
 
 
 def _unreadable(error: OSError) -> UsageError:
-    return UsageError(f"The content cannot be read: {error.strerror}")
+    return UsageError(f"The content cannot be read: {error.strerror or type(error).__name__}")
 
 
 class _Answering:
@@ -178,17 +187,17 @@ class _Answering:
         headers = {name.lower(): value for name, value in response.headers.itermerged()}
         self._response = cast(urllib3.HTTPResponse, response)
         self._attempt = attempt
-        packing = headers.get("content-encoding", "identity").strip().lower()
+        packing = headers.get("content-encoding", "").strip().lower()
         self._packed = packing in {"gzip", "x-gzip"}
         length, chunks = headers.get("content-length"), headers.get("transfer-encoding")
         self.framed = response.status in {204, 304} or length is not None or chunks is not None or self._packed
         self.answer = Answer(request, response.status, headers, framed=self.framed)
         if response.status < 200:
-            raise self._given_up("Instead of an answer came another protocol")
-        if not self._packed and packing != "identity":
-            raise self._given_up(f"The answer is packed as {packing[:40]!r}, which nobody asked for")
+            raise self.given_up("Instead of an answer came another protocol")
+        if not self._packed and packing not in {"", "identity"}:
+            raise self.given_up(f"The answer is packed as {packing[:40]!r}, which nobody asked for")
         if (chunks or "chunked").strip().lower() != "chunked" or not re.fullmatch("[0-9]{1,18}", length or "0"):
-            raise self._given_up("The answer's headers make no sense about where it ends")
+            raise self.given_up("The answer's headers make no sense about where it ends")
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the content as a stream: of any size, at any pace of who reads, and within the time limit for each so many bytes."""
@@ -235,12 +244,13 @@ class _Answering:
                 self._attempt.progress()
                 yield block
         except Exception as error:  # noqa: BLE001  (as above)
-            fault = self._given_up(f"The answer broke off before its end ({_reason(error)})")
+            fault = self.given_up(f"The answer broke off before its end ({_reason(error)})")
         if fault:
             raise fault
         self._response.release_conn()
 
-    def _given_up(self, why: str) -> NoAnswer:
+    def given_up(self, why: str) -> NoAnswer:
+        """Hang up, and say why."""
         self.close()
         return NoAnswer(why, self.answer.facts())
 
