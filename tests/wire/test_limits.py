@@ -32,11 +32,13 @@ SECRET = b"4111-1111-1111-1111"
 
 @dataclass
 class Clock:
-    """Time goes on when told so."""
+    """Time goes on when told so, and with every look if there is a step."""
 
     now: float = 0.0
+    step: float = 0.0
 
     def __call__(self) -> float:
+        self.now += self.step
         return self.now
 
 
@@ -239,6 +241,32 @@ def test_stream_may_take_as_long_as_it_needs_and_as_its_reader_likes(packing: st
                 clock.now += 1_000
                 more.notify()
     assert got.getvalue() == CSV
+
+
+def test_stream_that_drips_ends_although_each_chunk_comes_in_time() -> None:
+    """Each chunk is said when the one before was read, and costs a second or more."""
+    clock, read = Clock(step=1.0), threading.Semaphore(0)
+
+    def serve(peer: Peer, connection: socket.socket) -> None:
+        peer.request(connection)
+        connection.sendall(answer(b"", "Transfer-Encoding: chunked", media="text/csv", length=None))
+        while True:
+            connection.sendall(b"1\r\nx\r\n")
+            assert read.acquire(timeout=10)
+
+    got = []
+
+    def read_all(stream: bulkforce.ResultStream) -> None:
+        for block in stream:
+            got.append(block)
+            assert len(got) < 100
+            read.release()
+
+    with facing(serve, clock) as (_, made), made.get_query_result("750A", "751B", "752C") as stream:
+        with pytest.raises(errors.NoAnswer, match="exchange_seconds"):
+            read_all(stream)
+        read.release()
+    assert len(got) > 5
 
 
 def _parts(content: bytes, size: int) -> Iterator[bytes]:
