@@ -101,6 +101,23 @@ class Peer:
         return head
 
 
+class Nobody:
+    """A port on which nobody listens, and that is nobody else's meanwhile."""
+
+    def __enter__(self) -> Self:
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    @property
+    def port(self) -> int:
+        port: int = self._socket.getsockname()[1]
+        return port
+
+
 def saying(*answers: bytes) -> Callable[[Peer, socket.socket], None]:
     """Give the answers in turn over all connections, closing each connection after it."""
     waiting = list(answers)

@@ -8,14 +8,14 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from tests.unit.script import batch_info, job_info, xml
-from tests.wire.peers import PATIENCE_SECONDS, Peer, answer, saying, tunnel
+from tests.wire.peers import PATIENCE_SECONDS, Nobody, Peer, answer, saying, tunnel
 
 import bulkforce
 from bulkforce import TLS, errors
@@ -44,23 +44,23 @@ def adding(made: bulkforce.Client, content: bytes | Path = b"LastName\nM\n") -> 
     return lambda: made.add_batch(job, content)
 
 
-def refused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+@pytest.fixture
+def refused_port() -> Iterator[int]:
+    with Nobody() as nobody:
+        yield nobody.port
 
 
-def test_dead_port_is_not_sent() -> None:
-    with client(f"http://127.0.0.1:{refused_port()}") as made:
+def test_dead_port_is_not_sent(refused_port: int) -> None:
+    with client(f"http://127.0.0.1:{refused_port}") as made:
         for call in (lambda: made.get_job_info("750A"), adding(made)):
             with pytest.raises(errors.NotSent, match="is it up, and is the port right") as caught:
                 call()
             assert not caught.value.lasting
 
 
-def test_dead_port_is_tried_again() -> None:
+def test_dead_port_is_tried_again(refused_port: int) -> None:
     pauses: list[float] = []
-    with client(f"http://127.0.0.1:{refused_port()}", retry=bulkforce.RetryPolicy(attempts=3)) as made:
+    with client(f"http://127.0.0.1:{refused_port}", retry=bulkforce.RetryPolicy(attempts=3)) as made:
         made.driver.sleep = pauses.append
         with pytest.raises(errors.NotSent):
             adding(made)()
@@ -191,8 +191,8 @@ def test_proxy_that_refuses_is_told_and_nothing_was_sent(status: str) -> None:
             assert "SECRETPASS" not in str(caught.value)
 
 
-def test_dead_proxy_is_not_sent() -> None:
-    with client("https://acme.test", proxy=f"http://user:SECRETPASS@127.0.0.1:{refused_port()}") as made:
+def test_dead_proxy_is_not_sent(refused_port: int) -> None:
+    with client("https://acme.test", proxy=f"http://user:SECRETPASS@127.0.0.1:{refused_port}") as made:
         with pytest.raises(errors.NotSent, match="proxy") as caught:
             adding(made)()
         assert "SECRETPASS" not in str(caught.value)
@@ -468,7 +468,7 @@ def test_file_that_cannot_be_read_while_it_is_sent_is_not_taken_for_the_network(
 
 
 @pytest.mark.parametrize("gzip_requests", [False, True])
-def test_file_that_is_gone_when_it_is_sent_is_told(tmp_path: Path, gzip_requests: bool) -> None:
+def test_file_that_is_gone_when_it_is_sent_is_told(tmp_path: Path, refused_port: int, gzip_requests: bool) -> None:
     request = Request("POST", "/x", body=Body((tmp_path / "gone.csv").open, 10), compress=True)  # type: ignore[arg-type]
     with pytest.raises(errors.UsageError, match="cannot be read: No such file"):
-        HTTP(gzip_requests=gzip_requests).send(request, f"http://127.0.0.1:{refused_port()}", {}, streamed=False)
+        HTTP(gzip_requests=gzip_requests).send(request, f"http://127.0.0.1:{refused_port}", {}, streamed=False)
