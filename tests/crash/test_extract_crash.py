@@ -12,6 +12,7 @@ import pytest
 from tests.crash.killing import MOMENTS, Ended, Forge, Moment, forging, was_begun
 from tests.extraction import QUERY, TEXTS, read, stored
 
+from bulkforce_emulator import Fault
 from bulkforce_emulator.mishaps import Mishap
 
 ROWS, CHUNK = 40, 8
@@ -50,6 +51,7 @@ class Bench:
     forge: Forge
     folder: Path
     chunk_fails: bool = False
+    faults: tuple[Fault, ...] = ()
     undisturbed: bytes = b""
     count: int = 0
     not_begun: int = 0
@@ -63,6 +65,8 @@ class Bench:
 
     def begin(self, **order: object) -> tuple[Path, Ended]:
         self.count += 1
+        self.forge.org.faults.clear()
+        self.forge.org.faults.add(*self.faults)
         run_dir = self.folder / str(self.count) / "run"
         run_dir.parent.mkdir()
         if self.chunk_fails:
@@ -129,6 +133,17 @@ def test_extract_with_a_failing_chunk_killed_after_each_effect_is_resumed_comple
     table = through(bench, Table("effect, a chunk fails"), lambda point: {"watch": "trace", "die_at": point})
     assert table.points >= 20
     forge.org.mishaps.clear()
+
+
+def test_extract_with_lists_that_lag_and_a_query_that_comes_twice_killed_after_each_effect_is_resumed_complete(
+    forge: Forge, tmp_path: Path
+) -> None:
+    twin = Fault("late twin", "POST", "*/batch", acted=True, after_requests=0)
+    lags = Fault("lagging list", nth=2, times=3, newest=2), Fault("lagging job", "GET", nth=1, times=1)
+    bench = Bench(forge, tmp_path, faults=(twin, *lags))
+    table = through(bench, Table("effect, lists lag and the query comes twice"), lambda point: {"watch": "trace", "die_at": point})
+    assert table.points >= 20
+    forge.org.faults.clear()
 
 
 def test_extract_killed_before_each_change_of_a_file_is_resumed_complete(forge: Forge, tmp_path: Path) -> None:

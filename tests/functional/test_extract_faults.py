@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,15 @@ def test_an_org_out_of_reach_for_too_long_stops_the_extract(org: Emulator, tmp_p
         )
     org.faults.clear()
     go_on(org, tmp_path)
+    assert_whole(org, tmp_path)
+
+
+def test_pause_that_the_org_asks_for_is_kept(org: Emulator, tmp_path: Path) -> None:
+    """It is longer than one call waits."""
+    org.faults.add(Fault("status", "GET", "*/batch", retry_after=1))
+    begun = time.monotonic()
+    bring(org, tmp_path)
+    assert time.monotonic() - begun > 1.0
     assert_whole(org, tmp_path)
 
 
