@@ -1,5 +1,6 @@
 # make demo and make test do all the set-up on a fresh machine with Python 3.11+ and make.
 PYTHON ?= python3
+FUZZ ?= 60s
 ROWS ?= 1000000
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ JSFORCE := tests/judges/clients/node_modules
 URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lowest judges browser lint check format bench docs pictures clean
+.PHONY: help demo test fuzz lowest judges browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -36,6 +37,9 @@ lint: $(VENV)/.dev  ## format, lint, types, layers
 	$(BIN)/lint-imports
 
 check: lint test  ## all that must hold
+
+fuzz: $(VENV)/.dev  ## spoilt files and answers, from another place each time (FUZZ=60s a group, or FUZZ=5000 files of a kind)
+	@FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --numprocesses auto
 
 bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)
 	@$(BIN)/python bench/load.py --rows $(ROWS)

@@ -14,6 +14,7 @@ from typing import BinaryIO, Final, TypeAlias, cast
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv, json, xml
 from bulkforce.formats import zip as zipped
+from bulkforce.formats.text import encoded
 from bulkforce.formats.values import Value
 from bulkforce.protocol import limits
 from bulkforce.protocol.exchange import Body
@@ -127,10 +128,7 @@ def _digest(body: Body) -> str:
 def _bytes_of(content: Content, content_type: ContentType) -> bytes | os.PathLike[str] | BinaryIO:
     """Write records if they are not written yet."""
     if isinstance(content, str):
-        try:
-            return content.encode()
-        except UnicodeEncodeError as error:
-            raise FormatError("The text has half a surrogate pair, which UTF-8 cannot carry") from error
+        return encoded(content)
     if isinstance(content, (bytes, os.PathLike)):
         return content
     if isinstance(content, (bytearray, memoryview)):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkforce.errors import FormatError
+from bulkforce.formats.text import decoded, encoded
 from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 
@@ -286,10 +287,8 @@ def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
     raw = line.rstrip(b"\r\n")
     if not raw.strip():
         raise FormatError("The content has no header: the first line names the fields")
-    try:
-        names = tuple(unquote(value).decode() for value in split(raw))
-    except UnicodeDecodeError as error:
-        raise FormatError("The header is not UTF-8", byte=bom + error.start) from error
+    decoded(raw, bom)
+    names = tuple(unquote(value).decode() for value in split(raw))
     if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in split(raw)):
         raise FormatError("A quote stands where none may be in the header")
     if len(names) > limits.RECORD_FIELDS:
@@ -357,15 +356,7 @@ def characters_of(content: bytes, start: int) -> int:
     Raises:
         FormatError: It is not UTF-8.
     """
-    if content.isascii():
-        return len(content)
-    try:
-        return len(content.decode())
-    except UnicodeDecodeError as error:
-        raise FormatError(
-            f"The content is not UTF-8 (byte 0x{content[error.start]:02x}); convert it to UTF-8 first",
-            byte=start + error.start,
-        ) from error
+    return len(content) if content.isascii() else len(decoded(content, start))
 
 
 def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
@@ -393,10 +384,7 @@ def write(columns: Sequence[Sequence[str]]) -> bytes:
     if len(columns) == 1:
         # An empty line would be no record.
         written = [[value or '""' for value in written[0]]]
-    try:
-        return "".join([",".join(values) + "\n" for values in zip(*written, strict=True)]).encode()
-    except UnicodeEncodeError as error:
-        raise FormatError("A value has half a surrogate pair, which UTF-8 cannot carry") from error
+    return encoded("".join([",".join(values) + "\n" for values in zip(*written, strict=True)]))
 
 
 def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from math import isfinite
+from typing import Final
 
 import orjson
 
@@ -16,6 +17,8 @@ from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
 from bulkforce.formats.values import NO_NUMBER, Value, date_time, number, text_of
 from bulkforce.protocol import limits
+
+_ENDLESS: Final = "A record has parents in parents without end"
 
 
 def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
@@ -28,11 +31,29 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     for place, row in enumerate(listed, 1):
         if not isinstance(row, Mapping):
             raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
-        _check_numbers(row, place)
+        try:
+            _check_numbers(row, place)
+        except RecursionError as error:
+            raise FormatError(_ENDLESS, row=place) from error
     try:
-        return orjson.dumps(listed, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
+        return _written(listed)
+    except orjson.JSONEncodeError:
+        pass
+    # One by one, and behind the handler: the error does not tell which record it was, and holds what it could not write.
+    faulty, reason = next((place, reason) for place, record in enumerate(listed, 1) if (reason := _fault(record)))
+    raise FormatError(f"A record cannot be written as JSON: {reason}", row=faulty)
+
+
+def _written(value: object) -> bytes:
+    return orjson.dumps(value, default=_default, option=orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def _fault(record: object) -> str | None:
+    try:
+        _written(record)
     except orjson.JSONEncodeError as error:
-        raise FormatError(f"A record cannot be written as JSON: {error.__cause__ or error}") from error
+        return str(error.__cause__ or error)
+    return None
 
 
 def _check_numbers(row: Mapping[str, Value], place: int) -> None:
@@ -63,10 +84,7 @@ def measure(content: bytes) -> Measure:
     Raises:
         FormatError: It is not; says where.
     """
-    try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise FormatError(f"Not JSON: {error.msg}", byte=error.pos) from error
+    value = _read(content)
     if not isinstance(value, list):
         raise FormatError(f"JSON content is an array of records, not {_kind(value)}")
     for place, record in enumerate(value, 1):
@@ -77,10 +95,19 @@ def measure(content: bytes) -> Measure:
         try:
             problem = too_long([len(text) for text in _texts(record)])
         except RecursionError as error:
-            raise FormatError("A record has parents in parents without end", row=place) from error
+            raise FormatError(_ENDLESS, row=place) from error
         if problem:
             raise FormatError(f"A record does not fit: {problem}", row=place)
     return Measure(len(value), len(content) if content.isascii() else len(content.decode()))
+
+
+def _read(content: bytes) -> object:
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        ours = FormatError(f"Not JSON: {error.msg}", byte=error.pos)
+    # Behind the handler: the error of the parser holds the whole document.
+    raise ours
 
 
 def _texts(record: dict[str, object]) -> Iterator[str]:

@@ -28,7 +28,10 @@ def date_time(value: datetime) -> str:
     """
     if value != value:  # noqa: PLR0124  (the NaT of pandas is a datetime, and not equal to itself)
         raise FormatError("NaT is no date-time to Salesforce; use None for a missing value")
-    aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise FormatError("A date-time before the year 1 or after 9999, in UTC") from error
     return aware.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
@@ -50,7 +53,7 @@ def text_of(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
-        return str(value)
+        return _integer(value)
     if isinstance(value, (float, Decimal)):
         return number(value)
     if isinstance(value, datetime):
@@ -60,10 +63,18 @@ def text_of(value: Value) -> str:
     if isinstance(value, time):
         return time_of_day(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(value).decode()
+        return base64.b64encode(bytes(value)).decode()
     if isinstance(value, UUID):
         return str(value)
     raise FormatError(f"A value of type {type(value).__name__} cannot be written")
+
+
+def _integer(value: int) -> str:
+    try:
+        return str(value)
+    except ValueError as error:
+        # Python writes no more than 4,300 digits; the org takes 18.
+        raise FormatError("An integer has too many digits") from error
 
 
 def number(value: float | Decimal) -> str:

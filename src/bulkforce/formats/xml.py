@@ -13,6 +13,7 @@ from typing import Final
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
+from bulkforce.formats.text import encoded
 from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 from bulkforce.protocol.wire_xml import NAMESPACE, PROLOG, SCHEMA_INSTANCE
@@ -32,7 +33,10 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     for place, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
             raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
-        _fill(ET.SubElement(root, "sObject"), row, place)
+        try:
+            _fill(ET.SubElement(root, "sObject"), row, place)
+        except RecursionError as error:
+            raise FormatError("A record has parents in parents without end", row=place) from error
     return _document(root)
 
 
@@ -44,9 +48,12 @@ def encode_element(element: ET.Element) -> bytes:
 def _document(root: ET.Element) -> bytes:
     try:
         # A parser reads a bare CR as LF; as a reference it stays a CR.
-        return (PROLOG + ET.tostring(root, encoding="unicode").replace("\r", "&#13;")).encode()
-    except (TypeError, UnicodeEncodeError) as error:
-        raise FormatError(f"The records cannot be written as XML: {error}") from error
+        text = PROLOG + ET.tostring(root, encoding="unicode").replace("\r", "&#13;")
+    except (TypeError, AttributeError, ValueError, RecursionError):
+        text = ""
+    if not text:
+        raise FormatError("The elements cannot be written as XML: a name, an attribute or a text is no str, or they are nested without end")
+    return encoded(text)
 
 
 def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
@@ -59,12 +66,16 @@ def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
         elif isinstance(value, Mapping):
             _reference(element, value, place)
         else:
-            try:
-                element.text = text_of(value)
-            except FormatError as error:
-                raise FormatError(error.text, row=place, column=name) from error
-            if forbidden := _FORBIDDEN.search(element.text):
-                raise FormatError(f"XML cannot carry the character U+{ord(forbidden[0]):04X}; use CSV", row=place, column=name)
+            _write(element, value, place, name)
+
+
+def _write(element: ET.Element, value: Value, place: int, name: str) -> None:
+    try:
+        element.text = text_of(value)
+    except FormatError as error:
+        raise FormatError(error.text, row=place, column=name) from error
+    if forbidden := _FORBIDDEN.search(element.text):
+        raise FormatError(f"XML cannot carry the character U+{ord(forbidden[0]):04X}; use CSV", row=place, column=name)
 
 
 def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> None:
@@ -72,7 +83,7 @@ def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> 
     inner = ET.SubElement(element, "sObject")
     attributes = parent.get("attributes")
     if isinstance(attributes, Mapping) and "type" in attributes:
-        ET.SubElement(inner, "type").text = str(attributes["type"])
+        _write(ET.SubElement(inner, "type"), str(attributes["type"]), place, element.tag)
     _fill(inner, {name: value for name, value in parent.items() if name != "attributes"}, place)
 
 
@@ -133,9 +144,10 @@ def measure(blocks: Iterable[bytes]) -> Measure:
             characters += len(decoder.decode(block))
             parser.feed(block)
         parser.close()
-    except UnicodeDecodeError as error:
-        raise FormatError("The content is not UTF-8", row=counter.records or None) from error
+        return Measure(counter.records, characters)
+    except UnicodeDecodeError:
+        ours = FormatError("The content is not UTF-8", row=counter.records or None)
     except ET.ParseError as error:
         line, column = error.position
-        raise FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=counter.records or None) from error
-    return Measure(counter.records, characters)
+        ours = FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=counter.records or None)
+    raise ours

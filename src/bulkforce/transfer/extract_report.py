@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bulkforce.transfer.report import RunState
+from bulkforce.transfer.report import RunState, read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +69,12 @@ class ExtractReport:
 
     @classmethod
     def from_json(cls, text: str) -> ExtractReport:
-        """Read a report that `to_json` wrote."""
-        members = json.loads(text)
-        return cls(**members | {"jobs": tuple(members["jobs"]), "run_dir": Path(members["run_dir"]), "state": RunState(members["state"])})
+        """Read a report that `to_json` wrote.
+
+        Raises:
+            FormatError: It is none.
+        """
+        return read_json(text, cls)
 
     def to_json(self) -> str:
         """Write the report as JSON."""

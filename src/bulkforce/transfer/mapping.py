@@ -24,6 +24,7 @@ from typing import Final
 
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.csv import NULL, quote
+from bulkforce.formats.text import decoded
 from bulkforce.protocol.wire_csv import rows
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
@@ -96,14 +97,11 @@ class Shape:
 
 def _rows(content: bytes) -> list[list[str]]:
     """Split records, by the standard library's reader where its limits, which are the whole process's, allow."""
+    text = decoded(content)
     try:
-        text = content.decode()
         return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
-    except UnicodeDecodeError as error:
-        ours = FormatError("The content is not UTF-8", byte=error.start)
     except csv.Error:
         return list(rows(text))
-    raise ours
 
 
 def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False) -> Shape:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
-from bulkforce.errors import RecordsFailed
+from bulkforce.errors import FormatError, RecordsFailed
 
 
 class RunState(StrEnum):
@@ -37,6 +39,53 @@ class ErrorGroup:
     count: int
     row: int
     sample: str
+
+
+T = TypeVar("T")
+
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "Path": Path,
+    "RunState": RunState,
+    "tuple[str, ...]": lambda value: tuple(_all_of(str, value)),
+    "tuple[ErrorGroup, ...]": lambda value: tuple(read_members(one, ErrorGroup) for one in _all_of(dict, value)),
+    "int": lambda value: _one_of(int, value),
+    "float": lambda value: float(_one_of((int, float), value)),
+    "str": lambda value: _one_of(str, value),
+}
+
+
+def _one_of(kind: type | tuple[type, ...], value: Any) -> Any:  # noqa: ANN401  (as JSON has it)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _all_of(kind: type, value: object) -> list[Any]:
+    return [_one_of(kind, one) for one in _one_of(list, value)]
+
+
+def read_members(members: Mapping[str, Any], kind: type[T]) -> T:
+    """Make a dataclass of the members of a JSON object; raises what it likes if they do not fit."""
+    fields = {field.name: str(field.type) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in members.items():
+        wanted, _, optional = fields[name].partition(" | ")
+        values[name] = None if optional and value is None else _READERS[wanted](value)
+    return kind(**values)
+
+
+def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
+    """Read a report that was written as JSON.
+
+    Raises:
+        FormatError: It is none of this kind.
+    """
+    try:
+        return read_members({name: value for name, value in json.loads(text).items() if name not in left_out}, kind)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        pass
+    # Behind the handler: Python would chain the error that it handles, and that one holds the whole text.
+    raise FormatError(f"This is no {kind.__name__} as bulkforce writes it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,19 +176,12 @@ class LoadReport:
 
     @classmethod
     def from_json(cls, text: str) -> LoadReport:
-        """Read a report that `to_json` wrote."""
-        members = json.loads(text)
-        del members["pending"]
-        errors = tuple(ErrorGroup(**group) for group in members["errors"])
-        jobs, left_open = tuple(members["jobs"]), tuple(members.get("jobs_left_open", ()))
-        known = {
-            "errors": errors,
-            "jobs": jobs,
-            "jobs_left_open": left_open,
-            "run_dir": Path(members["run_dir"]),
-            "state": RunState(members["state"]),
-        }
-        return cls(**(members | known))
+        """Read a report that `to_json` wrote.
+
+        Raises:
+            FormatError: It is none.
+        """
+        return read_json(text, cls, left_out={"pending"})
 
     def to_json(self) -> str:
         """Write the report as JSON."""

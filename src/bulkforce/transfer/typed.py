@@ -79,7 +79,7 @@ class PartReader:
                 for batch in self._from(part, done):
                     yield batch
                     done += batch.num_rows
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
                 text = str(error)
             else:
                 return

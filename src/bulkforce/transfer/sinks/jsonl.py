@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bulkforce.errors import FormatError
 from bulkforce.transfer.arrow_types import pyarrow
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.sinks.target import Target
-from bulkforce.transfer.typed import PartReader
+from bulkforce.transfer.typed import Misfit, PartReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,11 +49,19 @@ class JsonLinesSink:
         self._target.open()
 
     def add(self, part: Path) -> int:
-        """Write the next part, and say how many records it has."""
+        """Write the next part, and say how many records it has.
+
+        Raises:
+            FormatError: It is no CSV, or not UTF-8.
+        """
         records = 0
-        for batch in self._reader.read(part):
-            self._target.write(self._lines(batch))
-            records += batch.num_rows
+        try:
+            for batch in self._reader.read(part):
+                self._target.write(self._lines(batch))
+                records += batch.num_rows
+        except Misfit as misfit:
+            # All columns are text.
+            raise FormatError(f"{part.name} is not UTF-8", column=self._reader.schema.names[misfit.column]) from misfit
         return records
 
     def _lines(self, batch: pa.RecordBatch) -> memoryview:

@@ -63,11 +63,17 @@ def _decoded(line: bytes, row: int, start: int) -> object:
     try:
         return _DECODER.decode(line.decode("utf-8-sig" if start == 0 else "utf-8"))
     except UnicodeDecodeError as error:
-        raise FormatError("The content is not UTF-8", row=row, byte=start + error.start) from error
+        ours = FormatError("The content is not UTF-8", row=row, byte=start + error.start)
     except json.JSONDecodeError as error:
-        raise FormatError(f"Not JSON: {error.msg}", row=row, byte=start + len(error.doc[: error.pos].encode())) from error
+        ours = FormatError(f"Not JSON: {error.msg}", row=row, byte=start + len(error.doc[: error.pos].encode("utf-8", "surrogatepass")))
     except (FormatError, RecursionError) as error:
-        raise FormatError(getattr(error, "text", "A value is nested too deeply"), row=row, byte=start) from error
+        ours = FormatError(_text_of(error), row=row, byte=start)
+    # Behind the handler, here and below: Python would chain the error that it handles, and that one holds the whole text.
+    raise ours
+
+
+def _text_of(error: FormatError | RecursionError) -> str:
+    return error.text if isinstance(error, FormatError) else "A value is nested too deeply"
 
 
 def _record(value: object, row: int, start: int) -> Mapping[str, Value]:
@@ -122,15 +128,19 @@ class _Text:
         return self._dropped_bytes + len(self._buffer[:place].encode())
 
     def _read_on(self) -> bool:
-        try:
-            block = next(self._blocks, b"")
-            more = self._decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            raise FormatError("The content is not UTF-8", byte=self._byte_of(len(self._buffer)) + error.start) from error
+        block = next(self._blocks, b"")
+        more = self._decoded(block)
         self._dropped_bytes = self.byte
         self._buffer = self._buffer[self._place :] + more
         self._place = 0
         return bool(block)
+
+    def _decoded(self, block: bytes) -> str:
+        try:
+            return self._decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            ours = FormatError("The content is not UTF-8", byte=self._byte_of(len(self._buffer)) + error.start)
+        raise ours
 
     def next(self) -> str:
         """Give the next mark that is no space, but do not pass it; nothing at the end."""
@@ -151,28 +161,35 @@ class _Text:
         """Pass a record and give it."""
         if self.next() != "{":
             raise FormatError("A record is a JSON object" if self.next() else _CUT, row=row, byte=self.byte)
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self._buffer, self._place)
-            except json.JSONDecodeError as error:
-                self._go_on(error, row)
-            except (FormatError, RecursionError) as error:
-                raise FormatError(getattr(error, "text", "A value is nested too deeply"), row=row, byte=self.byte) from error
-            else:
-                start, self._place = self._place, end
-                return _record(value, row, start)
+        while (found := self._try(row)) is None:
+            pass
+        start, self._place = self._place, found[1]
+        return _record(found[0], row, start)
 
-    def _go_on(self, error: json.JSONDecodeError, row: int) -> None:
+    def _try(self, row: int) -> tuple[object, int] | None:
+        """Read a record, and where it ends; nothing if more of the text was read first."""
+        try:
+            return _DECODER.raw_decode(self._buffer, self._place)
+        except json.JSONDecodeError as error:
+            message, place = error.msg, error.pos
+        except (FormatError, RecursionError) as error:
+            message, place = _text_of(error), None
+        if place is None:
+            raise FormatError(message, row=row, byte=self.byte)
+        self._go_on(message, place, row)
+        return None
+
+    def _go_on(self, message: str, place: int, row: int) -> None:
         """Read more if the record may have failed only because it was not there to its end yet."""
         length = len(self._buffer)
         # The error stands at the end, or a word or escape before it; only a text may be open for longer.
-        open_end = error.pos + _LONGEST_WORD > length or error.msg.startswith("Unterminated string")
+        open_end = place + _LONGEST_WORD > length or message.startswith("Unterminated string")
         if not open_end or length - self._place > LONGEST_RECORD_BYTES:
-            raise FormatError(f"Not JSON: {error.msg}", row=row, byte=self._byte_of(error.pos)) from error
+            raise FormatError(f"Not JSON: {message}", row=row, byte=self._byte_of(place))
         # As much again as there is, so that a long record is not begun too often.
         wanted = 2 * (length - self._place)
         if not self._read_on():
-            raise FormatError(f"{_CUT} ({error.msg})", row=row, byte=self.byte) from error
+            raise FormatError(f"{_CUT} ({message})", row=row, byte=self.byte)
         while len(self._buffer) < wanted and self._read_on():
             pass
 

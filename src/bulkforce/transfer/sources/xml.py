@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 from bulkforce.errors import FormatError, UsageError
@@ -24,18 +25,26 @@ def sobjects(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
     records = _Records()
     parser = ET.XMLParser(target=records)
     empty = True
+    for block in blocks:
+        _parse(partial(parser.feed, block), records)
+        empty = False
+        yield from records.take()
+    if empty:
+        raise UsageError("The source is empty")
+    _parse(parser.close, records)
+    yield from records.take()
+
+
+def _parse(step: Callable[[], object], records: _Records) -> None:
     try:
-        for block in blocks:
-            parser.feed(block)
-            empty = False
-            yield from records.take()
-        if empty:
-            raise UsageError("The source is empty")
-        parser.close()
+        step()
+    except FormatError:
+        raise
     except ET.ParseError as error:
         line, column = error.position
         raise FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=records.count or None) from error
-    yield from records.take()
+    except (LookupError, ValueError) as error:
+        raise FormatError(f"The XML declares an encoding that cannot be read: {error}") from error
 
 
 class _Records:
