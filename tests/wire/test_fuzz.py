@@ -13,7 +13,7 @@ import pytest
 import trustme
 from tests.unit.script import batch_info, job_info, xml
 from tests.wire.chains import everything_of
-from tests.wire.peers import Peer, answer
+from tests.wire.peers import PATIENCE_SECONDS, Peer, answer
 
 import bulkforce
 from bulkforce import TLS, errors
@@ -24,6 +24,7 @@ from bulkforce.transport.base import Timeouts
 from bulkforce.transport.http import HTTP
 from bulkforce.vocabulary import ContentType
 
+AMPLE = Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS, PATIENCE_SECONDS)
 TOKEN = "00D000000000001!SECRET.of_a_test"
 SECRET = b"4111-1111"
 CSV = b'"Id","Card__c"\n' + b'"003000000000001AAA","' + SECRET + b'"\n' * 5
@@ -135,7 +136,7 @@ def test_answers_that_make_no_sense_are_told_as_errors_of_ours(seed: int, caplog
         connection.sendall(said[-1])
 
     said: list[bytes] = []
-    http = HTTP(None, None, Timeouts(5, 5, 5), largest_answer_bytes=1_000_000)
+    http = HTTP(None, None, AMPLE, largest_answer_bytes=1_000_000)
     with (
         Peer(serve) as peer,
         bulkforce.Client(peer.url, bulkforce.BearerToken(TOKEN), retry=bulkforce.RetryPolicy(1), transport=http) as made,
@@ -161,7 +162,7 @@ def test_proxies_that_make_no_sense_are_told_as_not_sent(seed: int, tmp_path: Pa
     with Peer(serve) as proxy:
         # With a bundle, since the system's is dear to read for each connection.
         trustme.CA().cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        http = HTTP(TLS(ca_bundle=tmp_path / "ca.pem"), proxy.url, Timeouts(5, 5, 5))
+        http = HTTP(TLS(ca_bundle=tmp_path / "ca.pem"), proxy.url, AMPLE)
         for _ in range(100):
             with pytest.raises(errors.NotSent):
                 http.send(Request("GET", "/x"), "https://acme.test/x", {}, streamed=False)
@@ -186,7 +187,7 @@ ADDRESSES = [
 @pytest.mark.parametrize("address", ADDRESSES, ids=range(len(ADDRESSES)))
 @pytest.mark.filterwarnings("ignore:URLs without a scheme:FutureWarning")
 def test_addresses_that_make_no_sense_are_told_as_errors_of_ours(address: str, proxied: bool, nobody: str) -> None:
-    http = HTTP(None, nobody if proxied else None, Timeouts(5, 5, 5))
+    http = HTTP(None, nobody if proxied else None, AMPLE)
     with pytest.raises((errors.NotSent, errors.NoAnswer) if proxied else errors.NotSent):
         http.send(Request("POST", "/x", body=Body.of(b"x")), address, {}, streamed=False)
 
@@ -217,5 +218,5 @@ PROXIES = [
 @pytest.mark.parametrize("proxy", PROXIES, ids=range(len(PROXIES)))
 def test_proxies_whose_address_makes_no_sense_never_show_their_password(proxy: str) -> None:
     with pytest.raises((errors.UsageError, errors.NotSent)) as caught:
-        HTTP(None, proxy, Timeouts(0.1, 5, 5)).send(Request("GET", "/x"), "https://acme.test/x", {}, streamed=False)
+        HTTP(None, proxy, AMPLE).send(Request("GET", "/x"), "https://acme.test/x", {}, streamed=False)
     assert "SECRETPASS" not in everything_of(caught.value)

@@ -33,7 +33,9 @@ SHORT = Timeouts(connect_seconds=0.2, read_seconds=0.2)
 
 
 def client(url: str, **options: Any) -> bulkforce.Client:
-    return bulkforce.Client(url, bulkforce.BearerToken(TOKEN), **{"retry": ONCE, "timeouts": Timeouts(5, 5), **options})
+    return bulkforce.Client(
+        url, bulkforce.BearerToken(TOKEN), **{"retry": ONCE, "timeouts": Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS), **options}
+    )
 
 
 def adding(made: bulkforce.Client, content: bytes | Path = b"LastName\nM\n") -> Callable[[], Any]:

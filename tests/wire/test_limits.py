@@ -44,7 +44,7 @@ class Clock:
 
 @contextmanager
 def client(url: str, clock: Clock | None = None, *, attempts: int = 1, **options: Any) -> Iterator[bulkforce.Client]:
-    http = HTTP(None, None, Timeouts(5, 5, 60), clock=clock or Clock(), **options)
+    http = HTTP(None, None, Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS, 60), clock=clock or Clock(), **options)
     retry = bulkforce.RetryPolicy(attempts=attempts, first_seconds=0)
     with bulkforce.Client(url, bulkforce.BearerToken(TOKEN), retry=retry, transport=http) as made:
         yield made
@@ -177,7 +177,7 @@ def test_upload_is_not_held_to_the_time_for_connecting() -> None:
         taken.append(True)
         peer.bodies.append(connection.recv(10))
 
-    http = HTTP(None, None, Timeouts(connect_seconds=0.1, read_seconds=5))
+    http = HTTP(None, None, Timeouts(connect_seconds=0.1, read_seconds=PATIENCE_SECONDS))
     with Peer(serve) as peer, pytest.raises(errors.NoAnswer):
         http.send(Request("POST", peer.url, body=Body.of(b"M\n" * 5_000_000)), peer.url, {}, streamed=False)
     assert taken
@@ -188,7 +188,7 @@ def test_limit_of_the_exchange_ends_a_wait_in_the_middle() -> None:
         peer.request(connection)
         peer.done.wait(PATIENCE_SECONDS)
 
-    http = HTTP(None, None, Timeouts(5, 5, exchange_seconds=0.1))
+    http = HTTP(None, None, Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS, exchange_seconds=0.1))
     with Peer(silent) as peer:
         with pytest.raises(errors.NoAnswer, match=r"not over after 0\.1 s; .* raise exchange_seconds"):
             http.send(Request("GET", peer.url), peer.url, {}, streamed=False)
@@ -200,7 +200,7 @@ def test_silence_names_the_limit_it_met() -> None:
         peer.request(connection)
         peer.done.wait(PATIENCE_SECONDS)
 
-    http = HTTP(None, None, Timeouts(5, 0.1))
+    http = HTTP(None, None, Timeouts(PATIENCE_SECONDS, 0.1))
     with Peer(silent) as peer:
         with pytest.raises(errors.NoAnswer, match=r"nothing moved after 0\.1 s; .* raise read_seconds"):
             http.send(Request("GET", peer.url), peer.url, {}, streamed=False)
@@ -226,7 +226,7 @@ def test_stream_may_take_as_long_as_it_needs_and_as_its_reader_likes(packing: st
         peer.request(connection)
         for part in _parts(whole, 300_000):
             with more:
-                assert more.wait_for(lambda: read[0] >= said[0] - 280_000, 10)
+                assert more.wait_for(lambda: read[0] >= said[0] - 280_000, PATIENCE_SECONDS)
                 clock.now += 25
             said[0] += len(part)
             connection.sendall(part)
@@ -252,7 +252,7 @@ def test_stream_that_drips_ends_although_each_chunk_comes_in_time() -> None:
         connection.sendall(answer(b"", "Transfer-Encoding: chunked", media="text/csv", length=None))
         while True:
             connection.sendall(b"1\r\nx\r\n")
-            assert read.acquire(timeout=10)
+            assert read.acquire(timeout=PATIENCE_SECONDS)
 
     got = []
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.wire.peers import Cut, Nobody, Peer, Relay, answer
+from tests.wire.peers import PATIENCE_SECONDS, Cut, Nobody, Peer, Relay, answer
 
 from bulkforce import TLS, Timeouts
 from bulkforce.errors import NoAnswer, NotSent
@@ -129,7 +129,7 @@ def reached(
         port = org.port if way.proxy else between.port
         url = f"{'https' if way.tls else 'http'}://127.0.0.1:{port}/x"
         proxy = f"{way.proxy}://127.0.0.1:{between.port}" if way.proxy else None
-        http = HTTP(TLS(ca_bundle=papers.bundle), proxy, Timeouts(5, 5))
+        http = HTTP(TLS(ca_bundle=papers.bundle), proxy, Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS))
         stack.callback(http.close)
         yield Sent(org, between, http, url)
 
