@@ -114,12 +114,10 @@ def same_name(asked: str, came: str) -> bool:
 
 
 def shown(value: object) -> str:
-    """Show a word of the protocol, a name or an id in an error; what looks like none is only named, since it may be anything."""
-    return (
-        repr(str(value))
-        if isinstance(value, str) and re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII)
-        else f"a {type(value).__name__} that is none"
-    )
+    """Show a word of the protocol, a name or an id in an error; what looks like none is only measured, since it may be anything."""
+    if not isinstance(value, str):
+        return f"a {type(value).__name__}"
+    return repr(str(value)) if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII) else f"a text of {len(value):,} characters"
 
 
 def _required(field: dataclasses.Field[object]) -> bool:

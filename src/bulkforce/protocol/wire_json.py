@@ -29,7 +29,7 @@ def value_of(answer: Answer) -> object:
         reason = str(error)
     # Behind the handler, not in it: Python would chain the error that it handles, and that one holds the whole document.
     raise ProtocolError(
-        f"The org's answer cannot be read: {reason} (a {answer.media_type or 'untyped'} body of {len(answer.body)} bytes)", answer.facts()
+        f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes)", answer.facts()
     )
 
 

@@ -77,7 +77,7 @@ def root_of(answer: Answer, *names: str) -> ET.Element:
 
 
 def _looks(answer: Answer) -> str:
-    return f" (a {answer.media_type or 'untyped'} body of {len(answer.body)} bytes; a proxy may have spoken)"
+    return f" ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes; a proxy may have spoken)"
 
 
 def _members(element: ET.Element) -> dict[str, object]:
