@@ -12,6 +12,7 @@ from functools import cache
 from typing import TypeAlias
 
 import pytest
+from tests.chains import held_by
 from tests.conformance.loader import Call, Conversation, Exchange, conversations
 from tests.conformance.matching import Values
 
@@ -281,21 +282,6 @@ def marked(given: Given) -> Given:
     return replace(given, body=body)
 
 
-def chain(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        yield from chain(error.__context__, seen)
-        error = error.__cause__
-
-
-def shown(error: BaseException) -> str:
-    """All that an error holds, but for the places it was raised at."""
-    parts: list[object] = [str(error), error.args, vars(error), getattr(error, "__notes__", None)]
-    parts += [getattr(error, name, None) for name in ("doc", "object", "obj", "msg", "text", "value", "filename", "name", "key")]
-    return repr(parts)
-
-
 def test_recorded_answers_are_understood_as_they_are() -> None:
     """Else spoiling them would show nothing."""
     ends = Counter(_end(each, each.answers)[0] for each in recorded())
@@ -334,6 +320,5 @@ def test_spoilt_answers_end_in_values_or_errors_that_show_no_record(part: int) -
             raise
         ends[end] += 1
         if holds and error is not None:
-            for one in chain(error, set()):
-                assert MARK not in shown(one), where
+            assert MARK not in held_by(error), where
     assert min(ends["value"], ends["error"]) > 50
