@@ -135,7 +135,7 @@ def test_batch_of_an_aborted_job_never_ran_and_says_so(client: Any, org: Emulato
 
 @pytest.mark.parametrize("gzip_requests", [False, True])
 def test_a_file_goes_in_and_is_read_back(org: Emulator, client_of: Callable[..., Any], tmp_path: Any, *, gzip_requests: bool) -> None:
-    client = client_of(org.base_url, bulkforce.BearerToken(org.session_id), gzip_requests=gzip_requests)
+    client = client_of(org.base_url, bulkforce.BearerToken(org.state.sessions.open()), gzip_requests=gzip_requests)
     file = tmp_path / "contacts.csv"
     file.write_bytes(b"\xef\xbb\xbfLastName,Description\r\n" + b'M,"a\r\nb"\r\n' * 2_000)
     job = client.create_job("insert", "Contact", "CSV", line_ending="CRLF")
