@@ -7,6 +7,7 @@ import io
 import itertools
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -286,6 +287,24 @@ def test_bomb_is_not_read_beyond_the_limit_and_not_fetched_again() -> None:
         with pytest.raises(errors.OutcomeUnknown, match="largest_answer_bytes"):
             add(made)
     assert len(peer.heads) == 3
+
+
+SHREDS = answer(b"2\r\nxx\r\n" * 30_000, "Transfer-Encoding: chunked", length=None)
+
+
+@pytest.mark.parametrize(
+    ("flood", "limit", "most"),
+    [(answer(BOMB, "Content-Encoding: gzip"), 1_000_000, 6_000_000), (SHREDS, 50_000, 1_000_000)],
+    ids=["a bomb", "chunks of two bytes"],
+)
+def test_answer_takes_little_more_memory_than_it_may_hold(flood: bytes, limit: int, most: int) -> None:
+    with facing(saying(flood), largest_answer_bytes=limit) as (_, made):
+        tracemalloc.start()
+        with pytest.raises(errors.NoAnswer, match="largest_answer_bytes"):
+            CALLS["whole"](made)
+        _now, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < most
 
 
 def test_answer_of_the_largest_size_is_read() -> None:
