@@ -2,37 +2,91 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import os
+import select
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from subprocess import CompletedProcess
 
 COMMAND = (sys.executable, "-m", "bulkforce.cli.main")
 # A terminal as wide as a page, without colour, in any surrounding.
 SURROUNDINGS = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+_WAIT_SECONDS = 600.0
 
 
-def run(*arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env={**SURROUNDINGS, **(environment or {})},
-        timeout=600,
-        check=False,
-    )
+@cache
+def _warm() -> socket.socket:
+    """Where commands are ordered from the process that has imported all they need; see `tests/cli/warm.py`."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    program = [sys.executable, "-W", "error", str(Path(__file__).with_name("warm.py"))]
+    process = subprocess.Popen(program, stdin=its.fileno(), env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    its.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait(_WAIT_SECONDS)
+
+    atexit.register(end)
+    return ours
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+class Command:
+    """A command that was started. Its standard output can be read while it runs, its standard error when it has ended."""
+
+    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+        reading, writing = os.pipe()
+        told, telling = os.pipe()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the command
+        order = {"arguments": arguments, "environment": dict(environment), "folder": str(Path.cwd())}
+        socket.send_fds(_warm(), [json.dumps(order).encode()], [writing, self._errors.fileno(), telling])
+        os.close(writing)
+        os.close(telling)
+        self.stdout = open(reading, encoding="utf-8")  # noqa: SIM115, PTH123 - as long as the command
+        self._told = open(told, encoding="ascii")  # noqa: SIM115, PTH123
+        self._pid = int(self._told.readline())
+        self.returncode: int | None = None
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for its end; gives what is left to read of its standard output, and its standard error."""
+        rest = self.stdout.read()
+        if not select.select([self._told], [], [], _WAIT_SECONDS)[0]:
+            raise TimeoutError(f"process {self._pid} does not end")
+        self.returncode = int(self._told.readline())
+        self._errors.seek(0)
+        talk = self._errors.read().decode()
+        for file in (self.stdout, self._told, self._errors):
+            file.close()
+        return rest, talk
+
+
+def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Command:
     """Start a command that goes on."""
-    return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=SURROUNDINGS
-    )
+    return Command(arguments, {**SURROUNDINGS, **(environment or {})})
 
 
-def run_without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+    """Run a command to its end."""
+    command = start(*arguments, environment=environment)
+    output, talk = command.communicate()
+    assert command.returncode is not None
+    return CompletedProcess(arguments, command.returncode, output, talk)
+
+
+def run_without(module: str, *arguments: str) -> CompletedProcess[str]:
     """Run a command where a module is not installed."""
     program = (
         f"import sys; sys.modules[{module!r}] = None; sys.argv = ['bulkforce', *sys.argv[1:]]; from bulkforce.cli.main import main; main()"

@@ -34,12 +34,11 @@ WITHIN_GROUPS = [f"{name} {command}" for name, group in GROUPS.items() for comma
 def served(*arguments: str) -> Iterator[dict[str, Any]]:
     """An emulator of the command line, stopped at the end as a shell stops it."""
     process = start("emulator", "--json", *arguments)
-    assert process.stdout is not None
     try:
         yield json.loads(process.stdout.readline())
     finally:
         process.terminate()
-        _, talk = process.communicate(timeout=600)
+        _, talk = process.communicate()
     assert (process.returncode, talk) == (0, "")
 
 
@@ -122,10 +121,9 @@ def test_emulator_says_that_a_port_is_taken() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     process = start("emulator", "--json")
-    assert process.stdout is not None
     line = process.stdout.readline()
     process.send_signal(number)
-    rest, talk = process.communicate(timeout=600)
+    rest, talk = process.communicate()
     assert (process.returncode, rest, talk) == (0, "", "")
     about = json.loads(line)
     assert list(about)[:2] == ["base_url", "session_id"]
@@ -151,10 +149,9 @@ def test_emulator_knows_when_others_can_reach_it(host: str, near: bool) -> None:
 
 def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() -> None:
     process = start("emulator", "--session-id", "00D!mine")
-    assert process.stdout is not None
     first, second = process.stdout.readline(), process.stdout.readline()
     process.terminate()
-    rest, talk = process.communicate(timeout=600)
+    rest, talk = process.communicate()
     assert re.fullmatch(r"export BULKFORCE_INSTANCE_URL='http://127\.0\.0\.1:\d+'\n", first)
     assert (second, rest) == ("export BULKFORCE_ACCESS_TOKEN='00D!mine'\n", "")
     assert "Ctrl-C" in talk
@@ -163,7 +160,6 @@ def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() ->
 def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
     (tmp_path / "Account.csv").write_text("Name\nAcme\n", "utf-8")
     process = start("emulator", "--tls", "--data", str(tmp_path), "--json")
-    assert process.stdout is not None
     about = json.loads(process.stdout.readline())
     variables = {
         "BULKFORCE_INSTANCE_URL": about["base_url"],
@@ -173,7 +169,7 @@ def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
     with bf.connect(variables) as client:
         assert [row["Name"] for row in client.query("SELECT Name FROM Account").rows()] == ["Acme"]
     process.terminate()
-    process.communicate(timeout=600)
+    process.communicate()
     assert process.returncode == 0
 
 
@@ -196,7 +192,7 @@ def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "schema.toml").write_text("A = 1\n", "utf-8")
     (tmp_path / "settings.toml").write_text("nonsense = 1\n", "utf-8")
     process = start("emulator", *options)
-    _, talk = process.communicate(timeout=600)
+    _, talk = process.communicate()
     assert process.returncode == 2
     assert says in " ".join(talk.split())
 

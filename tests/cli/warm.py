@@ -1,0 +1,78 @@
+"""A process that has imported what the command line can need, and forks it: each command is a process of its own, and the imports are paid for once.
+
+Gets a socket as its standard input. A message on it is an order; the files that come with it are the command's standard output, its standard error,
+and where to write its pid and, when it has ended, its exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+import warnings
+from typing import Any, NoReturn
+
+from bulkforce.cli.main import main
+
+MOST_BYTES = 1 << 20
+for name in ("bulkforce.client", "bulkforce_emulator.server", "bulkforce_emulator.emulator", "rich.console", "rich.progress", "rich.table"):
+    importlib.import_module(name)
+
+
+def become(order: dict[str, Any], output: int, errors: int) -> NoReturn:
+    """Be the command, to its end."""
+    code: object = 1
+    try:
+        os.dup2(output, 1)
+        os.dup2(errors, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False, errors="backslashreplace", buffering=1)  # noqa: SIM115
+        os.chdir(order["folder"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        warnings.simplefilter("error")
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.argv = ["bulkforce", *order["arguments"]]
+        main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001 - as the interpreter does it
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def serve(orders: socket.socket) -> None:
+    """Start what is ordered, until nobody can order any more."""
+    while True:
+        message, files, _, _ = socket.recv_fds(orders, MOST_BYTES, 3)
+        if not message:
+            return
+        if os.fork() == 0:
+            output, errors, told = files
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            pid = os.fork()
+            if pid == 0:
+                orders.close()
+                os.close(told)
+                become(json.loads(message), output, errors)
+            os.close(output)
+            os.close(errors)
+            os.write(told, f"{pid}\n".encode())
+            os.write(told, f"{os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])}\n".encode())
+            os._exit(0)
+        for file in files:
+            os.close(file)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    serve(socket.socket(fileno=os.dup(0)))
