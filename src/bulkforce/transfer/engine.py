@@ -138,7 +138,8 @@ class Engine:
     stopped_by: Exception | None = None
     _firsts: dict[int, int] = field(default_factory=dict)
     _busy: set[Action] = field(default_factory=set)
-    _done: queue.SimpleQueue[tuple[Action, list[Event], Exception | None]] = field(default_factory=queue.SimpleQueue)
+    #: No SimpleQueue: in CPython 3.11 its get waits for ever when the time is over between two of its looks, as on a busy machine.
+    _done: queue.Queue[tuple[Action, list[Event], Exception | None]] = field(default_factory=queue.Queue)
     _begun: float = field(default_factory=time.monotonic)
     _next_look: dict[int, float] = field(default_factory=dict)
     _trouble_since: float | None = None

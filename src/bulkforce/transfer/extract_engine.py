@@ -125,7 +125,8 @@ class ExtractEngine:
     state: State = field(init=False)
     stopped_by: Exception | None = None
     _busy: set[Action] = field(default_factory=set)
-    _done: queue.SimpleQueue[tuple[Action, object, Exception | None]] = field(default_factory=queue.SimpleQueue)
+    #: No SimpleQueue; see `Engine`.
+    _done: queue.Queue[tuple[Action, object, Exception | None]] = field(default_factory=queue.Queue)
     _begun: float = field(default_factory=time.monotonic)
     _next_look: dict[int, float] = field(default_factory=dict)
     _trouble_since: float | None = None
