@@ -6,6 +6,7 @@ and where to write its pid and, when it has ended, its exit code.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
@@ -58,7 +59,6 @@ def serve(orders: socket.socket) -> None:
             return
         if os.fork() == 0:
             output, errors, told = files
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             pid = os.fork()
             if pid == 0:
                 orders.close()
@@ -71,8 +71,10 @@ def serve(orders: socket.socket) -> None:
             os._exit(0)
         for file in files:
             os.close(file)
+        with contextlib.suppress(ChildProcessError):  # their time counts as this process', as that of children does
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     serve(socket.socket(fileno=os.dup(0)))
