@@ -90,7 +90,7 @@ from bulkforce.transfer.plan import (
     on_resume,
 )
 from bulkforce.transport.stopping import Stop
-from bulkforce.vocabulary import BatchState, ContentType, JobState
+from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
 
 T = TypeVar("T")
 AcceptAs: TypeAlias = Literal["sent", "not-sent"]
@@ -100,6 +100,19 @@ RESULT_TRIES: Final = 3
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
 _LONGEST_ASKED_SECONDS: Final = 300.0
 """An org that asks for a longer pause is looked at again all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records of a batch the org says it processed, and how many of them failed; ``None`` if it does not say."""
+
+    processed: int | None
+    failed: int | None
+
+    @classmethod
+    def of(cls, info: BatchInfo) -> Counts:
+        """Take them from what the org tells of the batch."""
+        return cls(info.number_records_processed, info.number_records_failed)
 
 
 @dataclass(slots=True)
@@ -149,6 +162,7 @@ class Engine:
     _unsettled: dict[Action, Unsettled] = field(default_factory=dict)
     _aborted: set[int] = field(default_factory=set)
     _jobs_lost: int = 0
+    _counted: dict[int, Counts] = field(default_factory=dict)
     _unreadable: Counter[int] = field(default_factory=Counter)
     _losses: Counter[int] = field(default_factory=Counter)
 
@@ -241,6 +255,8 @@ class Engine:
         self._record([event for _, events, _ in arrived for event in events])
         for action, _, error in arrived:
             self._busy.discard(action)
+            if isinstance(action, OpenJob):
+                self._count_lost_jobs(error)
             if isinstance(action, LookAtJob):
                 self._next_look[action.job] = time.monotonic() + self._look_pause()
             if isinstance(error, UnreadableResults) and isinstance(action, FetchResults) and self._give_up_results(action.batch, error):
@@ -347,19 +363,19 @@ class Engine:
                     self._aborted.add(event.job)
                 self._count_losses(event)
 
+    def _count_lost_jobs(self, error: Exception | None) -> None:
+        """A job whose creation never ends well, however often it is asked for, is no passing trouble."""
+        lost = error is not None and not isinstance(error, (NotSent, RefusedError))
+        self._jobs_lost = self._jobs_lost + 1 if lost else 0
+        if self._jobs_lost >= self.patience.sendings:
+            self.stopped_by = self.stopped_by or OutcomeUnknown(
+                f"A job was asked for {self._jobs_lost} times, and none could be used; as many empty jobs may have been left open. "
+                f"The last time: {_without_facts(error)}",
+                getattr(error, "facts", None),
+            )
+
     def _count_losses(self, event: Event) -> None:
         """A batch that never arrives, however often it is sent, is no passing trouble; the first time it is sent again at once."""
-        match event:
-            case JobLost(left_open=True):
-                self._jobs_lost += 1
-                if self._jobs_lost >= self.patience.sendings:
-                    self.stopped_by = self.stopped_by or OutcomeUnknown(
-                        f"A job was asked for {self._jobs_lost} times, and no answer came; as many empty jobs may have been left open"
-                    )
-            case JobOpened():
-                self._jobs_lost = 0
-            case _:
-                pass
         absent = event.absent if isinstance(event, JobSettled) else ()
         self._losses.update(absent)
         for batch in absent:
@@ -513,7 +529,9 @@ class Engine:
         doubts = bool(self.view.doubtful.get(number))
         ours_to_close = number in self.view.unaudited and job.stage in {JobStage.OPEN, JobStage.FENCED} and not job.closing
         try:
-            info = self.run(reconcile.audit(str(job.id), known, self._looks(), doubts=doubts, ours_to_close=ours_to_close))
+            closed = job.stage is JobStage.CLOSED
+            flow = reconcile.audit(str(job.id), known, self._looks(), doubts=doubts, ours_to_close=ours_to_close, closed=closed)
+            info = self.run(flow)
         except NotFound as error:
             if doubts or self.view.waiting.get(number) or any(self._job_of(batch) == number for batch in list(self.view.fetchable)):
                 raise self._gone(number, error) from error
@@ -544,7 +562,16 @@ class Engine:
         unknown = frozenset(listed) - self.view.taken.get(job, set())
         events: list[Event] = [JobListed(job, unknown)] if unknown else []
         events += [_end_of(number, listed[batch_id]) for batch_id, number in waiting.items() if listed[batch_id].state.is_final]
+        self._counted.update(
+            {waiting[batch_id]: Counts.of(info) for batch_id, info in listed.items() if batch_id in waiting and info.state.is_final}
+        )
         if any(isinstance(event, BatchNeverRun) for event in events):
+            state = self.run(ask(bulk1.get_job_info(job_id))).state
+            if state not in {JobState.ABORTED, JobState.FAILED}:
+                raise ProtocolError(
+                    f"The org says that a batch was not processed, which happens to batches of a job that was aborted, and that the job is {state}",
+                    Facts(job_id=job_id),
+                )
             return [*events, JobClosed(job)], None if job in self._aborted else _aborted(job_id)
         return events, None
 
@@ -558,21 +585,34 @@ class Engine:
             text += f". They were fetched {RESULT_TRIES} times; as they came they are in {path}"
         return UnreadableResults(text, Facts(job_id=self._job_id(attempt.job), batch_id=attempt.id))
 
+    def _counts(self, number: int) -> Counts:
+        """Say what the org counts of a batch; a sitting that did not see it end looks again."""
+        counts = self._counted.get(number)
+        if counts is None:
+            attempt = self.view.batches[number].attempt
+            assert attempt is not None
+            counts = Counts.of(self.run(ask(bulk1.get_batch_info(self._job_id(attempt.job), str(attempt.id)))))
+        return counts
+
     def _fetch(self, number: int) -> list[Event]:
         state = self.view.batches[number]
         assert state.attempt is not None
         exchange = bulk1.get_raw_result(self._job_id(state.attempt.job), str(state.attempt.id), ContentType.CSV)
+        whole = state.outcome is not None and state.outcome.state == BatchState.COMPLETED
         try:
             answer = self.run(ask(exchange))
         except InvalidRequest:
             # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a stranger's 400 is `Intercepted`.
-            if state.outcome is None or state.outcome.state == BatchState.COMPLETED:
+            if whole:
                 raise
+            if processed := self._counts(number).processed:
+                raise self._unreadable_results(number, b"", f"the org processed {processed:,} records and gives no results") from None
             content = NO_RESULTS
         else:
             content = answer.body
-        whole = state.outcome is not None and state.outcome.state == BatchState.COMPLETED
-        if problem := results.check(content, state.records, whole=whole):
+        failed = self._counts(number).failed if whole else None
+        inserted = self.settings.operation is Operation.INSERT
+        if problem := results.check(content, state.records, whole=whole, failed=failed, inserted=inserted):
             raise self._unreadable_results(number, content, problem)
         write_whole(self.journal.folder / results_file(number), content)
         self.trace("fetch")
@@ -618,5 +658,5 @@ def _after_failure(action: Action, error: Exception) -> list[Event]:
 def _end_of(number: int, info: BatchInfo) -> Event:
     if info.state is BatchState.NOT_PROCESSED and not info.number_records_processed:
         return BatchNeverRun(number)
-    has_results = info.state is BatchState.COMPLETED or bool(info.number_records_processed)
-    return BatchEnded(number, info.state, info.state_message, has_results)
+    # A batch that failed may have results for what it did, whatever it counts.
+    return BatchEnded(number, info.state, info.state_message, has_results=True)

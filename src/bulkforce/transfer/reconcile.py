@@ -63,7 +63,11 @@ def close_for_good(job_id: str) -> Flow[JobInfo]:
         if info.state is not JobState.OPEN:
             return info
         yield Sleep(float(attempt), jittered=True)
-    raise Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))
+    raise _stays_open(job_id)
+
+
+def _stays_open(job_id: str) -> Unsettled:
+    return Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))
 
 
 def settle(job_id: str, known: Collection[str], doubtful: Mapping[int, Sent], looks: Looks) -> Flow[Found]:
@@ -82,7 +86,7 @@ def settle(job_id: str, known: Collection[str], doubtful: Mapping[int, Sent], lo
         Unsettled: It cannot be closed, or its list does not come to rest.
     """
     yield from close_for_good(job_id)
-    listed = yield from _list_at_rest(job_id, looks)
+    listed = yield from _list_at_rest(job_id, looks, closed=True)
     left = dict(doubtful)
     adopted: dict[int, str] = {}
     strangers: list[str] = []
@@ -96,7 +100,7 @@ def settle(job_id: str, known: Collection[str], doubtful: Mapping[int, Sent], lo
     return Found(adopted, tuple(strangers))
 
 
-def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ours_to_close: bool) -> Flow[JobInfo]:
+def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ours_to_close: bool, closed: bool = False) -> Flow[JobInfo]:
     """See that a job holds just the batches that are known.
 
     Args:
@@ -105,6 +109,7 @@ def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ou
         looks: When to believe a list that does not agree.
         doubts: Whether batches are in doubt; which it holds is then for `settle` to find out.
         ours_to_close: Whether only we could have closed it, and have not.
+        closed: Whether it was closed, so that it must not be open.
 
     Raises:
         Unsettled: It was closed, and not by us; or holds a batch that is not known; or its list does not come to rest.
@@ -119,12 +124,17 @@ def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ou
         )
     if doubts:
         return info
+    if closed and info.state is JobState.OPEN:
+        yield from close_for_good(job_id)
+        info = yield from ask(bulk1.get_job_info(job_id))
+        if info.state is JobState.OPEN:
+            raise _stays_open(job_id)
     listed = set((yield from _list(job_id)))
     if listed == set(known) and info.number_batches_total in {None, len(listed)}:
         return info
     if strangers := listed - set(known):
         raise strangers_in(job_id, strangers)
-    listed = set((yield from _list_at_rest(job_id, looks)))
+    listed = set((yield from _list_at_rest(job_id, looks, closed=closed)))
     if strangers := listed - set(known):
         raise strangers_in(job_id, strangers)
     if missing := set(known) - listed:
@@ -150,20 +160,23 @@ def _list(job_id: str) -> Flow[list[str]]:
     return [batch.id for batch in (yield from ask(bulk1.get_all_batches(job_id)))]
 
 
-def _list_at_rest(job_id: str, looks: Looks) -> Flow[list[str]]:
-    """List the batches of a closed job until two looks in a row agree with each other, and with the job's own count."""
+def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:
+    """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that is closed must say so."""
     before: list[str] | None = None
     pause = looks.seconds
+    info: JobInfo
     for look in range(looks.most):
         if look:
             yield Sleep(pause)
             pause *= _GROWTH
         listed = sorted((yield from _list(job_id)))
-        total = (yield from ask(bulk1.get_job_info(job_id))).number_batches_total
-        agrees = total is None or total == len(listed)
+        info = yield from ask(bulk1.get_job_info(job_id))
+        agrees = info.number_batches_total in {None, len(listed)} and not (closed and info.state is JobState.OPEN)
         if agrees and listed == before:
             return listed
         before = listed if agrees else None
+    if closed and info.state is JobState.OPEN:
+        raise _stays_open(job_id)
     raise Unsettled(
         f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches still differ, or change; nothing "
         "more is sent. Go on with the run later",

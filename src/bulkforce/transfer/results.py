@@ -36,18 +36,25 @@ class Outcomes:
     errors: Mapping[int, str] = field(default_factory=dict)
 
 
-def check(content: bytes, records: int, *, whole: bool) -> str | None:
+def check(content: bytes, records: int, *, whole: bool, failed: int | None = None, inserted: bool = False) -> str | None:
     """Say what is wrong with results, if anything. What passes is read by `read`.
 
     Args:
         content: What the org sent.
         records: How many records the batch has.
         whole: Whether every one of them must have a result.
+        failed: How many failed, if the org told.
+        inserted: Whether each record that went in must have an id of its own.
     """
     try:
-        read(content, records, whole=whole)
+        outcomes = read(content, records, whole=whole)
     except FormatError as error:
         return str(error)
+    if failed is not None and len(outcomes.errors) != failed:
+        return f"{len(outcomes.errors):,} results say that their record failed, and the org counts {failed:,}"
+    went_in = [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors] if outcomes.errors else outcomes.marks
+    if inserted and len(set(went_in)) != len(went_in):
+        return "several records have one id"
     return None
 
 
