@@ -579,6 +579,28 @@ def test_copy_of_a_run_whose_job_was_fenced_is_known_by_its_sittings(org: Emulat
     assert_exactly_once(org, load.books, load.source)
 
 
+def test_journal_that_was_put_back_sends_nothing(org: Emulator, tmp_path: Path) -> None:
+    """The folder is the same, the journal is one of before: from when the source was being read."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    kept: list[bytes] = []
+
+    def keep(name: str) -> None:
+        if name == "journal" and not kept:
+            shutil.copytree(load.run_dir, tmp_path / "kept")
+            kept.append(b"")
+
+    load.trace = keep
+    load.check(load.begin())
+    for path in load.run_dir.glob("journal.sqlite*"):
+        path.unlink()
+    for path in (tmp_path / "kept").glob("journal.sqlite*"):
+        shutil.copy(path, load.run_dir)
+    before = len(changes(org))
+    unsettled(load, load.resume, "copy that was left behind or has lost its end")
+    assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
+    assert_exactly_once(org, load.books, load.source)
+
+
 def test_job_that_somebody_closes_while_the_run_is_stopped_is_the_users_to_judge(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     stopped(load)

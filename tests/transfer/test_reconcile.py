@@ -179,3 +179,16 @@ def test_audit_tells_that_somebody_else_closed_the_job() -> None:
 
 def test_audit_leaves_batches_to_the_fence_while_some_are_in_doubt() -> None:
     assert check(Org([A, B], [2], [2]), 1, doubts=True).state == "Closed"
+
+
+def test_job_that_goes_on_saying_that_it_is_open_is_not_fenced() -> None:
+    """Its close was answered with Closed, and each look at it says Open: something may still land in it."""
+    org = Org([A], [1], [1], ["Closed", *["Open"] * 30])
+    with pytest.raises(Unsettled, match="could not be closed"):
+        org.run(settle(JOB, {batch_id(0)}, {2: sent(B)}, LOOKS))
+
+
+def test_audit_closes_a_job_that_is_open_though_it_was_closed() -> None:
+    assert check(Org([A], [1], [1], ["Open", "Closed", "Closed"]), 1, closed=True).state == "Closed"
+    with pytest.raises(Unsettled, match="could not be closed"):
+        check(Org([A], [1], [1], ["Open"]), 1, closed=True)

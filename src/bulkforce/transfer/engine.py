@@ -130,6 +130,7 @@ class Engine:
         on_change: Told after each step, for progress.
         trace: Told of each effect on the outside world just after it has happened, by name.
         accept_as: What the user says of batches of which it cannot be known whether the org took them; without a word they stop the run.
+        mark: Called before a job is asked for: leaves a mark outside the run's folder, and says if there was one that this journal does not know.
         stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
         clock: Tells the time that the age of jobs is taken by, in seconds.
     """
@@ -145,6 +146,7 @@ class Engine:
     trace: Callable[[str], None] = lambda _effect: None
     accept_as: AcceptAs | None = None
     stop: Stop = field(default_factory=Stop)
+    mark: Callable[[], Unsettled | None] = lambda: None
     clock: Callable[[], float] = time.time
     view: View = field(init=False)
     batches: dict[int, Batch] = field(init=False)
@@ -228,6 +230,10 @@ class Engine:
         actions = self._due(self.clock())
         actions = [action for action in actions if not isinstance(action, LookAtJob) or now >= self._look_due(action.job, now)]
         self._record([event for action in actions if (event := _intention(action, self.clock()))])
+        if any(isinstance(action, OpenJob) for action in actions) and (left_behind := self.mark()):
+            # Another copy of the run, or of its journal, got there first.
+            self.stopped_by = self.stopped_by or left_behind
+            return
         for action in actions:
             try:
                 pool.submit(self._work, action)

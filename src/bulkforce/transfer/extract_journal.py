@@ -127,8 +127,8 @@ class ExtractJournal(Memory):
 
     def facts(self) -> Facts | None:
         """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
-        found = self._recall("facts")
-        return None if found is None else Facts(**json.loads(found))
+        found = self._members("facts")
+        return None if found is None else self._made_of(Facts, found)
 
     def state(self) -> State:
         """Read back where the run stands."""

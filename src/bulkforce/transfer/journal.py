@@ -191,6 +191,7 @@ class Journal(Memory):
 
     def _begin(self, asked: Asked, made: Sequence[Path]) -> None:
         self._remember("asked", json.dumps(asdict(asked)))
+        self._remember("token", secrets.token_hex(8))
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
         self.own(FILES)
 
@@ -207,7 +208,7 @@ class Journal(Memory):
 
     @property
     def token(self) -> str:
-        """Tell this run from all others, whatever it is called."""
+        """Tell this run from all others, whatever it is called; older versions gave it none."""
         token = self._recall("token")
         if token is None:
             token = secrets.token_hex(8)
@@ -217,7 +218,7 @@ class Journal(Memory):
 
     @property
     def sittings(self) -> int:
-        """Say how often the run was begun or gone on with."""
+        """Say how often the run was begun or gone on with, or asked for a job."""
         return int(self._recall("sittings") or 0)
 
     def begin_sitting(self, number: int) -> None:
@@ -227,13 +228,13 @@ class Journal(Memory):
 
     def asked(self) -> Asked | None:
         """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the source was being read."""
-        asked = self._recall("asked")
-        return None if asked is None else Asked(**json.loads(asked))
+        asked = self._members("asked")
+        return None if asked is None else self._made_of(Asked, asked)
 
     def facts(self) -> Facts | None:
         """Read back what was read; ``None`` if the run died before that was done."""
-        asked, found = self._recall("asked"), self._recall("facts")
-        return None if asked is None or found is None else Facts(**json.loads(asked) | json.loads(found))
+        asked, found = self._members("asked"), self._members("facts")
+        return None if asked is None or found is None else self._made_of(Facts, asked | found)
 
     def batches(self) -> list[Batch]:
         """Read back the batches, in order."""

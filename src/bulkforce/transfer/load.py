@@ -325,7 +325,8 @@ def _carry_out(
         sitting.trace,
         accept_as,
         sitting.stop,
-        sitting.clock,
+        clock=sitting.clock,
+        mark=lambda: sittings.begin(journal),
     )
     try:
         if left_behind := sittings.begin(journal, accepted=accept_as is not None):
@@ -336,7 +337,7 @@ def _carry_out(
         if not finished:
             report = _report(engine, facts, sitting, begun, finished=False)
             with suppress(OSError):  # a full disk may be the very reason
-                write_whole(journal.folder / REPORT, report.to_json().encode())
+                write_whole(journal.folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
             raise _stopped(engine, report, facts)
         if on_progress:
             on_progress(_progress(engine.view, outputs, facts, begun))
@@ -353,7 +354,7 @@ def _carry_out(
                     f"The counts do not add up: {report.pending:,} of {report.read:,} rows are in none of the files in {journal.folder}, and the run is not "
                     "finished. Please report this, with the report and the journal in that folder"
                 )
-            journal.finish(report.to_json().encode())
+            journal.finish(report.to_json().encode("utf-8", "backslashreplace"))
         except (OSError, sqlite3.Error) as error:
             engine.stopped_by = error
             raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False), facts) from error
@@ -391,7 +392,7 @@ def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cau
     engine.outputs.publish()
     report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
     folder = journal.folder
-    write_whole(folder / REPORT, report.to_json().encode())
+    write_whole(folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
     what = str(cause).partition(" [")[0]
     if not report.in_doubt:
         what += f". What became of each of the {report.read:,} rows is known, and is in the files in {folder}: look at the job before you load anything again. "

@@ -10,15 +10,17 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError, UsageError
 from bulkforce.transfer.files import make_folder, mode_in, part_of, sync_folder, write_whole
 from bulkforce.transfer.folder import REPORT, check_is_empty, holds_a_run
+
+K = TypeVar("K")
 
 _SETTINGS: Final = (
     # Held as long as the process lives, however it dies.
@@ -139,6 +141,12 @@ class Memory:
 
     def _check_version(self, version: int, tables: int, ours: int) -> None:
         if not tables:
+            beside = {path.name for path in self.folder.iterdir()} - {self._path.name + beside for beside in _BESIDE}
+            if beside:
+                raise JournalMismatch(
+                    f"The journal {self._path} is empty, and other files of a run lie beside it ({min(beside)}): what it told is lost. Rows may have gone in, "
+                    "so loading the source again may double them; what went in can be seen in the org (Setup, Bulk Data Load Jobs) and in those files"
+                )
             raise JournalMismatch(
                 f"The run in {self.folder} died before it had written down what it was to do: nothing was read, and nothing was sent. Give its "
                 "command again; the folder may be the same"
@@ -232,8 +240,29 @@ class Memory:
         return None if row is None else str(row[0])
 
     def known(self) -> dict[str, Any]:
-        """Tell what the run was begun with and what its reading found, by whatever version."""
-        return {name: value for fact in ("asked", "facts") for name, value in json.loads(self._recall(fact) or "{}").items()}
+        """Tell what the run was begun with and what its reading found, by whatever version.
+
+        Raises:
+            JournalMismatch: What was written there is damaged.
+        """
+        return {name: value for fact in ("asked", "facts") for name, value in (self._members(fact) or {}).items()}
+
+    def _members(self, fact: str) -> dict[str, Any] | None:
+        """Read back a fact with members; ``None`` if it was never written down."""
+        text = self._recall(fact)
+        if text is None:
+            return None
+        with suppress(ValueError):
+            members = json.loads(text)
+            if isinstance(members, dict):
+                return members
+        raise JournalMismatch(f"The journal {self._path} is damaged: what it says of {fact!r} makes no sense")
+
+    def _made_of(self, kind: Callable[..., K], members: Mapping[str, Any]) -> K:
+        try:
+            return kind(**members)
+        except TypeError:
+            raise JournalMismatch(f"The journal {self._path} is damaged: it lacks facts about the run, or has strange ones") from None
 
     # The files of the run
 

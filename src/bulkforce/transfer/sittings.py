@@ -1,8 +1,8 @@
 """Which sitting of a run was the last on this machine, so that a copy of its folder (a restored backup, say) is known as one.
 
 The org cannot tell two copies of a run from each other, and each would send what it believes was not sent. So each sitting, before it touches the org,
-leaves a mark in the user's state folder: an empty file named for the run and the number of the sitting. A journal that knows of fewer sittings than there
-are marks is a copy that was left behind. Two sittings that begin at once cannot make the same mark. See ``docs/adr/0010-marks-of-sittings.md``.
+leaves a mark in the user's state folder, and so does each job before it is asked for: an empty file named for the run and the mark's number. A journal
+that knows of fewer than there are is a copy that was left behind, or has lost its end. Two sittings that begin at once cannot make the same mark. See ``docs/adr/0010-marks-of-sittings.md``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Sat(Protocol):
 
 
 def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Unsettled | None:
-    """Begin a sitting of a run.
+    """Leave a mark: a sitting of a run begins, or it asks for a job.
 
     Args:
         run: Its journal.
@@ -74,8 +74,8 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
 
 def _left_behind(run: Sat) -> Unsettled:
     return Unsettled(
-        f"The run in {run.folder} was gone on with elsewhere: this folder is a copy of it that was left behind, and what it has not sent may have gone "
-        "in; nothing is sent. Go on with the other folder",
+        f"The run in {run.folder} was gone on with elsewhere: this folder, or its journal, is a copy that was left behind or has lost its end, and what it "
+        "has not sent may have gone in; nothing is sent. Go on with the other folder if there is one",
         why="copied",
     )
 
