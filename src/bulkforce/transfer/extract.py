@@ -40,7 +40,7 @@ from bulkforce.transfer.extract_journal import ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
 from bulkforce.transfer.files import new_token, write_whole
-from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, new_run
+from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds, new_run
 from bulkforce.transfer.load import WORKERS, RunInfo, Sitting
 from bulkforce.transfer.patience import every_so_often
 from bulkforce.transfer.report import RunState
@@ -201,7 +201,7 @@ def resume_extract(
 
 def folder_of(run: str | Path) -> Path | None:
     """Find an extract by its folder or its id; ``None`` if there is none."""
-    return next((folder for folder in (Path(run), RUNS / run) if (folder / EXTRACT).exists()), None)
+    return next((folder for folder in (Path(run), RUNS / run) if holds(folder, EXTRACT)), None)
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:

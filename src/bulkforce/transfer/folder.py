@@ -133,7 +133,15 @@ def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -
 
 
 def _journal_in(folder: Path) -> Path | None:
-    return next((folder / name for name in (LOAD, EXTRACT) if (folder / name).exists()), None)
+    return next((folder / name for name in (LOAD, EXTRACT) if holds(folder, name)), None)
+
+
+def holds(folder: Path, journal: str) -> bool:
+    """Whether a folder holds a journal; one that we may not look into holds none for us."""
+    try:
+        return (folder / journal).exists()
+    except OSError:
+        return False
 
 
 def _is_finished(journal: Path) -> bool:

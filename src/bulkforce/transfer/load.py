@@ -38,7 +38,7 @@ from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.engine import AcceptAs, Engine
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REPORT, RESULTS, RUNS, SOURCE, disk_told, new_run
+from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
 from bulkforce.transfer.journal import Asked, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.outputs import Outputs
@@ -485,7 +485,7 @@ def folder_of(run: str | Path) -> Path:
         UsageError: There is none.
     """
     for folder in (Path(run), RUNS / run):
-        if (folder / LOAD).exists():
+        if holds(folder, LOAD):
             return folder
     raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
 

@@ -107,7 +107,9 @@ class Memory:
                 raise JournalBusy(f"Another process works on the run in {self.folder}; nothing was touched") from error
             if made:
                 self._remove_journal()
-            raise TransferError(f"The journal {path} cannot be written: {error}") from error
+            raise TransferError(
+                f"The journal {path} cannot be written: {error}. Is the folder writable for you, and is there room on its disk?"
+            ) from error
         except sqlite3.DatabaseError as error:
             self._database.close()
             raise JournalMismatch(f"{path} is no journal of bulkforce: {error}") from error
