@@ -212,7 +212,11 @@ class Offers:
         return 3
 
 
-@pytest.mark.parametrize("source", [Offers(), Offers(RuntimeError(MARKER)), Offers(KeyError(MARKER)), [Offers(MemoryError())]], ids=repr)
+@pytest.mark.parametrize(
+    "source",
+    [Offers(), Offers(RuntimeError(MARKER)), Offers(KeyError(MARKER)), [Offers(MemoryError())]],
+    ids=["a number", "a RuntimeError", "a KeyError", "a MemoryError in a list"],
+)
 def test_library_that_fails_to_offer_what_it_offers_is_named(run: Path, source: Source) -> None:
     assert "Offers of tests" in str(refused(source, run)) or "Offers of test_damaged_arrow" in str(refused(source, run))
 
