@@ -290,6 +290,8 @@ class Client:
             LimitReached: The org does not take that many batches today; nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
 
+            What an iterable of yours raises while it is asked for the next record comes through as it is, whatever it is; nothing was sent.
+
         Example:
             >>> report = client.load("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP
             >>> report.succeeded, report.failed, report.unprocessed, report.rejected  # doctest: +SKIP

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
-from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError
+from bulkforce import arguments
+from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
@@ -68,8 +69,8 @@ def add_batch(job: Job, content: Content) -> Flow[BatchInfo]:
 
 def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
     """Look at a batch until its state is final, and, if PK chunking has split it, at its chunks until theirs are."""
-    deadline = (yield from seconds(Elapsed())) + timeout_seconds
-    pauses = pace.pauses()
+    deadline = (yield from seconds(Elapsed())) + arguments.seconds(timeout_seconds, "timeout_seconds")
+    pauses = _pauses(pace)
     while True:
         info = yield from ask(bulk1.get_batch_info(job, batch_id))
         what = f"Batch {batch_id} is still {info.state}"
@@ -83,6 +84,12 @@ def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) 
             return info
         facts = Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
         yield from _pause(next(pauses), deadline, what, facts, timeout_seconds)
+
+
+def _pauses(pace: Pace) -> Iterator[float]:
+    if not isinstance(pace, Pace):
+        raise UsageError(f"pace is a Pace, not {type(pace).__name__}")
+    return pace.pauses()
 
 
 def _chunks(job: Job) -> Flow[tuple[BatchInfo, ...] | None]:
@@ -100,8 +107,8 @@ def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
 
     With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in which all are final is whole.
     """
-    deadline = (yield from seconds(Elapsed())) + timeout_seconds
-    pauses = pace.pauses()
+    deadline = (yield from seconds(Elapsed())) + arguments.seconds(timeout_seconds, "timeout_seconds")
+    pauses = _pauses(pace)
     while True:
         batches = yield from ask(bulk1.get_all_batches(job))
         waiting = [batch for batch in batches if not batch.state.is_final]

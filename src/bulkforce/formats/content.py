@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, cast
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv, json, xml
 from bulkforce.formats import zip as zipped
@@ -152,7 +153,7 @@ def _opened(content: object) -> Body:
     if isinstance(content, bytes):
         return Body.of(content.removeprefix(csv.BOM))
     if isinstance(content, os.PathLike):
-        return _file_body(Path(content))
+        return _file_body(arguments.path(content, "The file"))
     if isinstance(content, io.TextIOBase):
         raise UsageError("The file is open as text; open it in binary mode ('rb')")
     if hasattr(content, "read"):
@@ -164,12 +165,21 @@ def _read(file: BinaryIO) -> bytes:
     # One byte more than is allowed tells that there is more, whatever there is.
     content, left = [], limits.BATCH_BYTES + len(csv.BOM) + 1
     # Pipes and sockets give less than they are asked for.
-    while left > 0 and (block := file.read(left)):
-        if not isinstance(block, bytes):
-            raise UsageError("The file is open as text; open it in binary mode ('rb')")
+    while left > 0 and (block := _block(file, left)):
         content.append(block)
         left -= len(block)
     return b"".join(content)
+
+
+def _block(file: BinaryIO, length: int) -> bytes:
+    try:
+        block: object = file.read(length)
+    except (OSError, ValueError) as error:
+        # A ValueError: it is closed, or not open for reading.
+        raise UsageError(f"The open file cannot be read: {error}") from error
+    if not isinstance(block, (bytes, bytearray, memoryview)):
+        raise UsageError("The file is open as text; open it in binary mode ('rb')")
+    return bytes(block)
 
 
 def _file_body(path: Path) -> Body:
@@ -181,7 +191,10 @@ def _file_body(path: Path) -> Body:
         raise UsageError(f"The file {path} cannot be read: {error.strerror}") from error
 
     def open_again() -> BinaryIO:
-        file = path.open("rb")
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise UsageError(f"The file {path} cannot be read any more: {error.strerror}; nothing more of it is sent") from error
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != (known.st_size, known.st_mtime_ns):
             file.close()

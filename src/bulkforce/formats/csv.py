@@ -371,6 +371,9 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     names = list(dict.fromkeys(name for row in flat for name in row))
     if not names:
         raise FormatError("There are no records, or none has a field")
+    if not all(isinstance(name, str) for name in names):
+        number = next(number for number, row in enumerate(flat, 1) if not all(isinstance(name, str) for name in row))
+        raise FormatError("The name of a field is a text", row=number)
     return write([[name, *(row.get(name, "") for row in flat)] for name in names])
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.values import Value
 from bulkforce.protocol import limits
@@ -52,7 +53,7 @@ def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> byte
             # An empty part is a path from the root, or a directory, or no name at all.
             if name == REQUEST or "\\" in name or {"", ".", ".."} & set(name.split("/")):
                 raise UsageError(f"A file in a zip batch cannot be named {name!r}")
-            _write(archive, name, content if isinstance(content, bytes) else _read(name, Path(content)))
+            _write(archive, name, content if isinstance(content, bytes) else _read(name, arguments.path(content, "A file of a zip batch")))
     return packed.getvalue()
 
 

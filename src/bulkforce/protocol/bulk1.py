@@ -14,6 +14,7 @@ from operator import eq
 from typing import Final, TypeAlias, TypeVar
 from urllib.parse import quote
 
+from bulkforce import arguments
 from bulkforce.errors import ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_csv, wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
@@ -85,22 +86,30 @@ class JobSettings:
     disable_batch_retry: bool | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z]\w*", self.object, re.ASCII):
+        if not re.fullmatch(r"[A-Za-z]\w*", arguments.text(self.object, "The object"), re.ASCII):
             raise UsageError(f"{self.object!r} is not the API name of an object (letters, digits, underscores)")
+        for name, given in (("external_id_field", self.external_id_field), ("assignment_rule_id", self.assignment_rule_id)):
+            if given is not None and not arguments.text(given, name).isprintable():
+                raise UsageError(f"{name} has characters that no name has: {given!r}")
         if self.operation is Operation.UPSERT and not self.external_id_field:
             raise UsageError("An upsert needs external_id_field: the field that tells which records exist already")
         if self.operation is not Operation.UPSERT and self.external_id_field:
             raise UsageError(f"external_id_field goes with upsert only, not with {self.operation}")
-        if self.pk_chunking and not self.operation.is_query:
-            raise UsageError(f"pk_chunking goes with query and queryAll only, not with {self.operation}")
-        if self.pk_chunking and self.pk_chunking.size is not None and not 1 <= self.pk_chunking.size <= limits.CHUNK_SIZE:
-            raise UsageError(f"A PK chunk size is 1 to {limits.CHUNK_SIZE:,}, not {self.pk_chunking.size:,}")
-        if self.pk_chunking and not all(
-            re.fullmatch(r"\w*", text or "", re.ASCII) for text in (self.pk_chunking.parent, self.pk_chunking.start_row)
-        ):
-            raise UsageError("The parent of a PK chunking is the name of an object, and its start_row a record id")
+        if self.pk_chunking is not None:
+            self._check_chunking(self.pk_chunking)
         if self.operation.is_query and self.content_type.is_zip:
             raise UsageError(f"A query job has content type CSV, JSON or XML, not {self.content_type}")
+
+    def _check_chunking(self, chunking: PKChunking) -> None:
+        if not isinstance(chunking, PKChunking):
+            raise UsageError(f"pk_chunking is True, a chunk size or a PKChunking, not {type(chunking).__name__}")
+        if not self.operation.is_query:
+            raise UsageError(f"pk_chunking goes with query and queryAll only, not with {self.operation}")
+        if chunking.size is not None and not 1 <= arguments.count(chunking.size, "A PK chunk size") <= limits.CHUNK_SIZE:
+            raise UsageError(f"A PK chunk size is 1 to {limits.CHUNK_SIZE:,}, not {chunking.size:,}")
+        for name in (chunking.parent, chunking.start_row):
+            if name is not None and not re.fullmatch(r"\w*", arguments.text(name, "A parent or start_row"), re.ASCII):
+                raise UsageError("The parent of a PK chunking is the name of an object, and its start_row a record id")
 
 
 def settings(
@@ -291,7 +300,7 @@ def create_spec(job: Job, mapping_csv: str) -> Exchange[None]:
     """
     if isinstance(job, JobInfo) and job.content_type is not ContentType.CSV:
         raise UsageError(f"A transformation spec goes with a CSV job, not with {job.content_type}")
-    if len(mapping_csv) >= limits.SPEC_CHARACTERS:
+    if len(arguments.text(mapping_csv, "A spec")) >= limits.SPEC_CHARACTERS:
         raise UsageError(f"A spec has fewer than {limits.SPEC_CHARACTERS:,} characters, not {len(mapping_csv):,}")
     if not mapping_csv.strip():
         raise UsageError("The spec is empty")
@@ -322,7 +331,7 @@ def _segment(thing: Job, what: str) -> str:
     text = job_id(thing)
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"The {what} id is missing: {text!r}")
-    if text in {".", ".."}:
+    if arguments.text(text, f"The {what} id") in {".", ".."}:
         raise UsageError(f"{text!r} is no {what} id")
     return quote(text, safe="")
 

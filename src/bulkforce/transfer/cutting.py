@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.protocol import limits
@@ -72,7 +73,7 @@ class Cutter:
     def __init__(
         self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None], *, batch_bytes: int = limits.BATCH_BYTES
     ) -> None:
-        if not 1 <= batch_records <= limits.BATCH_RECORDS:
+        if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
             raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {batch_records:,}")
         self._shape = shape
         self._batch_records = batch_records

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from bulkforce import arguments
 from bulkforce.errors import (
     BatchFailed,
     Error,
@@ -77,10 +78,14 @@ class ExtractOptions:
 def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     """Bring what a query finds into a file; see `bulkforce.client.Client.extract`."""
     begun = time.monotonic()
-    if options.workers < 1:
+    if arguments.count(options.workers, "The number of workers") < 1:
         raise UsageError(f"An extract needs at least one worker, not {options.workers}")
-    to = STANDARD_OUTPUT if str(options.to) == STANDARD_OUTPUT else str(Path(options.to).absolute())
-    since_file = None if options.since_file is None else Path(os.path.realpath(options.since_file))
+    run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
+    given = arguments.path(options.to, "The file to write to")
+    to = STANDARD_OUTPUT if str(given) == STANDARD_OUTPUT else str(given.absolute())
+    since_file = (
+        None if options.since_file is None else Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
+    )
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
     if len(set(outputs)) < len(outputs):
         raise UsageError(f"{options.to} cannot be both what is extracted and the file that keeps since when")
@@ -112,7 +117,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         return ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None), facts, made)
 
     # What the org gives is nobody else's to read, whoever may read the file that it goes to.
-    journal = new_run(options.run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
+    journal = new_run(run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
     with disk_told(journal.folder), closing(journal):
         try:
             sitting.trace("journal")
@@ -201,7 +206,8 @@ def resume_extract(
 
 def folder_of(run: str | Path) -> Path | None:
     """Find an extract by its folder or its id; ``None`` if there is none."""
-    return next((folder for folder in (Path(run), RUNS / run) if holds(folder, EXTRACT)), None)
+    given = arguments.path(run, "The run")
+    return next((folder for folder in (given, RUNS / given) if holds(folder, EXTRACT)), None)
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
@@ -253,6 +259,8 @@ def _is_a_whole(field: rest.FieldDescription) -> bool:
 def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
     """Decide whether the org is to split the query by record ids."""
     if wanted != "auto":
+        if not isinstance(wanted, (bool, int, PKChunking)):
+            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {wanted!r}")
         chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
         if chunking and not chunkable.is_whole(query):
             raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")

@@ -32,6 +32,9 @@ rows of which nobody can tell what became of them; and ``again``, where a source
 RUNS: Final = Path("bulkforce-runs")
 """Below the working directory, when no folder is named."""
 
+THEIRS: Final = "This was raised by the records that were given to bulkforce, while it asked for the next one."
+"""Marks what is not ours to tell."""
+
 J = TypeVar("J")
 
 
@@ -159,4 +162,6 @@ def disk_told(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, sqlite3.Error) as error:
+        if THEIRS in getattr(error, "__notes__", ()):
+            raise
         raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error

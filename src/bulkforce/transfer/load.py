@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
+from bulkforce import arguments
 from bulkforce.errors import (
     Error,
     Interrupted,
@@ -120,8 +121,9 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     begun = time.monotonic()
     settings = _settings(options)
     column_map = maps.read_map(options.mapping)
-    if options.workers < 1:
+    if arguments.count(options.workers, "The number of workers") < 1:
         raise UsageError(f"A load needs at least one worker, not {options.workers}")
+    run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     path = place_of(options.source)
     asked = Asked(
         run="",
@@ -134,16 +136,16 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),
-        empty_as_null=options.empty_as_null,
+        empty_as_null=bool(options.empty_as_null),
         batch_records=options.batch_records,
         workers=options.workers,
     )
     if options.dry_run:
-        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
+        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
             reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
             return _planned(sitting, options, settings, reading, begun)
     journal = new_run(
-        options.run_dir,
+        run_dir,
         settings.operation,
         settings.object,
         lambda run, folder, made: Journal(folder, replace(asked, run=run), made),
@@ -177,7 +179,7 @@ def resume(
 ) -> LoadReport:
     """Go on with a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
-    if accept_as not in {None, "sent", "not-sent"}:
+    if accept_as not in (None, "sent", "not-sent"):
         raise UsageError(f"{accept_as!r} is no word on rows in doubt; there are: sent, not-sent")
     folder = folder_of(run)
     with disk_told(folder), closing(Journal(folder)) as journal:
@@ -484,7 +486,8 @@ def folder_of(run: str | Path) -> Path:
     Raises:
         UsageError: There is none.
     """
-    for folder in (Path(run), RUNS / run):
+    given = arguments.path(run, "The run")
+    for folder in (given, RUNS / given):
         if holds(folder, LOAD):
             return folder
     raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")

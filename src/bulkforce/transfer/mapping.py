@@ -16,16 +16,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.csv import NULL, quote
 from bulkforce.formats.text import decoded
 from bulkforce.protocol.wire_csv import rows
+from bulkforce.transfer import toml
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
 """Columns that our own outputs add; when such a file is loaded again they are left out."""
@@ -142,23 +144,18 @@ def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) ->
     """
     if given is None:
         return ColumnMap()
-    if isinstance(given, ColumnMap):
-        return given
     if isinstance(given, Mapping):
-        return ColumnMap({column: target or "" for column, target in given.items()})
-    path = Path(given)
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"The map {path} cannot be read: {error}") from error
-    return _sdl(text) if path.suffix.lower() == ".sdl" else _toml(text, path)
+        given = ColumnMap({column: target or "" for column, target in given.items()})
+    if isinstance(given, ColumnMap):
+        for name in chain(*given.columns.items(), *given.constants.items()):
+            arguments.text(name, "The name of a column or field, or a constant, in a map")
+        return given
+    path = arguments.path(given, "The map")
+    return _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)
 
 
-def _toml(text: str, path: Path) -> ColumnMap:
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"The map {path} is not TOML: {error}") from error
+def _toml(path: Path) -> ColumnMap:
+    document = toml.read(path, "The map")
     unknown = set(document) - {"columns", "constants"}
     columns, constants = document.get("columns", {}), document.get("constants", {})
     if unknown or not isinstance(columns, dict) or not isinstance(constants, dict):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final, TypeVar
 
+from bulkforce.errors import UsageError
+
 P = TypeVar("P")
 
 LONGEST_ASKED_SECONDS: Final = 300.0
@@ -76,6 +78,8 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
 
 def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
     """Tell progress at most ten times a second: telling must not cost what it tells of."""
+    if tell is not None and not callable(tell):
+        raise UsageError(f"on_progress is a function that is told of the progress, not {type(tell).__name__}")
     last = 0.0
 
     def told(progress: P) -> None:

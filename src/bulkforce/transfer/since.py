@@ -7,7 +7,6 @@ another that was read already may change.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Final
 
 from bulkforce.errors import TransferError, UsageError
 from bulkforce.formats import csv
-from bulkforce.transfer import soql
+from bulkforce.transfer import soql, toml
 from bulkforce.transfer.extract_engine import ExtractEngine
 from bulkforce.transfer.files import UMASK, part_of, write_whole
 from bulkforce.transfer.reading import header_of
@@ -41,16 +40,26 @@ def narrow(query: soql.Query, path: Path, *, all_rows: bool) -> soql.Query:
         if not path.parent.is_dir():
             raise UsageError(f"There is no folder {path.parent} to keep {path.name} in")
         return query
-    try:
-        kept = tomllib.loads(path.read_text("utf-8"))
-        named, stamp = str(kept["object"]), kept["since"]
-        if not isinstance(stamp, datetime) or stamp.tzinfo is None:
-            raise UsageError(f"In {path}, 'since' is no date and time with a zone; it looks like 2026-02-12T15:43:48Z")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, OSError) as error:
-        raise UsageError(f"{path} does not tell since when: {error}; remove it to begin with all records") from error
+    named, stamp = _kept_in(path)
     if named.lower() != query.object.lower():
         raise UsageError(f"{path} is about {named}, and the query about {query.object}; name another file")
-    return soql.read(query.with_condition(f"{_STAMP} >= {_text(stamp - OVERLAP)}"))
+    return soql.read(query.with_condition(f"{_STAMP} >= {_text(stamp)}"))
+
+
+def _kept_in(path: Path) -> tuple[str, datetime]:
+    try:
+        kept = toml.read(path, "The file")
+    except UsageError as error:
+        raise UsageError(f"{path} does not tell since when: {error}; remove it to begin with all records") from error
+    named, stamp = kept.get("object"), kept.get("since")
+    if not isinstance(named, str) or stamp is None:
+        raise UsageError(f"{path} does not tell since when, or of which object; remove it to begin with all records")
+    try:
+        if isinstance(stamp, datetime) and stamp.tzinfo is not None:
+            return named, stamp.astimezone(UTC) - OVERLAP
+    except OverflowError:
+        pass
+    raise UsageError(f"In {path}, 'since' is no date and time with a zone; it looks like 2026-02-12T15:43:48Z")
 
 
 def remember(path: Path, query: soql.Query, engine: ExtractEngine, token: str) -> None:

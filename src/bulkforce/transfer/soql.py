@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from bulkforce import arguments
 from bulkforce.errors import UsageError
 
 _TEXT: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
@@ -76,7 +77,7 @@ def read(text: str) -> Query:
     Raises:
         UsageError: It has no SELECT or no FROM.
     """
-    text = text.strip()
+    text = arguments.text(text, "A query").strip()
     masked = _masked(text)
     found = list(_CLAUSE.finditer(masked))
     ends = [match.start() for match in found[1:]] + [len(text)]

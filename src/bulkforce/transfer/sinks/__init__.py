@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.sinks import typed
@@ -87,7 +88,7 @@ def sink_for(
 
 def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
     if format is not None:
-        form = format.lower().removeprefix(".")
+        form = arguments.text(format, "A format").lower().removeprefix(".")
         if form not in FORMATS:
             raise UsageError(f"There is no format {format!r}; known are {', '.join(FORMATS)}")
         return form

@@ -13,10 +13,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, cast
 
+from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
 from bulkforce.transfer.files import whole
-from bulkforce.transfer.folder import SOURCE
+from bulkforce.transfer.folder import SOURCE, THEIRS
 from bulkforce.transfer.sources import arrow, files, json, xml
 from bulkforce.transfer.sources.arrow import Arrow
 from bulkforce.transfer.sources.writing import OnBlock, csv_file
@@ -51,7 +52,7 @@ class Feed:
 def name_of(source: Source) -> str:
     """Say what to call a source in reports."""
     if isinstance(source, (str, os.PathLike)):
-        return "standard input" if source == STANDARD_INPUT else Path(source).name
+        return "standard input" if source == STANDARD_INPUT else arguments.path(source, "The source").name
     if arrow.is_arrow(source):
         return arrow.name_of(source)
     return files.name_of(source) if hasattr(source, "read") else "records"
@@ -65,7 +66,7 @@ def place_of(source: Source) -> Path | None:
     """
     if not isinstance(source, (str, os.PathLike)) or source == STANDARD_INPUT:
         return None
-    path = Path(source)
+    path = arguments.path(source, "The source")
     _form_of(path)
     if not path.is_file():
         return None
@@ -109,7 +110,7 @@ def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> 
     if given == STANDARD_INPUT:
         _copy(files.standard_input(), target, on_block)
         return Feed(target, ours=True)
-    path = Path(given)
+    path = arguments.path(given, "The source")
     form, packing = _form_of(path)
     if form in _ARROW:
         arrow.write(_ARROW[form](path), target, on_block)
@@ -135,7 +136,7 @@ def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
 
 
 def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> None:
-    items = iter(source)
+    items = _given(source)
     for first in items:
         rest = chain([first], items)
         if arrow.is_arrow(first):
@@ -144,6 +145,15 @@ def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> N
             _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block)
         return
     raise UsageError("The source has no records")
+
+
+def _given(source: Iterable[object]) -> Iterator[object]:
+    """Give what the caller's own code gives. What it raises is the caller's and comes through as it is, even past those who tell of full disks."""
+    try:
+        yield from source
+    except Exception as error:
+        error.add_note(THEIRS)
+        raise
 
 
 def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock) -> None:

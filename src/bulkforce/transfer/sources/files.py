@@ -79,11 +79,24 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def read(file: BinaryIO, block_bytes: int = _BLOCK_BYTES) -> Iterator[bytes]:
-    """Read an open file in blocks, to its end."""
-    while block := file.read(block_bytes):
-        if not isinstance(block, bytes):
-            raise UsageError("The file is open as text; open it in binary mode ('rb')")
+    """Read an open file in blocks, to its end.
+
+    Raises:
+        UsageError: It cannot be read, or is open as text.
+    """
+    while block := _block(file, block_bytes):
         yield block
+
+
+def _block(file: BinaryIO, block_bytes: int) -> bytes:
+    try:
+        block: object = file.read(block_bytes)
+    except (OSError, ValueError) as error:
+        # A ValueError: it is closed, or not open for reading.
+        raise UsageError(f"The source {name_of(file)} cannot be read: {error}") from error
+    if not isinstance(block, (bytes, bytearray, memoryview)):
+        raise UsageError("The file is open as text; open it in binary mode ('rb')")
+    return bytes(block)
 
 
 def standard_input() -> Iterator[bytes]:
