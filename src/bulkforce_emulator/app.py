@@ -131,15 +131,20 @@ class _Logged:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 0
+        status, noted = 0, False
 
         async def noting(message: Message) -> None:
-            nonlocal status
+            nonlocal status, noted
             if message["type"] == "http.response.start":
                 status = message["status"]
+            elif message["type"] == "http.response.body" and not message.get("more_body") and not noted:
+                # Before its end is sent: who has the answer finds the request in the log.
+                noted = True
+                self._log.add(scope["method"], scope["path"], status)
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._log.add(scope["method"], scope["path"], status)
+            if not noted:
+                self._log.add(scope["method"], scope["path"], status)
