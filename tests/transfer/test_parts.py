@@ -73,6 +73,50 @@ def test_records_without_quotes_are_counted(tmp_path: Path) -> None:
     assert parts.fetch(Blocks(content), tmp_path / "part").rows == 2
 
 
+@pytest.mark.parametrize("block_bytes", [1, 5, 100_000])
+def test_records_are_counted_whatever_line_ends_stand_between_them(tmp_path: Path, block_bytes: int) -> None:
+    content = b'"a","b"\r\n"1","x"\n"2","y"\r"3","z\r"\r\n"4",""\n\n"5","\n"\r"6",""\n"7",""'
+    fetched = parts.fetch(Blocks(content, block_bytes), tmp_path / "part")
+    assert (fetched.rows, fetched.ended) == (7, False)
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 100])
+def test_bytes_that_are_no_utf8_are_told_and_kept_aside(tmp_path: Path, block_bytes: int) -> None:
+    good = '"a","b"\n"1","Привет 😀"\n'.encode()
+    assert parts.fetch(Blocks(good, block_bytes), tmp_path / "part.csv").rows == 1
+    for bad in (good.replace(b"1", b"\xff"), good + "😀".encode()[:-1], good[:-4] + good[-3:]):
+        with pytest.raises(FormatError, match="not UTF-8"):
+            parts.fetch(Blocks(bad, block_bytes), tmp_path / "bad.csv")
+        assert parts.aside(tmp_path / "bad.csv").read_bytes() == bad
+        assert not (tmp_path / "bad.csv").exists()
+    parts.fetch(Blocks(good, block_bytes), tmp_path / "bad.csv")
+    assert not parts.aside(tmp_path / "bad.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("selected", "header", "fits"),
+    [
+        (["Id", "Name"], "Id,Name", True),
+        (["id", "NAME"], "Id,Name", True),
+        (["Id", "Account.Owner.Name"], "Id,Account.Owner.Name", True),
+        (["Id", "a.Name"], "Id,Name", True),
+        (["Key__c", "toLabel(Status)"], "ns__Key__c,Status", True),
+        (["FIELDS(ALL)"], "Id,Name", True),
+        ([], "Id,Name", True),
+        (["Id", "Name"], "Name,Id", False),
+        (["Id"], "Id,Name", False),
+        (["Id", "Account.Name"], "Id,Account.Id", False),
+    ],
+)
+def test_columns_are_those_that_were_selected(tmp_path: Path, selected: list[str], header: str, fits: bool) -> None:
+    content = Blocks(f"{header}\n".encode())
+    if fits:
+        parts.fetch(content, tmp_path / "part.csv", selected)
+    else:
+        with pytest.raises(FormatError, match="columns"):
+            parts.fetch(content, tmp_path / "part.csv", selected)
+
+
 def test_nothing_found_is_no_record(tmp_path: Path) -> None:
     fetched = parts.fetch(Blocks(b"Records not found for this query"), tmp_path / "part")
     assert (fetched.rows, parts.names_of(tmp_path / "part")) == (0, ())

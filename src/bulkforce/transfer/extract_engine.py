@@ -379,6 +379,10 @@ class ExtractEngine:
                 if attempt == TRIES:
                     raise
                 continue
+            except FormatError as error:
+                if not self.asked.keep_parts:
+                    raise
+                raise FormatError(f"{error}; it is kept as {parts.aside(path)}") from error
             # What proves that a file is whole: that its end was told on the wire; or that its records are counted and the last one has its line end.
             proven = stream.framed or (bool(records) and fetched.ended)
             # Something between may cut an answer and tell another end: then it lacks the line end that other files of the same query have.
@@ -407,7 +411,7 @@ class ExtractEngine:
         try:
             delivered = self.sink.add(path)
         except (FormatError, ProtocolError) as error:
-            problem = f"{what} cannot be taken: {str(error).partition(' [')[0]}"
+            problem = f"{what} cannot be taken: {error.text}"
         except (Error, OSError):
             raise
         except Exception as error:  # noqa: BLE001  (whatever a library makes of bytes that it does not expect; its own words may show them)
