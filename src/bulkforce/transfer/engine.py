@@ -98,8 +98,6 @@ AcceptAs: TypeAlias = Literal["sent", "not-sent"]
 RESULT_TRIES: Final = 3
 """How often results that cannot be read are fetched before their rows are left in doubt."""
 NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
-_LONGEST_ASKED_SECONDS: Final = 300.0
-"""An org that asks for a longer pause is looked at again all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +351,7 @@ class Engine:
         ):
             self._trouble_since = self._trouble_since or now
             if now - self._trouble_since < self.patience.trouble_seconds:
-                asked = min(getattr(error, "retry_after_seconds", None) or 0.0, _LONGEST_ASKED_SECONDS)
-                self._not_before = now + max(min(self.patience.pause_seconds + (now - self._trouble_since) / 4, 30.0), asked)
+                self._not_before = now + self.patience.pause(error, now - self._trouble_since)
                 return
         self._hopeless = self.stopped_by is not None or not isinstance(error, JobAborted)
         self.stopped_by = self.stopped_by or error
@@ -630,8 +627,8 @@ class Engine:
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
 
-def _without_facts(error: object) -> str:
-    return str(error).partition(" [")[0]
+def _without_facts(error: Exception | None) -> str:
+    return error.text if isinstance(error, Error) else str(error)
 
 
 def _aborted(job_id: str) -> JobAborted:

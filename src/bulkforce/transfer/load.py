@@ -395,22 +395,18 @@ def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cau
     report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
     folder = journal.folder
     write_whole(folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
-    what = str(cause).partition(" [")[0]
-    if not report.in_doubt:
-        what += f". What became of each of the {report.read:,} rows is known, and is in the files in {folder}: look at the job before you load anything again. "
-        what += f"bulkforce resume {folder} --accept-as sent ends the run as it is"
-        error = Unsettled(what, cause.facts, why=cause.why, strangers=cause.strangers)
-        error.report = report
-        error.__cause__ = cause
-        return error
-    error = Unsettled(
-        f"{what}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the files "
-        f"beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org has; "
-        "--accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent",
-        cause.facts,
-        why=cause.why,
-        strangers=cause.strangers,
-    )
+    if report.in_doubt:
+        text = (
+            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the "
+            f"files beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org "
+            "has; --accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent"
+        )
+    else:
+        text = (
+            f"{cause.text}. What became of each of the {report.read:,} rows is known, and is in the files in {folder}: look at the job before you load "
+            f"anything again. bulkforce resume {folder} --accept-as sent ends the run as it is"
+        )
+    error = Unsettled(text, cause.facts, why=cause.why, strangers=cause.strangers)
     error.report = report
     error.__cause__ = cause
     return error
