@@ -297,14 +297,14 @@ def _carry_out(
         report = _report(engine, facts, sitting, begun, finished=finished)
         if not finished:
             with suppress(OSError):  # a full disk may be the very reason
-                write_whole(journal.folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
+                write_whole(journal.folder / REPORT, report.to_json().encode())
             raise _stopped(engine, report)
         if on_progress:
             on_progress(progress_of(engine.state, begun))
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             since.remember(since_file, query, engine, facts.token or new_token(since_file))
-        journal.finish(report.to_json().encode("utf-8", "backslashreplace"))
+        journal.finish(report.to_json().encode())
         sitting.trace("journal")
         journal.remove(PARTS)
     finally:

@@ -339,7 +339,7 @@ def _carry_out(
         if not finished:
             report = _report(engine, facts, sitting, begun, finished=False)
             with suppress(OSError):  # a full disk may be the very reason
-                write_whole(journal.folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
+                write_whole(journal.folder / REPORT, report.to_json().encode())
             raise _stopped(engine, report, facts)
         if on_progress:
             on_progress(_progress(engine.view, outputs, facts, begun))
@@ -356,7 +356,7 @@ def _carry_out(
                     f"The counts do not add up: {report.pending:,} of {report.read:,} rows are in none of the files in {journal.folder}, and the run is not "
                     "finished. Please report this, with the report and the journal in that folder"
                 )
-            journal.finish(report.to_json().encode("utf-8", "backslashreplace"))
+            journal.finish(report.to_json().encode())
         except (OSError, sqlite3.Error) as error:
             engine.stopped_by = error
             raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False), facts) from error
@@ -394,7 +394,7 @@ def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cau
     engine.outputs.publish()
     report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
     folder = journal.folder
-    write_whole(folder / REPORT, report.to_json().encode("utf-8", "backslashreplace"))
+    write_whole(folder / REPORT, report.to_json().encode())
     if report.in_doubt:
         text = (
             f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the "
