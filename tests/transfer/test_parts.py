@@ -117,6 +117,21 @@ def test_columns_are_those_that_were_selected(tmp_path: Path, selected: list[str
             parts.fetch(content, tmp_path / "part.csv", selected)
 
 
+@pytest.mark.parametrize("block_bytes", [1, 20, 100, 100_000])
+@pytest.mark.parametrize("place", [0, 20, 39])
+@pytest.mark.parametrize("broken", ['"1"', '"1","x","y"', '"1","x",', ',"1"'])
+def test_record_with_too_many_or_too_few_values_is_refused(tmp_path: Path, broken: str, place: int, block_bytes: int) -> None:
+    lines = ['"a","b"', *(f'"{number}","say ""x"",""y"""' if number == 7 else f'"{number}","x"' for number in range(40))]
+    lines[1 + place] = broken
+    with pytest.raises(FormatError, match="does not fit its header|is cut"):
+        parts.fetch(Blocks("\n".join([*lines, ""]).encode(), block_bytes), tmp_path / "part.csv")
+
+
+def test_values_that_look_like_several_are_one(tmp_path: Path) -> None:
+    rows = [["a", "b"], *([str(number), 'he said "no","yes"'] for number in range(100))]
+    assert parts.fetch(Blocks(written(rows), 50), tmp_path / "part").rows == 100
+
+
 def test_nothing_found_is_no_record(tmp_path: Path) -> None:
     fetched = parts.fetch(Blocks(b"Records not found for this query"), tmp_path / "part")
     assert (fetched.rows, parts.names_of(tmp_path / "part")) == (0, ())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -123,16 +124,18 @@ class _Text:
 
 
 class _Borders:
-    """Counts borders between records, as the blocks come.
+    """Counts borders between records, and those between values, as the blocks come.
 
     Attributes:
         count: How many there were, up to the last certain one.
+        commas: How many borders between values a record has, on the average of each block.
         last: Offset of the record behind that one.
         lost: Whether there was no certain one for too long, or other line ends may be borders, too, so that all has to be counted anew.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self.commas: set[float] = set()
         self.last = 0
         self.lost = False
         self._carry = b""
@@ -145,7 +148,9 @@ class _Borders:
         self.lost = b'"\r"' in content
         last = _certain_before(content, len(content) - 1)
         if last > 0:
-            self.count += content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
+            records = content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
+            self.commas.add(_commas(content, last) / records)
+            self.count += records
             self._base += last
             self.last = self._base + 1
             content = content[last:]
@@ -159,6 +164,15 @@ def _certain_before(content: bytes, end: int) -> int:
     while place >= 0 and content[place + 2] in _CLOSING:
         place = content.rfind(b'\n"', 0, place + 1)
     return place
+
+
+def _commas(content: bytes, end: int) -> float:
+    """Count the borders between values; not a number if some that look like them stand inside values."""
+    # Inside a value quotes are doubled; two values that are empty look like that, too, but stand behind a border.
+    pairs = content.count(b'"",""', 0, end)
+    if pairs and pairs != content.count(b',"",""', 0, end) + content.count(b'\n"",""', 0, end):
+        return math.nan
+    return content.count(b'","', 0, end)
 
 
 def _false_borders(content: bytes, last: int) -> int:
@@ -190,7 +204,8 @@ def _rows(path: Path, borders: _Borders, selected: Sequence[str]) -> tuple[int, 
         if quoted and not end.rstrip(b"\r\n").endswith(b'"'):
             raise FormatError("Its last value is cut")
         ended = end[-1:] in {b"\n", b"\r"}
-        certain = quoted and borders.count > 0 and not borders.lost
+        # Where a block does not have the commas that its records are to have, each record is looked at.
+        certain = quoted and borders.commas == {columns - 1} and not borders.lost
         file.seek(borders.last if certain else head.end)
         # The last records are looked at closely in any case: whatever was cut off was cut off there.
         rows = _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns)
