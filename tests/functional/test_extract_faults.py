@@ -78,10 +78,23 @@ def test_rows_that_stay_missing_are_an_error_with_batch_and_numbers(org: Emulato
 
 
 def test_a_page_instead_of_a_file_is_no_result(org: Emulator, tmp_path: Path) -> None:
-    org.faults.add(Fault("answer replaced", path=RESULT, status=200))
-    with pytest.raises(errors.Interrupted, match=r"The answer is not the org's.*Go on with: bulkforce resume"):
-        bring(org, tmp_path)
+    org.faults.add(Fault("answer replaced", path=RESULT, status=200, times=10_000))
+    options = extract.ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=5)
+    with (
+        client_of(org) as client,
+        pytest.raises(errors.Interrupted, match=r"The answer is not the org's.*Go on with: bulkforce resume"),
+    ):
+        extract.extract(sitting_of(client, trouble_seconds=0.0), options)
+    org.faults.clear()
     assert go_on(org, tmp_path).rows == 5 * CHUNKS
+    assert_whole(org, tmp_path)
+
+
+@pytest.mark.parametrize("path", ["*/batch", RESULT, "*/batch/*/result", "*/request"])
+def test_a_page_instead_of_an_answer_is_waited_out(org: Emulator, tmp_path: Path, path: str) -> None:
+    org.faults.add(Fault("answer replaced", "GET", path, status=200))
+    assert bring(org, tmp_path, pk_chunking=5).rows == 5 * CHUNKS
+    assert org.faults.struck == 1
     assert_whole(org, tmp_path)
 
 

@@ -286,7 +286,7 @@ class ExtractEngine:
     def _weigh(self, error: Exception) -> None:
         """Decide whether a failure is to be waited out or a reason to stop."""
         now = time.monotonic()
-        if self.state.begun and isinstance(error, (TransportError, Unavailable)) and not getattr(error, "lasting", False):
+        if self.state.begun and isinstance(error, (TransportError, Unavailable, Intercepted)) and not getattr(error, "lasting", False):
             self._trouble_since = self._trouble_since or now
             trouble = now - self._trouble_since
             if trouble < self.sitting.patience.trouble_seconds:
