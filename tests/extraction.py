@@ -12,9 +12,9 @@ from tests.rehearsal import BRISK, SCHEMA
 
 from bulkforce import BearerToken, Client, RetryPolicy
 from bulkforce.protocol.exchange import Answer, Request
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import extract
 from bulkforce.transfer.extract_report import ExtractReport
-from bulkforce.transfer.load import Sitting
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.settings import Settings

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bulkforce import BearerToken, Client, LoadReport
+from bulkforce.load.plan import AcceptAs
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.run.clock import Clock
+from bulkforce.run.patience import Patience
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import load
-from bulkforce.transfer.engine import AcceptAs
-from bulkforce.transfer.patience import Patience
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.ledger import LedgerRow
@@ -170,14 +172,14 @@ class Load:
         self.books = Books(self.org)
 
     @contextmanager
-    def _sitting(self) -> Iterator[load.Sitting]:
+    def _sitting(self) -> Iterator[Sitting]:
         retry = RetryPolicy(first_seconds=0.001, longest_seconds=0.01)
         auth = self.auth or BearerToken(self.org.session_id)
         with Client(
             self.url or self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport
         ) as client:
             yield replace(
-                load.Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace, clock=self.clock
+                Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace, clock=Clock(self.clock)
             )
 
     def begin(self) -> LoadReport:

@@ -175,6 +175,7 @@ class AsyncClient:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one."""
+        from bulkforce.run.sitting import Sitting
         from bulkforce.transfer import load  # only a load needs the engine and SQLite
 
         options = load.LoadOptions(
@@ -191,7 +192,7 @@ class AsyncClient:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return await self.driver.acarry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
+        return await self.driver.acarry_out(lambda stop: load.load(Sitting.of(self.driver, stop), options))
 
     async def resume(
         self,
@@ -202,10 +203,11 @@ class AsyncClient:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Go on with a load that stopped or died."""
+        from bulkforce.run.sitting import Sitting
         from bulkforce.transfer import load  # see above
 
         return await self.driver.acarry_out(
-            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+            lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     async def extract(
@@ -223,7 +225,8 @@ class AsyncClient:
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """See `Client.extract`."""
-        from bulkforce.transfer import extract, load  # only an extract needs its engine and SQLite
+        from bulkforce.run.sitting import Sitting
+        from bulkforce.transfer import extract  # only an extract needs its engine and SQLite
 
         options = extract.ExtractOptions(
             soql=soql,
@@ -237,16 +240,17 @@ class AsyncClient:
             since_file=since_file,
             on_progress=on_progress,
         )
-        return await self.driver.acarry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
+        return await self.driver.acarry_out(lambda stop: extract.extract(Sitting.of(self.driver, stop), options))
 
     async def resume_extract(
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
         """See `Client.resume_extract`."""
-        from bulkforce.transfer import extract, load  # see above
+        from bulkforce.run.sitting import Sitting
+        from bulkforce.transfer import extract  # see above
 
         return await self.driver.acarry_out(
-            lambda stop: extract.resume_extract(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+            lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
         )
 
     async def query(

@@ -297,6 +297,7 @@ class Client:
             >>> report.succeeded, report.failed, report.unprocessed, report.rejected  # doctest: +SKIP
             (503, 0, 0, 0)
         """
+        from bulkforce.run.sitting import Sitting
         from bulkforce.transfer import load  # only a load needs the engine and SQLite
 
         options = load.LoadOptions(
@@ -313,7 +314,7 @@ class Client:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return self.driver.carry_out(lambda stop: load.load(load.Sitting.of(self.driver, stop), options))
+        return self.driver.carry_out(lambda stop: load.load(Sitting.of(self.driver, stop), options))
 
     def resume(
         self,
@@ -340,10 +341,11 @@ class Client:
             Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
                 the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
+        from bulkforce.run.sitting import Sitting
         from bulkforce.transfer import load  # see above
 
         return self.driver.carry_out(
-            lambda stop: load.resume(load.Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+            lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     def extract(
@@ -386,7 +388,8 @@ class Client:
             >>> client.extract("SELECT Id, Name FROM Account", to="accounts.parquet").rows  # doctest: +SKIP
             503
         """
-        from bulkforce.transfer import extract, load  # only an extract needs its engine and SQLite
+        from bulkforce.run.sitting import Sitting
+        from bulkforce.transfer import extract  # only an extract needs its engine and SQLite
 
         options = extract.ExtractOptions(
             soql=soql,
@@ -400,7 +403,7 @@ class Client:
             since_file=since_file,
             on_progress=on_progress,
         )
-        return self.driver.carry_out(lambda stop: extract.extract(load.Sitting.of(self.driver, stop), options))
+        return self.driver.carry_out(lambda stop: extract.extract(Sitting.of(self.driver, stop), options))
 
     def resume_extract(
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
@@ -417,10 +420,11 @@ class Client:
             JournalMismatch: The run belongs to another org, or its journal is of a later version of bulkforce.
             NotFound: The org keeps results for 7 days, and they are over.
         """
-        from bulkforce.transfer import extract, load  # see above
+        from bulkforce.run.sitting import Sitting
+        from bulkforce.transfer import extract  # see above
 
         return self.driver.carry_out(
-            lambda stop: extract.resume_extract(load.Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
+            lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
         )
 
     def query(

@@ -21,9 +21,10 @@ from tests.crash.power import Disk
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.run.patience import Patience
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import extract, load
 from bulkforce.transfer.extract_report import ExtractReport
-from bulkforce.transfer.patience import Patience
 from bulkforce.transfer.report import LoadReport
 from bulkforce.transport import http as _warm  # noqa: F401  (else every process would import it anew: two thirds of its time)
 
@@ -70,7 +71,7 @@ def work(order: dict[str, Any]) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, order["alarm_seconds"])
     client = Client(order["url"], auth=BearerToken(order["session_id"]), retry=RetryPolicy(first_seconds=0.001))
-    sitting = load.Sitting.of(client.driver)
+    sitting = Sitting.of(client.driver)
     sitting = replace(sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace)
     outcome: dict[str, Any]
     try:

@@ -15,9 +15,9 @@ from pyarrow import feather
 from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seeded, stored
 
 from bulkforce import PKChunking, errors
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import extract
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-from bulkforce.transfer.load import Sitting
 from bulkforce_emulator import Emulator
 
 ROWS = 40

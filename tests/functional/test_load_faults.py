@@ -45,9 +45,9 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
+from bulkforce.load.plan import AcceptAs
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import load as loads
-from bulkforce.transfer.engine import AcceptAs
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.lifecycle import Pace

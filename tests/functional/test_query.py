@@ -20,8 +20,8 @@ from tests.rehearsal import BRISK
 import bulkforce
 from bulkforce import Client
 from bulkforce.errors import Error
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import extract
-from bulkforce.transfer.load import Sitting
 from bulkforce.transfer.query import QueryResult
 from bulkforce_emulator import Emulator
 

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
-from bulkforce.transfer.cutting import Batch
-from bulkforce.transfer.events import (
+from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
@@ -39,9 +38,11 @@ from bulkforce.transfer.events import (
     ResultsLost,
     StrangersAccepted,
 )
+from bulkforce.load.plan import on_resume
+from bulkforce.load.state import AttemptState, JobStage, View, apply
+from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.folder import LOAD, REJECTED
 from bulkforce.transfer.journal import VERSION, Asked, Facts, Journal
-from bulkforce.transfer.plan import AttemptState, JobStage, View, apply, on_resume
 from bulkforce.vocabulary import BatchState
 
 FACTS_OF: dict[str, Any] = {

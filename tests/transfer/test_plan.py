@@ -10,11 +10,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bulkforce.transfer.events import (
+from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchJoined,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
@@ -28,25 +29,23 @@ from bulkforce.transfer.events import (
     JobSettled,
     JobWanted,
     ResultsFetched,
+    ResultsLost,
 )
-from bulkforce.transfer.plan import (
-    Action,
+from bulkforce.load.plan import (
     AuditJob,
-    BatchView,
     CloseJob,
     FetchResults,
-    Job,
-    JobStage,
+    JoinBatch,
     LookAtJob,
     OpenJob,
+    Order,
     Rules,
     SendBatch,
     SettleJob,
-    View,
-    apply,
     decide,
     on_resume,
 )
+from bulkforce.load.state import BatchView, Job, JobStage, View, apply
 from bulkforce.vocabulary import BatchState
 
 JOB_SECONDS = 100.0
@@ -132,7 +131,7 @@ class Load(RuleBasedStateMachine):
         self.org = Org()
         self.workers = workers
         self.now = 0.0
-        self.busy: list[Action] = []
+        self.busy: list[Order] = []
         self.refused: set[int] = set()
         self.strangers: set[str] = set()
         self.view = View({number: BatchView(number, 1, f"digest {number}") for number in range(1, batches + 1)}, {})
@@ -178,7 +177,7 @@ class Load(RuleBasedStateMachine):
         action = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.finish(action, fate)
 
-    def finish(self, action: Action, fate: str) -> None:
+    def finish(self, action: Order, fate: str) -> None:
         happens = fate in {"well", "lost"}
         match action:
             case OpenJob(job):
@@ -199,6 +198,10 @@ class Load(RuleBasedStateMachine):
                     assert self.view.strangers[job] == unknown
             case FetchResults(batch) if fate == "well":
                 self.record(ResultsFetched(batch, 1, ""))
+            case JoinBatch(batch):
+                assert batch == self.view.joined + 1
+                lost = fate == "lost" and self.view.batches[batch].results
+                self.record(ResultsLost(batch) if lost else BatchJoined(batch))
 
     def unknown(self, job: int) -> frozenset[str]:
         return frozenset(batch.id for batch in self.job(job).batches) - self.view.taken.get(job, set())
@@ -410,6 +413,8 @@ def test_every_job_is_audited_when_all_batches_are_done() -> None:
     for event in (BatchSending(1, 1), BatchAccepted(1, "x"), BatchEnded(1, BatchState.COMPLETED, None, has_results=False), JobClosed(1)):
         apply(view, event)
     assert not view.finished
-    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1)]
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1), JoinBatch(1)]
     apply(view, JobAudited(1))
+    assert not view.finished
+    apply(view, BatchJoined(1))
     assert view.finished

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bulkforce.transfer.events import BatchAccepted, BatchEnded, BatchSending, JobOpened, JobWanted, ResultsFetched
-from bulkforce.transfer.plan import Action, BatchView, FetchResults, Rules, SendBatch, View, apply, decide
+from bulkforce.load.events import BatchAccepted, BatchEnded, BatchJoined, BatchSending, JobOpened, JobWanted, ResultsFetched
+from bulkforce.load.plan import FetchResults, JoinBatch, Order, Rules, SendBatch, decide
+from bulkforce.load.state import BatchView, View, apply
 from bulkforce.vocabulary import BatchState
 
 RULES = Rules(workers=4, job_seconds=1e9)
@@ -41,8 +42,8 @@ def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org 
     for event in (JobWanted(1, 0.0), JobOpened(1, "job")):
         apply(view, event)
     Number.looks = 0
-    busy: set[Action] = set()
-    under_way: deque[Action] = deque()
+    busy: set[Order] = set()
+    under_way: deque[Order] = deque()
     accepted: list[Number] = []
     steps = 0
 
@@ -54,11 +55,11 @@ def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org 
     before = sys.gettrace()
     sys.settrace(count if lines else before)
     try:
-        while len(accepted) < batches or view.done < batches:
+        while len(accepted) < batches or view.joined < batches:
             for action in decide(view, busy, RULES, 1.0):
                 if isinstance(action, SendBatch):
                     apply(view, BatchSending(action.batch, 1))
-                elif not isinstance(action, FetchResults):
+                elif not isinstance(action, (FetchResults, JoinBatch)):
                     continue
                 busy.add(action)
                 under_way.append(action)
@@ -72,6 +73,8 @@ def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org 
                         apply(view, BatchEnded(batch, BatchState.COMPLETED, None, has_results=True))
             elif isinstance(action, FetchResults):
                 apply(view, ResultsFetched(action.batch, 1, ""))
+            elif isinstance(action, JoinBatch):
+                apply(view, BatchJoined(action.batch))
     finally:
         sys.settrace(before)
     return (Number.looks + steps) / batches

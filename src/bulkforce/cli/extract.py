@@ -60,9 +60,9 @@ def extract(
     Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called wrongly, 4 interrupted and resumable.
     """
     from bulkforce.connection import connect
+    from bulkforce.run.sitting import Sitting
     from bulkforce.transfer.extract import ExtractOptions
     from bulkforce.transfer.extract import extract as carry_out_extract
-    from bulkforce.transfer.load import Sitting
 
     if fields != "all":
         raise UsageError(f"--fields knows only 'all', not {fields!r}; name the fields in a query")

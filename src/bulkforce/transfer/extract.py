@@ -34,6 +34,8 @@ from bulkforce.errors import (
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.flow import ask
+from bulkforce.run.patience import every_so_often
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import chunkable, since, soql
 from bulkforce.transfer.columns import Column, columns_of
 from bulkforce.transfer.extract_engine import Asked, ExtractEngine
@@ -42,8 +44,7 @@ from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.extract_state import BatchStage, Job, State
 from bulkforce.transfer.files import new_token, write_whole
 from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds, new_run
-from bulkforce.transfer.load import WORKERS, RunInfo, Sitting
-from bulkforce.transfer.patience import every_so_often
+from bulkforce.transfer.load import WORKERS, RunInfo
 from bulkforce.transfer.report import RunState
 from bulkforce.transfer.sinks import Sink, sink_for
 from bulkforce.transfer.sinks.csv import CsvSink

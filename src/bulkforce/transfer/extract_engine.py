@@ -39,6 +39,8 @@ from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.exchange import Body, Stream
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.run.patience import interruptible
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import chunks, parts, reconcile, soql
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.extract_journal import ExtractJournal
@@ -71,8 +73,6 @@ from bulkforce.transfer.extract_state import (
     Thing,
 )
 from bulkforce.transfer.folder import PARTS
-from bulkforce.transfer.load import Sitting
-from bulkforce.transfer.patience import interruptible
 from bulkforce.transfer.sinks import Sink
 from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation

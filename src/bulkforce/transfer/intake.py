@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bulkforce.errors import FormatError, SourceChanged, UsageError
+from bulkforce.load.state import View
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.feed import Feed
@@ -17,7 +18,6 @@ from bulkforce.transfer.folder import AGAIN, REJECTED
 from bulkforce.transfer.journal import Asked, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap, Shape
 from bulkforce.transfer.memory import Seal
-from bulkforce.transfer.plan import View
 from bulkforce.transfer.reading import Reader, Reading, header_of, header_of_rejected
 from bulkforce.transfer.sources import Source, to_csv
 

@@ -13,16 +13,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
-from bulkforce.protocol import limits
-from bulkforce.transfer.cutting import Batch
-from bulkforce.transfer.events import (
+from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchJoined,
     BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
@@ -36,14 +35,18 @@ from bulkforce.transfer.events import (
     JobOpened,
     JobSettled,
     JobWanted,
+    OrderUnsettled,
     ResultsFetched,
     ResultsLost,
+    ResultsUnreadable,
     RunTakenUp,
     StrangersAccepted,
 )
+from bulkforce.load.state import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
+from bulkforce.protocol import limits
+from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
 from bulkforce.transfer.memory import Memory, Seal, Step
-from bulkforce.transfer.plan import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 
 _READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
 FILES: Final = (
@@ -259,6 +262,8 @@ class Journal(Memory):
         for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
             batches[number].outcome = Outcome(state, message)
             batches[number].fetched = bool(fetched)
+            if fetched and (seal := self.sealed(results_file(number))):
+                batches[number].results = (seal.size, seal.sha256)
         return View(batches, jobs, taken=taken)
 
     def record(self, events: Iterable[Event]) -> None:
@@ -309,7 +314,7 @@ class Journal(Memory):
                 for batch in absent:
                     self._attempt(batch, "sending", "absent")
                 self._stage(job, JobStage.CLOSED)
-            case BatchEnded(batch, state, message, has_results):
+            case BatchEnded(batch, state, message, has_results, _, _):
                 run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
                 self.own([results_file(batch), unreadable_file(batch)] if has_results else [])
             case BatchNeverRun(batch):
@@ -323,14 +328,16 @@ class Journal(Memory):
             case StrangersAccepted(job, ids):
                 known = set(json.loads(self._recall(f"strangers {job}") or "[]"))
                 self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
-            case RunTakenUp() | JobListed() | JobAudited():
-                # What a sitting has seen is seen again by the next.
+            case RunTakenUp() | JobListed() | JobAudited() | ResultsUnreadable() | BatchJoined() | OrderUnsettled():
+                # What a sitting has seen is seen again by the next, which also writes the outputs from their beginning.
                 pass
             case ResultsFetched(batch, size, sha256):
                 self.seal(results_file(batch), Seal(size, sha256))
                 run("UPDATE outcome SET fetched = 1 WHERE batch = ?", (batch,))
             case ResultsLost(batch):
                 run("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
+            case _:
+                assert_never(event)
 
     def _stage(self, job: int, stage: JobStage) -> None:
         self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))

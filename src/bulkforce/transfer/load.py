@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from bulkforce import arguments
 from bulkforce.errors import (
@@ -31,30 +30,32 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
+from bulkforce.load.events import Event
+from bulkforce.load.plan import AcceptAs, Answer, JoinBatch, LoadPlan, OpenJob, Order, Rules, rest_in_doubt, standing
+from bulkforce.load.state import IN_DOUBT, Job, JobStage, Outcome, View
+from bulkforce.load.worker import LoadWorker
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
-from bulkforce.protocol.flow import Credentials, Flow, ask, authenticate
+from bulkforce.protocol.flow import ask
+from bulkforce.run.engine import Engine
+from bulkforce.run.patience import every_so_often
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import intake, sittings
 from bulkforce.transfer import mapping as maps
-from bulkforce.transfer.engine import AcceptAs, Engine
+from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
 from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
 from bulkforce.transfer.journal import Asked, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.outputs import Outputs
-from bulkforce.transfer.patience import Patience, every_so_often
-from bulkforce.transfer.plan import Job, JobStage, View
 from bulkforce.transfer.reading import Reading
 from bulkforce.transfer.report import LoadReport, Progress, RunState
 from bulkforce.transfer.sources import Source, name_of, place_of
-from bulkforce.transport.drive import Driver
-from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
 
-T = TypeVar("T")
-Run: TypeAlias = Callable[[Flow[T]], T]
 OnProgress: TypeAlias = Callable[[Progress], None]
+LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
 WORKERS: Final = 4
 
@@ -75,45 +76,6 @@ class LoadOptions:
     empty_as_null: bool = False
     dry_run: bool = False
     on_progress: OnProgress | None = None
-
-
-@dataclass(slots=True)
-class Sitting:
-    """What both verbs need besides the options.
-
-    Attributes:
-        run: Runs a flow against the org.
-        calls: Tells how many requests were made.
-        warn: Told of what is worth knowing and no error.
-        patience: How to wait.
-        trace: See `Engine`.
-        stop: Asks the run to stop, from another thread.
-        clock: See `Engine`.
-    """
-
-    run: Run  # type: ignore[type-arg]
-    calls: Callable[[], int]
-    warn: Callable[[str], None] = lambda _text: None
-    patience: Patience = field(default_factory=Patience)
-    trace: Callable[[str], None] = lambda _effect: None
-    stop: Stop = field(default_factory=Stop)
-    clock: Callable[[], float] = time.time
-
-    @classmethod
-    def of(cls, driver: Driver, stop: Stop | None = None) -> Sitting:
-        """Sit down with a client's driver; warnings go to the log."""
-        before, stop = driver.calls, stop or Stop()
-        return cls(
-            lambda flow: driver.run(flow, stop.sleep),
-            lambda: driver.calls - before,
-            logging.getLogger("bulkforce").warning,
-            stop=stop,
-        )
-
-    def instance_url(self) -> str:
-        """Say where the org is, logging in if need be."""
-        credentials: Credentials = self.run(authenticate())
-        return credentials.instance_url
 
 
 def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
@@ -314,35 +276,44 @@ def _carry_out(
         concurrency_mode=facts.concurrency_mode,
     )
     outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
+    batches = {batch.number: batch for batch in journal.batches()}
+    worker = LoadWorker(sitting.run, settings, batches, feed, outputs, journal.folder, sitting.patience, sitting.trace)
     told = every_so_often(on_progress)
-    engine = Engine(
-        sitting.run,
+    patience = sitting.patience
+    rules = Rules(workers, patience.job_seconds, accept_as=accept_as, sendings=patience.sendings, pause_seconds=patience.pause_seconds)
+    engine: LoadEngine = Engine(
+        LoadPlan(rules),
+        worker,
         journal,
-        settings,
-        feed,
-        outputs,
-        workers,
-        sitting.patience,
-        lambda view: told(_progress(view, outputs, facts, begun)),
-        sitting.trace,
-        accept_as,
+        journal.view(),
+        sitting.pool(workers + 2),
+        patience,
+        sitting.clock,
         sitting.stop,
-        clock=sitting.clock,
-        mark=lambda: sittings.begin(journal),
+        lambda view: told(_progress(view, outputs, facts, begun)),
+        sitting.warn,
+        sitting.trace,
+        # Another copy of the run, or of its journal, may have got there first.
+        guard=lambda orders: sittings.begin(journal) if any(isinstance(order, OpenJob) for order in orders) else None,
     )
+    run = _Run(journal, facts, outputs, engine.state, batches, sitting, begun)
     try:
         if left_behind := sittings.begin(journal, accepted=accept_as is not None):
-            engine.take_as_copy(left_behind)
-        finished = engine.carry_out()
+            # It stops the run, or is ended as the user says.
+            if accept_as is None:
+                engine.stopped_by = left_behind
+            else:
+                engine.record(rest_in_doubt(engine.state, left_behind, accept_as))
+        finished = engine.run()
         if isinstance(engine.stopped_by, Unsettled):
-            raise _unsettled(engine, facts, sitting, begun, engine.stopped_by)
+            raise _unsettled(run, worker, engine.stopped_by)
         if not finished:
-            report = _report(engine, facts, sitting, begun, finished=False)
+            report = _report(run, engine.stopped_by)
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())
-            raise _stopped(engine, report, facts)
+            raise _stopped(run, report, engine.stopped_by)
         if on_progress:
-            on_progress(_progress(engine.view, outputs, facts, begun))
+            on_progress(_progress(engine.state, outputs, facts, begun))
         try:
             _confirm(sitting, journal, facts, on_progress)
             outputs.publish()
@@ -350,7 +321,7 @@ def _carry_out(
                 # One of an earlier sitting, in which some were.
                 journal.remove(IN_DOUBT_ROWS)
             sitting.trace("publish")
-            report = _report(engine, facts, sitting, begun, finished=True)
+            report = _report(run, None)
             if report.pending:
                 raise TransferError(
                     f"The counts do not add up: {report.pending:,} of {report.read:,} rows are in none of the files in {journal.folder}, and the run is not "
@@ -358,8 +329,7 @@ def _carry_out(
                 )
             journal.finish(report.to_json().encode())
         except (OSError, sqlite3.Error) as error:
-            engine.stopped_by = error
-            raise _stopped(engine, _report(engine, facts, sitting, begun, finished=False), facts) from error
+            raise _stopped(run, _report(run, error), error) from error
         sitting.trace("journal")
         _clear_results(journal)
     finally:
@@ -367,18 +337,30 @@ def _carry_out(
     return report
 
 
-def _stopped(engine: Engine, report: LoadReport, facts: Facts) -> Error:
-    cause = engine.stopped_by
-    if not engine.journal.in_place:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is told of a run."""
+
+    journal: Journal
+    facts: Facts
+    outputs: Outputs
+    view: View
+    batches: Mapping[int, Batch]
+    sitting: Sitting
+    begun: float
+
+
+def _stopped(run: _Run, report: LoadReport, cause: Exception | None) -> Error:
+    if not run.journal.in_place:
         jobs = ", ".join(report.jobs) or "none"
         return TransferError(
             f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known of the run; nothing more is sent, "
             f"and it cannot be resumed. See what became of the rows in the org's jobs: {jobs}"
         )
-    nothing_sent = all(job.stage is JobStage.LOST for job in engine.view.jobs.values())
+    nothing_sent = all(job.stage is JobStage.LOST for job in run.view.jobs.values())
     if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
         return cause
-    left = f" {intake.what_is_left(engine.view, facts, engine.batches.values())}." if isinstance(cause, SourceChanged) else ""
+    left = f" {intake.what_is_left(run.view, run.facts, run.batches.values())}." if isinstance(cause, SourceChanged) else ""
     error = Interrupted(
         f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: bulkforce resume {report.run_dir}"
     )
@@ -387,13 +369,12 @@ def _stopped(engine: Engine, report: LoadReport, facts: Facts) -> Error:
     return error
 
 
-def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cause: Unsettled) -> Unsettled:
+def _unsettled(run: _Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
     """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in ``in_doubt.csv``."""
-    journal = engine.journal
-    engine.write_rest()
-    engine.outputs.publish()
-    report = replace(_report(engine, facts, sitting, begun, finished=False), state=RunState.UNSETTLED)
-    folder = journal.folder
+    _write_rest(run.view, worker, cause)
+    run.outputs.publish()
+    report = replace(_report(run, cause), state=RunState.UNSETTLED)
+    folder = run.journal.folder
     write_whole(folder / REPORT, report.to_json().encode())
     if report.in_doubt:
         text = (
@@ -412,12 +393,21 @@ def _unsettled(engine: Engine, facts: Facts, sitting: Sitting, begun: float, cau
     return error
 
 
-def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> LoadReport:
-    tally = engine.outputs.tally
+def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
+    """Write what is known of all batches that are not joined yet, done or not."""
+    for number in range(view.joined + 1, len(view.batches) + 1):
+        batch = view.batches[number]
+        order = JoinBatch(number, batch.records, batch.outcome, batch.results)
+        if not (batch.ended and worker.join(order, batch.ended)):
+            worker.join(order, Outcome(IN_DOUBT, standing(view, batch, cause)))
+
+
+def _report(run: _Run, stopped_by: Exception | None) -> LoadReport:
+    tally, facts, jobs = run.outputs.tally, run.facts, run.view.jobs.values()
     return LoadReport(
         run=facts.run,
-        run_dir=engine.journal.folder,
-        state=RunState.FINISHED if finished else RunState.INTERRUPTED,
+        run_dir=run.journal.folder,
+        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
         operation=facts.operation,
         object=facts.object,
         read=facts.read,
@@ -426,14 +416,14 @@ def _report(engine: Engine, facts: Facts, sitting: Sitting, begun: float, *, fin
         unprocessed=tally.unprocessed,
         rejected=len(facts.rejected),
         in_doubt=tally.in_doubt,
-        batches=len(engine.batches),
-        bytes=sum(batch.size for batch in engine.batches.values()),
-        jobs=tuple(job.id for job in engine.view.jobs.values() if job.id),
-        jobs_left_open=tuple(_left_open(job, facts) for job in engine.view.jobs.values() if job.left_open),
-        api_calls=sitting.calls(),
+        batches=len(run.batches),
+        bytes=sum(batch.size for batch in run.batches.values()),
+        jobs=tuple(job.id for job in jobs if job.id),
+        jobs_left_open=tuple(_left_open(job, facts) for job in jobs if job.left_open),
+        api_calls=run.sitting.calls(),
         errors=tally.groups(),
-        seconds=time.monotonic() - begun,
-        stopped_by=None if finished else str(engine.stopped_by),
+        seconds=time.monotonic() - run.begun,
+        stopped_by=str(stopped_by) if stopped_by else None,
     )
 
 

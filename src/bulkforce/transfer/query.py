@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from bulkforce.errors import FormatError, MissingExtra, UsageError
+from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import extract
 from bulkforce.transfer.arrow_types import pyarrow, schema_of, wider
 from bulkforce.transfer.columns import Column
 from bulkforce.transfer.extract import Chunking
-from bulkforce.transfer.load import Sitting
 from bulkforce.transfer.sinks import Sink
 from bulkforce.transfer.typed import Misfit, PartReader
 from bulkforce.transport.drive import Driver

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from bulkforce.errors import Unsettled
 from bulkforce.vocabulary import BatchState
 
 
@@ -132,12 +133,16 @@ class BatchEnded:
         state: Its final state.
         message: Its state message.
         has_results: Whether there are results to fetch.
+        processed: How many records the org says it processed, if it does.
+        failed: How many of them failed, if the org says.
     """
 
     batch: int
     state: BatchState
     message: str | None
     has_results: bool
+    processed: int | None = None
+    failed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +181,28 @@ class ResultsLost:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class ResultsUnreadable:
+    """The results of a batch came, and could not be read."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJoined:
+    """A batch stands in the outputs, each row with its result."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUnsettled:
+    """What was to be found out of a job cannot be found out by this sitting."""
+
+    order: Hashable
+    error: Unsettled
+
+
 Event: TypeAlias = (
     RunTakenUp
     | JobWanted
@@ -197,4 +224,7 @@ Event: TypeAlias = (
     | BatchLeftInDoubt
     | ResultsFetched
     | ResultsLost
+    | ResultsUnreadable
+    | BatchJoined
+    | OrderUnsettled
 )

@@ -1,4 +1,4 @@
-"""What to do next in a load: pure. No socket, thread, clock or database; the same view and rules always give the same actions.
+"""Where a load stands, and how what happens changes that: pure. No socket, thread, clock or database.
 
 A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to a sending is lost, its job is *fenced*: it gets nothing more, and
 once nothing flies towards it any more it is settled (closed, listed, read back); each doubtful batch then is accepted after all, or pending again.
@@ -6,22 +6,25 @@ once nothing flies towards it any more it is settled (closed, listed, read back)
 Every list of a job's batches is compared with what is known. One that is none of ours is a *stranger*: nothing more is sent. While a batch flies, an id
 that nobody knows may be its; so each such *suspect* names the batches that would explain it, and is a stranger once none is left. A job is *audited* when
 it was seen to hold what it should: each before a run that was taken up sends anything, and each at the end.
+
+Once its results are on disk a batch is *joined* with them in the run's outputs, in the source's order.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, assert_never
 
-from bulkforce.transfer.events import (
+from bulkforce.errors import Unsettled
+from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
     BatchDoubted,
     BatchEnded,
+    BatchJoined,
     BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
@@ -35,8 +38,10 @@ from bulkforce.transfer.events import (
     JobOpened,
     JobSettled,
     JobWanted,
+    OrderUnsettled,
     ResultsFetched,
     ResultsLost,
+    ResultsUnreadable,
     RunTakenUp,
     StrangersAccepted,
 )
@@ -104,9 +109,27 @@ class Outcome:
     message: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records of a batch the org says it processed, and how many of them failed; ``None`` if it does not say."""
+
+    processed: int | None
+    failed: int | None
+
+
 @dataclass(slots=True)
 class BatchView:
-    """What is known of one batch."""
+    """What is known of one batch.
+
+    Attributes:
+        number: From 1, in the source's order.
+        records: How many it has.
+        sha256: Of the bytes that are sent.
+        attempt: The latest sending, if there was one.
+        outcome: How it ended, once it has.
+        fetched: Whether its results are on disk, or there are none.
+        results: Size and SHA-256 of its results, once they were on disk.
+    """
 
     number: int
     records: int
@@ -114,6 +137,12 @@ class BatchView:
     attempt: Attempt | None = None
     outcome: Outcome | None = None
     fetched: bool = False
+    results: tuple[int, str] | None = None
+
+    @property
+    def ended(self) -> Outcome | None:
+        """How it ended, if that is known and its results are on disk: it can be joined."""
+        return self.outcome if self.fetched else None
 
 
 @dataclass(slots=True)
@@ -132,8 +161,16 @@ class View:
         suspects: Job -> id that nobody knows -> the batches that may be it.
         strangers: Job -> ids of batches that are none of ours.
         unaudited: Jobs to be audited before anything more is sent.
-        done: How many batches are done.
+        done: How many batches have their results on disk, or have none.
+        joined: How many are joined with their results in the outputs; each sitting begins at the first.
         unsent: Records of the batches that are pending or flying.
+        doubts_first: Whether doubts that an earlier sitting left are settled before anything more is sent.
+        unsettled: What cannot be settled, and why, in this sitting.
+        aborted: Jobs that somebody else ended while the run was stopped.
+        counted: What the org counts of batches that ended in this sitting.
+        unreadable: How often the results of a batch could not be read, in this sitting.
+        losses: How often a batch never arrived, in this sitting.
+        jobs_lost: How many jobs in a row were asked for and could not be used, in this sitting.
     """
 
     batches: dict[int, BatchView]
@@ -148,8 +185,15 @@ class View:
     strangers: dict[int, set[str]] = field(default_factory=dict)
     unaudited: set[int] = field(default_factory=set)
     done: int = 0
+    joined: int = 0
     unsent: int = 0
     doubts_first: bool = False
+    unsettled: dict[Hashable, Unsettled] = field(default_factory=dict)
+    aborted: set[int] = field(default_factory=set)
+    counted: dict[int, Counts] = field(default_factory=dict)
+    unreadable: Counter[int] = field(default_factory=Counter)
+    losses: Counter[int] = field(default_factory=Counter)
+    jobs_lost: int = 0
 
     def __post_init__(self) -> None:
         for batch in self.batches.values():
@@ -173,141 +217,10 @@ class View:
 
     @property
     def finished(self) -> bool:
-        """Whether every batch is done, and every job closed and seen to hold what it should."""
-        return self.done == len(self.batches) and all(
+        """Whether every batch is joined, and every job closed and seen to hold what it should."""
+        return self.joined == len(self.batches) and all(
             job.stage is JobStage.LOST or (job.stage is JobStage.CLOSED and job.audited) for job in self.jobs.values()
         )
-
-
-@dataclass(frozen=True, slots=True)
-class OpenJob:
-    """Create a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class SendBatch:
-    """Add a batch to a job."""
-
-    batch: int
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class SettleJob:
-    """Close a fenced job for good and find out what it holds."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class CloseJob:
-    """Close a job that gets nothing more."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class AuditJob:
-    """Compare what a job holds with what the journal knows."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class LookAtJob:
-    """List the batches of a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class FetchResults:
-    """Bring the results of a batch to disk."""
-
-    batch: int
-
-
-Action: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the plan keeps to.
-
-    Attributes:
-        workers: Uploads and downloads at once.
-        job_seconds: A job older than this gets no more batches; the org takes none after 24 hours.
-        feeding: Whether new batches may be sent at all.
-    """
-
-    workers: int
-    job_seconds: float
-    feeding: bool = True
-
-
-def on_resume(view: View) -> list[Event]:
-    """Say what follows from a death: nothing of what was under way can be trusted to have failed."""
-    lost: list[Event] = [JobLost(job.number, left_open=True) for job in view.jobs.values() if job.stage is JobStage.OPENING]
-    return [*lost, *(BatchDoubted(batch) for batches in view.doubtful.values() for batch in sorted(batches)), RunTakenUp()]
-
-
-def decide(view: View, busy: set[Action], rules: Rules, now: float) -> list[Action]:
-    """Say what to begin now, besides what is under way.
-
-    Args:
-        view: Where the run stands.
-        busy: The actions under way.
-        rules: What to keep to.
-        now: Seconds on the clock that jobs were opened by.
-    """
-    if view.unaudited:
-        # What an earlier sitting left is audited before anything is touched.
-        return [audit for job in sorted(view.unaudited) if (audit := AuditJob(job)) not in busy]
-    # What it left in doubt is settled before anything more is sent, and nothing is sent beside a stranger.
-    feeding = rules.feeding and not (view.doubts_first or view.strangers)
-    usable = [
-        job
-        for job in view.jobs.values()
-        if job.stage is JobStage.OPEN and not job.closing and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
-    ]
-    actions = [action for action in _control(view, usable, feeding=feeding) if action not in busy]
-    slots = rules.workers - sum(isinstance(action, (SendBatch, FetchResults)) for action in busy)
-    fetches = [action for batch in islice(view.fetchable, max(slots, 0) + len(busy)) if (action := FetchResults(batch)) not in busy]
-    sends = [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))] if usable and feeding else []
-    # Uploads first, they keep the org at work; but a fetch is never starved.
-    if fetches and not any(isinstance(action, FetchResults) for action in busy):
-        sends = sends[: max(slots - 1, 0)]
-    chosen: list[Action] = [*sends, *fetches]
-    return actions + chosen[: max(slots, 0)]
-
-
-def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Action]:
-    opening = False
-    in_flight = set(view.flying.values())
-    for job in view.jobs.values():
-        opening = opening or job.stage is JobStage.OPENING
-        if job.stage in {JobStage.OPENING, JobStage.LOST} or job.number in in_flight:
-            continue
-        if _is_to_be_audited(view, job):
-            yield AuditJob(job.number)
-        elif job.stage is JobStage.FENCED:
-            yield SettleJob(job.number)
-        elif job.stage is JobStage.OPEN and not (view.pending and job in usable):
-            yield CloseJob(job.number)
-    if view.pending and not usable and not opening and feeding:
-        yield OpenJob(len(view.jobs) + 1)
-    for number, batches in view.waiting.items():
-        if batches:
-            yield LookAtJob(number)
-
-
-def _is_to_be_audited(view: View, job: Job) -> bool:
-    if view.strangers.get(job.number):
-        return True
-    # As late as can be: what the org took behind our back may appear late.
-    return job.stage is JobStage.CLOSED and view.done == len(view.batches) and not job.audited
 
 
 def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event, each a line or two)
@@ -321,9 +234,11 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
         case JobOpened(job, job_id):
             view.jobs[job].id = job_id
             view.jobs[job].stage = JobStage.OPEN
+            view.jobs_lost = 0
         case JobLost(job, left_open):
             view.jobs[job].stage = JobStage.LOST
             view.jobs[job].left_open = left_open
+            view.jobs_lost = view.jobs_lost + 1 if left_open else 0
         case JobClosing(job):
             view.jobs[job].closing = True
         case JobClosed(job):
@@ -332,7 +247,9 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
                 view.jobs[job].stage = JobStage.CLOSED
         case JobListed(job, unknown):
             _suspect(view, job, unknown - view.taken.get(job, set()))
-        case JobAudited(job):
+        case JobAudited(job, aborted):
+            if aborted:
+                view.aborted.add(job)
             view.unaudited.discard(job)
             # With doubts left it was only seen to be ours still.
             view.jobs[job].audited = not view.doubtful.get(job)
@@ -368,11 +285,14 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             view.doubts_first = view.doubts_first and bool(view.doubtful)
             for batch, batch_id in adopted.items():
                 _accept(view, job, batch, batch_id)
+            view.losses.update(absent)
             for batch in reversed(absent):
                 view.unsent += view.batches[batch].records
                 _release(view, job, batch)
-        case BatchEnded(batch, state, message, has_results):
+        case BatchEnded(batch, state, message, has_results, processed, failed):
             _forget(view, batch)
+            if has_results:
+                view.counted[batch] = Counts(processed, failed)
             _end(view, batch, Outcome(state.value, message), to_fetch=has_results)
         case BatchNeverRun(batch):
             attempt = _forget(view, batch)
@@ -382,14 +302,25 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
         case BatchLeftInDoubt(batch, reason):
             _leave_in_doubt(view, batch)
             _end(view, batch, Outcome(IN_DOUBT, reason), to_fetch=False)
-        case ResultsFetched(batch):
+        case ResultsFetched(batch, size, sha256):
             del view.fetchable[batch]
+            view.counted.pop(batch, None)
             view.batches[batch].fetched = True
+            view.batches[batch].results = (size, sha256)
             view.done += 1
         case ResultsLost(batch):
             view.fetchable[batch] = None
             view.batches[batch].fetched = False
+            view.batches[batch].results = None
             view.done -= 1
+        case ResultsUnreadable(batch):
+            view.unreadable[batch] += 1
+        case BatchJoined(batch):
+            view.joined = batch
+        case OrderUnsettled(order, error):
+            view.unsettled[order] = error
+        case _:
+            assert_never(event)
 
 
 def _accept(view: View, job: int, batch: int, batch_id: str) -> None:

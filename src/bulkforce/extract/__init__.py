@@ -1,0 +1,1 @@
+"""`extract`: every record that a query finds into a file, proven complete."""

@@ -1,0 +1,1 @@
+"""`load`: a source into an object, exactly once."""

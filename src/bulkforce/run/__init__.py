@@ -1,0 +1,1 @@
+"""The machine that carries out a plan. It knows no rows and no API."""

@@ -1,0 +1,220 @@
+"""Carries out a plan: the only loop in bulkforce, and the only place where a run waits.
+
+The thread that calls is the only one that decides and journals; workers make exchanges and write files. What a worker meets becomes events, or a
+reason to stop: a worker never raises out of here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from bulkforce.errors import Error, Interrupted, NotSent, ProtocolError, TransportError, Unavailable
+from bulkforce.run.clock import Clock
+from bulkforce.run.patience import Patience, interruptible
+from bulkforce.run.plan import Journal, Plan, Verdict, Worker
+from bulkforce.run.pool import Pool
+from bulkforce.transport.stopping import Stop
+
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741  (an order)
+A = TypeVar("A")
+E = TypeVar("E")
+
+_LONGEST_WAIT_SECONDS: Final = 0.5
+"""After which it is looked in any case whether the run is asked to stop."""
+
+
+@dataclass(slots=True)
+class Engine(Generic[S, O, A, E]):
+    """One sitting of one run.
+
+    Attributes:
+        plan: What to do.
+        worker: Does it.
+        journal: Remembers it.
+        state: Where the run stands.
+        pool: Where orders are carried out.
+        patience: How to wait.
+        clock: What to wait by.
+        stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
+        on_change: Called with the state after each step, for progress.
+        warn: Called with what the user should know, though the run goes on.
+        trace: Called with the name of each effect on the outside world, just after it has happened.
+        guard: Called with orders before they are begun, behind their intention in the journal; gives a reason why they must not be.
+        stopped_by: Why the sitting has stopped, if it has.
+    """
+
+    plan: Plan[S, O, A, E]
+    worker: Worker[O, A]
+    journal: Journal[E]
+    state: S
+    pool: Pool
+    patience: Patience = field(default_factory=Patience)
+    clock: Clock = field(default_factory=Clock)
+    stop: Stop = field(default_factory=Stop)
+    on_change: Callable[[S], None] = lambda _state: None
+    warn: Callable[[str], None] = lambda _text: None
+    trace: Callable[[str], None] = lambda _effect: None
+    guard: Callable[[Sequence[O]], Exception | None] = lambda _orders: None
+    stopped_by: Exception | None = None
+    _busy: set[O] = field(default_factory=set)
+    _begun: float = 0.0
+    _next_look: dict[O, float] = field(default_factory=dict)
+    _trouble_since: float | None = None
+    _not_before: float = 0.0
+    _hopeless: bool = False
+
+    def run(self) -> bool:
+        """Go on until nothing is left to do or there is a reason to stop.
+
+        Returns:
+            Whether nothing is left to do; else `stopped_by` says why.
+        """
+        self._begun = self.clock.now()
+        try:
+            with interruptible(self._interrupt):
+                self.record(self.plan.begin(self.state))
+                while not self._at_rest():
+                    self._begin()
+                    self._take_in()
+                    self.on_change(self.state)
+        except (Error, OSError, sqlite3.Error) as error:
+            # The journal could not be written. What flies comes down; resuming finds out what became of it.
+            self.stopped_by = error
+        except BaseException:
+            self.pool.close(wait=False)
+            raise
+        self.pool.close()
+        return self.stopped_by is None
+
+    def record(self, events: Iterable[E]) -> None:
+        """Take in what has happened: it is in the state and in the journal when this returns."""
+        events = list(events)
+        for event in events:
+            self.plan.apply(self.state, event)
+        self._journal(events)
+
+    def _journal(self, events: Sequence[E]) -> None:
+        if events:
+            self.journal.record(events)
+            self.trace("journal")
+
+    def _interrupt(self) -> None:
+        self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
+
+    def _at_rest(self) -> bool:
+        if self._busy:
+            return False
+        if self.stopped_by is None:
+            if self.plan.finished(self.state):
+                return True
+            # Beside what cannot be done everything else comes to its end, so that as much as possible is there, and known.
+            stuck = self.plan.stuck(self.state)
+            if stuck is None or self._due():
+                return False
+            self.stopped_by = stuck
+        # What flew has come down; doubts that can be settled now are, so that resuming is quick.
+        return self._hopeless or not self._due()
+
+    def _due(self) -> Sequence[O]:
+        """Say what is to be done, whether or not it is time for it."""
+        return self.plan.decide(self.state, self._busy, self.clock.today(), stopping=self.stopped_by is not None)
+
+    def _begin(self) -> None:
+        self.stopped_by = self.stopped_by or self.stop.asked
+        now = self.clock.now()
+        if now < self._not_before:
+            return
+        due = [order for order in self._due() if not self.plan.is_look(order) or now >= self._look_due(order, now)]
+        orders = [self.plan.prepare(self.state, order) for order in due]
+        self.record(event for order in orders for event in self.plan.intend(order, self.clock.today()))
+        if reason := self.guard(orders):
+            not_begun = NotSent(f"Nothing more is begun: {reason}")
+            self.record(event for order in orders for event in self.plan.refused(self.state, order, not_begun).events)
+            self.stopped_by = self.stopped_by or reason
+            return
+        for order in orders:
+            try:
+                self.pool.begin(self._task(order))
+            except RuntimeError:
+                # Python itself is ending, and takes no more work; what was intended is in doubt for whoever resumes.
+                self.stopped_by, self._hopeless = self.stopped_by or Interrupted("the program is ending"), True
+                return
+            self._busy.add(order)
+
+    def _task(self, order: O) -> Callable[[], tuple[O, A | Exception]]:
+        def task() -> tuple[O, A | Exception]:
+            try:
+                return order, self.worker.carry_out(order)
+            except Exception as error:  # noqa: BLE001  (whatever a worker meets is weighed by the deciding thread)
+                return order, error
+
+        return task
+
+    def _take_in(self) -> None:
+        """Wait until something is done, or it is time to look again; then journal all that has come."""
+        happened: list[E] = []
+        for order, answer in self.pool.take(self._pause()):
+            self._busy.discard(order)
+            if self.plan.is_look(order):
+                self._next_look[order] = self.clock.now() + self._look_pause()
+            if isinstance(answer, Exception):
+                verdict = self.plan.refused(self.state, order, answer)
+            else:
+                self._trouble_since = None
+                verdict = self.plan.answered(self.state, order, answer)
+            # Each may stand on those before it; nothing is begun before all are journalled.
+            for event in verdict.events:
+                self.plan.apply(self.state, event)
+            happened += verdict.events
+            self._heed(verdict)
+        self._journal(happened)
+
+    def _heed(self, verdict: Verdict[E]) -> None:
+        if verdict.warning:
+            self.warn(verdict.warning)
+        if verdict.pause_seconds:
+            self._wait(verdict.pause_seconds)
+        if verdict.stop:
+            self._hopeless = self._hopeless or self.stopped_by is not None
+            self.stopped_by = self.stopped_by or verdict.stop
+        if verdict.trouble:
+            self._weigh(verdict.trouble)
+
+    def _weigh(self, error: Exception) -> None:
+        """Decide whether a failure is to be waited out or a reason to stop."""
+        now = self.clock.now()
+        if self.stopped_by is None and self.plan.reached(self.state) and may_pass(error):
+            self._trouble_since = now if self._trouble_since is None else self._trouble_since
+            trouble = now - self._trouble_since
+            if trouble < self.patience.trouble_seconds:
+                self._wait(self.patience.pause(error, trouble))
+                return
+        self._hopeless = True
+        self.stopped_by = self.stopped_by or error
+
+    def _wait(self, seconds: float) -> None:
+        self._not_before = max(self._not_before, self.clock.now() + seconds)
+
+    def _pause(self) -> float:
+        now = self.clock.now()
+        if self._not_before > now:
+            due = [self._not_before]
+        else:
+            due = [self._look_due(look, now) for look in self.plan.looks(self.state) if look not in self._busy]
+        return min(max(min(due, default=now + _LONGEST_WAIT_SECONDS) - now, 0.001), _LONGEST_WAIT_SECONDS)
+
+    def _look_due(self, look: O, now: float) -> float:
+        return self._next_look.setdefault(look, now + self._look_pause())
+
+    def _look_pause(self) -> float:
+        share = (self.clock.now() - self._begun) * self.patience.look_share
+        return min(max(share, self.patience.look_seconds), self.patience.look_longest_seconds)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a failure may be over in a while: the org is out of reach or busy, or what came is not to be believed."""
+    return isinstance(error, (TransportError, Unavailable, ProtocolError)) and not getattr(error, "lasting", False)
