@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import bring, client_of, fetched, go_on, read, seeded
+from tests.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
 
 from bulkforce import errors
+from bulkforce.transfer import extract
 from bulkforce.transfer.extract_report import ExtractReport
 from bulkforce.transfer.since import OVERLAP
 from bulkforce_emulator import Emulator
@@ -153,8 +154,11 @@ def test_the_edge_moves_only_when_everything_is_there(org: Emulator, tmp_path: P
 
     nightly = Nightly(org, tmp_path)
     org.faults.add(Fault("answer replaced", path="*/result/*", status=200))
-    with pytest.raises(errors.Interrupted):
-        bring(org, tmp_path, soql=QUERY, since_file=nightly.file)
+    asked = extract.ExtractOptions(
+        soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=False, since_file=nightly.file
+    )
+    with client_of(org) as client, pytest.raises(errors.Interrupted):
+        extract.extract(sitting_of(client, trouble_seconds=0.0), asked)
     assert not nightly.file.exists()
     go_on(org, tmp_path)
     assert nightly.since == BEGIN

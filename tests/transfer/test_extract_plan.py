@@ -8,25 +8,27 @@ from dataclasses import replace
 import pytest
 
 from bulkforce import errors
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.transfer.chunks import Listed
-from bulkforce.transfer.extract_plan import Outcome, Rules, answered, check_ranges, decide, refused, take_up
-from bulkforce.transfer.extract_state import (
-    Action,
+from bulkforce.extract.plan import (
+    Answer,
     AskQuery,
-    Batch,
-    BatchStage,
     EndJob,
     FetchPart,
-    Job,
-    JobStage,
     ListResults,
     LookAtJob,
     OpenJob,
-    Part,
+    Order,
     ReadRange,
-    State,
+    Rules,
+    answered,
+    check_ranges,
+    decide,
+    refused,
+    take_up,
 )
+from bulkforce.extract.state import Batch, BatchStage, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.run.plan import Verdict
+from bulkforce.transfer.chunks import Listed
 from bulkforce.transfer.parts import Fetched
 from bulkforce.vocabulary import BatchState, JobState, Operation
 
@@ -56,10 +58,10 @@ def listed(*infos: BatchInfo, state: JobState | None = None) -> Listed:
     return Listed({info.id: info for info in infos}, state)
 
 
-def take(state: State, *outcomes: Outcome) -> State:
+def take(state: State, *outcomes: Verdict[Event]) -> State:
     for outcome in outcomes:
-        for thing in outcome.things:
-            state.put(thing)
+        for event in outcome.events:
+            state.apply(event)
     return state
 
 
@@ -71,7 +73,7 @@ def jobs(state: State) -> list[tuple[JobStage, str | None]]:
     return [(job.stage, job.id) for _, job in sorted(state.jobs.items())]
 
 
-def all_orders(state: State) -> set[type[Action]]:
+def all_orders(state: State) -> set[type[Order]]:
     return {type(action) for action in decide(state, set(), RULES)}
 
 
@@ -103,9 +105,9 @@ def test_job_with_a_batch_that_is_none_of_ours_counts_no_more(found: str | None)
     state = chunked(chunk(1, BatchStage.FETCHING), chunk(2, read=False), chunk(3, BatchStage.REPLACED))
     take(
         state,
-        Outcome([Part(1, 0, "752", done=True, rows=5, size=9), Job(2, QUERY, None, 3, stage=JobStage.ASKED, id="750B", batch_id="751X")]),
+        Verdict([Part(1, 0, "752", done=True, rows=5, size=9), Job(2, QUERY, None, 3, stage=JobStage.ASKED, id="750B", batch_id="751X")]),
     )
-    take(state, Outcome([Job(3, QUERY, None, 3), Batch(4, 2, "751X", 2, BatchStage.DONE)]))
+    take(state, Verdict([Job(3, QUERY, None, 3), Batch(4, 2, "751X", 2, BatchStage.DONE)]))
     outcome = answered(state, ReadRange(2), found, RULES)
     assert outcome.stop is None
     assert "Job 750A holds batch 7512" in str(outcome.warning)
@@ -119,7 +121,7 @@ def test_job_with_a_batch_that_is_none_of_ours_counts_no_more(found: str | None)
 
 def test_job_with_a_batch_that_is_none_of_ours_stops_when_rows_were_delivered() -> None:
     state = chunked(chunk(1, BatchStage.DONE), chunk(2, read=False))
-    state.delivering = True
+    state.apply(DeliveryBegun())
     outcome = answered(state, ReadRange(2), None, RULES)
     assert isinstance(outcome.stop, errors.ProtocolError)
     assert (outcome.stop.job_id, outcome.stop.batch_id) == ("750A", "7512")
@@ -129,17 +131,17 @@ def test_job_with_a_batch_that_is_none_of_ours_stops_when_rows_were_delivered() 
 @pytest.mark.parametrize(
     "action", [ReadRange(1), ListResults(1), FetchPart(1, 0), LookAtJob(1), AskQuery(1)], ids=lambda one: type(one).__name__
 )
-def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Action) -> None:
-    state = take(chunked(chunk(1, BatchStage.REPLACED)), Outcome([Part(1, 0, "752"), replace(ROOT, stage=JobStage.ABANDONED)]))
-    values: dict[type[Action], object] = {
+def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Order) -> None:
+    state = take(chunked(chunk(1, BatchStage.REPLACED)), Verdict([Part(1, 0, "752"), replace(ROOT, stage=JobStage.ABANDONED)]))
+    values: dict[type[Order], Answer] = {
         ReadRange: ids(1),
         ListResults: ["752"],
         FetchPart: Fetched(1, 1, ""),
         LookAtJob: listed(info("751O", BatchState.COMPLETED)),
         AskQuery: info("751O", BatchState.QUEUED),
     }
-    assert answered(state, action, values[type(action)], RULES) == Outcome()
-    assert refused(state, action, LOST, RULES) == Outcome()
+    assert answered(state, action, values[type(action)], RULES) == Verdict()
+    assert refused(state, action, LOST, RULES) == Verdict()
 
 
 def test_job_that_comes_about_when_it_is_not_wanted_any_more_is_ended() -> None:
@@ -147,16 +149,16 @@ def test_job_that_comes_about_when_it_is_not_wanted_any_more_is_ended() -> None:
     opened = JobInfo(id="750B", operation=Operation.QUERY, object="X", state=JobState.OPEN)
     take(state, answered(state, OpenJob(2), opened, RULES))
     assert EndJob(2) in decide(state, set(), RULES)
-    assert refused(State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)]), OpenJob(2), LOST, RULES) == Outcome()
+    assert refused(State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)]), OpenJob(2), LOST, RULES) == Verdict()
 
 
 @pytest.mark.parametrize("action", [OpenJob(1), AskQuery(1)])
-def test_lost_answers_are_asked_for_in_another_job_until_it_is_too_often(action: Action) -> None:
+def test_lost_answers_are_asked_for_in_another_job_until_it_is_too_often(action: Order) -> None:
     stage = JobStage.WANTED if isinstance(action, OpenJob) else JobStage.OPEN
     for tries in range(1, 6):
         job = Job(1, QUERY, None, None, tries, stage, id=None if stage is JobStage.WANTED else "750A")
         outcome = refused(State([job]), action, LOST, RULES)
-        assert [type(thing) for thing in outcome.things] == [Job, Job]
+        assert [type(event) for event in outcome.events] == [Job, Job]
         assert (outcome.trouble, outcome.stop) == (LOST if 1 < tries < 5 else None, LOST if tries == 5 else None)
         assert bool(outcome.warning) == (stage is JobStage.WANTED)
 
@@ -164,7 +166,7 @@ def test_lost_answers_are_asked_for_in_another_job_until_it_is_too_often(action:
 def test_jobs_whose_batch_is_in_doubt_are_given_up_after_a_death() -> None:
     open_jobs = [Job(number, QUERY, None, number - 1 or None, stage=JobStage.OPEN, id=f"750{number}") for number in (1, 2, 3)]
     state = State([*open_jobs, Job(4, QUERY, None, 9)])
-    take(state, Outcome(take_up(state)))
+    take(state, Verdict(take_up(state)))
     assert [(job.number, job.replaces, job.stage) for job in state.jobs.values()][:3] == [
         (1, None, JobStage.ABANDONED),
         (2, 1, JobStage.ABANDONED),
@@ -189,7 +191,7 @@ def test_records_that_came_are_held_against_those_that_were_told(
     told: int | None, came: int, stage: BatchStage, records: int | None, warns: bool
 ) -> None:
     state = chunked(chunk(1, BatchStage.FETCHING, records=told))
-    take(state, Outcome([Part(1, 0, "752")]))
+    take(state, Verdict([Part(1, 0, "752")]))
     outcome = answered(state, FetchPart(1, 0), Fetched(came, 9, "digest"), RULES)
     take(state, outcome)
     batch = state.batches[1]
@@ -203,24 +205,24 @@ def test_records_that_came_are_held_against_those_that_were_told(
 def test_records_that_stay_wrong_give_the_batch_up(told: int, kind: type[errors.Error], goes_on: bool) -> None:
     rules = Rules(2, goes_on=goes_on)
     state = chunked(chunk(1, BatchStage.COMPLETED, records=told), chunk(2, BatchStage.COMPLETED))
-    outcome = Outcome()
+    outcome: Verdict[Event] = Verdict()
     for _ in range(3):
         assert ListResults(1) in decide(state, set(), rules)
         take(state, answered(state, ListResults(1), ["752"], rules))
         outcome = answered(state, FetchPart(1, 0), Fetched(3, 9, "digest"), rules)
         take(state, outcome)
-    error = outcome.given_up[1] if outcome.given_up else outcome.stop
+    given_up = [event.why for event in outcome.events if isinstance(event, GivenUp)]
+    assert bool(given_up) == goes_on
+    error = given_up[0] if goes_on else outcome.stop
     assert type(error) is kind
     assert (error.job_id, error.batch_id) == ("750A", "7511")
     if goes_on:
-        assert outcome.given_up
-        state.give_up(*outcome.given_up)
         assert decide(state, set(), rules) == [ListResults(2)]
 
 
 def test_result_files_that_were_known_are_fetched_though_a_later_list_lacks_them() -> None:
     state = chunked(chunk(1, BatchStage.COMPLETED, records=9))
-    take(state, Outcome([Part(1, 0, "752a"), Part(1, 1, "752b")]))
+    take(state, Verdict([Part(1, 0, "752a"), Part(1, 1, "752b")]))
     take(state, answered(state, ListResults(1), ["752b", "752c"], RULES))
     assert [part.result_id for part in state.parts_of(1)] == ["752a", "752b", "752c"]
 

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bulkforce.transfer.extract_plan import Rules, decide
-from bulkforce.transfer.extract_state import (
-    Action,
-    Batch,
-    BatchStage,
-    Deliver,
-    EndJob,
-    FetchPart,
-    Job,
-    JobStage,
-    ListResults,
-    LookAtJob,
-    OpenJob,
-    Part,
-    ReadRange,
-    State,
-)
-from bulkforce.transfer.extract_state import AskQuery as Ask
+from bulkforce.extract.plan import AskQuery as Ask
+from bulkforce.extract.plan import Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange, Rules, decide
+from bulkforce.extract.state import Batch, BatchStage, Delivered, Job, JobStage, Part, State
 
 IDS = "Id >= '001300000000000' AND Id < '00130000000132G'"
 
@@ -49,7 +34,7 @@ def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0
         (JobStage.LISTED, EndJob(1)),
     ],
 )
-def test_a_job_goes_its_way(job: JobStage, action: Action | None) -> None:
+def test_a_job_goes_its_way(job: JobStage, action: Order | None) -> None:
     assert decide(standing(job=job), set(), Rules(2)) == ([] if action is None else [action])
 
 
@@ -63,7 +48,7 @@ def test_a_job_goes_its_way(job: JobStage, action: Action | None) -> None:
         (BatchStage.REPLACED, [EndJob(1)]),
     ],
 )
-def test_a_batch_goes_its_way(stage: BatchStage, expected: list[Action]) -> None:
+def test_a_batch_goes_its_way(stage: BatchStage, expected: list[Order]) -> None:
     assert decide(standing(stage), set(), Rules(2)) == expected
 
 
@@ -89,7 +74,7 @@ def test_chunks_are_asked_again_a_few_at_a_time() -> None:
     state = standing(*[BatchStage.REPLACED] * 9)
     for number in range(2, 11):
         state.put(Job(number, "SELECT Id FROM X", None, number - 1))
-    busy: set[Action] = {EndJob(1)}
+    busy: set[Order] = {EndJob(1)}
     assert decide(state, busy, Rules(2)) == [OpenJob(2), OpenJob(3), OpenJob(4)]
     state.put(Job(2, "SELECT Id FROM X", None, 1, stage=JobStage.ASKED, id="750", batch_id="751"))
     assert decide(state, {*busy, OpenJob(3), OpenJob(4)}, Rules(2)) == [LookAtJob(2)]
@@ -103,7 +88,7 @@ def test_parts_are_delivered_in_order_and_one_at_a_time() -> None:
     while not state.complete:
         (due,) = (action for action in decide(state, {EndJob(1)}, Rules(1)) if isinstance(action, Deliver))
         delivered.append((due.batch, due.place))
-        state.move_on(due)
+        state.apply(Delivered(due.batch, due.place))
     assert delivered == [(1, 0), (1, 1), (2, 0), (2, 1)]
 
 
@@ -116,10 +101,10 @@ def test_nothing_is_delivered_as_long_as_it_is_not_known_whose_batches_there_are
 
 def test_a_slow_reader_makes_the_downloads_wait() -> None:
     state = standing(BatchStage.DONE, BatchStage.FETCHING, BatchStage.FETCHING)
-    busy: set[Action] = {Deliver(1, 0)}
+    busy: set[Order] = {Deliver(1, 0)}
     assert decide(state, busy, Rules(9, 21)) == [FetchPart(2, 0), FetchPart(2, 1), FetchPart(3, 0), FetchPart(3, 1)]
     assert decide(state, busy, Rules(9, 20)) == []
-    state.move_on(Deliver(1, 0))
+    state.apply(Delivered(1, 0))
     assert len(decide(state, busy, Rules(9, 20))) == 4
 
 

@@ -12,23 +12,25 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.transfer.chunks import Listed
-from bulkforce.transfer.extract import progress_of
-from bulkforce.transfer.extract_plan import Rules, answered, decide
-from bulkforce.transfer.extract_state import (
-    Action,
+from bulkforce.extract.plan import (
+    Answer,
     AskQuery,
     Deliver,
     EndJob,
     FetchPart,
-    Job,
     ListResults,
     LookAtJob,
     OpenJob,
+    Order,
     ReadRange,
-    State,
+    Rules,
+    answered,
+    decide,
 )
+from bulkforce.extract.state import Job, State
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.transfer.chunks import Listed
+from bulkforce.transfer.extract import progress_of
 from bulkforce.transfer.parts import Fetched
 from bulkforce.vocabulary import BatchState, JobState, Operation
 
@@ -44,7 +46,7 @@ class Org:
     jobs: int = 0
     looks: Counter[int] = field(default_factory=Counter)
 
-    def answer(self, state: State, action: Action) -> object:
+    def answer(self, state: State, action: Order) -> Answer:
         match action:
             case OpenJob(number):
                 return JobInfo(id=f"750{number:012}", operation=Operation.QUERY, object="Row__c", state=JobState.OPEN)
@@ -112,18 +114,16 @@ def carry_out(chunks: int) -> State:
     chance = random.Random(1)
     org = Org(chunks)
     state = watched(State([Job(1, QUERY, "TRUE", None)]))
-    busy: set[Action] = set()
+    busy: set[Order] = set()
     while not (state.complete and not state.unended):
         busy.update(decide(state, busy, RULES))
         # Looks are paced, so that they never are a large part of what is done.
-        waiting: list[Action] = [action for action in busy if not isinstance(action, LookAtJob)] or list(busy)
+        waiting: list[Order] = [action for action in busy if not isinstance(action, LookAtJob)] or list(busy)
         action = chance.choice(sorted(waiting, key=str))
         busy.remove(action)
         outcome = answered(state, action, org.answer(state, action), RULES)
-        for thing in outcome.things:
-            state.put(thing)
-        if isinstance(action, Deliver):
-            state.move_on(action)
+        for event in outcome.events:
+            state.apply(event)
         progress_of(state, time.monotonic())
     return state
 
@@ -138,7 +138,7 @@ def lines_counted() -> Iterator[Counter[str]]:
         return line
 
     def call(frame: FrameType, _: str, __: object) -> Any:
-        return line if "/bulkforce/transfer/" in frame.f_code.co_filename else None
+        return line if "/bulkforce/extract/" in frame.f_code.co_filename else None
 
     before = sys.gettrace()
     sys.settrace(call)

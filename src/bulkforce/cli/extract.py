@@ -90,7 +90,7 @@ def extract(
 
 
 def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
-    from bulkforce.transfer.extract_engine import chunking_of
+    from bulkforce.extract.worker import chunking_of
 
     word = text.strip().lower()
     if word == "auto":

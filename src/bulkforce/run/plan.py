@@ -16,11 +16,12 @@ O_contra = TypeVar("O_contra", contravariant=True)
 A_co = TypeVar("A_co", covariant=True)
 A_contra = TypeVar("A_contra", contravariant=True)
 E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
 E_contra = TypeVar("E_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict(Generic[E]):
+class Verdict(Generic[E_co]):
     """What follows from what became of an order.
 
     Attributes:
@@ -31,7 +32,7 @@ class Verdict(Generic[E]):
         pause_seconds: How long nothing is to be begun, at least.
     """
 
-    events: Sequence[E] = ()
+    events: Sequence[E_co] = ()
     stop: Exception | None = None
     trouble: Exception | None = None
     warning: str | None = None

@@ -6,11 +6,12 @@ An extract that ends well has proof: the records on disk, counted, are as many a
 from __future__ import annotations
 
 import os
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
@@ -18,7 +19,9 @@ from bulkforce import arguments
 from bulkforce.errors import (
     BatchFailed,
     Error,
+    Intercepted,
     Interrupted,
+    JobAborted,
     JournalBusy,
     JournalMismatch,
     NotAuthenticated,
@@ -31,17 +34,19 @@ from bulkforce.errors import (
     TransportError,
     UsageError,
 )
+from bulkforce.extract.plan import Answer, EndJob, ExtractPlan, Order, Rules, answered, check_ranges, prepare
+from bulkforce.extract.state import BatchStage, Event, Job, JobStage, State
+from bulkforce.extract.worker import Asked, ExtractWorker
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.flow import ask
+from bulkforce.run.engine import Engine
 from bulkforce.run.patience import every_so_often
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import chunkable, since, soql
+from bulkforce.transfer import chunkable, parts, since, soql
 from bulkforce.transfer.columns import Column, columns_of
-from bulkforce.transfer.extract_engine import Asked, ExtractEngine
 from bulkforce.transfer.extract_journal import ExtractJournal, Facts
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-from bulkforce.transfer.extract_state import BatchStage, Job, State
 from bulkforce.transfer.files import new_token, write_whole
 from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds, new_run
 from bulkforce.transfer.load import WORKERS, RunInfo
@@ -161,21 +166,12 @@ def deliver(
         journal = ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None))
         try:
             journal.make_folder(PARTS)
-            asked = Asked(
-                operation,
-                query.object,
-                may_chunk,
-                _columns(sitting, sink, query.object),
-                query.columns,
-                workers,
-                AHEAD_BYTES,
-                keep_parts=False,
-            )
-            engine = ExtractEngine(sitting, journal, asked, sink, lambda _state: None)
-            if not engine.carry_out():
-                if stopped_by := sitting.stop.asked:
-                    raise Interrupted(f"The query stopped before its end: {stopped_by}. Ask again")
-                raise engine.stopped_by or TransferError("The query stopped")
+            asked = Asked(operation, query.object, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+            rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
+            if stopped_by := _bring(sitting, journal, journal.state(), asked, rules, sink, lambda _state: None):
+                if asked_to := sitting.stop.asked:
+                    raise Interrupted(f"The query stopped before its end: {asked_to}. Ask again")
+                raise stopped_by
         finally:
             sink.discard()
             journal.close()
@@ -289,28 +285,110 @@ def _carry_out(
     assert facts is not None
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
-    asked = Asked(facts.operation, facts.object, facts.may_chunk, columns, query.columns, workers)
+    asked = Asked(facts.operation, facts.object, columns, query.columns)
+    rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
-    journal.make_folder(PARTS)
-    engine = ExtractEngine(sitting, journal, asked, sink, lambda state: told(progress_of(state, begun)))
+    folder, state = journal.make_folder(PARTS), journal.state()
     try:
-        finished = engine.carry_out()
-        report = _report(engine, facts, sitting, begun, finished=finished)
-        if not finished:
+        stopped_by = _bring(sitting, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
+        report = _report(journal.folder, state, facts, sitting, begun, stopped_by)
+        if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())
-            raise _stopped(engine, report)
+            raise _stopped(state, report, stopped_by)
         if on_progress:
-            on_progress(progress_of(engine.state, begun))
+            on_progress(progress_of(state, begun))
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
-            since.remember(since_file, query, engine, facts.token or new_token(since_file))
+            since.remember(since_file, query, state, folder, facts.token or new_token(since_file))
         journal.finish(report.to_json().encode())
         sitting.trace("journal")
         journal.remove(PARTS)
     finally:
         sink.discard()
     return report
+
+
+def _bring(
+    sitting: Sitting,
+    journal: ExtractJournal,
+    state: State,
+    asked: Asked,
+    rules: Rules,
+    sink: Sink,
+    on_change: Callable[[State], None],
+) -> Exception | None:
+    """Hand every row to the sink, and prove that these are all.
+
+    Returns:
+        Why it stopped, if it did.
+    """
+    folder = journal.folder / PARTS
+    worker = ExtractWorker(sitting, asked, folder, sink)
+    engine: Engine[State, Order, Answer, Event] = Engine(
+        ExtractPlan(rules),
+        worker,
+        journal,
+        state,
+        sitting.pool(rules.workers + 3),
+        sitting.patience,
+        sitting.clock,
+        sitting.stop,
+        on_change,
+        sitting.warn,
+        sitting.trace,
+    )
+    try:
+        engine.record(_spoilt(state, folder))
+        if engine.run():
+            engine.stopped_by = _audit(sitting, state, worker)
+        if engine.stopped_by is None:
+            worker.finish_sink()
+    except (Error, OSError, sqlite3.Error) as error:
+        engine.stopped_by = error
+    if engine.stopped_by is not None:
+        _part_from_jobs(engine, worker, rules, engine.stopped_by, keep_parts=asked.keep_parts)
+    return engine.stopped_by
+
+
+def _spoilt(state: State, folder: Path) -> list[Event]:
+    """Find parts that are not on disk as they were; they are fetched again."""
+    spoilt: list[Event] = []
+    for batch in state.counting:
+        for part in state.parts_of(batch.number):
+            fetched = parts.Fetched(part.rows, part.size, part.sha256)
+            if part.done and part.rows and not parts.is_whole(folder / part.file, fetched):
+                spoilt += [replace(batch, stage=BatchStage.FETCHING), replace(part, done=False)]
+    return spoilt
+
+
+def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
+    """Before anything is published: see that the chunks fit together, and ask how many records there are where the org did not tell."""
+    error, warning = check_ranges(state)
+    if warning:
+        sitting.warn(warning)
+    if state.untold and error is None:
+        worker.count(state)
+    return error
+
+
+def _part_from_jobs(
+    engine: Engine[State, Order, Answer, Event], worker: ExtractWorker, rules: Rules, reason: Exception, *, keep_parts: bool
+) -> None:
+    """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone on with."""
+    if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
+        return
+    state = engine.state
+    for job in [state.jobs[number] for number in sorted(state.unended)]:
+        chunking = job.stage is JobStage.ASKED and job.chunking is not None and keep_parts
+        if job.id is None or (chunking and not isinstance(reason, JobAborted)):
+            continue
+        with suppress(Error, OSError, sqlite3.Error):
+            order = prepare(state, EndJob(job.number))
+            assert isinstance(order, EndJob)
+            close = order.close and (keep_parts or not state.running.get(job.number))
+            worker.end(replace(order, close=close, chunks=None))
+            engine.record(answered(state, order, None, rules).events)
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
@@ -328,11 +406,9 @@ def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequen
     return lambda names: columns_of(names, object_name, describe)
 
 
-def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
-    cause = engine.stopped_by
-    begun = engine.state.begun
+def _stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
-    if isinstance(cause, Error) and (final or (not begun and isinstance(cause, (RefusedError, TransportError)))):
+    if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
     error = Interrupted(
         f"The extract stopped with {report.rows:,} rows on disk, and nothing of it in {report.to}: {cause}. Go on with: bulkforce resume {report.run_dir}"
@@ -342,12 +418,11 @@ def _stopped(engine: ExtractEngine, report: ExtractReport) -> Error:
     return error
 
 
-def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float, *, finished: bool) -> ExtractReport:
-    state = engine.state
+def _report(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:
     return ExtractReport(
         run=facts.run,
-        run_dir=engine.journal.folder,
-        state=RunState.FINISHED if finished else RunState.INTERRUPTED,
+        run_dir=folder,
+        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
         object=facts.object,
         soql=facts.soql,
         to=facts.to,
@@ -358,7 +433,7 @@ def _report(engine: ExtractEngine, facts: Facts, sitting: Sitting, begun: float,
         jobs=tuple(job.id for job in state.jobs.values() if job.id),
         api_calls=sitting.calls(),
         seconds=time.monotonic() - begun,
-        stopped_by=None if finished else str(engine.stopped_by),
+        stopped_by=str(stopped_by) if stopped_by else None,
     )
 
 

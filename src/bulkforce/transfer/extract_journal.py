@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
-from bulkforce.transfer.extract_state import Batch, BatchStage, Job, JobStage, Part, State, Thing
+from bulkforce.extract.state import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State, Thing
 from bulkforce.transfer.folder import EXTRACT, PARTS, REPORT
 from bulkforce.transfer.memory import Memory, Step
 from bulkforce.transfer.parts import aside
@@ -77,7 +77,7 @@ class Facts:
         operation: ``query`` or ``queryAll``.
         to: The file to write, or ``-``.
         format: The format, where the name does not tell.
-        may_chunk: See `extract_engine.Asked`.
+        may_chunk: See `bulkforce.extract.plan.Rules`.
         since_file: The file that keeps since when, if any.
         workers: Downloads at once.
         token: Stands in the temporary names of files outside the run's folder.
@@ -123,7 +123,7 @@ class ExtractJournal(Memory):
             self._remember("facts", json.dumps(asdict(facts)))
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
         self.own(FILES)
-        self.write(job)
+        self._write(job)
 
     def facts(self) -> Facts | None:
         """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
@@ -142,12 +142,24 @@ class ExtractJournal(Memory):
         names = [column[0] for column in rows.description]
         return (dict(zip(names, row, strict=True)) for row in rows)
 
-    def write(self, thing: Thing) -> None:
-        """Write down how something stands now; inside a transaction.
+    def record(self, events: Iterable[Event]) -> None:
+        """Write down what has happened, all of it or nothing; it is on disk when this returns.
 
         Raises:
             JournalMismatch: It would mean that rows come out twice.
         """
+        with self.transaction():
+            for event in events:
+                match event:
+                    case Job() | Batch() | Part():
+                        self._write(event)
+                    case DeliveryBegun() | Delivered() | GivenUp():
+                        # The next sitting delivers from the beginning, and tries again.
+                        pass
+                    case _:
+                        assert_never(event)
+
+    def _write(self, thing: Thing) -> None:
         if isinstance(thing, Part):
             self.own(_names(thing))
         values = asdict(thing)

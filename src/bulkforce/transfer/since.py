@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce.errors import TransferError, UsageError
+from bulkforce.extract.state import State
 from bulkforce.formats import csv
 from bulkforce.transfer import soql, toml
-from bulkforce.transfer.extract_engine import ExtractEngine
 from bulkforce.transfer.files import UMASK, part_of, write_whole
 from bulkforce.transfer.reading import header_of
 
@@ -62,10 +62,18 @@ def _kept_in(path: Path) -> tuple[str, datetime]:
     raise UsageError(f"In {path}, 'since' is no date and time with a zone; it looks like 2026-02-12T15:43:48Z")
 
 
-def remember(path: Path, query: soql.Query, engine: ExtractEngine, token: str) -> None:
-    """Keep the highest stamp among the records that were extracted; with none, what was kept stays. The file's temporary name has the token."""
-    highest = max((stamp for part in _parts(engine) for stamp in _stamps(part)), default=None)
-    begun = min((job.created for job in engine.state.jobs.values() if job.created), default=None)
+def remember(path: Path, query: soql.Query, state: State, parts: Path, token: str) -> None:
+    """Keep the highest stamp among the records that were extracted; with none, what was kept stays.
+
+    Args:
+        path: The file.
+        query: Of which object.
+        state: Which parts there are.
+        parts: The folder that they are in.
+        token: Stands in the file's temporary name.
+    """
+    highest = max((stamp for part in _parts(state, parts) for stamp in _stamps(part)), default=None)
+    begun = min((job.created for job in state.jobs.values() if job.created), default=None)
     if highest is None or begun is None:
         return
     stamp = min(_read(highest), datetime.fromtimestamp(begun, UTC))
@@ -73,11 +81,11 @@ def remember(path: Path, query: soql.Query, engine: ExtractEngine, token: str) -
     write_whole(path, content, temporary=part_of(path, token), mode=UMASK)
 
 
-def _parts(engine: ExtractEngine) -> Iterator[Path]:
-    for batch in engine.state.counting:
-        for part in engine.state.parts_of(batch.number):
+def _parts(state: State, folder: Path) -> Iterator[Path]:
+    for batch in state.counting:
+        for part in state.parts_of(batch.number):
             if part.rows:
-                yield engine.folder / part.file
+                yield folder / part.file
 
 
 def _stamps(path: Path) -> Iterator[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from heapq import merge
 from itertools import islice, pairwise
-from typing import Final
+from typing import Final, TypeAlias, assert_never
 
 from bulkforce.errors import (
     BatchFailed,
@@ -15,6 +15,7 @@ from bulkforce.errors import (
     Facts,
     FellShort,
     FormatError,
+    Intercepted,
     InvalidRequest,
     JobAborted,
     NotFound,
@@ -23,28 +24,12 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
+from bulkforce.extract.state import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State, Thing
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.run.plan import Verdict
 from bulkforce.transfer import soql
 from bulkforce.transfer.chunks import Listed, short
-from bulkforce.transfer.extract_state import (
-    Action,
-    AskQuery,
-    Batch,
-    BatchStage,
-    Deliver,
-    EndJob,
-    FetchPart,
-    Job,
-    JobStage,
-    ListResults,
-    LookAtJob,
-    OpenJob,
-    Part,
-    ReadRange,
-    State,
-    Thing,
-)
 from bulkforce.transfer.parts import Fetched
 from bulkforce.vocabulary import BatchState, JobState
 
@@ -78,25 +63,162 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What becomes of an action.
+class OpenJob:
+    """Create a job."""
+
+    job: int
+    chunking: str | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AskQuery:
+    """Put the query into its job."""
+
+    job: int
+    job_id: str = field(default="", compare=False)
+    soql: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtJob:
+    """List the batches of a job.
 
     Attributes:
-        things: How jobs, batches and parts stand now.
-        stop: Why nothing more is to be begun.
-        trouble: What may pass: to be waited out, or else a reason to stop.
-        warning: For the user.
-        given_up: A batch that is not tried any more in this sitting, and why.
+        job: Its number.
+        job_id: The org's id.
+        original: The batch with the query.
+        known: Batches that it must hold.
+        splits: Whether the chunks that the query is split into are still to come.
     """
 
-    things: Sequence[Thing] = ()
-    stop: Error | None = None
-    trouble: Exception | None = None
-    warning: str | None = None
-    given_up: tuple[Batch, Error] | None = None
+    job: int
+    job_id: str = field(default="", compare=False)
+    original: str = field(default="", compare=False)
+    known: tuple[str, ...] = field(default=(), compare=False)
+    splits: bool = field(default=False, compare=False)
 
 
-def decide(state: State, busy: Collection[Action], rules: Rules) -> list[Action]:
+@dataclass(frozen=True, slots=True)
+class ReadRange:
+    """Read back the request of a chunk: which ids of the query it is about."""
+
+    batch: int
+    facts: Facts = field(default_factory=Facts, compare=False)
+    soql: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ListResults:
+    """Ask which result files a batch has."""
+
+    batch: int
+    facts: Facts = field(default_factory=Facts, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchPart:
+    """Bring a result file to disk; of a batch with so many ``records``, by the org's word."""
+
+    batch: int
+    place: int
+    facts: Facts = field(default_factory=Facts, compare=False)
+    records: int | None = field(default=None, compare=False)
+    part: Part | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Hand a part on disk to the sink; of a batch without result files there is none."""
+
+    batch: int
+    place: int
+    facts: Facts = field(default_factory=Facts, compare=False)
+    part: Part | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EndJob:
+    """Close a job that has given everything, or abort one that is given up.
+
+    Attributes:
+        job: Its number.
+        job_id: The org's id.
+        original: The batch with the query.
+        close: Whether it is to be closed.
+        chunks: How many chunks are known, where the query was split.
+    """
+
+    job: int
+    job_id: str = field(default="", compare=False)
+    original: str = field(default="", compare=False)
+    close: bool = field(default=False, compare=False)
+    chunks: int | None = field(default=None, compare=False)
+
+
+Order: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
+
+Answer: TypeAlias = JobInfo | BatchInfo | Listed | Fetched | Sequence[str] | str | None
+"""Of `OpenJob`: the job. Of `AskQuery`: the batch. Of `LookAtJob`, and of `EndJob` if there are more batches than are known: the batches. Of `ReadRange`:
+the condition on ids, if it is a chunk. Of `ListResults`: names of result files. Of `FetchPart`: what came. Of `Deliver`: nothing."""
+Follows: TypeAlias = Verdict[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractPlan:
+    """The plan of an extract, by its rules; see `bulkforce.run.plan.Plan`."""
+
+    rules: Rules
+
+    def begin(self, state: State) -> list[Event]:
+        """See `take_up`."""
+        return list(take_up(state))
+
+    def decide(self, state: State, busy: Collection[Order], _now: float, *, stopping: bool) -> list[Order]:
+        """See `decide`. When an extract stops, nothing more is begun: asking again later harms nobody."""
+        return [] if stopping else decide(state, busy, self.rules)
+
+    def is_look(self, order: Order) -> bool:
+        """See `bulkforce.run.plan.Plan`."""
+        return isinstance(order, LookAtJob)
+
+    def looks(self, state: State) -> Iterator[Order]:
+        """See `bulkforce.run.plan.Plan`."""
+        return (LookAtJob(job) for job in state.at_work)
+
+    def prepare(self, state: State, order: Order) -> Order:
+        """See `prepare`."""
+        return prepare(state, order)
+
+    def intend(self, order: Order, _now: float) -> list[Event]:
+        """Say what is taken in before an order is begun."""
+        return [DeliveryBegun()] if isinstance(order, Deliver) else []
+
+    def answered(self, state: State, order: Order, answer: Answer) -> Follows:
+        """See `answered`."""
+        return answered(state, order, answer, self.rules)
+
+    def refused(self, state: State, order: Order, error: Exception) -> Follows:
+        """See `refused`."""
+        return refused(state, order, error, self.rules)
+
+    def apply(self, state: State, event: Event) -> None:
+        """See `State.apply`."""
+        state.apply(event)
+
+    def reached(self, state: State) -> bool:
+        """Whether the org has answered in this run."""
+        return state.begun
+
+    def finished(self, state: State) -> bool:
+        """Whether every row is delivered and every job ended."""
+        return state.complete and not state.unended
+
+    def stuck(self, state: State) -> Error | None:
+        """Give the reason of the first batch that was given up."""
+        return next(iter(state.given_up.values()), None)
+
+
+def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
     """Say what to begin now, besides what is under way.
 
     Args:
@@ -106,9 +228,9 @@ def decide(state: State, busy: Collection[Action], rules: Rules) -> list[Action]
     """
     under_way = Counter(map(type, busy))
     jobs = (LookAtJob(job) if state.jobs[job].stage is not JobStage.OPEN else AskQuery(job) for job in state.at_work)
-    actions: list[Action] = [action for action in jobs if action not in busy]
+    actions: list[Order] = [action for action in jobs if action not in busy]
 
-    def begin(most: int, wanted: Callable[[int], Iterable[Action]], *kinds: type[Action]) -> None:
+    def begin(most: int, wanted: Callable[[int], Iterable[Order]], *kinds: type[Order]) -> None:
         """Begin actions of some kinds: as many as are free, if there may be so many at once."""
         free = most - sum(under_way[kind] for kind in kinds)
         if free > 0:
@@ -122,13 +244,13 @@ def decide(state: State, busy: Collection[Action], rules: Rules) -> list[Action]
     return actions
 
 
-def _reads(state: State, count: int) -> Iterator[Action]:
+def _reads(state: State, count: int) -> Iterator[Order]:
     """What is to be read about batches, the first ones first."""
     for place, number in merge(state.unread.first(count), state.unlisted.first(count)):
         yield (ReadRange if (place, number) in state.unread else ListResults)(number)
 
 
-def _delivery(state: State) -> Iterator[Action]:
+def _delivery(state: State) -> Iterator[Order]:
     """Give the one part that is due, if it is there: parts are delivered one at a time."""
     place, part = state.delivered
     batch = state.at(place)
@@ -137,12 +259,43 @@ def _delivery(state: State) -> Iterator[Action]:
         yield Deliver(batch.number, part)
 
 
-def _fetches(state: State, count: int, ahead_bytes: int | None) -> Iterator[Action]:
+def _fetches(state: State, count: int, ahead_bytes: int | None) -> Iterator[Order]:
     room = ahead_bytes is None or state.ahead_bytes < ahead_bytes
     for place, part, batch in state.to_fetch.first(count):
         # The one that is due never waits.
         if room or place == state.delivered[0]:
             yield FetchPart(batch, part)
+
+
+def prepare(state: State, order: Order) -> Order:
+    """Give an order all that its worker needs: the state may change while it works."""
+    match order:
+        case OpenJob(number):
+            return OpenJob(number, state.jobs[number].chunking)
+        case AskQuery(number):
+            job = state.jobs[number]
+            return AskQuery(number, str(job.id), job.soql)
+        case LookAtJob(number):
+            job = state.jobs[number]
+            running = (state.batches[batch].id for batch in state.running.get(number, ()))
+            splits = job.stage is JobStage.ASKED and job.chunking is not None
+            return LookAtJob(number, str(job.id), str(job.batch_id), (str(job.batch_id), *running), splits)
+        case ReadRange(number):
+            batch = state.batches[number]
+            return ReadRange(number, _facts(state, batch), state.jobs[batch.job].soql)
+        case ListResults(number):
+            return ListResults(number, _facts(state, state.batches[number]))
+        case FetchPart(number, place):
+            batch = state.batches[number]
+            return FetchPart(number, place, _facts(state, batch), batch.records, state.parts[number][place])
+        case Deliver(number, place):
+            return Deliver(number, place, _facts(state, state.batches[number]), state.parts.get(number, {}).get(place))
+        case EndJob(number):
+            job = state.jobs[number]
+            chunks = job.batches if state.is_split(job) else None
+            return EndJob(number, str(job.id), str(job.batch_id), job.stage is JobStage.LISTED, chunks)
+        case _:
+            assert_never(order)
 
 
 def take_up(state: State) -> list[Thing]:
@@ -156,7 +309,7 @@ def take_up(state: State) -> list[Thing]:
     return things
 
 
-def answered(state: State, action: Action, value: object, rules: Rules) -> Outcome:
+def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follows:
     """Say what becomes of an action that was carried out.
 
     Args:
@@ -165,14 +318,16 @@ def answered(state: State, action: Action, value: object, rules: Rules) -> Outco
         value: What came of it.
         rules: How it goes about it.
     """
+    if isinstance(action, Deliver):
+        return Verdict([Delivered(action.batch, action.place)])
     if _is_void(state, action):
-        return Outcome()
+        return Verdict()
     match action, value:
         case OpenJob(number), JobInfo() as info:
             job = replace(state.jobs[number], id=info.id, created=info.created_date.timestamp() if info.created_date else None)
-            return Outcome([replace(job, stage=JobStage.OPEN if job.counts else JobStage.ABANDONED)])
+            return Verdict([replace(job, stage=JobStage.OPEN if job.counts else JobStage.ABANDONED)])
         case AskQuery(number), BatchInfo() as info:
-            return Outcome([replace(state.jobs[number], batch_id=info.id, stage=JobStage.ASKED)])
+            return Verdict([replace(state.jobs[number], batch_id=info.id, stage=JobStage.ASKED)])
         case LookAtJob(number), Listed() as listed:
             return _looked(state, state.jobs[number], listed, rules)
         case ReadRange(number), (str() | None) as ids:
@@ -184,38 +339,37 @@ def answered(state: State, action: Action, value: object, rules: Rules) -> Outco
             names = [*known, *(name for name in ids if name not in known)]
             parts = [Part(number, place, name) for place, name in enumerate(names)]
             checked = _check(state, batch, parts, rules)
-            return replace(checked, things=checked.things or [batch, *parts])
+            return replace(checked, events=checked.events or [batch, *parts])
         case FetchPart(number, place), Fetched() as fetched:
             part = replace(state.parts[number][place], done=True, rows=fetched.rows, size=fetched.size, sha256=fetched.sha256)
             others = [other for other in state.parts_of(number) if other.place != place]
             checked = _check(state, state.batches[number], [*others, part], rules)
-            return replace(checked, things=[part, *checked.things])
+            return replace(checked, events=[part, *checked.events])
         case EndJob(number), (Listed() | None) as listed:
             job = state.jobs[number]
             stage = JobStage.GONE if job.stage is JobStage.ABANDONED else job.stage
             job = replace(job, closed=True, stage=stage)
-            return _add_chunks(state, job, listed) if listed and job.counts else Outcome([job])
-        case Deliver(), None:
-            return Outcome()
-    raise AssertionError((action, type(value)))
+            return _add_chunks(state, job, listed) if listed and job.counts else Verdict([job])
+        case _:
+            raise TypeError(f"{type(value).__name__} is no answer to {type(action).__name__}")
 
 
-def refused(state: State, action: Action, error: Exception, rules: Rules) -> Outcome:
+def refused(state: State, action: Order, error: Exception, rules: Rules) -> Follows:
     """Say what becomes of an action that failed."""
     if _is_void(state, action) or (isinstance(action, OpenJob) and not state.jobs[action.job].counts):
-        return Outcome()
+        return Verdict()
     match action, error:
         case ((OpenJob(number) | AskQuery(number)), OutcomeUnknown() | ProtocolError()):
             # Whatever has become of it: a query changes nothing, and is put into another job.
             job = state.jobs[number]
             warning = "The answer to the creation of a job was lost; an empty job may be left open in the org" if job.id is None else None
-            lost = Outcome(_abandon(state, job), warning=warning)
+            lost = Verdict(_abandon(state, job), warning=warning)
             if job.tries >= rules.sendings:
                 return replace(lost, stop=error)
             return replace(lost, trouble=error if job.tries > 1 else None)
         case OpenJob(number), InvalidRequest() if rules.may_chunk and state.jobs[number].chunking:
             warning = f"The org refuses PK chunking here, so the query goes without: {error}"
-            return Outcome([replace(state.jobs[number], chunking=None)], warning=warning)
+            return Verdict([replace(state.jobs[number], chunking=None)], warning=warning)
         case FetchPart(number, place), FormatError():
             batch = state.batches[number]
             what = f"A result file of batch {batch.id} of job {_job_id(state, batch)} is broken: {error}"
@@ -227,16 +381,19 @@ def refused(state: State, action: Action, error: Exception, rules: Rules) -> Out
                 f"job is deleted. Begin the extract anew. It said: {error}",
                 _facts(state, batch),
             )
-            return Outcome(stop=gone)
+            return Verdict(stop=gone)
         case EndJob(number), Unsettled() | InvalidRequest():
             # What was asked for is there; a job left open is closed by the org after a day.
             warning = f"Job {state.jobs[number].id} could not be closed: {error}"
             return replace(answered(state, action, None, rules), warning=warning)
+        case _, ProtocolError() if not isinstance(error, Intercepted):
+            # The org itself says what makes no sense, and was asked again where that may help.
+            return Verdict(stop=error)
         case _:
-            return Outcome(trouble=error)
+            return Verdict(trouble=error)
 
 
-def _is_void(state: State, action: Action) -> bool:
+def _is_void(state: State, action: Order) -> bool:
     """Whether an action was about what does not count any more; a job that was opened meanwhile is to be ended all the same."""
     match action:
         case ReadRange(number) | ListResults(number) | FetchPart(number) | Deliver(number):
@@ -252,41 +409,41 @@ def _abandon(state: State, job: Job, chunking: str | None = None) -> list[Thing]
     return [replace(job, stage=_gone(job)), Job(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
 
 
-def _looked(state: State, job: Job, listed: Listed, rules: Rules) -> Outcome:
+def _looked(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
     if job.stage is JobStage.ASKED:
         return _looked_at_first(state, job, listed, rules)
-    new = _add_chunks(state, job, listed) if state.is_split(job) else Outcome()
+    new = _add_chunks(state, job, listed) if state.is_split(job) else Verdict()
     seen = _seen(state, job, [state.batches[number] for number in state.running.get(job.number, ())], listed)
-    return Outcome([*new.things, *seen.things], stop=new.stop or seen.stop)
+    return Verdict([*new.events, *seen.events], stop=new.stop or seen.stop)
 
 
-def _looked_at_first(state: State, job: Job, listed: Listed, rules: Rules) -> Outcome:
+def _looked_at_first(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
     first = listed.batches[short(str(job.batch_id))]
     if not first.state.is_final:
-        return Outcome()
+        return Verdict()
     if first.state is BatchState.FAILED:
         return _query_failed(state, job, first, rules)
     if first.state is BatchState.COMPLETED:
         place = 0 if job.replaces is None else state.batches[job.replaces].place
         batch = Batch(len(state.batches) + 1, job.number, first.id, place)
-        return Outcome([replace(job, stage=JobStage.LISTED, batches=1), _completed(batch, first)])
+        return Verdict([replace(job, stage=JobStage.LISTED, batches=1), _completed(batch, first)])
     if listed.state is not JobState.OPEN or job.chunking is None:
-        return Outcome(_abandon(state, job), stop=_aborted(str(job.id)))
+        return Verdict(_abandon(state, job), stop=_aborted(str(job.id)))
     return _add_chunks(state, replace(job, stage=JobStage.LISTED), listed)
 
 
-def _add_chunks(state: State, job: Job, listed: Listed) -> Outcome:
+def _add_chunks(state: State, job: Job, listed: Listed) -> Follows:
     """Take in the batches of a split query that were not known before: each has a place behind the others."""
     new = [info.id for name, info in listed.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
     first = len(state.batches) + 1
     batches = [Batch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
     seen = _seen(state, job, batches, listed)
-    moved = {thing.number for thing in seen.things if isinstance(thing, Batch)}
+    moved = {thing.number for thing in seen.events if isinstance(thing, Batch)}
     still = [batch for batch in batches if batch.number not in moved]
-    return Outcome([replace(job, batches=job.batches + len(new)), *still, *seen.things], stop=seen.stop)
+    return Verdict([replace(job, batches=job.batches + len(new)), *still, *seen.events], stop=seen.stop)
 
 
-def _seen(state: State, job: Job, batches: Iterable[Batch], listed: Listed) -> Outcome:
+def _seen(state: State, job: Job, batches: Iterable[Batch], listed: Listed) -> Follows:
     """Take in what has become of batches that were running."""
     ended: list[Batch] = []
     stop: Error | None = None
@@ -306,7 +463,7 @@ def _seen(state: State, job: Job, batches: Iterable[Batch], listed: Listed) -> O
                     stop = _aborted(str(job.id))
             case _:
                 pass
-    return Outcome(_ask_again(state, ended), stop=stop)
+    return Verdict(_ask_again(state, ended), stop=stop)
 
 
 def _completed(batch: Batch, info: BatchInfo) -> Batch:
@@ -330,14 +487,14 @@ def _ask_again(state: State, batches: Iterable[Batch]) -> list[Thing]:
     return things
 
 
-def _read(state: State, batch: Batch, ids: str | None) -> Outcome:
+def _read(state: State, batch: Batch, ids: str | None) -> Follows:
     """Take in which ids a chunk is about. A job with a batch that is no chunk, or with a chunk twice, is no longer trusted."""
     if ids is None:
         what = f"batch {batch.id}, whose request does not show that it is a chunk of the query"
     elif state.ranges.get((batch.job, ids), batch.number) != batch.number:
         what = f"batch {batch.id}, a chunk of the query that it holds already"
     else:
-        return Outcome(_ask_again(state, [replace(batch, ids=ids)]))
+        return Verdict(_ask_again(state, [replace(batch, ids=ids)]))
     root = state.root
     gone = [replace(job, stage=_gone(job)) for job in state.jobs.values() if job.counts]
     batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
@@ -345,43 +502,43 @@ def _read(state: State, batch: Batch, ids: str | None) -> Outcome:
     why = f"Job {_job_id(state, batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows could come twice"
     things: list[Thing] = [*gone, *batches, anew]
     if state.delivering or root.tries >= TRIES:
-        return Outcome(things, stop=ProtocolError(f"{why}. Resuming asks the whole query again", _facts(state, batch)))
-    return Outcome(things, warning=f"{why}, so the whole query is asked again")
+        return Verdict(things, stop=ProtocolError(f"{why}. Resuming asks the whole query again", _facts(state, batch)))
+    return Verdict(things, warning=f"{why}, so the whole query is asked again")
 
 
 def _gone(job: Job) -> JobStage:
     return JobStage.GONE if job.id is None or job.closed else JobStage.ABANDONED
 
 
-def _query_failed(state: State, job: Job, info: BatchInfo, rules: Rules) -> Outcome:
+def _query_failed(state: State, job: Job, info: BatchInfo, rules: Rules) -> Follows:
     message = info.state_message or "the org gave no reason"
     facts = Facts(job_id=job.id, batch_id=info.id)
     too_large = any(sign in message for sign in _WANTS_CHUNKING)
     may_chunk = rules.may_chunk and job.chunking is None and job.replaces is None
     if message.startswith(_QUERY_IS_WRONG) and not too_large:
-        return Outcome(_abandon(state, job), stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts))
+        return Verdict(_abandon(state, job), stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts))
     if too_large and may_chunk:
         warning = f"The query is too large for one batch ({message}); it is asked again with PK chunking"
-        return Outcome(_abandon(state, job, PKChunking().header()), warning=warning)
+        return Verdict(_abandon(state, job, PKChunking().header()), warning=warning)
     if job.tries < TRIES:
-        return Outcome(_abandon(state, job))
+        return Verdict(_abandon(state, job))
     what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
     hint = "; ask with PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
-    return Outcome(_abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts))
+    return Verdict(_abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts))
 
 
-def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> Outcome:
+def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> Follows:
     """Compare what came with what the org told, once everything is there."""
     if not all(part.done for part in parts):
-        return Outcome()
+        return Verdict()
     rows = sum(part.rows for part in parts)
     named = f"Batch {batch.id} of job {_job_id(state, batch)}"
     if rows == (batch.records or 0):
-        return Outcome([replace(batch, stage=BatchStage.DONE, records=rows)])
+        return Verdict([replace(batch, stage=BatchStage.DONE, records=rows)])
     if not batch.records:
         # Seen of an org that says 0 of every query. What came is whole, as far as its bytes can tell.
         warning = f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
-        return Outcome([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
+        return Verdict([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
     if rows < batch.records:
         return _spoilt(state, batch, parts, FellShort, f"{named} has {batch.records:,} records, and its result files hold {rows:,}", rules)
     # No less wrong: a file may be there twice under two names, and rows that come twice are what an extract must never give.
@@ -389,16 +546,16 @@ def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> O
     return _spoilt(state, batch, parts, ProtocolError, what, rules)
 
 
-def _spoilt(state: State, batch: Batch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Outcome:
+def _spoilt(state: State, batch: Batch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Follows:
     """Have parts fetched again, and asked anew which there are; after some tries give the batch up."""
     parts = list(parts)
     stage = BatchStage.COMPLETED if all(part.done for part in parts) else batch.stage
     again = replace(batch, tries=batch.tries + 1, stage=stage)
     things: list[Thing] = [again, *(replace(part, done=False) for part in parts)]
     if again.tries % TRIES:
-        return Outcome(things)
+        return Verdict(things)
     error = kind(f"{what}; they were fetched {TRIES} times", _facts(state, batch))
-    return Outcome(things, given_up=(again, error)) if rules.goes_on else Outcome(things, stop=error)
+    return Verdict([*things, GivenUp(again.number, error)]) if rules.goes_on else Verdict(things, stop=error)
 
 
 def check_ranges(state: State) -> tuple[Error | None, str | None]:

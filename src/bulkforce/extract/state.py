@@ -1,4 +1,4 @@
-"""Where an extract stands: pure. No socket, thread, clock or database. What to do next says `extract_plan`.
+"""Where an extract stands: pure. No socket, thread, clock or database. What to do next says `plan`.
 
 A *request* is a query put into a job of its own: the user's query, and later on any chunk that failed and is asked again alone. What became of a lost
 answer need not be found out: a query changes nothing, so its job is aborted and the query put into another. The batches that count have a
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import heappop, heappush
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from bulkforce.errors import Error
 from bulkforce.transfer.chunks import short
@@ -123,6 +123,31 @@ class Part:
 
 
 Thing: TypeAlias = Job | Batch | Part
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryBegun:
+    """Rows are about to be handed to the sink: from now on the whole query cannot be asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A part was handed to the sink."""
+
+    batch: int
+    place: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A batch is not tried any more in this sitting, and why."""
+
+    batch: int
+    why: Error
+
+
+Event: TypeAlias = Thing | DeliveryBegun | Delivered | GivenUp
+"""What happens in an extract: a job, batch or part stands as it says from now on; or what the next sitting need not know."""
 
 
 class Queue(Generic[Key]):
@@ -330,79 +355,27 @@ class State:
             self.bytes += part.size * sign
             self.on_disk += sign
 
-    def move_on(self, action: Deliver) -> None:
-        """A part was delivered: move on to the next."""
-        place, part = self.delivered
-        parts = self.parts.get(action.batch, {})
-        self._delivered_bytes += parts[action.place].size if parts else 0
-        last = action.place + 1 >= len(parts)
-        self.delivered = (place + 1, 0) if last else (place, part + 1)
+    def apply(self, event: Event) -> None:
+        """Take in what has happened."""
+        match event:
+            case Job() | Batch() | Part():
+                self.put(event)
+            case DeliveryBegun():
+                self.delivering = True
+            case Delivered():
+                self._move_on(event)
+            case GivenUp(number, why):
+                self.given_up[number] = why
+                self.put(self.batches[number])
+            case _:
+                assert_never(event)
 
-    def give_up(self, batch: Batch, why: Error) -> None:
-        """Try no more to get a batch, in this sitting."""
-        self.given_up[batch.number] = why
-        self.put(batch)
+    def _move_on(self, delivered: Delivered) -> None:
+        place, part = self.delivered
+        parts = self.parts.get(delivered.batch, {})
+        self._delivered_bytes += parts[delivered.place].size if parts else 0
+        last = delivered.place + 1 >= len(parts)
+        self.delivered = (place + 1, 0) if last else (place, part + 1)
 
 
 _MAY_BE_READ = frozenset({BatchStage.RUNNING, BatchStage.COMPLETED, BatchStage.FAILED})
-
-
-@dataclass(frozen=True, slots=True)
-class OpenJob:
-    """Create a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class AskQuery:
-    """Put the query into its job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class LookAtJob:
-    """List the batches of a job."""
-
-    job: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadRange:
-    """Read back the request of a chunk: which ids it is about."""
-
-    batch: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListResults:
-    """Ask which result files a batch has."""
-
-    batch: int
-
-
-@dataclass(frozen=True, slots=True)
-class FetchPart:
-    """Bring a result file to disk."""
-
-    batch: int
-    place: int
-
-
-@dataclass(frozen=True, slots=True)
-class Deliver:
-    """Hand a part on disk to the sink."""
-
-    batch: int
-    place: int
-
-
-@dataclass(frozen=True, slots=True)
-class EndJob:
-    """Close a job that has given everything, or abort one that is given up."""
-
-    job: int
-
-
-Action: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
