@@ -18,7 +18,7 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 	@$(BIN)/bulkforce demo
 
 test: $(VENV)/.dev  ## the whole suite
-	@$(BIN)/python -m pytest --numprocesses auto
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lowest: $(VENV)/.dev .lowest/urllib3-$(URLLIB3)  ## the tests of the wire with the oldest HTTP library that is supported
 	@PYTHONPATH=.lowest/urllib3-$(URLLIB3) $(BIN)/python -c 'import urllib3; assert f"{urllib3.__version__}.".startswith("$(URLLIB3)."), urllib3.__version__'

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Hundreds of processes are started here, and the tests themselves are read by each worker: where no bytecode is kept, all would compile everything anew.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples each time: who finds a red test has broken it. `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
@@ -15,11 +23,20 @@ settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _state_of_its_own() -> Iterator[None]:
+def _states() -> Iterator[Path]:
     """What runs leave in the user's state folder is kept apart, in this process and those that it starts."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", folder)
-        yield
+        yield Path(folder)
+
+
+_number = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(_states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a state folder of its own: none meets the runs of another one, nor pays for them."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(_states / str(next(_number))))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

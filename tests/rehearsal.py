@@ -23,6 +23,7 @@ from bulkforce.transfer import load
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.ledger import LedgerRow
+from bulkforce_emulator.lifecycle import Pace
 
 SCHEMA = {
     "Row__c": {
@@ -89,6 +90,15 @@ def read_csv(path: Path) -> list[Row]:
             return [tuple(row) for row in csv.reader(file, strict=True) if row]
     finally:
         csv.field_size_limit(limit)
+
+
+def settle(org: Emulator) -> None:
+    """Leave a shared org to whoever comes next as if nothing had been: nothing planned, nothing held back, nothing under way."""
+    org.faults.clear()
+    org.mishaps.clear()
+    org.set_pace(Pace.timed())
+    org.release()
+    assert org.wait_until_idle(600.0)
 
 
 class Books:

@@ -6,6 +6,7 @@ The process writes what came of it, and how many effects there were, to the orde
 
 from __future__ import annotations
 
+import encodings.idna as _warm_names  # noqa: F401  (what is imported when it is first needed, every process would import anew)
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from tests.crash.power import Disk
 
 from bulkforce import BearerToken, Client
@@ -63,6 +65,7 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
 
 
 def work(order: dict[str, Any]) -> None:
+    os.environ["XDG_STATE_HOME"] = order["state"]
     around = Path(order["run_dir"]).parent
     count = Counter(order.get("die_at"), order.get("die_behind"), Disk(around) if order.get("power") else None, around / "left")
     if order.get("watch") == "files":
@@ -92,6 +95,7 @@ def work(order: dict[str, Any]) -> None:
 
 
 def main() -> None:
+    platformdirs.user_state_path()  # it imports what the platform needs
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

@@ -140,6 +140,7 @@ class Forge:
             "verb": verb,
             "run_dir": str(run_dir),
             "outcome": str(outcome),
+            "state": os.environ["XDG_STATE_HOME"],
             "url": self.org.base_url,
             "session_id": self.org.session_id,
             "patience": asdict(BRISK),

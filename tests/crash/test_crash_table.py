@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.crash.killing import MOMENTS, Ended, Forge, Moment, forging, was_begun
-from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows
+from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows, settle
 
 from bulkforce_emulator import Fault
 
@@ -64,7 +64,7 @@ class Bench:
     def begin(self, **order: object) -> tuple[Path, Books, Ended]:
         """Begin a load that is to die."""
         self._count += 1
-        self.forge.org.faults.clear()
+        settle(self.forge.org)
         self.forge.org.faults.add(*self.faults)
         run_dir = self.folder / str(self._count) / "run"
         run_dir.parent.mkdir()
@@ -179,7 +179,6 @@ LATE = {
 def test_load_into_an_org_that_is_behind_killed_after_an_effect_is_resumed_exactly_once(forge: Forge, tmp_path: Path, name: str) -> None:
     bench = Bench(forge, tmp_path, faults=LATE[name])
     table = through(bench, Table(f"{name}, effect in the process"), lambda point: {"watch": "trace", "die_at": point}, step=2)
-    forge.org.faults.clear()
     assert table.points >= 12
     assert (table.lost, table.doubled) == (0, 0)
 

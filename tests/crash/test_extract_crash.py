@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.crash.killing import MOMENTS, Ended, Forge, Moment, forging, was_begun
 from tests.extraction import QUERY, TEXTS, read, stored
+from tests.rehearsal import settle
 
 from bulkforce_emulator import Fault
 from bulkforce_emulator.mishaps import Mishap
@@ -65,12 +66,11 @@ class Bench:
 
     def begin(self, **order: object) -> tuple[Path, Ended]:
         self.count += 1
-        self.forge.org.faults.clear()
+        settle(self.forge.org)
         self.forge.org.faults.add(*self.faults)
         run_dir = self.folder / str(self.count) / "run"
         run_dir.parent.mkdir()
         if self.chunk_fails:
-            self.forge.org.mishaps.clear()
             self.forge.org.mishaps.plan(Mishap(message="InternalServerError : later"), nth=4)
         return run_dir, self._extract(run_dir, **order)
 
@@ -132,7 +132,6 @@ def test_extract_with_a_failing_chunk_killed_after_each_effect_is_resumed_comple
     bench = Bench(forge, tmp_path, chunk_fails=True)
     table = through(bench, Table("effect, a chunk fails"), lambda point: {"watch": "trace", "die_at": point})
     assert table.points >= 20
-    forge.org.mishaps.clear()
 
 
 def test_extract_with_lists_that_lag_and_a_query_that_comes_twice_killed_after_each_effect_is_resumed_complete(
@@ -143,7 +142,6 @@ def test_extract_with_lists_that_lag_and_a_query_that_comes_twice_killed_after_e
     bench = Bench(forge, tmp_path, faults=(twin, *lags))
     table = through(bench, Table("effect, lists lag and the query comes twice"), lambda point: {"watch": "trace", "die_at": point})
     assert table.points >= 20
-    forge.org.faults.clear()
 
 
 def test_extract_killed_before_each_change_of_a_file_is_resumed_complete(forge: Forge, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.functional.colours import connect
+from tests.rehearsal import settle
 
 import bulkforce
 from bulkforce_emulator import Emulator
@@ -20,7 +21,7 @@ def interruptible() -> None:
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[Emulator]:
-    """One org for the whole suite; `org` leaves no fault, and no more than records, behind."""
+    """One org for the whole suite; `org` leaves records and jobs behind, and nothing that goes on."""
     schema = {name: {"fields": {"Ext__c": "string(40) unique external_id"}} for name in ("Contact", "Account")}
     with Emulator(schema) as org:
         yield org
@@ -29,8 +30,7 @@ def running() -> Iterator[Emulator]:
 @pytest.fixture
 def org(running: Emulator) -> Iterator[Emulator]:
     yield running
-    running.faults.clear()
-    running.mishaps.clear()
+    settle(running)
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
 from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seeded, stored
+from tests.rehearsal import settle
 
 from bulkforce import PKChunking, errors
 from bulkforce.run.sitting import Sitting
@@ -37,8 +38,7 @@ def running() -> Iterator[Emulator]:
 @pytest.fixture
 def org(running: Emulator) -> Iterator[Emulator]:
     yield running
-    running.faults.clear()
-    running.mishaps.clear()
+    settle(running)
     assert {job.state for job in running.state.jobs.all()} <= {"Closed", "Aborted"}
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import QUERY, QUICK, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
+from tests.extraction import QUERY, QUICK, Meddler, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
 from tests.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
 from bulkforce.transfer import extract
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.lifecycle import Pace
+from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Settings
 
 CHUNKS = 8
@@ -168,10 +169,18 @@ def test_ctrl_c_leaves_a_run_that_is_gone_on_with(org: Emulator, tmp_path: Path)
 
 
 def test_an_aborted_job_stops_the_extract_and_is_asked_anew(org: Emulator, tmp_path: Path) -> None:
-    org.set_pace(Pace.timed(parallel=1, batch_seconds=0.05))
+    # The org goes on by hand, as often as it is looked at, until every chunk has ended but the last, which is put back.
+    org.set_pace(Pace.manual())
+    org.mishaps.plan(Mishap(put_back=1), nth=1 + CHUNKS)
+    steps = iter(range(4))
+
+    def going_on(path: str, _content: bytes) -> None:
+        if path.endswith("/batch") and next(steps, None) is not None:
+            org.advance()
+
     trace = stopping("fetch", 1, lambda: org.abort_job(org.state.jobs.all()[0].id))
-    with pytest.raises(errors.Interrupted, match=r"Job 750\w+ was aborted"):
-        bring(org, tmp_path, pk_chunking=5, trace=trace)
+    with client_of(org, transport=Meddler(going_on)) as client, pytest.raises(errors.Interrupted, match=r"Job 750\w+ was aborted"):
+        bring(org, tmp_path, client=client, pk_chunking=5, trace=trace)
     org.set_pace(Pace.timed())
     assert go_on(org, tmp_path).rows == 5 * CHUNKS
     assert_whole(org, tmp_path)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv
+from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
 
 from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
@@ -20,9 +20,15 @@ from bulkforce_emulator.settings import Limits, Settings
 
 
 @pytest.fixture(scope="module")
-def org() -> Iterator[Emulator]:
+def running() -> Iterator[Emulator]:
     with Emulator(SCHEMA) as org:
         yield org
+
+
+@pytest.fixture
+def org(running: Emulator) -> Iterator[Emulator]:
+    yield running
+    settle(running)
 
 
 def load_bytes(org: Emulator, folder: Path, content: bytes, **options: object) -> tuple[Load, LoadReport]:

@@ -30,6 +30,7 @@ from tests.rehearsal import (
     changes,
     nasty_rows,
     read_csv,
+    settle,
 )
 
 from bulkforce import BearerToken, Client, LoadReport, RefreshToken
@@ -63,9 +64,15 @@ def org() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def lasting_org() -> Iterator[Emulator]:
+def running() -> Iterator[Emulator]:
     with Emulator(SCHEMA) as org:
         yield org
+
+
+@pytest.fixture
+def lasting_org(running: Emulator) -> Iterator[Emulator]:
+    yield running
+    settle(running)
 
 
 FAULTS = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from tests.extraction import QUERY, QUICK, bring, read, seeded, sitting_of, stored
-from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, read_csv
+from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, read_csv, settle
 from tests.wire.gateway import Gateway, Passing, Reply
 
 import bulkforce as bf
@@ -50,9 +50,15 @@ BATCH, RESULT, JOB, LIST = r"/job/\w+/batch$", r"/result$", r"/job/\w+$", r"/job
 
 
 @pytest.fixture(scope="module")
-def lasting_org() -> Iterator[Emulator]:
+def running() -> Iterator[Emulator]:
     with Emulator(SCHEMA) as org:
         yield org
+
+
+@pytest.fixture
+def lasting_org(running: Emulator) -> Iterator[Emulator]:
+    yield running
+    settle(running)
 
 
 @pytest.fixture
