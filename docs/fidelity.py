@@ -15,11 +15,11 @@ from typing import Any
 
 from bulkforce_emulator import faults, mishaps, settings, texts
 from bulkforce_emulator.emulator import Emulator
-from bulkforce_emulator.handlers import oauth, rest, soap
-from bulkforce_emulator.handlers.resources import NOT_ALLOWED
-from bulkforce_emulator.lifecycle import BATCH_MOVES, JOB_MOVES
 from bulkforce_emulator.schema import TYPES
 from bulkforce_emulator.schema_files import load_schema
+from bulkforce_emulator.state.lifecycle import BATCH_MOVES, JOB_MOVES
+from bulkforce_emulator.wire import oauth, rest, soap
+from bulkforce_emulator.wire.resources import NOT_ALLOWED
 
 HERE = Path(__file__).parent
 PAGE = HERE / "emulator-fidelity.md"

@@ -22,8 +22,8 @@ from bulkforce.run.sitting import Sitting
 from bulkforce.transfer import load
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
-from bulkforce_emulator.ledger import LedgerRow
-from bulkforce_emulator.lifecycle import Pace
+from bulkforce_emulator.state.ledger import LedgerRow
+from bulkforce_emulator.state.lifecycle import Pace
 
 SCHEMA = {
     "Row__c": {

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bulkforce_emulator.emulator import Emulator, SeedError
     from bulkforce_emulator.faults import Fault
-    from bulkforce_emulator.ledger import LedgerRow
-    from bulkforce_emulator.lifecycle import Pace
     from bulkforce_emulator.mishaps import Mishap
     from bulkforce_emulator.schema_files import SchemaError, load_schema
+    from bulkforce_emulator.server.strangers import HostError
     from bulkforce_emulator.settings import Limits, Settings
     from bulkforce_emulator.settings_files import SettingsError
-    from bulkforce_emulator.store import StoreError
-    from bulkforce_emulator.strangers import HostError
+    from bulkforce_emulator.state.ledger import LedgerRow
+    from bulkforce_emulator.state.lifecycle import Pace
+    from bulkforce_emulator.state.store import StoreError
 
 _HOMES = {
-    "Emulator": "emulator", "Fault": "faults", "HostError": "strangers", "LedgerRow": "ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "lifecycle",
-    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "SettingsError": "settings_files", "StoreError": "store", "load_schema": "schema_files",
+    "Emulator": "emulator", "Fault": "faults", "HostError": "server.strangers", "LedgerRow": "state.ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "state.lifecycle",
+    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "SettingsError": "settings_files", "StoreError": "state.store", "load_schema": "schema_files",
 }  # fmt: skip
 
 __all__ = [

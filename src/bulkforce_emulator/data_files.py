@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.formats.csv_reader import read_csv
 from bulkforce_emulator.formats.json_reader import read_json
-from bulkforce_emulator.rows.upload import BatchError
+from bulkforce_emulator.uploads import BatchError
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator
 
-    from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.uploads import Upload
 
 _READERS = {".csv": read_csv, ".json": read_json}
 #: A number in front says when a file's turn is: parents before children.

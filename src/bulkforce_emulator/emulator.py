@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from bulkforce_emulator import data_files
-from bulkforce_emulator.app import LoggedRequest, RequestLog, make_app
-from bulkforce_emulator.certificates import make_certificate
 from bulkforce_emulator.faults import Faults
-from bulkforce_emulator.lifecycle import Pace
-from bulkforce_emulator.org import Org
-from bulkforce_emulator.rows.upload import BatchError
 from bulkforce_emulator.schema_files import load_schema
-from bulkforce_emulator.server import Server
+from bulkforce_emulator.server.app import LoggedRequest, RequestLog, make_app
+from bulkforce_emulator.server.server import Server
+from bulkforce_emulator.server.strangers import names
+from bulkforce_emulator.server.tls import make_certificate
 from bulkforce_emulator.settings_files import load_settings
-from bulkforce_emulator.strangers import names
+from bulkforce_emulator.state.lifecycle import Pace
+from bulkforce_emulator.state.org import Org
+from bulkforce_emulator.uploads import BatchError
 
 if TYPE_CHECKING:
     import os
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from bulkforce_emulator.clock import Clock
-    from bulkforce_emulator.ledger import LedgerRow
     from bulkforce_emulator.mishaps import Mishaps
     from bulkforce_emulator.schema import Schema
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.state.clock import Clock
+    from bulkforce_emulator.state.ledger import LedgerRow
 
 
 class SeedError(ValueError):

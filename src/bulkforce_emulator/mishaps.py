@@ -11,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkforce_emulator.rows.upload import RowError
 from bulkforce_emulator.settings_files import check_types, fitted
+from bulkforce_emulator.uploads import RowError
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.jobs import Batch
-    from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.texts import RowTexts
+    from bulkforce_emulator.uploads import Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +95,13 @@ class Mishaps:
         with self._lock:
             self._planned.clear()
 
-    def of_batch(self, batch: Batch) -> Mishap | None:
-        """What befalls this batch."""
+    def of_next_batch(self, object_name: str) -> Mishap | None:
+        """Take out the mishap of the next batch, which is one of this object; None if nothing is to happen to it."""
         struck = None
         with self._lock:
             planned: list[tuple[int, int, str | None, Mishap]] = []
             for nth, times, sobject, mishap in self._planned:
-                if sobject is not None and sobject != batch.job.sobject.name:
+                if sobject is not None and sobject != object_name:
                     planned.append((nth, times, sobject, mishap))
                 elif nth > 1:
                     planned.append((nth - 1, times, sobject, mishap))

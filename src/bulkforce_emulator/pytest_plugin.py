@@ -95,7 +95,7 @@ def _argument(request: pytest.FixtureRequest, name: str) -> Any:  # noqa: ANN401
 
 
 def _pace(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - a Pace, which is not imported here
-    from bulkforce_emulator.lifecycle import Pace
+    from bulkforce_emulator.state.lifecycle import Pace
 
     mark = request.node.get_closest_marker("salesforce_pace")
     if mark is None:

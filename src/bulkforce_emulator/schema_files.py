@@ -22,7 +22,7 @@ from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from bulkforce_emulator.documents import read_document
+from bulkforce_emulator.config_files import read_document
 from bulkforce_emulator.schema import NUMBER_TYPES, TYPES, Field, Schema, SObject
 
 if TYPE_CHECKING:

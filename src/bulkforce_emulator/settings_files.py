@@ -14,7 +14,7 @@ from dataclasses import is_dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from bulkforce_emulator.documents import read_document
+from bulkforce_emulator.config_files import read_document
 from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.texts import Text
 

@@ -20,7 +20,14 @@ from typing import Any, NoReturn
 from bulkforce.cli.main import main
 
 MOST_BYTES = 1 << 20
-for name in ("bulkforce.client", "bulkforce_emulator.server", "bulkforce_emulator.emulator", "rich.console", "rich.progress", "rich.table"):
+for name in (
+    "bulkforce.client",
+    "bulkforce_emulator.server.server",
+    "bulkforce_emulator.emulator",
+    "rich.console",
+    "rich.progress",
+    "rich.table",
+):
     importlib.import_module(name)
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from starlette.applications import Starlette
 
-from bulkforce_emulator.handlers import oauth, rest, soap
-from bulkforce_emulator.org import Org
 from bulkforce_emulator.schema_files import load_schema
+from bulkforce_emulator.state.org import Org
+from bulkforce_emulator.wire import oauth, rest, soap
 
 
 @dataclass(frozen=True)

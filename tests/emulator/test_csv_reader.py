@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulkforce_emulator import Limits, Settings
 from bulkforce_emulator.formats.csv_reader import read_csv
-from bulkforce_emulator.rows.upload import BatchError
+from bulkforce_emulator.uploads import BatchError
 
 SETTINGS = Settings()
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.emulator.wire import Wire
 
 from bulkforce_emulator import Emulator
-from bulkforce_emulator.org import Org
+from bulkforce_emulator.state.org import Org
 
 TOKEN = "/services/oauth2/token"
 Ask = Callable[..., Any]

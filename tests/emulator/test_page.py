@@ -9,8 +9,8 @@ import pytest
 from tests.emulator.wire import NAMESPACE, Answer, Wire
 
 from bulkforce_emulator import Emulator, Fault, Mishap, Pace
-from bulkforce_emulator.page.views import BATCHES_SHOWN, JOBS_SHOWN
-from bulkforce_emulator.rows.upload import RowError
+from bulkforce_emulator.server.page.views import BATCHES_SHOWN, JOBS_SHOWN
+from bulkforce_emulator.uploads import RowError
 
 HOME = "/_emulator/page"
 MARKUP = "<script>alert(1)</script>"

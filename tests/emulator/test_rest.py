@@ -11,7 +11,7 @@ import pytest
 from tests.emulator.wire import Wire
 
 from bulkforce_emulator import Emulator
-from bulkforce_emulator.org import Org
+from bulkforce_emulator.state.org import Org
 
 Call = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from bulkforce_emulator.org import Org
+from bulkforce_emulator.state.org import Org
 
 Ask = Callable[..., Any]
 ENVELOPE = """<?xml version="1.0" encoding="utf-8"?>{doctype}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.soql import SoqlError, check_bulk, compile_soql
 from bulkforce_emulator.soql.query import CompiledQuery
-from bulkforce_emulator.store import Store
+from bulkforce_emulator.state.store import Store
 from bulkforce_emulator.texts import QueryTexts
 
 NOW = datetime(2026, 8, 5, 12, tzinfo=UTC)

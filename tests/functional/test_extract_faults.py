@@ -14,9 +14,9 @@ from tests.holding import ctrl_c
 from bulkforce import BearerToken, Client, RefreshToken, errors
 from bulkforce.transfer import extract
 from bulkforce_emulator import Emulator, Fault
-from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Settings
+from bulkforce_emulator.state.lifecycle import Pace
 
 CHUNKS = 8
 RESULT = "*/result/*"

@@ -12,9 +12,9 @@ from tests.extraction import QUERY, Meddler, bring, client_of, fetched, go_on, r
 
 from bulkforce import errors
 from bulkforce_emulator import Emulator, Fault
-from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Settings
+from bulkforce_emulator.state.lifecycle import Pace
 
 CHUNKS = 8
 LIST, ASK = "*/job/*/batch", "*/batch"

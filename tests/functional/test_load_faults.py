@@ -51,8 +51,8 @@ from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import load as loads
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
-from bulkforce_emulator.lifecycle import Pace
 from bulkforce_emulator.mishaps import Mishap
+from bulkforce_emulator.state.lifecycle import Pace
 
 BATCHES, RESULTS, JOB = "*/job/*/batch", "*/result", "*/services/async/*/job"
 

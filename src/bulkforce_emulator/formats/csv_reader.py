@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from bulkforce_emulator.formats.charsets import codec, is_utf8
-from bulkforce_emulator.rows.upload import BatchError, RowError, Upload
+from bulkforce_emulator.uploads import BatchError, RowError, Upload
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from bulkforce_emulator.formats.charsets import codec, is_utf8
 from bulkforce_emulator.formats.tables import check_sizes
-from bulkforce_emulator.rows.upload import EXPLICIT_NULL, BatchError, Upload
+from bulkforce_emulator.uploads import EXPLICIT_NULL, BatchError, Upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

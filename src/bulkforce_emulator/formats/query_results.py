@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from bulkforce_emulator.formats.columns import data_of, json_escaped, xml_escaped
-from bulkforce_emulator.formats.wire import INSTANCE, NAMESPACE, PROLOG
+from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bulkforce_emulator.formats.columns import data_of, json_texts
-from bulkforce_emulator.formats.wire import INSTANCE, NAMESPACE, PROLOG
-from bulkforce_emulator.rows.upload import RowError
+from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
+from bulkforce_emulator.uploads import RowError
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.rows.upload import Outcomes
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.uploads import Outcomes
 
 
 def write_results(outcomes: Outcomes, family: str, settings: Settings) -> bytes:

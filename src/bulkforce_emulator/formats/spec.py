@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bulkforce_emulator.formats.csv_reader import NULL, rows_of
-from bulkforce_emulator.rows.upload import BatchError
+from bulkforce_emulator.uploads import BatchError
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.schema import Field, SObject
     from bulkforce_emulator.texts import BatchTexts
+    from bulkforce_emulator.uploads import Upload
 
 _HEADER = ["salesforce field", "csv header", "value", "hint"]
 #: Letters of Java's date patterns, longest first.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bulkforce_emulator.rows.upload import BatchError
+from bulkforce_emulator.uploads import BatchError
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from bulkforce_emulator.formats.documents import INSTANCE, UnreadableDocument, local_name, parse_xml
 from bulkforce_emulator.formats.tables import check_sizes
-from bulkforce_emulator.formats.wire import INSTANCE, UnreadableDocument, local_name, parse_xml
-from bulkforce_emulator.rows.upload import EXPLICIT_NULL, BatchError, Upload
+from bulkforce_emulator.uploads import EXPLICIT_NULL, BatchError, Upload
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from bulkforce_emulator.rows.upload import BatchError, RowError
+from bulkforce_emulator.uploads import BatchError, RowError
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.rows.upload import Upload
     from bulkforce_emulator.schema import SObject
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.texts import RowTexts
+    from bulkforce_emulator.uploads import Upload
 
 _REQUEST = "request.txt"
 

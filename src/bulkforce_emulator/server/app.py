@@ -1,0 +1,151 @@
+"""The ASGI application of one org: all handlers, the faults around them, and the log of requests."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from bulkforce_emulator.faults import Faults
+from bulkforce_emulator.server import control
+from bulkforce_emulator.server.misfortune import WITHIN, Misfortune
+from bulkforce_emulator.server.page import WithPage
+from bulkforce_emulator.server.strangers import Guard
+from bulkforce_emulator.wire import oauth, rest, soap
+from bulkforce_emulator.wire.bulk1 import Answer, Bulk1
+from bulkforce_emulator.wire.bulk1_request import Bulk1Request, wants_gzip
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bulkforce_emulator.state.org import Org
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+#: A body this much over the limit is not read to its end.
+_PATIENCE_BYTES = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedRequest:
+    """One request as it was answered; `status` is 0 where the connection was cut without an answer."""
+
+    method: str
+    path: str
+    status: int
+
+
+class RequestLog:
+    """Every request in the order of the answers."""
+
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+        self._lock = threading.Lock()
+
+    def add(self, method: str, path: str, status: int) -> None:
+        with self._lock:
+            self._requests.append(LoggedRequest(method, path, status))
+
+    def all(self) -> list[LoggedRequest]:
+        with self._lock:
+            return list(self._requests)
+
+
+def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = frozenset()) -> ASGIApp:
+    """The whole server as an ASGI application; `hosts` are names that it goes by."""
+    routes = [
+        Route("/services/async/{version}/{rest:path}", _bulk1(org), methods=list(_METHODS)),
+        *soap.routes(org),
+        *oauth.routes(org),
+        *rest.routes(org),
+        *control.routes(org, faults, log),
+    ]
+    return Guard(WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org), hosts)
+
+
+def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
+    handler = Bulk1(org)
+
+    async def endpoint(request: Request) -> Response:
+        body = await _body(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        rest = request.path_params["rest"]
+        parts = tuple(part for part in rest.split("/") if part)
+        call = Bulk1Request(
+            request.method, request.url.path, request.path_params["version"], parts, headers, body, request.scope.get(WITHIN, {})
+        )
+        given = await run_in_threadpool(handler.answer, call)
+        return _response(given, org, packed=wants_gzip(headers.get("accept-encoding", "")))
+
+    return endpoint
+
+
+async def _body(request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size <= _PATIENCE_BYTES:
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _response(answer: Answer, org: Org, *, packed: bool) -> Response:
+    """The answer with exactly its media type: frameworks like to add a charset to text."""
+    headers = dict(answer.headers)
+    pieces = iter([answer.body]) if isinstance(answer.body, bytes) else org.jobs.spool.pieces(answer.body)
+    if packed and answer.body:
+        headers["Content-Encoding"] = "gzip"
+        pieces = _packed(pieces)
+    if org.settings.chunked_answers and answer.body:
+        response: Response = StreamingResponse(pieces, answer.status, headers)
+    else:
+        response = Response(b"".join(pieces), answer.status, headers)
+    response.headers["Content-Type"] = answer.content_type
+    return response
+
+
+def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(1, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        some = packer.compress(piece)
+        if some:
+            yield some
+    yield packer.flush()
+
+
+class _Logged:
+    """Keeps the log."""
+
+    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, noted = 0, False
+
+        async def noting(message: Message) -> None:
+            nonlocal status, noted
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif message["type"] == "http.response.body" and not message.get("more_body") and not noted:
+                # Before its end is sent: who has the answer finds the request in the log.
+                noted = True
+                self._log.add(scope["method"], scope["path"], status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            if not noted:
+                self._log.add(scope["method"], scope["path"], status)

@@ -1,0 +1,215 @@
+"""What happens to a request that meets a fault. ASGI, around the application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+
+from bulkforce_emulator.faults import Fault, Faults
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from bulkforce_emulator.state.org import Org
+
+#: Where a request's scope tells the application of faults that strike within.
+WITHIN = "bulkforce_emulator.faults"
+
+
+@dataclass(slots=True)
+class _Twin:
+    scope: Scope
+    body: bytes
+    left: int
+
+
+class Misfortune:
+    """Lets requests meet their faults. ASGI, around the application."""
+
+    def __init__(self, app: ASGIApp, faults: Faults, org: Org) -> None:
+        self._app = app
+        self._faults = faults
+        self._org = org
+        self._twins: list[_Twin] = []
+        self._landing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith("/_emulator"):
+            await self._app(scope, receive, send)
+            return
+        await self._count_request()
+        fault, besides = self._faults.meet(scope["method"], scope["path"])
+        if "late twin" in besides:
+            body = await _read(receive)
+            receive = _again(body, receive, whole=True)
+            await self._twin(besides.pop("late twin"), dict(scope), body)
+        scope[WITHIN] = besides
+        if fault is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._strike(fault, scope, receive, send)
+        await self._land_twins()
+
+    async def _strike(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        match fault.kind:
+            case "answer lost":
+                await self._app(scope, receive, _nowhere)
+                await _cut(scope)
+            case "request lost":
+                await _read(receive)
+                await _cut(scope)
+            case "late twin":
+                await self._twin(fault, scope, await _read(receive))
+                await _cut(scope)
+            case "upload reset":
+                await _read(receive, fault.after_bytes or 0)
+                await _cut(scope, reset=True)
+            case "session expired":
+                body, whole = await _begin_to_read(receive, fault.after_bytes)
+                self._org.sessions.expire_all()
+                await self._app(scope, _again(body, receive, whole=whole), send)
+            case "status" | "answer replaced":
+                await self._instead(fault, scope, receive, send)
+            case "slow":
+                await self._app(scope, receive, _slowly(fault.seconds, send))
+            case "answer cut" | "answer truncated" | "content type":
+                await self._spoil(fault, scope, receive, send)
+
+    async def _instead(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        if fault.acted:
+            await self._app(scope, receive, _nowhere)
+        else:
+            await _read(receive)
+        body = fault.body.encode()
+        headers = [(b"content-type", fault.content_type.encode()), (b"content-length", str(len(body)).encode())]
+        if fault.retry_after is not None:
+            headers.append((b"retry-after", f"{fault.retry_after:g}".encode()))
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _spoil(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        start: Message = {}
+        parts: list[bytes] = []
+
+        async def collect(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                parts.append(bytes(message.get("body", b"")))
+
+        await self._app(scope, receive, collect)
+        body = b"".join(parts)
+        headers = [header for header in start["headers"] if header[0].lower() != b"content-length"]
+        if fault.kind == "content type":
+            headers = [header for header in headers if header[0].lower() != b"content-type"]
+            headers.append((b"content-type", fault.content_type.encode()))
+            shown = body
+        else:
+            shown = body[: len(body) // 2 if fault.after_bytes is None else fault.after_bytes]
+        if fault.kind != "answer cut" or fault.keep_length:
+            promised = body if fault.kind == "answer cut" else shown
+            headers.append((b"content-length", str(len(promised)).encode()))
+        await send({**start, "headers": headers})
+        cut = fault.kind == "answer cut"
+        await send({"type": "http.response.body", "body": shown, "more_body": cut})
+        if cut:
+            await asyncio.sleep(0.01)  # what was said so far leaves the house first
+            await _cut(scope)
+
+    async def _twin(self, fault: Fault, scope: Scope, body: bytes) -> None:
+        twin = _Twin(scope, body, fault.after_requests or 0)
+        if fault.after_requests is not None:
+            self._twins.append(twin)
+            return
+
+        async def later() -> None:
+            await asyncio.sleep(fault.seconds)
+            await self._land(twin)
+
+        task = asyncio.get_running_loop().create_task(later())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _count_request(self) -> None:
+        """Let come what is due before this request, and count it against what waits."""
+        await self._land_twins()
+        for twin in self._twins:
+            twin.left -= 1
+        if self._org.latecomers:
+            await run_in_threadpool(self._org.latecomers.request_came)
+
+    async def _land_twins(self) -> None:
+        """Carry out the twins whose time has come. Whoever comes next finds them done."""
+        async with self._landing:
+            due = [twin for twin in self._twins if twin.left <= 0]
+            self._twins = [twin for twin in self._twins if twin.left > 0]
+            for twin in due:
+                await self._land(twin)
+
+    async def _land(self, twin: _Twin) -> None:
+        async def nothing_more() -> Message:
+            return {"type": "http.disconnect"}
+
+        await self._app(twin.scope, _again(twin.body, nothing_more, whole=True), _nowhere)
+
+
+async def _nowhere(_: Message) -> None:
+    """Swallows an answer."""
+
+
+def _slowly(seconds: float, send: Send) -> Send:
+    async def late(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await asyncio.sleep(seconds)
+        await send(message)
+
+    return late
+
+
+async def _read(receive: Receive, most_bytes: int | None = None) -> bytes:
+    """The request's body, or as many pieces of it as have at least so many bytes."""
+    return (await _begin_to_read(receive, most_bytes))[0]
+
+
+async def _begin_to_read(receive: Receive, most_bytes: int | None) -> tuple[bytes, bool]:
+    """The same, and whether that is the whole body: beyond its end there is nothing to wait for."""
+    parts, size, whole = [], 0, False
+    while not whole and (most_bytes is None or size < most_bytes):
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        whole = not message.get("more_body")
+    return b"".join(parts), whole
+
+
+def _again(body: bytes, receive: Receive, *, whole: bool) -> Receive:
+    """What was read, and then the rest."""
+    pending: list[Any] = [{"type": "http.request", "body": body, "more_body": not whole}]
+
+    async def repeated() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return repeated
+
+
+async def _cut(scope: Scope, *, reset: bool = False) -> None:
+    """Close the connection under the request, without a word."""
+    transport = scope.get("state", {}).get("transport")
+    if transport is None:
+        raise ConnectionResetError("connection cut by a fault")  # in-process: there is no socket to close
+    if reset:
+        raw = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await asyncio.sleep(0.005)  # until the server has noticed, or it would complain of the missing answer

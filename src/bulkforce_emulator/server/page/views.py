@@ -1,0 +1,186 @@
+"""What the page says of jobs and batches: plain values, taken under the lock of the org's jobs. No HTTP, no HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from bulkforce_emulator.state.lifecycle import BatchState, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from bulkforce_emulator.state.jobs import Batch, Job
+    from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.state.spool import Spooled
+
+JOBS_SHOWN = 50
+BATCHES_SHOWN = 100
+#: Reading errors takes some 10 ms a batch, the first time.
+FAILING_BATCHES_READ = 50
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Section(Generic[Item]):
+    """One page of a long list; pages count from 1."""
+
+    items: Sequence[Item]
+    total: int
+    page: int
+    pages: int
+
+    @classmethod
+    def of(cls, whole: Sequence[Item], page: int, size: int) -> Section[Item]:
+        """The page of that number, or the nearest there is."""
+        pages = max(1, -(-len(whole) // size))
+        page = min(max(page, 1), pages)
+        return cls(whole[(page - 1) * size : page * size], len(whole), page, pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which jobs are asked for; empty is any."""
+
+    state: str = ""
+    object: str = ""
+
+    def fit(self, job: Job) -> bool:
+        return self.state in {"", job.state.value} and self.object in {"", job.sobject.name}
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job.
+
+    Attributes:
+        members: What its jobInfo says, in Salesforce's words.
+        ended: When its last batch ended, or the job itself; None while something may come.
+        seconds: From its start to its end, or until now.
+    """
+
+    members: Mapping[str, object]
+    submitted_by: str
+    ended: datetime | None
+    seconds: int
+    batches_ended: int
+    batches_total: int
+    disable_retry: bool
+    pk_chunking: str | None
+    has_spec: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """One batch, and where its bodies lie."""
+
+    members: Mapping[str, object]
+    is_final: bool
+    split: bool
+    retries: int
+    charset: str
+    request: Spooled
+    results: Mapping[str, Spooled]
+
+    @property
+    def id(self) -> str:
+        return str(self.members["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class JobsView:
+    """The list of jobs, newest first, and what it can be narrowed to."""
+
+    in_progress: Section[JobView]
+    finished: Section[JobView]
+    #: How many jobs there are, whatever the filters.
+    jobs: int
+    states: Sequence[str]
+    objects: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchesView:
+    """The batches of one job, and why some of them failed as a whole."""
+
+    section: Section[BatchView]
+    #: The first batches with failed records.
+    failing: Sequence[BatchView]
+    failing_total: int
+    #: How many batches failed, by state message.
+    failed: Mapping[str, int]
+
+
+def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1) -> JobsView:
+    """What the list shows."""
+    with org.jobs.lock:
+        jobs = org.jobs.all()[::-1]
+        fitting = [job for job in jobs if filters.fit(job)]
+        running = {job.id for job in fitting if _in_progress(job)}
+        in_progress = Section.of([job for job in fitting if job.id in running], open_page, JOBS_SHOWN)
+        finished = Section.of([job for job in fitting if job.id not in running], done_page, JOBS_SHOWN)
+        present = {job.state.value for job in jobs}
+        return JobsView(
+            Section([job_view(org, job) for job in in_progress.items], in_progress.total, in_progress.page, in_progress.pages),
+            Section([job_view(org, job) for job in finished.items], finished.total, finished.page, finished.pages),
+            len(jobs),
+            [state.value for state in JobState if state in present],
+            sorted({job.sobject.name for job in jobs}),
+        )
+
+
+def job_view(org: Org, job: Job) -> JobView:
+    """What is said of a job."""
+    with org.jobs.lock:
+        members = org.jobs.members(job)
+        waiting = sum(state in {BatchState.QUEUED, BatchState.IN_PROGRESS} for state in _states(job))
+        total = len(_states(job))
+        ended = None if _in_progress(job) else job.modified
+        sessions, chunking = org.sessions, job.chunking
+        return JobView(
+            members=members,
+            submitted_by=sessions.username if job.created_by == sessions.user_id else job.created_by,
+            ended=ended,
+            seconds=max(0, int(((ended or org.clock.now()) - job.created).total_seconds())),
+            batches_ended=total - waiting,
+            batches_total=total,
+            disable_retry=job.request.disable_retry,
+            pk_chunking=None if chunking is None else f"{chunking.chunk_size:,} ids a chunk",
+            has_spec=job.spec is not None,
+        )
+
+
+def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
+    """What is said of a job's batches, in the order in which they came."""
+    with org.jobs.lock:
+        section = Section.of(list(job.batches.values()), page, BATCHES_SHOWN)
+        failing = [batch for batch in job.batches.values() if batch.failed and batch.results]
+        failed: dict[str, int] = {}
+        for batch in job.batches.values():
+            if batch.state == BatchState.FAILED:
+                failed[batch.message or ""] = failed.get(batch.message or "", 0) + 1
+        return BatchesView(
+            Section([batch_view(org, batch) for batch in section.items], section.total, section.page, section.pages),
+            [batch_view(org, batch) for batch in islice(failing, FAILING_BATCHES_READ)],
+            len(failing),
+            dict(sorted(failed.items(), key=lambda one: -one[1])),
+        )
+
+
+def batch_view(org: Org, batch: Batch) -> BatchView:
+    """What is said of a batch."""
+    with org.jobs.lock:
+        return BatchView(batch.members(), batch.is_final, batch.split, batch.retries, batch.charset, batch.request, dict(batch.results))
+
+
+def _in_progress(job: Job) -> bool:
+    """Whether something may still happen: the job takes batches, or has some that have not ended."""
+    return job.state == JobState.OPEN or not all(batch.is_final for batch in job.batches.values())
+
+
+def _states(job: Job) -> list[BatchState]:
+    """States of the batches that do work: the original of a chunked query does none."""
+    return [batch.state for batch in job.batches.values() if not batch.split]

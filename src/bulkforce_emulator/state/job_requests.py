@@ -1,0 +1,186 @@
+"""What a jobInfo asks for, checked against the schema."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.state.chunking import ChunkOptions, chunked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bulkforce_emulator.schema import Field, Schema, SObject
+    from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.texts import CallTexts
+
+OPERATIONS = ("insert", "upsert", "update", "delete", "hardDelete", "query", "queryAll")
+CONTENT_TYPES = ("XML", "CSV", "JSON", "ZIP_XML", "ZIP_CSV", "ZIP_JSON")
+CONCURRENCY_MODES = ("Parallel", "Serial")
+#: Members that only the server writes, in the order in which they are complained of. `id` passes unseen.
+_SERVERS_OWN = (
+    "createdById", "createdDate", "systemModstamp", "numberBatchesQueued", "numberBatchesInProgress",
+    "numberBatchesCompleted", "numberBatchesFailed", "numberBatchesTotal", "numberRecordsProcessed", "numberRetries",
+    "apiVersion", "numberRecordsFailed", "totalProcessingTime", "apiActiveProcessingTime", "apexProcessingTime",
+    "fastPathEnabled",
+)  # fmt: skip
+_CLIENTS_OWN = ("operation", "object", "externalIdFieldName", "concurrencyMode", "contentType", "assignmentRuleId")
+_ORDER = ("id", "operation", "object", "state", *_CLIENTS_OWN[2:])
+
+
+def in_order(names: Iterable[str]) -> bool:
+    """Whether the members of a jobInfo come in the order of the schema of the documents."""
+    places = [_ORDER.index(name) for name in names if name in _ORDER]
+    return places == sorted(places)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job that can be made."""
+
+    operation: str
+    sobject: SObject
+    content_type: str
+    api_version: str
+    external_id: Field | None = None
+    concurrency_mode: str = "Parallel"
+    assignment_rule_id: str | None = None
+    chunking: ChunkOptions | None = None
+    line_ending: str = "LF"
+    disable_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the headers of a create call add."""
+
+    chunking: ChunkOptions | None = None
+    line_ending: str = "LF"
+    disable_retry: bool = False
+
+
+def read_request(members: Mapping[str, Any], schema: Schema, settings: Settings, *, api_version: str, options: Options) -> JobRequest:
+    """Read the jobInfo of a create call.
+
+    Raises:
+        ApiError: `InvalidJob` or `InvalidEntity`, saying what is wrong.
+    """
+    given = {name: value for name, value in members.items() if value is not None and value != ""}
+    texts = settings.texts.calls
+    _refuse_servers_own(given, texts)
+    _refuse_unknown(given, settings)
+    if given.get("state", "Open") != "Open":
+        raise ApiError.of(texts.member_unwanted, member="State")
+    operation = _one_of(given, texts, "operation", OPERATIONS)
+    content_type = _one_of(given, texts, "contentType", CONTENT_TYPES, "XML")
+    sobject = _sobject(given, texts, operation, schema)
+    return JobRequest(
+        operation=operation,
+        sobject=sobject,
+        content_type=content_type,
+        api_version=api_version,
+        external_id=_external_id(given, texts, operation, sobject),
+        concurrency_mode=_one_of(given, texts, "concurrencyMode", CONCURRENCY_MODES, "Parallel"),
+        assignment_rule_id=_assignment_rule(given, texts, sobject),
+        chunking=_chunking(options, operation, sobject, schema, settings),
+        line_ending=options.line_ending,
+        disable_retry=options.disable_retry,
+    )
+
+
+def read_state(members: Mapping[str, Any], settings: Settings) -> str:
+    """Read the jobInfo of a close or abort call: it may only have a state.
+
+    Raises:
+        ApiError: It has more, or no state that a client may set.
+    """
+    given = {name: value for name, value in members.items() if value is not None}
+    texts = settings.texts.calls
+    _refuse_servers_own(given, texts)
+    for name in _CLIENTS_OWN:
+        if name in given:
+            raise ApiError.of(texts.member_unwanted, member=_capitalized(name))
+    _refuse_unknown(given, settings)
+    state = given.get("state")
+    if isinstance(state, int) and not isinstance(state, bool) and 0 <= state < 3:
+        state = ("Open", "Closed", "Aborted")[state]
+    if state not in {"Open", "Closed", "Aborted"}:
+        raise ApiError.of(texts.job_unreadable)
+    return str(state)
+
+
+def _capitalized(name: str) -> str:
+    return f"{name[0].upper()}{name[1:]}"
+
+
+def _refuse_servers_own(given: Mapping[str, Any], texts: CallTexts) -> None:
+    for name in _SERVERS_OWN:
+        if name in given:
+            raise ApiError.of(texts.member_unwanted, member=_capitalized(name))
+
+
+def _refuse_unknown(given: Mapping[str, Any], settings: Settings) -> None:
+    unknown = given.keys() - {*_CLIENTS_OWN, "id", "state"}
+    if unknown and settings.unknown_element == "refuse":
+        raise ApiError.of(settings.texts.calls.job_unreadable)
+
+
+def _one_of(given: Mapping[str, Any], texts: CallTexts, name: str, words: tuple[str, ...], default: str | None = None) -> str:
+    """A word of a list, case-sensitive, or its ordinal, which clients send in JSON."""
+    value = given.get(name, default)
+    if value is None:
+        raise ApiError.of(texts.member_missing, member=_capitalized(name))
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(words):
+        return words[value]
+    if value not in words:
+        raise ApiError.of(texts.job_unreadable)
+    return str(value)
+
+
+def _sobject(given: Mapping[str, Any], texts: CallTexts, operation: str, schema: Schema) -> SObject:
+    name = given.get("object")
+    if not isinstance(name, str):
+        raise ApiError.of(texts.member_missing, member="Object")
+    sobject = schema.get(name)
+    if sobject is None:
+        raise ApiError.of(texts.object_unknown, name=name)
+    if not sobject.bulk:
+        raise ApiError.of(texts.object_not_queried if operation.startswith("query") else texts.object_unsupported, name=sobject.name)
+    return sobject
+
+
+def _external_id(given: Mapping[str, Any], texts: CallTexts, operation: str, sobject: SObject) -> Field | None:
+    name = given.get("externalIdFieldName")
+    if operation != "upsert":
+        if name is not None:
+            raise ApiError.of(texts.external_id_unwanted, operation=operation)
+        return None
+    if name is None:
+        raise ApiError.of(texts.external_id_missing, object=sobject.name)
+    field = sobject.field(str(name))
+    if field is None or not field.indexed:
+        raise ApiError.of(texts.external_id_unfit, name=name, object=sobject.name)
+    return field
+
+
+def _assignment_rule(given: Mapping[str, Any], texts: CallTexts, sobject: SObject) -> str | None:
+    rule = given.get("assignmentRuleId")
+    if rule is None:
+        return None
+    if sobject.name not in {"Case", "Lead"}:
+        raise ApiError.of(texts.assignment_rule_unwanted, object=sobject.name)
+    return str(rule)
+
+
+def _chunking(options: Options, operation: str, sobject: SObject, schema: Schema, settings: Settings) -> ChunkOptions | None:
+    """The header says nothing to a data job."""
+    if options.chunking is None or not operation.startswith("query"):
+        return None
+    try:
+        chunked(options.chunking, sobject, schema, settings)
+    except ApiError:
+        if settings.unchunkable == "ignore":
+            return None
+        raise
+    return options.chunking

@@ -1,0 +1,341 @@
+"""Jobs and batches: what the org remembers of them and what may be done with them. No HTTP, no records.
+
+`JobRequest` is what a create call says; `Jobs` is the whole of the org's jobs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.settings import HOUR_SECONDS
+from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch, move_job
+from bulkforce_emulator.state.spool import Spool, Spooled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from bulkforce_emulator.faults import Fault
+    from bulkforce_emulator.ids import IdSource
+    from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.state.chunking import ChunkOptions
+    from bulkforce_emulator.state.clock import Clock
+    from bulkforce_emulator.state.job_requests import JobRequest
+
+QUERIES = frozenset({"query", "queryAll"})
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """One batch, and where its request and results lie."""
+
+    id: str
+    job: Job
+    created: datetime
+    modified: datetime
+    request: Spooled
+    #: The charset that the request named for its body.
+    charset: str
+    state: BatchState = BatchState.QUEUED
+    message: str | None = None
+    processed: int = 0
+    failed: int = 0
+    #: How many records are told as processed while the batch is under way; it grows in steps.
+    advanced: int = 0
+    #: How often it was put back into the queue.
+    retries: int = 0
+    #: What befalls it, from the first time it is taken up.
+    mishap: Mishap | None = None
+    milliseconds: int = 0
+    #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
+    split: bool = False
+    #: A Content-Encoding that nobody here knows; the batch will fail of it.
+    unknown_coding: str | None = None
+    #: Results by id, in order; a data batch has one, without an id that anybody sees.
+    results: dict[str, Spooled] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @property
+    def processed_so_far(self) -> int:
+        return self.processed if self.is_final else self.advanced
+
+    @property
+    def failed_so_far(self) -> int:
+        return self.failed if self.is_final else 0
+
+    def members(self) -> dict[str, object]:
+        """What a batchInfo says, in the order of the wire."""
+        query = self.job.is_query
+        return {
+            "id": self.id,
+            "jobId": self.job.id,
+            "state": self.state.value,
+            "stateMessage": self.message,
+            "createdDate": self.created.replace(microsecond=0),
+            "systemModstamp": self.modified,
+            "numberRecordsProcessed": self.processed_so_far,
+            "numberRecordsFailed": self.failed_so_far,
+            "totalProcessingTime": 0 if query else self.milliseconds,
+            "apiActiveProcessingTime": 0 if query else self.milliseconds * 3 // 4,
+            "apexProcessingTime": 0,
+        }
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One job."""
+
+    id: str
+    request: JobRequest
+    created_by: str
+    created: datetime
+    modified: datetime
+    state: JobState = JobState.OPEN
+    batches: dict[str, Batch] = field(default_factory=dict)
+    #: The transformation spec, as posted.
+    spec: bytes | None = None
+
+    @property
+    def operation(self) -> str:
+        return self.request.operation
+
+    @property
+    def sobject(self) -> SObject:
+        return self.request.sobject
+
+    @property
+    def external_id(self) -> Field | None:
+        return self.request.external_id
+
+    @property
+    def content_type(self) -> str:
+        return self.request.content_type
+
+    @property
+    def family(self) -> str:
+        """CSV, XML or JSON: what a batch of the job is written in, zipped or not."""
+        return self.content_type.removeprefix("ZIP_")
+
+    @property
+    def chunking(self) -> ChunkOptions | None:
+        return self.request.chunking
+
+    @property
+    def is_query(self) -> bool:
+        return self.operation in QUERIES
+
+    @property
+    def is_serial(self) -> bool:
+        return self.request.concurrency_mode == "Serial"
+
+    def members(self, seen: Iterable[Batch], *, count_split: bool) -> dict[str, object]:
+        """What a jobInfo says of the batches that are seen, in the order of the wire."""
+        batches = [batch for batch in seen if count_split or not batch.split]
+        states = [batch.state for batch in batches]
+        # The rows of a batch that failed as a whole are not counted.
+        told = [batch for batch in batches if batch.state != BatchState.FAILED or batch.results]
+        milliseconds = 0 if self.is_query else sum(batch.milliseconds for batch in told)
+        return {
+            "id": self.id,
+            "operation": self.operation,
+            "object": self.sobject.name,
+            "createdById": self.created_by,
+            "createdDate": self.created,
+            "systemModstamp": self.modified,
+            "state": self.state.value,
+            "externalIdFieldName": self.external_id.name if self.external_id else None,
+            "concurrencyMode": self.request.concurrency_mode,
+            "contentType": self.content_type,
+            "numberBatchesQueued": states.count(BatchState.QUEUED),
+            "numberBatchesInProgress": states.count(BatchState.IN_PROGRESS),
+            "numberBatchesCompleted": states.count(BatchState.COMPLETED),
+            "numberBatchesFailed": states.count(BatchState.FAILED),
+            "numberBatchesTotal": len(states),
+            "numberRecordsProcessed": sum(batch.processed_so_far for batch in told),
+            "numberRetries": sum(batch.retries for batch in batches),
+            "apiVersion": self.request.api_version,
+            "assignmentRuleId": self.request.assignment_rule_id,
+            "numberRecordsFailed": sum(batch.failed_so_far for batch in told),
+            "totalProcessingTime": milliseconds,
+            "apiActiveProcessingTime": milliseconds * 3 // 4,
+            "apexProcessingTime": 0,
+        }
+
+
+class Jobs:
+    """All jobs of the org. Every look and every change is under one lock."""
+
+    def __init__(self, clock: Clock, ids: IdSource, settings: Settings, user_id: str) -> None:
+        self.lock = threading.RLock()
+        self.spool = Spool()
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._texts = settings.texts.calls
+        self._user_id = user_id
+        self._jobs: dict[str, Job] = {}
+        self._counted: deque[datetime] = deque()
+
+    def now(self) -> datetime:
+        return self._clock.now().replace(microsecond=0)
+
+    def create(self, request: JobRequest) -> Job:
+        if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
+            raise ApiError.of(self._texts.hard_delete_forbidden)
+        now = self.now()
+        job = Job(self._ids.one("750"), request, self._user_id, now, now)
+        with self.lock:
+            self._jobs[job.id] = job
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """The job of an id of 15 or 18 characters. Jobs are forgotten after seven days."""
+        with self.lock:
+            job = self._jobs.get(job_id) or next(
+                (job for job in self._jobs.values() if len(job_id) == 15 and job.id.startswith(job_id)), None
+            )
+            if job is None or self._is_past(job):
+                raise ApiError.of(self._texts.job_unknown, id=job_id)
+            return job
+
+    def all(self) -> list[Job]:
+        """All that are not forgotten, in the order of their creation."""
+        with self.lock:
+            return [job for job in self._jobs.values() if not self._is_past(job)]
+
+    def _is_past(self, job: Job) -> bool:
+        youngest = max([batch.created for batch in job.batches.values()], default=job.created)
+        return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
+
+    def members(self, job: Job, lag: Fault | None = None) -> dict[str, object]:
+        with self.lock:
+            return job.members(self._seen(job, lag), count_split=self._settings.count_chunked_original)
+
+    def listed(self, job: Job, lag: Fault | None = None) -> list[dict[str, object]]:
+        """The batchInfo of each of its batches."""
+        with self.lock:
+            return [batch.members() for batch in self._seen(job, lag)]
+
+    def _seen(self, job: Job, lag: Fault | None) -> list[Batch]:
+        """A job's batches, as far as they have come through to whoever looks."""
+        batches = list(job.batches.values())
+        if lag is None:
+            return batches
+        if lag.seconds:
+            horizon = self._clock.now() - timedelta(seconds=lag.seconds)
+            return [batch for batch in batches if batch.created <= horizon]
+        return batches[: max(0, len(batches) - lag.newest)]
+
+    def close(self, job: Job) -> None:
+        with self.lock:
+            if job.state != JobState.OPEN:
+                raise ApiError.of(self._texts.close_refused, state=job.state)
+            move_job(job, JobState.CLOSED)
+            job.modified = self.now()
+
+    def abort(self, job: Job) -> None:
+        """Abort: what is queued will never run, what is running ends."""
+        with self.lock:
+            done = job.state == JobState.CLOSED and all(batch.is_final for batch in job.batches.values())
+            if job.state in {JobState.ABORTED, JobState.FAILED} or (done and not self._settings.abort_when_done):
+                state = "Completed" if done else job.state
+                raise ApiError.of(self._texts.abort_refused, state=state)
+            move_job(job, JobState.ABORTED)
+            job.modified = self.now()
+            for batch in job.batches.values():
+                if batch.state == BatchState.QUEUED:
+                    move_batch(batch, BatchState.NOT_PROCESSED)
+                    batch.modified = job.modified
+
+    def add_batch(self, job: Job, body: bytes, *, charset: str = "utf-8", late: bool = False) -> Batch:
+        """Take in one batch, unread. A late one is accepted, and is entered later."""
+        limits = self._settings.limits
+        with self.lock:
+            self.count_batch()
+            if job.state != JobState.OPEN:
+                raise ApiError.of(self._texts.job_not_open, state=job.state)
+            if self._clock.now() - job.created > timedelta(seconds=limits.job_open_seconds):
+                raise ApiError.of(self._texts.job_too_old, hours=limits.job_open_seconds // HOUR_SECONDS)
+        if not body:
+            raise ApiError.of(self._texts.batch_empty)
+        if len(body) > limits.batch_bytes:
+            raise ApiError.of(self._texts.batch_too_large, most=limits.batch_bytes)
+        request = self.spool.put(body)
+        with self.lock:
+            # The job may have been closed while the body was put aside.
+            if job.state != JobState.OPEN:
+                raise ApiError.of(self._texts.job_not_open, state=job.state)
+            batch = self.make_batch(job, request, charset)
+            if not late:
+                self.enter(batch)
+            return batch
+
+    def make_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
+        return Batch(self._ids.one("751"), job, self._clock.now(), self.now(), request, charset)
+
+    def enter(self, batch: Batch) -> None:
+        """Let it be one of its job's. In an aborted job nothing is ever queued."""
+        with self.lock:
+            job = batch.job
+            job.batches[batch.id] = batch
+            job.modified = self.now()
+            if job.state == JobState.ABORTED:
+                move_batch(batch, BatchState.NOT_PROCESSED)
+
+    def batches_left(self) -> int:
+        """How many batches may still be posted within 24 hours."""
+        with self.lock:
+            self._forget_counted()
+            return max(0, self._settings.limits.daily_batches - len(self._counted))
+
+    def count_batch(self) -> None:
+        """Refused batches count, too."""
+        if self.batches_left() == 0:
+            raise ApiError.of(self._texts.quota_exceeded)
+        self._counted.append(self._clock.now())
+
+    def _forget_counted(self) -> None:
+        horizon = self._clock.now() - timedelta(hours=24)
+        while self._counted and self._counted[0] < horizon:
+            self._counted.popleft()
+
+    def batch(self, job: Job, batch_id: str) -> Batch:
+        with self.lock:
+            batch = job.batches.get(batch_id) or next(
+                (one for one in job.batches.values() if len(batch_id) == 15 and one.id.startswith(batch_id)), None
+            )
+        if batch is None:
+            raise ApiError.of(self._texts.batch_unknown, id=batch_id)
+        return batch
+
+    def set_spec(self, job: Job, spec: bytes) -> None:
+        if job.family != "CSV" or job.is_query:
+            raise ApiError.of(self._texts.spec_unwanted)
+        most = self._settings.limits.spec_characters
+        if len(spec.decode("utf-8", "replace")) >= most:
+            raise ApiError.of(self._texts.spec_too_large, most=most - 1)
+        with self.lock:
+            job.spec = spec
+
+    def results(self, batch: Batch) -> Mapping[str, Spooled]:
+        """What a batch has to show.
+
+        Raises:
+            ApiError: Nothing, not yet or never.
+        """
+        with self.lock:
+            if batch.state in {BatchState.QUEUED, BatchState.IN_PROGRESS}:
+                raise ApiError.of(self._texts.results_too_early)
+            if not batch.results:
+                never = batch.state == BatchState.NOT_PROCESSED
+                raise ApiError.of(self._texts.never_processed if never else self._texts.nothing_processed)
+            return dict(batch.results)

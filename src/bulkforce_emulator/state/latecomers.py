@@ -1,0 +1,86 @@
+"""Batches that were accepted and are not there yet: between the check that a POST passed and its commit.
+
+Until it appears, a batch is in no list, in no count and in no queue, and the closing of its job does not stop it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bulkforce_emulator.faults import Fault
+    from bulkforce_emulator.state.clock import Clock
+    from bulkforce_emulator.state.jobs import Batch, Job, Jobs
+    from bulkforce_emulator.state.workers import Workers
+
+
+@dataclass(slots=True, eq=False)
+class _Late:
+    batch: Batch
+    looks: int | None
+    requests: int | None
+    due: datetime | None
+
+    def is_due(self, now: datetime) -> bool:
+        told = [left for left in (self.looks, self.requests) if left is not None]
+        return any(left <= 0 for left in told) or (self.due is not None and now >= self.due)
+
+
+class Latecomers:
+    """The late batches of one org. A call about the API first lets appear what is due."""
+
+    def __init__(self, jobs: Jobs, workers: Workers, clock: Clock) -> None:
+        self._jobs = jobs
+        self._workers = workers
+        self._clock = clock
+        self._late: list[_Late] = []
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._late)
+
+    def withhold(self, batch: Batch, fault: Fault) -> None:
+        """Keep an accepted batch back for as long as the fault says; if it says nothing, until `release`."""
+        due = self._clock.now() + timedelta(seconds=fault.seconds) if fault.seconds else None
+        with self._lock:
+            self._late.append(_Late(batch, fault.after_looks, fault.after_requests, due))
+
+    def looked(self, job: Job) -> None:
+        """The list of a job's batches was answered."""
+        with self._lock:
+            for late in self._late:
+                if late.batch.job is job and late.looks is not None:
+                    late.looks -= 1
+
+    def request_came(self) -> None:
+        """Let appear what is due, and count a request against the others."""
+        self.settle()
+        with self._lock:
+            for late in self._late:
+                if late.requests is not None:
+                    late.requests -= 1
+
+    def settle(self) -> int:
+        """Let appear what is due; says how many batches that were."""
+        now = self._clock.now()
+        with self._lock:
+            due = [late for late in self._late if late.is_due(now)]
+            self._late = [late for late in self._late if late not in due]
+        return self._appear(due)
+
+    def release(self) -> int:
+        """Let all of them appear; says how many there were."""
+        with self._lock:
+            due, self._late = self._late, []
+        return self._appear(due)
+
+    def _appear(self, due: list[_Late]) -> int:
+        for late in due:
+            self._jobs.enter(late.batch)
+            self._workers.submit(late.batch)
+        return len(due)

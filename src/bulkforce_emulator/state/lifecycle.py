@@ -1,0 +1,118 @@
+"""States of jobs and batches, which moves between them are legal, and at what pace batches move.
+
+The tables are the machine: every change of a state goes through `move_job` or `move_batch`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from bulkforce_emulator.settings_files import check_types
+
+if TYPE_CHECKING:
+    from bulkforce_emulator.state.jobs import Batch, Job
+
+
+class JobState(StrEnum):
+    OPEN = "Open"
+    CLOSED = "Closed"
+    ABORTED = "Aborted"
+    FAILED = "Failed"
+
+
+class BatchState(StrEnum):
+    QUEUED = "Queued"
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    FAILED = "Failed"
+    NOT_PROCESSED = "NotProcessed"
+
+    @property
+    def is_final(self) -> bool:
+        return not BATCH_MOVES[self]
+
+
+#: The guide allows to abort a closed job "at any point".
+JOB_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.OPEN: frozenset({JobState.CLOSED, JobState.ABORTED, JobState.FAILED}),
+    JobState.CLOSED: frozenset({JobState.ABORTED, JobState.FAILED}),
+    JobState.ABORTED: frozenset(),
+    JobState.FAILED: frozenset(),
+}
+
+#: A batch that is put back goes from InProgress to Queued again.
+BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.QUEUED: frozenset({BatchState.IN_PROGRESS, BatchState.NOT_PROCESSED}),
+    BatchState.IN_PROGRESS: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}),
+    BatchState.COMPLETED: frozenset(),
+    BatchState.FAILED: frozenset(),
+    BatchState.NOT_PROCESSED: frozenset(),
+}
+
+
+class IllegalMove(RuntimeError):
+    """A change of state that the tables do not have; a bug of the emulator, never an answer."""
+
+
+def move_job(job: Job, state: JobState) -> None:
+    if state not in JOB_MOVES[job.state]:
+        raise IllegalMove(f"{job.id}: {job.state} to {state}")
+    job.state = state
+
+
+def move_batch(batch: Batch, state: BatchState) -> None:
+    if state not in BATCH_MOVES[batch.state]:
+        raise IllegalMove(f"{batch.id}: {batch.state} to {state}")
+    batch.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an org works. Make one with `timed`, `instant` or `manual`."""
+
+    kind: Literal["timed", "instant", "manual"]
+    #: How long a batch stays Queued at least.
+    queue_seconds: float = 0.0
+    #: How long a batch stays InProgress at least, whatever its size ...
+    batch_seconds: float = 0.0
+    #: ... and how many records it gets done in a second; None: as fast as this machine is.
+    records_per_second: float | None = None
+    #: How many batches run at once.
+    parallel: int = 5
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        if (
+            min(self.queue_seconds, self.batch_seconds, self.records_per_second or 1) < 0
+            or self.records_per_second == 0
+            or self.parallel < 1
+        ):
+            raise ValueError("a pace has no negative times or rates, and at least one batch runs")
+
+    @classmethod
+    def timed(
+        cls,
+        queue_seconds: float = 0.003,
+        *,
+        batch_seconds: float = 0.0,
+        records_per_second: float | None = None,
+        parallel: int = 5,
+    ) -> Pace:
+        """Batches are processed in the background and take their time, as on the platform."""
+        return cls("timed", queue_seconds, batch_seconds, records_per_second, parallel)
+
+    @classmethod
+    def instant(cls) -> Pace:
+        """A batch is done when its POST is answered. The answer still says Queued. Hides every polling bug."""
+        return cls("instant", parallel=1)
+
+    @classmethod
+    def manual(cls) -> Pace:
+        """Nothing moves until `advance` is called."""
+        return cls("manual", parallel=1)
+
+    def seconds_for(self, records: int) -> float:
+        """How long a batch of so many records is to be InProgress."""
+        return self.batch_seconds + (records / self.records_per_second if self.records_per_second else 0.0)

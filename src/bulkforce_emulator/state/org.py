@@ -1,0 +1,192 @@
+"""One emulated org: what it is made of and what it can do, and nothing of HTTP."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from bulkforce_emulator.ids import IdSource
+from bulkforce_emulator.mishaps import Mishaps
+from bulkforce_emulator.settings import Limits, Settings
+from bulkforce_emulator.state.clock import Clock
+from bulkforce_emulator.state.jobs import Jobs
+from bulkforce_emulator.state.latecomers import Latecomers
+from bulkforce_emulator.state.ledger import Ledger
+from bulkforce_emulator.state.lifecycle import Pace
+from bulkforce_emulator.state.processing import Processing
+from bulkforce_emulator.state.rows.engine import Order, Rows
+from bulkforce_emulator.state.sessions import Sessions
+from bulkforce_emulator.state.store import Store, quoted
+from bulkforce_emulator.state.values import text_of
+from bulkforce_emulator.state.workers import Workers
+from bulkforce_emulator.uploads import EXPLICIT_NULL, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from bulkforce_emulator.schema import Schema, SObject
+    from bulkforce_emulator.uploads import Outcomes
+
+
+#: Jobs, batches, results and query locators live as long as the process; their ids must not name others after it.
+_FORGOTTEN = ("750", "751", "752", "01g")
+_IDS_OF_AN_OPENING = 62**5
+
+
+class Org:
+    """The parts that handlers work with.
+
+    Attributes:
+        version: The newest API version, as in a path: `66.0`.
+        calls: How many calls of its APIs were made in this day of its life.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        *,
+        settings: Settings | None = None,
+        pace: Pace | None = None,
+        seed: int = 0,
+        database: str = ":memory:",
+        session_id: str | None = None,
+        now: datetime | None = None,
+    ) -> None:
+        self.schema = schema
+        self.settings = settings or Settings()
+        self.clock = Clock(now)
+        self.calls, self._day, self._counting = 0, self.clock.now(), threading.Lock()
+        self.ids = IdSource(seed)
+        self.store = Store(schema, database)
+        self.sessions = Sessions(self.clock, self.ids, seed=seed, session_id=session_id)
+        self.rows = Rows(schema, self.store, self.ids, self.settings)
+        self.ledger = Ledger()
+        self.mishaps = Mishaps()
+        self.jobs = Jobs(self.clock, self.ids, self.settings, self.sessions.user_id)
+        self.workers = Workers(Processing(self), pace or Pace.timed())
+        self.latecomers = Latecomers(self.jobs, self.workers, self.clock)
+        self._settle_in()
+
+    @property
+    def limits(self) -> Limits:
+        return self.settings.limits
+
+    @property
+    def version(self) -> str:
+        return f"{self.settings.newest_version:.1f}"
+
+    def count_call(self) -> int:
+        """Count a call of an API; how many there were in this day of the org's life."""
+        with self._counting:
+            now = self.clock.now()
+            if now - self._day >= timedelta(days=1):
+                self._day, self.calls = now, 0
+            self.calls += 1
+            return self.calls
+
+    def batches_used(self) -> int:
+        """How many batches were posted within 24 hours."""
+        return self.limits.daily_batches - self.jobs.batches_left()
+
+    def close(self) -> None:
+        self.workers.stop()
+        self.store.close()
+        self.jobs.spool.close()
+
+    # Records, outside of any job: seeding, and REST
+
+    def insert(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+        return self._carry_out("insert", sobject, records)
+
+    def update(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+        return self._carry_out("update", sobject, records)
+
+    def upsert(self, sobject: str, records: Sequence[Mapping[str, Any]], external_id: str) -> Outcomes:
+        return self._carry_out("upsert", sobject, records, external_id)
+
+    def delete(self, sobject: str, ids: Sequence[str]) -> Outcomes:
+        return self._carry_out("delete", sobject, [{"Id": record_id} for record_id in ids])
+
+    def _carry_out(self, operation: str, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
+        """The same checks as in a batch; an absent key leaves a field alone, None sets it to null."""
+        sobject = self.sobject(name)
+        field = None if external_id is None else sobject.field(external_id)
+        headers = dict.fromkeys(header for record in records for header in record)
+        columns = {header: pa.array([_text(record, header) for record in records], pa.string()) for header in headers}
+        order = Order(operation, sobject, self.sessions.user_id, self.clock.now(), field)
+        return self.rows.carry_out(order, Upload(columns, len(records)))
+
+    def carry_out(self, name: str, upload: Upload) -> Outcomes:
+        """Insert rows that were read from a file."""
+        order = Order("insert", self.sobject(name), self.sessions.user_id, self.clock.now())
+        return self.rows.carry_out(order, upload)
+
+    def records(self, name: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:
+        """All records of an object, in the order of their ids."""
+        table = quoted(self.sobject(name).name)
+        where = "" if include_deleted else ' WHERE NOT "IsDeleted"'
+        found: list[dict[str, Any]] = self.store.query(f'SELECT * FROM {table}{where} ORDER BY "Id"').to_pylist()  # noqa: S608
+        return found
+
+    def count(self, name: str, *, include_deleted: bool = False) -> int:
+        return self.store.count(self.sobject(name), include_deleted=include_deleted)
+
+    def sobject(self, name: str) -> SObject:
+        """The sObject of that name.
+
+        Raises:
+            KeyError: There is none.
+        """
+        found = self.schema.get(name)
+        if found is None:
+            raise KeyError(f"no object named {name} in this org")
+        return found
+
+    def _settle_in(self) -> None:
+        """The one user and the one organization. An org kept in a file has them already, and had jobs that it forgot."""
+        for prefix in _FORGOTTEN:
+            self.ids.skip(prefix, self.store.openings * _IDS_OF_AN_OPENING)
+        if self.count("User") == 0:
+            self._first_records()
+            return
+        for sobject in self.schema.sobjects.values():
+            newest = self.store.query(f'SELECT max("Id") AS id FROM {quoted(sobject.name)}')["id"][0].as_py()  # noqa: S608
+            if newest is not None:
+                self.ids.skip_past(sobject.key_prefix, newest)
+
+    def _first_records(self) -> None:
+        sessions = self.sessions
+        self._enter("User", {
+            "Id": sessions.user_id, "Username": sessions.username, "LastName": "Administrator", "FirstName": "Emulated",
+            "Email": sessions.username, "Alias": "admin", "IsActive": True, "UserType": "Standard",
+            "TimeZoneSidKey": "GMT", "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US",
+        })  # fmt: skip
+        self._enter("Organization", {
+            "Id": sessions.org_id, "Name": "Emulated Org", "InstanceName": "EMU1", "IsSandbox": False,
+            "OrganizationType": "Developer Edition", "DefaultLocaleSidKey": "en_US", "TimeZoneSidKey": "GMT",
+            "LanguageLocaleKey": "en_US", "FiscalYearStartMonth": 1,
+        })  # fmt: skip
+
+    def _enter(self, name: str, record: dict[str, Any]) -> None:
+        """Write a record as it is, unchecked."""
+        now = self.clock.now().replace(microsecond=0, tzinfo=None)
+        stamps = {"CreatedDate": now, "LastModifiedDate": now, "SystemModstamp": now}
+        people = {"CreatedById": self.sessions.user_id, "LastModifiedById": self.sessions.user_id}
+        whole = {**record, **stamps, **people, "IsDeleted": False}
+        known = {column.name for column in self.sobject(name).columns}
+        kept = {key: value for key, value in whole.items() if key in known}
+        names = ", ".join(map(quoted, kept))
+        marks = ", ".join("?" for _ in kept)
+        with self.store.writing() as cursor:
+            cursor.execute(f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})", list(kept.values()))  # noqa: S608
+
+
+def _text(record: Mapping[str, Any], header: str) -> str | None:
+    if header not in record:
+        return None
+    value = record[header]
+    return EXPLICIT_NULL if value is None or value == "" else text_of(value)

@@ -1,0 +1,246 @@
+"""What happens in a batch: its body is read, its rows are carried out or its query is answered.
+
+Called by the workers, one batch at a time each. Everything that can go wrong ends in the batch's state.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.formats.charsets import codec
+from bulkforce_emulator.formats.csv_reader import read_csv
+from bulkforce_emulator.formats.json_reader import read_json
+from bulkforce_emulator.formats.query_results import Selection, write_query_result
+from bulkforce_emulator.formats.results import write_results
+from bulkforce_emulator.formats.spec import transform
+from bulkforce_emulator.formats.xml_reader import read_xml
+from bulkforce_emulator.formats.zip_reader import fill_in, unpack
+from bulkforce_emulator.soql import SoqlError, check_bulk, chunk_text, chunkable, compile_soql
+from bulkforce_emulator.state import chunking
+from bulkforce_emulator.state.jobs import Batch, Job
+from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch
+from bulkforce_emulator.state.rows.engine import Order
+from bulkforce_emulator.uploads import BatchError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    import pyarrow as pa
+
+    from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.soql.query import CompiledQuery
+    from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.uploads import Outcomes, Upload
+
+_log = logging.getLogger(__name__)
+
+
+class Processing:
+    """Carries out batches of one org."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._texts = org.settings.texts.batches
+
+    def start(self, batch: Batch) -> bool:
+        """Take a queued batch up; says whether it was still there to be taken."""
+        with self._org.jobs.lock:
+            if batch.state != BatchState.QUEUED:
+                return False
+            move_batch(batch, BatchState.IN_PROGRESS)
+            batch.modified = self._org.jobs.now()
+            return True
+
+    def finish(self, batch: Batch, *, linger: Callable[[Batch, float], float] | None = None) -> list[Batch]:
+        """Carry a started batch out, and give the batches that came of it.
+
+        Args:
+            batch: In state InProgress.
+            linger: Told the batch and how many seconds its records took; stays as long as the pace wants, lets the
+                batch tell how far it is, and gives the seconds that it reports.
+
+        Returns:
+            New batches, Queued; or the batch itself where it was put back.
+        """
+        began = time.monotonic()
+        made: list[Batch] = []
+        try:
+            if self._put_back(batch):
+                return [batch]
+            self._carry_out(batch, made)
+        except BatchError as problem:
+            self._end(batch, BatchState.FAILED, began, linger, str(problem))
+        except Exception as problem:  # noqa: BLE001 - the org goes on, and says so
+            _log.exception("batch %s", batch.id)
+            failure = BatchError.of(self._texts.internal, what=type(problem).__name__)
+            self._end(batch, BatchState.FAILED, began, linger, str(failure))
+        else:
+            self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
+        return made  # chunks that were made before it failed run all the same
+
+    def _put_back(self, batch: Batch) -> bool:
+        """Whether the batch went back into the queue.
+
+        Raises:
+            BatchError: It was there too often.
+        """
+        org = self._org
+        if batch.mishap is None:
+            batch.mishap = org.mishaps.of_next_batch(batch.job.sobject.name)
+        if batch.mishap is None or batch.retries >= batch.mishap.put_back:
+            return False
+        limits, query = org.settings.limits, batch.job.is_query
+        most = limits.query_retries if query else limits.batch_retries
+        if batch.job.request.disable_retry or batch.retries >= most:
+            raise BatchError.of(self._texts.query_retried if query else self._texts.data_retried)
+        with org.jobs.lock:
+            batch.retries += 1
+            batch.modified = batch.job.modified = org.jobs.now()
+            # An abort leaves no queued batch behind, nor one that would be queued again.
+            aborted = batch.job.state == JobState.ABORTED
+            move_batch(batch, BatchState.NOT_PROCESSED if aborted else BatchState.QUEUED)
+        return True
+
+    def _carry_out(self, batch: Batch, made: list[Batch]) -> None:
+        if batch.unknown_coding is not None:
+            raise BatchError.of(self._texts.coding_unknown, coding=batch.unknown_coding)
+        mishap = batch.mishap
+        if mishap is not None and mishap.message is not None and mishap.after_rows is None:
+            raise BatchError.quoted(mishap.message)
+        if batch.job.is_query:
+            self._query(batch, made)
+        else:
+            self._data(batch, mishap)
+
+    def _end(
+        self,
+        batch: Batch,
+        state: BatchState,
+        began: float,
+        linger: Callable[[Batch, float], float] | None,
+        message: str | None = None,
+    ) -> None:
+        jobs = self._org.jobs
+        spent = time.monotonic() - began
+        if linger is not None:
+            spent = linger(batch, spent)
+        with jobs.lock:
+            batch.milliseconds = max(1, int(spent * 1000))
+            batch.message = message
+            batch.modified = batch.job.modified = jobs.now()
+            move_batch(batch, state)
+
+    # Data batches
+
+    def _data(self, batch: Batch, mishap: Mishap | None) -> None:
+        job, org = batch.job, self._org
+        upload = self._read(batch)
+        if mishap is not None:
+            upload = mishap.strike(upload, org.settings.texts.rows)
+        order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
+        outcomes = org.rows.carry_out(order, upload)
+        org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)
+        self._keep(batch, outcomes)
+        if mishap is not None and mishap.message is not None:
+            raise BatchError.quoted(mishap.message)  # half of it is done, and shows
+
+    def _read(self, batch: Batch) -> Upload:
+        job, settings = batch.job, self._org.settings
+        body = self._org.jobs.spool.get(batch.request)
+        archive = None
+        if job.content_type.startswith("ZIP_"):
+            archive = unpack(body, settings)
+            body = archive.request
+        if job.family == "CSV":
+            upload = read_csv(body, settings, charset=batch.charset, line_ending=job.request.line_ending)
+        elif job.family == "JSON":
+            upload = read_json(body, settings, charset=batch.charset)
+        else:
+            upload = read_xml(body, settings, charset=batch.charset if batch.charset != "utf-8" else None)
+        if job.spec is not None:
+            upload = transform(upload, job.spec, job.sobject, self._texts)
+        return upload if archive is None else fill_in(upload, archive, job.sobject, settings.texts.rows)
+
+    def _keep(self, batch: Batch, outcomes: Outcomes) -> None:
+        org = self._org
+        written = org.jobs.spool.put(write_results(outcomes, batch.job.family, org.settings))
+        with org.jobs.lock:
+            batch.results = {"": written}
+            batch.processed, batch.failed = outcomes.count, outcomes.failed
+
+    # Query batches
+
+    def _query(self, batch: Batch, made: list[Batch]) -> None:
+        job = batch.job
+        try:
+            charset = codec(batch.charset)
+        except LookupError:
+            raise BatchError.of(self._texts.encoding_unknown, name=batch.charset) from None
+        text = self._org.jobs.spool.get(batch.request).decode(charset, "replace")
+        compiled = self._compile(job, text)
+        if job.chunking is not None and batch is next(iter(job.batches.values())) and chunkable(text):
+            self._split(batch, text, made)
+        else:
+            self._answer(batch, compiled)
+
+    def _compile(self, job: Job, text: str) -> CompiledQuery:
+        org = self._org
+        try:
+            compiled = compile_soql(
+                text,
+                org.schema,
+                now=org.clock.now(),
+                user_id=org.sessions.user_id,
+                include_deleted=job.operation == "queryAll",
+            )
+            check_bulk(compiled, job.sobject.name, job.content_type, org.settings.texts.queries)
+        except SoqlError as problem:
+            raise BatchError.quoted(problem.state_message) from None
+        return compiled
+
+    def _split(self, batch: Batch, text: str, made: list[Batch]) -> None:
+        """Make the chunk batches. The original is NotProcessed once they all exist; each counts against the daily allowance."""
+        job, org = batch.job, self._org
+        if job.chunking is None:
+            raise AssertionError(job)
+        if org.settings.chunking_seconds:
+            time.sleep(org.settings.chunking_seconds)
+        parent, field = chunking.chunked(job.chunking, job.sobject, org.schema, org.settings)
+        with org.jobs.lock:
+            for low, high in chunking.ranges(job.chunking, parent, org.store):
+                try:
+                    org.jobs.count_batch()
+                except ApiError as problem:
+                    raise BatchError(problem.message, problem.code) from None
+                body = chunk_text(text, low, high, field).encode(codec(batch.charset), "replace")
+                made.append(org.jobs.make_batch(job, org.jobs.spool.put(body), batch.charset))
+                org.jobs.enter(made[-1])
+            batch.split = True
+
+    def _answer(self, batch: Batch, compiled: CompiledQuery) -> None:
+        job, org = batch.job, self._org
+        sql = compiled.sql if job.family == "CSV" else compiled.identified_sql
+        table = org.store.query(sql, compiled.parameters)
+        spool, written = org.jobs.spool, {}
+        limits = org.settings.limits
+        wanted = batch.mishap.result_bytes if batch.mishap is not None else None
+        parts = list(_files(table, wanted or limits.query_result_bytes, 1 + batch.retries))
+        if len(parts) > limits.query_result_files:
+            raise BatchError.of(self._texts.results_too_large, most=limits.query_result_files)
+        for part in parts:
+            selection = Selection(compiled, part, job.request.api_version)
+            pieces = write_query_result(selection, job.family, org.settings)
+            written[org.ids.one("752")[:15]] = spool.put_all(pieces)
+        with org.jobs.lock:
+            batch.results = written
+            batch.processed = table.num_rows
+
+
+def _files(table: pa.Table, most_bytes: int, least: int) -> Iterable[pa.Table]:
+    """The rows in as many parts as their size asks for, at least `least` if there are so many rows."""
+    parts = max(least, -(-table.nbytes // most_bytes))
+    rows = max(1, -(-table.num_rows // parts))
+    yield from (table.slice(first, rows) for first in range(0, max(1, table.num_rows), rows))

@@ -1,0 +1,198 @@
+"""Who may come in: the one user of the org, its connected app, and the sessions that are open. No HTTP here.
+
+What a real org lets its administrator choose is a field of `SignIn`.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+import threading
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.ids import IdSource, to_18
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bulkforce_emulator.state.clock import Clock
+
+_TOKEN_CHARACTERS = string.ascii_letters + string.digits + "._"
+_CODE_LIFE = timedelta(minutes=15)
+
+
+@dataclass
+class SignIn:
+    """The org's rules for signing in; they may be changed while it runs."""
+
+    #: A session ends when it was not used for this long (15 minutes to 24 hours in a real org).
+    session_seconds: int = 7200
+    #: A refresh token is good for one use; the answer brings the next one.
+    rotate_refresh_tokens: bool = False
+    #: Whether the web server and refresh flows need the client secret. A wrong one is refused in any case.
+    secret_required: bool = False
+    #: The username-password flow; newer orgs block it.
+    password_flow: bool = True
+    #: SOAP login() is gone from API 65.0 on. None: every version still has it, which old clients need.
+    soap_newest_version: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationCode:
+    """What was promised to the browser in the first step of the web server flow."""
+
+    redirect_uri: str
+    scope: str
+    code_challenge: str | None
+    expires: datetime
+
+
+@dataclass
+class _Session:
+    used: datetime
+    opened: datetime
+    scope: str
+    refresh_token: str | None = None
+
+
+@dataclass
+class _State:
+    sessions: dict[str, _Session] = field(default_factory=dict)
+    refresh_tokens: dict[str, str] = field(default_factory=dict)  # token: scope
+    codes: dict[str, AuthorizationCode] = field(default_factory=dict)
+
+
+class Sessions:
+    """The org's user, its connected app and its open sessions.
+
+    Attributes:
+        certificates: Public keys or certificates (PEM) of the connected app; without any, the signature of a
+            JWT assertion is not checked.
+    """
+
+    full_scope = "id api refresh_token"
+
+    def __init__(self, clock: Clock, ids: IdSource, *, seed: int = 0, session_id: str | None = None) -> None:
+        self._clock = clock
+        self._random = random.Random(f"sessions {seed}")  # noqa: S311 - the same secrets for the same seed, on purpose
+        self._lock = threading.Lock()
+        self._state = _State()
+        self.rules = SignIn()
+        self.org_id = ids.one("00D")
+        if session_id is not None and "!" in session_id and session_id.startswith("00D"):
+            self.org_id = to_18(session_id.partition("!")[0])
+        self.user_id = ids.one("005")
+        self.username = "admin@emulator.example"
+        self.password = "emulator-1"  # noqa: S105 - opens nothing but this org
+        self.security_token = self._letters(24)
+        self.client_id = f"3MVG9{self._letters(80)}"
+        self.client_secret = self._letters(64, string.digits + "ABCDEF")
+        self.refresh_token = self.new_refresh_token(self.full_scope)
+        self.certificates: list[str] = []
+        self.first_token = self.open(token=session_id)
+
+    def register_certificate(self, pem: str) -> None:
+        """Check the signatures of JWT assertions with this certificate or public key, too."""
+        self.certificates.append(pem)
+
+    # Sessions
+
+    def open(self, *, token: str | None = None, scope: str = full_scope, refresh_token: str | None = None) -> str:
+        """Open a session and give its id, which is the access token as well."""
+        now = self._clock.now()
+        with self._lock:
+            token = token or f"{self.org_id[:15]}!AQ{self._letters(94, _TOKEN_CHARACTERS)}"
+            self._state.sessions[token] = _Session(now, now, scope, refresh_token)
+        return token
+
+    def is_valid(self, token: str | None) -> bool:
+        """Whether the session is open; a look keeps it open."""
+        now = self._clock.now()
+        with self._lock:
+            session = self._state.sessions.get(token or "")
+            if session is None or (now - session.used).total_seconds() >= self.rules.session_seconds:
+                return False
+            session.used = now
+            return True
+
+    def expire(self, token: str) -> bool:
+        """End one session; says whether it was open."""
+        with self._lock:
+            return self._state.sessions.pop(token, None) is not None
+
+    def expire_all(self) -> None:
+        """End every session. Refresh tokens stay good."""
+        with self._lock:
+            self._state.sessions.clear()
+
+    def describe(self, token: str) -> dict[str, object] | None:
+        """What introspection tells of a token: scope and times; None if it is not good."""
+        with self._lock:
+            if token in self._state.refresh_tokens:
+                return {"token_type": "refresh_token", "scope": self._state.refresh_tokens[token]}
+        if not self.is_valid(token):
+            return None
+        with self._lock:
+            session = self._state.sessions[token]
+            return {
+                "token_type": "access_token",
+                "scope": session.scope,
+                "iat": int(session.opened.timestamp()),
+                "nbf": int(session.opened.timestamp()),
+                "exp": int(session.used.timestamp()) + self.rules.session_seconds,
+            }
+
+    # Refresh tokens
+
+    def new_refresh_token(self, scope: str) -> str:
+        """A further refresh token."""
+        with self._lock:
+            token = f"5Aep{self._letters(82, _TOKEN_CHARACTERS)}"
+            self._state.refresh_tokens[token] = scope
+        return token
+
+    def use_refresh_token(self, token: str) -> tuple[str, str | None] | None:
+        """The scope of a good refresh token, and its successor if tokens rotate: then this one dies at once."""
+        with self._lock:
+            if not self.rules.rotate_refresh_tokens or token not in self._state.refresh_tokens:
+                scope = self._state.refresh_tokens.get(token)
+                return None if scope is None else (scope, None)
+            scope = self._state.refresh_tokens.pop(token)
+        successor = self.new_refresh_token(scope)
+        if token == self.refresh_token:
+            self.refresh_token = successor
+        return scope, successor
+
+    def revoke(self, token: str) -> bool:
+        """End a session, or a refresh token with the sessions opened by it."""
+        with self._lock:
+            if self._state.refresh_tokens.pop(token, None) is None:
+                return self._state.sessions.pop(token, None) is not None
+            for name in [name for name, s in self._state.sessions.items() if s.refresh_token == token]:
+                del self._state.sessions[name]
+            return True
+
+    # Passwords and codes
+
+    def is_password(self, username: str, password: str) -> bool:
+        """Whether this signs the user in; the security token may follow the password."""
+        return username == self.username and password in (self.password, self.password + self.security_token)
+
+    def new_code(self, redirect_uri: str, scope: str, code_challenge: str | None) -> str:
+        """An authorization code for the web server flow, good once and for a quarter of an hour."""
+        expires = self._clock.now() + _CODE_LIFE
+        with self._lock:
+            code = f"aPrx{self._letters(60, _TOKEN_CHARACTERS)}"
+            self._state.codes[code] = AuthorizationCode(redirect_uri, scope, code_challenge, expires)
+        return code
+
+    def use_code(self, code: str) -> AuthorizationCode | None:
+        """What the code stands for; None if it is unknown, used or old."""
+        with self._lock:
+            promised = self._state.codes.pop(code, None)
+        return promised if promised is not None and promised.expires > self._clock.now() else None
+
+    def _letters(self, count: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+        return "".join(self._random.choices(alphabet, k=count))

@@ -1,0 +1,111 @@
+"""One HTTP call as plain values, and the thread it is answered in.
+
+The handlers of REST, OAuth and SOAP are ordinary functions: they never see the event loop.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote
+
+import orjson
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bulkforce_emulator.wire.bulk1_request import gunzipped, wants_gzip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from starlette.requests import Request
+
+
+_WORTH_PACKING_BYTES = 1_000
+_LARGEST_BODY = 50_000_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """What was asked.
+
+    Attributes:
+        base_url: Of the org, as the caller knows it: no slash at its end.
+    """
+
+    method: str
+    path: str
+    base_url: str
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    values: Mapping[str, str]
+    body: bytes
+
+    @property
+    def bearer(self) -> str | None:
+        """The token of the Authorization header."""
+        scheme, _, token = self.headers.get("authorization", "").partition(" ")
+        return token.strip() or None if scheme.lower() in ("bearer", "oauth") else None
+
+    def form(self) -> dict[str, str]:
+        """The form of the body, or of the query where there is no body."""
+        text = self.body.decode("utf-8", "replace")
+        return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
+
+
+def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str], name: str | None = None) -> Route:
+    """A route whose calls are answered in a thread of their own."""
+
+    async def endpoint(request: Request) -> Response:
+        response = await run_in_threadpool(answer, await _read(request))
+        worth_it = len(response.body) > _WORTH_PACKING_BYTES and wants_gzip(request.headers.get("accept-encoding", ""))
+        return _packed(response) if worth_it else response
+
+    return Route(path, endpoint, methods=list(methods), name=name)
+
+
+async def _read(request: Request) -> Call:
+    return Call(
+        method=_method(request),
+        path=request.url.path,
+        base_url=f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}",
+        headers=request.headers,
+        query=request.query_params,
+        values=request.path_params,
+        body=_unpacked(await request.body(), request.headers.get("content-encoding", "")),
+    )
+
+
+def _unpacked(body: bytes, coding: str) -> bytes:
+    """A body as it was before it was packed. One that cannot be unpacked is left for its reader to refuse."""
+    if coding.strip().lower() not in {"gzip", "x-gzip"}:
+        return body
+    try:
+        return gunzipped(body, _LARGEST_BODY)
+    except (EOFError, zlib.error):
+        return body
+
+
+def _packed(response: Response) -> Response:
+    response.body = gzip.compress(response.body, compresslevel=1)
+    response.headers["Content-Encoding"] = "gzip"
+    response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+def _method(request: Request) -> str:
+    """The method; clients that cannot send PATCH say so in the query of a POST."""
+    return request.query_params.get("_HttpMethod", "POST").upper() if request.method == "POST" else request.method
+
+
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
+    """A JSON document as the REST API sends it: with a charset, unlike the Bulk API."""
+    return Response(orjson.dumps(document), status, headers, media_type="application/json;charset=UTF-8")
+
+
+def path_quoted(text: str) -> str:
+    """Text as one segment of a path."""
+    return quote(text, safe="")

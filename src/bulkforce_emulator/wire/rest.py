@@ -1,0 +1,85 @@
+"""The REST API: versions, resources, limits, and the routes of objects, records and queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bulkforce_emulator.wire import composite, query, sobjects
+from bulkforce_emulator.wire.calls import Call, json_response, route
+from bulkforce_emulator.wire.identity import identity_url
+from bulkforce_emulator.wire.resources import METHODS, Resources, data_path, not_found
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from bulkforce_emulator.state.org import Org
+
+_SEASONS = ("Spring", "Summer", "Winter")
+_SPRING_25 = 63
+_RESOURCES = ("composite", "limits", "query", "queryAll", "sobjects", "tooling")
+
+
+def routes(org: Org) -> list[Route]:
+    """All routes below `/services/data`."""
+    rest = _Rest(org)
+    return [
+        route("/services/data", rest.versions, ("GET",)),
+        route("/services/data/", rest.versions, ("GET",)),
+        *rest.at("", rest.resources, ("GET",)),
+        *rest.at("/limits", rest.limits, ("GET",)),
+        *query.routes(org),
+        *composite.routes(org),
+        *sobjects.routes(org),
+        *rest.at("/{rest:path}", rest.unknown, METHODS),
+    ]
+
+
+class _Rest(Resources):
+    def versions(self, _: Call) -> Response:
+        """The versions that the org speaks; anyone may ask."""
+        settings = self.org.settings
+        numbers = range(int(settings.oldest_version), int(settings.newest_version) + 1)
+        return json_response(
+            [{"label": _label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"} for number in numbers]
+        )
+
+    def unknown(self, _: Call) -> Response:
+        """Every other path."""
+        raise not_found()
+
+    def resources(self, call: Call) -> Response:
+        """What there is below a version."""
+        path = data_path(call)
+        listed = {name: f"{path}/{name}" for name in _RESOURCES}
+        return json_response(listed | {"identity": identity_url(self.org, call.base_url)})
+
+    def limits(self, _: Call) -> Response:
+        """The allowances that clients look at, and what is left of them."""
+        limits = self.org.limits
+        batches = _allowance(limits.daily_batches, self.org.batches_used())
+        answer: dict[str, Any] = {
+            "DailyApiRequests": _allowance(limits.daily_api_requests, self.org.calls),
+            "DailyBulkApiBatches": batches,
+            # What it was called before; a released client still asks for it.
+            "DailyBulkApiRequests": batches,
+            "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
+            "DailyBulkV2QueryJobs": _allowance(10_000),
+            "ConcurrentAsyncGetReportInstances": _allowance(200),
+            "DataStorageMB": _allowance(1024),
+            "FileStorageMB": _allowance(1024),
+            "HourlyAsyncReportRuns": _allowance(1200),
+            "MassEmail": _allowance(5000),
+            "SingleEmail": _allowance(5000),
+        }
+        return json_response(answer)
+
+
+def _allowance(most: int, used: int = 0) -> dict[str, int]:
+    return {"Max": most, "Remaining": max(most - used, 0)}
+
+
+def _label(number: int) -> str:
+    """`Spring '25` is 63; there are three releases a year, and winter's bears the next year's number."""
+    years, season = divmod(number - _SPRING_25, 3)
+    return f"{_SEASONS[season]} '{25 + years + (season == 2)}"
