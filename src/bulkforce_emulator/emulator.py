@@ -144,6 +144,11 @@ class Emulator:
 
     @property
     def port(self) -> int:
+        """The port the server listens on.
+
+        Raises:
+            RuntimeError: The emulator is not being served.
+        """
         if self._server is None:
             raise RuntimeError("this emulator is not being served; use it in a with block")
         return self._server.port
@@ -162,26 +167,32 @@ class Emulator:
 
     @property
     def session_id(self) -> str:
+        """The session that is open from the start."""
         return self.state.sessions.first_token
 
     @property
     def username(self) -> str:
+        """The user name to log in with."""
         return self.state.sessions.username
 
     @property
     def password(self) -> str:
+        """The password to log in with, without a security token."""
         return self.state.sessions.password
 
     @property
     def client_id(self) -> str:
+        """The consumer key of the org's connected app."""
         return self.state.sessions.client_id
 
     @property
     def client_secret(self) -> str:
+        """The consumer secret of the org's connected app."""
         return self.state.sessions.client_secret
 
     @property
     def refresh_token(self) -> str:
+        """A refresh token of the org's user; it stays good when sessions expire."""
         return self.state.sessions.refresh_token
 
     def expire_sessions(self) -> None:
@@ -238,6 +249,11 @@ class Emulator:
         return self.state.records(sobject, include_deleted=include_deleted)
 
     def count(self, sobject: str, *, include_deleted: bool = False) -> int:
+        """How many records an object has; deleted ones only if `include_deleted`.
+
+        Raises:
+            KeyError: The org has no such object.
+        """
         return self.state.count(sobject, include_deleted=include_deleted)
 
     # What happened, and what is to happen
@@ -252,6 +268,7 @@ class Emulator:
 
     @property
     def requests(self) -> list[LoggedRequest]:
+        """The requests that came so far, oldest first, with the status that each was answered with."""
         return self._log.all()
 
     @property
@@ -261,6 +278,7 @@ class Emulator:
 
     @property
     def clock(self) -> Clock:
+        """The org's clock, which a test may set or put forward."""
         return self.state.clock
 
     def abort_job(self, job_id: str) -> None:
@@ -276,6 +294,7 @@ class Emulator:
         return sum(self.state.workers.advance() for _ in range(steps))
 
     def set_pace(self, pace: Pace) -> None:
+        """Change how fast batches are processed, from now on, including those that are waiting or running."""
         self.state.workers.pace = pace
 
     def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:

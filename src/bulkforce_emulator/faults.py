@@ -87,6 +87,7 @@ class Fault:
         return self.kind in _ONLY or (self.kind == "late twin" and self.acted)
 
     def fits(self, method: str, path: str) -> bool:
+        """Whether a request of this method and path counts for this fault."""
         only_method, only_path = _ONLY.get(self.kind, ("*", None))
         return (
             {self.method, only_method} <= {"*", method}
@@ -111,10 +112,12 @@ class Faults:
     struck: int = 0
 
     def add(self, *faults: Fault) -> None:
+        """Arm one or more faults; each counts requests from now on."""
         with self._lock:
             self._armed += [_Armed(fault) for fault in faults]
 
     def clear(self) -> None:
+        """Disarm all faults."""
         with self._lock:
             self._armed.clear()
 

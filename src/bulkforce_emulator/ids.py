@@ -47,6 +47,7 @@ class IdSource:
         return _ids(f"{key_prefix}{self.pod}0", first, count)
 
     def one(self, key_prefix: str) -> str:
+        """A new id of 18 characters for a record with this key prefix."""
         return str(self.take(key_prefix, 1)[0].as_py())
 
     def skip(self, key_prefix: str, count: int) -> None:

@@ -92,6 +92,7 @@ class Mishaps:
             self._planned.append((nth, times, object, mishap))
 
     def clear(self) -> None:
+        """Drop all planned mishaps; batches that have already met one keep it."""
         with self._lock:
             self._planned.clear()
 

@@ -58,6 +58,7 @@ class Field:
 
     @property
     def custom(self) -> bool:
+        """Whether this is a custom field."""
         return self.name.endswith("__c")
 
     @property
@@ -72,6 +73,7 @@ class Field:
 
     @property
     def polymorphic(self) -> bool:
+        """Whether the field can refer to records of more than one object."""
         return len(self.reference_to) > 1
 
     @property
@@ -106,6 +108,7 @@ class SObject:
 
     @property
     def custom(self) -> bool:
+        """Whether this is a custom object."""
         return self.name.endswith("__c")
 
     @cached_property

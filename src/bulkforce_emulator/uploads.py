@@ -82,6 +82,7 @@ class RowError:
 
     @classmethod
     def read(cls, joined: str) -> RowError:
+        """The error that was written as one text by `str`."""
         code, message, *fields = joined.split(SEPARATOR)
         return cls(code, message, tuple(field for field in fields if field))
 
@@ -101,18 +102,22 @@ class Outcomes:
 
     @property
     def count(self) -> int:
+        """How many rows there are."""
         return len(self.ids)
 
     @property
     def failed(self) -> int:
+        """How many rows failed."""
         return int(self.count - self.errors.null_count)
 
     def error(self, row: int) -> RowError | None:
+        """Why a row failed; None if it did not."""
         joined = self.errors[row].as_py()
         return None if joined is None else RowError.read(joined)
 
     @classmethod
     def joined(cls, parts: list[Outcomes]) -> Outcomes:
+        """The outcomes of several parts of a batch, one after another."""
         return cls(
             pa.concat_arrays([part.ids for part in parts]),
             pa.concat_arrays([part.created for part in parts]),

@@ -10,6 +10,7 @@ _UTF_8 = frozenset({"utf-8", "utf8"})
 
 
 def is_utf8(name: str) -> bool:
+    """Whether this is a name of UTF-8."""
     return name.lower().replace("_", "-") in _UTF_8
 
 

@@ -54,15 +54,18 @@ def json_document(members: Members, *, spread: bool = False) -> bytes:
 
 
 def json_list(name: str, documents: Sequence[Members], *, spread: bool = False) -> bytes:
+    """An object with one member: the list of these documents. `spread` indents it."""
     listed = {name: [_json_members(members) for members in documents]}
     return orjson.dumps(listed, option=orjson.OPT_INDENT_2 if spread else None)
 
 
 def json_moment(moment: datetime) -> str:
+    """A time as JSON documents write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000+0000")
 
 
 def xml_moment(moment: datetime) -> str:
+    """A time as XML documents write it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

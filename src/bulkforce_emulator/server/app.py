@@ -51,10 +51,12 @@ class RequestLog:
         self._lock = threading.Lock()
 
     def add(self, method: str, path: str, status: int) -> None:
+        """Record a request and the status it was answered with."""
         with self._lock:
             self._requests.append(LoggedRequest(method, path, status))
 
     def all(self) -> list[LoggedRequest]:
+        """A copy of the log, oldest request first."""
         with self._lock:
             return list(self._requests)
 

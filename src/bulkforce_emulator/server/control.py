@@ -145,6 +145,7 @@ class Control:
 
 
 def routes(org: Org, faults: Faults, log: RequestLog) -> list[Route]:
+    """The routes of the control calls: GET to look, POST to change."""
     control = Control(org, faults, log)
     return [
         Route("/_emulator", _look(control.index), methods=["GET"]),

@@ -104,11 +104,17 @@ class Server:
         self._server.run(sockets=[self._socket])
 
     def start(self) -> None:
+        """Start serving, and return once the server accepts connections.
+
+        Raises:
+            RuntimeError: The server did not come up in time.
+        """
         self._thread.start()
         if not self._server.up.wait(_START_SECONDS):
             raise RuntimeError("the emulator's server did not start")
 
     def stop(self) -> None:
+        """Stop serving, wait for the thread to end and close the socket."""
         self._server.leave()
         self._thread.join()
         self._socket.close()

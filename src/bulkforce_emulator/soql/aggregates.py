@@ -5,7 +5,7 @@ from typing import TypeGuard
 from bulkforce_emulator.schema import Field
 from bulkforce_emulator.soql import functions
 from bulkforce_emulator.soql.scope import Scope
-from bulkforce_emulator.soql.tree import Call, Path, Query, Selected
+from bulkforce_emulator.soql.tree import FunctionCall, Path, Query, Selected
 
 _FUNCTIONS = {
     "COUNT": "count({x})",
@@ -19,9 +19,9 @@ _COUNTS = ("COUNT", "COUNT_DISTINCT")
 _SUMMABLE = frozenset(("int", "long", "double", "currency", "percent"))
 
 
-def is_function(expression: Path | Call) -> TypeGuard[Call]:
+def is_function(expression: Path | FunctionCall) -> TypeGuard[FunctionCall]:
     """Whether it is an aggregate function."""
-    return isinstance(expression, Call) and expression.name.upper() in _FUNCTIONS
+    return isinstance(expression, FunctionCall) and expression.name.upper() in _FUNCTIONS
 
 
 def is_count(query: Query) -> bool:
@@ -29,7 +29,7 @@ def is_count(query: Query) -> bool:
     first = query.selected[0]
     return (
         isinstance(first, Selected)
-        and isinstance(first.expression, Call)
+        and isinstance(first.expression, FunctionCall)
         and first.expression.name.upper() == "COUNT"
         and not first.expression.arguments
     )
@@ -40,7 +40,7 @@ def is_aggregate(query: Query) -> bool:
     return bool(query.group_by) or any(isinstance(item, Selected) and is_function(item.expression) for item in query.selected)
 
 
-def compile_aggregate(scope: Scope, call: Call, name: str) -> tuple[str, Field]:
+def compile_aggregate(scope: Scope, call: FunctionCall, name: str) -> tuple[str, Field]:
     """The SQL of an aggregate, and a field made up to describe what it gives."""
     function = call.name.upper()
     if len(call.arguments) != 1:

@@ -6,10 +6,10 @@ from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.query import CompiledQuery
 from bulkforce_emulator.soql.tree import (
     Both,
-    Call,
     Comparison,
     Condition,
     Either,
+    FunctionCall,
     Membership,
     Not,
     Path,
@@ -60,8 +60,8 @@ def _refusal(text: Text, **facts: str) -> SoqlError:
     return SoqlError(text.code, text.said(**facts))
 
 
-def _is_fields(expression: Path | Call) -> bool:
-    return isinstance(expression, Call) and expression.name.upper() == "FIELDS"
+def _is_fields(expression: Path | FunctionCall) -> bool:
+    return isinstance(expression, FunctionCall) and expression.name.upper() == "FIELDS"
 
 
 def is_chunkable(query: Query) -> bool:
@@ -85,7 +85,7 @@ def _mentions_ids(condition: Condition) -> bool:
             return True
 
 
-def _paths(expression: Path | Call) -> list[Path]:
+def _paths(expression: Path | FunctionCall) -> list[Path]:
     if isinstance(expression, Path):
         return [expression]
     return [path for argument in expression.arguments for path in _paths(argument)]

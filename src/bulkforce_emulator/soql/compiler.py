@@ -11,9 +11,9 @@ from bulkforce_emulator.soql.children import find_child
 from bulkforce_emulator.soql.conditions import Conditions
 from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.parser import parse
-from bulkforce_emulator.soql.query import ChildQuery, Column, CompiledQuery, Identity
+from bulkforce_emulator.soql.query import ChildQuery, CompiledQuery, Identity, ResultColumn
 from bulkforce_emulator.soql.scope import Operand, Scope
-from bulkforce_emulator.soql.tree import Call, Order, Path, Query, Selected
+from bulkforce_emulator.soql.tree import FunctionCall, Path, Query, Selected, SortKey
 
 MAX_CHARACTERS = 100_000
 MAX_OFFSET = 2_000
@@ -62,7 +62,7 @@ class _Level:
         self._is_aggregate = aggregates.is_aggregate(query)
         self._aliases: dict[str, Operand] = {}
 
-    def _conditions(self, resolve: Callable[[Path | Call], Operand]) -> Conditions:
+    def _conditions(self, resolve: Callable[[Path | FunctionCall], Operand]) -> Conditions:
         compiler = self._compiler
         return Conditions(self.scope, resolve, compiler.bind, self._semi_join, compiler.now.date())
 
@@ -97,13 +97,13 @@ class _Level:
             tree=query,
         )
 
-    def _columns(self) -> list[tuple[str, Column]]:
+    def _columns(self) -> list[tuple[str, ResultColumn]]:
         expressions = [item for item in self._query.selected if isinstance(item, Selected)]
-        found: list[tuple[str, Column]] = []
+        found: list[tuple[str, ResultColumn]] = []
         seen: set[tuple[str, ...]] = set()
         unnamed = count()
         for item in expressions:
-            if isinstance(item.expression, Call) and item.expression.name.upper() == "FIELDS":
+            if isinstance(item.expression, FunctionCall) and item.expression.name.upper() == "FIELDS":
                 found += self._all_fields(item.expression)
                 continue
             sql, column = self._column(item, unnamed)
@@ -113,28 +113,28 @@ class _Level:
             found.append((sql, column))
         return found
 
-    def _column(self, item: Selected, unnamed: Iterator[int]) -> tuple[str, Column]:
+    def _column(self, item: Selected, unnamed: Iterator[int]) -> tuple[str, ResultColumn]:
         expression, alias = item.expression, item.alias
         written = str(expression) if isinstance(expression, Path) else expression.name
         if aggregates.is_function(expression):
             sql, made_up = aggregates.compile_aggregate(self.scope, expression, alias or f"expr{next(unnamed)}")
             named = Operand(sql, made_up.type, expression.at, (made_up.name,), made_up)
             self._aliases[made_up.name.lower()] = named
-            return sql, Column((made_up.name,), made_up, written)
+            return sql, ResultColumn((made_up.name,), made_up, written)
         operand = functions.resolve(self.scope, expression)
         described = operand.field or Field(name=operand.name, label=operand.name, type=operand.type)
         if self._is_aggregate:
             self._check_grouped(operand)
             name = alias or (operand.name if isinstance(expression, Path) else f"expr{next(unnamed)}")
             self._aliases[name.lower()] = operand
-            return operand.sql, Column((name,), described, written)
+            return operand.sql, ResultColumn((name,), described, written)
         if alias is not None and isinstance(expression, Path):
             raise self.scope.error(expression.at, "MALFORMED_QUERY", "only aggregate expressions use field aliasing")
         if operand.field is None:
             raise self.scope.error(expression.at, "MALFORMED_QUERY", f"unexpected token: '{written}'")
-        return operand.sql, Column(operand.path if alias is None else (alias,), described, written)
+        return operand.sql, ResultColumn(operand.path if alias is None else (alias,), described, written)
 
-    def _all_fields(self, call: Call) -> list[tuple[str, Column]]:
+    def _all_fields(self, call: FunctionCall) -> list[tuple[str, ResultColumn]]:
         which = str(call.arguments[0]).upper() if len(call.arguments) == 1 else ""
         if which not in ("ALL", "STANDARD", "CUSTOM"):
             raise self.scope.error(call.at, "MALFORMED_QUERY", "FIELDS() takes ALL, STANDARD or CUSTOM")
@@ -148,17 +148,20 @@ class _Level:
             if which == "ALL" or described.custom == (which == "CUSTOM") or described.name == "Id"
         ]
         operands = [self.scope.resolve(Path((described.name,), call.at)) for described in wanted]
-        return [(operand.sql, Column(operand.path, described, described.name)) for operand, described in zip(operands, wanted, strict=True)]
+        return [
+            (operand.sql, ResultColumn(operand.path, described, described.name))
+            for operand, described in zip(operands, wanted, strict=True)
+        ]
 
     def _check_grouped(self, operand: Operand, complaint: str = "Field") -> None:
         if operand.sql not in {functions.resolve(self.scope, grouped).sql for grouped in self._query.group_by}:
             detail = f"{complaint} must be grouped or aggregated: {operand.name}"
             raise self.scope.error(operand.at, "MALFORMED_QUERY", detail)
 
-    def _plain(self, expression: Path | Call) -> Operand:
+    def _plain(self, expression: Path | FunctionCall) -> Operand:
         return functions.resolve(self.scope, expression)
 
-    def _of_group(self, expression: Path | Call) -> Operand:
+    def _of_group(self, expression: Path | FunctionCall) -> Operand:
         """What HAVING and ORDER BY may name: of groups only what is the same for all their records."""
         if not self._is_aggregate:
             return self._plain(expression)
@@ -224,7 +227,7 @@ class _Level:
             sql += f" HAVING {self._conditions(self._of_group).sql(query.having)}"
         return sql
 
-    def _grouped(self, expression: Path | Call) -> str:
+    def _grouped(self, expression: Path | FunctionCall) -> str:
         operand = self._plain(expression)
         if operand.type in _UNSORTABLE or _is_long(operand):
             detail = f"field '{operand.name}' can not be grouped in a query call"
@@ -234,7 +237,7 @@ class _Level:
     def _order_by(self) -> str:
         return ", ".join(self._order(order) for order in self._query.order_by)
 
-    def _order(self, order: Order) -> str:
+    def _order(self, order: SortKey) -> str:
         operand = self._of_group(order.expression)
         if operand.type in _UNSORTABLE or _is_long(operand):
             detail = f"field '{operand.name}' can not be sorted in a query call"

@@ -13,10 +13,10 @@ from bulkforce_emulator.soql.dates import date_range
 from bulkforce_emulator.soql.scope import Operand, Scope
 from bulkforce_emulator.soql.tree import (
     Both,
-    Call,
     Comparison,
     Condition,
     Either,
+    FunctionCall,
     Kind,
     Literal,
     Membership,
@@ -46,7 +46,7 @@ class Conditions:
     """
 
     scope: Scope
-    resolve: Callable[[Path | Call], Operand]
+    resolve: Callable[[Path | FunctionCall], Operand]
     bind: Callable[[object], str]
     subquery: Callable[[Query], str]
     today: date
@@ -73,7 +73,7 @@ class Conditions:
             return f"(NOT coalesce({positive}, FALSE))"
         return f"coalesce({positive}, FALSE)" if exact else f"({positive})"
 
-    def _filterable(self, expression: Path | Call) -> Operand:
+    def _filterable(self, expression: Path | FunctionCall) -> Operand:
         operand = self.resolve(expression)
         long_text = operand.field is not None and operand.type == "textarea" and operand.field.length > 255
         if long_text or operand.type in _UNFILTERABLE:

@@ -1,7 +1,7 @@
 """Functions of one field: the parts of dates, and the display functions that change nothing here."""
 
 from bulkforce_emulator.soql.scope import Operand, Scope
-from bulkforce_emulator.soql.tree import Call, Path
+from bulkforce_emulator.soql.tree import FunctionCall, Path
 
 # Date function: DuckDB expression of {x}, and the type of what it gives.
 _DATE_PARTS = {
@@ -22,7 +22,7 @@ _DATE_PARTS = {
 DISPLAY = ("TOLABEL", "FORMAT", "CONVERTCURRENCY", "CONVERTTIMEZONE")
 
 
-def resolve(scope: Scope, expression: Path | Call) -> Operand:
+def resolve(scope: Scope, expression: Path | FunctionCall) -> Operand:
     """The operand of a condition, an order or a SELECT list; aggregates are not among them.
 
     Raises:
@@ -42,7 +42,7 @@ def resolve(scope: Scope, expression: Path | Call) -> Operand:
     raise scope.error(expression.at, "MALFORMED_QUERY", f"unexpected token: '{expression.name}'")
 
 
-def _dated(scope: Scope, call: Call) -> Operand:
+def _dated(scope: Scope, call: FunctionCall) -> Operand:
     inner = resolve(scope, call.arguments[0])
     wanted = ("datetime",) if call.name.upper() in ("HOUR_IN_DAY", "DAY_ONLY") else ("date", "datetime")
     if inner.type not in wanted:

@@ -10,18 +10,18 @@ from lark.exceptions import VisitError
 from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.tree import (
     Both,
-    Call,
     Comparison,
     Either,
+    FunctionCall,
     Kind,
     Literal,
     Membership,
     Not,
-    Order,
     Path,
     Query,
     Selected,
     SemiJoin,
+    SortKey,
     Source,
     TypeOf,
 )
@@ -195,13 +195,13 @@ class _Tree(Transformer[Token, Any]):
     def path(self, items: list[Any]) -> Path:
         return _path(items[0])
 
-    def call(self, items: list[Any]) -> Call:
+    def call(self, items: list[Any]) -> FunctionCall:
         arguments = tuple(item for item in items[1:] if item is not None)
-        return Call(str(items[0]), arguments, items[0].start_pos or 0)
+        return FunctionCall(str(items[0]), arguments, items[0].start_pos or 0)
 
-    def order(self, items: list[Any]) -> Order:
+    def order(self, items: list[Any]) -> SortKey:
         words = {item.type for item in items[1:] if item is not None}
-        return Order(items[0], descending="DESC" in words, nulls_last="LAST" in words)
+        return SortKey(items[0], descending="DESC" in words, nulls_last="LAST" in words)
 
     def value(self, items: list[Any]) -> Literal:
         token: Token = items[0]

@@ -7,7 +7,7 @@ from bulkforce_emulator.soql.tree import Query
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ResultColumn:
     """One column of the answer.
 
     Attributes:
@@ -47,7 +47,7 @@ class CompiledQuery:
 
     text: str
     sobject: SObject
-    columns: tuple[Column, ...]
+    columns: tuple[ResultColumn, ...]
     sql: str
     parameters: list[object]
     is_count: bool

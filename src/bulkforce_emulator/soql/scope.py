@@ -31,6 +31,7 @@ class Target:
     alias: str
 
     def column(self, name: str) -> str:
+        """A column of this table, qualified and quoted for SQL."""
         return f"{self.alias}.{quoted(name)}"
 
 
@@ -71,6 +72,7 @@ class Operand:
 
     @property
     def name(self) -> str:
+        """The last name of the path: the field itself."""
         return self.path[-1]
 
     @property
@@ -112,6 +114,7 @@ class Scope:
         return sobject
 
     def error(self, at: int, code: str, detail: str) -> SoqlError:
+        """A refusal that points at an offset in the query's text."""
         return SoqlError.located(self._text, at, code, detail)
 
     def resolve(self, path: Path) -> Operand:
@@ -190,6 +193,7 @@ class Scope:
         return tuple(sorted(self._nodes.values(), key=lambda node: len(node.path)))
 
     def from_clause(self) -> str:
+        """The FROM clause, with a join for each relationship used so far."""
         root = self.root.targets[0]
         return " ".join((f"FROM {quoted(root.sobject.name)} {root.alias}", *self.joins))
 

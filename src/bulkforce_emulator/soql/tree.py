@@ -16,11 +16,11 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """A function applied to fields: `COUNT()`, `CALENDAR_YEAR(CreatedDate)`, `FIELDS(ALL)`."""
 
     name: str
-    arguments: tuple["Path | Call", ...]
+    arguments: tuple["Path | FunctionCall", ...]
     at: int
 
 
@@ -48,7 +48,9 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    left: Path | Call
+    """A field or function compared with one value: `Name = 'Ada'`."""
+
+    left: Path | FunctionCall
     operator: str
     right: Literal
 
@@ -57,14 +59,16 @@ class Comparison:
 class Membership:
     """`IN`, `NOT IN`, `INCLUDES`, `EXCLUDES` with a list."""
 
-    left: Path | Call
+    left: Path | FunctionCall
     operator: str
     values: tuple[Literal, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SemiJoin:
-    left: Path | Call
+    """A field that is, or is not, among the results of another query: `AccountId IN (SELECT ...)`."""
+
+    left: Path | FunctionCall
     negated: bool
     query: "Query"
 
@@ -85,6 +89,8 @@ class Either:
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """The negation of a condition."""
+
     part: "Condition"
 
 
@@ -95,18 +101,22 @@ Condition = Comparison | Membership | SemiJoin | Both | Either | Not
 class Selected:
     """A field or function of the SELECT list, with its alias."""
 
-    expression: Path | Call
+    expression: Path | FunctionCall
     alias: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TypeOf:
+    """`TYPEOF relationship WHEN ... END`, of which only the relationship is kept."""
+
     relationship: Path
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    expression: Path | Call
+class SortKey:
+    """One item of ORDER BY."""
+
+    expression: Path | FunctionCall
     descending: bool
     nulls_last: bool
 
@@ -122,15 +132,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Query:
+    """A whole SELECT, at the top or in brackets."""
+
     selected: "tuple[Selected | TypeOf | Query, ...]"
     source: Source
     at: int
     scope: str | None = None
     where: Condition | None = None
     where_at: int = 0
-    group_by: tuple[Path | Call, ...] = ()
+    group_by: tuple[Path | FunctionCall, ...] = ()
     having: Condition | None = None
-    order_by: tuple[Order, ...] = ()
+    order_by: tuple[SortKey, ...] = ()
     limit: int | None = None
     offset: int | None = None
     offset_at: int = 0

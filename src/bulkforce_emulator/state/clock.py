@@ -18,6 +18,7 @@ class Clock:
             self.set(moment)
 
     def now(self) -> datetime:
+        """The org's time, in UTC."""
         return self._frozen if self._frozen is not None else datetime.now(UTC) + self._ahead
 
     def advance(self, **span: float) -> None:

@@ -1,174 +1,26 @@
-"""Jobs and batches: what the org remembers of them and what may be done with them. No HTTP, no records.
-
-`JobRequest` is what a create call says; `Jobs` is the whole of the org's jobs.
-"""
+"""All jobs of the org: what it remembers of them and what may be done with them. No HTTP, no records."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.settings import HOUR_SECONDS
+from bulkforce_emulator.state.job import Batch, Job
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch, move_job
 from bulkforce_emulator.state.spool import Spool, Spooled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.ids import IdSource
-    from bulkforce_emulator.mishaps import Mishap
-    from bulkforce_emulator.schema import Field, SObject
     from bulkforce_emulator.settings import Settings
-    from bulkforce_emulator.state.chunking import ChunkOptions
     from bulkforce_emulator.state.clock import Clock
-    from bulkforce_emulator.state.job_requests import JobRequest
-
-QUERIES = frozenset({"query", "queryAll"})
-
-
-@dataclass(slots=True, eq=False)
-class Batch:
-    """One batch, and where its request and results lie."""
-
-    id: str
-    job: Job
-    created: datetime
-    modified: datetime
-    request: Spooled
-    #: The charset that the request named for its body.
-    charset: str
-    state: BatchState = BatchState.QUEUED
-    message: str | None = None
-    processed: int = 0
-    failed: int = 0
-    #: How many records are told as processed while the batch is under way; it grows in steps.
-    advanced: int = 0
-    #: How often it was put back into the queue.
-    retries: int = 0
-    #: What befalls it, from the first time it is taken up.
-    mishap: Mishap | None = None
-    milliseconds: int = 0
-    #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
-    split: bool = False
-    #: A Content-Encoding that nobody here knows; the batch will fail of it.
-    unknown_coding: str | None = None
-    #: Results by id, in order; a data batch has one, without an id that anybody sees.
-    results: dict[str, Spooled] = field(default_factory=dict)
-
-    @property
-    def is_final(self) -> bool:
-        return self.state.is_final
-
-    @property
-    def processed_so_far(self) -> int:
-        return self.processed if self.is_final else self.advanced
-
-    @property
-    def failed_so_far(self) -> int:
-        return self.failed if self.is_final else 0
-
-    def members(self) -> dict[str, object]:
-        """What a batchInfo says, in the order of the wire."""
-        query = self.job.is_query
-        return {
-            "id": self.id,
-            "jobId": self.job.id,
-            "state": self.state.value,
-            "stateMessage": self.message,
-            "createdDate": self.created.replace(microsecond=0),
-            "systemModstamp": self.modified,
-            "numberRecordsProcessed": self.processed_so_far,
-            "numberRecordsFailed": self.failed_so_far,
-            "totalProcessingTime": 0 if query else self.milliseconds,
-            "apiActiveProcessingTime": 0 if query else self.milliseconds * 3 // 4,
-            "apexProcessingTime": 0,
-        }
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One job."""
-
-    id: str
-    request: JobRequest
-    created_by: str
-    created: datetime
-    modified: datetime
-    state: JobState = JobState.OPEN
-    batches: dict[str, Batch] = field(default_factory=dict)
-    #: The transformation spec, as posted.
-    spec: bytes | None = None
-
-    @property
-    def operation(self) -> str:
-        return self.request.operation
-
-    @property
-    def sobject(self) -> SObject:
-        return self.request.sobject
-
-    @property
-    def external_id(self) -> Field | None:
-        return self.request.external_id
-
-    @property
-    def content_type(self) -> str:
-        return self.request.content_type
-
-    @property
-    def family(self) -> str:
-        """CSV, XML or JSON: what a batch of the job is written in, zipped or not."""
-        return self.content_type.removeprefix("ZIP_")
-
-    @property
-    def chunking(self) -> ChunkOptions | None:
-        return self.request.chunking
-
-    @property
-    def is_query(self) -> bool:
-        return self.operation in QUERIES
-
-    @property
-    def is_serial(self) -> bool:
-        return self.request.concurrency_mode == "Serial"
-
-    def members(self, seen: Iterable[Batch], *, count_split: bool) -> dict[str, object]:
-        """What a jobInfo says of the batches that are seen, in the order of the wire."""
-        batches = [batch for batch in seen if count_split or not batch.split]
-        states = [batch.state for batch in batches]
-        # The rows of a batch that failed as a whole are not counted.
-        told = [batch for batch in batches if batch.state != BatchState.FAILED or batch.results]
-        milliseconds = 0 if self.is_query else sum(batch.milliseconds for batch in told)
-        return {
-            "id": self.id,
-            "operation": self.operation,
-            "object": self.sobject.name,
-            "createdById": self.created_by,
-            "createdDate": self.created,
-            "systemModstamp": self.modified,
-            "state": self.state.value,
-            "externalIdFieldName": self.external_id.name if self.external_id else None,
-            "concurrencyMode": self.request.concurrency_mode,
-            "contentType": self.content_type,
-            "numberBatchesQueued": states.count(BatchState.QUEUED),
-            "numberBatchesInProgress": states.count(BatchState.IN_PROGRESS),
-            "numberBatchesCompleted": states.count(BatchState.COMPLETED),
-            "numberBatchesFailed": states.count(BatchState.FAILED),
-            "numberBatchesTotal": len(states),
-            "numberRecordsProcessed": sum(batch.processed_so_far for batch in told),
-            "numberRetries": sum(batch.retries for batch in batches),
-            "apiVersion": self.request.api_version,
-            "assignmentRuleId": self.request.assignment_rule_id,
-            "numberRecordsFailed": sum(batch.failed_so_far for batch in told),
-            "totalProcessingTime": milliseconds,
-            "apiActiveProcessingTime": milliseconds * 3 // 4,
-            "apexProcessingTime": 0,
-        }
+    from bulkforce_emulator.state.job import BatchSummary, JobRequest, JobSummary
 
 
 class Jobs:
@@ -186,9 +38,15 @@ class Jobs:
         self._counted: deque[datetime] = deque()
 
     def now(self) -> datetime:
+        """The org's time in whole seconds, as jobs and batches carry it."""
         return self._clock.now().replace(microsecond=0)
 
     def create(self, request: JobRequest) -> Job:
+        """Create an open job.
+
+        Raises:
+            ApiError: It is a hardDelete, and the user may not do that.
+        """
         if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
             raise ApiError.of(self._texts.hard_delete_forbidden)
         now = self.now()
@@ -216,14 +74,15 @@ class Jobs:
         youngest = max([batch.created for batch in job.batches.values()], default=job.created)
         return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
 
-    def members(self, job: Job, lag: Fault | None = None) -> dict[str, object]:
+    def summary(self, job: Job, lag: Fault | None = None) -> JobSummary:
+        """Where a job stands now; a lag leaves out batches that whoever asks does not see yet."""
         with self.lock:
-            return job.members(self._seen(job, lag), count_split=self._settings.count_chunked_original)
+            return job.summary(self._seen(job, lag), count_split=self._settings.count_chunked_original)
 
-    def listed(self, job: Job, lag: Fault | None = None) -> list[dict[str, object]]:
-        """The batchInfo of each of its batches."""
+    def batch_summaries(self, job: Job, lag: Fault | None = None) -> list[BatchSummary]:
+        """Where each batch of a job stands now, in the order of their posts; a lag leaves out those that are not seen yet."""
         with self.lock:
-            return [batch.members() for batch in self._seen(job, lag)]
+            return [batch.summary() for batch in self._seen(job, lag)]
 
     def _seen(self, job: Job, lag: Fault | None) -> list[Batch]:
         """A job's batches, as far as they have come through to whoever looks."""
@@ -236,6 +95,11 @@ class Jobs:
         return batches[: max(0, len(batches) - lag.newest)]
 
     def close(self, job: Job) -> None:
+        """Close an open job, so that it takes no more batches.
+
+        Raises:
+            ApiError: The job is not open.
+        """
         with self.lock:
             if job.state != JobState.OPEN:
                 raise ApiError.of(self._texts.close_refused, state=job.state)
@@ -280,6 +144,7 @@ class Jobs:
             return batch
 
     def make_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
+        """A new batch of a job, not yet entered in it. `request` is its body, already put aside."""
         return Batch(self._ids.one("751"), job, self._clock.now(), self.now(), request, charset)
 
     def enter(self, batch: Batch) -> None:
@@ -309,6 +174,11 @@ class Jobs:
             self._counted.popleft()
 
     def batch(self, job: Job, batch_id: str) -> Batch:
+        """The batch of an id of 15 or 18 characters.
+
+        Raises:
+            ApiError: The job has no such batch.
+        """
         with self.lock:
             batch = job.batches.get(batch_id) or next(
                 (one for one in job.batches.values() if len(batch_id) == 15 and one.id.startswith(batch_id)), None
@@ -318,6 +188,11 @@ class Jobs:
         return batch
 
     def set_spec(self, job: Job, spec: bytes) -> None:
+        """Keep a transformation spec, which maps the columns of the job's batches to fields.
+
+        Raises:
+            ApiError: The job takes none, or the spec is too large.
+        """
         if job.family != "CSV" or job.is_query:
             raise ApiError.of(self._texts.spec_unwanted)
         most = self._settings.limits.spec_characters

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.state.clock import Clock
-    from bulkforce_emulator.state.jobs import Batch, Job, Jobs
+    from bulkforce_emulator.state.job import Batch, Job
+    from bulkforce_emulator.state.jobs import Jobs
     from bulkforce_emulator.state.workers import Workers
 
 

@@ -61,6 +61,7 @@ class Ledger:
         return dict(counted)
 
     def rows(self) -> list[LedgerRow]:
+        """Every row that was accepted, in the order of acceptance."""
         return [
             LedgerRow(entry.job_id, entry.batch_id, entry.operation, entry.object, row, record_id)
             for entry in self._snapshot()

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Literal
 from bulkforce_emulator.settings_files import check_types
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.state.jobs import Batch, Job
+    from bulkforce_emulator.state.job import Batch, Job
 
 
 class JobState(StrEnum):
+    """The states of a job, with the values that the API uses."""
+
     OPEN = "Open"
     CLOSED = "Closed"
     ABORTED = "Aborted"
@@ -23,6 +25,8 @@ class JobState(StrEnum):
 
 
 class BatchState(StrEnum):
+    """The states of a batch, with the values that the API uses."""
+
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -31,6 +35,7 @@ class BatchState(StrEnum):
 
     @property
     def is_final(self) -> bool:
+        """Whether a batch stays in this state for good."""
         return not BATCH_MOVES[self]
 
 
@@ -57,12 +62,22 @@ class IllegalMove(RuntimeError):
 
 
 def move_job(job: Job, state: JobState) -> None:
+    """Change a job's state.
+
+    Raises:
+        IllegalMove: The change is not one of `JOB_MOVES`.
+    """
     if state not in JOB_MOVES[job.state]:
         raise IllegalMove(f"{job.id}: {job.state} to {state}")
     job.state = state
 
 
 def move_batch(batch: Batch, state: BatchState) -> None:
+    """Change a batch's state.
+
+    Raises:
+        IllegalMove: The change is not one of `BATCH_MOVES`.
+    """
     if state not in BATCH_MOVES[batch.state]:
         raise IllegalMove(f"{batch.id}: {batch.state} to {state}")
     batch.state = state

@@ -73,10 +73,12 @@ class Org:
 
     @property
     def limits(self) -> Limits:
+        """The limits that the org enforces."""
         return self.settings.limits
 
     @property
     def version(self) -> str:
+        """The newest API version that the org answers, as `62.0`."""
         return f"{self.settings.newest_version:.1f}"
 
     def count_call(self) -> int:
@@ -93,6 +95,7 @@ class Org:
         return self.limits.daily_batches - self.jobs.batches_left()
 
     def close(self) -> None:
+        """Stop the workers, then close the store and the file of bodies."""
         self.workers.stop()
         self.store.close()
         self.jobs.spool.close()
@@ -100,15 +103,38 @@ class Org:
     # Records, outside of any job: seeding, and REST
 
     def insert(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+        """Insert records; the outcomes are in the order of the records.
+
+        Raises:
+            KeyError: The org has no such object.
+            BatchError: The records cannot be taken as a whole.
+        """
         return self._carry_out("insert", sobject, records)
 
     def update(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+        """Update records by their `Id`; the outcomes are in the order of the records.
+
+        Raises:
+            KeyError: The org has no such object.
+            BatchError: The records cannot be taken as a whole.
+        """
         return self._carry_out("update", sobject, records)
 
     def upsert(self, sobject: str, records: Sequence[Mapping[str, Any]], external_id: str) -> Outcomes:
+        """Update the records that `external_id` finds, insert the others; the outcomes are in the order of the records.
+
+        Raises:
+            KeyError: The org has no such object.
+            BatchError: The records cannot be taken as a whole.
+        """
         return self._carry_out("upsert", sobject, records, external_id)
 
     def delete(self, sobject: str, ids: Sequence[str]) -> Outcomes:
+        """Delete records by id; the outcomes are in the order of the ids.
+
+        Raises:
+            KeyError: The org has no such object.
+        """
         return self._carry_out("delete", sobject, [{"Id": record_id} for record_id in ids])
 
     def _carry_out(self, operation: str, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
@@ -133,6 +159,11 @@ class Org:
         return found
 
     def count(self, name: str, *, include_deleted: bool = False) -> int:
+        """How many records an object has; deleted ones only if `include_deleted`.
+
+        Raises:
+            KeyError: The org has no such object.
+        """
         return self.store.count(self.sobject(name), include_deleted=include_deleted)
 
     def sobject(self, name: str) -> SObject:

@@ -20,7 +20,7 @@ from bulkforce_emulator.formats.xml_reader import read_xml
 from bulkforce_emulator.formats.zip_reader import fill_in, unpack
 from bulkforce_emulator.soql import SoqlError, check_bulk, chunk_text, chunkable, compile_soql
 from bulkforce_emulator.state import chunking
-from bulkforce_emulator.state.jobs import Batch, Job
+from bulkforce_emulator.state.job import Batch, Job
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch
 from bulkforce_emulator.state.rows.engine import Order
 from bulkforce_emulator.uploads import BatchError

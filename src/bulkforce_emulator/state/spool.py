@@ -23,6 +23,7 @@ class Spooled:
 
     @property
     def length(self) -> int:
+        """How many bytes it has."""
         return sum(length for _, length in self.stretches)
 
 
@@ -35,6 +36,7 @@ class Spool:
         self._lock = threading.Lock()
 
     def put(self, *bodies: bytes) -> Spooled:
+        """Put a body aside that is given in one or more parts, and say where it lies."""
         return self.put_all(bodies)
 
     def put_all(self, bodies: Iterable[bytes]) -> Spooled:
@@ -51,6 +53,7 @@ class Spool:
         return offset, len(body)
 
     def get(self, place: Spooled) -> bytes:
+        """Read a whole body back."""
         return b"".join(self.pieces(place))
 
     def pieces(self, place: Spooled) -> Iterator[bytes]:
@@ -65,4 +68,5 @@ class Spool:
                 read += len(piece)
 
     def close(self) -> None:
+        """Close the file; nothing can be read back after this."""
         self._file.close()

@@ -185,10 +185,12 @@ class Store:
                 self._is_writing = False
 
     def count(self, sobject: SObject, *, include_deleted: bool = False) -> int:
+        """How many records an object has; deleted ones only if `include_deleted`."""
         where = "" if include_deleted else ' WHERE NOT "IsDeleted"'
         return int(self.query(f"SELECT count(*) AS n FROM {quoted(sobject.name)}{where}")["n"][0].as_py())  # noqa: S608
 
     def close(self) -> None:
+        """Close the database and all its connections."""
         with self._writing:
             while self._idle:
                 self._idle.pop().close()

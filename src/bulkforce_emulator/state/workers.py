@@ -13,7 +13,7 @@ from bulkforce_emulator.state.lifecycle import BatchState, Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulkforce_emulator.state.jobs import Batch
+    from bulkforce_emulator.state.job import Batch
     from bulkforce_emulator.state.processing import Processing
 
 #: Records go through in transactions of so many, so counters grow by multiples of it.
@@ -51,6 +51,7 @@ class Workers:
 
     @property
     def pace(self) -> Pace:
+        """How fast batches are processed."""
         return self._pace
 
     @pace.setter
@@ -111,6 +112,7 @@ class Workers:
             return self._changed.wait_for(lambda: not (self._waiting or self._running or self._held), timeout_seconds)
 
     def stop(self) -> None:
+        """Stop all workers and wait for their threads to end; batches still queued stay so."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -17,15 +17,15 @@ import orjson
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.formats import documents
 from bulkforce_emulator.formats.query_results import result_list
-from bulkforce_emulator.state import chunking
-from bulkforce_emulator.state.job_requests import Options, in_order, read_request, read_state
 from bulkforce_emulator.wire.bulk1_request import Bulk1Request, media_type
+from bulkforce_emulator.wire.chunking_header import read_chunking
+from bulkforce_emulator.wire.job_info import Options, batch_info, in_order, job_info, read_request, read_state
 from bulkforce_emulator.wire.xsd import ASYNC_API_XSD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bulkforce_emulator.state.jobs import Batch, Job
+    from bulkforce_emulator.state.job import Batch, Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.spool import Spooled
 
@@ -151,7 +151,7 @@ class Bulk1:
     def _create(self, call: Bulk1Request) -> Answer:
         org = self._org
         options = Options(
-            chunking=chunking.read_header(call.headers.get("sforce-enable-pkchunking"), org.settings),
+            chunking=read_chunking(call.headers.get("sforce-enable-pkchunking"), org.settings),
             line_ending=call.headers.get("sforce-line-ending", "LF").strip().upper(),
             disable_retry=call.headers.get("sforce-disable-batch-retry", "").strip().lower() == "true",
         )
@@ -159,7 +159,7 @@ class Bulk1:
         job = org.jobs.create(request)
         form = "JSON" if call.is_json else "XML"
         location = {"Location": f"/services/async/{call.version}/job/{job.id}"}
-        return self._document(call, 201, form, ("jobInfo", org.jobs.members(job)), location)
+        return self._document(call, 201, form, ("jobInfo", job_info(org.jobs.summary(job))), location)
 
     def _change(self, call: Bulk1Request, job: Job) -> Answer:
         jobs = self._org.jobs
@@ -173,7 +173,7 @@ class Bulk1:
         return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", self._seen(call, job)))
 
     def _seen(self, call: Bulk1Request, job: Job) -> dict[str, object]:
-        return self._org.jobs.members(job, call.faults.get("lagging job"))
+        return job_info(self._org.jobs.summary(job, call.faults.get("lagging job")))
 
     def _members_of(self, call: Bulk1Request) -> dict[str, Any]:
         """The jobInfo that was sent: JSON if its Content-Type says so, else XML."""
@@ -229,10 +229,10 @@ class Bulk1:
 
     def _members(self, batch: Batch) -> dict[str, object]:
         with self._org.jobs.lock:
-            return batch.members()
+            return batch_info(batch.summary())
 
     def _list(self, call: Bulk1Request, job: Job) -> Answer:
-        infos = self._org.jobs.listed(job, call.faults.get("lagging list"))
+        infos = [batch_info(batch) for batch in self._org.jobs.batch_summaries(job, call.faults.get("lagging list"))]
         self._org.latecomers.looked(job)
         if job.family == "JSON":
             return self._say(call, 200, _MEDIA["JSON"], documents.json_list("batchInfo", infos, spread=self._spread(call)))

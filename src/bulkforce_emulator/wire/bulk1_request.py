@@ -21,6 +21,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def media_type(content_type: str) -> str:
+    """The media type of a Content-Type header, in lower case and without parameters."""
     return content_type.partition(";")[0].strip().lower()
 
 
@@ -39,10 +40,12 @@ class Bulk1Request:
 
     @property
     def is_json(self) -> bool:
+        """Whether the body is declared as JSON."""
         return media_type(self.headers.get("content-type", "")) == "application/json"
 
     @property
     def charset(self) -> str | None:
+        """The charset that Content-Type names, if it names one."""
         found = _CHARSET.search(self.headers.get("content-type", ""))
         return found[1] if found else None
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp
 
-    from bulkforce_emulator.state.jobs import Batch, Job
+    from bulkforce_emulator.state.job import Batch, Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.spool import Spooled
 
@@ -58,6 +58,7 @@ class Body:
 
     @property
     def is_cut(self) -> bool:
+        """Whether the body is longer than what is shown of it."""
         return self.length > _SHOWN_BYTES
 
 

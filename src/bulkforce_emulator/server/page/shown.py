@@ -12,10 +12,12 @@ _THOUSAND = 1000
 
 
 def number(value: int) -> str:
+    """A number with commas between thousands."""
     return f"{value:,}"
 
 
 def day(value: datetime) -> str:
+    """A date as `2026-01-31`."""
     return f"{value:%Y-%m-%d}"
 
 

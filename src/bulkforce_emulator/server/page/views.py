@@ -7,12 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
+from bulkforce_emulator.wire.job_info import batch_info, job_info
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from bulkforce_emulator.state.jobs import Batch, Job
+    from bulkforce_emulator.state.job import Batch, Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.spool import Spooled
 
@@ -49,6 +50,7 @@ class Filters:
     object: str = ""
 
     def fit(self, job: Job) -> bool:
+        """Whether a job passes the filters."""
         return self.state in {"", job.state.value} and self.object in {"", job.sobject.name}
 
 
@@ -87,6 +89,7 @@ class BatchView:
 
     @property
     def id(self) -> str:
+        """The id of the batch."""
         return str(self.members["id"])
 
 
@@ -135,7 +138,7 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
 def job_view(org: Org, job: Job) -> JobView:
     """What is said of a job."""
     with org.jobs.lock:
-        members = org.jobs.members(job)
+        members = job_info(org.jobs.summary(job))
         waiting = sum(state in {BatchState.QUEUED, BatchState.IN_PROGRESS} for state in _states(job))
         total = len(_states(job))
         ended = None if _in_progress(job) else job.modified
@@ -173,7 +176,9 @@ def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
 def batch_view(org: Org, batch: Batch) -> BatchView:
     """What is said of a batch."""
     with org.jobs.lock:
-        return BatchView(batch.members(), batch.is_final, batch.split, batch.retries, batch.charset, batch.request, dict(batch.results))
+        return BatchView(
+            batch_info(batch.summary()), batch.is_final, batch.split, batch.retries, batch.charset, batch.request, dict(batch.results)
+        )
 
 
 def _in_progress(job: Job) -> bool:

@@ -54,6 +54,7 @@ class Deletes:
         self._hard = order.operation == "hardDelete"
 
     def delete(self, sobject: SObject) -> None:
+        """Delete the staged rows that have no error, along with the records that depend on theirs."""
         self._refuse_held(sobject, "SELECT row, id FROM stage WHERE error IS NULL", frozenset())
         self._cascade(sobject, "SELECT id FROM stage WHERE error IS NULL", depth=0)
 

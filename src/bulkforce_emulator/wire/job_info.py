@@ -1,4 +1,4 @@
-"""What a jobInfo asks for, checked against the schema."""
+"""jobInfo and batchInfo: what a client's asks for, checked against the schema, and what the server's says."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.state.chunking import ChunkOptions, chunked
+from bulkforce_emulator.state.job import JobRequest
+from bulkforce_emulator.state.lifecycle import BatchState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from bulkforce_emulator.schema import Field, Schema, SObject
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.state.job import BatchSummary, JobSummary
     from bulkforce_emulator.texts import CallTexts
 
 OPERATIONS = ("insert", "upsert", "update", "delete", "hardDelete", "query", "queryAll")
@@ -33,22 +36,6 @@ def in_order(names: Iterable[str]) -> bool:
     """Whether the members of a jobInfo come in the order of the schema of the documents."""
     places = [_ORDER.index(name) for name in names if name in _ORDER]
     return places == sorted(places)
-
-
-@dataclass(frozen=True, slots=True)
-class JobRequest:
-    """A job that can be made."""
-
-    operation: str
-    sobject: SObject
-    content_type: str
-    api_version: str
-    external_id: Field | None = None
-    concurrency_mode: str = "Parallel"
-    assignment_rule_id: str | None = None
-    chunking: ChunkOptions | None = None
-    line_ending: str = "LF"
-    disable_retry: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +171,50 @@ def _chunking(options: Options, operation: str, sobject: SObject, schema: Schema
             return None
         raise
     return options.chunking
+
+
+def job_info(job: JobSummary) -> dict[str, object]:
+    """The members of a jobInfo in the order of the wire."""
+    asked = job.request
+    return {
+        "id": job.id,
+        "operation": asked.operation,
+        "object": asked.sobject.name,
+        "createdById": job.created_by,
+        "createdDate": job.created,
+        "systemModstamp": job.modified,
+        "state": job.state.value,
+        "externalIdFieldName": asked.external_id.name if asked.external_id else None,
+        "concurrencyMode": asked.concurrency_mode,
+        "contentType": asked.content_type,
+        "numberBatchesQueued": job.batches[BatchState.QUEUED],
+        "numberBatchesInProgress": job.batches[BatchState.IN_PROGRESS],
+        "numberBatchesCompleted": job.batches[BatchState.COMPLETED],
+        "numberBatchesFailed": job.batches[BatchState.FAILED],
+        "numberBatchesTotal": job.batches.total(),
+        "numberRecordsProcessed": job.processed,
+        "numberRetries": job.retries,
+        "apiVersion": asked.api_version,
+        "assignmentRuleId": asked.assignment_rule_id,
+        "numberRecordsFailed": job.failed,
+        **_times(job.milliseconds),
+    }
+
+
+def batch_info(batch: BatchSummary) -> dict[str, object]:
+    """The members of a batchInfo in the order of the wire."""
+    return {
+        "id": batch.id,
+        "jobId": batch.job_id,
+        "state": batch.state.value,
+        "stateMessage": batch.message,
+        "createdDate": batch.created,
+        "systemModstamp": batch.modified,
+        "numberRecordsProcessed": batch.processed,
+        "numberRecordsFailed": batch.failed,
+        **_times(batch.milliseconds),
+    }
+
+
+def _times(milliseconds: int) -> dict[str, object]:
+    return {"totalProcessingTime": milliseconds, "apiActiveProcessingTime": milliseconds * 3 // 4, "apexProcessingTime": 0}

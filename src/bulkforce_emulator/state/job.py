@@ -1,0 +1,206 @@
+"""One job and its batches: what was asked for, where they stand, and where the bodies of the batches lie."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.state.lifecycle import BatchState, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.state.chunking import ChunkOptions
+    from bulkforce_emulator.state.spool import Spooled
+
+QUERIES = frozenset({"query", "queryAll"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What a client asks for when it makes a job, once it has been found possible."""
+
+    operation: str
+    sobject: SObject
+    content_type: str
+    api_version: str
+    external_id: Field | None = None
+    concurrency_mode: str = "Parallel"
+    assignment_rule_id: str | None = None
+    chunking: ChunkOptions | None = None
+    line_ending: str = "LF"
+    disable_retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSummary:
+    """Where a batch stands at one moment."""
+
+    id: str
+    job_id: str
+    state: BatchState
+    message: str | None
+    created: datetime
+    modified: datetime
+    processed: int
+    failed: int
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """Where a job stands at one moment, with the sums over its batches."""
+
+    id: str
+    request: JobRequest
+    created_by: str
+    created: datetime
+    modified: datetime
+    state: JobState
+    batches: Counter[BatchState]
+    processed: int
+    failed: int
+    retries: int
+    milliseconds: int
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """One batch, and where its request and results lie."""
+
+    id: str
+    job: Job
+    created: datetime
+    modified: datetime
+    request: Spooled
+    #: The charset that the request named for its body.
+    charset: str
+    state: BatchState = BatchState.QUEUED
+    message: str | None = None
+    processed: int = 0
+    failed: int = 0
+    #: How many records are told as processed while the batch is under way; it grows in steps.
+    advanced: int = 0
+    #: How often it was put back into the queue.
+    retries: int = 0
+    #: What befalls it, from the first time it is taken up.
+    mishap: Mishap | None = None
+    milliseconds: int = 0
+    #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
+    split: bool = False
+    #: A Content-Encoding that nobody here knows; the batch will fail of it.
+    unknown_coding: str | None = None
+    #: Results by id, in order; a data batch has one, without an id that anybody sees.
+    results: dict[str, Spooled] = field(default_factory=dict)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the batch has ended."""
+        return self.state.is_final
+
+    @property
+    def processed_so_far(self) -> int:
+        """How many records are shown as processed."""
+        return self.processed if self.is_final else self.advanced
+
+    @property
+    def failed_so_far(self) -> int:
+        """How many records are shown as failed; none until the batch has ended."""
+        return self.failed if self.is_final else 0
+
+    def summary(self) -> BatchSummary:
+        """Where the batch stands now, as values that no longer change."""
+        return BatchSummary(
+            id=self.id,
+            job_id=self.job.id,
+            state=self.state,
+            message=self.message,
+            created=self.created.replace(microsecond=0),
+            modified=self.modified,
+            processed=self.processed_so_far,
+            failed=self.failed_so_far,
+            milliseconds=0 if self.job.is_query else self.milliseconds,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One job."""
+
+    id: str
+    request: JobRequest
+    created_by: str
+    created: datetime
+    modified: datetime
+    state: JobState = JobState.OPEN
+    batches: dict[str, Batch] = field(default_factory=dict)
+    #: The transformation spec, as posted.
+    spec: bytes | None = None
+
+    @property
+    def operation(self) -> str:
+        """What the job does, as the API names it: `insert`, `hardDelete`, `queryAll` ..."""
+        return self.request.operation
+
+    @property
+    def sobject(self) -> SObject:
+        """The object that the job is about."""
+        return self.request.sobject
+
+    @property
+    def external_id(self) -> Field | None:
+        """The field by which an upsert finds its records."""
+        return self.request.external_id
+
+    @property
+    def content_type(self) -> str:
+        """The job's content type, as the API names it: `CSV`, `ZIP_XML` ..."""
+        return self.request.content_type
+
+    @property
+    def family(self) -> str:
+        """CSV, XML or JSON: what a batch of the job is written in, zipped or not."""
+        return self.content_type.removeprefix("ZIP_")
+
+    @property
+    def chunking(self) -> ChunkOptions | None:
+        """How the job's queries are split, if they are."""
+        return self.request.chunking
+
+    @property
+    def is_query(self) -> bool:
+        """Whether the job reads records."""
+        return self.operation in QUERIES
+
+    @property
+    def is_serial(self) -> bool:
+        """Whether the job's batches run one after another."""
+        return self.request.concurrency_mode == "Serial"
+
+    def summary(self, seen: Iterable[Batch], *, count_split: bool) -> JobSummary:
+        """Where the job stands now, as values that no longer change.
+
+        Args:
+            seen: The batches that are counted.
+            count_split: Whether the original batch of a PK-chunked query counts as one of them.
+        """
+        batches = [batch for batch in seen if count_split or not batch.split]
+        # The rows of a batch that failed as a whole are not counted.
+        counted = [batch for batch in batches if batch.state != BatchState.FAILED or batch.results]
+        return JobSummary(
+            id=self.id,
+            request=self.request,
+            created_by=self.created_by,
+            created=self.created,
+            modified=self.modified,
+            state=self.state,
+            batches=Counter(batch.state for batch in batches),
+            processed=sum(batch.processed_so_far for batch in counted),
+            failed=sum(batch.failed_so_far for batch in counted),
+            retries=sum(batch.retries for batch in batches),
+            milliseconds=0 if self.is_query else sum(batch.milliseconds for batch in counted),
+        )
