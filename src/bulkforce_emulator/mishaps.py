@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Mishap:
-    """What befalls one batch."""
+    """What goes wrong with one batch."""
 
     #: Its stateMessage: the batch fails.
     message: str | None = None
@@ -55,7 +55,7 @@ class Mishap:
             raise ValueError("a mishap counts rows from 0, and has no negative numbers")
 
     def strike(self, upload: Upload, texts: RowTexts) -> Upload:
-        """The upload as it fares."""
+        """The upload as it is after the mishap: cut short, or with errors on the rows that are hit."""
         if self.after_rows is not None:
             upload = upload.part(0, self.after_rows)
         hit = self._hit(upload)
@@ -78,14 +78,24 @@ class Mishap:
 
 
 class Mishaps:
-    """What is in store for the batches to come: the nth one from now on, or any of one job."""
+    """The mishaps planned for batches to come."""
 
     def __init__(self) -> None:
         self._planned: list[tuple[int, int, str | None, Mishap]] = []
         self._lock = threading.Lock()
 
     def plan(self, mishap: Mishap, *, nth: int = 1, times: int = 1, object: str | None = None) -> None:  # noqa: A002
-        """Let it befall the nth batch that is taken up from now on, and the following ones `times` in all."""
+        """Plan a mishap for the nth batch that is taken up from now on, and for the batches after it, `times` in all.
+
+        Args:
+            mishap: What goes wrong.
+            nth: Which batch is the first to be hit; 1 is the next.
+            times: How many batches are hit.
+            object: Count only batches of this object.
+
+        Raises:
+            SettingsError: An argument is of another type.
+        """
         for name, kind, value in (("nth", int, nth), ("times", int, times), ("object", str | None, object)):
             fitted(kind, value, name)
         with self._lock:

@@ -74,7 +74,7 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
 def _lay_over(described: dict[str, dict[str, Any]], name: str, description: Mapping[str, Any]) -> None:
     for what, given in ((name, description), (f"{name}.fields", description.get("fields", {}) if isinstance(description, dict) else {})):
         if not isinstance(given, dict):
-            raise SchemaError(f"{what} is to be a table, not {given!r}")
+            raise SchemaError(f"{what} must be a table, not {given!r}")
     known = next((standard for standard in described if standard.lower() == name.lower()), name)
     below = described.get(known, {})
     described[known] = {

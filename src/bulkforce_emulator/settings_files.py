@@ -53,13 +53,13 @@ def load_settings(source: str | os.PathLike[str] | Mapping[str, Any] | Settings 
 
 def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{where.rstrip('.')} is to be a table, not {given!r}")
+        raise SettingsError(f"{where.rstrip('.')} must be a table, not {given!r}")
     kinds = get_type_hints(type(group))
     changes: dict[str, Any] = {}
     for name, value in given.items():
         if name not in kinds:
             near = get_close_matches(name, kinds, 1)
-            raise SettingsError(f"{where}{name} is no setting" + (f"; did you mean {near[0]}?" if near else ""))
+            raise SettingsError(f"{where}{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
         default = getattr(group, name)
         if is_dataclass(default):
             changes[name] = _laid_over(default, value, f"{where}{name}.")
@@ -77,7 +77,7 @@ def _text(default: Text, given: object, where: str) -> Text:
 
 
 def check_types(made: DataclassInstance) -> None:
-    """See that a dataclass holds what it says, for one that is made of what somebody wrote.
+    """Check that a dataclass holds values of the types it declares, for one made from what a user wrote.
 
     Raises:
         SettingsError: A value of another type.
@@ -96,16 +96,16 @@ def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - wh
     if origin is Sequence:
         if isinstance(given, (list, tuple, range)) and all(type(one) in choices for one in given):
             return given
-        raise SettingsError(f"{where} is to be a list of {choices[0].__name__}, not {given!r}")
+        raise SettingsError(f"{where} must be a list of {choices[0].__name__}, not {given!r}")
     if origin is tuple:
         if isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given):
             return tuple(given)
-        raise SettingsError(f"{where} is to be a list of texts, not {given!r}")
+        raise SettingsError(f"{where} must be a list of texts, not {given!r}")
     if origin is Literal:
         if given in choices:
             return given
-        raise SettingsError(f"{where} is to be {' or '.join(map(repr, choices))}, not {given!r}")
+        raise SettingsError(f"{where} must be {' or '.join(map(repr, choices))}, not {given!r}")
     types = choices or (kind,)
     if type(given) in types or (type(given) is int and float in types):
         return given
-    raise SettingsError(f"{where} is to be {types[0].__name__}, not {given!r}")
+    raise SettingsError(f"{where} must be {types[0].__name__}, not {given!r}")

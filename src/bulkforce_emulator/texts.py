@@ -3,7 +3,7 @@
 One table for all of it, so that a text can be looked up, listed in the documents and turned:
 `Settings(texts=replace(Texts(), batch_unknown=Text("InvalidBatch", "No such batch: {id}")))`.
 The word in front of each comment is a grade: `recorded` (a real server sent it), `guide` (the developer guide says so),
-`client` (a released client or a vendor's list of messages has it), `ours` (nobody saw it: the words are our own).
+`client` (a released client or a vendor's list of messages has it), `ours` (never seen: the words are our own).
 """
 
 from __future__ import annotations

@@ -170,16 +170,16 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"nonsense": 1}, "nonsense is no setting"),
-        ({"limits": {"nonsense": 1}}, "limits.nonsense is no setting"),
-        ({"limits": 3}, "limits is to be a table, not 3"),
-        ({"limits": {"batch_records": "many"}}, "limits.batch_records is to be int, not 'many'"),
-        ({"bearer_accepted": 1}, "bearer_accepted is to be bool, not 1"),
-        ({"newest_version": True}, "newest_version is to be float, not True"),
-        ({"short_csv_row": "nonsense"}, "short_csv_row is to be 'fill' or 'row error' or 'batch error', not 'nonsense'"),
-        ({"true_words": [1]}, "true_words is to be a list of texts, not [1]"),
+        ({"nonsense": 1}, "nonsense is not a setting"),
+        ({"limits": {"nonsense": 1}}, "limits.nonsense is not a setting"),
+        ({"limits": 3}, "limits must be a table, not 3"),
+        ({"limits": {"batch_records": "many"}}, "limits.batch_records must be int, not 'many'"),
+        ({"bearer_accepted": 1}, "bearer_accepted must be bool, not 1"),
+        ({"newest_version": True}, "newest_version must be float, not True"),
+        ({"short_csv_row": "nonsense"}, "short_csv_row must be 'fill' or 'row error' or 'batch error', not 'nonsense'"),
+        ({"true_words": [1]}, "true_words must be a list of texts, not [1]"),
         ({"texts": {"rows": {"deleted": "gone"}}}, "texts.rows.deleted is to have a code or words, not 'gone'"),
-        ({"texts": {"rows": {"nonsense": {}}}}, "texts.rows.nonsense is no setting"),
+        ({"texts": {"rows": {"nonsense": {}}}}, "texts.rows.nonsense is not a setting"),
     ],
 )
 def test_settings_that_cannot_be_are_told(given: Any, says: str) -> None:

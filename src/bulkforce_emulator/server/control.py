@@ -90,12 +90,12 @@ class Control:
         return {"pending": len(self._faults.pending())}
 
     def mishaps(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A mishap's own members, and `nth`, `times`, `object` for the batches it befalls; `error` as `{"status_code": ..., "message": ...}`."""
+        """A mishap's own members, and `nth`, `times`, `object` for the batches it hits; `error` as `{"status_code": ..., "message": ...}`."""
         own = {field.name for field in fields(Mishap)}
-        befalls = {name: value for name, value in body.items() if name in own}
-        if "error" in befalls:
-            befalls["error"] = RowError(**befalls["error"])
-        self._org.mishaps.plan(Mishap(**befalls), **{name: value for name, value in body.items() if name not in own})
+        described = {name: value for name, value in body.items() if name in own}
+        if "error" in described:
+            described["error"] = RowError(**described["error"])
+        self._org.mishaps.plan(Mishap(**described), **{name: value for name, value in body.items() if name not in own})
         return {}
 
     def clear(self, _: object) -> dict[str, Any]:

@@ -138,7 +138,7 @@ class Misfortune:
         task.add_done_callback(self._tasks.discard)
 
     async def _count_request(self) -> None:
-        """Let come what is due before this request, and count it against what waits."""
+        """Carry out what is due before this request, and count the request towards what is still waiting."""
         await self._land_twins()
         for twin in self._twins:
             twin.left -= 1
@@ -146,7 +146,7 @@ class Misfortune:
             await run_in_threadpool(self._org.latecomers.request_came)
 
     async def _land_twins(self) -> None:
-        """Carry out the twins whose time has come. Whoever comes next finds them done."""
+        """Carry out the twins that are due, before the next request is answered."""
         async with self._landing:
             due = [twin for twin in self._twins if twin.left <= 0]
             self._twins = [twin for twin in self._twins if twin.left > 0]

@@ -54,7 +54,7 @@ class _Uvicorn(uvicorn.Server):
                 await asyncio.wait_for(self._leaving.wait(), 1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up: whoever is still talking to an org that is gone gets no answer."""
+        """Hang up: a client that is still talking to an org that is gone gets no answer."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):

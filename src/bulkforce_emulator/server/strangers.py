@@ -1,6 +1,6 @@
 """Who may see the page and pull the strings: programs, and this org's own pages in a browser; no other site's.
 
-A site that somebody visits can send requests to his own machine, and by DNS rebinding even read the answers under a name of its own. So the name
+A site that a user visits can send requests to the user's own machine, and by DNS rebinding even read the answers under a name of its own. So the name
 that was asked for must be one of this org's, and what a browser says of where a request comes from must be this org.
 """
 

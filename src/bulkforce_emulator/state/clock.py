@@ -1,4 +1,4 @@
-"""The org's clock: it follows the true time until somebody sets it."""
+"""The org's clock: it follows the true time until it is set."""
 
 from __future__ import annotations
 

@@ -83,18 +83,18 @@ class Batch:
     message: str | None = None
     processed: int = 0
     failed: int = 0
-    #: How many records are told as processed while the batch is under way; it grows in steps.
+    #: How many records are shown as processed while the batch is under way; it grows in steps.
     advanced: int = 0
     #: How often it was put back into the queue.
     retries: int = 0
-    #: What befalls it, from the first time it is taken up.
+    #: What goes wrong with it, from the first time it is taken up.
     mishap: Mishap | None = None
     milliseconds: int = 0
     #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
     split: bool = False
-    #: A Content-Encoding that nobody here knows; the batch will fail of it.
+    #: A Content-Encoding that the server does not know; the batch will fail because of it.
     unknown_coding: str | None = None
-    #: Results by id, in order; a data batch has one, without an id that anybody sees.
+    #: Results by id, in order; a data batch has one, whose id is never shown.
     results: dict[str, Spooled] = field(default_factory=dict)
 
     @property

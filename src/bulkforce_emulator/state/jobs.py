@@ -75,17 +75,17 @@ class Jobs:
         return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
 
     def summary(self, job: Job, lag: Fault | None = None) -> JobSummary:
-        """Where a job stands now; a lag leaves out batches that whoever asks does not see yet."""
+        """Where a job stands now; a lag leaves out batches that the caller does not see yet."""
         with self.lock:
             return job.summary(self._seen(job, lag), count_split=self._settings.count_chunked_original)
 
     def batch_summaries(self, job: Job, lag: Fault | None = None) -> list[BatchSummary]:
-        """Where each batch of a job stands now, in the order of their posts; a lag leaves out those that are not seen yet."""
+        """Where each batch of a job stands now, in the order of their posts; a lag leaves out the newest."""
         with self.lock:
             return [batch.summary() for batch in self._seen(job, lag)]
 
     def _seen(self, job: Job, lag: Fault | None) -> list[Batch]:
-        """A job's batches, as far as they have come through to whoever looks."""
+        """A job's batches, as far as the caller can see them yet."""
         batches = list(job.batches.values())
         if lag is None:
             return batches

@@ -28,12 +28,12 @@ class _Late:
     due: datetime | None
 
     def is_due(self, now: datetime) -> bool:
-        told = [left for left in (self.looks, self.requests) if left is not None]
-        return any(left <= 0 for left in told) or (self.due is not None and now >= self.due)
+        counts = [left for left in (self.looks, self.requests) if left is not None]
+        return any(left <= 0 for left in counts) or (self.due is not None and now >= self.due)
 
 
 class Latecomers:
-    """The late batches of one org. A call about the API first lets appear what is due."""
+    """The late batches of one org. Those that are due appear before a call of the API is answered."""
 
     def __init__(self, jobs: Jobs, workers: Workers, clock: Clock) -> None:
         self._jobs = jobs
@@ -59,7 +59,7 @@ class Latecomers:
                     late.looks -= 1
 
     def request_came(self) -> None:
-        """Let appear what is due, and count a request against the others."""
+        """Let due batches appear, and count a request towards the others."""
         self.settle()
         with self._lock:
             for late in self._late:
@@ -67,7 +67,7 @@ class Latecomers:
                     late.requests -= 1
 
     def settle(self) -> int:
-        """Let appear what is due; says how many batches that were."""
+        """Let due batches appear; says how many."""
         now = self._clock.now()
         with self._lock:
             due = [late for late in self._late if late.is_due(now)]
@@ -75,7 +75,7 @@ class Latecomers:
         return self._appear(due)
 
     def release(self) -> int:
-        """Let all of them appear; says how many there were."""
+        """Let all late batches appear; says how many."""
         with self._lock:
             due, self._late = self._late, []
         return self._appear(due)

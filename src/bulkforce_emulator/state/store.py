@@ -53,7 +53,7 @@ def first_value(cursor: duckdb.DuckDBPyConnection, sql: str) -> Any:  # noqa: AN
 
 
 class StoreError(ValueError):
-    """A database file that cannot be used: it is no DuckDB file, somebody else has it open, or its columns are of other types than the schema's."""
+    """A database file that cannot be used: not a DuckDB file, open elsewhere, or with columns of other types than the schema's."""
 
 
 class _Memory:
@@ -66,7 +66,7 @@ class _Memory:
         self.renew()
 
     def renew(self) -> None:
-        """Begin anew: DuckDB's threads do not come along into a fork."""
+        """Start afresh: DuckDB's threads do not survive a fork."""
         self._lock = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._numbers = itertools.count(1)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 OPERATIONS = ("insert", "upsert", "update", "delete", "hardDelete", "query", "queryAll")
 CONTENT_TYPES = ("XML", "CSV", "JSON", "ZIP_XML", "ZIP_CSV", "ZIP_JSON")
 CONCURRENCY_MODES = ("Parallel", "Serial")
-#: Members that only the server writes, in the order in which they are complained of. `id` passes unseen.
+#: Members that only the server writes, in the order in which they are refused. `id` is ignored.
 _SERVERS_OWN = (
     "createdById", "createdDate", "systemModstamp", "numberBatchesQueued", "numberBatchesInProgress",
     "numberBatchesCompleted", "numberBatchesFailed", "numberBatchesTotal", "numberRecordsProcessed", "numberRetries",

@@ -34,7 +34,7 @@ class WithPage:
 
     @cached_property
     def _page(self) -> ASGIApp:
-        # Imported when somebody looks: most orgs live for one test, and are to start at once.
+        # Imported on the first visit: most orgs live for one test and must start at once.
         from bulkforce_emulator.server.page.routes import make_page
 
         return make_page(self._org, HOME)

@@ -34,7 +34,7 @@ _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg
 _LIVE_SECONDS = 1
 _IDLE_SECONDS = 3
 _DIGITS = 10
-#: Nothing from elsewhere, nothing inline, and nobody else's frame.
+#: Nothing from other sites, nothing inline, and no framing by other pages.
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -186,7 +186,7 @@ class _Page:
         shown = b"".join(pieces)[:_SHOWN_BYTES]
         try:
             decoder = codecs.getincrementaldecoder(codec(charset))("replace")
-        except LookupError:  # the batch named a charset that nobody knows, and has failed for it
+        except LookupError:  # the batch named an unknown charset and has failed because of it
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
         # Not the end of the text where it was cut: half a character is left out, and not replaced.
         return decoder.decode(shown, final=place.length <= _SHOWN_BYTES)
