@@ -2,6 +2,7 @@
 PYTHON ?= python3
 FUZZ ?= 60s
 ROWS ?= 1000000
+SEEDS ?= 10000
 VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
@@ -9,7 +10,7 @@ JSFORCE := tests/judges/clients/node_modules
 URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz lowest judges browser lint check format bench docs pictures clean
+.PHONY: help demo test fuzz simulate lowest judges browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -40,6 +41,9 @@ check: lint test  ## all that must hold
 
 fuzz: $(VENV)/.dev  ## spoilt files and answers, from another place each time (FUZZ=60s a group, or FUZZ=5000 files of a kind)
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --numprocesses auto
+
+simulate: $(VENV)/.dev  ## loads in a simulated world, so many of them (SEEDS=10000), each with other faults, deaths and delays
+	@SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/simulation --numprocesses auto
 
 bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)
 	@$(BIN)/python bench/load.py --rows $(ROWS)

@@ -1,0 +1,149 @@
+"""A process that works on a run, and may die at any effect, with or without the power going."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from tests.crash.power import Disk
+from tests.simulation.org import Org
+from tests.simulation.scenario import Scenario
+from tests.simulation.world import Seeded, World
+
+from bulkforce import BearerToken, Client, RetryPolicy, errors
+from bulkforce.protocol.flow import Flow
+from bulkforce.run.patience import Patience
+from bulkforce.run.sitting import Sitting
+from bulkforce.transport.drive import Driver
+from bulkforce.transport.stopping import Stop
+
+T = TypeVar("T")
+SITTINGS: Final = 40
+"""A run that has not ended by then never will."""
+
+
+class Death(BaseException):
+    """The process ends here."""
+
+
+class Process:
+    """Sittings of one run, one after the other.
+
+    Args:
+        scenario: What happens.
+        folder: Of the run and its files.
+        org: The org.
+        world: Time and chance.
+    """
+
+    def __init__(self, scenario: Scenario, folder: Path, org: Org, world: World) -> None:
+        self.scenario, self.folder, self.org, self.world = scenario, folder, org, world
+        self.run_dir = folder / "run"
+        self.effects = self.sittings = 0
+        self.second: Callable[[Sitting], object] = lambda _sitting: None
+        self._deaths = dict(scenario.deaths)
+        org.on_request = self._request
+        os.environ["XDG_STATE_HOME"] = str(folder / "state")
+
+    def _request(self, number: int) -> None:
+        if how := self.scenario.ends.get(number):
+            self.org.tampered = True
+            for job in self.org.jobs.values():
+                self.org.end(job, how)
+        self.world.jump += self.scenario.jumps.get(number, 0.0)
+
+    def _sit_down(self, driver: Driver, stop: Stop, trace: Callable[[str], None]) -> Sitting:
+        world = self.world
+
+        def run(flow: Flow[T]) -> T:
+            return driver.run(flow, world.pass_time)
+
+        calls = driver.calls
+        return Sitting(
+            run, lambda: calls, patience=Patience(), trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world)
+        )
+
+    @contextmanager
+    def sitting(self, *, quiet: bool = False) -> Iterator[Sitting]:
+        """Give what a verb needs; the process dies or is stopped inside, unless all is to be ``quiet``."""
+        stop = Stop()
+        really_sync = os.fsync
+        watch = None if quiet or not any(self._deaths.values()) else Disk(self.folder)
+
+        def trace(_effect: str) -> None:
+            if quiet:
+                return
+            number, self.effects = self.effects, self.effects + 1
+            if number in self._deaths:
+                self._die(watch if self._deaths.pop(number) else None)
+            if number in self.scenario.stops:
+                stop.ask("the simulation")
+            if number in self.scenario.seconds:
+                with self.sitting(quiet=True) as sitting:
+                    self.second(sitting)
+
+        client = Client("http://localhost", BearerToken("token"), retry=RetryPolicy(), transport=self.org)
+        client.driver.chance = self.world.chance.random
+        try:
+            yield self._sit_down(client.driver, stop, trace)
+        finally:
+            # The disk that watches has put itself in its place.
+            os.fsync = really_sync
+
+    def _die(self, disk: Disk | None) -> None:
+        left = self.folder / "left"
+        if disk is None:
+            shutil.copytree(self.run_dir, left / "run")
+        else:
+            disk.cut(left)
+        self.org.dead = True
+        raise Death
+
+    def until_it_ends(self, begin: Callable[[Sitting], T], resume: Callable[[Sitting], T]) -> T | errors.Error:
+        """Begin a run, and go on with it as often as it takes.
+
+        Returns:
+            What came of it: a report, or an error that going on would only repeat.
+        """
+        verb = begin
+        for self.sittings in range(1, SITTINGS + 1):
+            try:
+                with self.sitting(quiet=self.sittings > SITTINGS - 5) as sitting:
+                    return verb(sitting)
+            except Death:
+                self._come_back()
+            except errors.Unsettled as error:
+                if error.why != "restless":
+                    return error
+            except errors.Interrupted:
+                pass
+            except errors.Error as error:
+                if not _may_go_on(error):
+                    return error
+            self._copy()
+            self.world.pass_time(1.0)
+            verb = resume if self._is_begun() else begin
+        raise AssertionError("it never ends")
+
+    def _copy(self) -> None:
+        if self.sittings == self.scenario.copied and self.run_dir.exists() and not (self.folder / "copy").exists():
+            shutil.copytree(self.run_dir, self.folder / "copy")
+
+    def _come_back(self) -> None:
+        self.org.dead = False
+        left = self.folder / "left"
+        shutil.rmtree(self.run_dir, ignore_errors=True)
+        if (left / "run").exists():
+            (left / "run").rename(self.run_dir)
+        shutil.rmtree(left, ignore_errors=True)
+
+    def _is_begun(self) -> bool:
+        return any(self.run_dir.glob("*.sqlite"))
+
+
+def _may_go_on(error: errors.Error) -> bool:
+    return isinstance(error, (errors.TransportError, errors.Unavailable, errors.ProtocolError))
