@@ -9,6 +9,8 @@ from typing import Any
 from bulkforce.run.clock import Clock
 
 BEGIN = 1_770_000_000.0
+STEPS = 30_000
+"""What has not come to its end by then waits for nothing. The usual is some hundred steps."""
 
 
 class World:
@@ -23,7 +25,7 @@ class World:
         self.now = 0.0
         self.jump = 0.0
         self._later: list[tuple[float, int, Callable[[], object]]] = []
-        self._count = 0
+        self._count = self._steps = 0
 
     @property
     def clock(self) -> Clock:
@@ -32,6 +34,8 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass, and happen what was to happen meanwhile."""
+        self._steps += 1
+        assert self._steps < STEPS, "it never ends"
         end = self.now + seconds
         while self._later and min(self._later)[0] <= end:
             due = min(self._later)
