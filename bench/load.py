@@ -77,7 +77,7 @@ def measure(source: Path, rows: int, workers: int, org_options: list[str]) -> Ru
         assert org.stdout is not None
         port = int(org.stdout.readline())
         command = [sys.executable, "-c", CHILD, f"http://127.0.0.1:{port}", str(source), str(folder), str(workers)]
-        with (folder / "printed.json").open("w+") as printed:
+        with tempfile.TemporaryFile("w+") as printed:
             begun = time.perf_counter()
             child = subprocess.Popen(command, stdout=printed, env=environment(source.parent))
             # The kernel's own account of this one process. Its peak begins with what this process has, which is little.
