@@ -16,7 +16,6 @@ from tests.simulation.world import Seeded, World
 
 from bulkforce import BearerToken, Client, RetryPolicy, errors
 from bulkforce.protocol.flow import Flow
-from bulkforce.run.patience import Patience
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
@@ -62,10 +61,7 @@ class Process:
         def run(flow: Flow[T]) -> T:
             return driver.run(flow, world.pass_time)
 
-        calls = driver.calls
-        return Sitting(
-            run, lambda: calls, patience=Patience(), trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world)
-        )
+        return Sitting(run, lambda: driver.calls, trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world))
 
     @contextmanager
     def sitting(self, *, quiet: bool = False) -> Iterator[Sitting]:
