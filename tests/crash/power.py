@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,6 +31,8 @@ class Disk:
         self._contents: dict[Inode, bytes] = {}
         self._names: dict[Inode, dict[str, Inode]] = {}
         self._is_folder: set[Inode] = set()
+        # The process has several threads: what one of them notes must not be what was before another's note.
+        self._lock = threading.RLock()
         for path in self._all():
             self._note(path)
         self._really_sync: Callable[[int], None] = os.fsync
@@ -40,22 +44,33 @@ class Disk:
     def _sync(self, handle: int) -> None:
         self._really_sync(handle)
         inode = _inode(os.fstat(handle))
-        for path in self._all():
-            if path.exists() and _inode(path.stat()) == inode:
-                self._note(path)
-                return
+        with self._lock:
+            for path in self._all():
+                # Another thread may take any name away meanwhile.
+                with suppress(FileNotFoundError):
+                    if _inode(path.stat()) == inode:
+                        self._note(path)
+                        return
 
     def _note(self, path: Path) -> None:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            self._names[_inode(status)] = {one.name: _inode(one.stat()) for one in path.iterdir()}
-            self._is_folder |= {_inode(status), *(_inode(one.stat()) for one in path.iterdir() if one.is_dir())}
+            names: dict[str, Inode] = {}
+            self._is_folder.add(_inode(status))
+            for one in path.iterdir():
+                with suppress(FileNotFoundError):
+                    inside = one.stat()
+                    names[one.name] = _inode(inside)
+                    if stat.S_ISDIR(inside.st_mode):
+                        self._is_folder.add(_inode(inside))
+            self._names[_inode(status)] = names
         else:
             self._contents[_inode(status)] = path.read_bytes()
 
     def cut(self, left: Path) -> None:
         """Write down what would be left of the folder after a power cut now."""
-        self._write(_inode(self._root.stat()), self._root, left)
+        with self._lock:
+            self._write(_inode(self._root.stat()), self._root, left)
 
     def _write(self, folder: Inode, was: Path, left: Path) -> None:
         left.mkdir()
