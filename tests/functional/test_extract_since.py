@@ -134,6 +134,7 @@ def test_deleted_rows_are_marked(org: Emulator, tmp_path: Path) -> None:
         (QUERY, {"all_rows": True}, None, "select IsDeleted, too: it marks the deleted rows"),
         (QUERY, {}, 'object = "Account"\nsince = 2026-02-12T12:00:00Z\n', "is about Account, and the query about Row__c"),
         (QUERY, {}, 'object = "Row__c"\n', "does not tell since when"),
+        (QUERY, {}, "", "does not tell since when.*remove it"),
         (QUERY, {}, "nonsense", "does not tell since when.*remove it"),
         (QUERY, {}, 'object = "Row__c"\nsince = 2026-02-12\n', "no date and time with a zone"),
     ],

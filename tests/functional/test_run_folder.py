@@ -8,17 +8,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import QUERY, bring, client_of, seeded, sitting_of
+from tests.extraction import QUERY, bring, client_of, go_on, seeded, sitting_of
 from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
 
 from bulkforce import BearerToken, UsageError
 from bulkforce.errors import Error, Interrupted, JournalMismatch, TransferError
 from bulkforce.transfer import extract
+from bulkforce.transfer.extract_journal import ExtractJournal
 from bulkforce_emulator import Emulator, Fault
 
 BATCHES = "*/job/*/batch"
@@ -252,6 +254,67 @@ def test_file_in_the_way_of_results_stops_the_run_and_survives(org: Emulator, tm
     mine.unlink()
     run.trace = lambda _effect: None
     run.check(run.resume())
+
+
+IN_THE_WAY = [
+    "rejected.csv",
+    "results",
+    "results/000001.csv",
+    "results/000001.csv.part",
+    "success.csv",
+    "failed.csv.part",
+    "report.json.part",
+    "journal.sqlite",
+    "journal.sqlite-journal",
+]
+
+
+@pytest.mark.parametrize("name", IN_THE_WAY)
+def test_folder_in_the_way_of_a_loads_file_is_told_and_survives(org: Emulator, tmp_path: Path, name: str) -> None:
+    run = Load(org, tmp_path)
+    stopped(run)
+    place, kept = run.run_dir / name, tmp_path / "kept"
+    if place.exists():
+        place.rename(kept)
+    place.write_bytes(b"mine") if kept.is_dir() else place.mkdir()
+    with pytest.raises((TransferError, Interrupted), match=rf"{name}.* is in the way.*Move it away"):
+        run.resume()
+    place.rename(tmp_path / "moved away")
+    if kept.exists():
+        kept.rename(place)
+    run.check(run.resume())
+
+
+@pytest.mark.parametrize(
+    "name", ["run/parts", "run/report.json.part", "run/extract.sqlite", "out.csv.{token}.part", "since.toml.{token}.part"]
+)
+def test_folder_in_the_way_of_an_extracts_file_is_told_and_survives(tmp_path: Path, name: str) -> None:
+    with seeded() as org:
+        org.faults.add(Fault("answer replaced", path="*/result/*", status=200))
+        with client_of(org) as client, pytest.raises(Interrupted):
+            extract.extract(
+                sitting_of(client, trouble_seconds=0.0),
+                extract.ExtractOptions(
+                    soql=QUERY.replace("Id,", "Id, SystemModstamp,"),
+                    to=tmp_path / "out.csv",
+                    since_file=tmp_path / "since.toml",
+                    run_dir=tmp_path / "run",
+                    pk_chunking=False,
+                ),
+            )
+        with closing(ExtractJournal(tmp_path / "run")) as journal:
+            facts = journal.facts()
+        assert facts
+        place, kept = tmp_path / name.format(token=facts.token), tmp_path / "kept"
+        if place.exists():
+            place.rename(kept)
+        place.write_bytes(b"mine") if kept.is_dir() else place.mkdir()
+        with pytest.raises(Error, match=rf"{place}.* is in the way.*Move it away"):
+            go_on(org, tmp_path)
+        place.rename(tmp_path / "moved away")
+        if kept.exists():
+            kept.rename(place)
+        assert go_on(org, tmp_path).rows == 40
 
 
 def test_files_beside_what_is_extracted_survive(tmp_path: Path) -> None:

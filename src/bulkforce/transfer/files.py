@@ -30,12 +30,16 @@ class Draft:
         temporary: The name it has meanwhile; by default with ``.part`` behind. What has this name is removed.
         mode: Its permissions, less those that the umask takes; by default those of its folder. What replaces a file has that file's.
         buffered: Whether what is written is gathered in memory first.
+
+    Raises:
+        IsADirectoryError: A folder has one of the two names.
     """
 
     def __init__(self, path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True) -> None:
         self.path = path
         self.temporary = temporary or part_of(path)
         self._published = False
+        check_way(self.path, self.temporary)
         before = _mode_of(path)
         opener = partial(os.open, mode=mode_in(path.parent) if mode is None else mode)
         try:
@@ -66,6 +70,17 @@ class Draft:
             self.file.close()
         if not self._published:
             self.temporary.unlink(missing_ok=True)
+
+
+def check_way(*places: Path) -> None:
+    """See that no folder stands where a file of ours is, or is to be.
+
+    Raises:
+        IsADirectoryError: One does.
+    """
+    for place in places:
+        if place.is_dir() and not place.is_symlink():
+            raise IsADirectoryError(f"{place} is in the way: it is a folder, and no file. Move it away")
 
 
 def part_of(path: Path, token: str = "") -> Path:
@@ -119,6 +134,9 @@ def make_folder(path: Path, *, private: bool = False) -> list[Path]:
 
     Returns:
         Those that were made, the innermost first.
+
+    Raises:
+        NotADirectoryError: It is there, and no folder.
     """
     missing: list[Path] = []
     folder = path
@@ -135,6 +153,8 @@ def make_folder(path: Path, *, private: bool = False) -> list[Path]:
         else:
             sync_folder(folder.parent)
             made.insert(0, folder)
+    if not path.is_dir():
+        raise NotADirectoryError(f"{path} is in the way: it is no folder. Move it away")
     if private and path not in made:
         path.chmod(0o700)
     return made

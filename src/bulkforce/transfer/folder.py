@@ -71,7 +71,7 @@ def new_run(
     try:
         made = make_folder(folder, private=private)
     except OSError as error:
-        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror}") from error
+        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror or error}") from error
     try:
         return begin(run if run_dir is None else folder.name, folder, made)
     except BaseException:

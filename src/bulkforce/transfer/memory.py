@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError, UsageError
-from bulkforce.transfer.files import make_folder, mode_in, part_of, sync_folder, write_whole
+from bulkforce.transfer.files import check_way, make_folder, mode_in, part_of, sync_folder, write_whole
 from bulkforce.transfer.folder import REPORT, check_is_empty, holds_a_run
 
 K = TypeVar("K")
@@ -87,6 +87,7 @@ class Memory:
         self._path = path
         made = False
         try:
+            check_way(*(path.with_name(path.name + beside) for beside in _BESIDE))
             if new is not None:
                 with suppress(FileExistsError):
                     # With the permissions that all files of the run are to have; SQLite gives them to those that it puts beside it.
@@ -292,7 +293,7 @@ class Memory:
         """Read one of the run's files whole; ``None`` if it is not what it must be, or was never whole."""
         try:
             content = (self.folder / name).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
         return content if self.sealed(name) == Seal.of(content) else None
 
@@ -304,7 +305,7 @@ class Memory:
         """Whether one of the run's files is what it must be."""
         try:
             return Seal.of_file(self.folder / name) == self.sealed(name)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return False
 
     def sealed(self, name: str) -> Seal | None:

@@ -90,7 +90,13 @@ class Outputs:
         # The i-th rejected row shifts all feed records from (row - i) on by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
         self.tally = Tally()
-        self._drafts = [Draft(folder / name) for name in self.NAMES]
+        self._drafts: list[Draft] = []
+        try:
+            for name in self.NAMES:
+                self._drafts.append(Draft(folder / name))
+        except OSError:
+            self.discard()
+            raise
         self._success, self._failed, self._unprocessed = (draft.file for draft in self._drafts)
         self._success.write(b"sf__Id,sf__Created," + header + b"\n")
         self._failed.write(b"sf__Id,sf__Error," + header + b"\n")

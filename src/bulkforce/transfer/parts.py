@@ -96,7 +96,7 @@ def is_whole(path: Path, fetched: Fetched) -> bool:
     try:
         with path.open("rb") as file:
             return path.stat().st_size == fetched.size and hashlib.file_digest(file, "sha256").hexdigest() == fetched.sha256
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return False
 
 

@@ -54,7 +54,7 @@ class Target:
         try:
             self._file = self._opened()
         except OSError as error:
-            raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
     def write(self, content: bytes | memoryview) -> int:
         """Write behind what was written before; behind `discard` it goes nowhere, so that writers can be closed."""
