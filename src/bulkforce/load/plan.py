@@ -298,7 +298,8 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
         if job.stage is JobStage.OPEN and not job.closing and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
     ]
     orders = [order for order in _control(view, usable, feeding=feeding) if order not in busy]
-    slots = rules.workers - sum(isinstance(order, (SendBatch, FetchResults)) for order in busy)
+    # Joining takes a worker's place, too: each holds as much memory as a batch has.
+    slots = rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy)
     fetches = [order for batch in islice(view.fetchable, max(slots, 0) + len(busy)) if (order := FetchResults(batch)) not in busy]
     sends = [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))] if usable and feeding else []
     # Uploads first, they keep the org at work; but a fetch is never starved.

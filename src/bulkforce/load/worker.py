@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -73,6 +74,8 @@ class LoadWorker:
         self._run, self._settings, self._batches, self._feed, self._outputs = run, settings, batches, feed, outputs
         self._folder, self._trace = folder, trace
         self._looks = reconcile.Looks(patience.fence_seconds, patience.fence_looks)
+        # One thread joins: the next join takes the memory of the last, where each of many threads would keep its own.
+        self._joining = ThreadPoolExecutor(1, "bulkforce-join")
         self._firsts: dict[int, int] = {}
         first = 1
         for batch in batches.values():
@@ -99,7 +102,7 @@ class LoadWorker:
                 return self._fetch(order)
             case JoinBatch(outcome=outcome):
                 assert outcome is not None
-                return self.join(order, outcome)
+                return self._joining.submit(self.join, order, outcome).result()
             case _:
                 assert_never(order)
 

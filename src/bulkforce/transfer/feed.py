@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 from bulkforce.errors import FormatError, SourceChanged
@@ -70,13 +73,26 @@ class Feed:
             SourceChanged: They are not those that were sealed.
         """
         self.check()
-        return self._sent(self._read(batch), batch)
+        if not self._shape.keeps_bytes:
+            return self._sent(self._read(batch), batch)
+        # Read behind the header into one buffer: a batch is in memory once.
+        header = self._shape.header
+        content = io.BytesIO(header.ljust(len(header) + batch.end - batch.start))
+        with self._open(batch) as file, content.getbuffer() as view:
+            file.readinto(view[len(header) :])
+        self._compare(content.getvalue(), batch.sha256, batch)
+        return content.getvalue()
 
     def _read(self, batch: Batch) -> bytes:
+        with self._open(batch) as file:
+            return file.read(batch.end - batch.start)
+
+    @contextmanager
+    def _open(self, batch: Batch) -> Iterator[BufferedReader]:
         try:
             with self.path.open("rb") as file:
                 file.seek(batch.start)
-                return file.read(batch.end - batch.start)
+                yield file
         except OSError as error:
             raise self._unreadable(error) from error
 
