@@ -142,3 +142,16 @@ def test_words_of_a_refused_query() -> None:
     with Emulator(settings=Settings(texts=texts)) as org:
         said = Wire(org).failure("query", "Account", "SELECT Name FROM Account GROUP BY Name")
         assert said == "InvalidBatch : Failed to process query: MALFORMED_QUERY: no groups"
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize(("chunked", "framing"), [(True, "transfer-encoding"), (False, "content-length")])
+def test_answers_are_chunked_or_have_a_length_whatever_their_size(chunked: bool, framing: str, coding: str) -> None:
+    with Emulator(settings=Settings(chunked_answers=chunked)) as org:
+        wire = Wire(org)
+        job = wire.create("insert", "Account")
+        for body in ("Name\nA\n", "Name\n" + "A\n" * 100_000):
+            batch = wire.add(job, body)
+            for path in (f"job/{job}", f"job/{job}/batch/{batch.id}/request"):
+                told = wire.ask("GET", path, headers={"Accept-Encoding": coding}).headers
+                assert {"transfer-encoding", "content-length"} & told.keys() == {framing}

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 #: A body this much over the limit is not read to its end.
 _PATIENCE_BYTES = 64_000_000
+#: An answer up to this size is made whole: passed on in pieces, each of them costs a change of threads.
+_SMALL_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +104,18 @@ async def _body(request: Request) -> bytes:
 def _response(answer: Answer, org: Org, *, packed: bool) -> Response:
     """The answer with exactly its media type: frameworks like to add a charset to text."""
     headers = dict(answer.headers)
+    small = isinstance(answer.body, bytes) or answer.body.length <= _SMALL_BYTES
     pieces = iter([answer.body]) if isinstance(answer.body, bytes) else org.jobs.spool.pieces(answer.body)
     if packed and answer.body:
         headers["Content-Encoding"] = "gzip"
         pieces = _packed(pieces)
-    if org.settings.chunked_answers and answer.body:
+    chunked = org.settings.chunked_answers and answer.body
+    if chunked and not small:
         response: Response = StreamingResponse(pieces, answer.status, headers)
     else:
         response = Response(b"".join(pieces), answer.status, headers)
+        if chunked:
+            del response.headers["Content-Length"]
     response.headers["Content-Type"] = answer.content_type
     return response
 
