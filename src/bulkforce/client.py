@@ -326,6 +326,8 @@ class Client:
     ) -> LoadReport:
         """Go on with a load that stopped or died.
 
+        One that is finished only tells its report again, and warns if its files are no longer what it left.
+
         Args:
             run: The run's id, or its folder.
             workers: Uploads and downloads at once; by default as many as the run was begun with.
@@ -409,6 +411,8 @@ class Client:
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
         """Go on with an extract that stopped or died.
+
+        One that is finished only tells its report again, and warns if its file is no longer what it left.
 
         Args:
             run: The run's id, or its folder.

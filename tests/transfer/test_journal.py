@@ -230,7 +230,7 @@ TestRemembering.settings = settings(max_examples=15, stateful_step_count=25, dea
 
 def test_facts_and_batches_are_read_back(tmp_path: Path) -> None:
     with closing(begin(tmp_path, 3)) as journal:
-        journal.finish(b"{}")
+        journal.finish(b"{}", "{}")
     with closing(Journal(tmp_path)) as journal:
         assert (journal.asked(), journal.facts(), journal.batches(), journal.finished) == (asked(), facts(), batches(3), True)
         assert journal.report() == "{}"

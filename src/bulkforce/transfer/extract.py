@@ -193,7 +193,7 @@ def resume_extract(
             )
         if journal.finished:
             journal.remove(PARTS)
-            return ExtractReport.from_json(journal.report())
+            return _finished(sitting, journal, facts)
         here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
@@ -301,7 +301,8 @@ def _carry_out(
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             since.remember(since_file, query, state, folder, facts.token or new_token(since_file))
-        journal.finish(report.to_json().encode())
+        # It names no record's value but those that the query names, which is in the journal anyhow.
+        journal.finish(report.to_json().encode(), report.to_json(), elsewhere=_file(facts))
         sitting.trace("journal")
         journal.remove(PARTS)
     finally:
@@ -416,6 +417,21 @@ def _stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     error.report = report
     error.__cause__ = cause
     return error
+
+
+def _file(facts: Facts) -> Path | None:
+    """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
+    return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
+
+
+def _finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> ExtractReport:
+    """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
+    if changed := journal.changed((), Path(facts.to)):
+        sitting.warn(
+            f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
+            "what is there may not be what the report tells. To have the records again, extract them again"
+        )
+    return ExtractReport.from_json(journal.report())
 
 
 def _report(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:

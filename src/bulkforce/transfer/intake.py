@@ -71,19 +71,21 @@ def confirm(journal: Journal, facts: Facts, on_read: OnRead) -> Feed:
     Raises:
         SourceChanged: It is not, or cannot be.
     """
-    batches, feed = journal.batches(), feed_of(journal, facts)
+    batches, feed, lost = journal.batches(), feed_of(journal, facts), ""
     try:
         feed.confirm(batches)
     except SourceChanged as error:
         if not facts.feed_is_ours:
             raise
-        _make_again(journal, facts, batches, str(error), on_read)
-        feed.confirm(batches)
-    if not journal.is_whole(REJECTED):
+        lost = str(error)
+    if not lost and not journal.is_whole(REJECTED):
         if facts.rejected:
-            _make_again(journal, facts, batches, f"{journal.folder / REJECTED} was removed or changed", on_read)
+            lost = f"{journal.folder / REJECTED} was removed or changed"
         else:
             write_whole(journal.folder / REJECTED, header_of_rejected(facts.header.encode()))
+    if lost:
+        _make_again(journal, facts, batches, lost, on_read)
+        feed.confirm(batches)
     return feed
 
 
@@ -91,9 +93,10 @@ def _make_again(journal: Journal, facts: Facts, batches: Sequence[Batch], why: s
     """Read the source once more, beside what is left, and take what comes of it if that is the same to the last byte."""
     if facts.path is None:
         raise SourceChanged(f"{why}; and its source, {facts.source}, cannot be read a second time")
-    folder = journal.make_folder(AGAIN)
+    asked, folder = journal.asked(), journal.make_folder(AGAIN)
+    assert asked is not None
     try:
-        reading, again = read(Path(facts.path), facts, folder, on_read)
+        reading, again = read(Path(facts.path), asked, folder, on_read)
         same = (again.feed, reading.batches) == (facts.feed, batches) and Seal.of_file(folder / REJECTED) == journal.sealed(REJECTED)
         if not same:
             raise SourceChanged(f"{why}; and its source, {facts.path}, is no longer what was read")

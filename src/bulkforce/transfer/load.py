@@ -45,7 +45,7 @@ from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.feed import Feed
 from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
+from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
 from bulkforce.transfer.journal import Asked, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap
 from bulkforce.transfer.outputs import Outputs
@@ -58,6 +58,8 @@ OnProgress: TypeAlias = Callable[[Progress], None]
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
 WORKERS: Final = 4
+OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
+"""The files that a load leaves to its user; ``in_doubt.csv`` only where rows are in doubt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +152,7 @@ def resume(
             raise JournalMismatch(f"The run in {folder} died while its source was being read, {_LOAD_AGAIN}")
         if journal.finished:
             _clear_results(journal)
-            return LoadReport.from_json(journal.report())
+            return _finished(sitting, journal)
         here = sitting.instance_url()
         if asked.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched")
@@ -323,11 +325,9 @@ def _carry_out(
             sitting.trace("publish")
             report = _report(run, None)
             if report.pending:
-                raise TransferError(
-                    f"The counts do not add up: {report.pending:,} of {report.read:,} rows are in none of the files in {journal.folder}, and the run is not "
-                    "finished. Please report this, with the report and the journal in that folder"
-                )
-            journal.finish(report.to_json().encode())
+                raise _mismatch(run, report)
+            names = [name for name in OUTPUTS if name != IN_DOUBT_ROWS or report.in_doubt]
+            journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
         except (OSError, sqlite3.Error) as error:
             raise _stopped(run, _report(run, error), error) from error
         sitting.trace("journal")
@@ -367,6 +367,29 @@ def _stopped(run: _Run, report: LoadReport, cause: Exception | None) -> Error:
     error.report = report
     error.__cause__ = cause
     return error
+
+
+def _mismatch(run: _Run, report: LoadReport) -> TransferError:
+    """Make the error for a run whose counts do not add up; it stays as it is, however often it is gone on with."""
+    folder = run.journal.folder
+    error = TransferError(
+        f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in {folder}, and the run is not finished. "
+        "Please report this, with the report and the journal in that folder"
+    )
+    write_whole(folder / REPORT, _report(run, error).to_json().encode())
+    return error
+
+
+def _finished(sitting: Sitting, journal: Journal) -> LoadReport:
+    """Tell the report of a run that is finished; what has become of its files since then is no matter of the load."""
+    report = LoadReport.from_json(journal.report())
+    if changed := journal.changed(OUTPUTS):
+        sitting.warn(
+            f"The run is finished; since then {', '.join(path.name for path in changed)} in {journal.folder} "
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that what is there may not be what the report tells. The org keeps results "
+            f"for 7 days; the load's jobs: {', '.join(report.jobs) or 'none'}"
+        )
+    return report
 
 
 def _unsettled(run: _Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:

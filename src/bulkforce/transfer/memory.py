@@ -209,26 +209,59 @@ class Memory:
             return False
         return (now.st_dev, now.st_ino) == self._identity
 
-    def finish(self, report: bytes) -> None:
-        """Write the report, and then down that the outputs are in place and nothing is left to do."""
+    def finish(self, report: bytes, kept: str, outputs: Iterable[str] = (), elsewhere: Path | None = None) -> None:
+        """Write the report, and then down that the outputs are in place and nothing is left to do.
+
+        Args:
+            report: The report.
+            kept: The same without any value of a record: what the journal itself keeps of it.
+            outputs: The run's files that must be there, and are from now on the user's to do with as they like.
+            elsewhere: A file that was written outside of the run's folder.
+
+        Raises:
+            OSError: One is not there.
+        """
+        seals = {name: Seal.of_file(self.folder / name) for name in outputs}
+        found = None if elsewhere is None else elsewhere.stat()
         write_whole(self.folder / REPORT, report)
         with self.transaction():
-            self.seal(REPORT, Seal.of(report))
+            for name, seal in {**seals, REPORT: Seal.of(report)}.items():
+                self.seal(name, seal)
+            if found is not None:
+                self._remember("elsewhere", f"{found.st_size} {found.st_mtime_ns}")
+            self._remember("report", kept)
             self._remember("finished", "yes")
 
     def report(self) -> str:
-        """Read back the report of a run that is finished.
+        """Read back the report of a run that is finished; what the journal kept of it, if the report is gone.
 
         Raises:
-            JournalMismatch: It is not what was written.
+            JournalMismatch: Nothing is left of it.
         """
         # Version 1 did not seal it.
-        report = self.read(REPORT) if self.sealed(REPORT) else (self.folder / REPORT).read_bytes()
-        if report is None:
+        with suppress(FileNotFoundError):
+            report = self.read(REPORT) if self.sealed(REPORT) else (self.folder / REPORT).read_bytes()
+            if report is not None:
+                return report.decode("utf-8", "replace")
+        kept = self._recall("report")
+        if kept is None:
             raise JournalMismatch(
                 f"The run in {self.folder} is finished, but its {REPORT} was removed or changed since; what became of each row is in the files beside it"
             )
-        return report.decode()
+        return kept
+
+    def changed(self, outputs: Iterable[str], elsewhere: Path | None = None) -> list[Path]:
+        """List the outputs of a run that is finished which are gone or are no longer what it left; those of older versions are not known."""
+        changed = [self.folder / name for name in (*outputs, REPORT) if self.sealed(name) and not self.is_whole(name)]
+        left = self._recall("elsewhere")
+        if elsewhere is not None and left is not None:
+            # Not by its digest: it may be many times larger than anything that a run keeps.
+            with suppress(FileNotFoundError):
+                found = elsewhere.stat()
+                if left == f"{found.st_size} {found.st_mtime_ns}":
+                    return changed
+            changed.append(elsewhere)
+        return changed
 
     @property
     def finished(self) -> bool:

@@ -1,0 +1,265 @@
+"""What a run relies on in its folder, and its source: lost or changed it is made again, or the run says rightly why it cannot go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.extraction import bring, go_on, seeded
+from tests.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
+
+from bulkforce import BearerToken
+from bulkforce.errors import Interrupted, SourceChanged, TransferError, Unsettled
+from bulkforce.transfer import extract
+from bulkforce.transfer import load as loads
+from bulkforce.transfer.report import LoadReport, RunState
+from bulkforce_emulator import Emulator, Fault
+
+BATCHES = "*/job/*/batch"
+
+
+@pytest.fixture
+def org() -> Iterator[Emulator]:
+    with Emulator(SCHEMA) as org:
+        yield org
+
+
+def stop(load: Load, *, resumed: bool = False) -> None:
+    """Begin a load, or go on with it, and have it stop with batches in the org and others not sent; then take up a new session."""
+    load.org.faults.add(Fault("session expired", "POST", BATCHES, nth=1 if resumed else 4, after_bytes=10))
+    with pytest.raises(Interrupted):
+        load.resume() if resumed else load.begin()
+    load.auth = BearerToken(load.org.state.sessions.open())
+
+
+def with_a_rejected_row(org: Emulator, folder: Path) -> Load:
+    """A load whose feed is a copy of the source, without the row that is over a limit of the org."""
+    load = Load(org, folder)
+    header, rest = load.path.read_bytes().split(b"\n", 1)
+    load.path.write_bytes(header + b"\nover the limit,x,y\n" + rest)
+    return load
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def change_in_place(path: Path) -> None:
+    """Change bytes and leave the file's size and times as they were."""
+    known, content = path.stat(), path.read_bytes()
+    path.write_bytes(content[:-4] + content[-4:].swapcase().translate(bytes.maketrans(b'"\n,', b"...")))
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (known.st_size, known.st_mtime_ns)
+    assert path.read_bytes() != content
+
+
+HARMS = [remove, shorten, change_in_place]
+
+
+def check(load: Load, report: LoadReport) -> None:
+    """Every row of the source is in the org once, or told as failed or rejected."""
+    assert (report.state, report.pending, report.rejected, report.in_doubt, report.unprocessed) == (RunState.FINISHED, 0, 1, 0, 0)
+    assert [row[2:] for row in read_csv(load.run_dir / "success.csv")[1:]] == load.source.good
+    assert [row[2:] for row in read_csv(load.run_dir / "failed.csv")[1:]] == load.source.bad
+    assert [(row[0], *row[2:]) for row in read_csv(load.run_dir / "rejected.csv")[1:]] == [("1", "over the limit", "x", "y")]
+    assert sorted(load.books.accepted(load.source.header).elements()) == sorted(load.source.good)
+
+
+# While it is stopped
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["feed.csv", "rejected.csv"])
+def test_file_that_was_made_of_the_source_is_made_of_it_again(
+    org: Emulator, tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    load = with_a_rejected_row(org, tmp_path)
+    stop(load)
+    before = (load.run_dir / name).read_bytes()
+    harm(load.run_dir / name)
+    stop(load, resumed=True)
+    assert (load.run_dir / name).read_bytes() == before
+    check(load, load.resume())
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", ["feed.csv", "rejected.csv"])
+def test_file_that_cannot_be_made_again_is_told(org: Emulator, tmp_path: Path, name: str, harm: Callable[[Path], None]) -> None:
+    load = with_a_rejected_row(org, tmp_path)
+    stop(load)
+    source = load.path.read_bytes()
+    load.path.write_bytes(source.replace(b"row 5", b"ROW 5"))
+    harm(load.run_dir / name)
+    sent = len(changes(org))
+    with pytest.raises(
+        SourceChanged, match=rf"{name}.*its source, .*source\.csv, is no longer what was read; nothing was touched"
+    ) as caught:
+        load.resume()
+    assert "Rows of it went to the org already, and to load all of it again would double them" in str(caught.value)
+    assert changes(org)[sent:] == []
+    assert loads.runs(tmp_path)[0].state == RunState.INTERRUPTED
+    load.path.write_bytes(source)
+    check(load, load.resume())
+
+
+def test_source_that_was_converted_is_converted_again(org: Emulator, tmp_path: Path) -> None:
+    rows = nasty_rows()
+    path = tmp_path / "source.json"
+    path.write_text(json.dumps([dict(zip(rows.header, row, strict=True)) for row in rows.rows]), "utf-8")
+    load = Load(org, tmp_path, options={"source": path})
+    stop(load)
+    before = (load.run_dir / "source.csv").read_bytes()
+    (load.run_dir / "source.csv").unlink()
+    stop(load, resumed=True)
+    assert (load.run_dir / "source.csv").read_bytes() == before
+    load.check(load.resume())
+
+
+def test_feed_of_records_that_cannot_be_given_again_is_told(org: Emulator, tmp_path: Path) -> None:
+    rows = nasty_rows()
+    load = Load(org, tmp_path, options={"source": [dict(zip(rows.header, row, strict=True)) for row in rows.rows]})
+    stop(load)
+    (load.run_dir / "source.csv").unlink()
+    with pytest.raises(SourceChanged, match=r"cannot be read a second time; nothing was touched\. Rows of it went to the org already"):
+        load.resume()
+
+
+def test_outputs_that_were_changed_while_the_run_was_stopped_are_written_again(org: Emulator, tmp_path: Path) -> None:
+    """The outputs of a run that cannot go on by itself are those that a user has in hands, and changes."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    stop(load)
+    org.state.jobs.close(load.books.jobs[0])
+    with pytest.raises(Unsettled):
+        load.resume()
+    (load.run_dir / "success.csv").unlink()
+    (load.run_dir / "failed.csv").write_bytes(b"mine")
+    (load.run_dir / "in_doubt.csv").unlink()
+    load.check(load.resume("not-sent"))
+
+
+# At its end
+
+
+def set_fact(load: Load, name: str, change: Callable[[int], int]) -> None:
+    """Spoil the journal: change a number among what the reading of the source found."""
+    with closing(sqlite3.connect(load.run_dir / "journal.sqlite")) as database:
+        (facts,) = database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone()
+        facts = json.loads(facts)
+        database.execute("UPDATE fact SET value = ? WHERE name = 'facts'", (json.dumps(facts | {name: change(facts[name])}),))
+        database.commit()
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_run_whose_counts_do_not_add_up_is_never_finished(org: Emulator, tmp_path: Path, change: int) -> None:
+    load = Load(org, tmp_path)
+    stop(load)
+    set_fact(load, "read", lambda read: read + change)
+    for _ in range(3):
+        with pytest.raises(TransferError, match=r"counts do not add up: of .* the run is not finished"):
+            load.resume()
+        assert [run.state for run in loads.runs(tmp_path)] == [RunState.INTERRUPTED]
+        told = LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
+        assert (told.state, told.pending) == (RunState.INTERRUPTED, change)
+        assert "do not add up" in str(told.stopped_by)
+        assert read_csv(load.run_dir / "unprocessed.csv") == [("sf__Error", *load.source.header)]
+        assert (load.run_dir / "results").exists()
+    set_fact(load, "read", lambda read: read - change)
+    load.check(load.resume())
+
+
+def test_run_whose_outputs_are_gone_at_its_end_is_not_finished(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+
+    def lose(effect: str) -> None:
+        if effect == "publish":
+            (load.run_dir / "success.csv").unlink()
+
+    load.trace = lose
+    for verb in (load.begin, load.resume, load.resume):
+        with pytest.raises(Interrupted, match=r"success\.csv"):
+            verb()
+        assert [run.state for run in loads.runs(tmp_path)] == [RunState.INTERRUPTED]
+    load.trace = lambda _effect: None
+    load.check(load.resume())
+
+
+# When it is finished
+
+OUTPUTS = ["success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.json"]
+
+
+def sits(load: Load) -> LoadReport:
+    """Resume a run that is finished: nothing is asked of the org."""
+    before = len(load.org.requests)
+    load.warnings.clear()
+    report = load.resume()
+    assert load.org.requests[before:] == []
+    assert [run.state for run in loads.runs(load.folder)] == [RunState.FINISHED]
+    return report
+
+
+@pytest.mark.parametrize("harm", HARMS)
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_finished_load_tells_its_report_and_which_of_its_files_is_not_what_it_left(
+    org: Emulator, tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
+    load = Load(org, tmp_path)
+    report = load.begin()
+    assert (sits(load), load.warnings) == (report, [])
+    harm(load.run_dir / name)
+    changed = (load.run_dir / name).read_bytes() if harm is not remove else None
+    for _ in range(2):
+        # The reasons hold what rows held, and are nowhere but in the report.
+        assert sits(load) == (replace(report, errors=()) if name == "report.json" else report)
+        (said,) = load.warnings
+        assert f"The run is finished; since then {name} in {load.run_dir} was removed or changed" in said
+        assert load.books.jobs[0].id in said
+    assert changed is None or (load.run_dir / name).read_bytes() == changed
+
+
+def test_finished_load_whose_outputs_were_all_moved_away_says_so_in_one_line(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    report = load.begin()
+    for name in OUTPUTS[:-1]:
+        (load.run_dir / name).rename(tmp_path / name)
+    assert sits(load) == report
+    (said,) = load.warnings
+    assert "success.csv, failed.csv, unprocessed.csv, rejected.csv" in said
+    assert "were removed" in said
+
+
+def test_finished_load_with_rows_in_doubt_tells_that_their_file_is_gone(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1})
+    stop(load)
+    org.state.jobs.close(load.books.jobs[0])
+    report = load.resume("sent")
+    (load.run_dir / "in_doubt.csv").unlink()
+    assert sits(load) == report
+    assert "in_doubt.csv" in load.warnings[0]
+
+
+@pytest.mark.parametrize("harm", [remove, shorten])
+@pytest.mark.parametrize("name", ["out.csv", "run/report.json"])
+def test_finished_extract_tells_its_report_and_which_file_is_not_what_it_left(
+    tmp_path: Path, name: str, harm: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with seeded() as org:
+        report = bring(org, tmp_path)
+        before = len(org.requests)
+        assert (go_on(org, tmp_path), caplog.messages) == (report, [])
+        harm(tmp_path / name)
+        assert go_on(org, tmp_path) == report
+        assert org.requests[before:] == []
+    (said,) = caplog.messages
+    assert f"The extract is finished; since then {tmp_path / name} was removed or changed" in said
+    assert [run.state for run in extract.runs(tmp_path)] == [RunState.FINISHED]
