@@ -458,12 +458,3 @@ def test_results_that_are_lost_are_fetched_again(org: Emulator, tmp_path: Path, 
     for path in (run.run_dir / "results").glob("*.csv"):
         path.unlink() if change == "removed" else path.write_bytes(path.read_bytes()[:-3] + b"xyz")
     run.check(run.resume())
-
-
-@pytest.mark.parametrize(("mode", "folder", "file"), [(0o600, 0o700, 0o600), (0o640, 0o700, 0o600)])
-def test_run_is_as_private_as_its_source(org: Emulator, tmp_path: Path, mode: int, folder: int, file: int) -> None:
-    run = Load(org, tmp_path)
-    run.path.chmod(mode)
-    run.begin()
-    assert run.run_dir.stat().st_mode & 0o777 == folder
-    assert {path.stat().st_mode & 0o777 for path in run.run_dir.iterdir()} == {file}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from typing import BinaryIO, Final
 
 UMASK: Final = 0o666
 """The permissions that the umask leaves, for files of the user's."""
+_LOOK_INTO: Final = stat.S_IROTH | stat.S_IXOTH
 _CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
 """How file systems say that they have no such thing as a folder that can be synced."""
 
@@ -108,6 +110,12 @@ def mode_in(folder: Path) -> int:
     return folder.stat().st_mode & 0o666
 
 
+def is_for_everybody(path: Path) -> bool:
+    """Whether everybody may read a file, and look into each folder on the way to it: one that they may not keeps them from what lies below."""
+    real = Path(os.path.realpath(path))
+    return bool(real.stat().st_mode & stat.S_IROTH) and all(folder.stat().st_mode & _LOOK_INTO == _LOOK_INTO for folder in real.parents)
+
+
 @contextmanager
 def whole(path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True) -> Iterator[BinaryIO]:
     """Write a file that is there if nothing goes wrong, and else is not; see `Draft`."""
@@ -125,12 +133,12 @@ def write_whole(path: Path, content: bytes, *, temporary: Path | None = None, mo
         file.write(content)
 
 
-def make_folder(path: Path, *, private: bool = False) -> list[Path]:
+def make_folder(path: Path, *, mode: int | None = None) -> list[Path]:
     """Make a folder, and those above it as far as they are missing.
 
     Args:
         path: The folder; it may be there.
-        private: Whether nobody else may look into it.
+        mode: Its permissions, also if it is there; by default those that the umask leaves to one that is made.
 
     Returns:
         Those that were made, the innermost first.
@@ -146,7 +154,7 @@ def make_folder(path: Path, *, private: bool = False) -> list[Path]:
     made: list[Path] = []
     for folder in reversed(missing):
         try:
-            folder.mkdir(0o700 if private and folder == path else 0o777)
+            folder.mkdir(0o777 if mode is None or folder != path else mode)
         except FileExistsError:
             if not folder.is_dir():
                 raise
@@ -155,8 +163,8 @@ def make_folder(path: Path, *, private: bool = False) -> list[Path]:
             made.insert(0, folder)
     if not path.is_dir():
         raise NotADirectoryError(f"{path} is in the way: it is no folder. Move it away")
-    if private and path not in made:
-        path.chmod(0o700)
+    if mode is not None:
+        path.chmod(mode)
     return made
 
 

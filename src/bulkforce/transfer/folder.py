@@ -69,7 +69,7 @@ def new_run(
     _keep_apart(folder, inputs, outputs)
     _check_is_free(folder, journal)
     try:
-        made = make_folder(folder, private=private)
+        made = make_folder(folder, mode=0o700 if private else None)
     except OSError as error:
         raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror or error}") from error
     try:

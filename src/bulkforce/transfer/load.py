@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -44,7 +43,7 @@ from bulkforce.transfer import intake, sittings
 from bulkforce.transfer import mapping as maps
 from bulkforce.transfer.cutting import Batch
 from bulkforce.transfer.feed import Feed
-from bulkforce.transfer.files import write_whole
+from bulkforce.transfer.files import is_for_everybody, write_whole
 from bulkforce.transfer.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
 from bulkforce.transfer.journal import Asked, Facts, Journal
 from bulkforce.transfer.mapping import ColumnMap
@@ -115,7 +114,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         lambda run, folder, made: Journal(folder, replace(asked, run=run), made),
         journal=LOAD,
         # Whoever may not read the source may not read what is made of it.
-        private=path is None or not path.stat().st_mode & stat.S_IROTH,
+        private=path is None or not is_for_everybody(path),
         inputs=[Path(given) for given in (path, options.mapping) if isinstance(given, (str, Path))],
     )
     with disk_told(journal.folder), closing(journal):

@@ -360,7 +360,7 @@ class Memory:
     def make_folder(self, name: str) -> Path:
         """Make a folder inside the run's, as private as that."""
         folder = self.folder / name
-        make_folder(folder, private=not mode_in(self.folder) & 0o004)
+        make_folder(folder, mode=self.folder.stat().st_mode & 0o777)
         return folder
 
     def clear(self) -> None:
