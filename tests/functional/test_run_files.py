@@ -18,7 +18,7 @@ from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, SourceChanged, TransferError, Unsettled
 from bulkforce.transfer import extract
 from bulkforce.transfer import load as loads
-from bulkforce.transfer.report import LoadReport, RunState
+from bulkforce.transfer.report import LoadReport, Progress, RunState
 from bulkforce_emulator import Emulator, Fault
 
 BATCHES = "*/job/*/batch"
@@ -145,6 +145,71 @@ def test_outputs_that_were_changed_while_the_run_was_stopped_are_written_again(o
     (load.run_dir / "failed.csv").write_bytes(b"mine")
     (load.run_dir / "in_doubt.csv").unlink()
     load.check(load.resume("not-sent"))
+
+
+# The source
+
+
+def quietly(path: Path, content: bytes) -> None:
+    """Change a file in place, so that its size and times tell nothing."""
+    known = path.stat()
+    with path.open("r+b") as file:
+        file.write(content)
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (known.st_size, known.st_mtime_ns)
+
+
+@pytest.mark.parametrize("row", [b"row 0-1", b"row 5-1"])
+def test_source_that_was_quietly_changed_while_the_run_was_stopped_is_noticed(org: Emulator, tmp_path: Path, row: bytes) -> None:
+    """Be it in a batch that was sent, or in one that was not."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    stop(load)
+    source, sent = load.path.read_bytes(), len(changes(org))
+    quietly(load.path, source.replace(row, row.upper()))
+    for _ in range(2):
+        with pytest.raises(SourceChanged, match=r"batch \d is no longer what was read; nothing was touched"):
+            load.resume()
+    assert changes(org)[sent:] == []
+    quietly(load.path, source)
+    load.check(load.resume())
+
+
+def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(org: Emulator, tmp_path: Path) -> None:
+    """Nothing of the changed rows is ever written beside results, which are those of other rows."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    source, sent = load.path.read_bytes(), 0
+
+    def change(effect: str) -> None:
+        nonlocal sent
+        sent += effect == "send"
+        if (effect, sent) == ("send", 6):
+            quietly(load.path, source.replace(b"row 5", b"ROW 5"))
+
+    load.trace = change
+    with pytest.raises(Interrupted, match="batch 6 is no longer what was read") as caught:
+        load.begin()
+    report = caught.value.report
+    assert isinstance(report, LoadReport)
+    assert report.pending >= 4
+    assert all(b"ROW 5" not in path.read_bytes() for path in load.run_dir.rglob("*.csv*"))
+    quietly(load.path, source)
+    load.trace = lambda _effect: None
+    load.check(load.resume())
+
+
+def test_source_that_is_quietly_changed_when_all_is_joined_keeps_the_run_from_being_finished(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    source = load.path.read_bytes()
+
+    def change(progress: Progress) -> None:
+        if progress.succeeded + progress.failed == progress.read:
+            quietly(load.path, source.replace(b"row 0", b"ROW 0"))
+
+    load.options = {"on_progress": change}
+    with pytest.raises(SourceChanged, match="batch 1 is no longer what was read"):
+        load.begin()
+    quietly(load.path, source)
+    load.check(load.resume())
 
 
 # At its end
