@@ -159,10 +159,16 @@ def quietly(path: Path, content: bytes) -> None:
     assert (path.stat().st_size, path.stat().st_mtime_ns) == (known.st_size, known.st_mtime_ns)
 
 
+SHAPED = pytest.mark.parametrize("shaped", [False, True], ids=["sent as it is", "sent in another form"])
+
+
+@SHAPED
 @pytest.mark.parametrize("row", [b"row 0-1", b"row 5-1"])
-def test_source_that_was_quietly_changed_while_the_run_was_stopped_is_noticed(org: Emulator, tmp_path: Path, row: bytes) -> None:
+def test_source_that_was_quietly_changed_while_the_run_was_stopped_is_noticed(
+    org: Emulator, tmp_path: Path, row: bytes, shaped: bool
+) -> None:
     """Be it in a batch that was sent, or in one that was not."""
-    load = Load(org, tmp_path, options={"workers": 1})
+    load = Load(org, tmp_path, options={"workers": 1, "empty_as_null": shaped})
     stop(load)
     source, sent = load.path.read_bytes(), len(changes(org))
     quietly(load.path, source.replace(row, row.upper()))
@@ -174,9 +180,10 @@ def test_source_that_was_quietly_changed_while_the_run_was_stopped_is_noticed(or
     load.check(load.resume())
 
 
-def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(org: Emulator, tmp_path: Path) -> None:
+@SHAPED
+def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(org: Emulator, tmp_path: Path, shaped: bool) -> None:
     """Nothing of the changed rows is ever written beside results, which are those of other rows."""
-    load = Load(org, tmp_path, options={"workers": 1})
+    load = Load(org, tmp_path, options={"workers": 1, "empty_as_null": shaped})
     source, sent = load.path.read_bytes(), 0
 
     def change(effect: str) -> None:
