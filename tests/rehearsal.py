@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bulkforce import BearerToken, Client, LoadReport
-from bulkforce.load.plan import AcceptAs
+from bulkforce.load.rules import AcceptAs
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.clock import Clock

@@ -46,7 +46,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.load.plan import AcceptAs
+from bulkforce.load.rules import AcceptAs
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transfer import load as loads
 from bulkforce.transport.http import HTTP

@@ -12,22 +12,11 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from bulkforce.extract.plan import (
-    Answer,
-    AskQuery,
-    Deliver,
-    EndJob,
-    FetchPart,
-    ListResults,
-    LookAtJob,
-    OpenJob,
-    Order,
-    ReadRange,
-    Rules,
-    answered,
-    decide,
-)
+from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
+from bulkforce.extract.plan import decide
+from bulkforce.extract.rules import Rules
 from bulkforce.extract.state import Job, State
+from bulkforce.extract.verdicts import answered
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.transfer.chunks import Listed
 from bulkforce.transfer.extract import progress_of

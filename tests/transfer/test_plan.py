@@ -31,20 +31,9 @@ from bulkforce.load.events import (
     ResultsFetched,
     ResultsLost,
 )
-from bulkforce.load.plan import (
-    AuditJob,
-    CloseJob,
-    FetchResults,
-    JoinBatch,
-    LookAtJob,
-    OpenJob,
-    Order,
-    Rules,
-    SendBatch,
-    SettleJob,
-    decide,
-    on_resume,
-)
+from bulkforce.load.orders import AuditJob, CloseJob, FetchResults, JoinBatch, LookAtJob, OpenJob, Order, SendBatch, SettleJob
+from bulkforce.load.plan import decide, on_resume
+from bulkforce.load.rules import Rules
 from bulkforce.load.state import BatchView, Job, JobStage, View, apply
 from bulkforce.vocabulary import BatchState
 

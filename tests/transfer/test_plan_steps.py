@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from bulkforce.load.events import BatchAccepted, BatchEnded, BatchJoined, BatchSending, JobOpened, JobWanted, ResultsFetched
-from bulkforce.load.plan import FetchResults, JoinBatch, Order, Rules, SendBatch, decide
+from bulkforce.load.orders import FetchResults, JoinBatch, Order, SendBatch
+from bulkforce.load.plan import decide
+from bulkforce.load.rules import Rules
 from bulkforce.load.state import BatchView, View, apply
 from bulkforce.vocabulary import BatchState
 

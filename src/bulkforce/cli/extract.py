@@ -90,7 +90,7 @@ def extract(
 
 
 def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
-    from bulkforce.extract.worker import chunking_of
+    from bulkforce.protocol.bulk1 import PKChunking
 
     word = text.strip().lower()
     if word == "auto":
@@ -98,7 +98,7 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
     if word in {"off", "on", "true", "false"}:
         return word in {"on", "true"}
     try:
-        return chunking_of(text) if "=" in text else int(text.replace("_", "").replace(",", ""))
+        return PKChunking.of_header(text) if "=" in text else int(text.replace("_", "").replace(",", ""))
     except ValueError:
         raise UsageError(f"--pk-chunking is auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID', not {text!r}") from None
 

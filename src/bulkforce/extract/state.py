@@ -17,7 +17,7 @@ from enum import StrEnum
 from heapq import heappop, heappush
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
-from bulkforce.errors import Error
+from bulkforce.errors import Error, Facts
 from bulkforce.transfer.chunks import short
 
 Key = TypeVar("Key", int, tuple[int, ...])
@@ -266,6 +266,14 @@ class State:
         """Give the batch that counts at a place."""
         number = self._at.get(place)
         return None if number is None else self.batches[number]
+
+    def job_id(self, batch: Batch) -> str:
+        """Give the org's id of a batch's job."""
+        return str(self.jobs[batch.job].id)
+
+    def facts(self, batch: Batch) -> Facts:
+        """Give the org's ids of a batch and of its job."""
+        return Facts(job_id=self.job_id(batch), batch_id=batch.id)
 
     def parts_of(self, batch: int) -> list[Part]:
         """Give the parts of a batch, in their order."""

@@ -20,19 +20,8 @@ from bulkforce.errors import (
     RefusedError,
     TransportError,
 )
-from bulkforce.extract.plan import (
-    TRIES,
-    Answer,
-    AskQuery,
-    Deliver,
-    EndJob,
-    FetchPart,
-    ListResults,
-    LookAtJob,
-    OpenJob,
-    Order,
-    ReadRange,
-)
+from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
+from bulkforce.extract.rules import TRIES
 from bulkforce.extract.state import State
 from bulkforce.protocol import bulk1, rest
 from bulkforce.protocol.bulk1 import PKChunking
@@ -108,7 +97,7 @@ class ExtractWorker:
                 assert_never(order)
 
     def _open(self, chunking: str | None) -> JobInfo:
-        pk_chunking = None if chunking is None else chunking_of(chunking)
+        pk_chunking = None if chunking is None else PKChunking.of_header(chunking)
         settings = bulk1.settings(self._asked.operation, self._asked.object, ContentType.CSV, pk_chunking=pk_chunking)
         info = self._run(ask(bulk1.create_job(settings)))
         self._trace("open")
@@ -264,10 +253,3 @@ def _abort(job_id: str) -> Flow[None]:
         info = yield from ask(bulk1.get_job_info(job_id))
         if info.state is JobState.OPEN:
             yield from reconcile.close_for_good(job_id)
-
-
-def chunking_of(header: str) -> PKChunking:
-    """Read back what `PKChunking.header` wrote, or a user wrote likewise."""
-    words = dict(part.strip().partition("=")[::2] for part in header.split(";"))
-    size = words.get("chunkSize")
-    return PKChunking(int(size) if size else None, words.get("parent"), words.get("startRow"))

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, assert_never
 
-from bulkforce.errors import Unsettled
+from bulkforce.errors import Facts, Unsettled
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -198,6 +198,15 @@ class View:
     def __post_init__(self) -> None:
         for batch in self.batches.values():
             self._sort_in(batch)
+
+    def job_id(self, job: int) -> str:
+        """Give the org's id of a job."""
+        return str(self.jobs[job].id)
+
+    def facts(self, batch: BatchView) -> Facts:
+        """Give the org's ids of a batch that was sent, and of its job."""
+        assert batch.attempt is not None
+        return Facts(job_id=self.job_id(batch.attempt.job), batch_id=batch.attempt.id)
 
     def _sort_in(self, batch: BatchView) -> None:
         """Put a batch that was read back where it belongs."""

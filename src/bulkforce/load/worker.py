@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from bulkforce.errors import Facts, FormatError, InvalidRequest, NotFound, ProtocolError, RefusedError, UnreadableResults
-from bulkforce.load.plan import (
-    RESULT_TRIES,
+from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
@@ -24,9 +23,10 @@ from bulkforce.load.plan import (
     Order,
     SendBatch,
     SettleJob,
-    was_never_run,
 )
+from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import IN_DOUBT, Counts, Outcome
+from bulkforce.load.verdicts import was_never_run
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body

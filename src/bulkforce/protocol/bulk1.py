@@ -66,6 +66,17 @@ class PKChunking:
         parts = {"chunkSize": self.size, "parent": self.parent, "startRow": self.start_row}
         return "; ".join(f"{name}={value}" for name, value in parts.items() if value is not None) or "TRUE"
 
+    @classmethod
+    def of_header(cls, text: str) -> PKChunking:
+        """Read back what `header` wrote, or a user wrote likewise; ``TRUE`` leaves all to the org.
+
+        Raises:
+            ValueError: The size is no number.
+        """
+        words = dict(part.strip().partition("=")[::2] for part in text.split(";"))
+        size = words.get("chunkSize")
+        return cls(int(size) if size else None, words.get("parent"), words.get("startRow"))
+
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:

@@ -34,8 +34,11 @@ from bulkforce.errors import (
     TransportError,
     UsageError,
 )
-from bulkforce.extract.plan import Answer, EndJob, ExtractPlan, Order, Rules, answered, check_ranges, prepare
+from bulkforce.extract.orders import Answer, EndJob, Order, prepare
+from bulkforce.extract.plan import ExtractPlan
+from bulkforce.extract.rules import Rules
 from bulkforce.extract.state import BatchStage, Event, Job, JobStage, State
+from bulkforce.extract.verdicts import answered, check_ranges
 from bulkforce.extract.worker import Asked, ExtractWorker
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import PKChunking

@@ -77,7 +77,7 @@ class Facts:
         operation: ``query`` or ``queryAll``.
         to: The file to write, or ``-``.
         format: The format, where the name does not tell.
-        may_chunk: See `bulkforce.extract.plan.Rules`.
+        may_chunk: See `bulkforce.extract.rules.Rules`.
         since_file: The file that keeps since when, if any.
         workers: Downloads at once.
         token: Stands in the temporary names of files outside the run's folder.

@@ -30,8 +30,11 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.load.events import Event
-from bulkforce.load.plan import AcceptAs, Answer, JoinBatch, LoadPlan, OpenJob, Order, Rules, rest_in_doubt, standing
+from bulkforce.load.orders import Answer, OpenJob, Order, prepare_join
+from bulkforce.load.plan import LoadPlan
+from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.state import IN_DOUBT, Job, JobStage, Outcome, View
+from bulkforce.load.verdicts import rest_in_doubt, standing
 from bulkforce.load.worker import LoadWorker
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobSettings
@@ -418,8 +421,7 @@ def _unsettled(run: _Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
 def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
     """Write what is known of all batches that are not joined yet, done or not."""
     for number in range(view.joined + 1, len(view.batches) + 1):
-        batch = view.batches[number]
-        order = JoinBatch(number, batch.records, batch.outcome, batch.results)
+        batch, order = view.batches[number], prepare_join(view, number)
         if not (batch.ended and worker.join(order, batch.ended)):
             worker.join(order, Outcome(IN_DOUBT, standing(view, batch, cause)))
 

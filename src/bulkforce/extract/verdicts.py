@@ -1,0 +1,338 @@
+"""What follows from what became of an order of an extract: events, a reason to stop, or trouble that may pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+from bulkforce.errors import (
+    BatchFailed,
+    Error,
+    Facts,
+    FellShort,
+    FormatError,
+    Intercepted,
+    InvalidRequest,
+    JobAborted,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolError,
+    QueryRefused,
+    Unsettled,
+)
+from bulkforce.extract.orders import (
+    Answer,
+    AskQuery,
+    Deliver,
+    EndJob,
+    FetchPart,
+    ListResults,
+    LookAtJob,
+    OpenJob,
+    Order,
+    ReadRange,
+)
+from bulkforce.extract.rules import TRIES, Rules
+from bulkforce.extract.state import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, State, Thing
+from bulkforce.protocol.bulk1 import PKChunking
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.run.plan import Verdict
+from bulkforce.transfer import soql
+from bulkforce.transfer.chunks import Listed, short
+from bulkforce.transfer.parts import Fetched
+from bulkforce.vocabulary import BatchState, JobState
+
+Follows: TypeAlias = Verdict[Event]
+
+_WANTS_CHUNKING: Final = ("QUERY_TIMEOUT", "Retried more than", "Tried more than", "Failed to write query result")
+"""Signs that a query is too large for one batch; a client in production falls back to PK chunking on them."""
+
+_QUERY_IS_WRONG: Final = ("InvalidBatch", "FeatureNotEnabled")
+"""The org finds fault with the query itself, and would again."""
+
+
+def take_up(state: State) -> list[Thing]:
+    """After a death: jobs that may or may not have their batches are given up, and others wanted."""
+    things: list[Thing] = []
+    for job in state.jobs.values():
+        if job.stage is JobStage.OPEN:
+            gone, wanted = _abandon(state, job)
+            assert isinstance(wanted, Job)
+            things += [gone, replace(wanted, number=wanted.number + len(things) // 2)]
+    return things
+
+
+def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follows:
+    """Say what becomes of an action that was carried out.
+
+    Args:
+        state: Where the extract stands.
+        action: What was done.
+        value: What came of it.
+        rules: How it goes about it.
+    """
+    if isinstance(action, Deliver):
+        return Verdict([Delivered(action.batch, action.place)])
+    if _is_void(state, action):
+        return Verdict()
+    match action, value:
+        case OpenJob(number), JobInfo() as info:
+            job = replace(state.jobs[number], id=info.id, created=info.created_date.timestamp() if info.created_date else None)
+            return Verdict([replace(job, stage=JobStage.OPEN if job.counts else JobStage.ABANDONED)])
+        case AskQuery(number), BatchInfo() as info:
+            return Verdict([replace(state.jobs[number], batch_id=info.id, stage=JobStage.ASKED)])
+        case LookAtJob(number), Listed() as listed:
+            return _looked(state, state.jobs[number], listed, rules)
+        case ReadRange(number), (str() | None) as ids:
+            return _read(state, state.batches[number], ids)
+        case ListResults(number), list() as ids:
+            batch = replace(state.batches[number], stage=BatchStage.FETCHING)
+            # Asked again, since rows were missing: files that were known before are fetched all the same.
+            known = [part.result_id for part in state.parts_of(number)]
+            names = [*known, *(name for name in ids if name not in known)]
+            parts = [Part(number, place, name) for place, name in enumerate(names)]
+            checked = _check(state, batch, parts, rules)
+            return replace(checked, events=checked.events or [batch, *parts])
+        case FetchPart(number, place), Fetched() as fetched:
+            part = replace(state.parts[number][place], done=True, rows=fetched.rows, size=fetched.size, sha256=fetched.sha256)
+            others = [other for other in state.parts_of(number) if other.place != place]
+            checked = _check(state, state.batches[number], [*others, part], rules)
+            return replace(checked, events=[part, *checked.events])
+        case EndJob(number), (Listed() | None) as listed:
+            job = state.jobs[number]
+            stage = JobStage.GONE if job.stage is JobStage.ABANDONED else job.stage
+            job = replace(job, closed=True, stage=stage)
+            return _add_chunks(state, job, listed) if listed and job.counts else Verdict([job])
+        case _:
+            raise TypeError(f"{type(value).__name__} is no answer to {type(action).__name__}")
+
+
+def refused(state: State, action: Order, error: Exception, rules: Rules) -> Follows:
+    """Say what becomes of an action that failed."""
+    if _is_void(state, action) or (isinstance(action, OpenJob) and not state.jobs[action.job].counts):
+        return Verdict()
+    match action, error:
+        case ((OpenJob(number) | AskQuery(number)), OutcomeUnknown() | ProtocolError()):
+            # Whatever has become of it: a query changes nothing, and is put into another job.
+            job = state.jobs[number]
+            warning = "The answer to the creation of a job was lost; an empty job may be left open in the org" if job.id is None else None
+            lost = Verdict(_abandon(state, job), warning=warning)
+            if job.tries >= rules.sendings:
+                return replace(lost, stop=error)
+            return replace(lost, trouble=error if job.tries > 1 else None)
+        case OpenJob(number), InvalidRequest() if rules.may_chunk and state.jobs[number].chunking:
+            warning = f"The org refuses PK chunking here, so the query goes without: {error}"
+            return Verdict([replace(state.jobs[number], chunking=None)], warning=warning)
+        case FetchPart(number, place), FormatError():
+            batch = state.batches[number]
+            what = f"A result file of batch {batch.id} of job {state.job_id(batch)} is broken: {error}"
+            return _spoilt(state, batch, [state.parts[number][place]], ProtocolError, what, rules)
+        case ((ReadRange(number) | ListResults(number) | FetchPart(number)), NotFound() | InvalidRequest()):
+            batch = state.batches[number]
+            gone = NotFound(
+                f"The org no longer has the results of batch {batch.id} of job {state.job_id(batch)}: it keeps them for 7 days, or until the "
+                f"job is deleted. Begin the extract anew. It said: {error}",
+                state.facts(batch),
+            )
+            return Verdict(stop=gone)
+        case EndJob(number), Unsettled() | InvalidRequest():
+            # What was asked for is there; a job left open is closed by the org after a day.
+            warning = f"Job {state.jobs[number].id} could not be closed: {error}"
+            return replace(answered(state, action, None, rules), warning=warning)
+        case _, ProtocolError() if not isinstance(error, Intercepted):
+            # The org itself says what makes no sense, and was asked again where that may help.
+            return Verdict(stop=error)
+        case _:
+            return Verdict(trouble=error)
+
+
+def _is_void(state: State, action: Order) -> bool:
+    """Whether an action was about what does not count any more; a job that was opened meanwhile is to be ended all the same."""
+    match action:
+        case ReadRange(number) | ListResults(number) | FetchPart(number) | Deliver(number):
+            return state.batches[number].stage is BatchStage.REPLACED
+        case AskQuery(number) | LookAtJob(number):
+            return not state.jobs[number].counts
+        case _:
+            return False
+
+
+def _abandon(state: State, job: Job, chunking: str | None = None) -> list[Thing]:
+    """Give a job up and want another in its place."""
+    return [replace(job, stage=_gone(job)), Job(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
+
+
+def _looked(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
+    if job.stage is JobStage.ASKED:
+        return _looked_at_first(state, job, listed, rules)
+    new = _add_chunks(state, job, listed) if state.is_split(job) else Verdict()
+    seen = _seen(state, job, [state.batches[number] for number in state.running.get(job.number, ())], listed)
+    return Verdict([*new.events, *seen.events], stop=new.stop or seen.stop)
+
+
+def _looked_at_first(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
+    first = listed.batches[short(str(job.batch_id))]
+    if not first.state.is_final:
+        return Verdict()
+    if first.state is BatchState.FAILED:
+        return _query_failed(state, job, first, rules)
+    if first.state is BatchState.COMPLETED:
+        place = 0 if job.replaces is None else state.batches[job.replaces].place
+        batch = Batch(len(state.batches) + 1, job.number, first.id, place)
+        return Verdict([replace(job, stage=JobStage.LISTED, batches=1), _completed(batch, first)])
+    if listed.state is not JobState.OPEN or job.chunking is None:
+        return Verdict(_abandon(state, job), stop=_aborted(str(job.id)))
+    return _add_chunks(state, replace(job, stage=JobStage.LISTED), listed)
+
+
+def _add_chunks(state: State, job: Job, listed: Listed) -> Follows:
+    """Take in the batches of a split query that were not known before: each has a place behind the others."""
+    new = [info.id for name, info in listed.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
+    first = len(state.batches) + 1
+    batches = [Batch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
+    seen = _seen(state, job, batches, listed)
+    moved = {thing.number for thing in seen.events if isinstance(thing, Batch)}
+    still = [batch for batch in batches if batch.number not in moved]
+    return Verdict([replace(job, batches=job.batches + len(new)), *still, *seen.events], stop=seen.stop)
+
+
+def _seen(state: State, job: Job, batches: Iterable[Batch], listed: Listed) -> Follows:
+    """Take in what has become of batches that were running."""
+    ended: list[Batch] = []
+    stop: Error | None = None
+    for batch in batches:
+        info = listed.batches.get(short(batch.id))
+        match info and info.state:
+            case BatchState.COMPLETED:
+                assert info is not None
+                ended.append(_completed(batch, info))
+            case BatchState.FAILED:
+                assert info is not None
+                ended.append(replace(batch, stage=BatchStage.FAILED, message=info.state_message))
+            case BatchState.NOT_PROCESSED:
+                # In an open job it is the original of a query that is not ours.
+                ended.append(replace(batch, stage=BatchStage.FAILED))
+                if listed.state is not JobState.OPEN and not job.closed:
+                    stop = _aborted(str(job.id))
+            case _:
+                pass
+    return Verdict(_ask_again(state, ended), stop=stop)
+
+
+def _completed(batch: Batch, info: BatchInfo) -> Batch:
+    return replace(batch, stage=BatchStage.COMPLETED, records=info.number_records_processed)
+
+
+def _ask_again(state: State, batches: Iterable[Batch]) -> list[Thing]:
+    """Put each chunk that failed into a job of its own; its query is ours and its range of ids, never what came back as its request."""
+    things: list[Thing] = []
+    jobs = len(state.jobs)
+    for batch in batches:
+        if batch.stage is BatchStage.FAILED and batch.ids:
+            jobs += 1
+            query = soql.read(state.jobs[batch.job].soql)
+            things += [
+                replace(batch, stage=BatchStage.REPLACED),
+                Job(jobs, query.with_condition(batch.ids), None, batch.number, 2),
+            ]
+        else:
+            things.append(batch)
+    return things
+
+
+def _read(state: State, batch: Batch, ids: str | None) -> Follows:
+    """Take in which ids a chunk is about. A job with a batch that is no chunk, or with a chunk twice, is no longer trusted."""
+    if ids is None:
+        what = f"batch {batch.id}, whose request does not show that it is a chunk of the query"
+    elif state.ranges.get((batch.job, ids), batch.number) != batch.number:
+        what = f"batch {batch.id}, a chunk of the query that it holds already"
+    else:
+        return Verdict(_ask_again(state, [replace(batch, ids=ids)]))
+    root = state.root
+    gone = [replace(job, stage=_gone(job)) for job in state.jobs.values() if job.counts]
+    batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
+    anew = Job(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
+    why = f"Job {state.job_id(batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows could come twice"
+    things: list[Thing] = [*gone, *batches, anew]
+    if state.delivering or root.tries >= TRIES:
+        return Verdict(things, stop=ProtocolError(f"{why}. Resuming asks the whole query again", state.facts(batch)))
+    return Verdict(things, warning=f"{why}, so the whole query is asked again")
+
+
+def _gone(job: Job) -> JobStage:
+    return JobStage.GONE if job.id is None or job.closed else JobStage.ABANDONED
+
+
+def _query_failed(state: State, job: Job, info: BatchInfo, rules: Rules) -> Follows:
+    message = info.state_message or "the org gave no reason"
+    facts = Facts(job_id=job.id, batch_id=info.id)
+    too_large = any(sign in message for sign in _WANTS_CHUNKING)
+    may_chunk = rules.may_chunk and job.chunking is None and job.replaces is None
+    if message.startswith(_QUERY_IS_WRONG) and not too_large:
+        return Verdict(_abandon(state, job), stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts))
+    if too_large and may_chunk:
+        warning = f"The query is too large for one batch ({message}); it is asked again with PK chunking"
+        return Verdict(_abandon(state, job, PKChunking().header()), warning=warning)
+    if job.tries < TRIES:
+        return Verdict(_abandon(state, job))
+    what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
+    hint = "; ask with PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
+    return Verdict(_abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts))
+
+
+def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> Follows:
+    """Compare what came with what the org told, once everything is there."""
+    if not all(part.done for part in parts):
+        return Verdict()
+    rows = sum(part.rows for part in parts)
+    named = f"Batch {batch.id} of job {state.job_id(batch)}"
+    if rows == (batch.records or 0):
+        return Verdict([replace(batch, stage=BatchStage.DONE, records=rows)])
+    if not batch.records:
+        # Seen of an org that says 0 of every query. What came is whole, as far as its bytes can tell.
+        warning = f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
+        return Verdict([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
+    if rows < batch.records:
+        return _spoilt(state, batch, parts, FellShort, f"{named} has {batch.records:,} records, and its result files hold {rows:,}", rules)
+    # No less wrong: a file may be there twice under two names, and rows that come twice are what an extract must never give.
+    what = f"{named} has {batch.records:,} records, and its result files hold more, {rows:,}: some may be there twice"
+    return _spoilt(state, batch, parts, ProtocolError, what, rules)
+
+
+def _spoilt(state: State, batch: Batch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Follows:
+    """Have parts fetched again, and asked anew which there are; after some tries give the batch up."""
+    parts = list(parts)
+    stage = BatchStage.COMPLETED if all(part.done for part in parts) else batch.stage
+    again = replace(batch, tries=batch.tries + 1, stage=stage)
+    things: list[Thing] = [again, *(replace(part, done=False) for part in parts)]
+    if again.tries % TRIES:
+        return Verdict(things)
+    error = kind(f"{what}; they were fetched {TRIES} times", state.facts(batch))
+    return Verdict([*things, GivenUp(again.number, error)]) if rules.goes_on else Verdict(things, stop=error)
+
+
+def check_ranges(state: State) -> tuple[Error | None, str | None]:
+    """See that the chunks of a split query, all of which are known now, fit together.
+
+    Returns:
+        What is wrong, if anything; and what the user should know.
+    """
+    root = state.root
+    borders = sorted(soql.borders(ids) for job, ids in state.ranges if job == root.number)
+    warning = None
+    for (_, end), (begin, _) in pairwise(borders):
+        if begin < end:
+            problem = f"Chunks of job {root.id} overlap from id {begin} on, so that rows would come twice; begin the extract anew"
+            return ProtocolError(problem, Facts(job_id=root.id)), None
+        # Of a journal from before ranges were read there are gaps.
+        if begin > end and len(borders) == root.batches:
+            warning = f"No chunk of job {root.id} is about the ids from {end} to {begin}; the org may know that there are none"
+    return None, warning
+
+
+def _aborted(job_id: str) -> JobAborted:
+    return JobAborted(
+        f"Job {job_id} was aborted or closed in the org before it was done. Resuming asks for what is missing", Facts(job_id=job_id)
+    )

@@ -1,0 +1,172 @@
+"""What a load orders: each order says what is to be done, and carries all that its worker needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias, assert_never
+
+from bulkforce.errors import (
+    Facts,
+)
+from bulkforce.load.rules import RESULT_TRIES
+from bulkforce.load.state import Counts, JobStage, Outcome, View
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.transfer import reconcile
+from bulkforce.vocabulary import BatchState, JobState
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """Create a job."""
+
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendBatch:
+    """Add a batch to a job."""
+
+    batch: int
+    job: int
+    job_id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SettleJob:
+    """Close a fenced job for good and find out what it holds: which of the ``doubtful`` batches, besides those ``known`` by id."""
+
+    job: int
+    job_id: str = field(default="", compare=False)
+    known: frozenset[str] = field(default=frozenset(), compare=False)
+    doubtful: tuple[int, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloseJob:
+    """Close a job that gets nothing more."""
+
+    job: int
+    job_id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditJob:
+    """Compare what a job holds with what the journal knows; see `reconcile.audit`."""
+
+    job: int
+    job_id: str = field(default="", compare=False)
+    known: frozenset[str] = field(default=frozenset(), compare=False)
+    doubts: bool = field(default=False, compare=False)
+    ours_to_close: bool = field(default=False, compare=False)
+    closed: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtJob:
+    """List the batches of a job, among them those that are ``waiting``: id -> number."""
+
+    job: int
+    job_id: str = field(default="", compare=False)
+    waiting: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchResults:
+    """Bring the results of a batch to disk.
+
+    Attributes:
+        batch: Its number.
+        facts: The org's ids of its job and of itself.
+        records: How many it has.
+        whole: Whether every one of them must have a result.
+        counts: What the org counts of it, if that was seen.
+        last_try: Whether results that cannot be read are to be kept for the user.
+    """
+
+    batch: int
+    facts: Facts = field(default_factory=Facts, compare=False)
+    records: int = field(default=0, compare=False)
+    whole: bool = field(default=False, compare=False)
+    counts: Counts | None = field(default=None, compare=False)
+    last_try: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinBatch:
+    """Write the rows of the next batch, each with its result, into the run's outputs.
+
+    Attributes:
+        batch: Its number.
+        records: How many it has.
+        outcome: How it ended.
+        results: Size and SHA-256 of its results.
+    """
+
+    batch: int
+    records: int = field(default=0, compare=False)
+    outcome: Outcome | None = field(default=None, compare=False)
+    results: tuple[int, str] | None = field(default=None, compare=False)
+
+
+Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults | JoinBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a look at a job showed: its batches, and its own state where a batch was not processed."""
+
+    batches: Mapping[str, BatchInfo]
+    state: JobState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The results of a batch are on disk: their size and SHA-256."""
+
+    size: int
+    sha256: str
+
+
+Answer: TypeAlias = JobInfo | BatchInfo | reconcile.Found | Looked | Fetched | bool | None
+"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch. Of `SettleJob`: what was found.
+Of `JoinBatch`: whether the results were on disk as they were. Of `CloseJob`: nothing."""
+
+
+def prepare(view: View, order: Order) -> Order:
+    """Give an order all that its worker needs: the state may change while it works."""
+    match order:
+        case OpenJob():
+            return order
+        case SendBatch(job=job) | CloseJob(job):
+            return replace(order, job_id=view.job_id(job))
+        case SettleJob(job):
+            doubtful = tuple(sorted(view.doubtful.get(job, ())))
+            return replace(order, job_id=view.job_id(job), known=frozenset(view.taken.get(job, ())), doubtful=doubtful)
+        case AuditJob(number):
+            found = view.jobs[number]
+            return AuditJob(
+                number,
+                str(found.id),
+                frozenset(view.taken.get(number, ())),
+                doubts=bool(view.doubtful.get(number)),
+                ours_to_close=number in view.unaudited and found.stage in {JobStage.OPEN, JobStage.FENCED} and not found.closing,
+                closed=found.stage is JobStage.CLOSED,
+            )
+        case LookAtJob(job):
+            return LookAtJob(job, view.job_id(job), dict(view.waiting.get(job, {})))
+        case FetchResults(number):
+            batch = view.batches[number]
+            whole = batch.outcome is not None and batch.outcome.state == BatchState.COMPLETED
+            last = view.unreadable[number] + 1 >= RESULT_TRIES
+            return FetchResults(number, view.facts(batch), batch.records, whole, view.counted.get(number), last)
+        case JoinBatch(number):
+            return prepare_join(view, number)
+        case _:
+            assert_never(order)
+
+
+def prepare_join(view: View, number: int) -> JoinBatch:
+    """Give the order to join a batch all that its worker needs."""
+    batch = view.batches[number]
+    return JoinBatch(number, batch.records, batch.outcome, batch.results)

@@ -1,0 +1,263 @@
+"""What follows from what became of an order of a load: events, a reason to stop, or trouble that may pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from bulkforce.errors import (
+    Error,
+    Facts,
+    JobAborted,
+    NotFound,
+    NotSent,
+    OutcomeUnknown,
+    ProtocolError,
+    RefusedError,
+    SourceChanged,
+    Unavailable,
+    UnreadableResults,
+    Unsettled,
+)
+from bulkforce.load.events import (
+    BatchAbsent,
+    BatchAccepted,
+    BatchDoubted,
+    BatchEnded,
+    BatchJoined,
+    BatchLeftInDoubt,
+    BatchNeverRun,
+    BatchRefused,
+    Event,
+    JobAudited,
+    JobClosed,
+    JobClosing,
+    JobListed,
+    JobLost,
+    JobOpened,
+    JobSettled,
+    OrderUnsettled,
+    ResultsFetched,
+    ResultsLost,
+    ResultsUnreadable,
+    StrangersAccepted,
+)
+from bulkforce.load.orders import (
+    Answer,
+    AuditJob,
+    CloseJob,
+    Fetched,
+    FetchResults,
+    JoinBatch,
+    LookAtJob,
+    Looked,
+    OpenJob,
+    Order,
+    SendBatch,
+    SettleJob,
+)
+from bulkforce.load.rules import RESULT_TRIES, AcceptAs, Rules
+from bulkforce.load.state import BatchView, View
+from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.run.plan import Verdict
+from bulkforce.transfer import reconcile
+from bulkforce.vocabulary import BatchState, JobState
+
+Follows: TypeAlias = Verdict[Event]
+
+# The org finds the batch's bytes wrong, and would find so again. Everything else is about the job, the session or the org.
+_CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
+
+
+def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
+    """Say what follows from an order that was carried out."""
+    match order, answer:
+        case OpenJob(job), JobInfo() as info:
+            return Verdict([JobOpened(job, info.id)])
+        case CloseJob(job), None:
+            return Verdict([JobClosed(job)])
+        case SendBatch(batch), BatchInfo() as info:
+            return Verdict([BatchAccepted(batch, info.id)])
+        case SendBatch(batch, job), JobInfo() as info:
+            return _job_taken_away(view, batch, job, info)
+        case SettleJob(), reconcile.Found() as found:
+            return _settled(view, order, found, rules)
+        case AuditJob(job), JobInfo() as info:
+            return Verdict([JobAudited(job, aborted=info.state not in {JobState.OPEN, JobState.CLOSED})])
+        case LookAtJob(), Looked() as looked:
+            return _looked(view, order, looked)
+        case FetchResults(batch), Fetched(size, sha256):
+            return Verdict([ResultsFetched(batch, size, sha256)])
+        case JoinBatch(batch), bool(there):
+            return Verdict([BatchJoined(batch) if there else ResultsLost(batch)])
+        case _:
+            raise TypeError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
+
+
+def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
+    """Say what follows from an order that failed. Only what certainly did not reach the org, or was refused by it, may be sent again."""
+    match order, error:
+        case OpenJob(job), _:
+            left_open = not isinstance(error, (NotSent, RefusedError))
+            stop = _jobs_lost(view.jobs_lost + 1, error, rules) if left_open else None
+            return Verdict([JobLost(job, left_open)], stop=stop, trouble=error)
+        case SendBatch(batch), RefusedError() if error.code in _CONTENT_IS_WRONG:
+            return Verdict([BatchRefused(batch, f"{error.code}: {error.message}")])
+        case SendBatch(batch), NotSent() | RefusedError() | SourceChanged():
+            return Verdict([BatchAbsent(batch)], trouble=error)
+        case SendBatch(batch), OutcomeUnknown() | ProtocolError():
+            # It is sought for at once, unless the org asks for a pause.
+            return Verdict([BatchDoubted(batch)], trouble=error if getattr(error, "retry_after_seconds", None) else None)
+        case SendBatch(batch), _:
+            return Verdict([BatchDoubted(batch)], trouble=error)
+        case FetchResults(batch), UnreadableResults():
+            if view.unreadable[batch] + 1 < RESULT_TRIES:
+                return Verdict([ResultsUnreadable(batch)], trouble=error)
+            # So that the rest of the run comes to its end.
+            text = f"The org took this row, and what became of it is not known: {text_of(error)}"
+            return Verdict([ResultsUnreadable(batch), BatchLeftInDoubt(batch, text)])
+        case AuditJob(job), NotFound() if not _is_needed(view, job):
+            return Verdict([JobClosing(job), JobClosed(job), JobAudited(job)])
+        case ((AuditJob(job) | SettleJob(job) | LookAtJob(job)), NotFound()):
+            return _unsettled(view, order, _gone(view.job_id(job), error), rules)
+        case ((AuditJob() | SettleJob() | LookAtJob()), Unsettled()):
+            return _unsettled(view, order, error, rules)
+        case _:
+            return Verdict(trouble=error)
+
+
+def _job_taken_away(view: View, batch: int, job: int, info: JobInfo) -> Follows:
+    """The job is not open although we did not close it: another follows if it was closed, and the run stops if it was aborted."""
+    if info.state is JobState.OPEN:
+        text = "The org says that the job is open, and refuses a batch because it is not"
+        return Verdict([BatchAbsent(batch)], trouble=Unavailable(text, Facts(job_id=info.id)))
+    stops = info.state is not JobState.CLOSED and job not in view.aborted
+    return Verdict([BatchAbsent(batch), JobClosed(job)], stop=_aborted(info.id) if stops else None)
+
+
+def _looked(view: View, order: LookAtJob, looked: Looked) -> Follows:
+    job = order.job
+    unknown = frozenset(looked.batches) - view.taken.get(job, set())
+    events: list[Event] = [JobListed(job, unknown)] if unknown else []
+    # While the list was on its way, something else may have ended a batch: the user's word on a job that is gone.
+    waiting = view.waiting.get(job, {})
+    ended = [(number, info) for batch_id, number in order.waiting.items() if (info := looked.batches[batch_id]).state.is_final]
+    events += [_end_of(number, info) for number, info in ended if waiting.get(info.id) == number]
+    if looked.state is None:
+        return Verdict(events)
+    stops = job not in view.aborted
+    return Verdict([*events, JobClosed(job)], stop=_aborted(order.job_id) if stops else None)
+
+
+def was_never_run(info: BatchInfo) -> bool:
+    """Whether the org took a batch and certainly did nothing with it."""
+    return info.state is BatchState.NOT_PROCESSED and not info.number_records_processed
+
+
+def _end_of(number: int, info: BatchInfo) -> Event:
+    if was_never_run(info):
+        return BatchNeverRun(number)
+    # A batch that failed may have results for what it did, whatever it counts.
+    processed, failed = info.number_records_processed, info.number_records_failed
+    return BatchEnded(number, info.state, info.state_message, has_results=True, processed=processed, failed=failed)
+
+
+def _settled(view: View, order: SettleJob, found: reconcile.Found, rules: Rules) -> Follows:
+    job, left, events = order.job, [number for number in order.doubtful if number not in found.adopted], list[Event]()
+    if found.strangers:
+        strangers = reconcile.strangers_in(order.job_id, found.strangers)
+        if rules.accept_as is None:
+            return _unsettled(view, order, strangers, rules)
+        events = [StrangersAccepted(job, strangers.strangers)]
+        if rules.accept_as == "sent":
+            # One of them may be ours after all, in a form that cannot be told.
+            events += _left_in_doubt(left, strangers)
+            left = []
+    times = max((view.losses[batch] + 1 for batch in left), default=0)
+    stop = None
+    if times >= rules.sendings:
+        batch = next(batch for batch in left if view.losses[batch] + 1 == times)
+        # A batch that never arrives, however often it is sent, is no passing trouble.
+        stop = NotSent(
+            f"Batch {batch} was sent {times} times and never arrived; does something on the way cut uploads of this size? Smaller batches may pass"
+        )
+    # The first time it is sent again at once.
+    pause = rules.pause_seconds * 4 ** (times - 2) if times > 1 else 0.0
+    return Verdict([*events, JobSettled(job, found.adopted, tuple(left))], stop=stop, pause_seconds=pause)
+
+
+def _unsettled(view: View, order: AuditJob | SettleJob | LookAtJob, error: Unsettled, rules: Rules) -> Follows:
+    """End what cannot be settled as the user says; without a word it stops the run, once all else has come to its end."""
+    if rules.accept_as is None:
+        return Verdict([OrderUnsettled(order, error)])
+    sent, number = rules.accept_as == "sent", order.job
+    doubtful = sorted(view.doubtful.get(number, ()))
+    match error.why:
+        case "strangers":
+            return Verdict([StrangersAccepted(number, error.strangers)])
+        case "closed":
+            return Verdict([JobClosing(number), *rest_in_doubt(view, error, rules.accept_as)])
+        case _:
+            gone = error.why == "gone"
+            waiting = list(view.waiting.get(number, {}).values()) if gone else []
+            lost = [batch for batch in view.fetchable if _job_of(view.batches[batch]) == number] if gone else []
+            events = _left_in_doubt([*doubtful, *waiting, *lost] if sent else lost, error)
+            events += [BatchNeverRun(batch) for batch in waiting if not sent]
+            return Verdict([*events, JobClosing(number), JobSettled(number, {}, () if sent else tuple(doubtful)), JobAudited(number)])
+
+
+def rest_in_doubt(view: View, error: Unsettled, accept_as: AcceptAs) -> list[Event]:
+    """What this run has not sent, somebody else may have: with the user's word that it was sent it is left so."""
+    rest = [*view.pending, *(batch for batches in view.doubtful.values() for batch in sorted(batches))]
+    return _left_in_doubt(rest if accept_as == "sent" else [], error)
+
+
+def _left_in_doubt(batches: Iterable[int], error: Error) -> list[Event]:
+    return [BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {text_of(error)}") for batch in batches]
+
+
+def standing(view: View, batch: BatchView, cause: Exception | None) -> str:
+    """Say where a row stands whose batch has no outcome, for a run that cannot go on by itself."""
+    if batch.number in view.pending:
+        return f"This row was not sent; the run stopped before: {text_of(cause)}"
+    if batch.attempt and batch.attempt.id:
+        return f"The org took this row in batch {batch.attempt.id}, and what became of it is not known: {text_of(cause)}"
+    return f"It is not known whether the org took this row: {text_of(cause)}"
+
+
+def text_of(error: Exception | None) -> str:
+    """Give the words of an error without the ids behind them."""
+    return error.text if isinstance(error, Error) else str(error)
+
+
+def _is_needed(view: View, job: int) -> bool:
+    """Whether something of a job is still to be found out."""
+    waits = view.doubtful.get(job) or view.waiting.get(job)
+    return bool(waits) or any(_job_of(view.batches[batch]) == job for batch in view.fetchable)
+
+
+def _jobs_lost(times: int, error: Exception, rules: Rules) -> OutcomeUnknown | None:
+    """A job whose creation never ends well, however often it is asked for, is no passing trouble."""
+    if times < rules.sendings:
+        return None
+    return OutcomeUnknown(
+        f"A job was asked for {times} times, and none could be used; as many empty jobs may have been left open. The last time: {text_of(error)}",
+        getattr(error, "facts", None),
+    )
+
+
+def _gone(job_id: str, error: NotFound) -> Unsettled:
+    return Unsettled(
+        f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
+        "themselves; nothing more is sent",
+        error.facts,
+        why="gone",
+    )
+
+
+def _aborted(job_id: str) -> JobAborted:
+    return JobAborted(f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job", Facts(job_id=job_id))
+
+
+def _job_of(batch: BatchView) -> int | None:
+    return batch.attempt.job if batch.attempt else None
