@@ -42,7 +42,7 @@ check: lint test  ## all that must hold
 fuzz: $(VENV)/.dev  ## spoilt files and answers, from another place each time (FUZZ=60s a group, or FUZZ=5000 files of a kind)
 	@FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz --numprocesses auto
 
-simulate: $(VENV)/.dev  ## loads in a simulated world, so many of them (SEEDS=10000), each with other faults, deaths and delays
+simulate: $(VENV)/.dev  ## loads and extracts in a simulated world, so many of them (SEEDS=10000), each with other faults, deaths and delays
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/simulation --numprocesses auto
 
 bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)

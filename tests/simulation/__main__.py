@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 
-from tests.simulation.loads import simulate
 from tests.simulation.scenario import Scenario, shrink
-from tests.simulation.test_simulation import failure
+from tests.simulation.test_simulation import failure, simulate
 
 if __name__ == "__main__":
     scenario = Scenario.of(int(sys.argv[1]))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 
 from tests.rehearsal import read_csv
 from tests.simulation.org import Org
-from tests.simulation.process import Process
+from tests.simulation.process import Process, folder_in_memory
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 
@@ -28,9 +27,8 @@ def simulate(scenario: Scenario) -> str:
     Raises:
         AssertionError: It is not.
     """
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="bulkforce-simulation-", dir=memory if memory.is_dir() else None) as folder:
-        return _Load(scenario, Path(folder)).check()
+    with folder_in_memory() as folder:
+        return _Load(scenario, folder).check()
 
 
 class _Load:

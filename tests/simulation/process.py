@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,20 @@ SITTINGS: Final = 40
 """A run that has not ended by then never will."""
 
 
+OTHERS: Final = frozenset({"source.csv", "state", "left", "copy"})
+"""What lies beside the run and is none of its files, or outlives the process."""
+
+
 class Death(BaseException):
     """The process ends here."""
+
+
+@contextmanager
+def folder_in_memory() -> Iterator[Path]:
+    """Give a folder for one simulation, in memory where the system has such a thing."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="bulkforce-simulation-", dir=memory if memory.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 class Process:
@@ -44,6 +57,7 @@ class Process:
         self.run_dir = folder / "run"
         self.effects = self.sittings = 0
         self.second: Callable[[Sitting], object] = lambda _sitting: None
+        self.passing: tuple[type[errors.Error], ...] = (errors.TransportError, errors.Unavailable, errors.ProtocolError)
         self._deaths = dict(scenario.deaths)
         org.on_request = self._request
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
@@ -93,7 +107,9 @@ class Process:
     def _die(self, disk: Disk | None) -> None:
         left = self.folder / "left"
         if disk is None:
-            shutil.copytree(self.run_dir, left / "run")
+            left.mkdir()
+            for path in self._files():
+                (shutil.copytree if path.is_dir() else shutil.copyfile)(path, left / path.name)
         else:
             disk.cut(left)
         self.org.dead = True
@@ -118,9 +134,10 @@ class Process:
             except errors.Interrupted:
                 pass
             except errors.Error as error:
-                if not _may_go_on(error):
+                if not isinstance(error, self.passing):
                     return error
             self._copy()
+            self._spoil()
             self.world.pass_time(1.0)
             verb = resume if self._is_begun() else begin
         raise AssertionError("it never ends")
@@ -132,14 +149,29 @@ class Process:
     def _come_back(self) -> None:
         self.org.dead = False
         left = self.folder / "left"
-        shutil.rmtree(self.run_dir, ignore_errors=True)
-        if (left / "run").exists():
-            (left / "run").rename(self.run_dir)
-        shutil.rmtree(left, ignore_errors=True)
+        for path in self._files():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for path in left.iterdir():
+            if path.name not in OTHERS:
+                path.rename(self.folder / path.name)
+        shutil.rmtree(left)
+
+    def _files(self) -> list[Path]:
+        """Give what the process has written, or may have: the run and its output."""
+        return [path for path in self.folder.iterdir() if path.name not in OTHERS]
 
     def _is_begun(self) -> bool:
         return any(self.run_dir.glob("*.sqlite"))
 
-
-def _may_go_on(error: errors.Error) -> bool:
-    return isinstance(error, (errors.TransportError, errors.Unavailable, errors.ProtocolError))
+    def _spoil(self) -> None:
+        """Change, cut or remove a file that came from the org."""
+        chance = self.world.chance
+        files = sorted(path for name in ("results", "parts") for path in (self.run_dir / name).glob("*"))
+        if self.sittings not in self.scenario.spoilt or not files:
+            return
+        path = chance.choice(files)
+        content = path.read_bytes()
+        place = chance.randrange(len(content) + 1)
+        path.unlink()
+        if spoilt := chance.choice([b"", content[:place], content[:place] + b"1" + content[place + 1 :]]):
+            path.write_bytes(spoilt)

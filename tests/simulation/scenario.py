@@ -32,6 +32,8 @@ class Scenario:
         jumps: Number of a request -> seconds by which the clock is put forward or back.
         seconds: Numbers of effects after which a second sitting is begun.
         copied: After which sitting a copy of the run's folder is taken, to be gone on with when all is over; 0 is never.
+        spoilt: Numbers of sittings after which a file that came from the org is spoilt on disk.
+        chunked: Whether a query is split into chunks.
     """
 
     seed: int
@@ -46,6 +48,8 @@ class Scenario:
     jumps: dict[int, float] = field(default_factory=dict)
     seconds: frozenset[int] = frozenset()
     copied: int = 0
+    spoilt: frozenset[int] = frozenset()
+    chunked: bool = False
 
     @classmethod
     def of(cls, seed: int) -> Scenario:
@@ -70,6 +74,8 @@ class Scenario:
             # Seldom: SQLite really waits for the one that holds the journal.
             frozenset(some(1, 30) if chance.random() < 0.1 else []),
             chance.choice([0, 0, 0, 1, 2]),
+            frozenset(some(2, 4)),
+            chance.random() < 0.7,
         )
 
     def smaller(self) -> Iterator[Scenario]:
@@ -82,6 +88,8 @@ class Scenario:
                     yield replace(self, **{one.name: less})
         if self.copied:
             yield replace(self, copied=0)
+        if self.chunked:
+            yield replace(self, chunked=False)
         if self.workers > 1:
             yield replace(self, workers=1)
         if self.rows > 1:

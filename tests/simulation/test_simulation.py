@@ -1,4 +1,4 @@
-"""Loads under thousands of seeds: the real plan, engine, journal, feed and outputs; time, chance and the org are simulated.
+"""Loads and extracts under thousands of seeds: the real plans, engine, journals, feed, outputs and sinks; time, chance and the org are simulated.
 
 ``make simulate SEEDS=10000`` goes through more of them. A seed that fails is made smaller, and said with the command that repeats it.
 """
@@ -9,11 +9,19 @@ import os
 from collections import Counter
 
 import pytest
-from tests.simulation.loads import simulate
+from tests.simulation import extracts, loads
 from tests.simulation.scenario import Scenario, shrink
 
 SEEDS = int(os.environ.get("SEEDS", "2000"))
 GROUPS = 20
+EXTRACTS = 3
+"""Each third seed is an extract."""
+
+
+def simulate(scenario: Scenario) -> str:
+    """Carry out a scenario; see `loads.simulate`."""
+    verb = loads.simulate if scenario.seed % EXTRACTS else extracts.simulate
+    return verb(scenario)
 
 
 def failure(scenario: Scenario, ends: Counter[str] | None = None) -> str | None:
@@ -28,7 +36,7 @@ def failure(scenario: Scenario, ends: Counter[str] | None = None) -> str | None:
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_load_is_exactly_once_whatever_happens(group: int) -> None:
+def test_load_is_exactly_once_and_extract_complete_whatever_happens(group: int) -> None:
     ends: Counter[str] = Counter()
     for seed in range(group, SEEDS, GROUPS):
         scenario = Scenario.of(seed)

@@ -203,6 +203,7 @@ class State:
         running: Batches that are not final, by job.
         numbers: Of batches, by the org's id as `short` writes it.
         ranges: Chunks, by their job and their condition on ids.
+        begun: Whether the org has answered at all.
         delivering: Whether anything was delivered, or is on its way.
         stages: How many batches that count are at each stage.
         told: How many of them have told their records, and ``records`` how many records these are.
@@ -226,7 +227,7 @@ class State:
         self.running: dict[int, dict[int, None]] = {}
         self.numbers: dict[str, int] = {}
         self.ranges: dict[tuple[int, str], int] = {}
-        self.delivering = False
+        self.begun = self.delivering = False
         self.stages: Counter[BatchStage] = Counter()
         self.told = self.records = self.untold = 0
         self.rows = self.bytes = self.on_disk = 0
@@ -241,11 +242,6 @@ class State:
     def root(self) -> Job:
         """The job of the query itself."""
         return self.jobs[self._root]
-
-    @property
-    def begun(self) -> bool:
-        """Whether the org has answered at all."""
-        return any(job.id for job in (self.jobs[1], self.root))
 
     @property
     def counting(self) -> list[Batch]:
@@ -292,6 +288,7 @@ class State:
         match thing:
             case Job():
                 self.jobs[thing.number] = thing
+                self.begun = self.begun or thing.id is not None
                 if thing.replaces is None and thing.counts:
                     self._root = thing.number
                 self._queue(thing)

@@ -1,0 +1,98 @@
+"""One simulated extract, and what must be true of it, whatever happened."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from tests.rehearsal import read_csv
+from tests.simulation.org import Org
+from tests.simulation.process import Process, folder_in_memory
+from tests.simulation.scenario import Scenario
+from tests.simulation.world import World
+
+from bulkforce import ExtractReport, errors
+from bulkforce.run.sitting import Sitting
+from bulkforce.transfer import extract
+from bulkforce.transfer.report import RunState
+
+
+def simulate(scenario: Scenario) -> str:
+    """Carry out the extract of a scenario, and see that what must be true is.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        AssertionError: It is not.
+    """
+    with folder_in_memory() as folder:
+        return _Extract(scenario, folder).check()
+
+
+class _Extract:
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        self.scenario, self.folder = scenario, folder
+        self.world = World(scenario.seed)
+        self.rows = [f"row {row}" for row in range(scenario.rows)]
+        self.org = Org(self.world, scenario.faults, self.rows)
+        self.process = Process(scenario, folder, self.org, self.world)
+        self.process.passing += (errors.JobAborted, errors.BatchFailed)
+        self.process.second = self.second
+        self.out = folder / "out.csv"
+
+    def begin(self, sitting: Sitting) -> ExtractReport:
+        scenario = self.scenario
+        return extract.extract(
+            sitting,
+            extract.ExtractOptions(
+                soql="SELECT Code__c FROM Row__c",
+                to=self.out,
+                pk_chunking=scenario.size if scenario.chunked else False,
+                workers=scenario.workers,
+                run_dir=self.process.run_dir,
+            ),
+        )
+
+    def resume(self, sitting: Sitting) -> ExtractReport:
+        return extract.resume_extract(sitting, self.process.run_dir)
+
+    def second(self, sitting: Sitting) -> None:
+        """Another sitting of the same run, while the first is at work: it touches nothing."""
+        before = self.org.requests
+        try:
+            self.resume(sitting)
+        except errors.TransferError:
+            assert self.org.requests == before
+        else:
+            raise AssertionError("two sittings at once")
+
+    def check(self) -> str:
+        end = self.process.until_it_ends(self.begin, self.resume)
+        assert isinstance(end, ExtractReport), f"ended by {type(end).__name__}: {end}"
+        assert (end.state, end.rows) == (RunState.FINISHED, len(self.rows))
+        self.is_complete()
+        self.copy_does_no_harm()
+        open_jobs = [job for job in self.org.jobs.values() if job.state == "Open" and job.batches]
+        return "left a job open" if open_jobs else "finished"
+
+    def is_complete(self) -> None:
+        header, *rows = read_csv(self.out)
+        assert header == ("Code__c",)
+        got, expected = Counter(value for (value,) in rows), Counter(self.rows)
+        assert got == expected, f"missing {expected - got}, doubled {got - expected}"
+
+    def copy_does_no_harm(self) -> None:
+        """A copy of the run's folder from earlier, gone on with when the run has ended, gives the same or nothing."""
+        copy = self.folder / "copy"
+        if not copy.exists():
+            return
+        shutil.rmtree(self.process.run_dir)
+        copy.rename(self.process.run_dir)
+        try:
+            with self.process.sitting(quiet=True) as sitting:
+                self.resume(sitting)
+        except errors.Error:
+            pass
+        self.is_complete()
