@@ -39,13 +39,19 @@ def _warm() -> socket.socket:
 
 
 class Command:
-    """A command that was started. Its standard output can be read while it runs, its standard error when it has ended."""
+    """A command that was started. Its standard output can be read while it runs, its standard error when it has ended.
 
-    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
+    Args:
+        arguments: What is behind its name.
+        environment: All its variables.
+        spoilt: Which of its standard streams are broken, and how: ``closed``, ``full``, or ``nobody`` at the other end.
+    """
+
+    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], spoilt: Mapping[int, str]) -> None:
         reading, writing = os.pipe()
         told, telling = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the command
-        order = {"arguments": arguments, "environment": dict(environment), "folder": str(Path.cwd())}
+        order = {"arguments": arguments, "environment": dict(environment), "folder": str(Path.cwd()), "spoilt": dict(spoilt)}
         socket.send_fds(_warm(), [json.dumps(order).encode()], [writing, self._errors.fileno(), telling])
         os.close(writing)
         os.close(telling)
@@ -73,14 +79,14 @@ class Command:
         return rest, talk
 
 
-def start(*arguments: str, environment: Mapping[str, str] | None = None) -> Command:
+def start(*arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None) -> Command:
     """Start a command that goes on."""
-    return Command(arguments, {**SURROUNDINGS, **(environment or {})})
+    return Command(arguments, {**SURROUNDINGS, **(environment or {})}, spoilt or {})
 
 
-def run(*arguments: str, environment: Mapping[str, str] | None = None) -> CompletedProcess[str]:
+def run(*arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None) -> CompletedProcess[str]:
     """Run a command to its end."""
-    command = start(*arguments, environment=environment)
+    command = start(*arguments, environment=environment, spoilt=spoilt)
     output, talk = command.communicate()
     assert command.returncode is not None
     return CompletedProcess(arguments, command.returncode, output, talk)

@@ -1,7 +1,8 @@
 """A process that has imported what the command line can need, and forks it: each command is a process of its own, and the imports are paid for once.
 
 Gets a socket as its standard input. A message on it is an order; the files that come with it are the command's standard output, its standard error,
-and where to write its pid and, when it has ended, its exit code.
+and where to write its pid and, when it has ended, its exit code. An order may break the command's standard streams: then they are broken on the
+descriptors, and Python's own are what the interpreter makes of such ones when it starts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any, NoReturn
 from bulkforce.cli.main import main
 
 MOST_BYTES = 1 << 20
+UNFLUSHED = 120
+"""How the interpreter ends when it cannot write what was printed."""
 for name in (
     "bulkforce.client",
     "bulkforce_emulator.server.server",
@@ -31,6 +34,19 @@ for name in (
     importlib.import_module(name)
 
 
+def spoil(number: int, how: str) -> None:
+    """Break a standard stream."""
+    match how:
+        case "closed":
+            os.close(number)
+        case "full":
+            os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+        case "nobody":
+            reading, writing = os.pipe()
+            os.close(reading)
+            os.dup2(writing, number)
+
+
 def become(order: dict[str, Any], output: int, errors: int) -> NoReturn:
     """Be the command, to its end."""
     code: object = 1
@@ -40,6 +56,10 @@ def become(order: dict[str, Any], output: int, errors: int) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False, errors="backslashreplace", buffering=1)  # noqa: SIM115
+        for number, how in order["spoilt"].items():
+            spoil(int(number), how)
+            if how == "closed":
+                setattr(sys, ("stdin", "stdout", "stderr")[int(number)], None)
         os.chdir(order["folder"])
         os.environ.clear()
         os.environ.update(order["environment"])
@@ -53,9 +73,13 @@ def become(order: dict[str, Any], output: int, errors: int) -> NoReturn:
     except BaseException:  # noqa: BLE001 - as the interpreter does it
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+        code = code if isinstance(code, int) else 0 if code is None else 1
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            try:
+                stream.flush()
+            except OSError:
+                code = UNFLUSHED
+        os._exit(code)
 
 
 def serve(orders: socket.socket) -> None:

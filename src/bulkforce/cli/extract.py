@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from bulkforce.cli.load import AsJson, Quiet
-from bulkforce.errors import Interrupted, UsageError
+from bulkforce.cli.outcome import carry_out
+from bulkforce.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkforce.protocol.bulk1 import PKChunking
@@ -62,14 +61,14 @@ def extract(
     from bulkforce.connection import connect
     from bulkforce.run.sitting import Sitting
     from bulkforce.transfer.extract import ExtractOptions
-    from bulkforce.transfer.extract import extract as carry_out_extract
+    from bulkforce.transfer.extract import extract as bring
 
     if fields != "all":
         raise UsageError(f"--fields knows only 'all', not {fields!r}; name the fields in a query")
     chunking = _chunking(pk_chunking)
     client = connect()
-    carry_out(
-        lambda teller: carry_out_extract(
+    carry_out_extract(
+        lambda teller: bring(
             Sitting.of(client.driver),
             ExtractOptions(
                 soql=soql,
@@ -103,22 +102,8 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
         raise UsageError(f"--pk-chunking is auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID', not {text!r}") from None
 
 
-def carry_out(work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool) -> None:
+def carry_out_extract(work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool) -> NoReturn:
     """Do an extract, tell of it, and leave with the code that says how it went."""
-    from bulkforce.cli.extract_output import extract_standing, show_extract
-    from bulkforce.cli.output import INTERRUPTED
-    from bulkforce.cli.progress import telling
+    from bulkforce.cli.extract_output import extract_done, extract_standing, show_extract
 
-    try:
-        with telling(extract_standing, quiet=quiet) as teller:
-            report = work(teller)
-    except Interrupted as error:
-        print(f"bulkforce: {error}", file=sys.stderr)
-        if as_json:
-            show_extract(error.report, as_json=True)  # type: ignore[arg-type]
-        raise typer.Exit(INTERRUPTED) from error
-    except KeyboardInterrupt:
-        # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
-        print("bulkforce: left at once; `bulkforce runs` lists what can be resumed", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)
-    show_extract(report, as_json=as_json)
+    carry_out(work, extract_standing, show_extract, extract_done, quiet=quiet, as_json=as_json)

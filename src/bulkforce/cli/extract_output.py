@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from bulkforce.cli.output import ascii_json
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
+from bulkforce.cli.streams import shown
 from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce.transfer.sinks.target import STANDARD_OUTPUT
 
@@ -18,12 +20,17 @@ def extract_standing(progress: ExtractProgress) -> Standing:
     return Standing(doing, rows, batches_in_words(progress.batches), progress.rows, progress.total, progress.seconds_left)
 
 
-def show_extract(report: ExtractReport, *, as_json: bool) -> None:
-    """Print a report, where it does not mix with data."""
+def extract_done(report: ExtractReport) -> str:
+    """Say what is done, in one line."""
+    return f"The extract of {report.rows:,} rows is complete, in {report.to}"
+
+
+def show_extract(report: ExtractReport, *, as_json: bool) -> int:
+    """Print a report, where it does not mix with data, and say with which code to leave."""
     out = sys.stderr if report.to == STANDARD_OUTPUT else sys.stdout
     if as_json:
-        print(report.to_json(), file=out)
-        return
+        print(ascii_json(report.to_json()), file=out)
+        return 0
     rate = f", {report.rows / report.seconds:,.0f} rows a second" if report.seconds else ""
     batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
     print(
@@ -32,4 +39,5 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> None:
     )
     print(f"  every batch's rows were counted and are as many as the org told; {report.bytes:,} bytes came", file=out)
     if report.to != STANDARD_OUTPUT:
-        print(f"  {report.to}", file=out)
+        print(f"  {shown(report.to)}", file=out)
+    return 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkforce.cli.streams import printing
+
 if TYPE_CHECKING:
     from bulkforce.protocol.info import JobInfo
 
@@ -39,7 +41,9 @@ def close_job(job_id: JobId) -> None:
     from bulkforce.connection import connect
 
     with connect() as client:
-        _show(client.close_job(job_id))
+        info = client.close_job(job_id)
+    with printing(f"The job {info.id} is closed"):
+        _show(info)
 
 
 @job.command("abort")
@@ -48,7 +52,9 @@ def abort_job(job_id: JobId) -> None:
     from bulkforce.connection import connect
 
     with connect() as client:
-        _show(client.abort_job(job_id))
+        info = client.abort_job(job_id)
+    with printing(f"The job {info.id} is aborted"):
+        _show(info)
 
 
 def _show(info: JobInfo) -> None:

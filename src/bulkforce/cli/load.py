@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from bulkforce.errors import Interrupted, Unsettled
+from bulkforce.cli.outcome import carry_out
+from bulkforce.cli.streams import tell
 
 if TYPE_CHECKING:
     from bulkforce.transfer.report import LoadReport, Progress
@@ -124,10 +123,9 @@ def resume(
     if is_extract(run):
         if accept_as:
             raise typer.BadParameter("an extract changes nothing in the org, so there is nothing to accept", param_hint="--accept-as")
-        from bulkforce.cli.extract import carry_out
+        from bulkforce.cli.extract import carry_out_extract
 
-        carry_out(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
-        return
+        carry_out_extract(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
     word: Literal["sent", "not-sent"] | None = accept_as.value if accept_as else None
     _carry_out(lambda teller: client.resume(run, workers=workers, accept_as=word, on_progress=teller), quiet=quiet, as_json=as_json)
 
@@ -153,28 +151,10 @@ def runs(
     for one in () if as_json else found:
         print(f"{one.state:<12} {one.run}   {one.what}")
     if not found:
-        print(f"No runs in {(folder or RUNS).absolute()}", file=sys.stderr)
+        tell(f"No runs in {(folder or RUNS).absolute()}")
 
 
-def _carry_out(work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool) -> None:
-    from bulkforce.cli.output import INTERRUPTED, load_standing, show
-    from bulkforce.cli.progress import telling
+def _carry_out(work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool) -> NoReturn:
+    from bulkforce.cli.output import load_done, load_standing, show
 
-    try:
-        with telling(load_standing, quiet=quiet) as teller:
-            report = work(teller)
-    except Interrupted as error:
-        print(f"bulkforce: {error}", file=sys.stderr)
-        if as_json:
-            print(error.report.to_json())  # type: ignore[attr-defined]
-        raise typer.Exit(INTERRUPTED) from error
-    except Unsettled as error:
-        print(f"bulkforce: {error}", file=sys.stderr)
-        if as_json and error.report is not None:
-            print(error.report.to_json())  # type: ignore[attr-defined]
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
-        print("bulkforce: left at once; `bulkforce runs` lists what can be resumed", file=sys.stderr, flush=True)
-        os._exit(INTERRUPTED)
-    raise typer.Exit(show(report, as_json=as_json))
+    carry_out(work, load_standing, show, load_done, quiet=quiet, as_json=as_json)

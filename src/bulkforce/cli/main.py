@@ -7,19 +7,19 @@ once because the client, the emulator and rich are imported by the command that 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
+from bulkforce.cli import streams
 from bulkforce.cli.demo import demo
 from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
 from bulkforce.cli.load import load, resume, runs
+from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS
 from bulkforce.errors import Error, MissingExtra, UsageError
-
-FAILED = 1
-CALLED_WRONGLY = 2
 
 # No rich help and no rich tracebacks: importing rich for them takes longer than all the rest.
 app = typer.Typer(
@@ -63,14 +63,28 @@ def bulkforce(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable.
+    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable, 141 nobody reads its output any more.
     """
+    streams.take_up()
+    code = _code_of(app)
+    sys.exit(_code_of(streams.flush) or code)
+
+
+def _code_of(work: Callable[[], object]) -> int:
     try:
-        app()
+        work()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except streams.OutputLost as lost:
+        if lost.reader_left:
+            return NOBODY_READS
+        streams.tell(f"bulkforce: {lost}")
+        return FAILED
     except Error as error:
-        print(f"bulkforce: {error}", file=sys.stderr)
+        streams.tell(f"bulkforce: {error}")
         wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
-        sys.exit(CALLED_WRONGLY if wrong_call else FAILED)
+        return CALLED_WRONGLY if wrong_call else FAILED
+    return 0
 
 
 if __name__ == "__main__":

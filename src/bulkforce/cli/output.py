@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
-from bulkforce.transfer.report import LoadReport, Progress, RunState
+import json
+from collections.abc import Sequence
 
-FINISHED_WITH_FAILURES = 3
-INTERRUPTED = 4
+from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
+from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
+from bulkforce.cli.streams import console, shown
+from bulkforce.transfer.report import ErrorGroup, LoadReport, Progress, RunState
+
 _REASONS_SHOWN = 20
 
 
@@ -20,10 +23,22 @@ def load_standing(progress: Progress) -> Standing:
     return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
 
 
+def load_done(report: LoadReport) -> str:
+    """Say what is done, in one line."""
+    if report.state is RunState.PLANNED:
+        return "The dry run is complete"
+    return f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded, and {report.run_dir} tells of each"
+
+
+def ascii_json(document: str) -> str:
+    """Write JSON so that it can be printed whatever the encoding is."""
+    return json.dumps(json.loads(document), indent=2)
+
+
 def show(report: LoadReport, *, as_json: bool) -> int:
     """Print a report and say with which code to leave."""
     if as_json:
-        print(report.to_json())
+        print(ascii_json(report.to_json()))
     elif report.state is RunState.PLANNED:
         _show_plan(report)
     else:
@@ -44,13 +59,8 @@ def _show_plan(report: LoadReport) -> None:
 
 
 def _show_report(report: LoadReport) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console(highlight=False)
     rate = f", {report.read / report.seconds:,.0f} rows a second" if report.seconds else ""
-    console.print(
+    print(
         f"{report.operation} {report.object}: {report.read:,} rows in {report.batches:,} batch{'' if report.batches == 1 else 'es'}, {report.seconds:,.1f} s{rate}, "
         f"{report.api_calls:,} API calls"
     )
@@ -62,20 +72,26 @@ def _show_report(report: LoadReport) -> None:
     ]
     if report.in_doubt:
         counts.append(("in doubt", report.in_doubt, "in_doubt.csv"))
+    folder = shown(str(report.run_dir))
     if report.state is RunState.FINISHED:
         for what, count, file in counts:
-            console.print(f"  {what:<12}{count:>14,}   {report.run_dir / file}", soft_wrap=True)
+            print(f"  {what:<12}{count:>14,}   {folder}/{file}")
     for job in report.jobs_left_open:
-        console.print(f"  an empty job may be left open in the org: {job}", soft_wrap=True)
+        print(f"  an empty job may be left open in the org: {job}")
     if report.errors:
-        table = Table("rows", "status code", "message", title="Why rows failed", title_justify="left", box=None)
-        table.add_column("the first of them", no_wrap=True, overflow="ellipsis")
-        for group in report.errors[:_REASONS_SHOWN]:
-            # A record may hold line ends, and anything that looks like markup.
-            sample = escape(" ".join(group.sample.split()))
-            table.add_row(f"{group.count:,}", group.status_code, escape(group.message), f"row {group.row:,}: {sample}")
-        console.print(table)
+        _show_reasons(report.errors[:_REASONS_SHOWN])
         if len(report.errors) > _REASONS_SHOWN:
-            console.print(
-                f"... and {len(report.errors) - _REASONS_SHOWN:,} more reasons in {report.run_dir / 'report.json'}", soft_wrap=True
-            )
+            print(f"... and {len(report.errors) - _REASONS_SHOWN:,} more reasons in {folder}/report.json")
+
+
+def _show_reasons(groups: Sequence[ErrorGroup]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("rows", "status code", "message", title="Why rows failed", title_justify="left", box=None)
+    table.add_column("the first of them", no_wrap=True, overflow="ellipsis")
+    for group in groups:
+        # A record may hold line ends.
+        sample = f"row {group.row:,}: {' '.join(group.sample.split())}"
+        table.add_row(f"{group.count:,}", *(Text(shown(text)) for text in (group.status_code, group.message, sample)))
+    console().print(table)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from bulkforce.cli import streams
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress as Bar
@@ -51,9 +53,7 @@ def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Calla
     if quiet:
         yield None
     elif sys.stderr.isatty():
-        from rich.console import Console
-
-        with live_bar(Console(stderr=True)) as bar:
+        with live_bar(streams.console(stderr=True)) as bar:
             yield on_bar(bar, standing)
     else:
         yield _in_lines(standing)
@@ -73,6 +73,7 @@ def live_bar(console: Console) -> Bar:
         TextColumn("{task.fields[left]}"),
         console=console,
         refresh_per_second=8,
+        redirect_stdout=False,
     )
 
 
@@ -95,7 +96,7 @@ def _in_lines(standing: Callable[[P], Standing]) -> Callable[[P], None]:
         now = time.monotonic()
         if now - last >= _LINES_EVERY_SECONDS:
             last = now
-            print(standing(progress), file=sys.stderr)
+            streams.tell(str(standing(progress)))
 
     return tell
 

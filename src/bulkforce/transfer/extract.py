@@ -414,8 +414,9 @@ def _stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
     if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
+    there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
     error = Interrupted(
-        f"The extract stopped with {report.rows:,} rows on disk, and nothing of it in {report.to}: {cause}. Go on with: bulkforce resume {report.run_dir}"
+        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause

@@ -89,6 +89,8 @@ class Server:
                 http=_protocol(),
                 ws="none",
                 lifespan="off",
+                # The process' own logging stays as it is.
+                log_config=None,
                 log_level="critical",
                 access_log=False,
                 server_header=False,

@@ -15,6 +15,7 @@ from typing import Final, ParamSpec, TypeVar
 from rich.console import Console
 from rich.text import Text
 
+from bulkforce.cli.streams import console as make_console
 from bulkforce.conversations import Pace
 from bulkforce.protocol.info import BatchInfo, JobInfo
 
@@ -58,7 +59,7 @@ class Stage:
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A tick that the terminal cannot show is no reason to fail.
             sys.stdout.reconfigure(errors="replace")
-        console = Console(highlight=False)
+        console = make_console()
         console.width = min(console.width, WIDEST)
         return cls(console)
 

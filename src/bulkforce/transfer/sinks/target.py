@@ -34,6 +34,8 @@ class Target:
     """
 
     def __init__(self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "") -> None:
+        if to == STANDARD_OUTPUT and sys.stdout is None:
+            raise UsageError("Standard output is closed, so nothing can be written to it; name a file")
         self.path = None if to == STANDARD_OUTPUT else Path(os.path.realpath(to))
         self.is_file = self.path is not None and _is_file(self.path, Path(to))
         self._packed = packed

@@ -100,7 +100,13 @@ def _block(file: BinaryIO, block_bytes: int) -> bytes:
 
 
 def standard_input() -> Iterator[bytes]:
-    """Read the standard input."""
+    """Read the standard input.
+
+    Raises:
+        UsageError: It is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError("Standard input is closed, so nothing can be read from it; name a file")
     return read(sys.stdin.buffer)
 
 
