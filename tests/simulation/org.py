@@ -85,8 +85,13 @@ class Org:
         self._kinds[kind] += 1
         answer = self._meet(fault, request, headers)
         if streamed and answer[0] == 200:
-            return Answer(request, 200, answer[1], stream=Blocks(answer[2], broken=fault == "cut"))
+            return Answer(request, 200, answer[1], stream=Blocks(answer[2], self._cut(answer[2]) if fault == "cut" else None))
         return Answer(request, *answer)
+
+    def _cut(self, content: bytes) -> int:
+        """Say where a download breaks off: anywhere, or just where a record ends."""
+        place = self.world.chance.randrange(len(content))
+        return content.rfind(b"\n", 0, place) + 1 if self.world.chance.random() < 0.5 else place
 
     def close(self) -> None:
         """See `bulkforce.transport.base.Transport`."""
@@ -272,19 +277,19 @@ class Org:
 
 
 class Blocks:
-    """An answer that is read as it comes; one that is broken ends before its end."""
+    """An answer that is read as it comes; it may break off somewhere."""
 
     framed = True
 
-    def __init__(self, content: bytes, *, broken: bool) -> None:
-        self._content, self._broken = content, broken
+    def __init__(self, content: bytes, breaks_off: int | None) -> None:
+        self._content, self._breaks_off = content, breaks_off
 
     def __iter__(self) -> Iterator[bytes]:
-        half = len(self._content) // 2
-        yield self._content[:half]
-        if self._broken:
+        place = len(self._content) // 2 if self._breaks_off is None else self._breaks_off
+        yield self._content[:place]
+        if self._breaks_off is not None:
             raise NoAnswer("cut")
-        yield self._content[half:]
+        yield self._content[place:]
 
     def close(self) -> None:
         """Nothing is held."""

@@ -11,7 +11,7 @@ FAULTS: Final = (
     "not sent", "lost before", "lost after", "late", "twin", "late twin", "late commit", "late commit, lost", "page before", "page after", "login page",
     "busy", "lagging", "cut",
 )  # fmt: skip
-KINDS: Final = ("open", "add", "add", "add", "state", "list", "list", "read")
+KINDS: Final = ("open", "add", "add", "add", "state", "list", "list", "read", "read")
 NTH: Final = (0, 0, 1, 1, 2, 3, 4, 6, 9)
 
 
