@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -37,6 +38,11 @@ _number = itertools.count()
 def _state_of_its_own(_states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has a state folder of its own: none meets the runs of another one, nor pays for them."""
     monkeypatch.setenv("XDG_STATE_HOME", str(_states / str(next(_number))))
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests are there to stay: what looks for garbage need not go through them again and again."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

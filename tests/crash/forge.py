@@ -7,6 +7,8 @@ The process writes what came of it, and how many effects there were, to the orde
 from __future__ import annotations
 
 import encodings.idna as _warm_names  # noqa: F401  (what is imported when it is first needed, every process would import anew)
+import gc
+import importlib.metadata
 import json
 import os
 import signal
@@ -96,6 +98,8 @@ def work(order: dict[str, Any]) -> None:
 
 def main() -> None:
     platformdirs.user_state_path()  # it imports what the platform needs
+    importlib.metadata.version("bulkforce")  # it remembers where it looked
+    gc.freeze()  # else each process would go through all of this, and so have its own copy of it
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

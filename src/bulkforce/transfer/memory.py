@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -380,6 +381,7 @@ class Memory:
             self._path.with_name(self._path.name + beside).unlink(missing_ok=True)
 
 
+@cache
 def _our_version() -> str:
     from importlib.metadata import version  # slow to import, and seldom needed
 

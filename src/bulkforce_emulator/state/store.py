@@ -80,6 +80,8 @@ class _Memory:
                 self._root.execute("SET GLOBAL TimeZone = 'UTC'")
                 # Checkpoints would only compress what is in memory: a third less of it, at half the speed of a load.
                 self._root.execute("SET checkpoint_threshold = '1TB'")
+                # A batch is too small to be shared out: other threads would only be woken for each statement. Queries run beside each other all the same.
+                self._root.execute("SET threads = 1")
             template = self._templates.pop(tables, None) or self._template(self._root, tables)
             self._templates[tables] = template
             name = f"org{next(self._numbers)}"
