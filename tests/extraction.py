@@ -11,10 +11,10 @@ from typing import Any
 from tests.rehearsal import BRISK, SCHEMA
 
 from bulkforce import BearerToken, Client, RetryPolicy
+from bulkforce.extract import verb as extract
+from bulkforce.extract.report import ExtractReport
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import extract
-from bulkforce.transfer.extract_report import ExtractReport
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.settings import Settings

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bulkforce import BearerToken, Client, LoadReport
+from bulkforce.load import verb as load
 from bulkforce.load.rules import AcceptAs
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.clock import Clock
-from bulkforce.run.patience import Patience
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import load
+from bulkforce.run.waiting import Patience
 from bulkforce.transport.base import Transport
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.state.ledger import LedgerRow

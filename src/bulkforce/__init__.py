@@ -42,15 +42,16 @@ if TYPE_CHECKING:
         Unsettled,
         UsageError,
     )
+    from bulkforce.extract.query import QueryResult
+    from bulkforce.extract.report import ExtractProgress, ExtractReport
     from bulkforce.formats.zip import Attachments
+    from bulkforce.load.mapping import ColumnMap
+    from bulkforce.load.report import LoadReport, Progress
     from bulkforce.protocol.bulk1 import PKChunking
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
     from bulkforce.protocol.retry import RetryPolicy
-    from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-    from bulkforce.transfer.mapping import ColumnMap
-    from bulkforce.transfer.query import QueryResult
-    from bulkforce.transfer.report import ErrorGroup, LoadReport, Progress, RunState
+    from bulkforce.run.report import ErrorGroup, RunState
     from bulkforce.transport.base import TLS, Timeouts
     from bulkforce.transport.stream import AsyncResultStream, ResultStream
     from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
@@ -141,10 +142,11 @@ _HOMES = {
     "protocol.flow": "Auth",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
     "protocol.retry": "RetryPolicy",
-    "transfer.extract_report": "ExtractProgress ExtractReport",
-    "transfer.mapping": "ColumnMap",
-    "transfer.query": "QueryResult",
-    "transfer.report": "ErrorGroup LoadReport Progress RunState",
+    "extract.report": "ExtractProgress ExtractReport",
+    "load.mapping": "ColumnMap",
+    "extract.query": "QueryResult",
+    "load.report": "LoadReport Progress",
+    "run.report": "ErrorGroup RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",
     "vocabulary": "BatchState ConcurrencyMode ContentType JobState LineEnding Operation",

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Literal, Self
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
 from bulkforce.errors import UsageError
+from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.formats.content import Content
+from bulkforce.load.mapping import ColumnMap
+from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-from bulkforce.transfer.mapping import ColumnMap
-from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stopping import in_thread
@@ -26,8 +26,8 @@ from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 if TYPE_CHECKING:
-    from bulkforce.transfer.query import QueryResult
-    from bulkforce.transfer.sources import Source
+    from bulkforce.extract.query import QueryResult
+    from bulkforce.load.sources import Source
 
 
 class AsyncClient:
@@ -175,8 +175,8 @@ class AsyncClient:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one."""
+        from bulkforce.load import verb as load  # only a load needs the engine and SQLite
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import load  # only a load needs the engine and SQLite
 
         options = load.LoadOptions(
             source=source,
@@ -203,8 +203,8 @@ class AsyncClient:
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Go on with a load that stopped or died."""
+        from bulkforce.load import verb as load  # see above
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import load  # see above
 
         return await self.driver.acarry_out(
             lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
@@ -225,8 +225,8 @@ class AsyncClient:
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """See `Client.extract`."""
+        from bulkforce.extract import verb as extract  # only an extract needs its engine and SQLite
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import extract  # only an extract needs its engine and SQLite
 
         options = extract.ExtractOptions(
             soql=soql,
@@ -246,8 +246,8 @@ class AsyncClient:
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
         """See `Client.resume_extract`."""
+        from bulkforce.extract import verb as extract  # see above
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import extract  # see above
 
         return await self.driver.acarry_out(
             lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
@@ -262,7 +262,7 @@ class AsyncClient:
         workers: int = 4,
     ) -> QueryResult:
         """See `Client.query`; iterate over what this gives with ``async for``."""
-        from bulkforce.transfer import query  # see above
+        from bulkforce.extract import query  # see above
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Literal, Self
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
 from bulkforce.errors import UsageError
+from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.formats.content import Content
+from bulkforce.load.mapping import ColumnMap
+from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import Job, PKChunking
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-from bulkforce.transfer.mapping import ColumnMap
-from bulkforce.transfer.report import LoadReport, Progress
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
 from bulkforce.transport.stream import ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 if TYPE_CHECKING:
-    from bulkforce.transfer.query import QueryResult
-    from bulkforce.transfer.sources import Source
+    from bulkforce.extract.query import QueryResult
+    from bulkforce.load.sources import Source
 
 
 class Client:
@@ -297,8 +297,8 @@ class Client:
             >>> report.succeeded, report.failed, report.unprocessed, report.rejected  # doctest: +SKIP
             (503, 0, 0, 0)
         """
+        from bulkforce.load import verb as load  # only a load needs the engine and SQLite
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import load  # only a load needs the engine and SQLite
 
         options = load.LoadOptions(
             source=source,
@@ -343,8 +343,8 @@ class Client:
             Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
                 the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
+        from bulkforce.load import verb as load  # see above
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import load  # see above
 
         return self.driver.carry_out(
             lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
@@ -390,8 +390,8 @@ class Client:
             >>> client.extract("SELECT Id, Name FROM Account", to="accounts.parquet").rows  # doctest: +SKIP
             503
         """
+        from bulkforce.extract import verb as extract  # only an extract needs its engine and SQLite
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import extract  # only an extract needs its engine and SQLite
 
         options = extract.ExtractOptions(
             soql=soql,
@@ -424,8 +424,8 @@ class Client:
             JournalMismatch: The run belongs to another org, or its journal is of a later version of bulkforce.
             NotFound: The org keeps results for 7 days, and they are over.
         """
+        from bulkforce.extract import verb as extract  # see above
         from bulkforce.run.sitting import Sitting
-        from bulkforce.transfer import extract  # see above
 
         return self.driver.carry_out(
             lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
@@ -453,7 +453,7 @@ class Client:
         Example:
             >>> client.query("SELECT Id, Name FROM Account").to_polars()  # doctest: +SKIP
         """
-        from bulkforce.transfer import query  # see above
+        from bulkforce.extract import query  # see above
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
 from bulkforce import arguments
-from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError, UsageError
+from bulkforce.errors import Facts, FormatError, InvalidRequest, JobNotDone, OutcomeUnknown, ProtocolError, Unsettled, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
@@ -27,6 +27,8 @@ NO_RECORDS: Final = b"Records not found for this query"
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
 BatchResult: TypeAlias = Any
 """``list[Result]`` or `QueryRecords`. The caller, who made the job, knows which; a union would make every caller prove it to the type checker."""
+
+_CLOSE_TRIES: Final = 5
 
 
 _NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
@@ -207,3 +209,26 @@ def _records(answer: Answer) -> list[dict[str, object]]:
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise ProtocolError("A result file is not an array of records", answer.facts())
     return value
+
+
+def close_for_good(job_id: str) -> Flow[JobInfo]:
+    """Close a job and see that it is closed; one that has ended in another way is as good.
+
+    Raises:
+        Unsettled: It is still open after several tries.
+    """
+    for attempt in range(_CLOSE_TRIES):
+        try:
+            info = yield from ask(bulk1.set_state(job_id, JobState.CLOSED))
+        except (OutcomeUnknown, InvalidRequest):
+            # Lost, or refused because it is closed or aborted already: looking tells.
+            info = yield from ask(bulk1.get_job_info(job_id))
+        if info.state is not JobState.OPEN:
+            return info
+        yield Sleep(float(attempt), jittered=True)
+    raise stays_open(job_id)
+
+
+def stays_open(job_id: str) -> Unsettled:
+    """Say that a job could not be closed."""
+    return Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))

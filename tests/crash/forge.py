@@ -24,12 +24,13 @@ from tests.crash.power import Disk
 
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
+from bulkforce.extract import verb as extract
+from bulkforce.extract.report import ExtractReport
+from bulkforce.load import verb as load
+from bulkforce.load.report import LoadReport
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.run.patience import Patience
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import extract, load
-from bulkforce.transfer.extract_report import ExtractReport
-from bulkforce.transfer.report import LoadReport
+from bulkforce.run.waiting import Patience
 from bulkforce.transport import http as _warm  # noqa: F401  (else every process would import it anew: two thirds of its time)
 
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}

@@ -16,9 +16,9 @@ from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seed
 from tests.rehearsal import settle
 
 from bulkforce import PKChunking, errors
+from bulkforce.extract import verb as extract
+from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import extract
-from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 from bulkforce_emulator import Emulator
 
 ROWS = 40

@@ -12,7 +12,7 @@ from tests.extraction import QUERY, QUICK, Meddler, bring, client_of, fetched, g
 from tests.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
-from bulkforce.transfer import extract
+from bulkforce.extract import verb as extract
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Settings

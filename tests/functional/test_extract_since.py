@@ -13,9 +13,9 @@ import pytest
 from tests.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
 
 from bulkforce import errors
-from bulkforce.transfer import extract
-from bulkforce.transfer.extract_report import ExtractReport
-from bulkforce.transfer.since import OVERLAP
+from bulkforce.extract import verb as extract
+from bulkforce.extract.incremental import OVERLAP
+from bulkforce.extract.report import ExtractReport
 from bulkforce_emulator import Emulator
 
 QUERY = "SELECT Id, Code__c, SystemModstamp FROM Row__c"

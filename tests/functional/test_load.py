@@ -14,7 +14,7 @@ from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, c
 
 from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
-from bulkforce.transfer.report import RunState
+from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.settings import Limits, Settings
 

@@ -46,9 +46,9 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
+from bulkforce.load import verb as loads
 from bulkforce.load.rules import AcceptAs
 from bulkforce.protocol.exchange import Answer, Request
-from bulkforce.transfer import load as loads
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.mishaps import Mishap
@@ -684,7 +684,7 @@ def test_source_that_changes_under_way_stops_the_run(org: Emulator, tmp_path: Pa
 def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
     stopped(load)
-    hold = "import sys, pathlib; from bulkforce.transfer.journal import Journal; Journal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    hold = "import sys, pathlib; from bulkforce.load.journal import Journal; Journal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(load.run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

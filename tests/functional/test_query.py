@@ -20,9 +20,9 @@ from tests.rehearsal import BRISK
 import bulkforce
 from bulkforce import Client
 from bulkforce.errors import Error
+from bulkforce.extract import verb as extract
+from bulkforce.extract.query import QueryResult
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import extract
-from bulkforce.transfer.query import QueryResult
 from bulkforce_emulator import Emulator
 
 SCHEMA = {

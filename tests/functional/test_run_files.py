@@ -16,9 +16,10 @@ from tests.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, SourceChanged, TransferError, Unsettled
-from bulkforce.transfer import extract
-from bulkforce.transfer import load as loads
-from bulkforce.transfer.report import LoadReport, Progress, RunState
+from bulkforce.extract import verb as extract
+from bulkforce.load import verb as loads
+from bulkforce.load.report import LoadReport, Progress
+from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator, Fault
 
 BATCHES = "*/job/*/batch"

@@ -19,8 +19,8 @@ from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
 
 from bulkforce import BearerToken, UsageError
 from bulkforce.errors import Error, Interrupted, JournalMismatch, TransferError
-from bulkforce.transfer import extract
-from bulkforce.transfer.extract_journal import ExtractJournal
+from bulkforce.extract import verb as extract
+from bulkforce.extract.journal import ExtractJournal
 from bulkforce_emulator import Emulator, Fault
 
 BATCHES = "*/job/*/batch"

@@ -17,7 +17,7 @@ from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, read_csv, settle
 from tests.wire.gateway import Gateway, Passing, Reply
 
 import bulkforce as bf
-from bulkforce.transfer import extract
+from bulkforce.extract import verb as extract
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.mishaps import Mishap
 

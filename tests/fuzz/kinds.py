@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 import zstandard
 
 import bulkforce as bf
+from bulkforce.extract.columns import Column
+from bulkforce.extract.sinks import sink_for
 from bulkforce.formats.content import seal
+from bulkforce.load import results
 from bulkforce.protocol.exchange import Answer, Request
-from bulkforce.transfer import results
-from bulkforce.transfer.columns import Column
-from bulkforce.transfer.sinks import sink_for
 
 MARKER = "Zebrafink"
 """Stands in every record; no error may show it."""

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pytest
 
 from bulkforce.errors import FormatError, MissingExtra, TransferError, UsageError
-from bulkforce.transfer.columns import Column
-from bulkforce.transfer.query import QueryResult
-from bulkforce.transfer.sinks import Sink
+from bulkforce.extract.columns import Column
+from bulkforce.extract.query import QueryResult
+from bulkforce.extract.sinks import Sink
 from bulkforce.transport.stopping import Stop
 
 COLUMNS = [Column("Id", "id"), Column("Amount", "currency", 18, 2), Column("Count__c", "int"), Column("Born", "date")]

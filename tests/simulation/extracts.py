@@ -13,9 +13,9 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 
 from bulkforce import ExtractReport, errors
+from bulkforce.extract import verb as extract
+from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import extract
-from bulkforce.transfer.report import RunState
 
 
 def simulate(scenario: Scenario) -> str:

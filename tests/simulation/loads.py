@@ -13,9 +13,9 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 
 from bulkforce import LoadReport, errors
+from bulkforce.load import verb as load
+from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import load
-from bulkforce.transfer.report import RunState
 
 
 def simulate(scenario: Scenario) -> str:

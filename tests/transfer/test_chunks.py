@@ -6,8 +6,9 @@ import pytest
 from tests.unit.script import Script, said, script, xml
 
 from bulkforce.errors import ProtocolError
+from bulkforce.extract import chunks
+from bulkforce.protocol import soql
 from bulkforce.protocol.exchange import Answer
-from bulkforce.transfer import chunks, soql
 
 PAUSES = [10.0, 15.0]
 ORIGINAL = "751000000000000AAA"

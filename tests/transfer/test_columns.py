@@ -5,9 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
+from bulkforce.extract.arrow_types import schema_of, type_of, wider
+from bulkforce.extract.columns import Column, columns_of
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
-from bulkforce.transfer.arrow_types import schema_of, type_of, wider
-from bulkforce.transfer.columns import Column, columns_of
 
 
 def field(name: str, type: str = "string", *parents: str, **more: object) -> FieldDescription:  # noqa: A002

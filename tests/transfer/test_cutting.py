@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import header
+from bulkforce.load.cutter import Batch, Cutter, Rejected
+from bulkforce.load.mapping import ColumnMap, Shape, shape
 from bulkforce.protocol import limits
-from bulkforce.transfer.cutting import Batch, Cutter, Rejected
-from bulkforce.transfer.mapping import ColumnMap, Shape, shape
 
 
 @dataclass

@@ -19,7 +19,7 @@ import pytest
 from tests.chains import held_by
 
 from bulkforce.errors import FormatError
-from bulkforce.transfer.sources import Source, to_csv
+from bulkforce.load.sources import Source, to_csv
 
 MARKER = "Zebrafink"
 

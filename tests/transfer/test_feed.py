@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bulkforce.errors import SourceChanged
-from bulkforce.transfer.cutting import Batch
-from bulkforce.transfer.feed import Feed
-from bulkforce.transfer.mapping import ColumnMap, shape
+from bulkforce.load.cutter import Batch
+from bulkforce.load.feed import Feed
+from bulkforce.load.mapping import ColumnMap, shape
 
 CONTENT = b"A,B\n1,2\n3,4\n"
 BATCH = Batch(1, 4, 12, 2, 12, hashlib.sha256(CONTENT).hexdigest())

@@ -19,9 +19,10 @@ from tests.rehearsal import SCHEMA, Books, read_csv
 
 from bulkforce import PKChunking
 from bulkforce.errors import JournalMismatch
-from bulkforce.transfer import extract, load
-from bulkforce.transfer.journal import VERSION, Journal
-from bulkforce.transfer.report import LoadReport
+from bulkforce.extract import verb as extract
+from bulkforce.load import verb as load
+from bulkforce.load.journal import VERSION, Journal
+from bulkforce.load.report import LoadReport
 from bulkforce_emulator import Emulator
 
 KEPT = Path(__file__).with_name("journals_1")

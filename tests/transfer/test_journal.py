@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
+from bulkforce.load.cutter import Batch
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -38,11 +39,10 @@ from bulkforce.load.events import (
     ResultsLost,
     StrangersAccepted,
 )
+from bulkforce.load.journal import VERSION, Asked, Facts, Journal
 from bulkforce.load.plan import on_resume
 from bulkforce.load.state import AttemptState, JobStage, View, apply
-from bulkforce.transfer.cutting import Batch
-from bulkforce.transfer.folder import LOAD, REJECTED
-from bulkforce.transfer.journal import VERSION, Asked, Facts, Journal
+from bulkforce.run.folder import LOAD, REJECTED
 from bulkforce.vocabulary import BatchState
 
 FACTS_OF: dict[str, Any] = {
@@ -280,7 +280,7 @@ def test_job_that_is_fenced_is_closed_only_when_settled(journal: Journal) -> Non
 
 def test_run_is_held_by_one_process(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.transfer.journal import Journal\n"
+        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.load.journal import Journal\n"
         "try: Journal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', error)\nelse: print('free')"
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulkforce.errors import Error, FormatError, UsageError
-from bulkforce.transfer.mapping import OUR_COLUMNS, ColumnMap, read_map, shape
+from bulkforce.load.mapping import OUR_COLUMNS, ColumnMap, read_map, shape
 
 
 def of_file(folder: Path, name: str, text: str | bytes) -> ColumnMap:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.extraction import TEXTS
 
 from bulkforce.errors import FormatError
-from bulkforce.transfer import parts
+from bulkforce.extract import result_file
 
 
 class Blocks:
@@ -49,12 +49,12 @@ def test_records_are_counted_whatever_is_in_them(tmp_path: Path, block_bytes: in
     rows = [["a", "b"], *([text[:50], "x"] if turned else ["x", text[:50]] for text in TEXTS)]
     content = written(rows)
     stream = Blocks(content, block_bytes)
-    fetched = parts.fetch(stream, tmp_path / "part")
-    assert fetched == parts.Fetched(len(TEXTS), len(content), hashlib.sha256(content).hexdigest())
+    fetched = result_file.fetch(stream, tmp_path / "part")
+    assert fetched == result_file.Fetched(len(TEXTS), len(content), hashlib.sha256(content).hexdigest())
     assert (tmp_path / "part").read_bytes() == content
     assert stream.closed
-    assert parts.is_whole(tmp_path / "part", fetched)
-    assert parts.names_of(tmp_path / "part") == ("a", "b")
+    assert result_file.is_whole(tmp_path / "part", fetched)
+    assert result_file.names_of(tmp_path / "part") == ("a", "b")
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -65,32 +65,32 @@ def test_records_are_counted_whatever_is_in_them(tmp_path: Path, block_bytes: in
 )
 def test_any_records_are_counted(tmp_path: Path, rows: list[list[str]], block_bytes: int, line_end: str) -> None:
     content = written([["Id", "Text"], *rows], line_end=line_end)
-    assert parts.fetch(Blocks(content, block_bytes), tmp_path / "part").rows == len(rows)
+    assert result_file.fetch(Blocks(content, block_bytes), tmp_path / "part").rows == len(rows)
 
 
 def test_records_without_quotes_are_counted(tmp_path: Path) -> None:
     content = written([["a", "b"], ["1", "2"], ["3", 'x"\ny']], quoting=csv.QUOTE_MINIMAL)
-    assert parts.fetch(Blocks(content), tmp_path / "part").rows == 2
+    assert result_file.fetch(Blocks(content), tmp_path / "part").rows == 2
 
 
 @pytest.mark.parametrize("block_bytes", [1, 5, 100_000])
 def test_records_are_counted_whatever_line_ends_stand_between_them(tmp_path: Path, block_bytes: int) -> None:
     content = b'"a","b"\r\n"1","x"\n"2","y"\r"3","z\r"\r\n"4",""\n\n"5","\n"\r"6",""\n"7",""'
-    fetched = parts.fetch(Blocks(content, block_bytes), tmp_path / "part")
+    fetched = result_file.fetch(Blocks(content, block_bytes), tmp_path / "part")
     assert (fetched.rows, fetched.ended) == (7, False)
 
 
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 100])
 def test_bytes_that_are_no_utf8_are_told_and_kept_aside(tmp_path: Path, block_bytes: int) -> None:
     good = '"a","b"\n"1","Привет 😀"\n'.encode()
-    assert parts.fetch(Blocks(good, block_bytes), tmp_path / "part.csv").rows == 1
+    assert result_file.fetch(Blocks(good, block_bytes), tmp_path / "part.csv").rows == 1
     for bad in (good.replace(b"1", b"\xff"), good + "😀".encode()[:-1], good[:-4] + good[-3:]):
         with pytest.raises(FormatError, match="not UTF-8"):
-            parts.fetch(Blocks(bad, block_bytes), tmp_path / "bad.csv")
-        assert parts.aside(tmp_path / "bad.csv").read_bytes() == bad
+            result_file.fetch(Blocks(bad, block_bytes), tmp_path / "bad.csv")
+        assert result_file.aside(tmp_path / "bad.csv").read_bytes() == bad
         assert not (tmp_path / "bad.csv").exists()
-    parts.fetch(Blocks(good, block_bytes), tmp_path / "bad.csv")
-    assert not parts.aside(tmp_path / "bad.csv").exists()
+    result_file.fetch(Blocks(good, block_bytes), tmp_path / "bad.csv")
+    assert not result_file.aside(tmp_path / "bad.csv").exists()
 
 
 @pytest.mark.parametrize(
@@ -111,10 +111,10 @@ def test_bytes_that_are_no_utf8_are_told_and_kept_aside(tmp_path: Path, block_by
 def test_columns_are_those_that_were_selected(tmp_path: Path, selected: list[str], header: str, fits: bool) -> None:
     content = Blocks(f"{header}\n".encode())
     if fits:
-        parts.fetch(content, tmp_path / "part.csv", selected)
+        result_file.fetch(content, tmp_path / "part.csv", selected)
     else:
         with pytest.raises(FormatError, match="columns"):
-            parts.fetch(content, tmp_path / "part.csv", selected)
+            result_file.fetch(content, tmp_path / "part.csv", selected)
 
 
 @pytest.mark.parametrize("block_bytes", [1, 20, 100, 100_000])
@@ -124,25 +124,25 @@ def test_record_with_too_many_or_too_few_values_is_refused(tmp_path: Path, broke
     lines = ['"a","b"', *(f'"{number}","say ""x"",""y"""' if number == 7 else f'"{number}","x"' for number in range(40))]
     lines[1 + place] = broken
     with pytest.raises(FormatError, match=r"does not fit its header|is cut"):
-        parts.fetch(Blocks("\n".join([*lines, ""]).encode(), block_bytes), tmp_path / "part.csv")
+        result_file.fetch(Blocks("\n".join([*lines, ""]).encode(), block_bytes), tmp_path / "part.csv")
 
 
 def test_values_that_look_like_several_are_one(tmp_path: Path) -> None:
     rows = [["a", "b"], *([str(number), 'he said "no","yes"'] for number in range(100))]
-    assert parts.fetch(Blocks(written(rows), 50), tmp_path / "part").rows == 100
+    assert result_file.fetch(Blocks(written(rows), 50), tmp_path / "part").rows == 100
 
 
 def test_nothing_found_is_no_record(tmp_path: Path) -> None:
-    fetched = parts.fetch(Blocks(b"Records not found for this query"), tmp_path / "part")
-    assert (fetched.rows, parts.names_of(tmp_path / "part")) == (0, ())
+    fetched = result_file.fetch(Blocks(b"Records not found for this query"), tmp_path / "part")
+    assert (fetched.rows, result_file.names_of(tmp_path / "part")) == (0, ())
 
 
 def test_a_file_cut_anywhere_never_passes_for_whole(tmp_path: Path) -> None:
     """It is refused, or has fewer records, or lacks the line end."""
-    whole = parts.fetch(Blocks(WORST, 50), tmp_path / "part")
+    whole = result_file.fetch(Blocks(WORST, 50), tmp_path / "part")
     for cut in range(len(WORST)):
         try:
-            fetched = parts.fetch(Blocks(WORST[:cut], 50), tmp_path / "part")
+            fetched = result_file.fetch(Blocks(WORST[:cut], 50), tmp_path / "part")
         except FormatError:
             continue
         assert fetched.rows < whole.rows or not fetched.ended, WORST[:cut][-20:]
@@ -150,5 +150,5 @@ def test_a_file_cut_anywhere_never_passes_for_whole(tmp_path: Path) -> None:
 
 def test_what_broke_off_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
-        parts.fetch(Blocks(b'"Id","Text"\n"1","a'), tmp_path / "part")
+        result_file.fetch(Blocks(b'"Id","Text"\n"1","a'), tmp_path / "part")
     assert not (tmp_path / "part").exists()

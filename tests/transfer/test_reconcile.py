@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.script import NAMESPACE, said, xml
 
+from bulkforce.conversations import close_for_good
 from bulkforce.errors import Unsettled
+from bulkforce.load.reconcile import Found, Looks, Sent, audit, settle
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Authenticate, Credentials, Flow, Policy, Send, Sleep
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transfer.reconcile import Found, Looks, Sent, audit, close_for_good, settle
 
 JOB = "750000000000001AAA"
 LOOKS = Looks(10.0, 8)

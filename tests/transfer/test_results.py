@@ -11,9 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.load.outputs import Ended, Outputs
+from bulkforce.load.results import Outcomes, check, read
 from bulkforce.protocol.wire_csv import result_rows
-from bulkforce.transfer.outputs import Ended, Outputs
-from bulkforce.transfer.results import Outcomes, check, read
 
 HEADER = '"Id","Success","Created","Error"\n'
 ID = "003P000001avB5GIAU"

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from tests.chains import held_by
 
 from bulkforce.errors import FormatError, MissingExtra, ProtocolError, UsageError
-from bulkforce.transfer.arrow_types import schema_of
-from bulkforce.transfer.columns import Column
-from bulkforce.transfer.sinks import FORMATS, Sink, sink_for
-from bulkforce.transfer.typed import BLOCK_BYTES, Misfit, PartReader
+from bulkforce.extract.arrow_types import schema_of
+from bulkforce.extract.columns import Column
+from bulkforce.extract.record_batches import BLOCK_BYTES, Misfit, PartReader
+from bulkforce.extract.sinks import FORMATS, Sink, sink_for
 
 TEXT = [Column("Id"), Column("Name")]
 TYPED = [

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.errors import Unsettled
-from bulkforce.transfer import sittings
+from bulkforce.run import marks
 
 
 @dataclass
@@ -28,37 +28,37 @@ class Folder:
 
 def test_run_goes_on_as_often_as_it_likes(tmp_path: Path) -> None:
     run = Folder()
-    assert [sittings.begin(run, tmp_path / "marks") for _ in range(3)] == [None] * 3
-    assert sittings.begin(Folder(token="another"), tmp_path / "marks") is None
+    assert [marks.begin(run, tmp_path / "marks") for _ in range(3)] == [None] * 3
+    assert marks.begin(Folder(token="another"), tmp_path / "marks") is None
 
 
 def test_copy_that_was_left_behind_is_refused_for_ever(tmp_path: Path) -> None:
     run = Folder()
-    sittings.begin(run, tmp_path)
+    marks.begin(run, tmp_path)
     behind = copy.copy(run)
-    sittings.begin(run, tmp_path)
+    marks.begin(run, tmp_path)
     for _ in range(2):
-        refused = sittings.begin(behind, tmp_path)
+        refused = marks.begin(behind, tmp_path)
         assert isinstance(refused, Unsettled)
         assert refused.why == "copied"
-    assert sittings.begin(run, tmp_path) is None
+    assert marks.begin(run, tmp_path) is None
 
 
 def test_copy_that_the_user_accepts_is_the_one_that_counts(tmp_path: Path) -> None:
     run = Folder()
-    sittings.begin(run, tmp_path)
+    marks.begin(run, tmp_path)
     behind = copy.copy(run)
-    sittings.begin(run, tmp_path)
-    assert isinstance(sittings.begin(behind, tmp_path, accepted=True), Unsettled)
-    assert sittings.begin(behind, tmp_path) is None
-    assert isinstance(sittings.begin(run, tmp_path), Unsettled)
+    marks.begin(run, tmp_path)
+    assert isinstance(marks.begin(behind, tmp_path, accepted=True), Unsettled)
+    assert marks.begin(behind, tmp_path) is None
+    assert isinstance(marks.begin(run, tmp_path), Unsettled)
 
 
 def test_death_between_memory_and_mark_costs_nothing(tmp_path: Path) -> None:
     run = Folder()
-    sittings.begin(run, tmp_path)
+    marks.begin(run, tmp_path)
     run.begin_sitting(2)  # and died
-    assert sittings.begin(run, tmp_path) is None
+    assert marks.begin(run, tmp_path) is None
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=20))
@@ -67,9 +67,9 @@ def test_of_copies_only_one_ever_goes_on(moves: list[tuple[int, bool]]) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:
-        marks = Path(name)
+        left = Path(name)
         folders = [Folder()]
-        sittings.begin(folders[0], marks)
+        marks.begin(folders[0], left)
         went_on: dict[int, int] = {}  # sittings known before -> whose folder went on from there
         for which, copies in moves:
             folder = folders[which % len(folders)]
@@ -77,21 +77,21 @@ def test_of_copies_only_one_ever_goes_on(moves: list[tuple[int, bool]]) -> None:
                 folders.append(copy.copy(folder))
                 continue
             before = folder.sittings
-            if sittings.begin(folder, marks) is None:
+            if marks.begin(folder, left) is None:
                 assert went_on.setdefault(before, id(folder)) == id(folder)
 
 
 def test_home_that_cannot_be_written_to_is_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "marks").write_text("no folder")
-    assert sittings.begin(Folder(), tmp_path / "marks") is None
+    assert marks.begin(Folder(), tmp_path / "marks") is None
 
 
 def test_marks_are_the_users_own_and_old_ones_are_forgotten(tmp_path: Path) -> None:
     run = Folder()
-    sittings.begin(run, tmp_path / "marks")
+    marks.begin(run, tmp_path / "marks")
     (mark,) = (tmp_path / "marks").iterdir()
     assert (mark.name, mark.stat().st_size) == ("0123456789abcdef.1", 0)
     assert ((tmp_path / "marks").stat().st_mode & 0o777, mark.stat().st_mode & 0o777) == (0o700, 0o600)
     os.utime(mark, (0, 0))
-    sittings.begin(Folder(token="another"), tmp_path / "marks")
+    marks.begin(Folder(token="another"), tmp_path / "marks")
     assert [mark.name for mark in (tmp_path / "marks").iterdir()] == ["another.1"]

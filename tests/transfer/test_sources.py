@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.formats import csv as our_csv
-from bulkforce.transfer.sources import Source, name_of, to_csv
+from bulkforce.load.sources import Source, name_of, to_csv
 
 Rows = list[dict[str, object]]
 RECORDS: Rows = [
@@ -609,5 +609,5 @@ def test_extras_that_are_missing_are_named(tmp_path: Path, run: Path, monkeypatc
 
 
 def test_import_brings_no_library_of_an_extra() -> None:
-    code = "import sys, bulkforce.transfer.sources; print(*{'pyarrow', 'pandas', 'polars', 'numpy', 'zstandard'} & set(sys.modules))"
+    code = "import sys, bulkforce.load.sources; print(*{'pyarrow', 'pandas', 'polars', 'numpy', 'zstandard'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

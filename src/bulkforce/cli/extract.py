@@ -13,8 +13,8 @@ from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
 
 if TYPE_CHECKING:
+    from bulkforce.extract.report import ExtractProgress, ExtractReport
     from bulkforce.protocol.bulk1 import PKChunking
-    from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
 
 
 def extract(
@@ -59,9 +59,9 @@ def extract(
     Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called wrongly, 4 interrupted and resumable.
     """
     from bulkforce.connection import connect
+    from bulkforce.extract.verb import ExtractOptions
+    from bulkforce.extract.verb import extract as bring
     from bulkforce.run.sitting import Sitting
-    from bulkforce.transfer.extract import ExtractOptions
-    from bulkforce.transfer.extract import extract as bring
 
     if fields != "all":
         raise UsageError(f"--fields knows only 'all', not {fields!r}; name the fields in a query")

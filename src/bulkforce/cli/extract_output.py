@@ -7,8 +7,8 @@ import sys
 from bulkforce.cli.output import ascii_json
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
-from bulkforce.transfer.extract_report import ExtractProgress, ExtractReport
-from bulkforce.transfer.sinks.target import STANDARD_OUTPUT
+from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 
 
 def extract_standing(progress: ExtractProgress) -> Standing:

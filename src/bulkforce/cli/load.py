@@ -13,7 +13,7 @@ from bulkforce.cli.outcome import carry_out
 from bulkforce.cli.streams import tell
 
 if TYPE_CHECKING:
-    from bulkforce.transfer.report import LoadReport, Progress
+    from bulkforce.load.report import LoadReport, Progress
 
 
 class Operation(StrEnum):
@@ -117,7 +117,7 @@ def resume(
     A load that cannot go on by itself says why, and what it leaves to you: see --accept-as.
     """
     from bulkforce.connection import connect
-    from bulkforce.transfer.extract import folder_of as is_extract
+    from bulkforce.extract.verb import folder_of as is_extract
 
     client = connect()
     if is_extract(run):
@@ -141,9 +141,9 @@ def runs(
     """
     import json
 
-    from bulkforce.transfer.extract import runs as list_extracts
-    from bulkforce.transfer.folder import RUNS
-    from bulkforce.transfer.load import runs as list_runs
+    from bulkforce.extract.verb import runs as list_extracts
+    from bulkforce.load.verb import runs as list_runs
+    from bulkforce.run.folder import RUNS
 
     found = sorted([*list_runs(folder), *list_extracts(folder)], key=lambda one: one.run)
     if as_json:

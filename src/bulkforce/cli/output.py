@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import console, shown
-from bulkforce.transfer.report import ErrorGroup, LoadReport, Progress, RunState
+from bulkforce.load.report import LoadReport, Progress
+from bulkforce.run.report import ErrorGroup, RunState
 
 _REASONS_SHOWN = 20
 

@@ -9,10 +9,10 @@ from typing import TypeAlias, assert_never
 from bulkforce.errors import (
     Facts,
 )
+from bulkforce.extract.chunks import Listed
+from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.state import JobStage, Part, State
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.transfer.chunks import Listed
-from bulkforce.transfer.parts import Fetched
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
+from bulkforce.extract.chunks import Listed, short
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -34,14 +35,13 @@ from bulkforce.extract.orders import (
     Order,
     ReadRange,
 )
+from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import TRIES, Rules
 from bulkforce.extract.state import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, State, Thing
+from bulkforce.protocol import soql
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict
-from bulkforce.transfer import soql
-from bulkforce.transfer.chunks import Listed, short
-from bulkforce.transfer.parts import Fetched
 from bulkforce.vocabulary import BatchState, JobState
 
 Follows: TypeAlias = Verdict[Event]

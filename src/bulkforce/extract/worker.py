@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
+from bulkforce.conversations import close_for_good
 from bulkforce.errors import (
     Error,
     Facts,
@@ -20,18 +21,18 @@ from bulkforce.errors import (
     RefusedError,
     TransportError,
 )
+from bulkforce.extract import chunks, result_file
+from bulkforce.extract.columns import Column
 from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.rules import TRIES
+from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
-from bulkforce.protocol import bulk1, rest
+from bulkforce.protocol import bulk1, rest, soql
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.exchange import Body, Stream
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.sitting import Sitting
-from bulkforce.transfer import chunks, parts, reconcile, soql
-from bulkforce.transfer.columns import Column
-from bulkforce.transfer.sinks import Sink
 from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
 
@@ -125,16 +126,16 @@ class ExtractWorker:
             raise ProtocolError("A query batch has results of records, not result files", facts)
         return []
 
-    def _fetch(self, order: FetchPart) -> parts.Fetched:
+    def _fetch(self, order: FetchPart) -> result_file.Fetched:
         facts, part = order.facts, order.part
         assert part is not None
         exchange = bulk1.get_query_result(str(facts.job_id), str(facts.batch_id), part.result_id, ContentType.CSV)
         path = self._folder / part.file
-        before: parts.Fetched | None = None
+        before: result_file.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:
                 stream = self._run(ask(exchange))
-                fetched = parts.fetch(_Stoppable(stream, self._sitting.stop), path, self._asked.names)
+                fetched = result_file.fetch(_Stoppable(stream, self._sitting.stop), path, self._asked.names)
             except NoAnswer:
                 # A download that breaks off is begun again; the org has no way to give the rest.
                 if attempt == TRIES:
@@ -143,7 +144,7 @@ class ExtractWorker:
             except FormatError as error:
                 if not self._asked.keep_parts:
                     raise
-                raise FormatError(f"{error}; it is kept as {parts.aside(path)}") from error
+                raise FormatError(f"{error}; it is kept as {result_file.aside(path)}") from error
             # What proves that a file is whole: that its end was told on the wire; or that its records are counted and the last one has its line end.
             proven = stream.framed or (bool(order.records) and fetched.ended)
             # Something between may cut an answer and tell another end: then it lacks the line end that other files of the same query have.
@@ -162,7 +163,7 @@ class ExtractWorker:
             return
         path = self._folder / part.file
         if part.rows:
-            self._begin_sink(parts.names_of(path))
+            self._begin_sink(result_file.names_of(path))
             self._hand_over(order.facts, path, part.rows)
             self._trace("deliver")
         if not self._asked.keep_parts:
@@ -205,7 +206,7 @@ class ExtractWorker:
         listed = None
         with suppress(NotFound):
             if order.close:
-                info = self._run(reconcile.close_for_good(order.job_id))
+                info = self._run(close_for_good(order.job_id))
                 counted = order.chunks is not None and info.number_batches_total is not None
                 if counted and not chunks.agree(order.chunks or 0, 1, info):
                     listed = self._run(chunks.look(order.job_id, order.original, (), self._pauses, lambda _: True))
@@ -252,4 +253,4 @@ def _abort(job_id: str) -> Flow[None]:
     except (OutcomeUnknown, InvalidRequest):
         info = yield from ask(bulk1.get_job_info(job_id))
         if info.state is JobState.OPEN:
-            yield from reconcile.close_for_good(job_id)
+            yield from close_for_good(job_id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bulkforce.errors import FormatError
@@ -301,6 +302,13 @@ def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
             raise FormatError(f"The header names {name!r} twice", column=number)
         seen.add(name.lower())
     return Header(names, raw, bom + len(line))
+
+
+def header_of(path: Path, *, may_repeat: Collection[str] = ()) -> Header:
+    """Read the header of a file; see `header`."""
+    with path.open("rb") as file:
+        # The longest header that the org could take: 5,000 names of at most 100 characters, quoted.
+        return header(file.read(1_000_000), may_repeat=may_repeat)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import TypeAlias, assert_never
 from bulkforce.errors import (
     Facts,
 )
+from bulkforce.load import reconcile
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import Counts, JobStage, Outcome, View
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.transfer import reconcile
 from bulkforce.vocabulary import BatchState, JobState
 
 

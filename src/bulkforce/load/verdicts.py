@@ -19,6 +19,7 @@ from bulkforce.errors import (
     UnreadableResults,
     Unsettled,
 )
+from bulkforce.load import reconcile
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -60,7 +61,6 @@ from bulkforce.load.rules import RESULT_TRIES, AcceptAs, Rules
 from bulkforce.load.state import BatchView, View
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict
-from bulkforce.transfer import reconcile
 from bulkforce.vocabulary import BatchState, JobState
 
 Follows: TypeAlias = Verdict[Event]

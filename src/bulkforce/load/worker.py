@@ -9,7 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Final, assert_never
 
+from bulkforce.conversations import close_for_good
 from bulkforce.errors import Facts, FormatError, InvalidRequest, NotFound, ProtocolError, RefusedError, UnreadableResults
+from bulkforce.load import reconcile, results
+from bulkforce.load.cutter import Batch
+from bulkforce.load.feed import Feed
+from bulkforce.load.journal import results_file, unreadable_file
 from bulkforce.load.orders import (
     Answer,
     AuditJob,
@@ -24,6 +29,7 @@ from bulkforce.load.orders import (
     SendBatch,
     SettleJob,
 )
+from bulkforce.load.outputs import Ended, Outputs
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import IN_DOUBT, Counts, Outcome
 from bulkforce.load.verdicts import was_never_run
@@ -32,15 +38,10 @@ from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.run.patience import Patience
+from bulkforce.run.files import write_whole
+from bulkforce.run.journal import Seal
 from bulkforce.run.sitting import RunFlow
-from bulkforce.transfer import reconcile, results
-from bulkforce.transfer.cutting import Batch
-from bulkforce.transfer.feed import Feed
-from bulkforce.transfer.files import write_whole
-from bulkforce.transfer.journal import results_file, unreadable_file
-from bulkforce.transfer.memory import Seal
-from bulkforce.transfer.outputs import Ended, Outputs
+from bulkforce.run.waiting import Patience
 from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
 
 _NO_RESULTS: Final = b'"Id","Success","Created","Error"\n'
@@ -114,7 +115,7 @@ class LoadWorker:
     def _close(self, job_id: str) -> None:
         # A job that was purged takes no more batches either.
         with suppress(NotFound):
-            self._run(reconcile.close_for_good(job_id))
+            self._run(close_for_good(job_id))
         self._trace("close")
 
     def _send(self, order: SendBatch) -> BatchInfo | JobInfo:

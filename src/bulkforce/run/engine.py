@@ -13,9 +13,9 @@ from typing import Final, Generic, TypeVar
 
 from bulkforce.errors import Error, Interrupted, NotSent, ProtocolError, TransportError, Unavailable
 from bulkforce.run.clock import Clock
-from bulkforce.run.patience import Patience, interruptible
 from bulkforce.run.plan import Journal, Plan, Verdict, Worker
 from bulkforce.run.pool import Pool
+from bulkforce.run.waiting import Patience, interruptible
 from bulkforce.transport.stopping import Stop
 
 S = TypeVar("S")

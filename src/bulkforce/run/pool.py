@@ -5,7 +5,10 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+WORKERS: Final = 4
+"""Uploads and downloads at once, by default."""
 
 
 class Pool(Protocol):

@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from bulkforce.protocol.flow import Credentials, Flow, authenticate
 from bulkforce.run.clock import Clock
-from bulkforce.run.patience import Patience
 from bulkforce.run.pool import Pool, Threads
+from bulkforce.run.waiting import Patience
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 

@@ -1,0 +1,174 @@
+"""The memory of an extract: SQLite in the run's folder. Jobs, batches and parts as they stand; never a token, never a record.
+
+What is written here is on disk when the call returns. Written by one thread only, the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+from bulkforce.errors import JournalMismatch
+from bulkforce.extract.result_file import aside
+from bulkforce.extract.state import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State, Thing
+from bulkforce.run.folder import EXTRACT, PARTS, REPORT
+from bulkforce.run.journal import Memory, Step
+
+FILES: Final = (PARTS, REPORT)
+"""Whatever an extract makes in its folder, besides its parts."""
+
+# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+_VERSION_1: Final = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY, soql TEXT NOT NULL, chunking TEXT, replaces INTEGER REFERENCES batch, tries INTEGER NOT NULL,
+    stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL, batches INTEGER NOT NULL, closed INTEGER NOT NULL);
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES job, id TEXT NOT NULL UNIQUE, place INTEGER NOT NULL,
+    stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL);
+-- Every row once: one batch counts at a place.
+CREATE UNIQUE INDEX one_that_counts ON batch (place) WHERE stage != 'replaced';
+CREATE TABLE part (
+    batch INTEGER NOT NULL REFERENCES batch, place INTEGER NOT NULL, result_id TEXT NOT NULL, done INTEGER NOT NULL,
+    rows INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (batch, place)) WITHOUT ROWID;
+"""
+_VERSION_2: Final = """
+CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+ALTER TABLE batch ADD COLUMN ids TEXT;
+"""
+
+
+def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
+    """Version 1 named its parts only."""
+    rows = database.execute("SELECT batch, place, result_id FROM part").fetchall()
+    names = [*FILES, *(name for row in rows for name in _names(Part(*row)))]
+    database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in names])
+
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there))
+VERSION: Final = len(_STEPS)
+
+
+def _names(part: Part) -> list[str]:
+    """The part itself, and what it is called when it is not what it should be."""
+    file = Path(PARTS, part.file)
+    return [file.as_posix(), aside(file).as_posix()]
+
+
+_TABLES: Final[dict[type, str]] = {Job: "job", Batch: "batch", Part: "part"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an extract was begun with.
+
+    Attributes:
+        run: Its id.
+        begun: When, in seconds since 1970.
+        instance_url: The org.
+        soql: The query.
+        object: The object behind FROM.
+        operation: ``query`` or ``queryAll``.
+        to: The file to write, or ``-``.
+        format: The format, where the name does not tell.
+        may_chunk: See `bulkforce.extract.rules.Rules`.
+        since_file: The file that keeps since when, if any.
+        workers: Downloads at once.
+        token: Stands in the temporary names of files outside the run's folder.
+    """
+
+    run: str
+    begun: float
+    instance_url: str
+    soql: str
+    object: str
+    operation: str
+    to: str
+    format: str | None
+    may_chunk: bool
+    since_file: str | None
+    workers: int = 4
+    token: str = ""
+
+
+class ExtractJournal(Memory):
+    """One run's journal, held by this process alone.
+
+    Args:
+        folder: The run's folder.
+        job: For a run that is begun: its query.
+        facts: For a run that is begun and may be resumed: with what.
+        made: For a run that is begun: the folders that were made for it, the innermost first.
+        migrate: See `Memory`.
+
+    Raises:
+        TransferError, UsageError: See `Memory`.
+    """
+
+    def __init__(
+        self, folder: Path, job: Job | None = None, facts: Facts | None = None, made: Sequence[Path] = (), *, migrate: bool = True
+    ) -> None:
+        new = None if job is None else partial(self._begin, job, facts, made)
+        # The engine may run in a thread of its own; it is one at a time.
+        super().__init__(folder / EXTRACT, _STEPS, new=new, one_thread=False, migrate=migrate)
+
+    def _begin(self, job: Job, facts: Facts | None, made: Sequence[Path]) -> None:
+        if facts is not None:
+            self._remember("facts", json.dumps(asdict(facts)))
+        self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
+        self.own(FILES)
+        self._write(job)
+
+    def facts(self) -> Facts | None:
+        """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
+        found = self._members("facts")
+        return None if found is None else self._made_of(Facts, found)
+
+    def state(self) -> State:
+        """Read back where the run stands."""
+        jobs = (Job(**row | {"stage": JobStage(row["stage"]), "closed": bool(row["closed"])}) for row in self._rows("job ORDER BY number"))
+        batches = (Batch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number"))
+        parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows("part ORDER BY batch, place"))
+        return State(chain(jobs, batches, parts))
+
+    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
+        rows = self._database.execute(f"SELECT * FROM {table}")  # noqa: S608  (our own names)
+        names = [column[0] for column in rows.description]
+        return (dict(zip(names, row, strict=True)) for row in rows)
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Write down what has happened, all of it or nothing; it is on disk when this returns.
+
+        Raises:
+            JournalMismatch: It would mean that rows come out twice.
+        """
+        with self.transaction():
+            for event in events:
+                match event:
+                    case Job() | Batch() | Part():
+                        self._write(event)
+                    case DeliveryBegun() | Delivered() | GivenUp():
+                        # The next sitting delivers from the beginning, and tries again.
+                        pass
+                    case _:
+                        assert_never(event)
+
+    def _write(self, thing: Thing) -> None:
+        if isinstance(thing, Part):
+            self.own(_names(thing))
+        values = asdict(thing)
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        keys = "batch, place" if isinstance(thing, Part) else "number"
+        changes = ", ".join(f"{name} = excluded.{name}" for name in values)
+        statement = f"INSERT INTO {_TABLES[type(thing)]} ({names}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {changes}"  # noqa: S608  (our own names)
+        try:
+            self._database.execute(statement, values)
+        except sqlite3.IntegrityError as error:
+            raise JournalMismatch(f"The journal refuses {thing}: {error}") from error

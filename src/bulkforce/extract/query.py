@@ -1,0 +1,289 @@
+"""What a query found, as Arrow record batches that come while more is on its way; a slow reader makes the downloads wait."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+
+from bulkforce.errors import FormatError, MissingExtra, UsageError
+from bulkforce.extract import verb as extract
+from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
+from bulkforce.extract.columns import Column
+from bulkforce.extract.record_batches import Misfit, PartReader
+from bulkforce.extract.sinks import Sink
+from bulkforce.extract.verb import Chunking
+from bulkforce.run.sitting import Sitting
+from bulkforce.transport.drive import Driver
+from bulkforce.transport.stopping import Stop, in_thread
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+Deliver: TypeAlias = Callable[[Sink, Stop], object]
+"""Carries out an extract into a sink, until it is asked to stop."""
+
+_ROOM: Final = 4
+"""Record batches that wait for the reader at most, of about a megabyte each."""
+
+
+def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, workers: int) -> QueryResult:
+    """Make a query that is sent when its result is looked at; see `bulkforce.client.Client.query`."""
+
+    def deliver(sink: Sink, stop: Stop) -> None:
+        def work(stop: Stop) -> None:
+            extract.deliver(Sitting.of(driver, stop), soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+
+        driver.carry_out(work, stop)
+
+    return QueryResult(deliver)
+
+
+class QueryResult:
+    """The records of a query: Arrow record batches, or a frame, or dicts.
+
+    The query is sent when the result is first looked at, and its records can be read once. To iterate holds some megabytes, however many records there
+    are; frames hold them all. It ends well only when every record was delivered; if some are missing, the last step raises.
+
+    Example:
+        >>> for batch in client.query("SELECT Id, Name FROM Account"):  # doctest: +SKIP
+        ...     print(batch.num_rows)
+        >>> client.query("SELECT Id, Name FROM Account").to_polars()  # doctest: +SKIP
+
+    Args:
+        deliver: Carries out the extract.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+
+    def __init__(self, deliver: Deliver) -> None:
+        pyarrow("A query's result")
+        self._pipe = _Pipe()
+        self._thread = threading.Thread(target=self._pipe.fill, args=(deliver,), name="bulkforce-query", daemon=True)
+        self._started = self._taken = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns' names and types, from describe."""
+        self._start()
+        return self._pipe.schema
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            self._thread.start()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self._batches()
+
+    def _batches(self) -> Generator[pa.RecordBatch]:
+        self._take()
+        return self._flow()
+
+    def _take(self) -> None:
+        if self._taken:
+            raise UsageError("The records of this query were read already; ask again, or keep them with to_arrow()")
+        self._taken = True
+        self._start()
+
+    def _flow(self) -> Generator[pa.RecordBatch]:
+        try:
+            while (batch := self._pipe.take()) is not None:
+                yield batch
+        finally:
+            self.close()
+
+    async def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
+        self._take()
+        try:
+            while (batch := await in_thread(self._pipe.take, self._pipe.leave)) is not None:
+                yield batch
+        finally:
+            await in_thread(self.close)
+
+    def close(self) -> None:
+        """Take no more; the job in the org is closed before this returns."""
+        self._taken = True
+        self._pipe.leave()
+        if self._started:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await in_thread(self.close)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Offer the records to any library that reads Arrow, batch by batch."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_batches(self.schema, self._batches()).__arrow_c_stream__(requested_schema)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Go through the records as dicts."""
+        for batch in self._batches():
+            yield from batch.to_pylist()
+
+    def to_arrow(self) -> pa.Table:
+        """Read all records into a table of pyarrow."""
+        import pyarrow as pa
+
+        batches = list(self._batches())
+        return pa.Table.from_batches(batches, self.schema)
+
+    def to_polars(self) -> pl.DataFrame:
+        """Read all records into a frame of polars.
+
+        Raises:
+            MissingExtra: polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise MissingExtra("polars", "A frame of polars") from error
+        return pl.DataFrame(self.to_arrow())
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Read all records into a frame of pandas, whose columns keep their Arrow types: integers with gaps stay integers.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtra("pandas", "A frame of pandas") from error
+        return self.to_arrow().to_pandas(types_mapper=pd.ArrowDtype)
+
+    def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
+        """Read all records into a relation of DuckDB.
+
+        Args:
+            connection: Where it belongs; by default DuckDB's own.
+
+        Raises:
+            MissingExtra: DuckDB is not installed.
+        """
+        try:
+            import duckdb
+        except ImportError as error:
+            raise MissingExtra("duckdb", "A relation of DuckDB") from error
+        return (connection or duckdb.default_connection()).from_arrow(self.to_arrow())
+
+
+class _Pipe:
+    """The sink of a query: one thread puts record batches in, another takes them out, and waits for the other when there are too many or none."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[pa.RecordBatch] = deque()
+        self._schema: pa.Schema | None = None
+        self._ended = self._left = False
+        self._error: BaseException | None = None
+        self._stop = Stop()
+
+    # The reader's side
+
+    @property
+    def schema(self) -> pa.Schema:
+        with self._changed:
+            self._changed.wait_for(lambda: self._schema is not None or self._ended)
+            if self._schema is None:
+                raise self._error or UsageError("The query was closed before anything came")
+            return self._schema
+
+    def take(self) -> pa.RecordBatch | None:
+        """Take the next batch; ``None`` is the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended or self._left)
+            if self._waiting:
+                batch = self._waiting.popleft()
+                self._changed.notify_all()
+                return batch
+            if self._error is not None and not self._left:
+                raise self._error
+            return None
+
+    def leave(self) -> None:
+        with self._changed:
+            self._left = True
+            self._waiting.clear()
+        self._stop.ask("nobody wants the rest")
+        self._wake()
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    # The other side
+
+    def fill(self, deliver: Deliver) -> None:
+        """Carry out the extract; what goes wrong is raised where the reader is."""
+        self._stop.then(self._wake)
+        try:
+            deliver(self, self._stop)
+        except BaseException as error:  # noqa: BLE001  (the thread's edge)
+            self._error = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def begin(self, columns: Sequence[Column]) -> None:
+        """Take the columns."""
+        self._reader = PartReader(schema_of(columns))
+
+    def add(self, part: Path) -> int:
+        """Pass on a part's records, as the reader has room for them, and say how many they are."""
+        while True:
+            records = 0
+            try:
+                for batch in self._reader.read(part):
+                    self._put(batch)
+                    records += batch.num_rows
+            except Misfit as misfit:
+                self._widen(misfit.column)
+            else:
+                return records
+
+    def _put(self, batch: pa.RecordBatch) -> None:
+        with self._changed:
+            self._schema = self._reader.schema
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: len(self._waiting) < _ROOM or self._stop.asked)
+            if stopped_by := self._stop.asked:
+                raise stopped_by
+            self._waiting.append(batch)
+            self._changed.notify_all()
+
+    def _widen(self, place: int) -> None:
+        """Give a column a wider type, as long as nobody was told of the one it had."""
+        field = self._reader.schema.field(place)
+        wide = wider(field.type)
+        if wide is None or self._schema is not None:
+            raise FormatError(
+                f"The org has values that are no {field.type}, which describe tells of; an extract to a file gives the column a wider type",
+                column=field.name,
+            )
+        self._reader = PartReader(self._reader.schema.set(place, field.with_type(wide)))
+
+    def finish(self) -> None:
+        """All records are in."""
+        with self._changed:
+            self._schema = self._reader.schema
+            self._changed.notify_all()
+
+    def discard(self) -> None:
+        """Nothing to do: what was put in is the reader's."""

@@ -1,0 +1,145 @@
+"""Parts read as Arrow record batches: by the block, column by column, each column of the type it should have. No Python object is made per record.
+
+pyarrow's reader was held to what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes come through as they are, and so does
+"NA" or "null"; only the empty value is null. What stands behind a closing quote it would take, and a quote never closed: such parts do not pass
+the count of their records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bulkforce.errors import FormatError
+from bulkforce.extract.columns import other_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES: Final = 1_048_576
+_LARGEST_BLOCK_BYTES: Final = 64 * BLOCK_BYTES
+_COLUMN: Final = re.compile(r"CSV column #(\d+)")
+# pyarrow has no name for it: a record reaches over more than two blocks.
+_TOO_LONG: Final = "straddl"
+
+
+class Misfit(Exception):
+    """A value is not of its column's type.
+
+    Attributes:
+        column: The column's place.
+    """
+
+    def __init__(self, column: int) -> None:
+        super().__init__(column)
+        self.column = column
+
+
+class PartReader:
+    """Reads parts.
+
+    Args:
+        schema: Names and types of the columns.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        self.schema = schema
+        self._block_bytes = BLOCK_BYTES
+        # The reader of CSV knows no time of day with a Z behind it.
+        self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
+        # And it lets numbers pass that have more digits before the point than the type has room for.
+        self._decimals = [place for place, field in enumerate(schema) if pa.types.is_decimal(field.type)]
+        self._parse = csv.ParseOptions(newlines_in_values=True)
+        self._convert = csv.ConvertOptions(
+            column_types={field.name: pa.string() if pa.types.is_time(field.type) else field.type for field in schema},
+            null_values=[""],
+            strings_can_be_null=True,
+            true_values=["true"],
+            false_values=["false"],
+        )
+
+    def read(self, part: Path) -> Iterator[pa.RecordBatch]:
+        """Read a part.
+
+        Raises:
+            Misfit: A value is not of its column's type.
+            ProtocolError: The columns are others.
+            FormatError: It is no CSV.
+        """
+        import pyarrow as pa
+
+        done = 0
+        while True:
+            try:
+                for batch in self._from(part, done):
+                    yield batch
+                    done += batch.num_rows
+            except (pa.ArrowInvalid, UnicodeDecodeError) as error:
+                text = str(error)
+            else:
+                return
+            # Behind the handler, not in it: its own words show values, and Python would chain it to what is raised.
+            if found := _COLUMN.search(text):
+                raise Misfit(int(found[1]))
+            if _TOO_LONG not in text or self._block_bytes >= _LARGEST_BLOCK_BYTES:
+                raise FormatError(f"{part.name} is not the CSV of {len(self.schema)} columns that it should be")
+            self._block_bytes *= 4
+
+    def _from(self, part: Path, row: int) -> Iterator[pa.RecordBatch]:
+        from pyarrow import csv
+
+        options = csv.ReadOptions(block_size=self._block_bytes)
+        with csv.open_csv(part, options, self._parse, self._convert) as reader:
+            if reader.schema.names != self.schema.names:
+                raise other_columns(self.schema.names, reader.schema.names)
+            for batch in reader:
+                left = batch.slice(min(row, batch.num_rows))
+                row -= batch.num_rows - left.num_rows
+                if left.num_rows:
+                    self._check_decimals(left)
+                    yield self._with_times(left)
+
+    def _check_decimals(self, batch: pa.RecordBatch) -> None:
+        for place in self._decimals:
+            if not _is_valid(batch.column(place)):
+                raise Misfit(place)
+
+    def _with_times(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._times:
+            return batch
+        import pyarrow as pa
+
+        arrays = batch.columns
+        for place in self._times:
+            times = _times_of(arrays[place])
+            if times is None:
+                raise Misfit(place)
+            arrays[place] = times
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+
+
+def _is_valid(array: pa.Array) -> bool:
+    import pyarrow as pa
+
+    try:
+        array.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _times_of(texts: pa.Array) -> Any:  # noqa: ANN401
+    """Read times of day by way of the first day of all, since text is not cast to a time; ``None`` if one is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = pc.binary_join_element_wise("1970-01-01T", pc.utf8_rtrim(texts, "Z"), "")
+    try:
+        return moments.cast(pa.timestamp("ms")).cast(pa.time32("ms"))
+    except pa.ArrowInvalid:
+        return None

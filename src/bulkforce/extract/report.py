@@ -1,0 +1,81 @@
+"""What an extract came to, and how far it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bulkforce.run.report import RunState, read_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractProgress:
+    """Where an extract stands at a moment.
+
+    Attributes:
+        rows: Records on disk.
+        bytes: Bytes on disk.
+        total: Records in all, once the org has answered every batch; ``None`` before that.
+        batches: How many batches there are by state: ``running``, ``completed``, ``fetching``, ``done``, ``failed``.
+        seconds: How long this sitting has taken.
+        seconds_left: ``None`` until it can be told.
+    """
+
+    rows: int = 0
+    bytes: int = 0
+    total: int | None = None
+    batches: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractReport:
+    """What an extract came to.
+
+    Attributes:
+        run: The run's id.
+        run_dir: The run's folder, with ``report.json``.
+        state: ``finished``, or ``interrupted`` (resume it).
+        object: The object behind FROM.
+        soql: The query that was asked.
+        to: The file that was written; ``-`` is standard output.
+        rows: Records: exactly as many as the org told, batch by batch.
+        parts: Result files.
+        batches: Batches that gave them.
+        bytes: Bytes of the result files.
+        jobs: Ids of the jobs used.
+        api_calls: Calls made in this sitting.
+        seconds: How long this sitting took.
+        stopped_by: Why the run was interrupted.
+    """
+
+    run: str
+    run_dir: Path
+    state: RunState
+    object: str
+    soql: str
+    to: str
+    rows: int = 0
+    parts: int = 0
+    batches: int = 0
+    bytes: int = 0
+    jobs: tuple[str, ...] = ()
+    api_calls: int = 0
+    seconds: float = 0.0
+    stopped_by: str | None = None
+
+    @classmethod
+    def from_json(cls, text: str) -> ExtractReport:
+        """Read a report that `to_json` wrote.
+
+        Raises:
+            FormatError: It is none.
+        """
+        return read_json(text, cls)
+
+    def to_json(self) -> str:
+        """Write the report as JSON."""
+        return json.dumps(asdict(self) | {"run_dir": str(self.run_dir)}, indent=2, ensure_ascii=False)

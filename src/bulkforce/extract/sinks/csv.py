@@ -1,0 +1,61 @@
+"""CSV as it came: the bytes of the parts behind one header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from bulkforce.extract.columns import Column, other_columns
+from bulkforce.extract.sinks.target import Target
+from bulkforce.formats import csv
+
+_BLOCK_BYTES: Final = 1_048_576
+
+
+class CsvSink:
+    """Writes the bytes of the parts."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._columns: Sequence[Column] = ()
+        self._header: csv.Header | None = None
+        self._unended = False
+
+    def begin(self, columns: Sequence[Column]) -> None:
+        """Begin to write."""
+        self._columns = columns
+        self._target.open()
+
+    def add(self, part: Path) -> None:
+        """Write the next part; its records are not looked at.
+
+        Raises:
+            ProtocolError: Its columns are not those of the part before.
+        """
+        header = csv.header_of(part)
+        last = b"\n"
+        start = 0 if self._header is None else header.end
+        self._header = self._header or header
+        if header.names != self._header.names:
+            raise other_columns(self._header.names, header.names)
+        with part.open("rb") as file:
+            file.seek(start)
+            while block := file.read(_BLOCK_BYTES):
+                if self._unended:
+                    # The part before came without a line end behind its last record.
+                    self._target.write(b"\n")
+                    self._unended = False
+                self._target.write(block)
+                last = block[-1:]
+        self._unended = last not in {b"\n", b"\r"}
+
+    def finish(self) -> None:
+        """Write the header if nothing else came, and move the file in place."""
+        if self._header is None:
+            self._target.write(",".join(f'"{column.name}"' for column in self._columns).encode() + b"\n")
+        self._target.publish()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._target.discard()

@@ -1,0 +1,122 @@
+"""JSON lines: one object a record, its values as the org wrote them. Numbers, ``true`` and ``false`` without quotes, the empty value as ``null``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bulkforce.errors import FormatError
+from bulkforce.extract.arrow_types import pyarrow
+from bulkforce.extract.columns import Column
+from bulkforce.extract.record_batches import Misfit, PartReader
+from bulkforce.extract.sinks.target import Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Texts that are JSON as they stand, by the type of the field.
+_NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
+_BARE: Final = dict.fromkeys(("int", "long", "double", "currency", "percent"), _NUMBER) | {"boolean": "^(true|false)$"}
+_ESCAPED: Final = (b"\\", b'"', *(bytes([code]) for code in range(0x20)))
+_PLAIN: Final = bytes(code for code in range(256) if bytes([code]) not in _ESCAPED)
+
+
+class JsonLinesSink:
+    """Writes JSON lines.
+
+    Args:
+        target: Where to.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+
+    def __init__(self, target: Target) -> None:
+        pyarrow("Writing JSON lines")
+        self._target = target
+
+    def begin(self, columns: Sequence[Column]) -> None:
+        """Begin to write."""
+        import pyarrow as pa
+
+        self._bare = [_BARE.get(column.type or "") for column in columns]
+        names = [orjson.dumps(column.name).decode() + ":" for column in columns]
+        self._names = ["{" + names[0], *("," + name for name in names[1:])] if names else []
+        self._reader = PartReader(pa.schema([(column.name, pa.string()) for column in columns]))
+        self._target.open()
+
+    def add(self, part: Path) -> int:
+        """Write the next part, and say how many records it has.
+
+        Raises:
+            FormatError: It is no CSV, or not UTF-8.
+        """
+        records = 0
+        try:
+            for batch in self._reader.read(part):
+                self._target.write(self._lines(batch))
+                records += batch.num_rows
+        except Misfit as misfit:
+            # All columns are text.
+            raise FormatError(f"{part.name} is not UTF-8", column=self._reader.schema.names[misfit.column]) from misfit
+        return records
+
+    def _lines(self, batch: pa.RecordBatch) -> memoryview:
+        import pyarrow.compute as pc
+
+        pieces: list[Any] = []
+        behind = ""
+        for name, bare, column in zip(self._names, self._bare, batch.columns, strict=True):
+            before, values, after = _values(column, bare)
+            pieces += [behind + name + before, values]
+            behind = after
+        return _content(pc.binary_join_element_wise(*pieces, behind + "}\n", "", null_handling="replace", null_replacement="null"))
+
+    def finish(self) -> None:
+        """Move the file in place."""
+        self._target.publish()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._target.discard()
+
+
+def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
+    """Write the values of a column as JSON, but for what stands the same before and behind each."""
+    import pyarrow.compute as pc
+
+    if bare is not None:
+        fits = pc.match_substring_regex(column, bare)
+        return "", column if pc.all(fits).as_py() else pc.if_else(fits, column, _joined('"', _escaped(column), '"')), ""
+    if column.null_count:
+        return "", _joined('"', _escaped(column), '"'), ""
+    return '"', _escaped(column), '"'
+
+
+def _escaped(column: pa.Array) -> pa.Array:
+    import pyarrow.compute as pc
+
+    # Most blocks of most columns have nothing to escape, which their bytes tell at once.
+    found = bytes(_content(column)).translate(None, _PLAIN)
+    for character in _ESCAPED:
+        if character in found:
+            column = pc.replace_substring(column, character.decode(), orjson.dumps(character.decode()).decode()[1:-1])
+    return column
+
+
+def _joined(*pieces: Any) -> pa.Array:  # noqa: ANN401
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(*pieces, "")
+
+
+def _content(texts: pa.Array) -> memoryview:
+    """Give the bytes of all values, one behind the other."""
+    _, ends, content = texts.buffers()
+    if not len(texts) or content is None:
+        return memoryview(b"")
+    places = memoryview(ends).cast("i")
+    return memoryview(content)[places[texts.offset] : places[texts.offset + len(texts)]]

@@ -1,0 +1,131 @@
+"""Where a sink writes: a file that is whole or not there, or something that takes bytes as they come."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bulkforce.errors import UsageError
+from bulkforce.run.files import UMASK, Draft, new_token, part_of
+from bulkforce.transport import gzip
+
+STANDARD_OUTPUT: Final = "-"
+# Files are kept, so a little more effort than on the wire.
+_GZIP_LEVEL: Final = 2
+
+
+class Target:
+    """A place to write to, with the few methods of a binary file that writers want.
+
+    A file gets its name by `publish`. Standard output, pipes and devices get every byte at once, and none
+    can be taken back.
+
+    Args:
+        to: A path, or ``"-"``.
+        packed: Whether it is compressed with gzip on the way.
+        token: Stands in its temporary name; a file of that name is taken for ours.
+
+    Raises:
+        UsageError: Nothing can be written there.
+    """
+
+    def __init__(self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "") -> None:
+        if to == STANDARD_OUTPUT and sys.stdout is None:
+            raise UsageError("Standard output is closed, so nothing can be written to it; name a file")
+        self.path = None if to == STANDARD_OUTPUT else Path(os.path.realpath(to))
+        self.is_file = self.path is not None and _is_file(self.path, Path(to))
+        self._packed = packed
+        self._token = token
+        self._draft: Draft | None = None
+        self._file: BinaryIO | None = None
+        self._packer = gzip.packer(_GZIP_LEVEL)
+        self._written = 0
+
+    def open(self) -> None:
+        """Begin, or begin anew: what was written to a file before is gone.
+
+        Raises:
+            UsageError: The file cannot be made.
+        """
+        self.discard()
+        self._packer, self._written = gzip.packer(_GZIP_LEVEL), 0
+        try:
+            self._file = self._opened()
+        except OSError as error:
+            raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from error
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write behind what was written before; behind `discard` it goes nowhere, so that writers can be closed."""
+        size = len(content)
+        self._written += size
+        if self._file is not None:
+            self._file.write(self._packer.compress(content) if self._packed else content)
+        return size
+
+    def tell(self) -> int:
+        """Say how much was written; pipes cannot."""
+        return self._written
+
+    def flush(self) -> None:
+        """Writers call it; there is nothing to do before the end."""
+
+    def close(self) -> None:
+        """Writers call it; the end is `publish` or `discard`."""
+
+    closed = False
+
+    def publish(self) -> None:
+        """Write the end, and move a file in place."""
+        assert self._file is not None
+        if self._packed:
+            self._file.write(self._packer.flush())
+        if self._draft is not None:
+            self._draft.publish()
+        else:
+            self._file.flush()
+        self.discard()
+
+    def discard(self) -> None:
+        """Leave no half-written file behind; harmless after `publish`."""
+        file, self._file = self._file, None
+        draft, self._draft = self._draft, None
+        if draft is not None:
+            draft.discard()
+        elif file is not None and self.path is not None:
+            # On a full device closing fails once more.
+            with suppress(OSError):
+                file.close()
+
+    def _opened(self) -> BinaryIO:
+        if self.path is None:
+            return sys.stdout.buffer
+        if not self.is_file:
+            return self.path.open("wb")
+        self._token = self._token or new_token(self.path)
+        self._draft = Draft(self.path, temporary=part_of(self.path, self._token), mode=UMASK)
+        return self._draft.file
+
+
+def _is_file(path: Path, given: Path) -> bool:
+    """Whether there is, or can be, a file of this name.
+
+    Raises:
+        UsageError: There is no such folder, or it is a folder itself.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {given.parent} to write {path.name} to") from None
+        if not os.access(path.parent, os.W_OK):
+            raise UsageError(f"Nothing can be written to the folder {given.parent}: permission denied") from None
+        return True
+    except OSError as error:
+        raise UsageError(f"{given} cannot be written: {error.strerror}") from error
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{given} is a folder; name a file in it")
+    return stat.S_ISREG(mode)

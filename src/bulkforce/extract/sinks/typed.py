@@ -1,0 +1,170 @@
+"""Parquet and Arrow files, each column of the type that describe tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from bulkforce.errors import FormatError
+from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
+from bulkforce.extract.columns import Column
+from bulkforce.extract.record_batches import Misfit, PartReader
+from bulkforce.extract.sinks.target import Target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Warn = Callable[[str], None]
+
+_ROW_GROUP_BYTES: Final = 16_777_216
+"""Of Arrow data in memory: a row group is written at once."""
+
+
+class Writer(Protocol):
+    """Writes record batches in some format."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the next records."""
+
+    def close(self) -> None:
+        """Write what belongs at the end."""
+
+
+class TypedSink:
+    """Writes typed columns.
+
+    Where a value does not fit the type that describe tells, its column gets a wider one and the file is written anew from the first part: an extract
+    of ten million records does not fail for one digit too many.
+
+    Args:
+        target: Where to.
+        writer: Makes the writer.
+        warn: Told of columns that got another type.
+    """
+
+    def __init__(self, target: Target, writer: Callable[[Target, pa.Schema], Writer], warn: Warn) -> None:
+        self._target, self._new_writer, self._warn = target, writer, warn
+        self._writer: Writer | None = None
+        self._parts: list[Path] = []
+        self._records = 0
+
+    def begin(self, columns: Sequence[Column]) -> None:
+        """Begin to write."""
+        self._begin(schema_of(columns))
+
+    def _begin(self, schema: pa.Schema) -> None:
+        self._drop()
+        self._target.open()
+        self._reader = PartReader(schema)
+        self._writer = self._new_writer(self._target, schema)
+
+    def add(self, part: Path) -> int:
+        """Write the next part, and say how many records it has.
+
+        Raises:
+            FormatError: A value does not fit its column's type, and what was written cannot be taken back.
+        """
+        self._parts.append(part)
+        left: Sequence[Path] = [part]
+        while misfit := self._pour(left):
+            self._begin(self._widened(misfit.column))
+            left = self._parts
+        return self._records
+
+    def _pour(self, parts: Iterable[Path]) -> Misfit | None:
+        assert self._writer is not None
+        try:
+            for part in parts:
+                self._records = 0
+                for batch in self._reader.read(part):
+                    self._writer.write(batch)
+                    self._records += batch.num_rows
+        except Misfit as misfit:
+            return misfit
+        return None
+
+    def _widened(self, place: int) -> pa.Schema:
+        schema = self._reader.schema
+        field = schema.field(place)
+        wide = wider(field.type)
+        if wide is None or not self._target.is_file:
+            raise FormatError(f"The org has values that are no {field.type}", column=field.name)
+        self._warn(f"The org has values of {field.name} that are no {field.type}; the column is written as {wide}")
+        return schema.set(place, field.with_type(wide))
+
+    def finish(self) -> None:
+        """Write the end and move the file in place."""
+        assert self._writer is not None
+        self._writer.close()
+        self._writer = None
+        self._target.publish()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._drop()
+        self._target.discard()
+
+    def _drop(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            # What it still writes goes nowhere.
+            self._target.discard()
+            with suppress(OSError, ValueError):
+                writer.close()
+
+
+def parquet(target: Target, warn: Warn) -> TypedSink:
+    """Make a sink of Parquet.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    pyarrow("Writing a Parquet file")
+    return TypedSink(target, _Parquet, warn)
+
+
+def arrow(target: Target, warn: Warn) -> TypedSink:
+    """Make a sink of Arrow: a file that can be mapped into memory, or a stream where no file is.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    pyarrow("Writing an Arrow file")
+    return TypedSink(target, _arrow, warn)
+
+
+def _arrow(target: Target, schema: pa.Schema) -> Any:  # noqa: ANN401  (pyarrow has no types)
+    from pyarrow import PythonFile, ipc
+
+    return (ipc.new_file if target.is_file else ipc.new_stream)(PythonFile(target, mode="w"), schema)
+
+
+class _Parquet:
+    """Writes row groups that are neither many nor large."""
+
+    def __init__(self, target: Target, schema: pa.Schema) -> None:
+        from pyarrow import PythonFile
+        from pyarrow.parquet import ParquetWriter
+
+        self._writer = ParquetWriter(PythonFile(target, mode="w"), schema)
+        self._waiting: list[pa.RecordBatch] = []
+        self._bytes = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._waiting.append(batch)
+        self._bytes += batch.nbytes
+        if self._bytes >= _ROW_GROUP_BYTES:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            self._writer.write_table(pa.Table.from_batches(self._waiting))
+        self._waiting, self._bytes = [], 0
+
+    def close(self) -> None:
+        self._write_group()
+        self._writer.close()

@@ -1,0 +1,472 @@
+"""`extract`: every record that a query finds into a file, proven complete. Options in, report out; also its resumption.
+
+An extract that ends well has proof: the records on disk, counted, are as many as the org told for each batch. One that cannot prove it fails.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from bulkforce import arguments
+from bulkforce.errors import (
+    BatchFailed,
+    Error,
+    Intercepted,
+    Interrupted,
+    JobAborted,
+    JournalBusy,
+    JournalMismatch,
+    NotAuthenticated,
+    NotFound,
+    NotPermitted,
+    NotSent,
+    ProtocolError,
+    RefusedError,
+    TransferError,
+    TransportError,
+    UsageError,
+)
+from bulkforce.extract import chunkable, incremental, result_file
+from bulkforce.extract.columns import Column, columns_of
+from bulkforce.extract.journal import ExtractJournal, Facts
+from bulkforce.extract.orders import Answer, EndJob, Order, prepare
+from bulkforce.extract.plan import ExtractPlan
+from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.extract.rules import Rules
+from bulkforce.extract.sinks import Sink, sink_for
+from bulkforce.extract.sinks.csv import CsvSink
+from bulkforce.extract.sinks.target import STANDARD_OUTPUT
+from bulkforce.extract.state import BatchStage, Event, Job, JobStage, State
+from bulkforce.extract.verdicts import answered, check_ranges
+from bulkforce.extract.worker import Asked, ExtractWorker
+from bulkforce.protocol import bulk1, limits, rest, soql
+from bulkforce.protocol.bulk1 import PKChunking
+from bulkforce.protocol.flow import ask
+from bulkforce.run.engine import Engine
+from bulkforce.run.files import new_token, write_whole
+from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds, new_run
+from bulkforce.run.pool import WORKERS
+from bulkforce.run.report import RunInfo, RunState
+from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import every_so_often
+from bulkforce.vocabulary import ContentType, Operation
+
+Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
+OnProgress: TypeAlias = Callable[[ExtractProgress], None]
+
+AUTO_RECORDS: Final = 500_000
+"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
+AHEAD_BYTES: Final = 64_000_000
+"""What may lie on disk for a reader that is slower than the downloads, besides the parts under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractOptions:
+    """What a user asks of an extract; see `bulkforce.client.Client.extract`."""
+
+    soql: str | None = None
+    object: str | None = None
+    to: str | Path
+    format: str | None = None
+    all_rows: bool = False
+    pk_chunking: Chunking = "auto"
+    workers: int = WORKERS
+    run_dir: str | Path | None = None
+    since_file: str | Path | None = None
+    on_progress: OnProgress | None = None
+
+
+def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
+    """Bring what a query finds into a file; see `bulkforce.client.Client.extract`."""
+    begun = time.monotonic()
+    if arguments.count(options.workers, "The number of workers") < 1:
+        raise UsageError(f"An extract needs at least one worker, not {options.workers}")
+    run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
+    given = arguments.path(options.to, "The file to write to")
+    to = STANDARD_OUTPUT if str(given) == STANDARD_OUTPUT else str(given.absolute())
+    since_file = (
+        None if options.since_file is None else Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
+    )
+    outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
+    if len(set(outputs)) < len(outputs):
+        raise UsageError(f"{options.to} cannot be both what is extracted and the file that keeps since when")
+    token = new_token(*outputs)
+    sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
+    query = soql.read(_text(sitting, options))
+    if since_file is not None:
+        query = incremental.narrow(query, since_file, all_rows=options.all_rows)
+    chunking = _chunking(sitting, options.pk_chunking, query)
+    operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
+    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    instance_url = sitting.instance_url()
+
+    def begin(run: str, folder: Path, made: list[Path]) -> ExtractJournal:
+        facts = Facts(
+            run=run,
+            begun=time.time(),
+            instance_url=instance_url,
+            soql=query.text,
+            object=query.object,
+            operation=operation,
+            to=to,
+            format=options.format,
+            may_chunk=options.pk_chunking == "auto" and chunkable.is_chunkable(query),
+            since_file=None if since_file is None else str(since_file),
+            workers=options.workers,
+            token=token,
+        )
+        return ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None), facts, made)
+
+    # What the org gives is nobody else's to read, whoever may read the file that it goes to.
+    journal = new_run(run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
+    with disk_told(journal.folder), closing(journal):
+        try:
+            sitting.trace("journal")
+            return _carry_out(sitting, journal, sink, options.workers, options.on_progress, begun)
+        except Interrupted:
+            raise
+        except Exception:
+            if not journal.state().on_disk:
+                # Nothing has come, so there is nothing to go on with, and no litter is left.
+                journal.clear()
+            raise
+
+
+def deliver(
+    sitting: Sitting,
+    text: str,
+    sink: Sink,
+    *,
+    all_rows: bool = False,
+    pk_chunking: Chunking = "auto",
+    workers: int = WORKERS,
+) -> None:
+    """Hand what a query finds to a sink, part by part; while the sink is slow, no more than `AHEAD_BYTES` and the parts under way lie on disk.
+
+    Args:
+        sitting: As for an extract.
+        text: The query.
+        sink: Where the parts go; a part is gone when `Sink.add` has returned.
+        all_rows: Deleted and archived records, too.
+        pk_chunking: As for an extract.
+        workers: Downloads at once.
+    """
+    query = soql.read(text)
+    operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
+    chunking = _chunking(sitting, pk_chunking, query)
+    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
+    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
+        folder = Path(name)
+        journal = ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None))
+        try:
+            journal.make_folder(PARTS)
+            asked = Asked(operation, query.object, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+            rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
+            if stopped_by := _bring(sitting, journal, journal.state(), asked, rules, sink, lambda _state: None):
+                if asked_to := sitting.stop.asked:
+                    raise Interrupted(f"The query stopped before its end: {asked_to}. Ask again")
+                raise stopped_by
+        finally:
+            sink.discard()
+            journal.close()
+
+
+def resume_extract(
+    sitting: Sitting, run: str | Path, *, workers: int | None = None, on_progress: OnProgress | None = None
+) -> ExtractReport:
+    """Go on with an extract; see `bulkforce.client.Client.resume`."""
+    begun = time.monotonic()
+    folder = folder_of(run)
+    if folder is None:
+        raise UsageError(f"There is no extract {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+    with disk_told(folder), closing(ExtractJournal(folder)) as journal:
+        facts = journal.facts()
+        if facts is None:
+            raise JournalMismatch(
+                f"The run in {folder} died before it had written down what it was to do: nothing was asked. Give its command again, with another folder"
+            )
+        if journal.finished:
+            journal.remove(PARTS)
+            return _finished(sitting, journal, facts)
+        here = sitting.instance_url()
+        if facts.instance_url != here:
+            raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
+        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token)
+        return _carry_out(sitting, journal, sink, workers or facts.workers, on_progress, begun)
+
+
+def folder_of(run: str | Path) -> Path | None:
+    """Find an extract by its folder or its id; ``None`` if there is none."""
+    given = arguments.path(run, "The run")
+    return next((folder for folder in (given, RUNS / given) if holds(folder, EXTRACT)), None)
+
+
+def runs(folder: Path | None = None) -> list[RunInfo]:
+    """List the extracts kept in a folder, the oldest first."""
+    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{EXTRACT}"))]
+
+
+def _run_info(folder: Path) -> RunInfo:
+    try:
+        journal = ExtractJournal(folder, migrate=False)
+    except TransferError as error:
+        return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
+    try:
+        known = journal.known()
+        if not known:
+            return RunInfo(folder.name, folder, "", "unasked", None)
+        state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
+        return RunInfo(known["run"], folder, f"extract {known['object']} to {known['to']}", state, known["begun"])
+    finally:
+        journal.close()
+
+
+def _text(sitting: Sitting, options: ExtractOptions) -> str:
+    """Take the query, or write the one that selects every field of the object."""
+    if (options.soql is None) == (options.object is None):
+        raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
+    if options.soql is not None:
+        return options.soql
+    described = sitting.run(ask(rest.describe(str(options.object))))
+    return f"SELECT {', '.join(selectable(described))} FROM {described.name}"  # noqa: S608  (no SQL runs here)
+
+
+def selectable(described: rest.SObjectDescription) -> list[str]:
+    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary content."""
+    compounds = {field.compound_field_name for field in described.fields} - {None}
+    return [
+        field.name
+        for field in described.fields
+        if field.type not in {"address", "location", "base64", "complexvalue", "json"}
+        and not (field.name in compounds and _is_a_whole(field))
+    ]
+
+
+def _is_a_whole(field: rest.FieldDescription) -> bool:
+    # Name is called the compound of FirstName and LastName, and yet it is a string that a bulk query returns.
+    return field.type not in {"string", "textarea"}
+
+
+def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
+    """Decide whether the org is to split the query by record ids."""
+    if wanted != "auto":
+        if not isinstance(wanted, (bool, int, PKChunking)):
+            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {wanted!r}")
+        chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
+        if chunking and not chunkable.is_whole(query):
+            raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
+        if chunking and chunking.parent and not chunkable.has_parent(query):
+            raise UsageError(
+                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is split by its own ids"
+            )
+        return chunking
+    if not chunkable.is_chunkable(query):
+        return None
+    try:
+        count: int = sitting.run(ask(rest.count_records(query.object)))
+    except (NotSent, NotAuthenticated):
+        raise
+    except (RefusedError, TransportError, ProtocolError) as error:
+        sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
+        return None
+    return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None
+
+
+def _carry_out(
+    sitting: Sitting, journal: ExtractJournal, sink: Sink, workers: int, on_progress: OnProgress | None, begun: float
+) -> ExtractReport:
+    facts = journal.facts()
+    assert facts is not None
+    query = soql.read(facts.soql)
+    columns = _columns(sitting, sink, query.object)
+    asked = Asked(facts.operation, facts.object, columns, query.columns)
+    rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
+    told = every_so_often(on_progress)
+    folder, state = journal.make_folder(PARTS), journal.state()
+    try:
+        stopped_by = _bring(sitting, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
+        report = _report(journal.folder, state, facts, sitting, begun, stopped_by)
+        if stopped_by:
+            with suppress(OSError):  # a full disk may be the very reason
+                write_whole(journal.folder / REPORT, report.to_json().encode())
+            raise _stopped(state, report, stopped_by)
+        if on_progress:
+            on_progress(progress_of(state, begun))
+        if facts.since_file is not None:
+            since_file = Path(facts.since_file)
+            incremental.remember(since_file, query, state, folder, facts.token or new_token(since_file))
+        # It names no record's value but those that the query names, which is in the journal anyhow.
+        journal.finish(report.to_json().encode(), report.to_json(), elsewhere=_file(facts))
+        sitting.trace("journal")
+        journal.remove(PARTS)
+    finally:
+        sink.discard()
+    return report
+
+
+def _bring(
+    sitting: Sitting,
+    journal: ExtractJournal,
+    state: State,
+    asked: Asked,
+    rules: Rules,
+    sink: Sink,
+    on_change: Callable[[State], None],
+) -> Exception | None:
+    """Hand every row to the sink, and prove that these are all.
+
+    Returns:
+        Why it stopped, if it did.
+    """
+    folder = journal.folder / PARTS
+    worker = ExtractWorker(sitting, asked, folder, sink)
+    engine: Engine[State, Order, Answer, Event] = Engine(
+        ExtractPlan(rules),
+        worker,
+        journal,
+        state,
+        sitting.pool(rules.workers + 3),
+        sitting.patience,
+        sitting.clock,
+        sitting.stop,
+        on_change,
+        sitting.warn,
+        sitting.trace,
+    )
+    try:
+        engine.record(_spoilt(state, folder))
+        if engine.run():
+            engine.stopped_by = _audit(sitting, state, worker)
+        if engine.stopped_by is None:
+            worker.finish_sink()
+    except (Error, OSError, sqlite3.Error) as error:
+        engine.stopped_by = error
+    if engine.stopped_by is not None:
+        _part_from_jobs(engine, worker, rules, engine.stopped_by, keep_parts=asked.keep_parts)
+    return engine.stopped_by
+
+
+def _spoilt(state: State, folder: Path) -> list[Event]:
+    """Find parts that are not on disk as they were; they are fetched again."""
+    spoilt: list[Event] = []
+    for batch in state.counting:
+        for part in state.parts_of(batch.number):
+            fetched = result_file.Fetched(part.rows, part.size, part.sha256)
+            if part.done and part.rows and not result_file.is_whole(folder / part.file, fetched):
+                spoilt += [replace(batch, stage=BatchStage.FETCHING), replace(part, done=False)]
+    return spoilt
+
+
+def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
+    """Before anything is published: see that the chunks fit together, and ask how many records there are where the org did not tell."""
+    error, warning = check_ranges(state)
+    if warning:
+        sitting.warn(warning)
+    if state.untold and error is None:
+        worker.count(state)
+    return error
+
+
+def _part_from_jobs(
+    engine: Engine[State, Order, Answer, Event], worker: ExtractWorker, rules: Rules, reason: Exception, *, keep_parts: bool
+) -> None:
+    """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone on with."""
+    if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
+        return
+    state = engine.state
+    for job in [state.jobs[number] for number in sorted(state.unended)]:
+        chunking = job.stage is JobStage.ASKED and job.chunking is not None and keep_parts
+        if job.id is None or (chunking and not isinstance(reason, JobAborted)):
+            continue
+        with suppress(Error, OSError, sqlite3.Error):
+            order = prepare(state, EndJob(job.number))
+            assert isinstance(order, EndJob)
+            close = order.close and (keep_parts or not state.running.get(job.number))
+            worker.end(replace(order, close=close, chunks=None))
+            engine.record(answered(state, order, None, rules).events)
+
+
+def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
+    """Tell columns by their names; plain CSV needs no types, so the org is not asked for them."""
+
+    def describe(name: str) -> rest.SObjectDescription | None:
+        try:
+            described: rest.SObjectDescription = sitting.run(ask(rest.describe(name)))
+        except (NotFound, NotPermitted):
+            return None
+        return described
+
+    if isinstance(sink, CsvSink):
+        return lambda names: [Column(name) for name in names]
+    return lambda names: columns_of(names, object_name, describe)
+
+
+def _stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
+    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
+    if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
+        return cause
+    there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
+    error = Interrupted(
+        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume {report.run_dir}"
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def _file(facts: Facts) -> Path | None:
+    """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
+    return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
+
+
+def _finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> ExtractReport:
+    """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
+    if changed := journal.changed((), Path(facts.to)):
+        sitting.warn(
+            f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
+            "what is there may not be what the report tells. To have the records again, extract them again"
+        )
+    return ExtractReport.from_json(journal.report())
+
+
+def _report(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:
+    return ExtractReport(
+        run=facts.run,
+        run_dir=folder,
+        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
+        object=facts.object,
+        soql=facts.soql,
+        to=facts.to,
+        rows=state.rows,
+        parts=state.on_disk,
+        batches=len(state.counting),
+        bytes=state.bytes,
+        jobs=tuple(job.id for job in state.jobs.values() if job.id),
+        api_calls=sitting.calls(),
+        seconds=time.monotonic() - begun,
+        stopped_by=str(stopped_by) if stopped_by else None,
+    )
+
+
+def progress_of(state: State, begun: float) -> ExtractProgress:
+    """Say where an extract stands."""
+    stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
+    total = state.records if state.told and state.told == sum(stages.values()) else None
+    seconds = time.monotonic() - begun
+    return ExtractProgress(
+        rows=state.rows,
+        bytes=state.bytes,
+        total=total,
+        batches={str(stage): count for stage, count in stages.items()},
+        seconds=seconds,
+        seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
+    )

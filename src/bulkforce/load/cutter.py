@@ -1,0 +1,194 @@
+"""Cut CSV into batches, exact against the bytes that will be sent, header counted. Dry: blocks in, batches and rejections out.
+
+A batch is a byte range of the feed (a CSV file on disk); records that the org cannot take are left out of the feed and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bulkforce import arguments
+from bulkforce.errors import FormatError
+from bulkforce.formats import csv
+from bulkforce.load.mapping import Shape
+from bulkforce.protocol import limits
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A sealed batch: a range of the feed.
+
+    Attributes:
+        number: From 1, in the source's order.
+        start: Offset of its first record in the feed.
+        end: Offset behind its last record.
+        records: Number of records.
+        size: Bytes that are sent, header included.
+        sha256: Digest of the bytes that are sent.
+        piece_sha256: Digest of the records as they stand in the feed; empty where they are sent just so, behind a header.
+    """
+
+    number: int
+    start: int
+    end: int
+    records: int
+    size: int
+    sha256: str
+    piece_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that no batch may hold.
+
+    Attributes:
+        row: Its number in the source, from 1, blank lines not counted.
+        reason: Which limit it is over, or why it is no record.
+        raw: Its bytes.
+    """
+
+    row: int
+    reason: str
+    raw: bytes
+
+
+Keep: TypeAlias = Callable[[bytes], None]
+"""Told of each run of records that belongs to the feed, in order."""
+
+
+class Cutter:
+    """Takes the source's blocks in order and gives out batches and rejections.
+
+    Args:
+        shape: What is done to each record on its way out; limits count what is sent.
+        batch_records: Records a batch holds at most.
+        keep: Told of every run of records that belongs to the feed, in order.
+        part: Told before the first one that does not stand in the source just so: from here on feed and source part.
+        batch_bytes: Bytes a batch has at most, header included.
+    """
+
+    def __init__(
+        self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None], *, batch_bytes: int = limits.BATCH_BYTES
+    ) -> None:
+        if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
+            raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {batch_records:,}")
+        self._shape = shape
+        self._batch_records = batch_records
+        self._keep = keep
+        self._part = part
+        self._batch_bytes = batch_bytes
+        self._room = batch_bytes - len(shape.header)
+        self._number = 0
+        self._offset = 0
+        self.read = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._start, self._records, self._size = self._offset, 0, 0
+        self._digest = hashlib.sha256(self._shape.header)
+        self._piece_digest = None if self._shape.keeps_bytes else hashlib.sha256()
+
+    def cut(self, blocks: Iterable[bytes], start: int, source_start: int | None = None) -> Iterator[Batch | Rejected]:
+        """Cut the records in ``blocks``, the header behind them.
+
+        Args:
+            blocks: The source.
+            start: Offset of the first record in the feed.
+            source_start: Offset of the first record in the source, for errors; by default the same.
+
+        Raises:
+            FormatError: The source is no CSV that anybody could read: a quote where none may be, or not UTF-8.
+        """
+        self._offset = start
+        self._begin()
+        columns = len(self._shape.source)
+        try:
+            for unit in csv.units(blocks, columns, start if source_start is None else source_start):
+                self._check_text(unit)
+                sent = self._shape.apply(unit.content) if unit.clean else b""
+                if unit.clean and len(sent) <= self._room:
+                    self.read += unit.records
+                    yield from self._add(unit.content, sent, unit.records)
+                else:
+                    yield from self._add_closely(unit, columns)
+        except FormatError as error:
+            row = self.read + 1 if error.row is None else error.row
+            raise FormatError(error.text, row=row, column=error.column, byte=error.byte) from None
+        if self._records:
+            yield self._seal()
+
+    def _check_text(self, unit: csv.Unit) -> None:
+        try:
+            csv.characters_of(unit.content, unit.start)
+        except FormatError as error:
+            until = unit.content[: (error.byte or 0) - unit.start + 1]
+            row = self.read + sum(1 for line in csv.lines(until) if line.strip(b"\r\n"))
+            raise FormatError(error.text, row=row, byte=error.byte) from None
+
+    def _add_closely(self, unit: csv.Unit, columns: int) -> Iterator[Batch | Rejected]:
+        good: list[bytes] = []
+        end = b"\r\n" if b"\r\n" in unit.content else b"\n"
+        for record in csv.records(unit, columns):
+            self.read += 1
+            problem = record.problem or self._too_large(record.raw + end)
+            if problem:
+                yield from self._flush(good, unit)
+                good = []
+                yield Rejected(self.read, problem, record.raw)
+            else:
+                good.append(record.raw)
+        yield from self._flush(good, unit)
+
+    def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
+        if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in (b"\n", b"\r\n")):
+            # Nothing was left out; the last record of a file may have no line end.
+            content = unit.content
+        else:
+            content = b"\n".join([*good, b""])
+            self._part()
+        if good:
+            yield from self._add(content, self._shape.apply(content), len(good))
+
+    def _too_large(self, line: bytes) -> str | None:
+        size = len(self._shape.apply(line))
+        return f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}" if size > self._room else None
+
+    def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:
+        self._keep(content)
+        while self._records + records > self._batch_records or self._size + len(sent) > self._room:
+            # Once a batch: the border lies in this run of records.
+            fits, count = self._fitting(content)
+            self._take(content[:fits], self._shape.apply(content[:fits]), count)
+            yield self._seal()
+            content, records = content[fits:], records - count
+            sent = self._shape.apply(content)
+        self._take(content, sent, records)
+
+    def _fitting(self, content: bytes) -> tuple[int, int]:
+        """Find how many bytes, and how many records, still go into the batch."""
+        fits, count, size = 0, self._records, self._size
+        for raw in csv.lines(content):
+            size += len(self._shape.apply(raw))
+            if count == self._batch_records or size > self._room:
+                break
+            fits, count = fits + len(raw), count + 1
+        return fits, count - self._records
+
+    def _take(self, content: bytes, sent: bytes, records: int) -> None:
+        self._offset += len(content)
+        self._records += records
+        self._size += len(sent)
+        self._digest.update(sent)
+        if self._piece_digest is not None:
+            self._piece_digest.update(content)
+
+    def _seal(self) -> Batch:
+        self._number += 1
+        size = len(self._shape.header) + self._size
+        piece = "" if self._piece_digest is None else self._piece_digest.hexdigest()
+        batch = Batch(self._number, self._start, self._offset, self._records, size, self._digest.hexdigest(), piece)
+        self._begin()
+        return batch

@@ -1,0 +1,109 @@
+"""The file that batches are ranges of, guarded against change."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.load.cutter import Batch
+from bulkforce.load.mapping import Shape
+
+
+class Feed:
+    """The file that batches are ranges of. Its size and time tell at once that it has changed; its digests, that it has not."""
+
+    def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
+        self.path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
+
+    def confirm(self, batches: Iterable[Batch]) -> None:
+        """See, before a run goes on, that the file is the one that was read, piece by piece; to touch it or to copy it back is no change.
+
+        Raises:
+            SourceChanged: It is not.
+        """
+        now = self._stat()
+        if now.st_size == self._size:
+            self._mtime_ns = now.st_mtime_ns
+        self.check()
+        for batch in batches:
+            self.rows(batch)
+
+    def check(self) -> None:
+        """See by its size and time that the file is still the one that was read.
+
+        Raises:
+            SourceChanged: It is not.
+        """
+        now = self._stat()
+        if (now.st_size, now.st_mtime_ns) != (self._size, self._mtime_ns):
+            raise SourceChanged(f"The source {self.path} has changed since it was read")
+
+    def _stat(self) -> os.stat_result:
+        try:
+            return self.path.stat()
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: OSError) -> SourceChanged:
+        return SourceChanged(f"The source {self.path} cannot be read any more: {error.strerror}")
+
+    def rows(self, batch: Batch) -> bytes:
+        """Read the records of a batch as they stand in the source.
+
+        Raises:
+            SourceChanged: They are not those that were sealed.
+        """
+        rows = self._read(batch)
+        if batch.piece_sha256:
+            self._compare(rows, batch.piece_sha256, batch)
+        else:
+            self._sent(rows, batch)
+        return rows
+
+    def content(self, batch: Batch) -> bytes:
+        """Make the bytes of a batch that are sent.
+
+        Raises:
+            SourceChanged: They are not those that were sealed.
+        """
+        self.check()
+        if not self._shape.keeps_bytes:
+            return self._sent(self._read(batch), batch)
+        # Read behind the header into one buffer: a batch is in memory once.
+        header = self._shape.header
+        content = io.BytesIO(header.ljust(len(header) + batch.end - batch.start))
+        with self._open(batch) as file, content.getbuffer() as view:
+            file.readinto(view[len(header) :])
+        self._compare(content.getvalue(), batch.sha256, batch)
+        return content.getvalue()
+
+    def _read(self, batch: Batch) -> bytes:
+        with self._open(batch) as file:
+            return file.read(batch.end - batch.start)
+
+    @contextmanager
+    def _open(self, batch: Batch) -> Iterator[BufferedReader]:
+        try:
+            with self.path.open("rb") as file:
+                file.seek(batch.start)
+                yield file
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def _sent(self, rows: bytes, batch: Batch) -> bytes:
+        try:
+            content = self._shape.header + self._shape.apply(rows)
+        except FormatError:
+            content = b""
+        self._compare(content, batch.sha256, batch)
+        return content
+
+    def _compare(self, content: bytes, sha256: str, batch: Batch) -> None:
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise SourceChanged(f"The source {self.path} has changed: batch {batch.number} is no longer what was read")

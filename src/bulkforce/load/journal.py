@@ -1,0 +1,350 @@
+"""The memory of a run: SQLite in the run's folder. Intention before each request, answer after it; never a token, never a record.
+
+A run is read back from here after any death. The rule that no batch goes in twice is in the schema: a partial unique index allows one
+accepted attempt a batch, so that SQLite itself refuses the bug. Written by one thread only, the engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, assert_never
+
+from bulkforce.errors import JournalMismatch
+from bulkforce.load.cutter import Batch
+from bulkforce.load.events import (
+    BatchAbsent,
+    BatchAccepted,
+    BatchDoubted,
+    BatchEnded,
+    BatchJoined,
+    BatchLeftInDoubt,
+    BatchNeverRun,
+    BatchRefused,
+    BatchSending,
+    Event,
+    JobAudited,
+    JobClosed,
+    JobClosing,
+    JobListed,
+    JobLost,
+    JobOpened,
+    JobSettled,
+    JobWanted,
+    OrderUnsettled,
+    ResultsFetched,
+    ResultsLost,
+    ResultsUnreadable,
+    RunTakenUp,
+    StrangersAccepted,
+)
+from bulkforce.load.state import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
+from bulkforce.protocol import limits
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
+from bulkforce.run.journal import Memory, Seal, Step
+
+_READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
+FILES: Final = (
+    *_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN, *(f"{AGAIN}/{name}" for name in _READ)
+)  # fmt: skip
+"""Whatever a load makes in its folder, besides a file in ``results`` for each batch."""
+
+# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+_VERSION_1: Final = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE batch (
+    number INTEGER PRIMARY KEY, start INTEGER NOT NULL, end INTEGER NOT NULL, records INTEGER NOT NULL,
+    size INTEGER NOT NULL, sha256 TEXT NOT NULL);
+CREATE TABLE job (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, stage TEXT NOT NULL, opened REAL NOT NULL);
+CREATE TABLE attempt (
+    number INTEGER PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batch, job INTEGER NOT NULL REFERENCES job,
+    state TEXT NOT NULL CHECK (state IN ('sending', 'accepted', 'absent', 'unprocessed')),
+    id TEXT UNIQUE, CHECK ((id IS NOT NULL) = (state IN ('accepted', 'unprocessed'))));
+-- Exactly once: a batch has at most one accepted attempt, and none is begun while another may have been taken.
+CREATE UNIQUE INDEX one_that_may_count ON attempt (batch) WHERE state IN ('sending', 'accepted');
+CREATE TABLE outcome (
+    batch INTEGER PRIMARY KEY REFERENCES batch, state TEXT NOT NULL, message TEXT, fetched INTEGER NOT NULL DEFAULT 0);
+"""
+
+_VERSION_2: Final = """
+CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+ALTER TABLE batch ADD COLUMN piece_sha256 TEXT NOT NULL DEFAULT '';
+"""
+
+
+def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
+    """Version 1 relied on files without a seal; what is there now is what it has to go on."""
+    database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in FILES])
+    if found := database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone():
+        facts = json.loads(found[0])
+        asked = {name: facts.pop(name) for name in list(facts) if name in _ASKED}
+        asked |= {
+            "path": None if facts["feed_is_ours"] else facts["feed"],
+            "mapping": {},
+            "batch_records": limits.BATCH_RECORDS,
+            "workers": 4,
+        }
+        database.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", [("asked", json.dumps(asked)), ("facts", json.dumps(facts))])
+    names = [REJECTED]
+    for batch, fetched in database.execute("SELECT batch, fetched FROM outcome WHERE state != 'refused'").fetchall():
+        name = results_file(batch)
+        database.execute("INSERT INTO file (name) VALUES (?)", (name,))
+        if fetched and (folder / name).exists():
+            names.append(name)
+        elif fetched:
+            # There were none, or they are lost; version 1 did not tell.
+            database.execute("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
+    for name in names:
+        if (folder / name).exists():
+            seal = Seal.of_file(folder / name)
+            database.execute("UPDATE file SET size = ?, sha256 = ? WHERE name = ?", (seal.size, seal.sha256, name))
+
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _seal_what_is_there))
+VERSION: Final = len(_STEPS)
+
+
+def results_file(batch: int) -> str:
+    """Say where in the run's folder the results of a batch are kept."""
+    return f"{RESULTS}/{batch:06}.csv"
+
+
+def unreadable_file(batch: int) -> str:
+    """Say where they are kept for the user if they cannot be read."""
+    return f"unreadable-{batch:06}.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a run was begun with: enough to read its source again.
+
+    Attributes:
+        run: Its id.
+        begun: When, in seconds since 1970.
+        instance_url: The org.
+        operation: As in the job.
+        object: As in the job.
+        external_id: As in the job.
+        concurrency_mode: As in the job.
+        source: What to call the source.
+        path: Where it can be read again; ``None`` if it cannot.
+        mapping: The members of the column map.
+        empty_as_null: Whether an empty value sets null.
+        batch_records: Records a batch holds at most.
+        workers: Uploads and downloads at once.
+    """
+
+    run: str
+    begun: float
+    instance_url: str
+    operation: str
+    object: str
+    external_id: str | None
+    concurrency_mode: str | None
+    source: str
+    path: str | None
+    mapping: dict[str, Any]
+    empty_as_null: bool
+    batch_records: int
+    workers: int
+
+
+_ASKED: Final = frozenset(field.name for field in fields(Asked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts(Asked):
+    """What a run was begun with, and what its reading found."""
+
+    feed: str
+    feed_is_ours: bool
+    feed_size: int
+    feed_mtime_ns: int
+    header: str
+    source_columns: list[str]
+    taken: list[int]
+    names: list[str]
+    constants: list[str]
+    read: int
+    rejected: list[int]
+
+
+class Journal(Memory):
+    """One run's journal, held by this process alone.
+
+    Args:
+        folder: The run's folder.
+        asked: For a run that is begun: with what.
+        made: For a run that is begun: the folders that were made for it, the innermost first.
+        migrate: See `Memory`.
+
+    Raises:
+        TransferError, UsageError: See `Memory`.
+    """
+
+    def __init__(self, folder: Path, asked: Asked | None = None, made: Sequence[Path] = (), *, migrate: bool = True) -> None:
+        new = None if asked is None else partial(self._begin, asked, made)
+        super().__init__(folder / LOAD, _STEPS, new=new, migrate=migrate)
+
+    def _begin(self, asked: Asked, made: Sequence[Path]) -> None:
+        self._remember("asked", json.dumps(asdict(asked)))
+        self._remember("token", secrets.token_hex(8))
+        self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
+        self.own(FILES)
+
+    def take_in(self, facts: Facts, batches: Iterable[Batch]) -> None:
+        """Write down what was read: from here on it can be sent."""
+        with self.transaction():
+            self._database.executemany(
+                "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256, :piece_sha256)",
+                (asdict(batch) for batch in batches),
+            )
+            found = {name: value for name, value in asdict(facts).items() if name not in _ASKED}
+            self._remember("facts", json.dumps(found))
+            self.seal(REJECTED, Seal.of_file(self.folder / REJECTED))
+
+    @property
+    def token(self) -> str:
+        """Tell this run from all others, whatever it is called; older versions gave it none."""
+        token = self._recall("token")
+        if token is None:
+            token = secrets.token_hex(8)
+            with self.transaction():
+                self._remember("token", token)
+        return token
+
+    @property
+    def sittings(self) -> int:
+        """Say how often the run was begun or gone on with, or asked for a job."""
+        return int(self._recall("sittings") or 0)
+
+    def begin_sitting(self, number: int) -> None:
+        """Write down that a sitting begins."""
+        with self.transaction():
+            self._remember("sittings", str(number))
+
+    def asked(self) -> Asked | None:
+        """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the source was being read."""
+        asked = self._members("asked")
+        return None if asked is None else self._made_of(Asked, asked)
+
+    def facts(self) -> Facts | None:
+        """Read back what was read; ``None`` if the run died before that was done."""
+        asked, found = self._members("asked"), self._members("facts")
+        return None if asked is None or found is None else self._made_of(Facts, asked | found)
+
+    def batches(self) -> list[Batch]:
+        """Read back the batches, in order."""
+        return [Batch(*row) for row in self._database.execute("SELECT * FROM batch ORDER BY number")]
+
+    def view(self) -> View:
+        """Read back where the run stands."""
+        batches = {batch.number: BatchView(batch.number, batch.records, batch.sha256) for batch in self.batches()}
+        taken: dict[int, set[str]] = {}
+        jobs = {
+            number: Job(number, job_id, JobStage(stage), opened)
+            for number, job_id, stage, opened in self._database.execute("SELECT number, id, stage, opened FROM job")
+        }
+        for number, job in jobs.items():
+            job.closing = self._recall(f"closing {number}") is not None
+            job.left_open = self._recall(f"left open {number}") is not None
+            taken[number] = set(json.loads(self._recall(f"strangers {number}") or "[]"))
+        for batch, number, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
+            batches[batch].attempt = Attempt(number, AttemptState(state), batch_id)
+            if batch_id is not None:
+                taken[number].add(batch_id)
+        for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
+            batches[number].outcome = Outcome(state, message)
+            batches[number].fetched = bool(fetched)
+            if fetched and (seal := self.sealed(results_file(number))):
+                batches[number].results = (seal.size, seal.sha256)
+        return View(batches, jobs, taken=taken)
+
+    def record(self, events: Iterable[Event]) -> None:
+        """Write down what has happened, all of it or nothing; it is on disk when this returns.
+
+        Raises:
+            JournalMismatch: It would mean that a batch goes in twice.
+        """
+        with self.transaction():
+            for event in events:
+                try:
+                    self._record(event)
+                except sqlite3.IntegrityError as error:
+                    raise JournalMismatch(f"The journal refuses {event}: {error}") from error
+
+    def _record(self, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an event)
+        run = self._database.execute
+        match event:
+            case JobWanted(job, at):
+                run("INSERT INTO job VALUES (?, NULL, 'opening', ?)", (job, at))
+            case JobOpened(job, job_id):
+                run("UPDATE job SET stage = 'open', id = ? WHERE number = ?", (job_id, job))
+            case JobLost(job, left_open):
+                self._stage(job, JobStage.LOST)
+                if left_open:
+                    self._remember(f"left open {job}", "yes")
+            case JobClosing(job):
+                self._remember(f"closing {job}", "yes")
+            case JobClosed(job):
+                run("UPDATE job SET stage = 'closed' WHERE number = ? AND stage != 'fenced'", (job,))
+            case BatchSending(batch, job):
+                run("INSERT INTO attempt (batch, job, state) VALUES (?, ?, 'sending')", (batch, job))
+            case BatchAccepted(batch, batch_id):
+                self._attempt(batch, "sending", "accepted", batch_id)
+            case BatchAbsent(batch):
+                self._attempt(batch, "sending", "absent")
+            case BatchRefused(batch, message):
+                self._attempt(batch, "sending", "absent")
+                run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
+            case BatchDoubted(batch):
+                run(
+                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state = 'sending')",
+                    (batch,),
+                )
+            case JobSettled(job, adopted, absent):
+                for batch, batch_id in adopted.items():
+                    self._attempt(batch, "sending", "accepted", batch_id)
+                for batch in absent:
+                    self._attempt(batch, "sending", "absent")
+                self._stage(job, JobStage.CLOSED)
+            case BatchEnded(batch, state, message, has_results, _, _):
+                run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
+                self.own([results_file(batch), unreadable_file(batch)] if has_results else [])
+            case BatchNeverRun(batch):
+                run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
+            case BatchLeftInDoubt(batch, reason):
+                run(
+                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE SET state = excluded.state, message = excluded.message, "
+                    "fetched = 1",
+                    (batch, IN_DOUBT, reason),
+                )
+            case StrangersAccepted(job, ids):
+                known = set(json.loads(self._recall(f"strangers {job}") or "[]"))
+                self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
+            case RunTakenUp() | JobListed() | JobAudited() | ResultsUnreadable() | BatchJoined() | OrderUnsettled():
+                # What a sitting has seen is seen again by the next, which also writes the outputs from their beginning.
+                pass
+            case ResultsFetched(batch, size, sha256):
+                self.seal(results_file(batch), Seal(size, sha256))
+                run("UPDATE outcome SET fetched = 1 WHERE batch = ?", (batch,))
+            case ResultsLost(batch):
+                run("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
+            case _:
+                assert_never(event)
+
+    def _stage(self, job: int, stage: JobStage) -> None:
+        self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))
+
+    def _attempt(self, batch: int, before: str, after: str, batch_id: str | None = None) -> None:
+        changed = self._database.execute(
+            "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
+        ).rowcount
+        if changed != 1:
+            raise JournalMismatch(f"Batch {batch} has {changed} attempts that are {before}; one was due")

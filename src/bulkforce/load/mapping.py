@@ -1,0 +1,198 @@
+"""From the source's columns to the org's fields: renamed, dropped, constant.
+
+A map is a TOML file, a Data Loader ``.sdl`` file, or a dict::
+
+    [columns]              # column of the source = field of the org; "" drops the column
+    "E-mail" = "Email"
+    Notes = ""
+    [constants]            # field of the org = the same value for every record
+    LeadSource = "Import"
+
+Columns that a TOML file or dict does not name stay as they are; those that an ``.sdl`` file does not name are dropped, as in Data Loader.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from bulkforce import arguments
+from bulkforce.errors import FormatError, UsageError
+from bulkforce.formats import toml
+from bulkforce.formats.csv import NULL, quote
+from bulkforce.formats.text import decoded
+from bulkforce.protocol.wire_csv import rows
+
+OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
+"""Columns that our own outputs add; when such a file is loaded again they are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """What a user asks of the columns.
+
+    Attributes:
+        columns: Column of the source -> field of the org; an empty field drops the column.
+        constants: Field of the org -> its value in every record.
+        only_named: Drop the columns that are not named.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    only_named: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is done to each record on its way out.
+
+    Attributes:
+        source: Names of the source's columns.
+        taken: Places of the columns that are sent, in order.
+        names: Names of the fields that are sent, constants last.
+        constants: Values of the constants.
+        empty_as_null: Send an empty value as ``#N/A``.
+    """
+
+    source: tuple[str, ...]
+    taken: tuple[int, ...]
+    names: tuple[str, ...]
+    constants: tuple[str, ...] = ()
+    empty_as_null: bool = False
+
+    @property
+    def header(self) -> bytes:
+        """The header that is sent, with its line end."""
+        return ",".join(map(quote, self.names)).encode() + b"\n"
+
+    @property
+    def keeps_bytes(self) -> bool:
+        """Whether the records are sent exactly as they stand in the source."""
+        return self.taken == tuple(range(len(self.source))) and not self.constants and not self.empty_as_null
+
+    def apply(self, content: bytes) -> bytes:
+        """Shape whole records.
+
+        Raises:
+            FormatError: They are not records of the source's columns.
+        """
+        if self.keeps_bytes:
+            return content
+        text = io.StringIO(newline="")
+        # See formats.csv.encode for the line end.
+        writer = csv.writer(text, lineterminator="\r\n")
+        for row in _rows(content):
+            if len(row) != len(self.source):
+                raise FormatError(f"A record has {len(row)} fields where the header has {len(self.source)}")
+            values = [row[place] for place in self.taken]
+            if self.empty_as_null:
+                values = [value or NULL for value in values]
+            writer.writerow([*values, *self.constants])
+        return text.getvalue().encode()
+
+
+def _rows(content: bytes) -> list[list[str]]:
+    """Split records, by the standard library's reader where its limits, which are the whole process's, allow."""
+    text = decoded(content)
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
+    except csv.Error:
+        return list(rows(text))
+
+
+def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False) -> Shape:
+    """Apply a map to the names of a source's columns.
+
+    Raises:
+        UsageError: The map names a column that the source has not, two columns go to one field, or no column is left.
+    """
+    known = {name.lower(): name for name in source}
+    targets = {}
+    for column, target in column_map.columns.items():
+        if column.lower() not in known:
+            raise UsageError(f"The map names the column {column!r}, which the source does not have; it has: {', '.join(source)}")
+        targets[known[column.lower()]] = target
+    taken, names = [], []
+    for place, name in enumerate(source):
+        if name in OUR_COLUMNS and name not in targets:
+            continue
+        target = targets.get(name, "" if column_map.only_named else name)
+        for one in filter(None, re.split(r"\s*,\s*", target)):
+            taken.append(place)
+            names.append(one)
+    names += column_map.constants
+    lowered = [name.lower() for name in names]
+    twice = next((name for name in names if lowered.count(name.lower()) > 1), None)
+    if twice:
+        raise UsageError(f"Two columns go to the field {twice!r}")
+    if not taken:
+        raise UsageError("No column of the source is left to send")
+    return Shape(tuple(source), tuple(taken), tuple(names), tuple(column_map.constants.values()), empty_as_null)
+
+
+def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) -> ColumnMap:
+    """Read a map from a TOML file, an ``.sdl`` file, or a dict of columns to fields (``None`` drops).
+
+    Raises:
+        UsageError: The file cannot be read or is not of either form.
+    """
+    if given is None:
+        return ColumnMap()
+    if isinstance(given, Mapping):
+        given = ColumnMap({column: target or "" for column, target in given.items()})
+    if isinstance(given, ColumnMap):
+        for name in chain(*given.columns.items(), *given.constants.items()):
+            arguments.text(name, "The name of a column or field, or a constant, in a map")
+        return given
+    path = arguments.path(given, "The map")
+    return _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)
+
+
+def _toml(path: Path) -> ColumnMap:
+    document = toml.read(path, "The map")
+    unknown = set(document) - {"columns", "constants"}
+    columns, constants = document.get("columns", {}), document.get("constants", {})
+    if unknown or not isinstance(columns, dict) or not isinstance(constants, dict):
+        raise UsageError(f"The map {path} has the tables [columns] and [constants], and nothing else")
+    if not all(isinstance(value, str) for value in [*columns.values(), *constants.values()]):
+        raise UsageError(f"The map {path}: every value is a string")
+    return ColumnMap(columns, constants)
+
+
+def _sdl(text: str) -> ColumnMap:
+    """Read Java properties, in which Data Loader keeps its maps; a source in quotes is a constant."""
+    columns: dict[str, str] = {}
+    constants: dict[str, str] = {}
+    joined = re.sub(r"(?<!\\)\\\r?\n[ \t]*", "", text)
+    for line in joined.splitlines():
+        stripped = line.lstrip()
+        if not stripped or stripped[0] in "#!":
+            continue
+        match = re.match(r"((?:\\.|[^\\=:\s])+(?:[ ]+(?:\\.|[^\\=:\s])+)*)\s*[=:]\s*(.*)", stripped)
+        if not match:
+            continue
+        key, target = (_unescape(part.strip()) for part in match.groups())
+        if key.startswith('"') and key.endswith('"') and len(key) > 1:
+            constants |= dict.fromkeys(filter(None, re.split(r"\s*,\s*", target)), key[1:-1])
+        else:
+            columns[key] = target
+    if not columns and not constants:
+        raise FormatError("The .sdl map maps nothing")
+    return ColumnMap(columns, constants, only_named=True)
+
+
+_ESCAPES: Final = {"t": "\t", "n": "\n", "r": "\r", "f": "\f"}
+
+
+def _unescape(text: str) -> str:
+    def one(match: re.Match[str]) -> str:
+        mark = match[1]
+        return chr(int(mark[1:], 16)) if len(mark) == 5 else _ESCAPES.get(mark, mark)
+
+    return re.sub(r"\\(u[0-9A-Fa-f]{4}|.)", one, text)

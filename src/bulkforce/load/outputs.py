@@ -1,0 +1,188 @@
+"""Results joined to records by position, in blocks of raw slices, and written in the source's order.
+
+No value of a record is parsed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from bulkforce.errors import SourceChanged
+from bulkforce.formats.csv import quote
+from bulkforce.load.results import Outcomes, read
+from bulkforce.load.rows import groups_of, rows_of
+from bulkforce.protocol.wire_csv import record_error
+from bulkforce.run.files import Draft
+from bulkforce.run.folder import IN_DOUBT_ROWS
+from bulkforce.run.report import ErrorGroup
+
+_GROUPS: Final = 1_000
+"""Reasons kept apart; messages may hold ids, and memory is bounded."""
+
+
+_SAMPLE_BYTES: Final = 200
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and reasons."""
+
+    succeeded: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    in_doubt: int = 0
+    reasons: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
+
+    def reason(self, status_code: str, message: str, row: int, sample: bytes, count: int = 1) -> None:
+        """Count records that failed for a reason; ``row`` and ``sample`` are the first one's number and bytes."""
+        key = (status_code, message)
+        if key not in self.reasons and len(self.reasons) >= _GROUPS:
+            key = (status_code, "(other messages)")
+        known = self.reasons.get(key) or ErrorGroup(*key, 0, row, sample[:_SAMPLE_BYTES].decode("utf-8", "ignore"))
+        self.reasons[key] = replace(known, count=known.count + count)
+
+    def groups(self) -> tuple[ErrorGroup, ...]:
+        """Give the reasons, the most frequent first."""
+        return tuple(sorted(self.reasons.values(), key=lambda group: -group.count))
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A batch that is done.
+
+    Attributes:
+        number: Its number.
+        first: Number of its first record in the feed, from 1.
+        records: How many it has.
+        rows: The raw records, from the feed.
+        results: The org's CSV of results; ``None`` if there is none.
+        reason: Why records without a result have none.
+        whole: Whether the org said that it processed every record.
+        in_doubt: Whether nobody can tell any more what became of the records.
+    """
+
+    number: int
+    first: int
+    records: int
+    rows: bytes
+    results: bytes | None
+    reason: str
+    whole: bool
+    in_doubt: bool = False
+
+
+class Outputs:
+    """The files of a run.
+
+    Args:
+        folder: Where they go.
+        header: The source's own header, raw, without line end.
+        rejected_rows: Numbers of the records that were rejected, ascending: they shift the numbers of the others.
+    """
+
+    NAMES: Final = ("success.csv", "failed.csv", "unprocessed.csv")
+
+    def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int]) -> None:
+        # The i-th rejected row shifts all feed records from (row - i) on by one more.
+        self._shifts = [row - place for place, row in enumerate(rejected_rows)]
+        self.tally = Tally()
+        self._drafts: list[Draft] = []
+        try:
+            for name in self.NAMES:
+                self._drafts.append(Draft(folder / name))
+        except OSError:
+            self.discard()
+            raise
+        self._success, self._failed, self._unprocessed = (draft.file for draft in self._drafts)
+        self._success.write(b"sf__Id,sf__Created," + header + b"\n")
+        self._failed.write(b"sf__Id,sf__Error," + header + b"\n")
+        self._unprocessed.write(b"sf__Error," + header + b"\n")
+        self._folder, self._header = folder, header
+        self._doubts: Draft | None = None
+
+    def add(self, batch: Ended) -> None:
+        """Write the records of the next batch.
+
+        Raises:
+            SourceChanged: The source does not have the batch's records any more.
+            FormatError: The results are not what they should be, or not those of this batch. Nothing of it was written: which result is whose cannot be
+                told, so none is.
+        """
+        if batch.in_doubt:
+            self._in_doubt(rows_of(batch.rows, batch.records), batch)
+            return
+        outcomes = Outcomes(()) if batch.results is None else read(batch.results, batch.records, whole=batch.whole)
+        if len(outcomes.marks) == batch.records and not outcomes.errors:
+            self._all_in(batch, outcomes.marks)
+            return
+        rows = rows_of(batch.rows, batch.records)
+        if len(rows) != batch.records:
+            raise _changed(batch)
+        self._some_in(batch, outcomes, rows)
+        self._without_result(rows[len(outcomes.marks) :], batch, len(outcomes.marks))
+
+    def _all_in(self, batch: Ended, marks: Sequence[bytes]) -> None:
+        written = 0
+        for rows in groups_of(batch.rows):
+            count = len(rows)
+            if written + count > len(marks):
+                raise _changed(batch)
+            # Interleaved by slices and joined once: five times faster than record by record.
+            pieces = [b"\n"] * (3 * count)
+            pieces[0::3], pieces[1::3] = marks[written : written + count], rows
+            self._success.write(b"".join(pieces))
+            written += count
+        if written < len(marks):
+            raise _changed(batch)
+        self.tally.succeeded += written
+
+    def _some_in(self, batch: Ended, outcomes: Outcomes, rows: Sequence[bytes]) -> None:
+        marks, errors = outcomes.marks, outcomes.errors
+        good = [mark + row for place, (mark, row) in enumerate(zip(marks, rows, strict=False)) if place not in errors]
+        bad = [b"%b%b,%b" % (marks[place], quote(reason).encode(), rows[place]) for place, reason in errors.items()]
+        for file, lines in ((self._success, good), (self._failed, bad)):
+            file.writelines([b"\n".join(lines), b"\n"] if lines else [])
+        for place, reason in errors.items():
+            refusal = record_error(reason)
+            self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place), rows[place])
+        self.tally.succeeded += len(good)
+        self.tally.failed += len(bad)
+
+    def _without_result(self, rows: list[bytes], batch: Ended, skipped: int) -> None:
+        if rows:
+            reason = quote(batch.reason).encode()
+            self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
+            self.tally.unprocessed += len(rows)
+            self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), rows[0], len(rows))
+
+    def _in_doubt(self, rows: list[bytes], batch: Ended) -> None:
+        if self._doubts is None:
+            self._doubts = Draft(self._folder / IN_DOUBT_ROWS)
+            self._drafts.append(self._doubts)
+            self._doubts.file.write(b"sf__Error," + self._header + b"\n")
+        reason = quote(batch.reason).encode()
+        self._doubts.file.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
+        self.tally.in_doubt += len(rows)
+        self.tally.reason("IN_DOUBT", batch.reason, self.source_row(batch.first), rows[0], len(rows))
+
+    def source_row(self, feed_row: int) -> int:
+        """Turn the number of a record in the feed into its number in the source."""
+        return feed_row + bisect_right(self._shifts, feed_row)
+
+    def publish(self) -> None:
+        """Move the files in place."""
+        for draft in self._drafts:
+            draft.publish()
+
+    def discard(self) -> None:
+        """Leave no half-written file behind."""
+        for draft in self._drafts:
+            draft.discard()
+
+
+def _changed(batch: Ended) -> SourceChanged:
+    return SourceChanged(f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent")

@@ -1,0 +1,111 @@
+"""What a load came to: counts that add up, and errors grouped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bulkforce.errors import RecordsFailed
+from bulkforce.run.report import ErrorGroup, RunState, read_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a load stands at a moment.
+
+    ``read = succeeded + failed + unprocessed + rejected + in_doubt`` at the end; before it, ``sent`` tells how many records the org has taken.
+    ``batches`` counts ours by state: ``pending``, ``sending``, ``accepted``, ``ended``, ``done``. ``seconds_left`` is ``None`` until it can be told.
+    """
+
+    phase: str
+    read: int
+    sent: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    rejected: int = 0
+    in_doubt: int = 0
+    batches: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """What a load came to.
+
+    Attributes:
+        run: The run's id.
+        run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``, ``report.json``.
+        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it cannot go on without your word, see ``accept_as`` of `Client.resume`), or
+            ``planned`` (a dry run).
+        operation: As in the job.
+        object: As in the job.
+        read: Records in the source.
+        succeeded: Records that went in.
+        failed: Records that the org refused, each with a reason.
+        unprocessed: Records without a result, because the org gave up their batch or refused it.
+        rejected: Records over a limit of the org, never sent.
+        in_doubt: Records in ``in_doubt.csv``: nobody can tell what became of them, or the run stopped for good before they were sent; the file says which.
+        batches: Number of batches.
+        bytes: Bytes of all batches.
+        jobs: Ids of the jobs used.
+        jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each told by when it was asked for.
+        api_calls: Calls made in this sitting; for a plan, those to be expected at least.
+        remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
+        errors: The reasons of failed records, the most frequent first.
+        seconds: How long this sitting took.
+        stopped_by: Why the run was interrupted.
+    """
+
+    run: str
+    run_dir: Path
+    state: RunState
+    operation: str
+    object: str
+    read: int
+    succeeded: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    rejected: int = 0
+    in_doubt: int = 0
+    batches: int = 0
+    bytes: int = 0
+    jobs: tuple[str, ...] = ()
+    jobs_left_open: tuple[str, ...] = ()
+    api_calls: int = 0
+    remaining_batches: int | None = None
+    errors: tuple[ErrorGroup, ...] = ()
+    seconds: float = 0.0
+    stopped_by: str | None = None
+
+    @property
+    def pending(self) -> int:
+        """Records whose outcome is still open; 0 when finished."""
+        return self.read - self.succeeded - self.failed - self.unprocessed - self.rejected - self.in_doubt
+
+    def raise_for_failures(self) -> LoadReport:
+        """Return this report if every record went in.
+
+        Raises:
+            RecordsFailed: Some did not.
+        """
+        if self.succeeded != self.read:
+            counts = f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, {self.in_doubt:,} in doubt, {self.pending:,} open"
+            raise RecordsFailed(f"{self.read - self.succeeded:,} of {self.read:,} records did not go in: {counts}; see {self.run_dir}")
+        return self
+
+    @classmethod
+    def from_json(cls, text: str) -> LoadReport:
+        """Read a report that `to_json` wrote.
+
+        Raises:
+            FormatError: It is none.
+        """
+        return read_json(text, cls, left_out={"pending"})
+
+    def to_json(self) -> str:
+        """Write the report as JSON."""
+        return json.dumps(asdict(self) | {"run_dir": str(self.run_dir), "pending": self.pending}, indent=2, ensure_ascii=False)

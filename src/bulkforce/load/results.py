@@ -1,0 +1,130 @@
+"""The results of a batch as a load reads them: what became of each record, in the batch's order.
+
+What the org is known to write is taken apart in blocks of bytes; whatever is not just so goes through the exact reader, value by value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from bulkforce.errors import FormatError
+from bulkforce.load.rows import rows_of
+from bulkforce.protocol.wire_csv import result_rows
+
+_HEADER: Final = b'"Id","Success","Created","Error"\n'
+_ALL_WELL: Final = {b'","true","true",""\n"': b",true,", b'","true","false",""\n"': b",false,"}
+_WENT_IN: Final = {border[:-2]: created for border, created in _ALL_WELL.items()}
+_ID_18: Final = 19
+"""Where an id of 18 characters ends in a line of results: it stands first, in quotes."""
+_ID: Final = re.compile(rb"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_USUAL: Final = re.compile(rb'"(%b|)","(true|false)","(true|false)","([^"]*+(?:""[^"]*+)*+)"' % _ID.pattern)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What became of the records of a batch, by place; the last ones may have no result.
+
+    Attributes:
+        marks: The record's id, and for one that went in whether it was created; a comma behind each.
+        errors: Place of a record that did not go in, from 0 -> the org's reason.
+    """
+
+    marks: Sequence[bytes]
+    errors: Mapping[int, str] = field(default_factory=dict)
+
+
+def check(content: bytes, records: int, *, whole: bool, failed: int | None = None, inserted: bool = False) -> str | None:
+    """Say what is wrong with results, if anything. What passes is read by `read`.
+
+    Args:
+        content: What the org sent.
+        records: How many records the batch has.
+        whole: Whether every one of them must have a result.
+        failed: How many failed, if the org told.
+        inserted: Whether each record that went in must have an id of its own.
+    """
+    try:
+        outcomes = read(content, records, whole=whole)
+    except FormatError as error:
+        return str(error)
+    if failed is not None and len(outcomes.errors) != failed:
+        return f"{len(outcomes.errors):,} results say that their record failed, and the org counts {failed:,}"
+    went_in = [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors] if outcomes.errors else outcomes.marks
+    if inserted and len(set(went_in)) != len(went_in):
+        return "several records have one id"
+    return None
+
+
+def read(content: bytes, records: int, *, whole: bool) -> Outcomes:
+    """Read results; see `check`.
+
+    Raises:
+        FormatError: They are not what they should be. Says what is wrong, and in which record, but shows no value.
+    """
+    outcomes = _all_well(content) or _usual(content) or _exact(content)
+    count = len(outcomes.marks)
+    if count > records or (whole and count < records):
+        raise FormatError(f"There are {count:,} results for {records:,} records")
+    return outcomes
+
+
+def _all_well(content: bytes) -> Outcomes | None:
+    """Read results that all say the same, that the record went in, without a look at any of them."""
+    start = _HEADER + b'"'
+    if content.startswith(start):
+        for border, created in _ALL_WELL.items():
+            if content.endswith(border[:-1]):
+                ids = content[len(start) : 1 - len(border)].split(border)
+                if set(map(len, ids)) <= {15, 18} and b"".join(ids).isalnum():
+                    return Outcomes((created + b"\n").join([*ids, b""]).split(b"\n")[:-1])
+    return None
+
+
+def _usual(content: bytes) -> Outcomes | None:
+    """Read results that are written in the usual way: these columns, every value in quotes, LF between the results."""
+    if not content.startswith(_HEADER):
+        return None
+    marks: list[bytes] = []
+    reasons: dict[int, bytes] = {}
+    quoted_ids: list[bytes] = []
+    for place, line in enumerate(rows_of(content[len(_HEADER) :])):
+        # A record that went in is told by how its line ends; a look at its values takes five times as long.
+        created = _WENT_IN.get(line[_ID_18:])
+        if created is not None:
+            quoted_ids.append(line[:_ID_18])
+            marks.append(line[1:_ID_18] + created)
+            continue
+        found = _USUAL.fullmatch(line)
+        if found is None or found[2] + found[1] == b"true":
+            return None
+        if found[2] == b"false":
+            reasons[place] = found[4].replace(b'""', b'"')
+        marks.append(_mark(found[1], found[3] if found[2] == b"true" else None))
+    # One quote each, at its start, and nothing else but letters and digits.
+    ids = b"".join(quoted_ids).split(b'"')
+    if ids.pop(0) or (ids and not (set(map(len, ids)) == {_ID_18 - 1} and b"".join(ids).isalnum())):
+        return None
+    try:
+        return Outcomes(marks, {place: reason.decode() for place, reason in reasons.items()})
+    except UnicodeDecodeError:
+        return None
+
+
+def _exact(content: bytes) -> Outcomes:
+    marks: list[bytes] = []
+    errors: dict[int, str] = {}
+    for place, row in enumerate(result_rows(content)):
+        record_id = row.id.encode()
+        if not _ID.fullmatch(record_id) and (row.success or record_id):
+            raise FormatError("The id of a result is none", row=place + 1)
+        if not row.success:
+            errors[place] = row.error
+        marks.append(_mark(record_id, (b"true" if row.created else b"false") if row.success else None))
+    return Outcomes(marks, errors)
+
+
+def _mark(record_id: bytes, created: bytes | None) -> bytes:
+    return record_id + (b"," if created is None else b"," + created + b",")

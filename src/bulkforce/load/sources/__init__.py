@@ -1,0 +1,161 @@
+"""Any source of records made into one CSV file on disk, in constant memory.
+
+Null is the same for all: an absent name and an empty text are an empty value, which leaves the field as it is; ``None``, JSON ``null``, XML ``nil``
+and Arrow null (so a missing value of pandas) are ``#N/A``, which sets null. Columns are the union of all names, in order of first appearance.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias, cast
+
+from bulkforce import arguments
+from bulkforce.errors import UsageError
+from bulkforce.formats.values import Value
+from bulkforce.load.sources import arrow, files, json, xml
+from bulkforce.load.sources.arrow import Arrow
+from bulkforce.load.sources.writing import OnBlock, csv_file
+from bulkforce.run.files import whole
+from bulkforce.run.folder import SOURCE, THEIRS
+
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value]] | Iterable[Arrow]
+"""Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as mappings, Arrow record batches,
+or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
+
+STANDARD_INPUT: Final = "-"
+_RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
+    ".json": json.array,
+    ".jsonl": json.lines,
+    ".ndjson": json.lines,
+    ".xml": xml.sobjects,
+}
+_ARROW: Final = {".parquet": arrow.parquet, ".arrow": arrow.ipc, ".feather": arrow.ipc}
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A source as a CSV file.
+
+    Attributes:
+        path: The file.
+        ours: Whether we made it, in the run's folder; else it is the user's own.
+    """
+
+    path: Path
+    ours: bool
+
+
+def name_of(source: Source) -> str:
+    """Say what to call a source in reports."""
+    if isinstance(source, (str, os.PathLike)):
+        return "standard input" if source == STANDARD_INPUT else arguments.path(source, "The source").name
+    if arrow.is_arrow(source):
+        return arrow.name_of(source)
+    return files.name_of(source) if hasattr(source, "read") else "records"
+
+
+def place_of(source: Source) -> Path | None:
+    """Say where a source lies that can be read as often as need be; ``None`` for what can be read once, or lies in memory.
+
+    Raises:
+        UsageError: There is no such file, its kind is not known, or it cannot be read.
+    """
+    if not isinstance(source, (str, os.PathLike)) or source == STANDARD_INPUT:
+        return None
+    path = arguments.path(source, "The source")
+    _form_of(path)
+    if not path.is_file():
+        return None
+    files.look_at(path)
+    return path.absolute()
+
+
+def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Feed:
+    """Make a source into a CSV file: a CSV file on disk as it is, all else as ``source.csv`` in ``folder``.
+
+    Args:
+        source: Where records come from.
+        folder: The run's folder.
+        on_block: Called for each block of records that is written; what it raises is the end.
+
+    Raises:
+        UsageError: There is no such file, its kind is not known, or it is empty.
+        MissingExtra: The kind needs a library that is not installed.
+        FormatError: The records cannot be read or written; says where. No ``source.csv`` is left behind.
+    """
+    target = folder / SOURCE
+    if isinstance(source, (str, os.PathLike)):
+        return _of_path(source, target, on_block)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        raise UsageError("The source is bytes; a CSV in memory is given as io.BytesIO(...)")
+    if isinstance(source, Mapping):
+        raise UsageError("The source is a single mapping; give a list of records")
+    if arrow.is_arrow(source):
+        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
+        return Feed(target, ours=True)
+    if hasattr(source, "read"):
+        _copy(files.read(cast(BinaryIO, source)), target, on_block)
+        return Feed(target, ours=True)
+    if isinstance(source, Iterable):
+        _write_items(source, target, on_block)
+        return Feed(target, ours=True)
+    raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
+
+
+def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> Feed:
+    if given == STANDARD_INPUT:
+        _copy(files.standard_input(), target, on_block)
+        return Feed(target, ours=True)
+    path = arguments.path(given, "The source")
+    form, packing = _form_of(path)
+    if form in _ARROW:
+        arrow.write(_ARROW[form](path), target, on_block)
+    elif form in _RECORDS:
+        _write_records(_RECORDS[form](files.unpacked(path, packing)), target, on_block)
+    elif packing or not path.is_file():
+        _copy(files.unpacked(path, packing), target, on_block)
+    else:
+        files.look_at(path)
+        return Feed(path, ours=False)
+    return Feed(target, ours=True)
+
+
+def _form_of(path: Path) -> tuple[str, str]:
+    return files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
+
+
+def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
+    with whole(target) as file:
+        for block in files.checked(blocks):
+            file.write(block)
+            on_block()
+
+
+def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> None:
+    items = _given(source)
+    for first in items:
+        rest = chain([first], items)
+        if arrow.is_arrow(first):
+            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, on_block)
+        else:
+            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block)
+        return
+    raise UsageError("The source has no records")
+
+
+def _given(source: Iterable[object]) -> Iterator[object]:
+    """Give what the caller's own code gives. What it raises is the caller's and comes through as it is, even past those who tell of full disks."""
+    try:
+        yield from source
+    except Exception as error:
+        error.add_note(THEIRS)
+        raise
+
+
+def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock) -> None:
+    with csv_file(target, on_block) as file:
+        file.write_records(records)

@@ -1,0 +1,400 @@
+"""Arrow data as CSV, column by column: no Python object is made per value, but for binary ones and UUIDs.
+
+Struct columns are parents: ``Account`` with a field ``Ext__c`` becomes ``Account.Ext__c``. The index columns that pandas adds to a file for an
+index without a name are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+
+from bulkforce.errors import Error, FormatError, MissingExtra, UsageError
+from bulkforce.formats.csv import NULL
+from bulkforce.formats.values import NO_NUMBER, text_of
+from bulkforce.load.sources.writing import CsvFile, OnBlock, csv_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+_ROWS: Final = 16_384
+_PIECE_BYTES: Final = 8_000_000
+_READ_BYTES: Final = 1_000_000
+_REASON_CHARACTERS: Final = 200
+_INDEX: Final = re.compile(r"__index_level_\d+__")
+_OTHER_COLUMN: Final = re.compile(r"column (\S+) with type|\(column (\S+)\)")
+_END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
+
+
+class ArrowArray(Protocol):
+    """Arrow data in one piece: a record batch of any library."""
+
+    def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
+
+
+class ArrowStream(Protocol):
+    """Arrow data in pieces: a frame or table of any library."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+
+Arrow: TypeAlias = ArrowArray | ArrowStream
+
+
+def is_arrow(source: object) -> bool:
+    """Whether something offers Arrow data."""
+    return hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__")
+
+
+def name_of(source: object) -> str:
+    """Say what to call a frame or table.
+
+    >>> name_of(3)
+    'int of builtins'
+    """
+    kind = type(source)
+    return f"{kind.__name__} of {kind.__module__.partition('.')[0]}"
+
+
+def _pyarrow() -> Any:  # noqa: ANN401  (it has no types)
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtra("arrow", "Reading Arrow data, or a Parquet or Feather file,") from error
+    return pa
+
+
+def batches(sources: Iterable[Arrow]) -> Iterator[pa.RecordBatch]:
+    """Read whatever offers Arrow data, one after another. What ``sources`` itself raises comes through as it is."""
+    for source in sources:
+        if not is_arrow(source):
+            raise FormatError(f"After Arrow data comes a {type(source).__name__}, which is none")
+        yield from _read(_offered(source), partial(_of_library, name_of(source)))
+
+
+def _offered(source: Arrow) -> Iterator[pa.RecordBatch]:
+    pa = _pyarrow()
+    if (column := _column_of_objects(source)) is not None:
+        raise FormatError("The column holds Python objects, which no library can give as Arrow data", column=column)
+    yield from pa.RecordBatchReader.from_stream(source) if hasattr(source, "__arrow_c_stream__") else [pa.record_batch(source)]
+
+
+def _column_of_objects(source: object) -> str | None:
+    """Find a column of polars that holds Python objects: it is exported as their addresses in memory, and nothing tells."""
+    if type(source).__module__.partition(".")[0] != "polars":
+        return None
+    schema = getattr(source, "schema", {})
+    return next((str(name) for name, kind in schema.items() if "Object" in str(kind)), None)
+
+
+def _of_library(name: str, error: Exception) -> str:
+    """Say what another library complains of, but for the values that its own words would show."""
+    found = _OTHER_COLUMN.search(str(error))
+    where = f" in the column {found[1] or found[2]!r}" if found else ""
+    return (
+        f"The source, a {name}, cannot be read as records ({type(error).__name__}{where}); "
+        "does a column mix types, stand twice, or hold what Arrow has no type for?"
+    )
+
+
+def parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a Parquet file."""
+    return _read(_parquet(path), partial(_of_file, path))
+
+
+def ipc(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read an Arrow (Feather) file, or a file with an Arrow stream."""
+    return _read(_ipc(path), partial(_of_file, path))
+
+
+def _of_file(path: Path, error: Exception) -> str:
+    # What pyarrow says of a file is about its structure; values only show in what it says of arrays.
+    return f"The source {path.name} cannot be read: {' '.join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__}"
+
+
+def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    _pyarrow()
+    import pyarrow.parquet as pq
+
+    _refuse_empty(path)
+    with pq.ParquetFile(path, buffer_size=_READ_BYTES, page_checksum_verification=True) as file:
+        told, read = file.metadata.num_rows, 0
+        for place in range(file.num_row_groups):
+            # One after another: of row groups read together all buffers are kept to the end.
+            group = file.metadata.row_group(place)
+            for batch in file.iter_batches(_rows_of(group.num_rows, group.total_byte_size), row_groups=[place]):
+                read += batch.num_rows
+                yield batch
+        if read != told:
+            raise FormatError(f"The source {path.name} is damaged: it has {read:,} of the {told:,} records that it tells of")
+
+
+def _ipc(path: Path) -> Iterator[pa.RecordBatch]:
+    pa = _pyarrow()
+    _refuse_empty(path)
+    with pa.memory_map(str(path)) as file:
+        start = file.read(6)
+        if start == b"ARROW1":
+            reader = pa.ipc.open_file(file)
+            for place in range(reader.num_record_batches):
+                yield reader.get_batch(place)
+            return
+        if start[:4] == b"FEA1":
+            raise FormatError(f"The source {path.name} is Feather of version 1; write it again as version 2")
+        file.seek(0)
+        yield from pa.ipc.open_stream(file)
+        end = file.tell()
+        file.seek(max(end - len(_END_OF_STREAM), 0))
+        # Streams of before Arrow 0.15 have shorter marks, at their start and at their end.
+        if not file.read(len(_END_OF_STREAM)).endswith(_END_OF_STREAM if start.startswith(_END_OF_STREAM[:4]) else _END_OF_STREAM[4:]):
+            raise FormatError(f"The source {path.name} is cut short: the mark at the end of its stream is not there")
+        if end < file.size():
+            raise FormatError(
+                f"The source {path.name} has {file.size() - end:,} bytes behind the end of its stream; one file holds one stream"
+            )
+
+
+def _refuse_empty(path: Path) -> None:
+    if path.stat().st_size == 0:
+        raise UsageError(f"The source {path} is empty")
+
+
+def _read(found: Iterator[pa.RecordBatch], tell: Callable[[Exception], str]) -> Iterator[pa.RecordBatch]:
+    """Read record batches; whatever goes wrong is a `FormatError`, and ``tell`` says what it was without a value."""
+    while (batch := _ours(partial(next, found, None), tell)) is not None:
+        yield batch
+
+
+def _check(batch: pa.RecordBatch, before: int) -> None:
+    """See that a record batch is what it says, so that nothing behind here reads memory which is none of its.
+
+    pyarrow takes the word of a file, and of another library: for where a text ends, for what stands in a dictionary.
+
+    Raises:
+        FormatError: It is not; says in which column.
+    """
+    import pyarrow as pa
+
+    batch.validate()
+    damaged = None
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            column.validate(full=True)
+        except pa.ArrowException:
+            damaged = damaged or name
+    if damaged is not None:
+        where = f"in one of the records {before + 1:,} to {before + batch.num_rows:,}"
+        raise FormatError(f"The Arrow data is damaged {where}: a value is not where, or not what, its column says", column=damaged)
+
+
+def _ours(work: Callable[[], T], tell: Callable[[Exception], str], column: str | None = None) -> T:
+    """Do what other libraries do; whatever goes wrong there becomes an error of ours.
+
+    Not raised in the handler: what the other library complains of may show values, and Python would chain it to ours.
+    """
+    try:
+        return work()
+    except Error:
+        raise
+    except Exception as error:  # noqa: BLE001  (they raise what they like)
+        ours = FormatError(tell(error), column=column)
+    raise ours
+
+
+def _rows_of(rows: int, size: int) -> int:
+    """Say how many rows to take at once, so that a piece is not much larger than it should be."""
+    return max(1, min(_ROWS, _PIECE_BYTES * rows // max(size, 1)))
+
+
+def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> None:
+    """Write record batches as CSV.
+
+    Raises:
+        UsageError: There is no record.
+        FormatError: A value cannot be written; says which.
+    """
+    with csv_file(target, on_block) as file:
+        for batch in found:
+            _ours(partial(_check, batch, file.records), _damaged)
+            step = _rows_of(batch.num_rows, batch.nbytes)
+            for start in range(0, batch.num_rows, step):
+                _write_piece(batch.slice(start, step), file)
+
+
+def _write_piece(piece: pa.RecordBatch, file: CsvFile) -> None:
+    texts: dict[str, pa.Array] = {}
+    for field, column in zip(piece.schema, piece.columns, strict=True):
+        found = _ours(partial(_texts, column, field.name, file.records), partial(_unwritten, column.type), field.name)
+        if twice := texts.keys() & found.keys():
+            raise FormatError(f"The column {twice.pop()!r} stands twice")
+        texts |= found
+    file.add_columns(texts)
+    if texts:
+        content = _ours(partial(_csv, texts, list(file.columns), piece.num_rows), partial(_unwritten, "record"))
+        file.write(content, piece.num_rows)
+    else:
+        file.write_bare(piece.num_rows)
+
+
+def _damaged(error: Exception) -> str:
+    return f"The Arrow data is damaged ({type(error).__name__})"
+
+
+def _unwritten(kind: object, error: Exception) -> str:
+    return f"A value of type {kind} cannot be written ({type(error).__name__})"
+
+
+def _csv(texts: Mapping[str, pa.Array], columns: Sequence[str], rows: int) -> memoryview:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    absent = pa.repeat(pa.scalar("", pa.string()), rows)
+    whole = pa.record_batch([texts.get(name, absent) for name in columns], names=columns)
+    # Quotes nowhere if they are needed nowhere; and the only value of a record is never nothing at all.
+    if len(columns) > 1:
+        with suppress(pa.ArrowInvalid):
+            return _as_csv(whole, "none")
+    return _as_csv(whole, "needed")
+
+
+def _as_csv(whole: pa.RecordBatch, style: str) -> memoryview:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    out = pa.BufferOutputStream()
+    pa.csv.write_csv(whole, out, pa.csv.WriteOptions(include_header=False, quoting_style=style, batch_size=_ROWS))
+    return memoryview(out.getvalue())
+
+
+def _texts(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
+    """Write a column as text; of a parent, each of its fields."""
+    plain = _plain(column, name)
+    if not _is(plain, "struct"):
+        return {} if _INDEX.fullmatch(name) else {name: _written(plain, name, before)}
+    if name == "attributes":
+        return {}
+    texts = {}
+    for child, values in zip(plain.type, plain.flatten(), strict=True):
+        if child.name == "attributes":
+            raise FormatError("The type of a parent cannot be told in Arrow data; name the column Type:Parent.Field", column=name)
+        path = f"{name}.{child.name}"
+        if path in texts:
+            raise FormatError(f"The column {path!r} stands twice")
+        texts[path] = _written(_plain(values, path), path, before)
+    return texts
+
+
+def _is(column: pa.Array, *kinds: str) -> bool:
+    import pyarrow as pa
+
+    return any(getattr(pa.types, f"is_{kind}")(column.type) for kind in kinds)
+
+
+def _plain(column: pa.Array, name: str) -> pa.Array:
+    """Take off what only says how values are kept: extension types, dictionaries, runs."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(column.type, pa.BaseExtensionType) and column.type.extension_name != "arrow.uuid":
+        kind, column = column.type.extension_name, column.storage
+        if kind == "arrow.bool8":
+            return pc.cast(column, pa.bool_())
+        if not _is(column, "string", "large_string", "string_view", "dictionary"):
+            # How it is kept is not what it means: a month of pandas is kept as their number since 1970.
+            raise FormatError(f"A value of type {kind} cannot be written", column=name)
+    if _is(column, "dictionary"):
+        values = column.dictionary
+        # Nothing can be taken from a string_view yet.
+        column = (pc.cast(values, pa.large_string()) if _is(values, "string_view") else values).take(column.indices)
+    if _is(column, "run_end_encoded"):
+        column = pc.run_end_decode(column)
+    return column
+
+
+def _written(column: pa.Array, name: str, before: int) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _is(column, "integer", "boolean") and not column.null_count:
+        return column
+    if _is(column, "null"):
+        texts = pa.nulls(len(column), pa.string())
+    elif _is(column, "timestamp"):
+        _check_years(column, _SECONDS[column.type.unit], name, before)
+        # In UTC first, whatever the zone: its name may be one that nobody here knows.
+        utc = pc.cast(column, pa.timestamp(column.type.unit))
+        exact = pc.cast(pc.floor_temporal(utc, unit="millisecond"), pa.timestamp("ms"))
+        texts = _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), "Z")
+    elif _is(column, "date"):
+        _check_years(column, 1000 if _is(column, "date64") else 1 / 86_400, name, before)
+        texts = pc.cast(column, pa.string())
+    elif _is(column, "time"):
+        texts = _joined(pc.cast(pc.cast(column, pa.time32("ms"), safe=False), pa.string()), "Z")
+    elif _is(column, "floating"):
+        texts = _floats(column, name, before)
+    elif _is(column, "string", "large_string", "string_view", "integer", "boolean", "decimal"):
+        texts = pc.cast(column, pa.string())
+    else:
+        texts = _one_by_one(column, name, before)
+    return pc.fill_null(texts, NULL)
+
+
+_SECONDS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+"""The years 1 to 9999: others have no form with four digits."""
+
+
+def _check_years(column: pa.Array, a_second: float, name: str, before: int) -> None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counts = pc.cast(column, pa.int32() if _is(column, "date32") else pa.int64())
+    first, last = (max(min(int(second * a_second), 2**63 - 1), -(2**63)) for second in (_FIRST_SECOND, _LAST_SECOND))
+    outside = pc.or_(pc.less(counts, first), pc.greater(counts, last))
+    if pc.any(outside).as_py():
+        raise FormatError("A date before the year 1 or after 9999", row=before + pc.index(outside, True).as_py() + 1, column=name)
+
+
+def _joined(*parts: Any) -> pa.Array:  # noqa: ANN401
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _floats(column: pa.Array, name: str, before: int) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _is(column, "float16"):
+        column = pc.cast(column, pa.float32())
+    finite = pc.fill_null(pc.is_finite(column), True)
+    if not pc.all(finite).as_py():
+        row = before + pc.index(finite, False).as_py() + 1
+        raise FormatError(NO_NUMBER, row=row, column=name)
+    size = pc.abs(column)
+    # Outside of these bounds Arrow and Python write exponents in different ways.
+    usual = pc.or_(pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)), pc.equal(size, 0))
+    if _is(column, "float64") and not pc.all(usual).as_py():
+        return _one_by_one(column, name, before)
+    texts = pc.cast(column, pa.string())
+    integral = pc.and_(pc.equal(pc.floor(column), column), pc.less(size, 1e10))
+    return pc.if_else(integral, _joined(texts, ".0"), texts)
+
+
+def _one_by_one(column: pa.Array, name: str, before: int) -> pa.Array:
+    """Write the values of a rare kind, as Python objects."""
+    import pyarrow as pa
+
+    texts: list[str | None] = []
+    for row, value in enumerate(column.to_pylist(), before + 1):
+        try:
+            texts.append(None if value is None else text_of(value))
+        except FormatError as error:
+            raise FormatError(error.text, row=row, column=name) from error
+    return pa.array(texts, pa.string())

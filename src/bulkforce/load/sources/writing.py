@@ -1,0 +1,192 @@
+"""A CSV file written while its columns are still being found, and moved in place when it is whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice, repeat
+from pathlib import Path
+from typing import BinaryIO, Final, TypeAlias, cast
+
+from bulkforce.errors import FormatError, UsageError
+from bulkforce.formats import csv
+from bulkforce.formats.values import Value, text_of
+from bulkforce.protocol import limits
+from bulkforce.run.files import Draft, whole
+
+OnBlock: TypeAlias = Callable[[], None]
+
+_READ_BYTES: Final = 262_144
+# Few enough that they fit in memory even if each is as long as can be.
+_BLOCK_RECORDS: Final = 256
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@contextmanager
+def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
+    """Write a CSV file and move it in place if nothing goes wrong.
+
+    Args:
+        target: The file.
+        on_block: Called for each block of records that is written; what it raises is the end.
+
+    Raises:
+        UsageError: No record was written, or none has a field.
+    """
+    narrow = Draft(target, temporary=target.with_name(target.name + ".narrow"))
+    try:
+        written = CsvFile(narrow.file, on_block)
+        yield written
+        written.check()
+        if written.is_ragged:
+            narrow.file.flush()
+            with whole(target) as file:
+                written.widen(narrow.temporary, file)
+        else:
+            narrow.publish()
+    finally:
+        narrow.discard()
+
+
+class CsvFile:
+    """A CSV file to which columns may be added at any time; what was written before is padded at the end, in one pass.
+
+    Attributes:
+        columns: The names so far, in order.
+        records: Number of records so far.
+    """
+
+    def __init__(self, file: BinaryIO, on_block: OnBlock) -> None:
+        self._file = file
+        self._on_block = on_block
+        self._lowered: dict[str, str] = {}
+        # Where records begin that have so many columns.
+        self._sections: list[tuple[int, int]] = []
+        self._bare = 0
+        self.columns: dict[str, None] = {}
+        self.records = 0
+
+    def add_columns(self, names: Iterable[str], row: int | None = None) -> None:
+        """Make sure that there are columns of these names.
+
+        Raises:
+            FormatError: One cannot be the name of a field.
+        """
+        for name in names:
+            if name in self.columns:
+                continue
+            if not isinstance(name, str) or not name.strip():
+                raise FormatError(f"{name!r} cannot be the name of a field", row=row)
+            if twin := self._lowered.get(name.lower()):
+                raise FormatError(f"{twin!r} and {name!r} are the same field to the org", row=row)
+            if len(self.columns) == limits.RECORD_FIELDS:
+                raise FormatError(f"The records have more than {limits.RECORD_FIELDS:,} different fields; no record may have more", row=row)
+            self._lowered[name.lower()] = name
+            self.columns[name] = None
+
+    def write(self, content: bytes | memoryview, records: int) -> None:
+        """Write whole records that have all columns, LF behind each."""
+        self._begin_section()
+        self._file.write(content)
+        self.records += records
+        self._on_block()
+
+    def write_bare(self, records: int) -> None:
+        """Write records without any field."""
+        if self.columns:
+            self._begin_section()
+            self._file.writelines(repeat(csv.write([[""]] * len(self.columns)), records))
+        else:
+            # Written as soon as there is a column.
+            self._bare += records
+        self.records += records
+        self._on_block()
+
+    def write_records(self, records: Iterable[Mapping[str, Value]]) -> None:
+        """Write records, a block at a time.
+
+        Raises:
+            FormatError: A record cannot be written; says which.
+        """
+        rest = iter(records)
+        while block := list(islice(rest, _BLOCK_RECORDS)):
+            columns = self._columns_of(block)
+            if not columns:
+                self.write_bare(len(block))
+                continue
+            try:
+                content = csv.write(columns)
+            except FormatError as error:
+                place = next(place for place, row in enumerate(zip(*columns, strict=True), 1) if _SURROGATE.search("".join(row)))
+                raise FormatError(error.text, row=self.records + place) from error
+            self.write(content, len(block))
+
+    def _columns_of(self, block: list[Mapping[str, Value]]) -> list[list[str]]:
+        """Write the values as text: column by column if the records allow it, else one by one."""
+        if set(map(type, block)) == {dict} and self.columns.keys() >= set().union(*block):
+            try:
+                return [_texts([record.get(name, "") for record in block]) for name in self.columns]
+            except FormatError:
+                # A parent, or a value that cannot be written: the slow way tells which.
+                pass
+        flat = []
+        for number, record in enumerate(block, self.records + 1):
+            flat.append(csv.flatten(record, number))
+            self.add_columns(flat[-1], number)
+        return [[record.get(name, "") for record in flat] for name in self.columns]
+
+    def _begin_section(self) -> None:
+        width = len(self.columns)
+        if not self._sections:
+            self._file.write(csv.write([[name] for name in self.columns]))
+        if not self._sections or self._sections[-1][1] != width:
+            self._sections.append((self._file.tell(), width))
+        if self._bare:
+            self._file.writelines(repeat(csv.write([[""]] * width), self._bare))
+            self._bare = 0
+
+    def check(self) -> None:
+        """Refuse a file in which there is nothing.
+
+        Raises:
+            UsageError: No record was written, or none has a field.
+        """
+        if not self._sections:
+            raise UsageError("The source has no records" if not self.records else "No record of the source has a field")
+
+    @property
+    def is_ragged(self) -> bool:
+        """Whether columns were added when records had been written."""
+        return len(self._sections) > 1
+
+    def widen(self, narrow: Path, wide: BinaryIO) -> None:
+        """Write the file again, all records with all columns."""
+        wide.write(csv.write([[name] for name in self.columns]))
+        with narrow.open("rb") as file:
+            file.seek(self._sections[0][0])
+            ends = [start for start, _ in self._sections[1:]] + [narrow.stat().st_size]
+            for (start, width), end in zip(self._sections, ends, strict=True):
+                wide.writelines(_padded(_blocks(file, end - start), len(self.columns) - width))
+
+
+def _texts(values: list[Value]) -> list[str]:
+    if set(map(type, values)) == {str}:
+        return cast("list[str]", values)
+    return [value if type(value) is str else csv.NULL if value is None else text_of(value) for value in values]
+
+
+def _blocks(file: BinaryIO, length: int) -> Iterator[bytes]:
+    while length and (block := file.read(min(length, _READ_BYTES))):
+        length -= len(block)
+        yield block
+
+
+def _padded(blocks: Iterable[bytes], missing: int) -> Iterator[bytes]:
+    """Add empty values to the end of each record."""
+    end, inside = b"," * missing + b"\n", 0
+    for block in blocks:
+        pieces = block.split(b'"')
+        pieces[inside::2] = [piece.replace(b"\n", end) for piece in pieces[inside::2]]
+        inside ^= len(pieces) & 1 ^ 1
+        yield b'"'.join(pieces)

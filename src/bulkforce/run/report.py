@@ -1,0 +1,99 @@
+"""What the reports of both verbs have in common: where a run stands, why records failed, and how a report is read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from bulkforce.errors import FormatError
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    PLANNED = "planned"
+    INTERRUPTED = "interrupted"
+    UNSETTLED = "unsettled"
+    FINISHED = "finished"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Records that failed for the same reason.
+
+    Attributes:
+        status_code: The org's status code, or ``BATCH`` when the org gave up a whole batch.
+        message: The org's message.
+        count: How many records.
+        row: Number of the first of them in the source, from 1.
+        sample: The beginning of that record, as it stands in the source.
+    """
+
+    status_code: str
+    message: str
+    count: int
+    row: int
+    sample: str
+
+
+T = TypeVar("T")
+
+_READERS: Final[Mapping[str, Callable[[Any], object]]] = {
+    "Path": Path,
+    "RunState": RunState,
+    "tuple[str, ...]": lambda value: tuple(_all_of(str, value)),
+    "tuple[ErrorGroup, ...]": lambda value: tuple(read_members(one, ErrorGroup) for one in _all_of(dict, value)),
+    "int": lambda value: _one_of(int, value),
+    "float": lambda value: float(_one_of((int, float), value)),
+    "str": lambda value: _one_of(str, value),
+}
+
+
+def _one_of(kind: type | tuple[type, ...], value: Any) -> Any:  # noqa: ANN401  (as JSON has it)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError
+    return value
+
+
+def _all_of(kind: type, value: object) -> list[Any]:
+    return [_one_of(kind, one) for one in _one_of(list, value)]
+
+
+def read_members(members: Mapping[str, Any], kind: type[T]) -> T:
+    """Make a dataclass of the members of a JSON object; raises what it likes if they do not fit."""
+    fields = {field.name: str(field.type) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {}
+    for name, value in members.items():
+        wanted, _, optional = fields[name].partition(" | ")
+        values[name] = None if optional and value is None else _READERS[wanted](value)
+    return kind(**values)
+
+
+def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
+    """Read a report that was written as JSON.
+
+    Raises:
+        FormatError: It is none of this kind.
+    """
+    try:
+        return read_members({name: value for name, value in json.loads(text).items() if name not in left_out}, kind)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        pass
+    # Behind the handler: Python would chain the error that it handles, and that one holds the whole text.
+    raise FormatError(f"This is no {kind.__name__} as bulkforce writes it")
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run in a list: its id, folder, what it does, and where it stands (a `RunState`, or ``running``, or ``unread``)."""
+
+    run: str
+    folder: Path
+    what: str
+    state: str
+    begun: float | None

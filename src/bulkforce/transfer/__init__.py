@@ -1,1 +1,0 @@
-"""Loads and extracts: the two verbs that do a whole job."""
