@@ -13,6 +13,7 @@ import itertools
 import os
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -46,7 +47,25 @@ def column_type(field: Field) -> str:
     return _TYPES.get(field.type, "VARCHAR")
 
 
-def first_value(cursor: duckdb.DuckDBPyConnection, sql: str) -> Any:  # noqa: ANN401 - whatever the column holds
+class Writer:
+    """The connection that writes.
+
+    Each statement is parsed once: batch after batch of a job says the same, and of a small batch that is a fifth of the work.
+    """
+
+    _MOST_STATEMENTS = 256
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self._parsed = lru_cache(self._MOST_STATEMENTS)(connection.extract_statements)
+
+    def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
+        """Carry out one statement."""
+        (statement,) = self._parsed(sql)
+        return self.connection.execute(statement, parameters)
+
+
+def first_value(cursor: duckdb.DuckDBPyConnection | Writer, sql: str) -> Any:  # noqa: ANN401 - whatever the column holds
     """The first column of the first row, None without rows. The result is read to its end, which the cursor needs."""
     rows = cursor.execute(sql).fetchall()
     return rows[0][0] if rows else None
@@ -122,7 +141,7 @@ class Store:
         self._writing = threading.RLock()
         self._is_writing = False
         self._idle: list[duckdb.DuckDBPyConnection] = []
-        self._writer = self._cursor()
+        self._writer = Writer(self._cursor())
         #: How often the file was opened before.
         self.openings = 0
         if database != ":memory:":
@@ -168,21 +187,21 @@ class Store:
             self._idle.append(cursor)
 
     @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def writing(self) -> Iterator[Writer]:
         """One transaction; an exception rolls it back. Within another one, it is a part of that."""
         with self._writing:
             if self._is_writing:
                 yield self._writer
                 return
-            self._writer.begin()
+            self._writer.connection.begin()
             self._is_writing = True
             try:
                 yield self._writer
             except BaseException:
-                self._writer.rollback()
+                self._writer.connection.rollback()
                 raise
             else:
-                self._writer.commit()
+                self._writer.connection.commit()
             finally:
                 self._is_writing = False
 
@@ -196,7 +215,7 @@ class Store:
         with self._writing:
             while self._idle:
                 self._idle.pop().close()
-            self._writer.close()
+            self._writer.connection.close()
             self._connection.close()
             if self._name is not None:
                 _memory.detach(self._name)

@@ -9,11 +9,10 @@ from bulkforce_emulator.state.rows.conversion import error, literal
 from bulkforce_emulator.state.store import first_value, quoted
 
 if TYPE_CHECKING:
-    import duckdb
-
     from bulkforce_emulator.schema import Schema, SObject
     from bulkforce_emulator.state.rows.engine import Order
     from bulkforce_emulator.state.rows.incoming import Given
+    from bulkforce_emulator.state.store import Writer
     from bulkforce_emulator.texts import RowTexts
 
 
@@ -45,7 +44,7 @@ def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -
 class Deletes:
     """Deletes the good rows of the stage and what hangs on them."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, schema: Schema, order: Order, texts: RowTexts) -> None:
+    def __init__(self, cursor: Writer, schema: Schema, order: Order, texts: RowTexts) -> None:
         self._cursor = cursor
         self._schema = schema
         self._texts = texts

@@ -20,15 +20,13 @@ from bulkforce_emulator.uploads import SEPARATOR, BatchError, Outcomes, RowError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    import duckdb
-
     from bulkforce_emulator.ids import IdSource
     from bulkforce_emulator.schema import Field, Schema, SObject
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.state.rows.columns import Column
     from bulkforce_emulator.state.rows.incoming import Incoming
     from bulkforce_emulator.state.rows.staging import Value
-    from bulkforce_emulator.state.store import Store
+    from bulkforce_emulator.state.store import Store, Writer
     from bulkforce_emulator.uploads import Upload
 
 #: Numbers given to auto-number fields start behind this one.
@@ -71,11 +69,11 @@ class Rows:
             parts = [self._transaction(cursor, order, part, columns) for part in upload.parts(size)]
         return parts[0] if len(parts) == 1 else Outcomes.joined(parts)
 
-    def _transaction(self, cursor: duckdb.DuckDBPyConnection, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
+    def _transaction(self, cursor: Writer, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
         creates = order.operation in {"insert", "upsert"}
         new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
         table = incoming(upload, columns, new_ids)
-        cursor.register("incoming", table.table)
+        cursor.connection.register("incoming", table.table)
         try:
             if creates or order.operation == "update":
                 self._write(cursor, order, table, strict=upload.strict_types)
@@ -83,9 +81,9 @@ class Rows:
                 self._delete(cursor, order, table)
             return _outcomes(cursor)
         finally:
-            cursor.unregister("incoming")
+            cursor.connection.unregister("incoming")
 
-    def _write(self, cursor: duckdb.DuckDBPyConnection, order: Order, table: Incoming, *, strict: bool) -> None:
+    def _write(self, cursor: Writer, order: Order, table: Incoming, *, strict: bool) -> None:
         staging = Staging(self._schema, order.sobject, self._settings, order.operation, order.external_id)
         statement, values = staging.statement(table)
         cursor.execute(statement)
@@ -98,19 +96,19 @@ class Rows:
         if order.operation != "insert":
             writes.update(values)
 
-    def _refuse_wrong_types(self, cursor: duckdb.DuckDBPyConnection) -> None:
+    def _refuse_wrong_types(self, cursor: Writer) -> None:
         texts = self._settings.texts
         wrong = literal(texts.rows.type_wrong.code + SEPARATOR)
         found = first_value(cursor, f"SELECT error FROM stage WHERE starts_with(error, {wrong}) ORDER BY row LIMIT 1")  # noqa: S608
         if found is not None:
             raise BatchError.of(texts.batches.value_unreadable, reason=RowError.read(found).message)
 
-    def _delete(self, cursor: duckdb.DuckDBPyConnection, order: Order, table: Incoming) -> None:
+    def _delete(self, cursor: Writer, order: Order, table: Incoming) -> None:
         texts = self._settings.texts.rows
         cursor.execute(deletes.stage(order.sobject, table.id, texts, hard=order.operation == "hardDelete"))
         deletes.Deletes(cursor, self._schema, order, texts).delete(order.sobject)
 
-    def _next_numbers(self, cursor: duckdb.DuckDBPyConnection, sobject: SObject, values: list[Value]) -> dict[str, int]:
+    def _next_numbers(self, cursor: Writer, sobject: SObject, values: list[Value]) -> dict[str, int]:
         given = {value.field.name for value in values}
         numbers = {}
         for field in sobject.columns:
@@ -128,8 +126,8 @@ def _is_no_parent(sobject: SObject, upload: Upload, header: str) -> bool:
     return bool(pc.all(pc.equal(values, upload.null_mark)).as_py())
 
 
-def _outcomes(cursor: duckdb.DuckDBPyConnection) -> Outcomes:
-    table = cursor.sql("SELECT id, is_new AND error IS NULL AS created, error FROM stage ORDER BY row").to_arrow_table()
+def _outcomes(cursor: Writer) -> Outcomes:
+    table = cursor.connection.sql("SELECT id, is_new AND error IS NULL AS created, error FROM stage").to_arrow_table()
     columns = [_whole(table[name]) for name in ("id", "created", "error")]
     return Outcomes(columns[0], pc.fill_null(columns[1], fill_value=False), columns[2])
 

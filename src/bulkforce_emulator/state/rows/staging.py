@@ -1,6 +1,6 @@
 """The checks of one batch: one statement that turns the incoming table into `stage`.
 
-`stage` has, by row: `id` (the record it is about), `is_new`, a column `f<n>` per field with its typed
+`stage` has, row by row in the order of the batch: `id` (the record it is about), `is_new`, a column `f<n>` per field with its typed
 value, a column `n<n>` where nulls were asked for, and `error`, null while the row is good.
 """
 
@@ -66,19 +66,21 @@ class Staging:
             f"SELECT i.row, i.new_id, {target} AS given_id{carried}, coalesce({', '.join(errors)}, NULL::VARCHAR) AS error "  # noqa: S608
             f"FROM incoming i {' '.join(joins)}"
         )
-        return self._matched(typed_rows, values), [value for value in values if self._is_writable(value.field)]
+        return self._matched(typed_rows, values, joined=bool(joins)), [value for value in values if self._is_writable(value.field)]
 
-    def _matched(self, typed_rows: str, values: list[Value]) -> str:
+    def _matched(self, typed_rows: str, values: list[Value], *, joined: bool) -> str:
         join, found, errors = self._match(values)
         carried = "".join(f", t.{value.value}" + (f", t.{value.nulled}" if value.nulled else "") for value in values)
         is_new = f"({found} IS NULL)" if self._operation != "update" else "false"
         required = self._required_error(values, is_new)
         wrong = ", ".join(["t.error", *errors, *required])
         materialized = "MATERIALIZED" if join else "NOT MATERIALIZED"
+        # Only a join can bring rows out of their order.
+        order = " ORDER BY t.row" if join or joined else ""
         return (
             f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS {materialized} ({typed_rows}) "  # noqa: S608
             f"SELECT t.row, coalesce({found}, CASE WHEN {is_new} THEN t.new_id END) AS id, {is_new} AS is_new{carried}, "
-            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join}"
+            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join}{order}"
         )
 
     def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:

@@ -10,18 +10,17 @@ from bulkforce_emulator.state.rows.staging import key
 from bulkforce_emulator.state.store import column_type, first_value, quoted
 
 if TYPE_CHECKING:
-    import duckdb
-
     from bulkforce_emulator.schema import Field
     from bulkforce_emulator.state.rows.engine import Order
     from bulkforce_emulator.state.rows.staging import Value
+    from bulkforce_emulator.state.store import Writer
     from bulkforce_emulator.texts import RowTexts
 
 
 class Writes:
     """Writes the good rows of the stage, as one user at one moment."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, order: Order, texts: RowTexts) -> None:
+    def __init__(self, cursor: Writer, order: Order, texts: RowTexts) -> None:
         self._cursor = cursor
         self._sobject = order.sobject
         self._now = order.now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
@@ -94,7 +93,7 @@ class Writes:
         names = ", ".join(map(quoted, targets))
         self._cursor.execute(
             f"INSERT INTO {quoted(self._sobject.name)} ({names}) SELECT {', '.join(targets.values())} "  # noqa: S608
-            "FROM stage WHERE error IS NULL AND is_new ORDER BY row"
+            "FROM stage WHERE error IS NULL AND is_new"
         )
 
     def _with_default(self, value: Value) -> str:
