@@ -214,6 +214,13 @@ def test_result_files_that_were_known_are_fetched_though_a_later_list_lacks_them
     assert [part.result_id for part in state.parts_of(1)] == ["752a", "752b", "752c"]
 
 
+def test_result_files_that_were_known_are_the_same_however_they_are_named() -> None:
+    state = chunked(chunk(1, BatchStage.COMPLETED, records=9))
+    take(state, Verdict([Part(1, 0, "75200000000000a"), Part(1, 1, "75200000000000bAAA")]))
+    take(state, answered(state, ListResults(1), ["75200000000000aAAA", "75200000000000b", "75200000000000B"], RULES))
+    assert [part.result_id for part in state.parts_of(1)] == ["75200000000000a", "75200000000000bAAA", "75200000000000B"]
+
+
 def bordered(*ranges: tuple[int, int]) -> State:
     def batches() -> Iterable[Batch]:
         for number, (low, high) in enumerate(ranges, 1):

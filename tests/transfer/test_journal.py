@@ -259,10 +259,20 @@ def test_second_attempt_is_refused_while_the_first_may_count(journal: Journal) -
     assert (attempt.state, attempt.id) == (AttemptState.ACCEPTED, "751")
 
 
-def test_one_batch_of_the_org_is_not_two_of_ours(journal: Journal) -> None:
-    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, "751")])
-    with pytest.raises(JournalMismatch, match="UNIQUE"):
-        journal.record([BatchAccepted(2, "751")])
+@pytest.mark.parametrize("again", ["751000000000001", "751000000000001AAA"])
+@pytest.mark.parametrize("first", ["751000000000001", "751000000000001AAA"])
+def test_one_batch_of_the_org_is_not_two_of_ours(journal: Journal, first: str, again: str) -> None:
+    """However its id is written; one that differs in case is another."""
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, first)])
+    with pytest.raises(JournalMismatch, match="has given it to another before"):
+        journal.record([BatchAccepted(2, again)])
+    journal.record([BatchAccepted(2, "75100000000000a")])
+
+
+def test_ids_of_batches_differ_in_case(journal: Journal) -> None:
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, "75100000000000a")])
+    journal.record([BatchAccepted(2, "75100000000000A")])
+    assert journal.view().taken == {1: {"75100000000000a", "75100000000000A"}}
 
 
 def test_batch_that_never_ran_may_be_sent_again(journal: Journal) -> None:

@@ -15,6 +15,7 @@ from bulkforce.errors import Facts, ProtocolError
 from bulkforce.protocol import bulk1, soql
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 _TRIES: Final = 3
@@ -22,15 +23,10 @@ _TRIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The batches of a job, by their ids' first 15 characters; and the job's state, where it was looked at."""
+    """The batches of a job, by their ids as `short` writes them; and the job's state, where it was looked at."""
 
     batches: Mapping[str, BatchInfo]
     state: JobState | None = None
-
-
-def short(batch_id: str) -> str:
-    """Cut an id to what tells it from others: the org may write it with three check characters, or without."""
-    return batch_id[:15]
 
 
 def look(

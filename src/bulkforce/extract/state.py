@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from typing import Generic, TypeAlias, TypeVar, assert_never
 
 from bulkforce.errors import Error, Facts
-from bulkforce.extract.chunks import short
+from bulkforce.protocol.wire import short
 
 Key = TypeVar("Key", int, tuple[int, ...])
 

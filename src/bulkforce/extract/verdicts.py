@@ -22,7 +22,7 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
-from bulkforce.extract.chunks import Listed, short
+from bulkforce.extract.chunks import Listed
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -41,6 +41,7 @@ from bulkforce.extract.state import Batch, BatchStage, Delivered, Event, GivenUp
 from bulkforce.protocol import soql
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.wire import short
 from bulkforce.run.plan import Verdict
 from bulkforce.vocabulary import BatchState, JobState
 
@@ -90,8 +91,8 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
         case ListResults(number), list() as ids:
             batch = replace(state.batches[number], stage=BatchStage.FETCHING)
             # Asked again, since rows were missing: files that were known before are fetched all the same.
-            known = [part.result_id for part in state.parts_of(number)]
-            names = [*known, *(name for name in ids if name not in known)]
+            known = {short(part.result_id): part.result_id for part in state.parts_of(number)}
+            names = [*known.values(), *(name for name in ids if short(name) not in known)]
             parts = [Part(number, place, name) for place, name in enumerate(names)]
             checked = _check(state, batch, parts, rules)
             return replace(checked, events=checked.events or [batch, *parts])

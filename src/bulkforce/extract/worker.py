@@ -32,6 +32,7 @@ from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.exchange import Body, Stream
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.wire import short
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
@@ -114,7 +115,7 @@ class ExtractWorker:
     def _look(self, order: LookAtJob) -> chunks.Listed:
         def is_whole(listed: Mapping[str, BatchInfo]) -> bool:
             """The chunks are all there once the original is NotProcessed."""
-            return order.splits and listed[chunks.short(order.original)].state is BatchState.NOT_PROCESSED
+            return order.splits and listed[short(order.original)].state is BatchState.NOT_PROCESSED
 
         return self._run(chunks.look(order.job_id, order.original, order.known, self._pauses, is_whole))
 

@@ -45,6 +45,7 @@ from bulkforce.load.events import (
 )
 from bulkforce.load.state import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
 from bulkforce.protocol import limits
+from bulkforce.protocol.wire import short
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
 from bulkforce.run.journal import Memory, Seal, Step
 
@@ -254,11 +255,11 @@ class Journal(Memory):
         for number, job in jobs.items():
             job.closing = self._recall(f"closing {number}") is not None
             job.left_open = self._recall(f"left open {number}") is not None
-            taken[number] = set(json.loads(self._recall(f"strangers {number}") or "[]"))
+            taken[number] = set(map(short, json.loads(self._recall(f"strangers {number}") or "[]")))
         for batch, number, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
             batches[batch].attempt = Attempt(number, AttemptState(state), batch_id)
             if batch_id is not None:
-                taken[number].add(batch_id)
+                taken[number].add(short(batch_id))
         for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
             batches[number].outcome = Outcome(state, message)
             batches[number].fetched = bool(fetched)
@@ -343,6 +344,14 @@ class Journal(Memory):
         self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))
 
     def _attempt(self, batch: int, before: str, after: str, batch_id: str | None = None) -> None:
+        # The index sees to it that no id stands twice as it is written; nor may it with check characters and without.
+        if (
+            batch_id is not None
+            and self._database.execute(
+                "SELECT 1 FROM attempt WHERE id BETWEEN :id AND :id || '~' AND substr(id, 1, 15) = :id", {"id": short(batch_id)}
+            ).fetchone()
+        ):
+            raise JournalMismatch(f"The org gives the id {batch_id} to batch {batch}, and has given it to another before")
         changed = self._database.execute(
             "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
         ).rowcount

@@ -114,7 +114,7 @@ Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookA
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at a job showed: its batches, and its own state where a batch was not processed."""
+    """What a look at a job showed: its batches, by their ids as `short` writes them, and its own state where a batch was not processed."""
 
     batches: Mapping[str, BatchInfo]
     state: JobState | None = None

@@ -9,7 +9,7 @@ since it is not proven that the org gives back the very bytes. Equal batches are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from bulkforce.errors import Facts, FormatError, ProtocolError, Unsettled
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import JobInfo
+from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ContentType, JobState
 
@@ -65,10 +66,11 @@ def settle(job_id: str, known: Collection[str], doubtful: Mapping[int, Sent], lo
     """
     yield from close_for_good(job_id)
     listed = yield from _list_at_rest(job_id, looks, closed=True)
+    known = frozenset(map(short, known))
     left = dict(doubtful)
     adopted: dict[int, str] = {}
     strangers: list[str] = []
-    for batch_id in (batch_id for batch_id in listed if batch_id not in known):
+    for batch_id in (batch_id for batch_id in listed if short(batch_id) not in known):
         number = _match((yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))), left)
         if number is None:
             strangers.append(batch_id)
@@ -107,19 +109,23 @@ def audit(job_id: str, known: Collection[str], looks: Looks, *, doubts: bool, ou
         info = yield from ask(bulk1.get_job_info(job_id))
         if info.state is JobState.OPEN:
             raise stays_open(job_id)
-    listed = set((yield from _list(job_id)))
-    if listed == set(known) and info.number_batches_total in {None, len(listed)}:
+    known = frozenset(map(short, known))
+    listed = yield from _list(job_id)
+    _check_strangers(job_id, listed, known)
+    if len(listed) == len(known) and info.number_batches_total in {None, len(listed)}:
         return info
-    if strangers := listed - set(known):
-        raise strangers_in(job_id, strangers)
-    listed = set((yield from _list_at_rest(job_id, looks, closed=closed)))
-    if strangers := listed - set(known):
-        raise strangers_in(job_id, strangers)
-    if missing := set(known) - listed:
+    listed = yield from _list_at_rest(job_id, looks, closed=closed)
+    _check_strangers(job_id, listed, known)
+    if missing := known - set(map(short, listed)):
         raise ProtocolError(
             f"The org's list lacks batch {min(missing)}, which it has accepted", Facts(job_id=job_id, batch_id=min(missing))
         )
     return (yield from ask(bulk1.get_job_info(job_id)))
+
+
+def _check_strangers(job_id: str, listed: Iterable[str], known: Collection[str]) -> None:
+    if strangers := [batch_id for batch_id in listed if short(batch_id) not in known]:
+        raise strangers_in(job_id, strangers)
 
 
 def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
@@ -140,7 +146,7 @@ def _list(job_id: str) -> Flow[list[str]]:
 
 def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:
     """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that is closed must say so."""
-    before: list[str] | None = None
+    before: set[str] | None = None
     pause = looks.seconds
     info: JobInfo
     for look in range(looks.most):
@@ -150,9 +156,10 @@ def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]
         listed = sorted((yield from _list(job_id)))
         info = yield from ask(bulk1.get_job_info(job_id))
         agrees = info.number_batches_total in {None, len(listed)} and not (closed and info.state is JobState.OPEN)
-        if agrees and listed == before:
+        now = set(map(short, listed))
+        if agrees and now == before:
             return listed
-        before = listed if agrees else None
+        before = now if agrees else None
     if closed and info.state is JobState.OPEN:
         raise stays_open(job_id)
     raise Unsettled(

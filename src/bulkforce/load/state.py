@@ -45,6 +45,7 @@ from bulkforce.load.events import (
     RunTakenUp,
     StrangersAccepted,
 )
+from bulkforce.protocol.wire import short
 
 IN_DOUBT: Final = "in doubt"
 """The outcome of a batch of which nobody can tell any more whether the org took it, or what became of it."""
@@ -147,7 +148,7 @@ class BatchView:
 
 @dataclass(slots=True)
 class View:
-    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches.
+    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches. Ids of batches stand here as `short` writes them.
 
     Attributes:
         batches: All batches, by number.
@@ -222,7 +223,7 @@ class View:
         elif attempt.state is AttemptState.SENDING:
             self.doubtful.setdefault(attempt.job, set()).add(batch.number)
         else:
-            self.waiting.setdefault(attempt.job, {})[str(attempt.id)] = batch.number
+            self.waiting.setdefault(attempt.job, {})[short(str(attempt.id))] = batch.number
 
     @property
     def finished(self) -> bool:
@@ -263,7 +264,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             # With doubts left it was only seen to be ours still.
             view.jobs[job].audited = not view.doubtful.get(job)
         case StrangersAccepted(job, ids):
-            view.taken.setdefault(job, set()).update(ids)
+            view.taken.setdefault(job, set()).update(map(short, ids))
             view.strangers.pop(job, None)
         case BatchSending(batch, job):
             del view.pending[batch]
@@ -334,10 +335,11 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
 
 def _accept(view: View, job: int, batch: int, batch_id: str) -> None:
     view.batches[batch].attempt = Attempt(job, AttemptState.ACCEPTED, batch_id)
-    view.waiting.setdefault(job, {})[batch_id] = batch
-    view.taken.setdefault(job, set()).add(batch_id)
+    known = short(batch_id)
+    view.waiting.setdefault(job, {})[known] = batch
+    view.taken.setdefault(job, set()).add(known)
     view.jobs[job].audited = False
-    view.suspects.get(job, {}).pop(batch_id, None)
+    view.suspects.get(job, {}).pop(known, None)
     _explain(view, job, batch)
 
 
@@ -370,7 +372,7 @@ def _forget(view: View, batch: int) -> Attempt:
     attempt = view.batches[batch].attempt
     assert attempt is not None
     assert attempt.id is not None
-    del view.waiting[attempt.job][attempt.id]
+    del view.waiting[attempt.job][short(attempt.id)]
     return attempt
 
 

@@ -141,8 +141,8 @@ def _looked(view: View, order: LookAtJob, looked: Looked) -> Follows:
     events: list[Event] = [JobListed(job, unknown)] if unknown else []
     # While the list was on its way, something else may have ended a batch: the user's word on a job that is gone.
     waiting = view.waiting.get(job, {})
-    ended = [(number, info) for batch_id, number in order.waiting.items() if (info := looked.batches[batch_id]).state.is_final]
-    events += [_end_of(number, info) for number, info in ended if waiting.get(info.id) == number]
+    ended = [(batch_id, info) for batch_id in order.waiting if (info := looked.batches[batch_id]).state.is_final]
+    events += [_end_of(waiting[batch_id], info) for batch_id, info in ended if batch_id in waiting]
     if looked.state is None:
         return Verdict(events)
     stops = job not in view.aborted

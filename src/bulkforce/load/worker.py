@@ -38,6 +38,7 @@ from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.wire import short
 from bulkforce.run.files import write_whole
 from bulkforce.run.journal import Seal
 from bulkforce.run.sitting import RunFlow
@@ -150,7 +151,7 @@ class LoadWorker:
 
     def _look(self, order: LookAtJob) -> Looked:
         job_id = order.job_id
-        listed = {batch.id: batch for batch in self._run(ask(bulk1.get_all_batches(job_id)))}
+        listed = {short(batch.id): batch for batch in self._run(ask(bulk1.get_all_batches(job_id)))}
         if missing := next((batch_id for batch_id in order.waiting if batch_id not in listed), None):
             raise ProtocolError(f"The org's list lacks batch {missing}, which it has accepted", Facts(job_id=job_id, batch_id=missing))
         if not any(was_never_run(listed[batch_id]) for batch_id in order.waiting):

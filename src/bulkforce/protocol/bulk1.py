@@ -20,7 +20,7 @@ from bulkforce.protocol import limits, wire_csv, wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.info import BatchInfo, JobInfo, Result
-from bulkforce.protocol.wire import same_id, same_name, shown
+from bulkforce.protocol.wire import same_id, same_name, short, shown
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 T = TypeVar("T")
@@ -414,7 +414,7 @@ def _check_id(what: str, text: str, answer: Answer) -> None:
 
 
 def _check_once(ids: Sequence[str], what: str, answer: Answer) -> None:
-    if len({text[:15] for text in ids}) < len(ids):
+    if len(set(map(short, ids))) < len(ids):
         raise ProtocolError(f"The org's list has the same {what} more than once", answer.facts())
 
 

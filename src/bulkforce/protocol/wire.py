@@ -102,9 +102,14 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
     return kind(**known, extra=extra)  # type: ignore[arg-type]
 
 
+def short(one: str) -> str:
+    """Cut an id to what tells it from others, case and all: the org may write it with three check characters behind, or without."""
+    return one[:15]
+
+
 def same_id(one: str, other: str) -> bool:
-    """Whether two ids name the same thing: the last three characters of the long form only check the first fifteen."""
-    return one[:15] == other[:15]
+    """Whether two ids name the same thing."""
+    return short(one) == short(other)
 
 
 def same_name(asked: str, came: str) -> bool:
