@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.extraction import bring, client_of, go_on, seeded
-from tests.rehearsal import SCHEMA, Load
+from tests.rehearsal import BRISK, SCHEMA, Load
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, Unsettled
@@ -19,6 +19,8 @@ from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
 
 BATCHES = "*/job/*/batch"
+PROMPT = replace(BRISK, trouble_seconds=0.0)
+"""What is not understood is not waited out."""
 _ID = re.compile(rb"(<(?:id|jobId|result)>\w{15})\w{3}(?=<)")
 
 
@@ -67,7 +69,7 @@ def org() -> Iterator[Emulator]:
 @pytest.mark.parametrize("fault", FAULTS, ids=["no fault", "answer lost", "request lost", "close lost"])
 @pytest.mark.parametrize("way", WAYS)
 def test_load_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp_path: Path, way: str, fault: Fault | None) -> None:
-    load = Load(org, tmp_path, transport=Spelling(WAYS[way]()))
+    load = Load(org, tmp_path, transport=Spelling(WAYS[way]()), patience=PROMPT)
     if fault:
         org.faults.add(fault)
     load.check(load.begin())
@@ -75,7 +77,7 @@ def test_load_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp
 
 @pytest.mark.parametrize("way", WAYS)
 def test_load_that_is_resumed_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp_path: Path, way: str) -> None:
-    load = Load(org, tmp_path, transport=Spelling(WAYS[way]()))
+    load = Load(org, tmp_path, transport=Spelling(WAYS[way]()), patience=PROMPT)
     org.faults.add(Fault("session expired", "POST", BATCHES, nth=4, after_bytes=10))
     with pytest.raises(Interrupted):
         load.begin()
@@ -86,7 +88,7 @@ def test_load_that_is_resumed_knows_its_batches_however_their_ids_are_written(or
 @pytest.mark.parametrize("way", WAYS)
 def test_batch_of_a_stranger_is_one_however_ids_are_written(org: Emulator, tmp_path: Path, way: str) -> None:
     """And when the user has accepted it, it is no reason to stop any more."""
-    load = Load(org, tmp_path, options={"workers": 1}, transport=Spelling(WAYS[way]()))
+    load = Load(org, tmp_path, options={"workers": 1}, transport=Spelling(WAYS[way]()), patience=PROMPT)
 
     def intrude(effect: str) -> None:
         if effect == "open":
