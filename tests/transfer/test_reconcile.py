@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -118,6 +118,21 @@ def test_list_that_never_agrees_with_the_count_is_never_believed() -> None:
 
 def test_org_that_does_not_count_is_believed_by_its_list() -> None:
     assert Org([A], [1], [None]).run(settle(JOB, {batch_id(0)}, {2: sent(B)}, LOOKS)) == Found({}, ())
+
+
+def test_looks_agree_however_ids_are_written_in_them() -> None:
+    class Org15(Org):
+        """Every other list has ids without check characters."""
+
+        def answer(self, path: str) -> Answer:
+            answer = super().answer(path)
+            return replace(answer, body=answer.body.replace(b"AAA</id>", b"</id>")) if path.endswith("/batch") and self.pauses else answer
+
+    org = Org15([A, B], [1, 2], [1, 2])
+    assert org.run(settle(JOB, {batch_id(0)}, {2: sent(B)}, LOOKS)) == Found({2: batch_id(1)[:15]}, ())
+    org = Org15([A], [1], [1])
+    assert org.run(settle(JOB, {batch_id(0)}, {2: sent(B)}, LOOKS)) == Found({}, ())
+    assert org.pauses == [10.0]
 
 
 @given(
