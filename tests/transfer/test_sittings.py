@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,12 +87,36 @@ def test_home_that_cannot_be_written_to_is_no_reason_to_stop(tmp_path: Path) -> 
     assert marks.begin(Folder(), tmp_path / "marks") is None
 
 
-def test_marks_are_the_users_own_and_old_ones_are_forgotten(tmp_path: Path) -> None:
-    run = Folder()
-    marks.begin(run, tmp_path / "marks")
-    (mark,) = (tmp_path / "marks").iterdir()
-    assert (mark.name, mark.stat().st_size) == ("0123456789abcdef.1", 0)
-    assert ((tmp_path / "marks").stat().st_mode & 0o777, mark.stat().st_mode & 0o777) == (0o700, 0o600)
-    os.utime(mark, (0, 0))
-    marks.begin(Folder(token="another"), tmp_path / "marks")
-    assert [mark.name for mark in (tmp_path / "marks").iterdir()] == ["another.1"]
+def marks_in(folder: Path) -> list[str]:
+    """The names of the marks; one file tells when they were swept."""
+    return sorted(mark.name for mark in folder.glob("*.*"))
+
+
+def test_marks_are_the_users_own(tmp_path: Path) -> None:
+    marks.begin(Folder(), tmp_path / "marks")
+    assert marks_in(tmp_path / "marks") == ["0123456789abcdef.1"]
+    assert (tmp_path / "marks").stat().st_mode & 0o777 == 0o700
+    for file in (tmp_path / "marks").iterdir():
+        assert (file.stat().st_size, file.stat().st_mode & 0o777) == (0, 0o600)
+
+
+def test_old_marks_are_forgotten_once_a_day(tmp_path: Path) -> None:
+    """All marks of all runs are looked at for it."""
+    marks.begin(Folder(), tmp_path)
+    os.utime(tmp_path / "0123456789abcdef.1", (0, 0))
+    for number in (1, 2):
+        marks.begin(Folder(token="another", sittings=number - 1), tmp_path)
+        assert marks_in(tmp_path) == ["0123456789abcdef.1", *(f"another.{mark}" for mark in range(1, number + 1))]
+    yesterday = time.time() - 86_401
+    os.utime(tmp_path / "swept", (yesterday, yesterday))
+    marks.begin(Folder(token="third"), tmp_path)
+    assert marks_in(tmp_path) == ["another.1", "another.2", "third.1"]
+
+
+def test_clock_that_was_put_back_does_not_keep_old_marks(tmp_path: Path) -> None:
+    marks.begin(Folder(), tmp_path)
+    os.utime(tmp_path / "0123456789abcdef.1", (0, 0))
+    next_year = time.time() + 365 * 86_400
+    os.utime(tmp_path / "swept", (next_year, next_year))
+    marks.begin(Folder(token="another"), tmp_path)
+    assert marks_in(tmp_path) == ["another.1"]

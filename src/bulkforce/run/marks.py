@@ -17,6 +17,9 @@ from bulkforce.errors import Unsettled
 _KEPT_SECONDS: Final = 90 * 86_400.0
 """The org forgets a job after seven days; a run that is older than this has nothing to go on with."""
 
+_SWEPT: Final = "swept"
+_SWEPT_SECONDS: Final = 86_400.0
+
 
 class Sat(Protocol):
     """What remembers the sittings of a run; the journal does."""
@@ -86,8 +89,13 @@ def _number(mark: Path) -> int:
 
 
 def _forget_old(marks: Path) -> None:
-    past = time.time() - _KEPT_SECONDS
+    """Remove marks that are of no use any more; once a day, since it looks at those of all runs."""
+    swept, now = marks / _SWEPT, time.time()
+    with suppress(FileNotFoundError):
+        if abs(now - swept.stat().st_mtime) < _SWEPT_SECONDS:
+            return
+    swept.touch(0o600)
     for mark in marks.iterdir():
         with suppress(OSError):
-            if mark.stat().st_mtime < past:
+            if mark.stat().st_mtime < now - _KEPT_SECONDS:
                 mark.unlink()
