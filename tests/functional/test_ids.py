@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.extraction import bring, client_of, go_on, seeded
-from tests.rehearsal import BRISK, SCHEMA, Load
+from tests.rehearsal import BRISK, SCHEMA, Load, Rows, read_csv
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, Unsettled
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transport.http import HTTP
 from bulkforce_emulator import Emulator, Fault
+from bulkforce_emulator.state.lifecycle import Pace
 
 BATCHES = "*/job/*/batch"
 PROMPT = replace(BRISK, trouble_seconds=0.0)
@@ -116,3 +117,77 @@ def test_extract_knows_its_batches_however_their_ids_are_written(tmp_path: Path,
             bring(org, tmp_path, client=client, pk_chunking=chunking)
         org.state.sessions.first_token = org.state.sessions.open()
         assert go_on(org, tmp_path).rows == 40
+
+
+# Results of rows that name their records
+
+
+class Swapping(HTTP):
+    """A line on which the results of two batches of three come in each other's place, so many times; the org works when it has all three."""
+
+    def __init__(self, load: Load, times: int) -> None:
+        super().__init__()
+        self.load, self.times, self.sent = load, times, 0
+        load.transport, load.trace = self, self.count
+        load.org.set_pace(Pace.manual())
+
+    def count(self, effect: str) -> None:
+        self.sent += effect == "send"
+        if (effect, self.sent) == ("send", 3):
+            self.load.org.set_pace(Pace.timed())
+
+    def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+        parts = url.split("/")
+        if parts[-1] == "result" and self.times:
+            first, second = list(self.load.books.jobs[0].batches)[:2]
+            if parts[-2] in {first, second}:
+                assert self.load.org.wait_until_idle(600.0)
+                self.times -= 1
+                parts[-2] = first if parts[-2] == second else second
+        return super().send(request, "/".join(parts), headers, streamed=streamed)
+
+
+def rows_with_ids(org: Emulator, header: tuple[str, ...] = ("Id", "Text__c"), cut: int = 18) -> Rows:
+    """Rows for three batches, that name records of the org."""
+    ids = org.insert("Row__c", [{"Code__c": f"row {number}"} for number in range(18)])
+    return Rows(header, [tuple(record[:cut] if name == "Id" else f'text "{record}", new' for name in header) for record in ids])
+
+
+WRITTEN = {"first": ("Id", "Text__c"), "last": ("Text__c", "Id")}
+
+
+@pytest.mark.parametrize("cut", [15, 18])
+@pytest.mark.parametrize("header", WRITTEN.values(), ids=list(WRITTEN))
+@pytest.mark.parametrize("options", [{"operation": "update"}, {"operation": "upsert", "external_id": "Id"}], ids=["update", "upsert by Id"])
+def test_results_of_other_records_are_fetched_again(
+    org: Emulator, tmp_path: Path, options: dict[str, str], header: tuple[str, ...], cut: int
+) -> None:
+    source = rows_with_ids(org, header, cut)
+    load = Load(org, tmp_path, source, options={**options, "workers": 1})
+    line = Swapping(load, 2)
+    report = load.begin()
+    assert (report.succeeded, report.pending, line.times) == (18, 0, 0)
+    place = header.index("Id") + 2
+    rows = read_csv(load.run_dir / "success.csv")[1:]
+    assert [row[2:] for row in rows] == source.rows
+    assert [row[0][:15] for row in rows] == [row[place][:15] for row in rows]
+
+
+@pytest.mark.parametrize("operation", ["update", "delete", "hardDelete"])
+def test_results_that_stay_those_of_other_records_leave_the_rows_in_doubt(org: Emulator, tmp_path: Path, operation: str) -> None:
+    source = rows_with_ids(org, ("Id",) if "elete" in operation else ("Id", "Text__c"))
+    load = Load(org, tmp_path, source, options={"operation": operation, "workers": 1})
+    Swapping(load, 1_000)
+    report = load.begin()
+    assert (report.state, report.succeeded, report.in_doubt, report.unprocessed, report.pending) == ("finished", 6, 12, 0, 0)
+    assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == source.rows[:12]
+    assert "is about another record than was sent there" in read_csv(load.run_dir / "in_doubt.csv")[1][0]
+    assert (load.run_dir / "unreadable-000001.csv").exists()
+
+
+def test_ids_whose_case_was_lost_are_known_by_their_check_characters(org: Emulator, tmp_path: Path) -> None:
+    """If the org takes such a row, its result is the row's."""
+    source = rows_with_ids(org)
+    load = Load(org, tmp_path, Rows(source.header, [(row[0].lower(), *row[1:]) for row in source.rows]), options={"operation": "update"})
+    report = load.begin()
+    assert (report.in_doubt, report.pending) == (0, 0)

@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.formats.csv import quote
 from bulkforce.load.outputs import Ended, Outputs
 from bulkforce.load.results import Outcomes, check, read
+from bulkforce.load.rows import column_of
 from bulkforce.protocol.wire_csv import result_rows
 
 HEADER = '"Id","Success","Created","Error"\n'
@@ -213,3 +215,48 @@ def test_outputs_join_results_to_rows(tmp_path: Path, outputs: Outputs) -> None:
 def test_rows_that_are_not_the_batch_s_any_more_are_told(outputs: Outputs, rows: bytes, results: bytes | None) -> None:
     with pytest.raises(SourceChanged, match="batch 1"):
         outputs.add(ended(rows, results, 2))
+
+
+KNOWN = [f"00300000000000{letter}" for letter in "abcd"]
+
+
+def of_ids(*ids: str) -> bytes:
+    return of(*(went_in(one) if one else refused("X:no:--") for one in ids))
+
+
+@pytest.mark.parametrize(
+    ("ids", "sent", "fits"),
+    [
+        (KNOWN, KNOWN, True),
+        (KNOWN, [one + "AAA" for one in KNOWN], True),
+        ([one + "AAA" for one in KNOWN], KNOWN, True),
+        (["", *KNOWN[1:]], KNOWN, True),
+        (KNOWN[:2], KNOWN[:2], True),
+        # Upserted without an id, or with what is none.
+        (KNOWN, ["", "#N/A", "nonsense", KNOWN[3]], True),
+        (KNOWN[::-1], KNOWN, False),
+        ([*KNOWN[:3], KNOWN[0]], KNOWN, False),
+        (["", KNOWN[0], *KNOWN[2:]], KNOWN, False),
+        # Two records whose ids differ in case alone; the check characters would tell if case was lost.
+        ([*KNOWN[:3], "00300000000000D"], KNOWN, False),
+        ([*KNOWN[:3], "00300000000000D"], [*KNOWN[:3], "00300000000000DAAA".lower()], True),
+    ],
+)
+def test_results_name_the_records_that_were_sent(ids: list[str], sent: list[str], fits: bool) -> None:
+    problem = check(of_ids(*ids), len(ids), whole=True, ids=[one.encode() for one in sent])
+    assert problem is None if fits else str(problem).endswith("is about another record than was sent there")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoted", ["", "ids", "texts", "both"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_column_is_read_wherever_it_stands(place: int, quoted: str, end: str) -> None:
+    texts = ["plain", 'a "b", c\nd' if quoted in {"texts", "both"} else "other"]
+    values = ["003000000000001AAA", "", "003000000000002"] * 1_000
+    records = []
+    for number, value in enumerate(values):
+        written = f'"{value}"' if quoted in {"ids", "both"} else value
+        text = quote(texts[number % 2])
+        records.append(",".join(written if at == place else text for at in range(3)) + end)
+    found = column_of("".join(records).encode(), len(values), place, 3)
+    assert found == [value.encode() for value in values]

@@ -13,6 +13,7 @@ from pathlib import Path
 from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.load.cutter import Batch
 from bulkforce.load.mapping import Shape
+from bulkforce.load.rows import column_of
 
 
 class Feed:
@@ -65,6 +66,15 @@ class Feed:
         else:
             self._sent(rows, batch)
         return rows
+
+    def ids(self, batch: Batch) -> list[bytes]:
+        """Read with which ids the records of a batch are sent; none if they are not told by their ids.
+
+        Raises:
+            SourceChanged: They are not those that were sealed.
+        """
+        place = self._shape.id_place
+        return [] if place is None else column_of(self.rows(batch), batch.records, place, len(self._shape.source))
 
     def content(self, batch: Batch) -> bytes:
         """Make the bytes of a batch that are sent.

@@ -76,6 +76,11 @@ class Shape:
         """Whether the records are sent exactly as they stand in the source."""
         return self.taken == tuple(range(len(self.source))) and not self.constants and not self.empty_as_null
 
+    @property
+    def id_place(self) -> int | None:
+        """The place of the column that is sent as the record's id, if there is one."""
+        return next((place for place, name in zip(self.taken, self.names, strict=False) if name.lower() == "id"), None)
+
     def apply(self, content: bytes) -> bytes:
         """Shape whole records.
 

@@ -17,6 +17,7 @@ from bulkforce.protocol.wire_csv import result_rows
 _HEADER: Final = b'"Id","Success","Created","Error"\n'
 _ALL_WELL: Final = {b'","true","true",""\n"': b",true,", b'","true","false",""\n"': b",false,"}
 _WENT_IN: Final = {border[:-2]: created for border, created in _ALL_WELL.items()}
+_ID_15: Final = 15
 _ID_18: Final = 19
 """Where an id of 18 characters ends in a line of results: it stands first, in quotes."""
 _ID: Final = re.compile(rb"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
@@ -36,7 +37,9 @@ class Outcomes:
     errors: Mapping[int, str] = field(default_factory=dict)
 
 
-def check(content: bytes, records: int, *, whole: bool, failed: int | None = None, inserted: bool = False) -> str | None:
+def check(
+    content: bytes, records: int, *, whole: bool, failed: int | None = None, inserted: bool = False, ids: Sequence[bytes] = ()
+) -> str | None:
     """Say what is wrong with results, if anything. What passes is read by `read`.
 
     Args:
@@ -45,6 +48,7 @@ def check(content: bytes, records: int, *, whole: bool, failed: int | None = Non
         whole: Whether every one of them must have a result.
         failed: How many failed, if the org told.
         inserted: Whether each record that went in must have an id of its own.
+        ids: The ids that the records were sent with, if they were.
     """
     try:
         outcomes = read(content, records, whole=whole)
@@ -55,6 +59,23 @@ def check(content: bytes, records: int, *, whole: bool, failed: int | None = Non
     went_in = [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors] if outcomes.errors else outcomes.marks
     if inserted and len(set(went_in)) != len(went_in):
         return "several records have one id"
+    if ids and (place := _other(outcomes.marks, ids)) is not None:
+        return f"result {place + 1:,} is about another record than was sent there"
+    return None
+
+
+def _other(marks: Sequence[bytes], ids: Sequence[bytes]) -> int | None:
+    """Find the first result that names another record than the one that was sent in its place."""
+    named, sent = [mark[:_ID_15] for mark in marks], [one[:_ID_15] for one in ids[: len(marks)]]
+    if named == sent:
+        return None
+    for place, (one, other) in enumerate(zip(named, sent, strict=False)):
+        # Of a record that did not go in the org need not tell the id; what was sent may be none.
+        if one != other and _ID.fullmatch(one) and _ID.fullmatch(ids[place]):
+            # The check characters are there so that case may be lost on the way.
+            if len(ids[place]) > _ID_15 and one.lower() == other.lower():
+                continue
+            return place
     return None
 
 

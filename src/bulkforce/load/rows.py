@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import accumulate, zip_longest
 from typing import Final
 
+from bulkforce.formats import csv
+
 _GROUP_BYTES: Final = 65_536
 _ALL_BUT_QUOTES_AND_LINE_ENDS: Final = bytes(byte for byte in range(256) if byte not in b'"\n')
 
@@ -26,6 +28,20 @@ def rows_of(content: bytes, records: int = -1) -> list[bytes]:
     if len(lines) != records and b'"' in content:
         lines = _joined(lines, _odd_lines(content))
     return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
+
+
+def column_of(content: bytes, records: int, place: int, columns: int) -> list[bytes]:
+    r"""Give the values of one column of records that are known to have all columns; only for values without commas and quotes, such as ids.
+
+    >>> column_of(b'"1","a\nb"\n"2",c\n', 2, 0, 2)
+    [b'1', b'2']
+    """
+    if place and b'"' in content:
+        blocks = (content[begin : begin + csv.BLOCK_BYTES] for begin in range(0, len(content), csv.BLOCK_BYTES))
+        return list(csv.column(blocks, place, columns))
+    # Twenty times as fast.
+    values = [line.split(b",", place + 1)[place] for line in rows_of(content, records)]
+    return [value.strip(b'"') for value in values] if b'"' in content else values
 
 
 def groups_of(content: bytes) -> Iterator[list[bytes]]:

@@ -75,6 +75,9 @@ class LoadWorker:
     ) -> None:
         self._run, self._settings, self._batches, self._feed, self._outputs = run, settings, batches, feed, outputs
         self._folder, self._trace = folder, trace
+        # Whether the record that a row is about is told by an id in it.
+        by_key = settings.operation is Operation.UPSERT and str(settings.external_id_field).lower() != "id"
+        self._by_id = settings.operation is not Operation.INSERT and not by_key
         self._looks = reconcile.Looks(patience.fence_seconds, patience.fence_looks)
         # One thread joins: the next join takes the memory of the last, where each of many threads would keep its own.
         self._joining = ThreadPoolExecutor(1, "bulkforce-join")
@@ -177,7 +180,8 @@ class LoadWorker:
             content = _NO_RESULTS
         failed = self._counts(order).failed if order.whole else None
         inserted = self._settings.operation is Operation.INSERT
-        if problem := results.check(content, order.records, whole=order.whole, failed=failed, inserted=inserted):
+        ids = self._feed.ids(self._batches[order.batch]) if self._by_id else []
+        if problem := results.check(content, order.records, whole=order.whole, failed=failed, inserted=inserted, ids=ids):
             raise self._unreadable(order, content, problem)
         write_whole(self._folder / results_file(order.batch), content)
         self._trace("fetch")
