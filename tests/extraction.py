@@ -12,6 +12,7 @@ from tests.rehearsal import BRISK, SCHEMA
 
 from bulkforce import BearerToken, Client, RetryPolicy
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.run.sitting import Sitting
@@ -65,9 +66,9 @@ def bring(
     if asked.get("object"):
         asked["soql"] = None
     if client is not None:
-        return extract.extract(sitting_of(client, trace), extract.ExtractOptions(**asked))
+        return extract.extract(sitting_of(client, trace), ExtractOptions(**asked))
     with client_of(org) as client:
-        return extract.extract(sitting_of(client, trace), extract.ExtractOptions(**asked))
+        return extract.extract(sitting_of(client, trace), ExtractOptions(**asked))
 
 
 def go_on(org: Emulator, folder: Path) -> ExtractReport:

@@ -226,9 +226,10 @@ class AsyncClient:
     ) -> ExtractReport:
         """See `Client.extract`."""
         from bulkforce.extract import verb as extract  # only an extract needs its engine and SQLite
+        from bulkforce.extract.asking import ExtractOptions
         from bulkforce.run.sitting import Sitting
 
-        options = extract.ExtractOptions(
+        options = ExtractOptions(
             soql=soql,
             object=object,
             to=to,

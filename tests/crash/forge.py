@@ -25,6 +25,7 @@ from tests.crash.power import Disk
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
 from bulkforce.load.report import LoadReport
@@ -88,7 +89,7 @@ def work(order: dict[str, Any]) -> None:
             case "resume":
                 report = load.resume(sitting, order["run_dir"])
             case "extract":
-                report = extract.extract(sitting, extract.ExtractOptions(**order["options"], run_dir=order["run_dir"]))
+                report = extract.extract(sitting, ExtractOptions(**order["options"], run_dir=order["run_dir"]))
             case _:
                 report = extract.resume_extract(sitting, order["run_dir"])
         outcome = {"report": json.loads(report.to_json())}

@@ -13,6 +13,7 @@ from tests.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Settings
@@ -80,7 +81,7 @@ def test_rows_that_stay_missing_are_an_error_with_batch_and_numbers(org: Emulato
 
 def test_a_page_instead_of_a_file_is_no_result(org: Emulator, tmp_path: Path) -> None:
     org.faults.add(Fault("answer replaced", path=RESULT, status=200, times=10_000))
-    options = extract.ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=5)
+    options = ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=5)
     with (
         client_of(org) as client,
         pytest.raises(errors.Interrupted, match=r"The answer is not the org's.*Go on with: bulkforce resume"),
@@ -210,7 +211,7 @@ def test_an_org_out_of_reach_for_too_long_stops_the_extract(org: Emulator, tmp_p
     with client_of(org) as client, pytest.raises(errors.Interrupted, match="Go on with"):
         extract.extract(
             sitting_of(client, trouble_seconds=0.0),
-            extract.ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=5),
+            ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=5),
         )
     org.faults.clear()
     go_on(org, tmp_path)

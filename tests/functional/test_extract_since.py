@@ -14,6 +14,7 @@ from tests.extraction import bring, client_of, fetched, go_on, read, seeded, sit
 
 from bulkforce import errors
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.incremental import OVERLAP
 from bulkforce.extract.report import ExtractReport
 from bulkforce_emulator import Emulator
@@ -155,9 +156,7 @@ def test_the_edge_moves_only_when_everything_is_there(org: Emulator, tmp_path: P
 
     nightly = Nightly(org, tmp_path)
     org.faults.add(Fault("answer replaced", path="*/result/*", status=200))
-    asked = extract.ExtractOptions(
-        soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=False, since_file=nightly.file
-    )
+    asked = ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=False, since_file=nightly.file)
     with client_of(org) as client, pytest.raises(errors.Interrupted):
         extract.extract(sitting_of(client, trouble_seconds=0.0), asked)
     assert not nightly.file.exists()

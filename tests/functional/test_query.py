@@ -21,6 +21,7 @@ import bulkforce
 from bulkforce import Client
 from bulkforce.errors import Error
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.query import QueryResult
 from bulkforce.run.sitting import Sitting
 from bulkforce_emulator import Emulator
@@ -113,7 +114,7 @@ def test_a_query_is_typed_from_describe(sitting: Sitting) -> None:
 
 def test_every_kind_of_file_holds_the_same(sitting: Sitting, tmp_path: Path) -> None:
     for form in ("parquet", "arrow", "jsonl", "csv", "csv.gz"):
-        options = extract.ExtractOptions(soql=QUERY, to=tmp_path / f"a.{form}", run_dir=tmp_path / form)
+        options = ExtractOptions(soql=QUERY, to=tmp_path / f"a.{form}", run_dir=tmp_path / form)
         assert extract.extract(sitting, options).rows == 3
     table = pq.read_table(tmp_path / "a.parquet")
     assert rows_of(table) == ROWS

@@ -20,6 +20,7 @@ from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
 from bulkforce import BearerToken, UsageError
 from bulkforce.errors import Error, Interrupted, JournalMismatch, TransferError
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.journal import ExtractJournal
 from bulkforce_emulator import Emulator, Fault
 
@@ -294,7 +295,7 @@ def test_folder_in_the_way_of_an_extracts_file_is_told_and_survives(tmp_path: Pa
         with client_of(org) as client, pytest.raises(Interrupted):
             extract.extract(
                 sitting_of(client, trouble_seconds=0.0),
-                extract.ExtractOptions(
+                ExtractOptions(
                     soql=QUERY.replace("Id,", "Id, SystemModstamp,"),
                     to=tmp_path / "out.csv",
                     since_file=tmp_path / "since.toml",
@@ -376,7 +377,7 @@ def test_folder_that_is_removed_under_a_run_stops_it(org: Emulator, tmp_path: Pa
 
     run.trace = remove
     with client_of(org) as client:
-        options = extract.ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run")
+        options = ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run")
         begin = run.begin if verb == "load" else partial(extract.extract, sitting_of(client, remove), options)
         with pytest.raises(TransferError, match="was removed") as caught:
             begin()

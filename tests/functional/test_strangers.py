@@ -18,6 +18,7 @@ from tests.wire.gateway import Gateway, Passing, Reply
 
 import bulkforce as bf
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.mishaps import Mishap
 
@@ -291,7 +292,7 @@ def test_types_of_columns_are_not_guessed_because_a_gateway_denies_the_object(tm
     with seeded(3) as org, Gateway(org.base_url) as gateway:
         gateway.speak("GET", "/describe", instead(REPLIES[who], acted=False), times=1_000)
         with bf.Client(gateway.url, bf.BearerToken(org.session_id), retry=QUICK) as client:
-            asked = extract.ExtractOptions(soql=QUERY, to=tmp_path / "out.jsonl", run_dir=tmp_path / "run", pk_chunking=False)
+            asked = ExtractOptions(soql=QUERY, to=tmp_path / "out.jsonl", run_dir=tmp_path / "run", pk_chunking=False)
             with pytest.raises(bf.Interrupted, match=r"not the org's own|not what it should be"):
                 extract.extract(sitting_of(client, trouble_seconds=0.05), asked)
             assert not (tmp_path / "out.jsonl").exists()

@@ -14,6 +14,7 @@ from tests.simulation.world import World
 
 from bulkforce import ExtractReport, errors
 from bulkforce.extract import verb as extract
+from bulkforce.extract.asking import ExtractOptions
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 
@@ -46,7 +47,7 @@ class _Extract:
         scenario = self.scenario
         return extract.extract(
             sitting,
-            extract.ExtractOptions(
+            ExtractOptions(
                 soql="SELECT Code__c FROM Row__c",
                 to=self.out,
                 pk_chunking=scenario.size if scenario.chunked else False,

@@ -9,11 +9,12 @@ import pytest
 
 from bulkforce import errors
 from bulkforce.extract.chunks import Listed
+from bulkforce.extract.events import Batch, BatchStage, DeliveryBegun, Event, GivenUp, Job, JobStage, Part
 from bulkforce.extract.orders import Answer, AskQuery, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
-from bulkforce.extract.state import Batch, BatchStage, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State
+from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, check_ranges, refused, take_up
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bulkforce.extract.events import Batch, BatchStage, Delivered, Job, JobStage, Part
 from bulkforce.extract.orders import AskQuery as Ask
 from bulkforce.extract.orders import Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
 from bulkforce.extract.rules import Rules
-from bulkforce.extract.state import Batch, BatchStage, Delivered, Job, JobStage, Part, State
+from bulkforce.extract.state import State
 
 IDS = "Id >= '001300000000000' AND Id < '00130000000132G'"
 

@@ -13,12 +13,13 @@ from types import FrameType
 from typing import Any
 
 from bulkforce.extract.chunks import Listed
+from bulkforce.extract.ending import progress_of
+from bulkforce.extract.events import Job
 from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
-from bulkforce.extract.state import Job, State
-from bulkforce.extract.verb import progress_of
+from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.vocabulary import BatchState, JobState, Operation

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
+from bulkforce.load.batches import AttemptState, JobStage
 from bulkforce.load.cutter import Batch
 from bulkforce.load.events import (
     BatchAbsent,
@@ -41,7 +42,7 @@ from bulkforce.load.events import (
 )
 from bulkforce.load.journal import VERSION, Asked, Facts, Journal
 from bulkforce.load.plan import on_resume
-from bulkforce.load.state import AttemptState, JobStage, View, apply
+from bulkforce.load.state import View, apply
 from bulkforce.run.folder import LOAD, REJECTED
 from bulkforce.vocabulary import BatchState
 

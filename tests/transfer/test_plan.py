@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bulkforce.load.batches import BatchView, Job, JobStage
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -34,7 +35,7 @@ from bulkforce.load.events import (
 from bulkforce.load.orders import AuditJob, CloseJob, FetchResults, JoinBatch, LookAtJob, OpenJob, Order, SendBatch, SettleJob
 from bulkforce.load.plan import decide, on_resume
 from bulkforce.load.rules import Rules
-from bulkforce.load.state import BatchView, Job, JobStage, View, apply
+from bulkforce.load.state import View, apply
 from bulkforce.vocabulary import BatchState
 
 JOB_SECONDS = 100.0

@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import pytest
 
+from bulkforce.load.batches import BatchView
 from bulkforce.load.events import BatchAccepted, BatchEnded, BatchJoined, BatchSending, JobOpened, JobWanted, ResultsFetched
 from bulkforce.load.orders import FetchResults, JoinBatch, Order, SendBatch
 from bulkforce.load.plan import decide
 from bulkforce.load.rules import Rules
-from bulkforce.load.state import BatchView, View, apply
+from bulkforce.load.state import View, apply
 from bulkforce.vocabulary import BatchState
 
 RULES = Rules(workers=4, job_seconds=1e9)

@@ -59,7 +59,7 @@ def extract(
     Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called wrongly, 4 interrupted and resumable.
     """
     from bulkforce.connection import connect
-    from bulkforce.extract.verb import ExtractOptions
+    from bulkforce.extract.asking import ExtractOptions
     from bulkforce.extract.verb import extract as bring
     from bulkforce.run.sitting import Sitting
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
+from bulkforce.extract.events import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, Thing
 from bulkforce.extract.result_file import aside
-from bulkforce.extract.state import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, State, Thing
+from bulkforce.extract.state import State
 from bulkforce.run.folder import EXTRACT, PARTS, REPORT
 from bulkforce.run.journal import Memory, Step
 

@@ -10,8 +10,9 @@ from bulkforce.errors import (
     Facts,
 )
 from bulkforce.extract.chunks import Listed
+from bulkforce.extract.events import JobStage, Part
 from bulkforce.extract.result_file import Fetched
-from bulkforce.extract.state import JobStage, Part, State
+from bulkforce.extract.state import State
 from bulkforce.protocol.info import BatchInfo, JobInfo
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from bulkforce.errors import (
     Error,
 )
+from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, JobStage
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -25,7 +26,7 @@ from bulkforce.extract.orders import (
     prepare,
 )
 from bulkforce.extract.rules import Rules
-from bulkforce.extract.state import BatchStage, DeliveryBegun, Event, JobStage, State
+from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import Follows, answered, refused, take_up
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
+from bulkforce.extract.asking import Chunking
 from bulkforce.extract.columns import Column
 from bulkforce.extract.record_batches import Misfit, PartReader
 from bulkforce.extract.sinks import Sink
-from bulkforce.extract.verb import Chunking
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop, in_thread

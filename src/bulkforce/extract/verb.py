@@ -11,13 +11,12 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from bulkforce import arguments
 from bulkforce.errors import (
-    BatchFailed,
     Error,
     Intercepted,
     Interrupted,
@@ -27,28 +26,27 @@ from bulkforce.errors import (
     NotAuthenticated,
     NotFound,
     NotPermitted,
-    NotSent,
-    ProtocolError,
-    RefusedError,
     TransferError,
     TransportError,
     UsageError,
 )
 from bulkforce.extract import chunkable, incremental, result_file
+from bulkforce.extract.asking import Chunking, ExtractOptions, OnProgress, chunking_for, text_of
 from bulkforce.extract.columns import Column, columns_of
+from bulkforce.extract.ending import file_of, finished, progress_of, report_of, stopped
+from bulkforce.extract.events import BatchStage, Event, Job, JobStage
 from bulkforce.extract.journal import ExtractJournal, Facts
 from bulkforce.extract.orders import Answer, EndJob, Order, prepare
 from bulkforce.extract.plan import ExtractPlan
-from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.rules import Rules
 from bulkforce.extract.sinks import Sink, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
-from bulkforce.extract.state import BatchStage, Event, Job, JobStage, State
+from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, check_ranges
 from bulkforce.extract.worker import Asked, ExtractWorker
-from bulkforce.protocol import bulk1, limits, rest, soql
-from bulkforce.protocol.bulk1 import PKChunking
+from bulkforce.protocol import bulk1, rest, soql
 from bulkforce.protocol.flow import ask
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import new_token, write_whole
@@ -59,29 +57,8 @@ from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import every_so_often
 from bulkforce.vocabulary import ContentType, Operation
 
-Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
-OnProgress: TypeAlias = Callable[[ExtractProgress], None]
-
-AUTO_RECORDS: Final = 500_000
-"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
 AHEAD_BYTES: Final = 64_000_000
 """What may lie on disk for a reader that is slower than the downloads, besides the parts under way."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractOptions:
-    """What a user asks of an extract; see `bulkforce.client.Client.extract`."""
-
-    soql: str | None = None
-    object: str | None = None
-    to: str | Path
-    format: str | None = None
-    all_rows: bool = False
-    pk_chunking: Chunking = "auto"
-    workers: int = WORKERS
-    run_dir: str | Path | None = None
-    since_file: str | Path | None = None
-    on_progress: OnProgress | None = None
 
 
 def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
@@ -100,10 +77,10 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         raise UsageError(f"{options.to} cannot be both what is extracted and the file that keeps since when")
     token = new_token(*outputs)
     sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
-    query = soql.read(_text(sitting, options))
+    query = soql.read(text_of(sitting, options))
     if since_file is not None:
         query = incremental.narrow(query, since_file, all_rows=options.all_rows)
-    chunking = _chunking(sitting, options.pk_chunking, query)
+    chunking = chunking_for(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
     instance_url = sitting.instance_url()
@@ -161,7 +138,7 @@ def deliver(
     """
     query = soql.read(text)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
-    chunking = _chunking(sitting, pk_chunking, query)
+    chunking = chunking_for(sitting, pk_chunking, query)
     bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
     may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
@@ -196,7 +173,7 @@ def resume_extract(
             )
         if journal.finished:
             journal.remove(PARTS)
-            return _finished(sitting, journal, facts)
+            return finished(sitting, journal, facts)
         here = sitting.instance_url()
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
@@ -230,57 +207,6 @@ def _run_info(folder: Path) -> RunInfo:
         journal.close()
 
 
-def _text(sitting: Sitting, options: ExtractOptions) -> str:
-    """Take the query, or write the one that selects every field of the object."""
-    if (options.soql is None) == (options.object is None):
-        raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
-    if options.soql is not None:
-        return options.soql
-    described = sitting.run(ask(rest.describe(str(options.object))))
-    return f"SELECT {', '.join(selectable(described))} FROM {described.name}"  # noqa: S608  (no SQL runs here)
-
-
-def selectable(described: rest.SObjectDescription) -> list[str]:
-    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary content."""
-    compounds = {field.compound_field_name for field in described.fields} - {None}
-    return [
-        field.name
-        for field in described.fields
-        if field.type not in {"address", "location", "base64", "complexvalue", "json"}
-        and not (field.name in compounds and _is_a_whole(field))
-    ]
-
-
-def _is_a_whole(field: rest.FieldDescription) -> bool:
-    # Name is called the compound of FirstName and LastName, and yet it is a string that a bulk query returns.
-    return field.type not in {"string", "textarea"}
-
-
-def _chunking(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
-    """Decide whether the org is to split the query by record ids."""
-    if wanted != "auto":
-        if not isinstance(wanted, (bool, int, PKChunking)):
-            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {wanted!r}")
-        chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
-        if chunking and not chunkable.is_whole(query):
-            raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
-        if chunking and chunking.parent and not chunkable.has_parent(query):
-            raise UsageError(
-                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is split by its own ids"
-            )
-        return chunking
-    if not chunkable.is_chunkable(query):
-        return None
-    try:
-        count: int = sitting.run(ask(rest.count_records(query.object)))
-    except (NotSent, NotAuthenticated):
-        raise
-    except (RefusedError, TransportError, ProtocolError) as error:
-        sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
-        return None
-    return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None
-
-
 def _carry_out(
     sitting: Sitting, journal: ExtractJournal, sink: Sink, workers: int, on_progress: OnProgress | None, begun: float
 ) -> ExtractReport:
@@ -294,18 +220,18 @@ def _carry_out(
     folder, state = journal.make_folder(PARTS), journal.state()
     try:
         stopped_by = _bring(sitting, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
-        report = _report(journal.folder, state, facts, sitting, begun, stopped_by)
+        report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
         if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())
-            raise _stopped(state, report, stopped_by)
+            raise stopped(state, report, stopped_by)
         if on_progress:
             on_progress(progress_of(state, begun))
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             incremental.remember(since_file, query, state, folder, facts.token or new_token(since_file))
         # It names no record's value but those that the query names, which is in the journal anyhow.
-        journal.finish(report.to_json().encode(), report.to_json(), elsewhere=_file(facts))
+        journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
         sitting.trace("journal")
         journal.remove(PARTS)
     finally:
@@ -408,65 +334,3 @@ def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequen
     if isinstance(sink, CsvSink):
         return lambda names: [Column(name) for name in names]
     return lambda names: columns_of(names, object_name, describe)
-
-
-def _stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
-    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
-    if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
-        return cause
-    there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
-    error = Interrupted(
-        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume {report.run_dir}"
-    )
-    error.report = report
-    error.__cause__ = cause
-    return error
-
-
-def _file(facts: Facts) -> Path | None:
-    """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
-    return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
-
-
-def _finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> ExtractReport:
-    """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
-    if changed := journal.changed((), Path(facts.to)):
-        sitting.warn(
-            f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
-            "what is there may not be what the report tells. To have the records again, extract them again"
-        )
-    return ExtractReport.from_json(journal.report())
-
-
-def _report(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:
-    return ExtractReport(
-        run=facts.run,
-        run_dir=folder,
-        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
-        object=facts.object,
-        soql=facts.soql,
-        to=facts.to,
-        rows=state.rows,
-        parts=state.on_disk,
-        batches=len(state.counting),
-        bytes=state.bytes,
-        jobs=tuple(job.id for job in state.jobs.values() if job.id),
-        api_calls=sitting.calls(),
-        seconds=time.monotonic() - begun,
-        stopped_by=str(stopped_by) if stopped_by else None,
-    )
-
-
-def progress_of(state: State, begun: float) -> ExtractProgress:
-    """Say where an extract stands."""
-    stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
-    total = state.records if state.told and state.told == sum(stages.values()) else None
-    seconds = time.monotonic() - begun
-    return ExtractProgress(
-        rows=state.rows,
-        bytes=state.bytes,
-        total=total,
-        batches={str(stage): count for stage, count in stages.items()},
-        seconds=seconds,
-        seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
-    )

@@ -23,6 +23,7 @@ from bulkforce.errors import (
     Unsettled,
 )
 from bulkforce.extract.chunks import Listed
+from bulkforce.extract.events import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, Thing
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -37,7 +38,7 @@ from bulkforce.extract.orders import (
 )
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import TRIES, Rules
-from bulkforce.extract.state import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, State, Thing
+from bulkforce.extract.state import State
 from bulkforce.protocol import soql
 from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.info import BatchInfo, JobInfo

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
+from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome
 from bulkforce.load.cutter import Batch
 from bulkforce.load.events import (
     BatchAbsent,
@@ -43,7 +44,7 @@ from bulkforce.load.events import (
     RunTakenUp,
     StrangersAccepted,
 )
-from bulkforce.load.state import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome, View
+from bulkforce.load.state import View
 from bulkforce.protocol import limits
 from bulkforce.protocol.wire import short
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE

@@ -10,8 +10,9 @@ from bulkforce.errors import (
     Facts,
 )
 from bulkforce.load import reconcile
+from bulkforce.load.batches import Counts, JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
-from bulkforce.load.state import Counts, JobStage, Outcome, View
+from bulkforce.load.state import View
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.vocabulary import BatchState, JobState
 

@@ -12,6 +12,7 @@ from itertools import islice
 from bulkforce.errors import (
     Unsettled,
 )
+from bulkforce.load.batches import Job, JobStage
 from bulkforce.load.events import (
     BatchDoubted,
     BatchSending,
@@ -35,7 +36,7 @@ from bulkforce.load.orders import (
     prepare,
 )
 from bulkforce.load.rules import Rules
-from bulkforce.load.state import Job, JobStage, View, apply
+from bulkforce.load.state import View, apply
 from bulkforce.load.verdicts import Follows, answered, refused
 
 

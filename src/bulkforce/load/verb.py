@@ -31,6 +31,7 @@ from bulkforce.errors import (
 )
 from bulkforce.load import intake
 from bulkforce.load import mapping as maps
+from bulkforce.load.batches import IN_DOUBT, Job, JobStage, Outcome
 from bulkforce.load.cutter import Batch
 from bulkforce.load.events import Event
 from bulkforce.load.feed import Feed
@@ -43,7 +44,7 @@ from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.sources import Source, name_of, place_of
-from bulkforce.load.state import IN_DOUBT, Job, JobStage, Outcome, View
+from bulkforce.load.state import View
 from bulkforce.load.verdicts import rest_in_doubt, standing
 from bulkforce.load.worker import LoadWorker
 from bulkforce.protocol import bulk1, limits, rest

@@ -20,6 +20,7 @@ from bulkforce.errors import (
     Unsettled,
 )
 from bulkforce.load import reconcile
+from bulkforce.load.batches import BatchView
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -58,7 +59,7 @@ from bulkforce.load.orders import (
     SettleJob,
 )
 from bulkforce.load.rules import RESULT_TRIES, AcceptAs, Rules
-from bulkforce.load.state import BatchView, View
+from bulkforce.load.state import View
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict
 from bulkforce.vocabulary import BatchState, JobState

@@ -12,6 +12,7 @@ from typing import Final, assert_never
 from bulkforce.conversations import close_for_good
 from bulkforce.errors import Facts, FormatError, InvalidRequest, NotFound, ProtocolError, RefusedError, UnreadableResults
 from bulkforce.load import reconcile, results
+from bulkforce.load.batches import IN_DOUBT, Counts, Outcome
 from bulkforce.load.cutter import Batch
 from bulkforce.load.feed import Feed
 from bulkforce.load.journal import results_file, unreadable_file
@@ -31,7 +32,6 @@ from bulkforce.load.orders import (
 )
 from bulkforce.load.outputs import Ended, Outputs
 from bulkforce.load.rules import RESULT_TRIES
-from bulkforce.load.state import IN_DOUBT, Counts, Outcome
 from bulkforce.load.verdicts import was_never_run
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings

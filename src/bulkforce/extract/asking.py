@@ -1,0 +1,97 @@
+"""What is asked of the org: the query of an extract, and whether the org is to split it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, TypeAlias
+
+from bulkforce.errors import (
+    NotAuthenticated,
+    NotSent,
+    ProtocolError,
+    RefusedError,
+    TransportError,
+    UsageError,
+)
+from bulkforce.extract import chunkable
+from bulkforce.extract.report import ExtractProgress
+from bulkforce.protocol import limits, rest, soql
+from bulkforce.protocol.bulk1 import PKChunking
+from bulkforce.protocol.flow import ask
+from bulkforce.run.pool import WORKERS
+from bulkforce.run.sitting import Sitting
+
+Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
+OnProgress: TypeAlias = Callable[[ExtractProgress], None]
+
+AUTO_RECORDS: Final = 500_000
+"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractOptions:
+    """What a user asks of an extract; see `bulkforce.client.Client.extract`."""
+
+    soql: str | None = None
+    object: str | None = None
+    to: str | Path
+    format: str | None = None
+    all_rows: bool = False
+    pk_chunking: Chunking = "auto"
+    workers: int = WORKERS
+    run_dir: str | Path | None = None
+    since_file: str | Path | None = None
+    on_progress: OnProgress | None = None
+
+
+def text_of(sitting: Sitting, options: ExtractOptions) -> str:
+    """Take the query, or write the one that selects every field of the object."""
+    if (options.soql is None) == (options.object is None):
+        raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
+    if options.soql is not None:
+        return options.soql
+    described = sitting.run(ask(rest.describe(str(options.object))))
+    return f"SELECT {', '.join(selectable(described))} FROM {described.name}"  # noqa: S608  (no SQL runs here)
+
+
+def selectable(described: rest.SObjectDescription) -> list[str]:
+    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary content."""
+    compounds = {field.compound_field_name for field in described.fields} - {None}
+    return [
+        field.name
+        for field in described.fields
+        if field.type not in {"address", "location", "base64", "complexvalue", "json"}
+        and not (field.name in compounds and _is_a_whole(field))
+    ]
+
+
+def _is_a_whole(field: rest.FieldDescription) -> bool:
+    # Name is called the compound of FirstName and LastName, and yet it is a string that a bulk query returns.
+    return field.type not in {"string", "textarea"}
+
+
+def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
+    """Decide whether the org is to split the query by record ids."""
+    if wanted != "auto":
+        if not isinstance(wanted, (bool, int, PKChunking)):
+            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {wanted!r}")
+        chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
+        if chunking and not chunkable.is_whole(query):
+            raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
+        if chunking and chunking.parent and not chunkable.has_parent(query):
+            raise UsageError(
+                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is split by its own ids"
+            )
+        return chunking
+    if not chunkable.is_chunkable(query):
+        return None
+    try:
+        count: int = sitting.run(ask(rest.count_records(query.object)))
+    except (NotSent, NotAuthenticated):
+        raise
+    except (RefusedError, TransportError, ProtocolError) as error:
+        sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
+        return None
+    return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None

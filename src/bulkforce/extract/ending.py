@@ -1,0 +1,88 @@
+"""How an extract ended: its report, and the error that says what to do next."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from bulkforce.errors import (
+    BatchFailed,
+    Error,
+    Interrupted,
+    NotFound,
+    RefusedError,
+    TransferError,
+    TransportError,
+    UsageError,
+)
+from bulkforce.extract.events import BatchStage
+from bulkforce.extract.journal import ExtractJournal, Facts
+from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.extract.sinks.target import STANDARD_OUTPUT
+from bulkforce.extract.state import State
+from bulkforce.run.report import RunState
+from bulkforce.run.sitting import Sitting
+
+
+def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
+    """Make the error that ends an extract: what it met, if going on is of no use; else what is there and how to go on."""
+    final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
+    if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
+        return cause
+    there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
+    error = Interrupted(
+        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume {report.run_dir}"
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def file_of(facts: Facts) -> Path | None:
+    """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
+    return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
+
+
+def finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> ExtractReport:
+    """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
+    if changed := journal.changed((), Path(facts.to)):
+        sitting.warn(
+            f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
+            "what is there may not be what the report tells. To have the records again, extract them again"
+        )
+    return ExtractReport.from_json(journal.report())
+
+
+def report_of(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:
+    """Say what an extract came to."""
+    return ExtractReport(
+        run=facts.run,
+        run_dir=folder,
+        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
+        object=facts.object,
+        soql=facts.soql,
+        to=facts.to,
+        rows=state.rows,
+        parts=state.on_disk,
+        batches=len(state.counting),
+        bytes=state.bytes,
+        jobs=tuple(job.id for job in state.jobs.values() if job.id),
+        api_calls=sitting.calls(),
+        seconds=time.monotonic() - begun,
+        stopped_by=str(stopped_by) if stopped_by else None,
+    )
+
+
+def progress_of(state: State, begun: float) -> ExtractProgress:
+    """Say where an extract stands."""
+    stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
+    total = state.records if state.told and state.told == sum(stages.values()) else None
+    seconds = time.monotonic() - begun
+    return ExtractProgress(
+        rows=state.rows,
+        bytes=state.bytes,
+        total=total,
+        batches={str(stage): count for stage, count in stages.items()},
+        seconds=seconds,
+        seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
+    )
