@@ -16,6 +16,7 @@ from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seed
 from tests.rehearsal import settle
 
 from bulkforce import PKChunking, errors
+from bulkforce.extract import asking
 from bulkforce.extract import verb as extract
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.run.sitting import Sitting
@@ -203,7 +204,7 @@ def test_a_query_too_large_for_one_batch_is_chunked(org: Emulator, tmp_path: Pat
 
 
 def test_large_objects_are_chunked_without_being_told(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extract, "AUTO_RECORDS", ROWS)
+    monkeypatch.setattr(asking, "AUTO_RECORDS", ROWS)
     report = bring(org, tmp_path, pk_chunking="auto")
     chunking = org.state.jobs.get(report.jobs[0]).chunking
     assert chunking is not None
