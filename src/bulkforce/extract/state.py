@@ -16,8 +16,8 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar, assert_never
 
 from bulkforce.errors import Error, Facts
-from bulkforce.protocol.wire import short
 from bulkforce.extract.events import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, Thing
+from bulkforce.protocol.wire import short
 
 Key = TypeVar("Key", int, tuple[int, ...])
 
