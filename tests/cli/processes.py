@@ -17,8 +17,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 COMMAND = (sys.executable, "-m", "bulkforce.cli.main")
-# A terminal as wide as a page, without colour, in any surrounding.
-SURROUNDINGS = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "error"}
+# A terminal as wide as a page, without colour, and what is printed gathered first, in any surrounding.
+SURROUNDINGS = {
+    **{name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+    "COLUMNS": "80",
+    "NO_COLOR": "1",
+    "PYTHONWARNINGS": "error",
+}
 _WAIT_SECONDS = 600.0
 
 

@@ -196,6 +196,16 @@ def test_load_goes_on_when_the_terminal_that_its_bar_is_on_goes_away(surrounding
         assert (process.returncode, json.loads(output)["succeeded"]) == (0, 2)
 
 
+def test_bar_on_a_terminal_does_not_stand_in_for_a_closed_standard_output(surroundings: dict[str, str]) -> None:
+    ours, its = pty.openpty()
+    command = ["sh", "-c", '"$@" >&-', "sh", *COMMAND, "extract", QUERY, "-o", "-"]
+    process = subprocess.Popen(command, stderr=its, env={**SURROUNDINGS, **surroundings, "TERM": "xterm"})
+    os.close(its)
+    assert b"Standard output is closed" in read_until(ours, b"name a file")
+    assert process.wait(600) == CALLED_WRONGLY
+    os.close(ours)
+
+
 def read_until(terminal: int, wanted: bytes) -> bytes:
     read = b""
     while wanted not in read:
