@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import os
+
+_LARGEST_CHARACTERS: Final = 10_000_000
+"""A file without end (a device, a pipe) is not read until the memory is full."""
 
 
 def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -19,6 +22,9 @@ def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
         ValueError: It is neither; the readers of TOML and JSON say why.
     """
     file = Path(path)
-    text = file.read_text(encoding="utf-8")
+    with file.open(encoding="utf-8") as opened:
+        text = opened.read(_LARGEST_CHARACTERS + 1)
+    if len(text) > _LARGEST_CHARACTERS:
+        raise ValueError(f"it has more than {_LARGEST_CHARACTERS:,} characters")
     read: dict[str, Any] = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
     return read

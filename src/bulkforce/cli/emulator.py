@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkforce import arguments
 from bulkforce.cli.extras import emulator_class
 from bulkforce.errors import Error
 
@@ -72,7 +73,7 @@ def emulator(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     # What a file has kept is not seeded again.
-    seeded = None if persist is not None and persist.exists() else data
+    seeded = None if persist is not None and arguments.path(persist, "The file of --persist").exists() else data
     org_class = emulator_class()
     with _told_as_options(schema, settings):
         org = org_class(
@@ -87,10 +88,10 @@ def emulator(
             tls=tls,
         )
     try:
-        org.start()
-    except OSError as error:
-        raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
-    try:
+        try:
+            org.start()
+        except OSError as error:
+            raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
         if not is_loopback(host):
             print(
                 f"Whoever reaches {host} can use this org, pull its strings and read its credentials: keep it among friends.",
@@ -109,7 +110,7 @@ def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[Non
 
     try:
         yield
-    except (SeedError, FileNotFoundError) as error:
+    except (SeedError, FileNotFoundError, NotADirectoryError, IsADirectoryError, PermissionError) as error:
         raise typer.BadParameter(str(error), param_hint="--data") from error
     except HostError as error:
         raise typer.BadParameter(str(error), param_hint="--allow-host") from error

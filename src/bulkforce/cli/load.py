@@ -141,10 +141,12 @@ def runs(
     """
     import json
 
+    from bulkforce import arguments
     from bulkforce.extract.verb import runs as list_extracts
     from bulkforce.load.verb import runs as list_runs
     from bulkforce.run.folder import RUNS
 
+    folder = None if folder is None else arguments.path(folder, "The folder of the runs")
     found = sorted([*list_runs(folder), *list_extracts(folder)], key=lambda one: one.run)
     if as_json:
         print(json.dumps([{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]))

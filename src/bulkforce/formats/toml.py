@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Final
 
 from bulkforce.errors import UsageError
+
+_LARGEST_BYTES: Final = 10_000_000
+"""A file without end (a device, a pipe) is not read until the memory is full."""
 
 
 def read(path: Path, what: str) -> dict[str, object]:
@@ -32,7 +36,12 @@ def read_text(path: Path, what: str) -> str:
         UsageError: It cannot be read, or is not UTF-8.
     """
     try:
-        return path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_BYTES + 1)
+        if len(content) <= _LARGEST_BYTES:
+            # Line ends as text has them.
+            return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        reason = f"cannot be read: it is larger than {_LARGEST_BYTES:,} bytes"
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError as error:

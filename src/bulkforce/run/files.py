@@ -94,7 +94,8 @@ def new_token(*paths: Path) -> str:
     """Find a token by which nothing is called yet, for files in folders of the user's."""
     while True:
         token = secrets.token_hex(4)
-        if not any(os.path.lexists(part_of(path, token)) for path in paths):
+        # A root has no name, and will be refused for what it is.
+        if not any(path.name and os.path.lexists(part_of(path, token)) for path in paths):
             return token
 
 

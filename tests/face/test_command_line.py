@@ -1,0 +1,184 @@
+"""Whatever is given on the command line is taken or refused, in words; and nothing that is printed steers a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any, Final
+
+import pytest
+import typer.main
+from tests.cli.processes import run
+
+from bulkforce.cli.main import app, main
+from bulkforce_emulator import Emulator
+
+SPOILT: Final = {
+    "empty": "",
+    "escape sequence": "\x1b[31mred",
+    "lines": "a\nb",
+    "a long number": "9" * 30,
+    "a number of many digits": "9" * 5_000,
+    "a negative number": "-1",
+    "a fraction": "1.5",
+    "a word": "nonsense",
+    "a folder": "folder",
+    "a file": "a.csv",
+    "below a file": "a.csv/b.csv",
+    "a root": "/",
+    "a device": "/dev/null",
+    "not UTF-8": os.fsdecode(b"caf\xe9"),
+    "very long": "x" * 100_000,
+}
+# What each command is given besides; with it alone it does well, but for those whose run or job is not there, and the emulator, whose port is taken.
+RIGHT: Final = {
+    "load": ["--object=Contact", "--operation=insert", "--dry-run", "--quiet", "a.csv"],
+    "extract": ["--output=out.csv", "--quiet", "SELECT Id, SystemModstamp FROM Contact"],
+    "resume": ["no-such-run"],
+    "runs": [],
+    "job show": ["750000000000001AAA"],
+    "job close": ["750000000000001AAA"],
+    "job abort": ["750000000000001AAA"],
+    "emulator": [],
+    "demo": [],
+}
+
+
+@pytest.fixture(scope="module")
+def org() -> Iterator[Emulator]:
+    with Emulator() as org:
+        org.insert("Contact", [{"LastName": "Lovelace"}])
+        yield org
+
+
+@pytest.fixture(autouse=True)
+def surroundings(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """What the commands find; gives a port that is taken."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a.csv").write_bytes(b"LastName\nx\n")
+    monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
+    monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        yield int(taken.getsockname()[1])
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str) -> CompletedProcess[str]:
+    """Call the command line in this process."""
+    monkeypatch.setattr(sys, "argv", ["bulkforce", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return CompletedProcess(arguments, end.value.code, printed.out, printed.err)
+
+
+def parameters() -> Iterator[tuple[str, Any]]:
+    """All that take a value, with the name of their command."""
+    groups: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while groups:
+        name, command = groups.pop()
+        groups += [(f"{name} {inner}".strip(), one) for inner, one in getattr(command, "commands", {}).items()]
+        yield from ((name, one) for one in command.params if not getattr(one, "is_flag", False) and one.name != "help")
+
+
+PARAMETERS: Final = list(parameters())
+
+
+def test_every_command_is_in_the_table() -> None:
+    assert RIGHT.keys() >= {command for command, _ in PARAMETERS}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT.values(), ids=list(SPOILT))
+@pytest.mark.parametrize(("command", "parameter"), PARAMETERS, ids=[f"{command} {one.name}" for command, one in PARAMETERS])
+def test_argument_of_any_kind_is_taken_or_refused(
+    org: Emulator,
+    surroundings: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    parameter: Any,
+    spoilt: str,
+) -> None:
+    asked = len(org.requests)
+    right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
+    if parameter.param_type_name == "argument":
+        given = [*(one for one in right if one.startswith("-")), "--", spoilt]
+    else:
+        option = max(parameter.opts, key=len)
+        given = [f"{option}={spoilt}", *(one for one in right if not one.startswith(f"{option}="))]
+    done = call(capsys, monkeypatch, *command.split(), *given)
+    assert done.returncode in {0, 1, 2}, done
+    if done.returncode == 1:
+        # What is wrong with the call itself is told by a 2.
+        assert "Cannot listen on" in done.stderr if command == "emulator" else len(org.requests) > asked or "HTTP " in done.stderr
+    if done.returncode:
+        assert done.stdout == ""
+        assert done.stderr.splitlines()[-1].startswith(("bulkforce: ", "Error: "))
+
+
+@pytest.mark.parametrize(
+    "arguments", ["fly", "\x1b[2J", "", "--" + "x" * 100_000, "-", "--", os.fsdecode(b"\xff"), "load --fly", "job fly"]
+)
+def test_what_there_is_not_is_a_wrong_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str) -> None:
+    assert call(capsys, monkeypatch, *(arguments.split(" "))).returncode == 2
+
+
+def test_file_without_end_is_not_read_into_memory(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, surroundings: int, tmp_path: Path
+) -> None:
+    for name in ("long.toml", "long.json", "long.sdl"):
+        with (tmp_path / name).open("wb") as file:
+            file.write(b"#")
+            file.truncate(1 << 40)
+    query = "SELECT Id, SystemModstamp FROM Contact"
+    for given in (
+        [*RIGHT["load"], "--map=long.toml"],
+        [*RIGHT["load"], "--map=long.sdl"],
+        ["--output=out.csv", "--since-file=long.toml", query],
+        [f"--port={surroundings}", "--schema=long.toml"],
+        [f"--port={surroundings}", "--settings=long.json"],
+    ):
+        command = "emulator" if "--port" in given[0] else "extract" if query in given else "load"
+        done = call(capsys, monkeypatch, command, *given)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "10,000,000" in done.stderr
+
+
+STEERING: Final = "\x1b]0;owned\x07\x9b31m\u202e\r"
+LOAD: Final = ["load", "--object=Contact", "--operation=insert", f"--run-dir=run{STEERING}[/bold]", "bad.csv"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        LOAD,
+        [*LOAD, "--json"],
+        ["extract", f"--output=out{STEERING}.csv", "SELECT Id FROM Contact"],
+        ["runs", f"--run-dir={STEERING}"],
+        ["resume", STEERING],
+        ["job", "show", STEERING],
+        [STEERING],
+        ["load", f"--{STEERING}"],
+        ["load", *RIGHT["load"], STEERING],
+        ["load", *RIGHT["load"], f"--operation={STEERING}"],
+        ["emulator", f"--schema={STEERING}"],
+        ["emulator", f"--persist=no/{STEERING}"],
+    ],
+    ids=ascii,
+)
+def test_nothing_that_is_printed_steers_a_terminal(org: Emulator, tmp_path: Path, arguments: list[str]) -> None:
+    (tmp_path / "bad.csv").write_text(f'FirstName,Department\nx,"{STEERING} [/bold] [red]"\n', "utf-8")
+    done = run(*arguments, environment={"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id})
+    printed = done.stdout + done.stderr
+    assert not set(printed) & {"\x1b", "\x07", "\x9b", "\u202e", "\r"}
+    assert "\\u001b" in printed or "\\x1b" in printed
+    assert "Traceback" not in printed
