@@ -205,7 +205,7 @@ def _header(answer: Answer) -> csv.Header:
 
 
 def _records(answer: Answer) -> list[dict[str, object]]:
-    value = wire_json.value_of(answer)
+    value = wire_json.records_of(answer)
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise ProtocolError("A result file is not an array of records", answer.facts())
     return value

@@ -224,11 +224,96 @@ def test_control_document_of_a_type_that_the_api_does_not_use_is_a_strangers(exc
     refused(exchange, Answer(well.request, 200, {"content-type": media}, well.body))
 
 
-@pytest.mark.parametrize("space", ["http://gateway.example/", "urn:x"])
-def test_control_document_of_another_vocabulary_is_not_the_orgs(space: str) -> None:
-    well = document("jobInfo", A_JOB, "xml")
-    refused(LOOK, said(well.body.replace(NAMESPACE.encode(), space.encode())))
-    refused(ADD, said(document("batchInfo", A_BATCH, "xml").body.replace(NAMESPACE.encode(), space.encode()), 201))
+RESULTS, RESULT_FILES = bulk1.get_batch_result(JOB, BATCH), bulk1.get_batch_result(JOB, BATCH)
+A_RESULT = "<result><id>003000000000001</id><success>true</success><created>true</created></result>"
+WELL: list[tuple[Exchange[Any], Answer, str]] = [
+    (LOOK, document("jobInfo", A_JOB, "xml"), "<state>Open</state>"),
+    (ADD, document("batchInfo", A_BATCH, "xml"), f"<id>{BATCH}</id>"),
+    (BATCH_INFO, document("batchInfo", A_BATCH, "xml"), "<state>Queued</state>"),
+    (BATCHES, listed([A_BATCH], "xml"), "<state>Queued</state>"),
+    (RESULTS, said(xml("results", A_RESULT)), "<success>true</success>"),
+    (RESULT_FILES, said(xml("result-list", "<result>752A</result>")), "<result>752A</result>"),
+]
+WHAT = ["job", "batch added", "batch", "batches", "results", "result files"]
+GATEWAY = "http://gateway.example/"
+
+
+@pytest.mark.parametrize("space", [GATEWAY, "urn:x", "urn:partner.soap.sforce.com", ""])
+@pytest.mark.parametrize(("exchange", "well", "member"), WELL, ids=WHAT)
+def test_control_document_of_another_vocabulary_is_not_the_orgs(exchange: Exchange[Any], well: Answer, member: str, space: str) -> None:
+    """Nor is one that lacks it, wholly or in a member."""
+    assert Script([well]).run(ask(exchange))
+    text = well.body.decode()
+    assert member in text
+    refused(exchange, said(text.replace(NAMESPACE, space)))
+    refused(exchange, said(text.replace(member, member.replace(">", f' xmlns="{space}">', 1))))
+
+
+@pytest.mark.parametrize("exchange", [BATCHES, RESULTS, RESULT_FILES])
+def test_list_that_holds_something_else_is_not_the_orgs(exchange: Exchange[Any]) -> None:
+    well = next(answer for each, answer, _ in WELL if each is exchange)
+    name = "batchInfo" if exchange is BATCHES else "result"
+    text = well.body.decode()
+    refused(
+        exchange,
+        said(
+            text.replace(f"<{name}>", "<entry>")
+            .replace(f"</{name}>", "</entry>")
+            .replace(f"<{name} ", "<entry ")
+            .replace(f"<{name}\n", "<entry\n")
+        ),
+    )
+
+
+@pytest.mark.parametrize(("exchange", "well", "member"), WELL[:5], ids=WHAT[:5])
+def test_member_that_stands_twice_in_xml_is_not_believed(exchange: Exchange[Any], well: Answer, member: str) -> None:
+    """Nobody knows which of the two would count, be they equal or not."""
+    text = well.body.decode()
+    refused(exchange, said(text.replace(member, member * 2)))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "text"),
+    [
+        (LOOK, json.dumps(A_JOB)),
+        (ADD, json.dumps(A_BATCH)),
+        (BATCHES, json.dumps({"batchInfo": [A_BATCH]})),
+        (BATCHES, json.dumps({"batchInfo": [], "other": {"state": "x"}})),
+        (RESULTS, json.dumps([{"id": "003000000000001", "success": True, "created": True, "errors": [], "state": ""}])),
+        (rest.count_records("Contact"), json.dumps({"totalSize": 7, "done": True, "records": [], "state": ""})),
+    ],
+)
+def test_member_that_stands_twice_in_json_is_not_believed(exchange: Exchange[Any], text: str) -> None:
+    media = "application/json;charset=UTF-8"
+    Script([said(text, media=media)]).run(ask(exchange))
+    place = text.index('"state"')
+    refused(exchange, said(f'{text[:place]}"state": "Closed", {text[place:]}', media=media))
+    refused(exchange, said(f'{text[:place]}"\\u0073tate": "Open", {text[place:]}', media=media))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<exceptionCode>InvalidJobState</exceptionCode><exceptionCode>InvalidSessionId</exceptionCode>",
+        '<exceptionCode xmlns="urn:x">InvalidJobState</exceptionCode>',
+    ],
+)
+def test_refusal_that_contradicts_itself_or_is_of_another_vocabulary_is_not_the_orgs(text: str) -> None:
+    assert isinstance(failing(ADD, said(xml("error", "<exceptionCode>InvalidJobState</exceptionCode>"), 400)), errors.RefusedError)
+    for body in (xml("error", text), xml("error", "<exceptionCode>InvalidJobState</exceptionCode>").replace(NAMESPACE, "")):
+        assert isinstance(failing(ADD, said(body, 400)), errors.OutcomeUnknown)
+        assert isinstance(failing(LOOK, said(body, 400)), errors.Intercepted)
+
+
+@pytest.mark.parametrize("members", ['"exceptionCode":"A","exceptionCode":"InvalidJobState"', '"exceptionCode":"A","x":{"y":1,"y":2}'])
+def test_refusal_in_json_with_a_member_twice_is_not_the_orgs(members: str) -> None:
+    assert isinstance(failing(LOOK, said(f"{{{members}}}", 400, "application/json")), errors.Intercepted)
+
+
+def failing(exchange: Exchange[Any], answer: Answer) -> errors.Error:
+    with pytest.raises(errors.Error) as caught:
+        Script([answer]).run(ask(exchange))
+    return caught.value
 
 
 DESCRIBED = {"name": "Contact", "fields": [{"name": "Id", "type": "id", "length": 18}]}

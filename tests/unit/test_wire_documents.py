@@ -306,7 +306,7 @@ def test_record_error_reads_the_error_column(text: str, expected: RecordError) -
 def test_result_ids_are_read_with_and_without_prolog() -> None:
     text = f'<result-list xmlns="{NAMESPACE}"><result>752A</result><result> 752B\n</result></result-list>'
     for each in (text, f'<?xml version="1.0" encoding="UTF-8"?>{text}'):
-        assert wire_xml.result_ids(wire_xml.root_of(said(each), "result-list")) == ["752A", "752B"]
+        assert wire_xml.result_ids(wire_xml.root_of(said(each), "result-list"), said(each)) == ["752A", "752B"]
 
 
 def test_job_info_reads_what_a_script_says() -> None:

@@ -449,7 +449,7 @@ def _xml_results(answer: Answer) -> list[Result] | ResultIds:
     root = wire_xml.root_of(answer, "results", "result-list")
     if wire_xml.local(root) == "results":
         return wire_xml.results(root, answer)
-    return _result_ids(wire_xml.result_ids(root), answer)
+    return _result_ids(wire_xml.result_ids(root, answer), answer)
 
 
 def _result_ids(ids: Sequence[str], answer: Answer) -> ResultIds:

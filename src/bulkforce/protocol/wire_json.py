@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -21,8 +22,8 @@ def job_info_request(fields: Mapping[str, str | None]) -> bytes:
     return orjson.dumps({name: value for name, value in fields.items() if value is not None})
 
 
-def value_of(answer: Answer) -> object:
-    """Read the document of an answer."""
+def records_of(answer: Answer) -> object:
+    """Read the document of an answer that holds records; see `value_of` for all others."""
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
@@ -31,6 +32,23 @@ def value_of(answer: Answer) -> object:
     raise ProtocolError(
         f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes)", answer.facts()
     )
+
+
+def value_of(answer: Answer) -> object:
+    """Read the document of an answer in which no member may stand twice: nobody knows which would count."""
+    value = records_of(answer)
+    try:
+        json.loads(answer.body, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        pass
+    else:
+        return value
+    raise ProtocolError("The org's answer has the same member twice, or is nested too deeply", answer.facts())
+
+
+def _once(pairs: list[tuple[str, object]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError
 
 
 def _object(value: object, answer: Answer) -> Mapping[str, object]:

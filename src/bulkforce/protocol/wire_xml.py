@@ -1,6 +1,6 @@
 """Control documents in XML: what to say, how to read. Refuses DOCTYPE, cut documents and unknown states.
 
-Elements are matched by local name: the namespace is fixed, but samples of the guide print other prefixes.
+Elements are matched by namespace and local name, whatever their prefix; the members of a record by local name alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
 from bulkforce.protocol.wire import info
 
 NAMESPACE: Final = "http://www.force.com/2009/06/asyncapi/dataload"
-# The guide prints results of queries in the partner namespace; a document of any other vocabulary is not the org's.
-_OURS: Final = ("", f"{{{NAMESPACE}}}", "{urn:partner.soap.sforce.com}")
+_OURS: Final = f"{{{NAMESPACE}}}"
+# The guide prints results of queries so; a document of any other vocabulary is not the org's.
+_PARTNER: Final = "{urn:partner.soap.sforce.com}queryResult"
 SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 MEDIA: Final = "application/xml"
 PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -69,7 +70,7 @@ def root_of(answer: Answer, *names: str) -> ET.Element:
         root = parse(answer.body)
     except ValueError as error:
         raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
-    if root.tag not in {space + name for space in _OURS for name in names}:
+    if root.tag not in {_OURS + name for name in names} and not (root.tag == _PARTNER and "queryResult" in names):
         raise ProtocolError(
             f"The org's answer is a {root.tag[:100]!r} document where {' or '.join(names)} was due{_looks(answer)}", answer.facts()
         )
@@ -84,12 +85,19 @@ def _members(element: ET.Element) -> dict[str, object]:
     return {local(child): child.text or "" for child in element}
 
 
-def _known_once(element: ET.Element, answer: Answer) -> dict[str, object]:
-    """Read the members of a document about a job or batch, where none may stand twice: nobody knows which would count."""
-    members = _members(element)
-    if len(members) < len(element):
-        raise ProtocolError(f"The org's {local(element)} has the same member twice", answer.facts())
-    return members
+def _known_once(element: ET.Element, answer: Answer, besides: str = "") -> dict[str, object]:
+    """Read the members of a control document, where none but those ``besides`` may stand twice: nobody knows which would count."""
+    members = {child.tag: child.text or "" for child in element if child.tag != _OURS + besides}
+    if len(members) < len(element) - len(element.findall(_OURS + besides)) or not all(tag.startswith(_OURS) for tag in members):
+        raise ProtocolError(f"The org's {local(element)} has the same member twice, or one of another vocabulary", answer.facts())
+    return {tag.removeprefix(_OURS): text for tag, text in members.items()}
+
+
+def _all(root: ET.Element, name: str, answer: Answer) -> ET.Element:
+    """Give an element whose children are all of one name."""
+    if any(child.tag != _OURS + name for child in root):
+        raise ProtocolError(f"The org's {local(root)} holds something else than a {name}", answer.facts())
+    return root
 
 
 def job_info(answer: Answer) -> JobInfo:
@@ -104,17 +112,17 @@ def batch_info(answer: Answer) -> BatchInfo:
 
 def batch_infos(answer: Answer) -> list[BatchInfo]:
     """Read a ``batchInfoList``."""
-    return [info(BatchInfo, _known_once(child, answer), answer) for child in root_of(answer, "batchInfoList")]
+    return [info(BatchInfo, _known_once(child, answer), answer) for child in _all(root_of(answer, "batchInfoList"), "batchInfo", answer)]
 
 
 def results(root: ET.Element, answer: Answer) -> list[Result]:
     """Read the ``results`` of a data batch."""
-    return [_result(element, answer) for element in root]
+    return [_result(element, answer) for element in _all(root, "result", answer)]
 
 
 def _result(element: ET.Element, answer: Answer) -> Result:
-    members = _members(element)
-    if local(element) != "result" or not {members.get("success", ""), members.get("created", "")} <= {"true", "false", ""}:
+    members = _known_once(element, answer, besides="errors")
+    if not {members.get("success", ""), members.get("created", "")} <= {"true", "false", ""}:
         raise ProtocolError("A result in the org's answer is not what it should be", answer.facts())
     errors = [
         RecordError(
@@ -133,13 +141,13 @@ def _result(element: ET.Element, answer: Answer) -> Result:
     )
 
 
-def result_ids(root: ET.Element) -> list[str]:
+def result_ids(root: ET.Element, answer: Answer) -> list[str]:
     """Read the ``result-list`` of a query batch."""
-    return [(element.text or "").strip() for element in root]
+    return [(element.text or "").strip() for element in _all(root, "result", answer)]
 
 
 def error(answer: Answer) -> tuple[str, str] | None:
     """Read an error document of the Bulk API: code and message; ``None`` if it is none."""
-    members = _members(root_of(answer, "error")) if answer.media_type == MEDIA else {}
+    members = _known_once(root_of(answer, "error"), answer) if answer.media_type == MEDIA else {}
     code = str(members.get("exceptionCode", "")).strip()
     return (code, str(members.get("exceptionMessage", ""))) if code else None
