@@ -366,3 +366,11 @@ def test_allowance_that_is_not_told_is_none(value: object) -> None:
 def test_error_says_what_was_asked_and_what_came() -> None:
     told = refused(CREATE, document("jobInfo", {**A_JOB, "operation": "delete"}, "json"))
     assert re.search(r"the operation is 'delete' where 'upsert' was due; an empty job may have been left behind", told)
+
+
+@pytest.mark.parametrize(("exchange", "root"), [(BATCHES, "batchInfoList"), (RESULTS, "results"), (RESULT_FILES, "result-list")])
+def test_empty_list_of_another_vocabulary_is_not_the_orgs(exchange: Exchange[Any], root: str) -> None:
+    """That there is nothing is what matters most."""
+    Script([said(f'<{root} xmlns="{NAMESPACE}"/>')]).run(ask(exchange))
+    for text in (f"<{root}/>", f'<{root} xmlns="{GATEWAY}"/>', f'<{root} xmlns="urn:partner.soap.sforce.com"/>'):
+        refused(exchange, said(text))
