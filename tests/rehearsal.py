@@ -197,9 +197,9 @@ class Load:
         with self._sitting() as sitting:
             return load.load(sitting, load.LoadOptions(**{**options, **self.options}))
 
-    def resume(self, accept_as: AcceptAs | None = None) -> LoadReport:
+    def resume(self, accept_as: AcceptAs | None = None, on_progress: load.OnProgress | None = None) -> LoadReport:
         with self._sitting() as sitting:
-            return load.resume(sitting, self.run_dir, accept_as=accept_as)
+            return load.resume(sitting, self.run_dir, accept_as=accept_as, on_progress=on_progress)
 
     def check(self, report: LoadReport) -> None:
         """Every row is in the org once, or told as failed; the outputs are right."""

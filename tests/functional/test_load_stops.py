@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
+from tests.extraction import Meddler, bring, client_of, read, seeded, sitting_of
 from tests.holding import Holding, ctrl_c
 from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
 
-from bulkforce import Interrupted
-from bulkforce_emulator import Emulator
+from bulkforce import BearerToken, Interrupted, LoadReport
+from bulkforce.extract import verb as extract
+from bulkforce.protocol.exchange import Answer, Request
+from bulkforce_emulator import Emulator, Fault
 
 
 @contextmanager
@@ -105,6 +109,112 @@ def test_ctrl_c_begins_nothing_more(tmp_path: Path) -> None:
         assert sum(path.endswith("/batch") for path in changes(org)) == 3
         load.trace = lambda _effect: None
         load.check(load.resume())
+
+
+def press() -> None:
+    """Press Ctrl-C where Python itself hears it, at once."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture
+def org() -> Iterator[Emulator]:
+    with Emulator(SCHEMA) as org:
+        yield org
+
+
+def test_ctrl_c_while_the_source_is_read_leaves_a_run_to_go_on_with(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"on_progress": lambda _progress: press()})
+    with pytest.raises(
+        Interrupted, match=r"source was being read: stopped by Ctrl-C\. Nothing was sent\. Go on with: bulkforce resume"
+    ) as caught:
+        load.begin()
+    assert str(load.run_dir) in str(caught.value)
+    assert changes(org) == []
+    load.check(load.resume())
+
+
+def test_ctrl_c_while_records_are_read_that_come_but_once_leaves_nothing(org: Emulator, tmp_path: Path) -> None:
+    def records() -> Iterator[dict[str, str]]:
+        yield {"Code__c": "x"}
+        press()
+        yield {"Code__c": "y"}
+
+    load = Load(org, tmp_path, options={"source": records()})
+    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C\. Nothing was sent$"):
+        load.begin()
+    assert changes(org) == []
+    assert not load.run_dir.exists()
+
+
+def test_ctrl_c_in_a_dry_run_leaves_nothing(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"dry_run": True, "on_progress": lambda _progress: press()})
+    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C\. Nothing was sent$"):
+        load.begin()
+    assert {path.name for path in tmp_path.iterdir()} == {"source.csv"}
+
+
+def test_ctrl_c_while_the_source_is_read_once_more_leaves_the_run_as_it_was(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    load.path.write_bytes(load.path.read_bytes() + b"over the limit,x,y\n")
+    org.faults.add(Fault("session expired", "POST", "*/job/*/batch", nth=4, after_bytes=10))
+    with pytest.raises(Interrupted):
+        load.begin()
+    load.auth = BearerToken(org.state.sessions.open())
+    (load.run_dir / "feed.csv").unlink()
+    with pytest.raises(Interrupted, match=r"being read: stopped by Ctrl-C\. Go on with: bulkforce resume"):
+        load.resume(on_progress=lambda _progress: press())
+    report = load.resume()
+    assert (report.state, report.rejected, report.pending) == ("finished", 1, 0)
+
+
+def test_ctrl_c_at_the_end_of_a_load_leaves_a_run_to_go_on_with(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+
+    def at_the_end(effect: str) -> None:
+        if effect == "publish":
+            press()
+
+    load.trace = at_the_end
+    for verb in (load.begin, load.resume):
+        with pytest.raises(Interrupted, match=r"with 0 of 34 records open: stopped by Ctrl-C\. Go on with") as caught:
+            verb()
+        assert caught.value.report == LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
+    load.trace = lambda _effect: None
+    load.check(load.resume())
+
+
+@pytest.mark.parametrize("moment", ["count", "publish"])
+def test_ctrl_c_at_the_end_of_an_extract_leaves_a_run_to_go_on_with(tmp_path: Path, moment: str) -> None:
+    """While records are counted of an org that does not tell with its batches, and when the file was put in its place."""
+
+    class Untold(Meddler):
+        def __init__(self, *, pressed: bool) -> None:
+            super().__init__(lambda _path, content: re.sub(rb"(<numberRecordsProcessed>)\d+", rb"\g<1>0", content))
+            self.pressed = pressed
+
+        def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
+            if "/query" in request.path and self.pressed:
+                press()
+            return super().send(request, url, headers, streamed=streamed)
+
+    def at_the_end(effect: str) -> None:
+        if effect == moment:
+            press()
+
+    with seeded() as org:
+        with (
+            client_of(org, transport=Untold(pressed=moment == "count")) as client,
+            pytest.raises(Interrupted, match="stopped by Ctrl-C") as caught,
+        ):
+            bring(org, tmp_path, client=client, trace=at_the_end)
+        assert "Go on with: bulkforce resume" in str(caught.value)
+        assert [run.state for run in extract.runs(tmp_path)] == ["interrupted"]
+        assert (tmp_path / "out.csv").exists() == (moment == "publish")
+        before = len(org.requests)
+        with client_of(org, transport=Untold(pressed=False)) as client:
+            assert extract.resume_extract(sitting_of(client), tmp_path / "run").rows == 40
+        assert [path for request in org.requests[before:] if "/result/" in (path := request.path)] == []
+    assert len(read(tmp_path / "out.csv")) == 40
 
 
 LIMITED = """

@@ -54,7 +54,7 @@ from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds,
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import every_so_often
+from bulkforce.run.waiting import ctrl_c_told, every_so_often
 from bulkforce.vocabulary import ContentType, Operation
 
 AHEAD_BYTES: Final = 64_000_000
@@ -269,11 +269,13 @@ def _bring(
         sitting.trace,
     )
     try:
-        engine.record(_spoilt(state, folder))
+        with ctrl_c_told():
+            engine.record(_spoilt(state, folder))
         if engine.run():
-            engine.stopped_by = _audit(sitting, state, worker)
-        if engine.stopped_by is None:
-            worker.finish_sink()
+            with ctrl_c_told():
+                engine.stopped_by = _audit(sitting, state, worker)
+                if engine.stopped_by is None:
+                    worker.finish_sink()
     except (Error, OSError, sqlite3.Error) as error:
         engine.stopped_by = error
     if engine.stopped_by is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +57,7 @@ from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REP
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import every_so_often
+from bulkforce.run.waiting import ctrl_c_told, every_so_often
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
 
 OnProgress: TypeAlias = Callable[[Progress], None]
@@ -111,7 +111,8 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     )
     if options.dry_run:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
-            reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
+            with _reading("Nothing was sent"):
+                reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
             return _planned(sitting, options, settings, reading, begun)
     journal = new_run(
         run_dir,
@@ -129,6 +130,9 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             feed = _take_in(sitting, journal, options.source, options.on_progress)
             return _carry_out(sitting, journal, feed, options.workers, options.on_progress, begun)
         except Interrupted:
+            if path is None and journal.facts() is None:
+                # What was not read to its end cannot be read again.
+                journal.clear()
             raise
         except BaseException as error:
             nothing_sent = all(job.stage is JobStage.LOST for job in journal.view().jobs.values())
@@ -169,7 +173,8 @@ def resume(
                 )
             feed = _take_in(sitting, journal, Path(asked.path), on_progress)
         else:
-            feed = _confirm(sitting, journal, facts, on_progress)
+            with _reading(_go_on(folder)):
+                feed = _confirm(sitting, journal, facts, on_progress)
         return _carry_out(sitting, journal, feed, workers or asked.workers, on_progress, begun, accept_as)
 
 
@@ -180,8 +185,9 @@ def _take_in(sitting: Sitting, journal: Journal, source: Source, on_progress: On
     """Read the source, and write down what is to be sent."""
     asked = journal.asked()
     assert asked is not None
-    reading, facts = intake.read(source, asked, journal.folder, _on_read(sitting, on_progress))
-    _check_allowance(len(reading.batches), _remaining_batches(sitting))
+    with _reading("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
+        reading, facts = intake.read(source, asked, journal.folder, _on_read(sitting, on_progress))
+        _check_allowance(len(reading.batches), _remaining_batches(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
     return intake.feed_of(journal, facts)
@@ -201,9 +207,23 @@ def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
         if read:
             told(Progress(phase="reading", read=read))
         if stopped_by := sitting.stop.asked:
-            raise Interrupted(f"The load stopped while its source was being read: {stopped_by}. Nothing was sent")
+            raise stopped_by
 
     return on_read
+
+
+@contextmanager
+def _reading(then: str) -> Iterator[None]:
+    """Tell of a stop while the source is read, and what to do then."""
+    try:
+        with ctrl_c_told():
+            yield
+    except Interrupted as error:
+        raise Interrupted(f"The load stopped while its source was being read: {error.text}. {then}") from error
+
+
+def _go_on(folder: Path) -> str:
+    return f"Go on with: bulkforce resume {folder}"
 
 
 def _settings(options: LoadOptions) -> JobSettings:
@@ -315,26 +335,14 @@ def _carry_out(
         if isinstance(engine.stopped_by, Unsettled):
             raise _unsettled(run, worker, engine.stopped_by)
         if not finished:
-            report = _report(run, engine.stopped_by)
-            with suppress(OSError):  # a full disk may be the very reason
-                write_whole(journal.folder / REPORT, report.to_json().encode())
-            raise _stopped(run, report, engine.stopped_by)
+            raise _stopped(run, engine.stopped_by)
         if on_progress:
             on_progress(_progress(engine.state, outputs, facts, begun))
         try:
-            _confirm(sitting, journal, facts, on_progress)
-            outputs.publish()
-            if not outputs.tally.in_doubt:
-                # One of an earlier sitting, in which some were.
-                journal.remove(IN_DOUBT_ROWS)
-            sitting.trace("publish")
-            report = _report(run, None)
-            if report.pending:
-                raise _mismatch(run, report)
-            names = [name for name in OUTPUTS if name != IN_DOUBT_ROWS or report.in_doubt]
-            journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
-        except (OSError, sqlite3.Error) as error:
-            raise _stopped(run, _report(run, error), error) from error
+            with ctrl_c_told():
+                report = _finish(run, on_progress)
+        except (OSError, sqlite3.Error, Interrupted) as error:
+            raise _stopped(run, error) from error
         sitting.trace("journal")
         _clear_results(journal)
     finally:
@@ -355,7 +363,27 @@ class _Run:
     begun: float
 
 
-def _stopped(run: _Run, report: LoadReport, cause: Exception | None) -> Error:
+def _finish(run: _Run, on_progress: OnProgress | None) -> LoadReport:
+    """Put the outputs in place, when all is well to the last."""
+    journal, outputs = run.journal, run.outputs
+    _confirm(run.sitting, journal, run.facts, on_progress)
+    outputs.publish()
+    if not outputs.tally.in_doubt:
+        # One of an earlier sitting, in which some were.
+        journal.remove(IN_DOUBT_ROWS)
+    run.sitting.trace("publish")
+    report = _report(run, None)
+    if report.pending:
+        raise _mismatch(run, report)
+    names = [name for name in OUTPUTS if name != IN_DOUBT_ROWS or report.in_doubt]
+    journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
+    return report
+
+
+def _stopped(run: _Run, cause: Exception | None) -> Error:
+    report = _report(run, cause)
+    with suppress(OSError):  # a full disk may be the very reason
+        write_whole(run.journal.folder / REPORT, report.to_json().encode())
     if not run.journal.in_place:
         jobs = ", ".join(report.jobs) or "none"
         return TransferError(

@@ -15,7 +15,7 @@ from bulkforce.errors import Error, Interrupted, NotSent, ProtocolError, Transpo
 from bulkforce.run.clock import Clock
 from bulkforce.run.plan import Journal, Plan, Verdict, Worker
 from bulkforce.run.pool import Pool
-from bulkforce.run.waiting import Patience, interruptible
+from bulkforce.run.waiting import BY_CTRL_C, Patience, interruptible
 from bulkforce.transport.stopping import Stop
 
 S = TypeVar("S")
@@ -103,7 +103,7 @@ class Engine(Generic[S, O, A, E]):
             self.trace("journal")
 
     def _interrupt(self) -> None:
-        self.stopped_by = self.stopped_by or Interrupted("stopped by Ctrl-C")
+        self.stopped_by = self.stopped_by or Interrupted(BY_CTRL_C)
 
     def _at_rest(self) -> bool:
         if self._busy:

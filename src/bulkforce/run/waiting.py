@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final, TypeVar
 
-from bulkforce.errors import UsageError
+from bulkforce.errors import Interrupted, UsageError
 
 P = TypeVar("P")
 
+BY_CTRL_C: Final = "stopped by Ctrl-C"
 LONGEST_ASKED_SECONDS: Final = 300.0
 """An org that asks for a longer pause is looked at again all the same."""
 
@@ -74,6 +75,19 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def ctrl_c_told() -> Iterator[None]:
+    """Outside of the engine, where nothing is on the wire that would have to come to its end, Ctrl-C stops a run at once, and is told as there.
+
+    Raises:
+        Interrupted: It was pressed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(BY_CTRL_C) from None
 
 
 def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
