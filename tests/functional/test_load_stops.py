@@ -111,6 +111,10 @@ def test_ctrl_c_begins_nothing_more(tmp_path: Path) -> None:
         load.check(load.resume())
 
 
+STOPPED = (Interrupted, KeyboardInterrupt)
+"""What ends a call on Ctrl-C. Only the first has anything to say; the second, if it came through, would end pytest."""
+
+
 def press() -> None:
     """Press Ctrl-C where Python itself hears it, at once."""
     os.kill(os.getpid(), signal.SIGINT)
@@ -125,7 +129,7 @@ def org() -> Iterator[Emulator]:
 def test_ctrl_c_while_the_source_is_read_leaves_a_run_to_go_on_with(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"on_progress": lambda _progress: press()})
     with pytest.raises(
-        Interrupted, match=r"source was being read: stopped by Ctrl-C\. Nothing was sent\. Go on with: bulkforce resume"
+        STOPPED, match=r"source was being read: stopped by Ctrl-C\. Nothing was sent\. Go on with: bulkforce resume"
     ) as caught:
         load.begin()
     assert str(load.run_dir) in str(caught.value)
@@ -140,7 +144,7 @@ def test_ctrl_c_while_records_are_read_that_come_but_once_leaves_nothing(org: Em
         yield {"Code__c": "y"}
 
     load = Load(org, tmp_path, options={"source": records()})
-    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C\. Nothing was sent$"):
+    with pytest.raises(STOPPED, match=r"stopped by Ctrl-C\. Nothing was sent$"):
         load.begin()
     assert changes(org) == []
     assert not load.run_dir.exists()
@@ -148,7 +152,7 @@ def test_ctrl_c_while_records_are_read_that_come_but_once_leaves_nothing(org: Em
 
 def test_ctrl_c_in_a_dry_run_leaves_nothing(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"dry_run": True, "on_progress": lambda _progress: press()})
-    with pytest.raises(Interrupted, match=r"stopped by Ctrl-C\. Nothing was sent$"):
+    with pytest.raises(STOPPED, match=r"stopped by Ctrl-C\. Nothing was sent$"):
         load.begin()
     assert {path.name for path in tmp_path.iterdir()} == {"source.csv"}
 
@@ -161,7 +165,7 @@ def test_ctrl_c_while_the_source_is_read_once_more_leaves_the_run_as_it_was(org:
         load.begin()
     load.auth = BearerToken(org.state.sessions.open())
     (load.run_dir / "feed.csv").unlink()
-    with pytest.raises(Interrupted, match=r"being read: stopped by Ctrl-C\. Go on with: bulkforce resume"):
+    with pytest.raises(STOPPED, match=r"being read: stopped by Ctrl-C\. Go on with: bulkforce resume"):
         load.resume(on_progress=lambda _progress: press())
     report = load.resume()
     assert (report.state, report.rejected, report.pending) == ("finished", 1, 0)
@@ -176,7 +180,7 @@ def test_ctrl_c_at_the_end_of_a_load_leaves_a_run_to_go_on_with(org: Emulator, t
 
     load.trace = at_the_end
     for verb in (load.begin, load.resume):
-        with pytest.raises(Interrupted, match=r"with 0 of 34 records open: stopped by Ctrl-C\. Go on with") as caught:
+        with pytest.raises(STOPPED, match=r"with 0 of 34 records open: stopped by Ctrl-C\. Go on with") as caught:
             verb()
         assert caught.value.report == LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
     load.trace = lambda _effect: None
@@ -204,7 +208,7 @@ def test_ctrl_c_at_the_end_of_an_extract_leaves_a_run_to_go_on_with(tmp_path: Pa
     with seeded() as org:
         with (
             client_of(org, transport=Untold(pressed=moment == "count")) as client,
-            pytest.raises(Interrupted, match="stopped by Ctrl-C") as caught,
+            pytest.raises(STOPPED, match="stopped by Ctrl-C") as caught,
         ):
             bring(org, tmp_path, client=client, trace=at_the_end)
         assert "Go on with: bulkforce resume" in str(caught.value)
