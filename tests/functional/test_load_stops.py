@@ -182,6 +182,7 @@ def test_ctrl_c_at_the_end_of_a_load_leaves_a_run_to_go_on_with(org: Emulator, t
     for verb in (load.begin, load.resume):
         with pytest.raises(STOPPED, match=r"with 0 of 34 records open: stopped by Ctrl-C\. Go on with") as caught:
             verb()
+        assert isinstance(caught.value, Interrupted)
         assert caught.value.report == LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
     load.trace = lambda _effect: None
     load.check(load.resume())
