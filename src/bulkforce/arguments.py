@@ -23,6 +23,25 @@ def text(value: object, what: str) -> str:
     return value
 
 
+def secret(value: object, what: str) -> str:
+    """Take a text that is never shown.
+
+    Raises:
+        UsageError: It is none, or cannot be written as UTF-8.
+    """
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is a text, not {type(value).__name__}")
+    if not _is_utf_8(value):
+        raise UsageError(f"{what} cannot be written as UTF-8")
+    return value
+
+
+def secrets(**values: object) -> None:
+    """See that what is used to log in is text."""
+    for name, value in values.items():
+        secret(value, f"The auth's {name}")
+
+
 def count(value: object, what: str) -> int:
     """Take a number of things.
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from bulkforce import arguments
 from bulkforce.auth import BearerToken, ClientCredentials, RefreshToken
 from bulkforce.client import Client
 from bulkforce.errors import UsageError
 from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Auth
 from bulkforce.transport.base import TLS
+from bulkforce.transport.drive import check_url, check_version
 
 _URL = "BULKFORCE_INSTANCE_URL"
 _TOKEN = "BULKFORCE_ACCESS_TOKEN"  # noqa: S105  (a name)
@@ -32,25 +35,64 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
         environment: By default ``os.environ``.
 
     Raises:
-        UsageError: Something is missing; the message says what to set.
+        UsageError: Something is missing, or cannot be used; the message names the variable, and holds no secret.
 
     Example:
         >>> connect({"BULKFORCE_INSTANCE_URL": "https://acme.my.salesforce.com", "BULKFORCE_ACCESS_TOKEN": "00D..."})
         Client('https://acme.my.salesforce.com', version='66.0')
     """
-    found = {name: value.strip() for name, value in (os.environ if environment is None else environment).items() if value.strip()}
+    if not isinstance(environment, Mapping | None):
+        raise UsageError(f"An environment is a mapping of names to texts, not {type(environment).__name__}")
+    found = _found(os.environ if environment is None else environment)
     if _URL not in found:
         raise UsageError(
             f"No org is named: set {_URL} (such as https://acme.my.salesforce.com), and {_TOKEN}, or {_ID} and {_SECRET} "
             f"with {_REFRESH} (without it: client credentials)"
         )
-    tls = TLS(ca_bundle=found[_CA_BUNDLE]) if _CA_BUNDLE in found else None
-    return Client(found[_URL], _auth(found), version=found.get(_VERSION, limits.API_VERSION), tls=tls)
+    with _named(_URL):
+        # What is no URL at all may be a token in the wrong place, and is not shown.
+        if "://" not in found[_URL]:
+            raise UsageError("it is no URL of an org; it looks like https://acme.my.salesforce.com")
+        check_url(found[_URL])
+    version = found.get(_VERSION, limits.API_VERSION)
+    with _named(_VERSION):
+        check_version(version)
+    auth = _auth(found)
+    if _CA_BUNDLE not in found:
+        return Client(found[_URL], auth, version=version)
+    with _named(_CA_BUNDLE):
+        return Client(found[_URL], auth, version=version, tls=TLS(ca_bundle=found[_CA_BUNDLE]))
+
+
+def _found(environment: Mapping[str, str]) -> dict[str, str]:
+    """Take what is set; a variable that is empty or blank is as good as none."""
+    found = {}
+    for name in (_URL, _TOKEN, _ID, _SECRET, _REFRESH, _VERSION, _CA_BUNDLE):
+        with _named(name):
+            value = arguments.secret(environment.get(name) or "", "it").strip()
+            if not value.isprintable():
+                raise UsageError("it holds a line end or another character that cannot be printed")
+        if value:
+            found[name] = value
+    return found
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say which variable is at fault."""
+    try:
+        yield
+    except UsageError as error:
+        reason = str(error)
+    else:
+        return
+    raise UsageError(f"{name} cannot be used: {reason}. Set it anew, or take it out of the environment")
 
 
 def _auth(found: Mapping[str, str]) -> Auth:
     if _TOKEN in found:
-        return BearerToken(found[_TOKEN])
+        with _named(_TOKEN):
+            return BearerToken(found[_TOKEN])
     if _ID in found and _REFRESH in found:
         return RefreshToken(found[_ID], found.get(_SECRET, ""), found[_REFRESH])
     if _ID in found and _SECRET in found:

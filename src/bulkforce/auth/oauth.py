@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from bulkforce import arguments
 from bulkforce.errors import Error, MissingExtra, NotAuthenticated, ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_json
 from bulkforce.protocol.exchange import Answer, Body, Request
@@ -36,6 +37,14 @@ class RefreshToken:
     refresh_token: str = field(repr=False)
     refresh_url: str | None = None
     on_rotation: Callable[[str], None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        arguments.secrets(
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+            refresh_token=self.refresh_token,
+            refresh_url=self.refresh_url or "",
+        )
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade the refresh token for an access token; see `Auth`."""
@@ -65,6 +74,9 @@ class ClientCredentials:
     client_secret: str = field(repr=False)
     token_url: str | None = None
 
+    def __post_init__(self) -> None:
+        arguments.secrets(client_id=self.client_id, client_secret=self.client_secret, token_url=self.token_url or "")
+
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade id and secret for an access token; see `Auth`."""
         if instance_url is None and self.token_url is None:
@@ -90,6 +102,9 @@ class JWTBearer:
     private_key: str | bytes = field(repr=False)
     audience: str = limits.LOGIN_URL
     token_url: str | None = None
+
+    def __post_init__(self) -> None:
+        arguments.secrets(client_id=self.client_id, username=self.username, audience=self.audience, token_url=self.token_url or "")
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Sign an assertion and trade it for an access token; see `Auth`."""

@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from bulkforce import arguments
 from bulkforce.errors import NotAuthenticated, ProtocolError
 from bulkforce.protocol import limits, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Request
@@ -37,6 +38,15 @@ class UsernamePassword:
     security_token: str = field(default="", repr=False)
     login_url: str | None = None
     version: str = limits.SOAP_LOGIN_VERSION
+
+    def __post_init__(self) -> None:
+        arguments.secrets(
+            username=self.username,
+            password=self.password,
+            security_token=self.security_token,
+            login_url=self.login_url or "",
+            version=self.version,
+        )
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Log in; see `Auth`."""

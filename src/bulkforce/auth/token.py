@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from bulkforce import arguments
 from bulkforce.errors import NotAuthenticated, UsageError
 from bulkforce.protocol.flow import Credentials, Flow
 
@@ -25,6 +26,7 @@ class BearerToken:
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        arguments.secrets(token=self.token or "")
         if not re.fullmatch(r"\s*[!-~]+\s*", self.token or ""):
             raise UsageError("The token is empty, or holds a blank, a line end or a character that no token has")
 

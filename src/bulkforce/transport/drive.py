@@ -12,6 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
+from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.protocol import limits
 from bulkforce.protocol.flow import (
@@ -230,18 +231,36 @@ def check_url(url: str) -> str:
     Raises:
         UsageError: It is not https, and not this machine's own; or it has a user and password in it.
     """
+    arguments.secret(url, "The org's URL")
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port is None or parts.port else None
     except ValueError:
         parts, host = urlsplit(""), None
-    if "@" in parts.netloc:
+    # Also where it is no URL at all: what stands before it may be a password.
+    if "@" in url:
         raise UsageError("There is a user or password in the org's URL; log in with an auth instead")
     if not host or parts.scheme not in {"https", "http"} or any(mark in url for mark in "?# \t\r\n\\"):
-        raise UsageError(f"{url!r} is no URL of an org; it looks like https://acme.my.salesforce.com")
+        raise UsageError(f"{_beginning(url)} is no URL of an org; it looks like https://acme.my.salesforce.com")
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
-        raise UsageError(f"{url} would carry the session in the clear; use https (plain http is for an emulator on this machine only)")
+        raise UsageError(
+            f"{_beginning(url)} would carry the session in the clear; use https (plain http is for an emulator on this machine only)"
+        )
     return url.rstrip("/")
+
+
+def check_version(version: str) -> None:
+    """Refuse what is no API version.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not re.fullmatch(r"[0-9]{1,3}\.[0-9]", arguments.text(version, "The API version")):
+        raise UsageError(f"{_beginning(version)} is no API version; it looks like {limits.API_VERSION}")
+
+
+def _beginning(text: str) -> str:
+    return repr(text[:100])
 
 
 def make_driver(
@@ -258,8 +277,7 @@ def make_driver(
     transport: Transport | None,
 ) -> Driver:
     """Put a driver together; see `bulkforce.client.Client`."""
-    if not re.fullmatch(r"[0-9]+\.[0-9]", version):
-        raise UsageError(f"{version!r} is no API version; it looks like {limits.API_VERSION}")
+    check_version(version)
     if transport is None:
         from bulkforce.transport.http import HTTP
 

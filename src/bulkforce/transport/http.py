@@ -282,6 +282,9 @@ def _context(tls: TLS) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=str(tls.ca_bundle) if tls.ca_bundle else None)
     except (OSError, ssl.SSLError) as error:
+        # Authorities that cannot be read are told without a name.
+        if getattr(error, "filename", None) is not None:
+            raise UsageError(f"The file that SSLKEYLOGFILE names in the environment cannot be written: {error}") from error
         raise UsageError(f"The CA bundle {tls.ca_bundle} cannot be read: {error}") from error
     if tls.client_certificate:
         key = str(tls.client_key) if tls.client_key else None
