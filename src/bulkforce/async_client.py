@@ -200,14 +200,14 @@ class AsyncClient:
         *,
         workers: int | None = None,
         accept_as: Literal["sent", "not-sent"] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> LoadReport:
-        """Go on with a load that stopped or died."""
-        from bulkforce.load import verb as load  # see above
+        on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
+    ) -> LoadReport | ExtractReport:
+        """See `Client.resume`."""
+        from bulkforce import catalog  # see above
         from bulkforce.run.sitting import Sitting
 
         return await self.driver.acarry_out(
-            lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+            lambda stop: catalog.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     async def extract(

@@ -322,32 +322,36 @@ class Client:
         *,
         workers: int | None = None,
         accept_as: Literal["sent", "not-sent"] | None = None,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> LoadReport:
-        """Go on with a load that stopped or died.
+        on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
+    ) -> LoadReport | ExtractReport:
+        """Go on with a load or an extract that stopped or died; nothing goes in, or comes out, twice.
 
         One that is finished only tells its report again, and warns if its files are no longer what it left.
 
         Args:
             run: The run's id, or its folder.
             workers: Uploads and downloads at once; by default as many as the run was begun with.
-            accept_as: Your word on what the org cannot tell, for a run that ended with `Unsettled`. ``"sent"``: rows in doubt count as sent and stay in
+            accept_as: Of a load: your word on what the org cannot tell, for a run that ended with `Unsettled`. ``"sent"``: rows in doubt count as sent and stay in
                 ``in_doubt.csv``; what the org did not take of them is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled.
                 Either way batches of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are sent.
-            on_progress: As in `load`.
+            on_progress: As in `load` or `extract`, whichever the run is of.
+
+        Returns:
+            A `LoadReport`, or an `ExtractReport` if the run is an extract.
 
         Raises:
+            NotFound: The org keeps the results of an extract for 7 days, and they are over.
             SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
             JournalBusy: Another process works on this run; nothing was touched.
             JournalMismatch: The run belongs to another org, or died while a source was read that cannot be read again; nothing was sent.
             Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
                 the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
-        from bulkforce.load import verb as load  # see above
+        from bulkforce import catalog  # see above
         from bulkforce.run.sitting import Sitting
 
         return self.driver.carry_out(
-            lambda stop: load.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+            lambda stop: catalog.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
         )
 
     def extract(
@@ -411,7 +415,7 @@ class Client:
     def resume_extract(
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
     ) -> ExtractReport:
-        """Go on with an extract that stopped or died.
+        """Go on with an extract that stopped or died: `resume` for those who know that it is one.
 
         One that is finished only tells its report again, and warns if its file is no longer what it left.
 

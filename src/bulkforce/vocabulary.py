@@ -61,7 +61,7 @@ class LineEnding(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job is in its life; the moves are in ``protocol.states``."""
+    """Where a job is in its life."""
 
     OPEN = "Open"
     CLOSED = "Closed"
@@ -70,7 +70,7 @@ class JobState(StrEnum):
 
 
 class BatchState(StrEnum):
-    """Where a batch is in its life; the moves are in ``protocol.states``."""
+    """Where a batch is in its life."""
 
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"

@@ -22,7 +22,7 @@ from tests.functional.colours import QUICK
 from tests.holding import Holding, is_batch, is_result
 from tests.rehearsal import SCHEMA, Load
 
-from bulkforce import AsyncClient, BearerToken, Client, Interrupted, LoadReport, Pace
+from bulkforce import AsyncClient, BearerToken, Client, ExtractReport, Interrupted, LoadReport, Pace
 from bulkforce.errors import Error, UsageError
 from bulkforce.transport.stopping import Stop
 from bulkforce.transport.stream import AsyncResultStream, ResultStream
@@ -173,7 +173,9 @@ def test_cancelled_extract_fetches_nothing_after_the_await_and_is_resumed(tmp_pa
         assert not (tmp_path / "out.csv").exists()
         assert {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
         with Client(org.base_url, auth=BearerToken(org.session_id)) as client:
-            assert client.resume_extract(tmp_path / "run").rows == 36
+            report = client.resume(tmp_path / "run")
+            assert isinstance(report, ExtractReport)
+            assert report.rows == 36
 
 
 async def _query_by_hand(client: AsyncClient) -> None:

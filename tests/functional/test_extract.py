@@ -16,6 +16,7 @@ from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seed
 from tests.rehearsal import settle
 
 from bulkforce import PKChunking, errors
+from bulkforce.errors import UsageError
 from bulkforce.extract import asking
 from bulkforce.extract import verb as extract
 from bulkforce.extract.report import ExtractProgress, ExtractReport
@@ -306,4 +307,11 @@ def test_resuming_a_finished_extract_gives_its_report(org: Emulator, tmp_path: P
     before = len(fetched(org))
     with client_of(org) as client:
         assert extract.resume_extract(Sitting.of(client.driver), tmp_path / "run") == report
+        assert client.resume(tmp_path / "run") == report
     assert len(fetched(org)) == before
+
+
+def test_word_on_rows_in_doubt_is_refused_for_an_extract(org: Emulator, tmp_path: Path) -> None:
+    bring(org, tmp_path)
+    with client_of(org) as client, pytest.raises(UsageError, match="An extract changes nothing in the org"):
+        client.resume(tmp_path / "run", accept_as="sent")

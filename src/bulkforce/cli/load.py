@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, cast
 
 import typer
 
@@ -127,7 +127,11 @@ def resume(
 
         carry_out_extract(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
     word: Literal["sent", "not-sent"] | None = accept_as.value if accept_as else None
-    _carry_out(lambda teller: client.resume(run, workers=workers, accept_as=word, on_progress=teller), quiet=quiet, as_json=as_json)
+
+    def go_on(teller: Callable[[Progress], None] | None) -> LoadReport:
+        return cast("LoadReport", client.resume(run, workers=workers, accept_as=word, on_progress=teller))
+
+    _carry_out(go_on, quiet=quiet, as_json=as_json)
 
 
 def runs(
@@ -142,12 +146,11 @@ def runs(
     import json
 
     from bulkforce import arguments
-    from bulkforce.extract.verb import runs as list_extracts
-    from bulkforce.load.verb import runs as list_runs
+    from bulkforce.catalog import runs as list_runs
     from bulkforce.run.folder import RUNS
 
     folder = None if folder is None else arguments.path(folder, "The folder of the runs")
-    found = sorted([*list_runs(folder), *list_extracts(folder)], key=lambda one: one.run)
+    found = list_runs(folder)
     if as_json:
         print(json.dumps([{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]))
     for one in () if as_json else found:

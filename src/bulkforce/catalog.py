@@ -1,0 +1,45 @@
+"""All runs, of loads and of extracts: going on with one, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from bulkforce.errors import UsageError
+from bulkforce.extract import verb as extracts
+from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.load import verb as loads
+from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.rules import AcceptAs
+from bulkforce.run.report import RunInfo
+from bulkforce.run.sitting import Sitting
+
+OnLoad: TypeAlias = Callable[[Progress], None]
+OnExtract: TypeAlias = Callable[[ExtractProgress], None]
+
+
+def resume(
+    sitting: Sitting,
+    run: str | Path,
+    *,
+    workers: int | None = None,
+    accept_as: AcceptAs | None = None,
+    on_progress: OnLoad | OnExtract | None = None,
+) -> LoadReport | ExtractReport:
+    """Go on with a run, whatever it is; see `bulkforce.client.Client.resume`."""
+    if extracts.folder_of(run) is None:
+        told = cast("OnLoad | None", on_progress)
+        return loads.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=told)
+    if accept_as is not None:
+        raise UsageError("An extract changes nothing in the org, so there is nothing in doubt: leave accept_as out")
+    return extracts.resume_extract(sitting, run, workers=workers, on_progress=cast("OnExtract | None", on_progress))
+
+
+def runs(folder: Path | None = None) -> list[RunInfo]:
+    """List the runs kept in a folder, the oldest first.
+
+    Args:
+        folder: By default ``bulkforce-runs`` in the working directory.
+    """
+    return sorted([*loads.runs(folder), *extracts.runs(folder)], key=lambda one: one.run)
