@@ -23,12 +23,17 @@ NAMESPACE: Final = 'xmlns="http://www.force.com/2009/06/asyncapi/dataload"'
 PAGE: Final = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
+VISIBLE_SECONDS: Final = 9.5
+"""What the org took is in its lists by then, however late it commits and however its lists lag: a fence waits ten seconds."""
+
+
 @dataclass
 class Batch:
-    """A batch: what came, and what became of it."""
+    """A batch: what came, and what became of it; when it came, when it is there, and when lists have it."""
 
     id: str
     content: bytes
+    came: float
     ready: float
     commits: float
     shows: float
@@ -135,7 +140,7 @@ class Org:
                 for job in self.jobs.values():
                     job.counts = self.world.now + self.world.chance.choice([0.0, seconds])
                     for batch in job.batches[-1:]:
-                        batch.shows = max(batch.shows, self.world.now + seconds)
+                        batch.shows = max(batch.shows, min(self.world.now + seconds, batch.came + VISIBLE_SECONDS))
         return self._answer(request, headers)
 
     def _error(self, code: str, status: int = 400) -> tuple[int, dict[str, str], bytes]:
@@ -172,7 +177,7 @@ class Org:
         if job.state != "Open":
             return self._error("InvalidJobState")
         ready = self.world.now + shows_in + self.world.chance.choice([0.0, 0.5, 5.0])
-        batch = Batch(self._id("751"), content, ready, self.world.now + shows_in, self.world.now + shows_in)
+        batch = Batch(self._id("751"), content, self.world.now, ready, self.world.now + shows_in, self.world.now + shows_in)
         job.batches.append(batch)
         return 201, XML, self._batch(job, batch)
 
@@ -238,7 +243,8 @@ class Org:
             for start in range(0, len(self.rows), job.chunk_size):
                 ids = f"Id >= '{start:015}' AND Id < '{start + job.chunk_size:015}'"
                 ready = self.world.now + self.world.chance.choice([0.0, 1.0, 4.0])
-                job.batches.append(Batch(self._id("751"), f"{text} WHERE {ids}".encode(), ready, self.world.now, self.world.now))
+                now = self.world.now
+                job.batches.append(Batch(self._id("751"), f"{text} WHERE {ids}".encode(), now, ready, now, now))
             return
         if self.world.chance.random() < 0.1 and found:
             batch.state = "Failed"
