@@ -18,11 +18,13 @@ from tests.extraction import client_of, sitting_of
 from tests.rehearsal import SCHEMA, Books, read_csv
 
 from bulkforce import PKChunking
-from bulkforce.errors import JournalMismatch
+from bulkforce.errors import JournalMismatch, TransferError
 from bulkforce.extract import verb as extract
+from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
 from bulkforce.load.journal import VERSION, Journal
 from bulkforce.load.report import LoadReport
+from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator
 
 KEPT = Path(__file__).with_name("journals_1")
@@ -152,3 +154,89 @@ def test_list_of_runs_leaves_an_old_journal_as_it_is(tmp_path: Path) -> None:
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
     with closing(Journal(run_dir)) as journal:
         assert journal.facts() is not None
+
+
+VERBS = {"load": ("load-stopped", "journal.sqlite"), "extract": ("extract-stopped", "extract.sqlite")}
+
+
+def go_on(org: Emulator, run_dir: Path, verb: str) -> LoadReport | ExtractReport:
+    with client_of(org) as client:
+        return (load.resume if verb == "load" else extract.resume_extract)(sitting_of(client), run_dir)
+
+
+def all_in(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("told", [True, False])
+def test_journal_of_a_later_version_is_refused_with_the_version_that_can_read_it(tmp_path: Path, verb: str, told: bool) -> None:
+    name, journal = VERBS[verb]
+    with Emulator(SCHEMA) as org:
+        run_dir = copy_of(name, tmp_path, org, journal)
+        with closing(sqlite3.connect(run_dir / journal)) as database:
+            database.execute("CREATE TABLE of_tomorrow (fact TEXT)")
+            database.execute("PRAGMA user_version = 97")
+            if told:
+                database.execute("INSERT INTO fact VALUES ('made by', '99.8')")
+            database.commit()
+        before = all_in(run_dir)
+        by = r"bulkforce 99\.8" if told else "bulkforce of a later version"
+        for _ in range(2):
+            with pytest.raises(
+                JournalMismatch,
+                match=rf"of version 97, written by {by}; this is bulkforce \d.* versions up to {VERSION}\. Go on .* by that",
+            ):
+                go_on(org, run_dir, verb)
+            assert all_in(run_dir) == before
+        assert org.requests == []
+    assert [run.state for run in [*load.runs(tmp_path), *extract.runs(tmp_path)]] == ["unreadable"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_journal_whose_migration_fails_stays_as_it_was(tmp_path: Path, verb: str) -> None:
+    """One of its tables is there already: what another program made of it is not ours to guess at."""
+    name, journal = VERBS[verb]
+    with Emulator(SCHEMA) as org:
+        run_dir = copy_of(name, tmp_path, org, journal)
+        with closing(sqlite3.connect(run_dir / journal)) as database:
+            database.execute("ALTER TABLE batch ADD COLUMN piece_sha256 TEXT")
+            database.execute("ALTER TABLE batch ADD COLUMN ids TEXT")
+            database.commit()
+        before = all_in(run_dir)
+        with pytest.raises(TransferError, match="duplicate column"):
+            go_on(org, run_dir, verb)
+        assert all_in(run_dir) == before
+        assert org.requests == []
+
+
+def test_finished_load_of_version_1_without_its_report_says_so(tmp_path: Path) -> None:
+    with Emulator(SCHEMA) as org:
+        run_dir = copy_of("load-finished", tmp_path, org, "journal.sqlite")
+        (run_dir / "report.json").unlink()
+        with pytest.raises(JournalMismatch, match=r"is finished, but its report\.json was removed"):
+            resume(org, run_dir)
+        assert org.requests == []
+
+
+def test_finished_extract_of_version_1_tells_its_report(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It was not told what its file was, so nothing is said of that."""
+    with Emulator(SCHEMA) as org:
+        run_dir = copy_of("extract-stopped", tmp_path, org, "extract.sqlite", to=str(tmp_path / "out.csv"))
+        with closing(sqlite3.connect(run_dir / "extract.sqlite")) as database:
+            database.execute("INSERT INTO fact VALUES ('finished', 'yes')")
+            database.commit()
+        report = ExtractReport(
+            run="run",
+            run_dir=run_dir,
+            state=RunState.FINISHED,
+            object="Row__c",
+            soql="SELECT Id FROM Row__c",
+            to=str(tmp_path / "out.csv"),
+            rows=40,
+        )
+        (run_dir / "report.json").write_text(report.to_json(), "utf-8")
+        assert go_on(org, run_dir, "extract") == report
+        assert org.requests == []
+    assert caplog.messages == []
+    assert [run.state for run in extract.runs(tmp_path)] == ["finished"]
