@@ -18,7 +18,7 @@ from tests.extraction import client_of, sitting_of
 from tests.rehearsal import SCHEMA, Books, read_csv
 
 from bulkforce import PKChunking
-from bulkforce.errors import JournalMismatch, TransferError
+from bulkforce.errors import JournalMismatch, SourceChanged, TransferError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
@@ -240,3 +240,19 @@ def test_finished_extract_of_version_1_tells_its_report(tmp_path: Path, caplog: 
         assert org.requests == []
     assert caplog.messages == []
     assert [run.state for run in extract.runs(tmp_path)] == ["finished"]
+
+
+def test_feed_that_version_1_lost_cannot_be_made_again(tmp_path: Path) -> None:
+    """It did not write down where the source was."""
+    with Emulator(SCHEMA) as org:
+        run_dir = copy_of("load-stopped", tmp_path, org, "journal.sqlite")
+        feed = (run_dir / "feed.csv").read_bytes()
+        (run_dir / "feed.csv").unlink()
+        with pytest.raises(
+            SourceChanged, match=r"and its source, source\.csv, cannot be read a second time; nothing was touched\. Rows of it went"
+        ):
+            resume(org, run_dir)
+        assert org.requests == []
+        (run_dir / "feed.csv").write_bytes(feed)
+        with closing(Journal(run_dir)) as journal:
+            assert journal.facts() is not None

@@ -97,11 +97,8 @@ def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
     for batch, fetched in database.execute("SELECT batch, fetched FROM outcome WHERE state != 'refused'").fetchall():
         name = results_file(batch)
         database.execute("INSERT INTO file (name) VALUES (?)", (name,))
-        if fetched and (folder / name).exists():
-            names.append(name)
-        elif fetched:
-            # There were none, or they are lost; version 1 did not tell.
-            database.execute("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
+        # Where they are lost, or there were none, which version 1 did not tell, they are fetched again.
+        names += [name] if fetched else []
     for name in names:
         if (folder / name).exists():
             seal = Seal.of_file(folder / name)
