@@ -148,6 +148,36 @@ def test_outputs_that_were_changed_while_the_run_was_stopped_are_written_again(o
     load.check(load.resume("not-sent"))
 
 
+REFUSED = '<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidBatch</exceptionCode></error>'
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_results_that_are_lost_and_that_the_org_has_no_longer_are_never_no_results(
+    org: Emulator, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """However often the run is resumed; the rows went in."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    stop(load)
+    org.faults.add(Fault("session expired", "GET", "*/result", nth=3))
+    with pytest.raises(Interrupted):
+        load.resume()
+    load.auth = BearerToken(org.state.sessions.open())
+    results = sorted((load.run_dir / "results").glob("*.csv"))
+    assert results
+    for path in results:
+        harm(path)
+    org.faults.add(Fault("answer replaced", "GET", "*/result", status=400, content_type="application/xml", body=REFUSED, times=10_000))
+    for _ in range(3):
+        with pytest.raises(Interrupted, match=r"InvalidBatch.*Go on with: bulkforce resume") as caught:
+            load.resume()
+        report = caught.value.report
+        assert isinstance(report, LoadReport)
+        assert (report.state, report.unprocessed, report.in_doubt) == (RunState.INTERRUPTED, 0, 0)
+        assert [run.state for run in loads.runs(tmp_path)] == [RunState.INTERRUPTED]
+    org.faults.clear()
+    load.check(load.resume())
+
+
 # The source
 
 
