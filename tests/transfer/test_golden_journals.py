@@ -96,6 +96,8 @@ def test_results_that_version_1_lost_are_fetched_again(tmp_path: Path) -> None:
                 job = client.create_job("insert", "Row__c", "CSV")
                 for number in (1, 2, 3):
                     client.add_batch(job, batch(run_dir, number))
+            # The journal knows that the first has ended.
+            assert org.wait_until_idle(600.0)
             report = resume(org, run_dir)
         assert (report.succeeded, report.failed, report.unprocessed) == (26, 1, 0)
 
