@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
@@ -63,18 +64,25 @@ class Threads:
 
 
 class Inline:
-    """Carries out each task at once, in the thread that begins it."""
+    """Carries out each task at once, in the thread that begins it: no two things ever happen at once.
 
-    def __init__(self) -> None:
+    Args:
+        sleep: Waits, where there is nothing to take.
+    """
+
+    def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:
+        self._sleep = sleep
         self._done: list[Any] = []
 
     def begin(self, task: Callable[[], Any]) -> None:
         """See `Pool`."""
         self._done.append(task())
 
-    def take(self, _seconds: float) -> list[Any]:
-        """See `Pool`; it never waits, since nothing is ever under way."""
+    def take(self, seconds: float) -> list[Any]:
+        """See `Pool`."""
         done, self._done = self._done, []
+        if not done:
+            self._sleep(seconds)
         return done
 
     def close(self, *, wait: bool = True) -> None:
