@@ -45,16 +45,15 @@ class Steps:
     orders: list[str]
     org_was_met: bool = True
     hopeless: Exception | None = None
-    last: str | None = None
+    last: Sequence[str] = ()
     refusals: list[tuple[str, Exception]] = field(default_factory=list)
 
     def begin(self, _state: State) -> list[str]:
         return ["begun"]
 
     def decide(self, state: State, busy: Collection[str], _now: float, *, stopping: bool) -> list[str]:
-        if stopping:
-            return [self.last] if self.last and self.last not in state.done and self.last not in busy else []
-        return [order for order in self.orders if order not in state.done and order not in busy][:1]
+        orders = self.last if stopping else self.orders
+        return [order for order in orders if order not in state.done and order not in busy][:1]
 
     def is_look(self, order: str) -> bool:
         return order.startswith("look")
@@ -209,10 +208,16 @@ def test_a_journal_that_cannot_be_written_stops_the_run(event: str, done: bool) 
 def test_a_run_that_is_asked_to_stop_begins_only_what_makes_its_end_clean() -> None:
     stop, worker = Stop(), Worker(Time())
     worker.does = lambda order: stop.ask("enough") if order == "a" else None
-    engine = engine_of(Steps(["a", "b"], last="settle"), worker, stop=stop)
+    engine = engine_of(Steps(["a", "b"], last=["settle", "close"]), worker, stop=stop)
     assert not engine.run()
     assert isinstance(engine.stopped_by, Interrupted)
-    assert [entry for entry in worker.log if not entry.startswith("journal")] == ["a", "settle"]
+    assert [entry for entry in worker.log if not entry.startswith("journal")] == ["a", "settle", "close"]
+
+
+def test_what_will_not_pass_is_no_time_to_make_the_end_clean() -> None:
+    worker = Worker(Time(), {"a": [RefusedError("no", Facts(status=400))]})
+    assert not engine_of(Steps(["a"], last=["settle"]), worker).run()
+    assert "settle" not in worker.log
 
 
 def test_where_one_thing_cannot_be_done_the_others_are_done_first() -> None:
