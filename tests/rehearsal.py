@@ -112,8 +112,7 @@ class Books:
     @property
     def entries(self) -> list[LedgerRow]:
         """The rows that those jobs brought in. A batch that an earlier test left in a shared org may be worked on still: its rows do not count."""
-        jobs = {job.id for job in self.jobs}
-        return [entry for entry in self._org.ledger() if entry.job_id in jobs]
+        return self._org.state.ledger.rows({job.id for job in self.jobs})
 
     @property
     def jobs(self) -> list[Any]:

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bulkforce_emulator.uploads import Outcomes
 
 
@@ -60,11 +62,12 @@ class Ledger:
             counted[entry.batch_id] += len(entry.ids)
         return dict(counted)
 
-    def rows(self) -> list[LedgerRow]:
-        """Every row that was accepted, in the order of acceptance."""
+    def rows(self, job_ids: Collection[str] | None = None) -> list[LedgerRow]:
+        """Every row that was accepted, in the order of acceptance; of some jobs alone if they are named."""
         return [
             LedgerRow(entry.job_id, entry.batch_id, entry.operation, entry.object, row, record_id)
             for entry in self._snapshot()
+            if job_ids is None or entry.job_id in job_ids
             for row, record_id in zip(entry.rows.to_pylist(), entry.ids.to_pylist(), strict=True)
         ]
 
