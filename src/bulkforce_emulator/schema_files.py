@@ -51,6 +51,11 @@ _SYSTEM = {
 }
 
 
+#: Schemas that were made, by what was given.
+_made: dict[str, Schema] = {}
+_MOST_MADE = 16
+
+
 class SchemaError(ValueError):
     """A schema that cannot be: an unknown type, an unknown attribute, a reference to no object."""
 
@@ -63,12 +68,19 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
     """
     if isinstance(source, Schema):
         return source
-    described = {name: dict(described) for name, described in _standard().items()}
-    if source is not None:
-        given = source if isinstance(source, Mapping) else read_document(source)
+    given = {} if source is None else source if isinstance(source, Mapping) else read_document(source)
+    # A schema never changes, and a test suite makes org after org of the same one.
+    key = repr(given)
+    made = _made.get(key)
+    if made is None:
+        described = {name: dict(described) for name, described in _standard().items()}
         for name, description in given.items():
             _lay_over(described, name, description)
-    return _checked(Schema(_sobjects(described)))
+        made = _checked(Schema(_sobjects(described)))
+        while len(_made) >= _MOST_MADE:
+            _made.pop(next(iter(_made)), None)
+        _made[key] = made
+    return made
 
 
 def _lay_over(described: dict[str, dict[str, Any]], name: str, description: Mapping[str, Any]) -> None:

@@ -129,7 +129,7 @@ class Store:
     """Keeps the records of every sObject of a schema."""
 
     def __init__(self, schema: Schema, database: str = ":memory:") -> None:
-        tables = "; ".join(map(_create_table, schema.sobjects.values()))
+        tables = _create_tables(schema)
         #: The database's name among those of the process, if it is in memory.
         self._name: str | None = None
         if database == ":memory:":
@@ -226,6 +226,11 @@ def _open(database: str) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(database)
     except (duckdb.IOException, duckdb.SerializationException) as error:
         raise StoreError(f"{database} cannot be opened: {str(error).splitlines()[0]}") from error
+
+
+@lru_cache(16)
+def _create_tables(schema: Schema) -> str:
+    return "; ".join(map(_create_table, schema.sobjects.values()))
 
 
 def _create_table(sobject: SObject) -> str:
