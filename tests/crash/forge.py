@@ -95,7 +95,9 @@ def work(order: dict[str, Any]) -> None:
         outcome = {"report": json.loads(report.to_json())}
     except Error as error:
         outcome = {"error": type(error).__name__, "text": str(error)}
-    Path(order["outcome"]).write_text(json.dumps({**outcome, "effects": count.effects}), "utf-8")
+    written = Path(order["outcome"] + ".part")
+    written.write_text(json.dumps({**outcome, "effects": count.effects}), "utf-8")
+    written.replace(order["outcome"])  # it may be killed here, too, and half an outcome is none
 
 
 def main() -> None:
