@@ -372,7 +372,7 @@ def test_reader_of_a_query_is_told_when_its_client_is_closed() -> None:
             assert next(batches).num_rows
         with pytest.raises(Interrupted, match="the client was closed"):
             list(batches)
-        assert finished(org)
+        assert is_over(org)  # how many results came meanwhile is the machine's matter
 
 
 PROGRAMS = {
