@@ -39,7 +39,7 @@ def column_of(content: bytes, records: int, place: int, columns: int) -> list[by
     if place and b'"' in content:
         blocks = (content[begin : begin + csv.BLOCK_BYTES] for begin in range(0, len(content), csv.BLOCK_BYTES))
         return list(csv.column(blocks, place, columns))
-    # Twenty times as fast.
+    # Five times as fast.
     values = [line.split(b",", place + 1)[place] for line in rows_of(content, records)]
     return [value.strip(b'"') for value in values] if b'"' in content else values
 
