@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.cli.processes import run
 from tests.extraction import bring, go_on, seeded
 from tests.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
 
@@ -375,3 +376,22 @@ def test_finished_extract_tells_its_report_and_which_file_is_not_what_it_left(
     (said,) = caplog.messages
     assert f"The extract is finished; since then {tmp_path / name} was removed or changed" in said
     assert [run.state for run in extract.runs(tmp_path)] == [RunState.FINISHED]
+
+
+def test_command_tells_the_report_of_a_finished_load_whose_files_are_gone(org: Emulator, tmp_path: Path) -> None:
+    """The exit code is that of the load: nothing is wrong with it."""
+    load = Load(org, tmp_path)
+    report = load.begin()
+    environment = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    before = len(org.requests)
+    assert run("resume", str(load.run_dir), environment=environment).stderr == ""
+    for name in OUTPUTS:
+        (load.run_dir / name).unlink()
+    ended = run("resume", str(load.run_dir), environment=environment)
+    assert ended.returncode == 3
+    assert f"{report.succeeded:,}" in ended.stdout
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("The run is finished; since then success.csv, failed.csv")
+    told = run("resume", str(load.run_dir), "--json", environment=environment)
+    assert LoadReport.from_json(told.stdout) == replace(report, errors=())
+    assert org.requests[before:] == []
