@@ -150,6 +150,25 @@ def test_outputs_that_were_changed_while_the_run_was_stopped_are_written_again(o
     load.check(load.resume("not-sent"))
 
 
+@pytest.mark.parametrize("harm", HARMS)
+def test_feed_that_is_lost_under_way_stops_the_run_and_is_made_again(org: Emulator, tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    load = with_a_rejected_row(org, tmp_path)
+    load.options = {"workers": 1}
+    sent = 0
+
+    def lose(effect: str) -> None:
+        nonlocal sent
+        sent += effect == "send"
+        if (effect, sent) == ("send", 2):
+            harm(load.run_dir / "feed.csv")
+
+    load.trace = lose
+    with pytest.raises(Interrupted, match=r"feed\.csv (has changed|cannot be read).*Go on with: bulkforce resume"):
+        load.begin()
+    load.trace = lambda _effect: None
+    check(load, load.resume())
+
+
 REFUSED = '<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidBatch</exceptionCode></error>'
 
 
@@ -349,6 +368,23 @@ def test_finished_load_whose_outputs_were_all_moved_away_says_so_in_one_line(org
     (said,) = load.warnings
     assert "success.csv, failed.csv, unprocessed.csv, rejected.csv" in said
     assert "were removed" in said
+
+
+def test_finished_load_that_was_moved_tells_where_it_is(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path)
+    report = load.begin()
+    load.run_dir = load.run_dir.rename(tmp_path / "moved")
+    assert sits(load) == replace(report, run_dir=tmp_path / "moved")
+    assert load.warnings == []
+
+
+def test_finished_extract_that_was_moved_tells_where_it_is(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with seeded() as org:
+        report = bring(org, tmp_path)
+        (tmp_path / "moved").mkdir()
+        (tmp_path / "run").rename(tmp_path / "moved" / "run")
+        assert go_on(org, tmp_path / "moved") == replace(report, run_dir=tmp_path / "moved" / "run")
+    assert caplog.messages == []
 
 
 def test_finished_load_with_rows_in_doubt_tells_that_their_file_is_gone(org: Emulator, tmp_path: Path) -> None:

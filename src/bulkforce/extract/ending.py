@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bulkforce.errors import (
@@ -50,7 +51,8 @@ def finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> Extract
             f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
             "what is there may not be what the report tells. To have the records again, extract them again"
         )
-    return ExtractReport.from_json(journal.report())
+    # Wherever the run was moved to.
+    return replace(ExtractReport.from_json(journal.report()), run_dir=journal.folder)
 
 
 def report_of(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:

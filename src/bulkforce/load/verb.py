@@ -415,7 +415,8 @@ def _mismatch(run: _Run, report: LoadReport) -> TransferError:
 
 def _finished(sitting: Sitting, journal: Journal) -> LoadReport:
     """Tell the report of a run that is finished; what has become of its files since then is no matter of the load."""
-    report = LoadReport.from_json(journal.report())
+    # Wherever it was moved to.
+    report = replace(LoadReport.from_json(journal.report()), run_dir=journal.folder)
     if changed := journal.changed(OUTPUTS):
         sitting.warn(
             f"The run is finished; since then {', '.join(path.name for path in changed)} in {journal.folder} "
