@@ -16,11 +16,7 @@ def text(value: object, what: str) -> str:
     Raises:
         UsageError: It is none, or cannot be written as UTF-8.
     """
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is a text, not {type(value).__name__}")
-    if not _is_utf_8(value):
-        raise UsageError(f"{what} {ascii(value)[:_SHOWN_CHARACTERS]} cannot be written as UTF-8")
-    return value
+    return _text(value, what, shown=True)
 
 
 def secret(value: object, what: str) -> str:
@@ -29,11 +25,7 @@ def secret(value: object, what: str) -> str:
     Raises:
         UsageError: It is none, or cannot be written as UTF-8.
     """
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is a text, not {type(value).__name__}")
-    if not _is_utf_8(value):
-        raise UsageError(f"{what} cannot be written as UTF-8")
-    return value
+    return _text(value, what, shown=False)
 
 
 def secrets(**values: object) -> None:
@@ -90,6 +82,14 @@ def seconds(value: object, what: str) -> float:
     """
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value >= 0:
         raise UsageError(f"{what} is a number of seconds, not {ascii(value)[:_SHOWN_CHARACTERS]}")
+    return value
+
+
+def _text(value: object, what: str, *, shown: bool) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is a text, not {type(value).__name__}")
+    if not _is_utf_8(value):
+        raise UsageError(f"{what}{f' {ascii(value)[:_SHOWN_CHARACTERS]}' if shown else ''} cannot be written as UTF-8")
     return value
 
 
