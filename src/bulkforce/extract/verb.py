@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +22,10 @@ from bulkforce.errors import (
     Intercepted,
     Interrupted,
     JobAborted,
-    JournalBusy,
     JournalMismatch,
     NotAuthenticated,
     NotFound,
     NotPermitted,
-    TransferError,
     TransportError,
     UsageError,
 )
@@ -50,7 +49,8 @@ from bulkforce.protocol import bulk1, rest, soql
 from bulkforce.protocol.flow import ask
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import new_token, write_whole
-from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, holds, new_run
+from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, find, new_run
+from bulkforce.run.journal import list_runs
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
@@ -183,28 +183,20 @@ def resume_extract(
 
 def folder_of(run: str | Path) -> Path | None:
     """Find an extract by its folder or its id; ``None`` if there is none."""
-    given = arguments.path(run, "The run")
-    return next((folder for folder in (given, RUNS / given) if holds(folder, EXTRACT)), None)
+    return find(run, EXTRACT)
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the extracts kept in a folder, the oldest first."""
-    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{EXTRACT}"))]
+    return list_runs(folder, EXTRACT, partial(ExtractJournal, migrate=False), _run_info)
 
 
-def _run_info(folder: Path) -> RunInfo:
-    try:
-        journal = ExtractJournal(folder, migrate=False)
-    except TransferError as error:
-        return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
-    try:
-        known = journal.known()
-        if not known:
-            return RunInfo(folder.name, folder, "", "unasked", None)
-        state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
-        return RunInfo(known["run"], folder, f"extract {known['object']} to {known['to']}", state, known["begun"])
-    finally:
-        journal.close()
+def _run_info(journal: ExtractJournal) -> RunInfo:
+    known, folder = journal.known(), journal.folder
+    if not known:
+        return RunInfo(folder.name, folder, "", "unasked", None)
+    state = RunState.FINISHED if journal.finished else RunState.INTERRUPTED
+    return RunInfo(known["run"], folder, f"extract {known['object']} to {known['to']}", state, known["begun"])
 
 
 def _carry_out(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -16,7 +17,6 @@ from bulkforce import arguments
 from bulkforce.errors import (
     Error,
     Interrupted,
-    JournalBusy,
     JournalMismatch,
     LimitReached,
     NotAuthenticated,
@@ -53,7 +53,8 @@ from bulkforce.protocol.flow import ask
 from bulkforce.run import marks
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import is_for_everybody, write_whole
-from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, RUNS, SOURCE, disk_told, holds, new_run
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, RUNS, SOURCE, disk_told, find, new_run
+from bulkforce.run.journal import list_runs
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
@@ -528,28 +529,20 @@ def folder_of(run: str | Path) -> Path:
     Raises:
         UsageError: There is none.
     """
-    given = arguments.path(run, "The run")
-    for folder in (given, RUNS / given):
-        if holds(folder, LOAD):
-            return folder
-    raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+    folder = find(run, LOAD)
+    if folder is None:
+        raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+    return folder
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the runs kept in a folder, the oldest first."""
-    return [_run_info(path.parent) for path in sorted((folder or RUNS).glob(f"*/{LOAD}"))]
+    return list_runs(folder, LOAD, partial(Journal, migrate=False), _run_info)
 
 
-def _run_info(folder: Path) -> RunInfo:
-    try:
-        journal = Journal(folder, migrate=False)
-    except TransferError as error:
-        return RunInfo(folder.name, folder, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
-    try:
-        known = journal.known()
-        if not known:
-            return RunInfo(folder.name, folder, "", "unread", None)
-        state = str(RunState.FINISHED if journal.finished else RunState.INTERRUPTED) if "feed" in known else "unread"
-        return RunInfo(known["run"], folder, f"{known['operation']} {known['object']} from {known['source']}", state, known["begun"])
-    finally:
-        journal.close()
+def _run_info(journal: Journal) -> RunInfo:
+    known, folder = journal.known(), journal.folder
+    if not known:
+        return RunInfo(folder.name, folder, "", "unread", None)
+    state = str(RunState.FINISHED if journal.finished else RunState.INTERRUPTED) if "feed" in known else "unread"
+    return RunInfo(known["run"], folder, f"{known['operation']} {known['object']} from {known['source']}", state, known["begun"])

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
+from bulkforce import arguments
 from bulkforce.errors import TransferError, UsageError
 from bulkforce.run.files import make_folder
 
@@ -145,6 +146,12 @@ def holds(folder: Path, journal: str) -> bool:
         return (folder / journal).exists()
     except OSError:
         return False
+
+
+def find(run: str | Path, journal: str) -> Path | None:
+    """Find a run by its folder or its id; ``None`` if there is none with such a journal."""
+    given = arguments.path(run, "The run")
+    return next((folder for folder in (given, RUNS / given) if holds(folder, journal)), None)
 
 
 def _is_finished(journal: Path) -> bool:

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,9 +19,11 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError, UsageError
 from bulkforce.run.files import check_way, make_folder, mode_in, part_of, sync_folder, write_whole
-from bulkforce.run.folder import REPORT, check_is_empty, holds_a_run
+from bulkforce.run.folder import REPORT, RUNS, check_is_empty, holds_a_run
+from bulkforce.run.report import RunInfo
 
 K = TypeVar("K")
+M = TypeVar("M", bound="Memory")
 
 _SETTINGS: Final = (
     # Held as long as the process lives, however it dies.
@@ -379,6 +381,27 @@ class Memory:
     def _remove_journal(self) -> None:
         for beside in _BESIDE:
             self._path.with_name(self._path.name + beside).unlink(missing_ok=True)
+
+
+def list_runs(folder: Path | None, journal: str, begin: Callable[[Path], M], tell: Callable[[M], RunInfo]) -> list[RunInfo]:
+    """List the runs of one kind that are kept in a folder, the oldest first.
+
+    Args:
+        folder: By default `RUNS`.
+        journal: The name of their journals.
+        begin: Opens the journal in a run's folder.
+        tell: Tells a run by its journal.
+    """
+
+    def look_at(run: Path) -> RunInfo:
+        try:
+            opened = begin(run)
+        except TransferError as error:
+            return RunInfo(run.name, run, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
+        with closing(opened):
+            return tell(opened)
+
+    return [look_at(path.parent) for path in sorted((folder or RUNS).glob(f"*/{journal}"))]
 
 
 @cache
