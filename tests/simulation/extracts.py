@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -38,9 +37,8 @@ class _Extract:
         self.world = World(scenario.seed)
         self.rows = [f"row {row}" for row in range(scenario.rows)]
         self.org = Org(self.world, scenario.faults, self.rows)
-        self.process = Process(scenario, folder, self.org, self.world)
+        self.process = Process(scenario, folder, self.org, self.world, self.resume)
         self.process.passing += (errors.JobAborted, errors.BatchFailed)
-        self.process.second = self.second
         self.out = folder / "out.csv"
 
     def begin(self, sitting: Sitting) -> ExtractReport:
@@ -59,23 +57,14 @@ class _Extract:
     def resume(self, sitting: Sitting) -> ExtractReport:
         return extract.resume_extract(sitting, self.process.run_dir)
 
-    def second(self, sitting: Sitting) -> None:
-        """Another sitting of the same run, while the first is at work: it touches nothing."""
-        before = self.org.requests
-        try:
-            self.resume(sitting)
-        except errors.TransferError:
-            assert self.org.requests == before
-        else:
-            raise AssertionError("two sittings at once")
-
     def check(self) -> str:
-        end = self.process.until_it_ends(self.begin, self.resume)
+        end = self.process.until_it_ends(self.begin)
         assert isinstance(end, ExtractReport), f"ended by {type(end).__name__}: {end}"
         assert (end.state, end.rows) == (RunState.FINISHED, len(self.rows))
         self.is_complete()
         assert not [job.id for job in self.org.jobs.values() if job.state == "Open" and job.batches]
-        self.copy_does_no_harm()
+        if self.process.go_on_with_copy():
+            self.is_complete()
         return "finished"
 
     def is_complete(self) -> None:
@@ -83,17 +72,3 @@ class _Extract:
         assert header == ("Code__c",)
         got, expected = Counter(value for (value,) in rows), Counter(self.rows)
         assert got == expected, f"missing {expected - got}, doubled {got - expected}"
-
-    def copy_does_no_harm(self) -> None:
-        """A copy of the run's folder from earlier, gone on with when the run has ended, gives the same or nothing."""
-        copy = self.folder / "copy"
-        if not copy.exists():
-            return
-        shutil.rmtree(self.process.run_dir)
-        copy.rename(self.process.run_dir)
-        try:
-            with self.process.sitting(quiet=True) as sitting:
-                self.resume(sitting)
-        except errors.Error:
-            pass
-        self.is_complete()
