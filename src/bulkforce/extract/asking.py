@@ -7,14 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from bulkforce.errors import (
-    NotAuthenticated,
-    NotSent,
-    ProtocolError,
-    RefusedError,
-    TransportError,
-    UsageError,
-)
+from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
 from bulkforce.extract.report import ExtractProgress
 from bulkforce.protocol import limits, rest, soql

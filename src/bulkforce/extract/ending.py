@@ -6,16 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bulkforce.errors import (
-    BatchFailed,
-    Error,
-    Interrupted,
-    NotFound,
-    RefusedError,
-    TransferError,
-    TransportError,
-    UsageError,
-)
+from bulkforce.errors import BatchFailed, Error, Interrupted, NotFound, RefusedError, TransferError, TransportError, UsageError
 from bulkforce.extract.events import BatchStage
 from bulkforce.extract.journal import ExtractJournal, Facts
 from bulkforce.extract.report import ExtractProgress, ExtractReport

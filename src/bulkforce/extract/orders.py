@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-from bulkforce.errors import (
-    Facts,
-)
+from bulkforce.errors import Facts
 from bulkforce.extract.chunks import Listed
 from bulkforce.extract.events import JobStage, Part
 from bulkforce.extract.result_file import Fetched

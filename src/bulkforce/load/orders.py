@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
-from bulkforce.errors import (
-    Facts,
-)
+from bulkforce.errors import Facts
 from bulkforce.load import reconcile
 from bulkforce.load.batches import Counts, JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
