@@ -224,6 +224,8 @@ def test_ctrl_c_at_the_end_of_an_extract_leaves_a_run_to_go_on_with(tmp_path: Pa
 
 LIMITED = """
 import resource, sys
+# Python would put bytecode that was cut at the limit in place, for all who come after.
+sys.dont_write_bytecode = True
 from bulkforce.cli.main import main
 limit = int(sys.argv.pop(1))
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
