@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from bulkforce.formats.zip import Attachments
     from bulkforce.load.mapping import ColumnMap
     from bulkforce.load.report import LoadReport, Progress
-    from bulkforce.protocol.bulk1 import PKChunking
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
+    from bulkforce.protocol.pk_chunking import PKChunking
     from bulkforce.protocol.retry import RetryPolicy
     from bulkforce.run.report import ErrorGroup, RunState
     from bulkforce.transport.base import TLS, Timeouts
@@ -138,7 +138,7 @@ _HOMES = {
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",
-    "protocol.bulk1": "PKChunking",
+    "protocol.pk_chunking": "PKChunking",
     "protocol.flow": "Auth",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
     "protocol.retry": "RetryPolicy",

@@ -15,9 +15,10 @@ from bulkforce.formats.content import Content
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
-from bulkforce.protocol.bulk1 import Job, PKChunking
+from bulkforce.protocol.bulk1 import Job
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
 from bulkforce import arguments
-from bulkforce.errors import Facts, FormatError, InvalidRequest, JobNotDone, OutcomeUnknown, ProtocolError, Unsettled, UsageError
+from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
@@ -16,19 +16,15 @@ from bulkforce.protocol.bulk1 import Job, ResultIds
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
 from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.wire_csv import NO_RECORDS
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 DAY_SECONDS: Final = 86_400.0
 """How long to wait when nothing is said: a job may stay open no longer."""
 
-NO_RECORDS: Final = b"Records not found for this query"
-"""What a CSV result file holds instead of a header when no record was found (seen by many clients)."""
-
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
 BatchResult: TypeAlias = Any
 """``list[Result]`` or `QueryRecords`. The caller, who made the job, knows which; a union would make every caller prove it to the type checker."""
-
-_CLOSE_TRIES: Final = 5
 
 
 _NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
@@ -209,26 +205,3 @@ def _records(answer: Answer) -> list[dict[str, object]]:
     if not isinstance(value, list) or not all(isinstance(record, dict) for record in value):
         raise ProtocolError("A result file is not an array of records", answer.facts())
     return value
-
-
-def close_for_good(job_id: str) -> Flow[JobInfo]:
-    """Close a job and see that it is closed; one that has ended in another way is as good.
-
-    Raises:
-        Unsettled: It is still open after several tries.
-    """
-    for attempt in range(_CLOSE_TRIES):
-        try:
-            info = yield from ask(bulk1.set_state(job_id, JobState.CLOSED))
-        except (OutcomeUnknown, InvalidRequest):
-            # Lost, or refused because it is closed or aborted already: looking tells.
-            info = yield from ask(bulk1.get_job_info(job_id))
-        if info.state is not JobState.OPEN:
-            return info
-        yield Sleep(float(attempt), jittered=True)
-    raise stays_open(job_id)
-
-
-def stays_open(job_id: str) -> Unsettled:
-    """Say that a job could not be closed."""
-    return Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))

@@ -10,9 +10,10 @@ from tests.unit.script import NAMESPACE, job_info, said, xml
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1, wire_xml
-from bulkforce.protocol.bulk1 import PKChunking, ResultIds
+from bulkforce.protocol.bulk1 import ResultIds
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request
 from bulkforce.protocol.info import JobInfo
+from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.vocabulary import ContentType, JobState
 
 BASE = "/services/async/{version}/job"

@@ -14,7 +14,7 @@ from bulkforce.errors import UsageError
 
 if TYPE_CHECKING:
     from bulkforce.extract.report import ExtractProgress, ExtractReport
-    from bulkforce.protocol.bulk1 import PKChunking
+    from bulkforce.protocol.pk_chunking import PKChunking
 
 
 def extract(
@@ -89,7 +89,7 @@ def extract(
 
 
 def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
-    from bulkforce.protocol.bulk1 import PKChunking
+    from bulkforce.protocol.pk_chunking import PKChunking
 
     word = text.strip().lower()
     if word == "auto":

@@ -11,8 +11,8 @@ from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedEr
 from bulkforce.extract import chunkable
 from bulkforce.extract.report import ExtractProgress
 from bulkforce.protocol import limits, rest, soql
-from bulkforce.protocol.bulk1 import PKChunking
 from bulkforce.protocol.flow import ask
+from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.sitting import Sitting
 

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
+from bulkforce.apis.abc import BatchSeen, JobSeen, Looked
 from bulkforce.errors import Facts
-from bulkforce.extract.chunks import Listed
 from bulkforce.extract.events import JobStage, Part
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.state import State
-from bulkforce.protocol.info import BatchInfo, JobInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class EndJob:
 
 Order: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
 
-Answer: TypeAlias = JobInfo | BatchInfo | Listed | Fetched | Sequence[str] | str | None
+Answer: TypeAlias = JobSeen | BatchSeen | Looked | Fetched | Sequence[str] | str | None
 """Of `OpenJob`: the job. Of `AskQuery`: the batch. Of `LookAtJob`, and of `EndJob` if there are more batches than are known: the batches. Of `ReadRange`:
 the condition on ids, if it is a chunk. Of `ListResults`: names of result files. Of `FetchPart`: what came. Of `Deliver`: nothing."""
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bulkforce.conversations import NO_RECORDS
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.protocol.exchange import Stream
 from bulkforce.protocol.wire import same_name
+from bulkforce.protocol.wire_csv import NO_RECORDS
 from bulkforce.run.files import Draft
 
 _HEADER_BYTES: Final = 1_000_000

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce import arguments
+from bulkforce.apis.abc import Looks, QueryApi
+from bulkforce.apis.query1 import Query1
 from bulkforce.errors import (
     Error,
     Intercepted,
@@ -45,7 +47,7 @@ from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, check_ranges
 from bulkforce.extract.worker import Asked, ExtractWorker
-from bulkforce.protocol import bulk1, rest, soql
+from bulkforce.protocol import rest, soql
 from bulkforce.protocol.flow import ask
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import new_token, write_whole
@@ -55,7 +57,7 @@ from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
-from bulkforce.vocabulary import ContentType, Operation
+from bulkforce.vocabulary import Operation
 
 AHEAD_BYTES: Final = 64_000_000
 """What may lie on disk for a reader that is slower than the downloads, besides the parts under way."""
@@ -82,7 +84,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         query = incremental.narrow(query, since_file, all_rows=options.all_rows)
     chunking = chunking_for(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
-    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    _api(sitting, operation, query.object).check_chunking(chunking)
     instance_url = sitting.instance_url()
 
     def begin(run: str, folder: Path, made: list[Path]) -> ExtractJournal:
@@ -139,16 +141,17 @@ def deliver(
     query = soql.read(text)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
     chunking = chunking_for(sitting, pk_chunking, query)
-    bulk1.settings(operation, query.object, ContentType.CSV, pk_chunking=chunking)
+    api = _api(sitting, operation, query.object)
+    api.check_chunking(chunking)
     may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
         folder = Path(name)
         journal = ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None))
         try:
             journal.make_folder(PARTS)
-            asked = Asked(operation, query.object, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+            asked = Asked(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
-            if stopped_by := _bring(sitting, journal, journal.state(), asked, rules, sink, lambda _state: None):
+            if stopped_by := _bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
                 if asked_to := sitting.stop.asked:
                     raise Interrupted(f"The query stopped before its end: {asked_to}. Ask again")
                 raise stopped_by
@@ -206,12 +209,13 @@ def _carry_out(
     assert facts is not None
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
-    asked = Asked(facts.operation, facts.object, columns, query.columns)
+    api = _api(sitting, facts.operation, facts.object)
+    asked = Asked(facts.operation == Operation.QUERY_ALL, columns, query.columns)
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
     try:
-        stopped_by = _bring(sitting, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
+        stopped_by = _bring(sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
         report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
         if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
@@ -231,8 +235,13 @@ def _carry_out(
     return report
 
 
+def _api(sitting: Sitting, operation: str, object_name: str) -> Query1:
+    return Query1(operation, object_name, Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks))
+
+
 def _bring(
     sitting: Sitting,
+    api: QueryApi,
     journal: ExtractJournal,
     state: State,
     asked: Asked,
@@ -246,7 +255,7 @@ def _bring(
         Why it stopped, if it did.
     """
     folder = journal.folder / PARTS
-    worker = ExtractWorker(sitting, asked, folder, sink)
+    worker = ExtractWorker(sitting, api, asked, folder, sink)
     engine: Engine[State, Order, Answer, Event] = Engine(
         ExtractPlan(rules),
         worker,

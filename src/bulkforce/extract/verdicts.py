@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, Looked, QueryFault
 from bulkforce.errors import (
     BatchFailed,
     Error,
@@ -22,7 +23,6 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
-from bulkforce.extract.chunks import Listed
 from bulkforce.extract.events import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, Thing
 from bulkforce.extract.orders import (
     Answer,
@@ -40,19 +40,11 @@ from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import TRIES, Rules
 from bulkforce.extract.state import State
 from bulkforce.protocol import soql
-from bulkforce.protocol.bulk1 import PKChunking
-from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.wire import short
 from bulkforce.run.plan import Verdict
-from bulkforce.vocabulary import BatchState, JobState
 
 Follows: TypeAlias = Verdict[Event]
-
-_WANTS_CHUNKING: Final = ("QUERY_TIMEOUT", "Retried more than", "Tried more than", "Failed to write query result")
-"""Signs that a query is too large for one batch; a client in production falls back to PK chunking on them."""
-
-_QUERY_IS_WRONG: Final = ("InvalidBatch", "FeatureNotEnabled")
-"""The org finds fault with the query itself, and would again."""
 
 
 def take_up(state: State) -> list[Thing]:
@@ -80,13 +72,13 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
     if _is_void(state, action):
         return Verdict()
     match action, value:
-        case OpenJob(number), JobInfo() as info:
-            job = replace(state.jobs[number], id=info.id, created=info.created_date.timestamp() if info.created_date else None)
+        case OpenJob(number), JobSeen() as seen:
+            job = replace(state.jobs[number], id=seen.id, created=seen.created)
             return Verdict([replace(job, stage=JobStage.OPEN if job.counts else JobStage.ABANDONED)])
-        case AskQuery(number), BatchInfo() as info:
-            return Verdict([replace(state.jobs[number], batch_id=info.id, stage=JobStage.ASKED)])
-        case LookAtJob(number), Listed() as listed:
-            return _looked(state, state.jobs[number], listed, rules)
+        case AskQuery(number), BatchSeen(batch_id):
+            return Verdict([replace(state.jobs[number], batch_id=batch_id, stage=JobStage.ASKED)])
+        case LookAtJob(number), Looked() as looked:
+            return _looked(state, state.jobs[number], looked, rules)
         case ReadRange(number), (str() | None) as ids:
             return _read(state, state.batches[number], ids)
         case ListResults(number), list() as ids:
@@ -102,11 +94,11 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
             others = [other for other in state.parts_of(number) if other.place != place]
             checked = _check(state, state.batches[number], [*others, part], rules)
             return replace(checked, events=[part, *checked.events])
-        case EndJob(number), (Listed() | None) as listed:
+        case EndJob(number), (Looked() | None) as looked:
             job = state.jobs[number]
             stage = JobStage.GONE if job.stage is JobStage.ABANDONED else job.stage
             job = replace(job, closed=True, stage=stage)
-            return _add_chunks(state, job, listed) if listed and job.counts else Verdict([job])
+            return _add_chunks(state, job, looked) if looked and job.counts else Verdict([job])
         case _:
             raise TypeError(f"{type(value).__name__} is no answer to {type(action).__name__}")
 
@@ -166,65 +158,65 @@ def _abandon(state: State, job: Job, chunking: str | None = None) -> list[Thing]
     return [replace(job, stage=_gone(job)), Job(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
 
 
-def _looked(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
+def _looked(state: State, job: Job, looked: Looked, rules: Rules) -> Follows:
     if job.stage is JobStage.ASKED:
-        return _looked_at_first(state, job, listed, rules)
-    new = _add_chunks(state, job, listed) if state.is_split(job) else Verdict()
-    seen = _seen(state, job, [state.batches[number] for number in state.running.get(job.number, ())], listed)
+        return _looked_at_first(state, job, looked, rules)
+    new = _add_chunks(state, job, looked) if state.is_split(job) else Verdict()
+    seen = _seen(state, job, [state.batches[number] for number in state.running.get(job.number, ())], looked)
     return Verdict([*new.events, *seen.events], stop=new.stop or seen.stop)
 
 
-def _looked_at_first(state: State, job: Job, listed: Listed, rules: Rules) -> Follows:
-    first = listed.batches[short(str(job.batch_id))]
-    if not first.state.is_final:
+def _looked_at_first(state: State, job: Job, looked: Looked, rules: Rules) -> Follows:
+    first = looked.batches[short(str(job.batch_id))]
+    if first.end is None:
         return Verdict()
-    if first.state is BatchState.FAILED:
+    if first.end is BatchEnd.FAILED:
         return _query_failed(state, job, first, rules)
-    if first.state is BatchState.COMPLETED:
+    if first.end is BatchEnd.COMPLETED:
         place = 0 if job.replaces is None else state.batches[job.replaces].place
         batch = Batch(len(state.batches) + 1, job.number, first.id, place)
         return Verdict([replace(job, stage=JobStage.LISTED, batches=1), _completed(batch, first)])
-    if listed.state is not JobState.OPEN or job.chunking is None:
+    if not looked.is_open or job.chunking is None:
         return Verdict(_abandon(state, job), stop=_aborted(str(job.id)))
-    return _add_chunks(state, replace(job, stage=JobStage.LISTED), listed)
+    return _add_chunks(state, replace(job, stage=JobStage.LISTED), looked)
 
 
-def _add_chunks(state: State, job: Job, listed: Listed) -> Follows:
+def _add_chunks(state: State, job: Job, looked: Looked) -> Follows:
     """Take in the batches of a split query that were not known before: each has a place behind the others."""
-    new = [info.id for name, info in listed.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
+    new = [seen.id for name, seen in looked.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
     first = len(state.batches) + 1
     batches = [Batch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
-    seen = _seen(state, job, batches, listed)
+    seen = _seen(state, job, batches, looked)
     moved = {thing.number for thing in seen.events if isinstance(thing, Batch)}
     still = [batch for batch in batches if batch.number not in moved]
     return Verdict([replace(job, batches=job.batches + len(new)), *still, *seen.events], stop=seen.stop)
 
 
-def _seen(state: State, job: Job, batches: Iterable[Batch], listed: Listed) -> Follows:
+def _seen(state: State, job: Job, batches: Iterable[Batch], looked: Looked) -> Follows:
     """Take in what has become of batches that were running."""
     ended: list[Batch] = []
     stop: Error | None = None
     for batch in batches:
-        info = listed.batches.get(short(batch.id))
-        match info and info.state:
-            case BatchState.COMPLETED:
-                assert info is not None
-                ended.append(_completed(batch, info))
-            case BatchState.FAILED:
-                assert info is not None
-                ended.append(replace(batch, stage=BatchStage.FAILED, message=info.state_message))
-            case BatchState.NOT_PROCESSED:
+        seen = looked.batches.get(short(batch.id))
+        match seen and seen.end:
+            case BatchEnd.COMPLETED:
+                assert seen is not None
+                ended.append(_completed(batch, seen))
+            case BatchEnd.FAILED:
+                assert seen is not None
+                ended.append(replace(batch, stage=BatchStage.FAILED, message=seen.message))
+            case BatchEnd.NOT_PROCESSED:
                 # In an open job it is the original of a query that is not ours.
                 ended.append(replace(batch, stage=BatchStage.FAILED))
-                if listed.state is not JobState.OPEN and not job.closed:
+                if not (looked.is_open or job.closed):
                     stop = _aborted(str(job.id))
-            case _:
+            case None:
                 pass
     return Verdict(_ask_again(state, ended), stop=stop)
 
 
-def _completed(batch: Batch, info: BatchInfo) -> Batch:
-    return replace(batch, stage=BatchStage.COMPLETED, records=info.number_records_processed)
+def _completed(batch: Batch, seen: BatchSeen) -> Batch:
+    return replace(batch, stage=BatchStage.COMPLETED, records=seen.processed)
 
 
 def _ask_again(state: State, batches: Iterable[Batch]) -> list[Thing]:
@@ -267,12 +259,12 @@ def _gone(job: Job) -> JobStage:
     return JobStage.GONE if job.id is None or job.closed else JobStage.ABANDONED
 
 
-def _query_failed(state: State, job: Job, info: BatchInfo, rules: Rules) -> Follows:
-    message = info.state_message or "the org gave no reason"
-    facts = Facts(job_id=job.id, batch_id=info.id)
-    too_large = any(sign in message for sign in _WANTS_CHUNKING)
+def _query_failed(state: State, job: Job, seen: BatchSeen, rules: Rules) -> Follows:
+    message = seen.message or "the org gave no reason"
+    facts = Facts(job_id=job.id, batch_id=seen.id)
+    too_large = seen.fault is QueryFault.TOO_LARGE
     may_chunk = rules.may_chunk and job.chunking is None and job.replaces is None
-    if message.startswith(_QUERY_IS_WRONG) and not too_large:
+    if seen.fault is QueryFault.WRONG:
         return Verdict(_abandon(state, job), stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts))
     if too_large and may_chunk:
         warning = f"The query is too large for one batch ({message}); it is asked again with PK chunking"

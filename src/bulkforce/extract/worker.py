@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from bulkforce.conversations import close_for_good
-from bulkforce.errors import (
-    Error,
-    Facts,
-    FormatError,
-    InvalidRequest,
-    NoAnswer,
-    NotFound,
-    OutcomeUnknown,
-    ProtocolError,
-    RefusedError,
-    TransportError,
-)
-from bulkforce.extract import chunks, result_file
+from bulkforce.apis.abc import BatchSeen, JobSeen, Looked, QueryApi
+from bulkforce.errors import Error, Facts, FormatError, NoAnswer, ProtocolError, RefusedError, TransportError
+from bulkforce.extract import result_file
 from bulkforce.extract.columns import Column
 from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.rules import TRIES
 from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
-from bulkforce.protocol import bulk1, rest, soql
-from bulkforce.protocol.bulk1 import PKChunking
-from bulkforce.protocol.exchange import Body, Stream
-from bulkforce.protocol.flow import Flow, ask
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.protocol.wire import short
+from bulkforce.protocol import rest, soql
+from bulkforce.protocol.exchange import Stream
+from bulkforce.protocol.flow import ask
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.stopping import Stop
-from bulkforce.vocabulary import BatchState, ContentType, JobState, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +27,13 @@ class Asked:
     """What is asked, besides the query itself.
 
     Attributes:
-        operation: ``query`` or ``queryAll``.
-        object: The object behind FROM.
+        all_rows: Deleted and archived records, too.
         columns: Tells the columns by their names.
         names: Of the columns, as they were selected: for an extract that finds nothing.
         keep_parts: Whether parts stay on disk after they were delivered, so that the run can be resumed.
     """
 
-    operation: str
-    object: str
+    all_rows: bool
     columns: Callable[[Sequence[str]], Sequence[Column]]
     names: Sequence[str]
     keep_parts: bool = True
@@ -62,18 +44,17 @@ class ExtractWorker:
 
     Args:
         sitting: Runs flows; how to wait.
+        api: The API that it goes by.
         asked: What is asked.
         folder: Where parts are kept.
         sink: Where rows go.
     """
 
-    def __init__(self, sitting: Sitting, asked: Asked, folder: Path, sink: Sink) -> None:
-        self._sitting, self._asked, self._folder, self._sink = sitting, asked, folder, sink
+    def __init__(self, sitting: Sitting, api: QueryApi, asked: Asked, folder: Path, sink: Sink) -> None:
+        self._sitting, self._api, self._asked, self._folder, self._sink = sitting, api, asked, folder, sink
         self._run, self._trace = sitting.run, sitting.trace
         self._sink_begun = False
         self._files_end = False
-        patience = sitting.patience
-        self._pauses = [patience.fence_seconds * 1.5**look for look in range(patience.fence_looks - 1)]
 
     def carry_out(self, order: Order) -> Answer:
         """See `bulkforce.run.plan.Worker`."""
@@ -82,12 +63,12 @@ class ExtractWorker:
                 return self._open(chunking)
             case AskQuery():
                 return self._ask(order)
-            case LookAtJob():
-                return self._look(order)
+            case LookAtJob(_, job_id, original, known, splits):
+                return self._run(self._api.look(job_id, original, known, splits=splits))
             case ReadRange(_, facts, text):
-                return self._run(chunks.read_range(str(facts.job_id), str(facts.batch_id), soql.read(text)))
+                return self._run(self._api.read_range(str(facts.job_id), str(facts.batch_id), soql.read(text)))
             case ListResults(_, facts):
-                return self._results(facts)
+                return self._run(self._api.list_results(str(facts.job_id), str(facts.batch_id)))
             case FetchPart():
                 return self._fetch(order)
             case Deliver():
@@ -98,44 +79,25 @@ class ExtractWorker:
             case _:
                 assert_never(order)
 
-    def _open(self, chunking: str | None) -> JobInfo:
-        pk_chunking = None if chunking is None else PKChunking.of_header(chunking)
-        settings = bulk1.settings(self._asked.operation, self._asked.object, ContentType.CSV, pk_chunking=pk_chunking)
-        info = self._run(ask(bulk1.create_job(settings)))
+    def _open(self, chunking: str | None) -> JobSeen:
+        seen = self._run(self._api.open(chunking))
         self._trace("open")
-        return info
+        return seen
 
-    def _ask(self, order: AskQuery) -> BatchInfo:
+    def _ask(self, order: AskQuery) -> BatchSeen:
         try:
-            info = self._run(ask(bulk1.add_batch(order.job_id, ContentType.CSV, Body.of(order.soql.encode()))))
+            return self._run(self._api.ask(order.job_id, order.soql))
         finally:
             self._trace("ask")
-        return info
-
-    def _look(self, order: LookAtJob) -> chunks.Listed:
-        def is_whole(listed: Mapping[str, BatchInfo]) -> bool:
-            """The chunks are all there once the original is NotProcessed."""
-            return order.splits and listed[short(order.original)].state is BatchState.NOT_PROCESSED
-
-        return self._run(chunks.look(order.job_id, order.original, order.known, self._pauses, is_whole))
-
-    def _results(self, facts: Facts) -> list[str]:
-        found = self._run(ask(bulk1.get_batch_result(str(facts.job_id), str(facts.batch_id))))
-        if isinstance(found, bulk1.ResultIds):
-            return list(found.ids)
-        if found:
-            raise ProtocolError("A query batch has results of records, not result files", facts)
-        return []
 
     def _fetch(self, order: FetchPart) -> result_file.Fetched:
         facts, part = order.facts, order.part
         assert part is not None
-        exchange = bulk1.get_query_result(str(facts.job_id), str(facts.batch_id), part.result_id, ContentType.CSV)
         path = self._folder / part.file
         before: result_file.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:
-                stream = self._run(ask(exchange))
+                stream = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
                 fetched = result_file.fetch(_Stoppable(stream, self._sitting.stop), path, self._asked.names)
             except NoAnswer:
                 # A download that breaks off is begun again; the org has no way to give the rest.
@@ -198,29 +160,25 @@ class ExtractWorker:
         self._sink.finish()
         self._trace("publish")
 
-    def end(self, order: EndJob) -> chunks.Listed | None:
+    def end(self, order: EndJob) -> Looked | None:
         """Close a job, or abort it.
 
         Returns:
             Of a query that was split the list of its batches, if it has others than are known.
         """
-        listed = None
-        with suppress(NotFound):
-            if order.close:
-                info = self._run(close_for_good(order.job_id))
-                counted = order.chunks is not None and info.number_batches_total is not None
-                if counted and not chunks.agree(order.chunks or 0, 1, info):
-                    listed = self._run(chunks.look(order.job_id, order.original, (), self._pauses, lambda _: True))
-            else:
-                self._run(_abort(order.job_id))
+        looked = None
+        if order.close:
+            looked = self._run(self._api.close(order.job_id, order.original, order.chunks))
+        else:
+            self._run(self._api.abort(order.job_id))
         self._trace("end")
-        return listed
+        return looked
 
     def count(self, state: State) -> None:
         """Ask how many records the query finds, where the org did not tell with the results; warn if that differs from what came."""
         query = soql.read(state.root.soql)
         try:
-            count = self._run(ask(rest.count(query.counting(), all_rows=self._asked.operation == Operation.QUERY_ALL)))
+            count = self._run(ask(rest.count(query.counting(), all_rows=self._asked.all_rows)))
         except (RefusedError, TransportError, ProtocolError) as error:
             self._sitting.warn(f"The org does not tell how many records the query finds: {error}")
             return
@@ -245,13 +203,3 @@ class _Stoppable:
 
     def close(self) -> None:
         self._stream.close()
-
-
-def _abort(job_id: str) -> Flow[None]:
-    """Abort a job, whatever state it is in; what it still does is no matter."""
-    try:
-        yield from ask(bulk1.set_state(job_id, JobState.ABORTED))
-    except (OutcomeUnknown, InvalidRequest):
-        info = yield from ask(bulk1.get_job_info(job_id))
-        if info.state is JobState.OPEN:
-            yield from close_for_good(job_id)

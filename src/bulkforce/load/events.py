@@ -6,8 +6,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from bulkforce.apis.abc import BatchEnd
 from bulkforce.errors import Unsettled
-from bulkforce.vocabulary import BatchState
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,15 +130,15 @@ class BatchEnded:
 
     Attributes:
         batch: Its number.
-        state: Its final state.
-        message: Its state message.
+        end: How it ended.
+        message: Why, if the org says.
         has_results: Whether there are results to fetch.
         processed: How many records the org says it processed, if it does.
         failed: How many of them failed, if the org says.
     """
 
     batch: int
-    state: BatchState
+    end: BatchEnd
     message: str | None
     has_results: bool
     processed: int | None = None

@@ -11,9 +11,9 @@ from io import BufferedReader
 from pathlib import Path
 
 from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.formats.rows import column_of
 from bulkforce.load.cutter import Batch
 from bulkforce.load.mapping import Shape
-from bulkforce.load.rows import column_of
 
 
 class Feed:

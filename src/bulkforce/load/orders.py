@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
+from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, Looked
 from bulkforce.errors import Facts
-from bulkforce.load import reconcile
 from bulkforce.load.batches import Counts, JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import View
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.vocabulary import BatchState, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ class CloseJob:
 
 @dataclass(frozen=True, slots=True)
 class AuditJob:
-    """Compare what a job holds with what the journal knows; see `reconcile.audit`."""
+    """Compare what a job holds with what the journal knows; see `IngestApi.audit`."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -112,14 +110,6 @@ Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookA
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What a look at a job showed: its batches, by their ids as `short` writes them, and its own state where a batch was not processed."""
-
-    batches: Mapping[str, BatchInfo]
-    state: JobState | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Fetched:
     """The results of a batch are on disk: their size and SHA-256."""
 
@@ -127,8 +117,9 @@ class Fetched:
     sha256: str
 
 
-Answer: TypeAlias = JobInfo | BatchInfo | reconcile.Found | Looked | Fetched | bool | None
-"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch. Of `SettleJob`: what was found.
+Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Fetched | bool | None
+"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch, or why its content is refused. Of
+`SettleJob`: what was found.
 Of `JoinBatch`: whether the results were on disk as they were. Of `CloseJob`: nothing."""
 
 
@@ -156,7 +147,7 @@ def prepare(view: View, order: Order) -> Order:
             return LookAtJob(job, view.job_id(job), dict(view.waiting.get(job, {})))
         case FetchResults(number):
             batch = view.batches[number]
-            whole = batch.outcome is not None and batch.outcome.state == BatchState.COMPLETED
+            whole = batch.outcome is not None and batch.outcome.state == BatchEnd.COMPLETED
             last = view.unreadable[number] + 1 >= RESULT_TRIES
             return FetchResults(number, view.facts(batch), batch.records, whole, view.counted.get(number), last)
         case JoinBatch(number):

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from bulkforce.apis.abc import Outcomes
 from bulkforce.errors import SourceChanged
 from bulkforce.formats.csv import quote
-from bulkforce.load.results import Outcomes, read
-from bulkforce.load.rows import groups_of, rows_of
+from bulkforce.formats.rows import groups_of, rows_of
 from bulkforce.protocol.wire_csv import record_error
 from bulkforce.run.files import Draft
 from bulkforce.run.folder import IN_DOUBT_ROWS
@@ -59,9 +59,8 @@ class Ended:
         first: Number of its first record in the feed, from 1.
         records: How many it has.
         rows: The raw records, from the feed.
-        results: The org's CSV of results; ``None`` if there is none.
+        outcomes: What the org says became of them.
         reason: Why records without a result have none.
-        whole: Whether the org said that it processed every record.
         in_doubt: Whether nobody can tell any more what became of the records.
     """
 
@@ -69,9 +68,8 @@ class Ended:
     first: int
     records: int
     rows: bytes
-    results: bytes | None
+    outcomes: Outcomes
     reason: str
-    whole: bool
     in_doubt: bool = False
 
 
@@ -109,13 +107,11 @@ class Outputs:
 
         Raises:
             SourceChanged: The source does not have the batch's records any more.
-            FormatError: The results are not what they should be, or not those of this batch. Nothing of it was written: which result is whose cannot be
-                told, so none is.
         """
         if batch.in_doubt:
             self._in_doubt(rows_of(batch.rows, batch.records), batch)
             return
-        outcomes = Outcomes(()) if batch.results is None else read(batch.results, batch.records, whole=batch.whole)
+        outcomes = batch.outcomes
         if len(outcomes.marks) == batch.records and not outcomes.errors:
             self._all_in(batch, outcomes.marks)
             return

@@ -201,11 +201,11 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             for batch in reversed(absent):
                 view.unsent += view.batches[batch].records
                 _release(view, job, batch)
-        case BatchEnded(batch, state, message, has_results, processed, failed):
+        case BatchEnded(batch, end, message, has_results, processed, failed):
             _forget(view, batch)
             if has_results:
                 view.counted[batch] = Counts(processed, failed)
-            _end(view, batch, Outcome(state.value, message), to_fetch=has_results)
+            _end(view, batch, Outcome(end.value, message), to_fetch=has_results)
         case BatchNeverRun(batch):
             attempt = _forget(view, batch)
             view.batches[batch].attempt = Attempt(attempt.job, AttemptState.UNPROCESSED, attempt.id)

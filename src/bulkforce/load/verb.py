@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bulkforce import arguments
+from bulkforce.apis.abc import IngestApi, Looks
+from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import (
     Error,
     Interrupted,
@@ -47,8 +49,7 @@ from bulkforce.load.sources import Source, name_of, place_of
 from bulkforce.load.state import View
 from bulkforce.load.verdicts import rest_in_doubt, standing
 from bulkforce.load.worker import LoadWorker
-from bulkforce.protocol import bulk1, limits, rest
-from bulkforce.protocol.bulk1 import JobSettings
+from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import ask
 from bulkforce.run import marks
 from bulkforce.run.engine import Engine
@@ -59,7 +60,7 @@ from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
-from bulkforce.vocabulary import ConcurrencyMode, ContentType, Operation
+from bulkforce.vocabulary import ConcurrencyMode, Operation
 
 OnProgress: TypeAlias = Callable[[Progress], None]
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
@@ -89,7 +90,7 @@ class LoadOptions:
 def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     """Load a source into an object; see `bulkforce.client.Client.load`."""
     begun = time.monotonic()
-    settings = _settings(options)
+    api = _api(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
     column_map = maps.read_map(options.mapping)
     if arguments.count(options.workers, "The number of workers") < 1:
         raise UsageError(f"A load needs at least one worker, not {options.workers}")
@@ -99,10 +100,10 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         run="",
         begun=time.time(),
         instance_url=sitting.instance_url(),
-        operation=settings.operation,
-        object=settings.object,
-        external_id=settings.external_id_field,
-        concurrency_mode=settings.concurrency_mode,
+        operation=api.operation,
+        object=api.object,
+        external_id=api.external_id,
+        concurrency_mode=api.concurrency_mode,
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),
@@ -114,11 +115,11 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
             with _reading("Nothing was sent"):
                 reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
-            return _planned(sitting, options, settings, reading, begun)
+            return _planned(sitting, options, api, reading, begun)
     journal = new_run(
         run_dir,
-        settings.operation,
-        settings.object,
+        api.operation,
+        api.object,
         lambda run, folder, made: Journal(folder, replace(asked, run=run), made),
         journal=LOAD,
         # Whoever may not read the source may not read what is made of it.
@@ -227,17 +228,9 @@ def _go_on(folder: Path) -> str:
     return f"Go on with: bulkforce resume {folder}"
 
 
-def _settings(options: LoadOptions) -> JobSettings:
-    settings = bulk1.settings(
-        options.operation,
-        options.object,
-        ContentType.CSV,
-        external_id_field=options.external_id,
-        concurrency_mode=options.concurrency_mode,
-    )
-    if settings.operation.is_query:
-        raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
-    return settings
+def _api(sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None) -> Ingest1:
+    looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
+    return Ingest1.of(operation, object_name, looks, external_id=external_id, concurrency_mode=concurrency_mode)
 
 
 def _remaining_batches(sitting: Sitting) -> int | None:
@@ -265,14 +258,14 @@ def _check_allowance(batches: int, remaining: int | None) -> None:
         )
 
 
-def _planned(sitting: Sitting, options: LoadOptions, settings: JobSettings, reading: Reading, begun: float) -> LoadReport:
+def _planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:
     batches = len(reading.batches)
     return LoadReport(
         run="",
         run_dir=Path(options.run_dir or RUNS),
         state=RunState.PLANNED,
-        operation=settings.operation,
-        object=settings.object,
+        operation=api.operation,
+        object=api.object,
         read=reading.read,
         rejected=len(reading.rejected),
         batches=batches,
@@ -296,16 +289,10 @@ def _carry_out(
     facts = journal.facts()
     assert facts is not None
     journal.make_folder(RESULTS)
-    settings = bulk1.settings(
-        facts.operation,
-        facts.object,
-        ContentType.CSV,
-        external_id_field=facts.external_id,
-        concurrency_mode=facts.concurrency_mode,
-    )
+    api = _api(sitting, facts.operation, facts.object, facts.external_id, facts.concurrency_mode)
     outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
     batches = {batch.number: batch for batch in journal.batches()}
-    worker = LoadWorker(sitting.run, settings, batches, feed, outputs, journal.folder, sitting.patience, sitting.trace)
+    worker = LoadWorker(sitting.run, api, batches, feed, outputs, journal.folder, sitting.trace)
     told = every_so_often(on_progress)
     patience = sitting.patience
     rules = Rules(workers, patience.job_seconds, accept_as=accept_as, sendings=patience.sendings, pause_seconds=patience.pause_seconds)

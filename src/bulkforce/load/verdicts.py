@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
+from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, strangers_in
 from bulkforce.errors import (
     Error,
     Facts,
@@ -19,7 +20,6 @@ from bulkforce.errors import (
     UnreadableResults,
     Unsettled,
 )
-from bulkforce.load import reconcile
 from bulkforce.load.batches import BatchView
 from bulkforce.load.events import (
     BatchAbsent,
@@ -52,7 +52,6 @@ from bulkforce.load.orders import (
     FetchResults,
     JoinBatch,
     LookAtJob,
-    Looked,
     OpenJob,
     Order,
     SendBatch,
@@ -60,31 +59,28 @@ from bulkforce.load.orders import (
 )
 from bulkforce.load.rules import RESULT_TRIES, AcceptAs, Rules
 from bulkforce.load.state import View
-from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict
-from bulkforce.vocabulary import BatchState, JobState
 
 Follows: TypeAlias = Verdict[Event]
 
-# The org finds the batch's bytes wrong, and would find so again. Everything else is about the job, the session or the org.
-_CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
-
-def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
+def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
     """Say what follows from an order that was carried out."""
     match order, answer:
-        case OpenJob(job), JobInfo() as info:
-            return Verdict([JobOpened(job, info.id)])
+        case OpenJob(job), JobSeen(job_id):
+            return Verdict([JobOpened(job, job_id)])
         case CloseJob(job), None:
             return Verdict([JobClosed(job)])
-        case SendBatch(batch), BatchInfo() as info:
-            return Verdict([BatchAccepted(batch, info.id)])
-        case SendBatch(batch, job), JobInfo() as info:
-            return _job_taken_away(view, batch, job, info)
-        case SettleJob(), reconcile.Found() as found:
+        case SendBatch(batch), BatchSeen(batch_id):
+            return Verdict([BatchAccepted(batch, batch_id)])
+        case SendBatch(batch), ContentRefused(reason):
+            return Verdict([BatchRefused(batch, reason)])
+        case SendBatch(batch, job), JobSeen() as seen:
+            return _job_taken_away(view, batch, job, seen)
+        case SettleJob(), Found() as found:
             return _settled(view, order, found, rules)
-        case AuditJob(job), JobInfo() as info:
-            return Verdict([JobAudited(job, aborted=info.state not in {JobState.OPEN, JobState.CLOSED})])
+        case AuditJob(job), JobSeen() as seen:
+            return Verdict([JobAudited(job, aborted=seen.standing is JobStanding.ABORTED)])
         case LookAtJob(), Looked() as looked:
             return _looked(view, order, looked)
         case FetchResults(batch), Fetched(size, sha256):
@@ -95,15 +91,13 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
             raise TypeError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
 
 
-def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
+def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:
     """Say what follows from an order that failed. Only what certainly did not reach the org, or was refused by it, may be sent again."""
     match order, error:
         case OpenJob(job), _:
             left_open = not isinstance(error, (NotSent, RefusedError))
             stop = _jobs_lost(view.jobs_lost + 1, error, rules) if left_open else None
             return Verdict([JobLost(job, left_open)], stop=stop, trouble=error)
-        case SendBatch(batch), RefusedError() if error.code in _CONTENT_IS_WRONG:
-            return Verdict([BatchRefused(batch, f"{error.code}: {error.message}")])
         case SendBatch(batch), NotSent() | RefusedError() | SourceChanged():
             return Verdict([BatchAbsent(batch)], trouble=error)
         case SendBatch(batch), OutcomeUnknown() | ProtocolError():
@@ -127,13 +121,13 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
             return Verdict(trouble=error)
 
 
-def _job_taken_away(view: View, batch: int, job: int, info: JobInfo) -> Follows:
+def _job_taken_away(view: View, batch: int, job: int, seen: JobSeen) -> Follows:
     """The job is not open although we did not close it: another follows if it was closed, and the run stops if it was aborted."""
-    if info.state is JobState.OPEN:
+    if seen.standing is JobStanding.OPEN:
         text = "The org says that the job is open, and refuses a batch because it is not"
-        return Verdict([BatchAbsent(batch)], trouble=Unavailable(text, Facts(job_id=info.id)))
-    stops = info.state is not JobState.CLOSED and job not in view.aborted
-    return Verdict([BatchAbsent(batch), JobClosed(job)], stop=_aborted(info.id) if stops else None)
+        return Verdict([BatchAbsent(batch)], trouble=Unavailable(text, Facts(job_id=seen.id)))
+    stops = seen.standing is JobStanding.ABORTED and job not in view.aborted
+    return Verdict([BatchAbsent(batch), JobClosed(job)], stop=_aborted(seen.id) if stops else None)
 
 
 def _looked(view: View, order: LookAtJob, looked: Looked) -> Follows:
@@ -142,31 +136,26 @@ def _looked(view: View, order: LookAtJob, looked: Looked) -> Follows:
     events: list[Event] = [JobListed(job, unknown)] if unknown else []
     # While the list was on its way, something else may have ended a batch: the user's word on a job that is gone.
     waiting = view.waiting.get(job, {})
-    ended = [(batch_id, info) for batch_id in order.waiting if (info := looked.batches[batch_id]).state.is_final]
-    events += [_end_of(waiting[batch_id], info) for batch_id, info in ended if batch_id in waiting]
-    if looked.state is None:
+    ended = [(batch_id, seen) for batch_id in order.waiting if (seen := looked.batches[batch_id]).end]
+    events += [_end_of(waiting[batch_id], seen) for batch_id, seen in ended if batch_id in waiting]
+    if looked.job is None:
         return Verdict(events)
     stops = job not in view.aborted
     return Verdict([*events, JobClosed(job)], stop=_aborted(order.job_id) if stops else None)
 
 
-def was_never_run(info: BatchInfo) -> bool:
-    """Whether the org took a batch and certainly did nothing with it."""
-    return info.state is BatchState.NOT_PROCESSED and not info.number_records_processed
-
-
-def _end_of(number: int, info: BatchInfo) -> Event:
-    if was_never_run(info):
+def _end_of(number: int, seen: BatchSeen) -> Event:
+    assert seen.end is not None
+    if seen.never_run:
         return BatchNeverRun(number)
     # A batch that failed may have results for what it did, whatever it counts.
-    processed, failed = info.number_records_processed, info.number_records_failed
-    return BatchEnded(number, info.state, info.state_message, has_results=True, processed=processed, failed=failed)
+    return BatchEnded(number, seen.end, seen.message, has_results=True, processed=seen.processed, failed=seen.failed)
 
 
-def _settled(view: View, order: SettleJob, found: reconcile.Found, rules: Rules) -> Follows:
+def _settled(view: View, order: SettleJob, found: Found, rules: Rules) -> Follows:
     job, left, events = order.job, [number for number in order.doubtful if number not in found.adopted], list[Event]()
     if found.strangers:
-        strangers = reconcile.strangers_in(order.job_id, found.strangers)
+        strangers = strangers_in(order.job_id, found.strangers)
         if rules.accept_as is None:
             return _unsettled(view, order, strangers, rules)
         events = [StrangersAccepted(job, strangers.strangers)]

@@ -13,6 +13,9 @@ from bulkforce.errors import FormatError, ProtocolError
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import RecordError, Result
 
+NO_RECORDS: Final = b"Records not found for this query"
+"""What a CSV result file holds instead of a header when no record was found (seen by many clients)."""
+
 # Possessive: a value of some megabytes must not be remembered character by character, to go back on.
 _VALUE: Final = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n?|\n|\Z)')
 _COLUMNS: Final = ("id", "success", "created", "error")

@@ -6,12 +6,12 @@ What the org is known to write is taken apart in blocks of bytes; whatever is no
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
+from bulkforce.apis.abc import Outcomes
 from bulkforce.errors import FormatError
-from bulkforce.load.rows import rows_of
+from bulkforce.formats.rows import rows_of
 from bulkforce.protocol.wire_csv import result_rows
 
 _HEADER: Final = b'"Id","Success","Created","Error"\n'
@@ -22,19 +22,6 @@ _ID_18: Final = 19
 """Where an id of 18 characters ends in a line of results: it stands first, in quotes."""
 _ID: Final = re.compile(rb"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _USUAL: Final = re.compile(rb'"(%b|)","(true|false)","(true|false)","([^"]*+(?:""[^"]*+)*+)"' % _ID.pattern)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """What became of the records of a batch, by place; the last ones may have no result.
-
-    Attributes:
-        marks: The record's id, and for one that went in whether it was created; a comma behind each.
-        errors: Place of a record that did not go in, from 0 -> the org's reason.
-    """
-
-    marks: Sequence[bytes]
-    errors: Mapping[int, str] = field(default_factory=dict)
 
 
 def check(

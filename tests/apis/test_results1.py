@@ -10,11 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bulkforce.apis.abc import Outcomes
+from bulkforce.apis.results1 import check, read
 from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.formats.csv import quote
+from bulkforce.formats.rows import column_of
 from bulkforce.load.outputs import Ended, Outputs
-from bulkforce.load.results import Outcomes, check, read
-from bulkforce.load.rows import column_of
 from bulkforce.protocol.wire_csv import result_rows
 
 HEADER = '"Id","Success","Created","Error"\n'
@@ -193,7 +194,8 @@ def outputs(tmp_path: Path) -> Iterator[Outputs]:
 
 
 def ended(rows: bytes, results: bytes | None, records: int) -> Ended:
-    return Ended(1, 1, records, rows, results, "the org did not get to it", whole=results is not None)
+    outcomes = Outcomes(()) if results is None else read(results, records, whole=True)
+    return Ended(1, 1, records, rows, outcomes, "the org did not get to it")
 
 
 def test_outputs_join_results_to_rows(tmp_path: Path, outputs: Outputs) -> None:

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bulkforce.apis.abc import BatchEnd
 from bulkforce.load.batches import BatchView, Job, JobStage
 from bulkforce.load.events import (
     BatchAbsent,
@@ -36,7 +37,6 @@ from bulkforce.load.orders import AuditJob, CloseJob, FetchResults, JoinBatch, L
 from bulkforce.load.plan import decide, on_resume
 from bulkforce.load.rules import Rules
 from bulkforce.load.state import View, apply
-from bulkforce.vocabulary import BatchState
 
 JOB_SECONDS = 100.0
 STRANGER = 0
@@ -227,7 +227,7 @@ class Load(RuleBasedStateMachine):
         events: list[Event] = []
         for batch_id, batch in self.view.waiting.get(number, {}).items():
             if states[batch_id] == "done":
-                events.append(BatchEnded(batch, BatchState.COMPLETED, None, has_results=batch % 3 > 0))
+                events.append(BatchEnded(batch, BatchEnd.COMPLETED, None, has_results=batch % 3 > 0))
             elif states[batch_id] == "never run":
                 events.append(BatchNeverRun(batch))
         return events
@@ -365,7 +365,7 @@ def test_nothing_new_is_begun_when_feeding_is_over() -> None:
 
 def test_fetch_is_never_starved_by_uploads() -> None:
     view = a_view(5)
-    for event in (BatchSending(1, 1), BatchAccepted(1, "batch1"), BatchEnded(1, BatchState.COMPLETED, None, has_results=True)):
+    for event in (BatchSending(1, 1), BatchAccepted(1, "batch1"), BatchEnded(1, BatchEnd.COMPLETED, None, has_results=True)):
         apply(view, event)
     assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [SendBatch(2, 1), FetchResults(1)]
     assert decide(view, {SendBatch(2, 1)}, Rules(1, JOB_SECONDS), 1.0) == []
@@ -400,7 +400,7 @@ def test_id_that_is_listed_while_nothing_flies_is_a_stranger_at_once() -> None:
 
 def test_every_job_is_audited_when_all_batches_are_done() -> None:
     view = a_view(1)
-    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), BatchEnded(1, BatchState.COMPLETED, None, has_results=False), JobClosed(1)):
+    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), BatchEnded(1, BatchEnd.COMPLETED, None, has_results=False), JobClosed(1)):
         apply(view, event)
     assert not view.finished
     assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1), JoinBatch(1)]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.unit.script import Script, said, script, xml
 
+from bulkforce.apis.abc import JobStanding, Looked, Looks
+from bulkforce.apis.query1 import Query1
 from bulkforce.errors import ProtocolError
-from bulkforce.extract import chunks
 from bulkforce.protocol import soql
 from bulkforce.protocol.exchange import Answer
 
-PAUSES = [10.0, 15.0]
+API = Query1("query", "X", Looks(10.0, 3))
 ORIGINAL = "751000000000000AAA"
 
 
@@ -36,7 +37,7 @@ def job(total: int | None, *, queued: int | None = None, state: str = "Open") ->
 
 def look(*lines: Answer, known: tuple[str, ...] = (ORIGINAL,), whole: bool = True) -> tuple[set[str], list[float]]:
     played = Script(list(lines))
-    found: chunks.Listed = played.run(chunks.look("750A", ORIGINAL, known, PAUSES, lambda _: whole))
+    found: Looked = played.run(API.look("750A", ORIGINAL, known, splits=whole))
     assert played.lines == []
     return {info.id for info in found.batches.values()} - {ORIGINAL}, played.pauses
 
@@ -63,7 +64,7 @@ def test_list_that_lacks_a_batch_that_was_there_is_looked_at_again() -> None:
 
 @pytest.mark.parametrize("job", [job(None), job(2, queued=-1), job(0)], ids=["no count", "none by state", "count lags"])
 def test_list_that_may_be_whole_is_believed_when_it_stays_the_same_over_all_looks(job: Answer) -> None:
-    assert look(*[listed("751B"), job] * 3) == ({"751B"}, PAUSES)
+    assert look(*[listed("751B"), job] * 3) == ({"751B"}, [10.0, 15.0])
 
 
 @pytest.mark.parametrize(
@@ -91,10 +92,8 @@ def test_job_that_was_aborted_is_no_matter_of_counting() -> None:
 
 
 def test_batches_that_never_run_make_the_job_be_looked_at() -> None:
-    found = script(
-        chunks.look("750A", ORIGINAL, (), PAUSES, lambda _: False), [listed("751B", state="NotProcessed"), job(1, state="Aborted")]
-    )
-    assert found.state == "Aborted"
+    found = script(API.look("750A", ORIGINAL, (), splits=False), [listed("751B", state="NotProcessed"), job(1, state="Aborted")])
+    assert found.job.standing is JobStanding.ABORTED
 
 
 def test_ids_are_the_same_with_check_characters_and_without() -> None:
@@ -150,7 +149,7 @@ def test_what_is_no_chunk_of_the_query_has_no_range_of_it(text: str) -> None:
 
 
 def read_range(*texts: str) -> str | None:
-    found: str | None = script(chunks.read_range("750A", "751B", soql.read(QUERY)), [said(text, media="text/csv") for text in texts])
+    found: str | None = script(API.read_range("750A", "751B", soql.read(QUERY)), [said(text, media="text/csv") for text in texts])
     return found
 
 

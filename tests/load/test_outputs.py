@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.rehearsal import read_csv
 
-from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.apis.abc import Outcomes
+from bulkforce.apis.results1 import read
+from bulkforce.errors import SourceChanged
 from bulkforce.load.outputs import Ended, Outputs
 
 ID = "001000000000001AAA"
@@ -46,7 +48,8 @@ def ended(number: int, rows: list[Row], *, first: int = 1, results: int | None =
     lines = [["Id", "Success", "Created", "Error"]]
     lines += [["", "false", "false", row.error] if row.error else [ID, "true", str(row.created).lower(), ""] for row in told]
     content = written([list(row.values) for row in rows])
-    return Ended(number, first, len(rows), content, written(lines), "the batch failed", whole=results is None)
+    outcomes = read(written(lines), len(rows), whole=results is None)
+    return Ended(number, first, len(rows), content, outcomes, "the batch failed")
 
 
 @pytest.fixture
@@ -85,7 +88,7 @@ def test_each_row_is_in_one_file_with_what_became_of_it(batches: list[list[Row]]
 
 
 def test_rows_in_doubt_have_a_file_of_their_own_and_only_then(tmp_path: Path, outputs: Outputs) -> None:
-    outputs.add(Ended(1, 1, 2, b'1,"x\ny"\n2,z\n', None, "nobody knows", whole=False, in_doubt=True))
+    outputs.add(Ended(1, 1, 2, b'1,"x\ny"\n2,z\n', Outcomes(()), "nobody knows", in_doubt=True))
     outputs.publish()
     assert read_csv(tmp_path / "in_doubt.csv") == [("sf__Error", "A", "B"), ("nobody knows", "1", "x\ny"), ("nobody knows", "2", "z")]
     assert outputs.tally.in_doubt == 2
@@ -102,17 +105,9 @@ def test_nothing_has_its_name_before_all_is_there(tmp_path: Path, outputs: Outpu
 def test_rows_that_are_not_as_many_as_were_sent_stop_the_load(outputs: Outputs, count: int) -> None:
     rows = [Row((str(number), "x"), None, created=True) for number in range(2)]
     sent = ended(1, rows)
-    changed = Ended(1, 1, 2, b"1,x\n" * count, sent.results, "", whole=True)
+    changed = Ended(1, 1, 2, b"1,x\n" * count, sent.outcomes, "")
     with pytest.raises(SourceChanged):
         outputs.add(changed)
-
-
-def test_results_that_are_more_than_the_rows_are_written_to_no_file(tmp_path: Path, outputs: Outputs) -> None:
-    three = ended(1, [Row((str(number), "x"), None, created=True) for number in range(3)])
-    with pytest.raises(FormatError):
-        outputs.add(Ended(1, 1, 2, b"1,x\n2,x\n", three.results, "", whole=True))
-    outputs.publish()
-    assert [len(read_csv(tmp_path / name)) for name in Outputs.NAMES] == [1, 1, 1]
 
 
 def test_numbers_of_rows_are_those_of_the_source(tmp_path: Path) -> None:

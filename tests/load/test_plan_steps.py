@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import pytest
 
+from bulkforce.apis.abc import BatchEnd
 from bulkforce.load.batches import BatchView
 from bulkforce.load.events import BatchAccepted, BatchEnded, BatchJoined, BatchSending, JobOpened, JobWanted, ResultsFetched
 from bulkforce.load.orders import FetchResults, JoinBatch, Order, SendBatch
 from bulkforce.load.plan import decide
 from bulkforce.load.rules import Rules
 from bulkforce.load.state import View, apply
-from bulkforce.vocabulary import BatchState
 
 RULES = Rules(workers=4, job_seconds=1e9)
 
@@ -73,7 +73,7 @@ def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org 
                 accepted.append(Number(action.batch))
                 if len(accepted) == batches:
                     for batch in accepted:
-                        apply(view, BatchEnded(batch, BatchState.COMPLETED, None, has_results=True))
+                        apply(view, BatchEnded(batch, BatchEnd.COMPLETED, None, has_results=True))
             elif isinstance(action, FetchResults):
                 apply(view, ResultsFetched(action.batch, 1, ""))
             elif isinstance(action, JoinBatch):

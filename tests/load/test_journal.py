@@ -17,6 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from bulkforce.apis.abc import BatchEnd
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
 from bulkforce.load.batches import AttemptState, JobStage
 from bulkforce.load.cutter import Batch
@@ -44,7 +45,6 @@ from bulkforce.load.journal import VERSION, Asked, Facts, Journal
 from bulkforce.load.plan import on_resume
 from bulkforce.load.state import View, apply
 from bulkforce.run.folder import LOAD, REJECTED
-from bulkforce.vocabulary import BatchState
 
 FACTS_OF: dict[str, Any] = {
     "str": "text",
@@ -155,7 +155,7 @@ class Remembering(RuleBasedStateMachine):
         job = data.draw(st.sampled_from(self.jobs(JobStage.OPEN, JobStage.FENCED, JobStage.CLOSED)))
         self.record(JobClosing(job), StrangersAccepted(job, strangers))
 
-    @precondition(lambda self: self.waiting() or self.view.doubtful or self.view.pending or self.view.fetchable)
+    @precondition(lambda self: self.waiting() or any(self.view.doubtful.values()) or self.view.pending or self.view.fetchable)
     @rule(data=st.data())
     def leave_in_doubt(self, data: st.DataObject) -> None:
         doubtful = [batch for batches in self.view.doubtful.values() for batch in batches]
@@ -163,8 +163,8 @@ class Remembering(RuleBasedStateMachine):
         self.record(BatchLeftInDoubt(batch, "nobody knows"))
 
     @precondition(lambda self: self.waiting())
-    @rule(data=st.data(), state=st.sampled_from([BatchState.COMPLETED, BatchState.FAILED]), has_results=st.booleans())
-    def end(self, data: st.DataObject, state: BatchState, has_results: bool) -> None:
+    @rule(data=st.data(), state=st.sampled_from([BatchEnd.COMPLETED, BatchEnd.FAILED]), has_results=st.booleans())
+    def end(self, data: st.DataObject, state: BatchEnd, has_results: bool) -> None:
         self.record(BatchEnded(data.draw(st.sampled_from(self.waiting())), state, "why", has_results))
 
     @precondition(lambda self: self.waiting())

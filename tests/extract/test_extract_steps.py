@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from bulkforce.extract.chunks import Listed
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
 from bulkforce.extract.ending import progress_of
 from bulkforce.extract.events import Job
 from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
@@ -21,8 +21,6 @@ from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
 from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.vocabulary import BatchState, JobState, Operation
 
 QUERY = "SELECT Id FROM Row__c"
 RULES = Rules(workers=5, ahead_bytes=1_000)
@@ -39,12 +37,12 @@ class Org:
     def answer(self, state: State, action: Order) -> Answer:
         match action:
             case OpenJob(number):
-                return JobInfo(id=f"750{number:012}", operation=Operation.QUERY, object="Row__c", state=JobState.OPEN)
+                return self._job(number)
             case AskQuery(number):
-                return self._batch(number, 0, BatchState.QUEUED)
+                return self._batch(number, 0, None)
             case LookAtJob(number):
                 self.looks[number] += 1
-                return Listed({info.id: info for info in self._list(number)}, JobState.OPEN)
+                return Looked({seen.id: seen for seen in self._list(number)}, self._job(number))
             case ReadRange(number):
                 return f"Id >= '{number:015}' AND Id < '{number + 1:015}'"
             case ListResults(number):
@@ -54,17 +52,20 @@ class Org:
             case Deliver() | EndJob():
                 return None
 
-    def _list(self, job: int) -> Iterator[BatchInfo]:
+    def _list(self, job: int) -> Iterator[BatchSeen]:
         if job > 1:
-            yield self._batch(job, 0, BatchState.COMPLETED)
+            yield self._batch(job, 0, BatchEnd.COMPLETED)
             return
-        yield self._batch(job, 0, BatchState.NOT_PROCESSED)
+        yield self._batch(job, 0, BatchEnd.NOT_PROCESSED)
         for number in range(1, self.chunks + 1):
             done = number % 3 < self.looks[job]
-            yield self._batch(job, number, (BatchState.FAILED if number % 10 == 0 else BatchState.COMPLETED) if done else BatchState.QUEUED)
+            yield self._batch(job, number, (BatchEnd.FAILED if number % 10 == 0 else BatchEnd.COMPLETED) if done else None)
 
-    def _batch(self, job: int, number: int, state: BatchState) -> BatchInfo:
-        return BatchInfo(id=f"751{job:06}{number:06}", job_id=f"750{job:012}", state=state, number_records_processed=2)
+    def _job(self, number: int) -> JobSeen:
+        return JobSeen(f"750{number:012}", JobStanding.OPEN)
+
+    def _batch(self, job: int, number: int, end: BatchEnd | None) -> BatchSeen:
+        return BatchSeen(f"751{job:06}{number:06}", end, processed=2)
 
 
 class Watched(dict[Any, Any]):

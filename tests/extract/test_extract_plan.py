@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bulkforce import errors
-from bulkforce.extract.chunks import Listed
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
 from bulkforce.extract.events import Batch, BatchStage, DeliveryBegun, Event, GivenUp, Job, JobStage, Part
 from bulkforce.extract.orders import Answer, AskQuery, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
@@ -16,9 +16,7 @@ from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
 from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, check_ranges, refused, take_up
-from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.run.plan import Verdict
-from bulkforce.vocabulary import BatchState, JobState, Operation
 
 RULES = Rules(2)
 QUERY = "SELECT Id FROM X"
@@ -38,12 +36,12 @@ def chunk(number: int, stage: BatchStage = BatchStage.RUNNING, *, read: bool = T
     return Batch(number, 1, f"751{number}", number - 1, stage, records, ids=ids(number) if read else None)
 
 
-def info(batch_id: str, state: BatchState, records: int | None = 2) -> BatchInfo:
-    return BatchInfo(id=batch_id, job_id="750A", state=state, number_records_processed=records)
+def seen(batch_id: str, end: BatchEnd | None, records: int | None = 2) -> BatchSeen:
+    return BatchSeen(batch_id, end, processed=records)
 
 
-def listed(*infos: BatchInfo, state: JobState | None = None) -> Listed:
-    return Listed({info.id: info for info in infos}, state)
+def listed(*batches: BatchSeen, standing: JobStanding | None = None) -> Looked:
+    return Looked({batch.id: batch for batch in batches}, None if standing is None else JobSeen("750A", standing))
 
 
 def take(state: State, *outcomes: Verdict[Event]) -> State:
@@ -67,8 +65,8 @@ def all_orders(state: State) -> set[type[Order]]:
 
 def test_several_chunks_that_fail_at_once_are_asked_again_in_a_job_each() -> None:
     state = chunked(chunk(1), chunk(2), chunk(3, read=False))
-    failed = [info(f"751{number}", BatchState.FAILED) for number in (1, 2, 3)]
-    take(state, answered(state, LookAtJob(1), listed(info("751O", BatchState.NOT_PROCESSED), *failed), RULES))
+    failed = [seen(f"751{number}", BatchEnd.FAILED) for number in (1, 2, 3)]
+    take(state, answered(state, LookAtJob(1), listed(seen("751O", BatchEnd.NOT_PROCESSED), *failed), RULES))
     assert stages(state) == [BatchStage.REPLACED, BatchStage.REPLACED, BatchStage.FAILED]
     assert [(job.replaces, job.soql, job.chunking) for job in state.jobs.values()][1:] == [
         (1, f"{QUERY} WHERE {ids(1)}", None),
@@ -81,7 +79,7 @@ def test_several_chunks_that_fail_at_once_are_asked_again_in_a_job_each() -> Non
 
 def test_chunks_that_show_late_come_behind_the_others() -> None:
     state = chunked(chunk(1), chunk(2, BatchStage.DONE), chunk(3, BatchStage.DONE))
-    late = listed(info("751O", BatchState.NOT_PROCESSED), *(info(f"751{n}", BatchState.COMPLETED) for n in (1, 2, 3, 4)))
+    late = listed(seen("751O", BatchEnd.NOT_PROCESSED), *(seen(f"751{n}", BatchEnd.COMPLETED) for n in (1, 2, 3, 4)))
     take(state, answered(state, LookAtJob(1), late, RULES))
     assert [(batch.id, batch.place, batch.stage) for batch in state.counting][3:] == [("7514", 3, BatchStage.COMPLETED)]
     assert ReadRange(4) in decide(state, set(), RULES)
@@ -125,8 +123,8 @@ def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Ord
         ReadRange: ids(1),
         ListResults: ["752"],
         FetchPart: Fetched(1, 1, ""),
-        LookAtJob: listed(info("751O", BatchState.COMPLETED)),
-        AskQuery: info("751O", BatchState.QUEUED),
+        LookAtJob: listed(seen("751O", BatchEnd.COMPLETED)),
+        AskQuery: seen("751O", None),
     }
     assert answered(state, action, values[type(action)], RULES) == Verdict()
     assert refused(state, action, LOST, RULES) == Verdict()
@@ -134,7 +132,7 @@ def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Ord
 
 def test_job_that_comes_about_when_it_is_not_wanted_any_more_is_ended() -> None:
     state = State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)])
-    opened = JobInfo(id="750B", operation=Operation.QUERY, object="X", state=JobState.OPEN)
+    opened = JobSeen("750B", JobStanding.OPEN)
     take(state, answered(state, OpenJob(2), opened, RULES))
     assert EndJob(2) in decide(state, set(), RULES)
     assert refused(State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)]), OpenJob(2), LOST, RULES) == Verdict()

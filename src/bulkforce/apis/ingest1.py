@@ -1,0 +1,251 @@
+"""Records into the org by Bulk API v1. What a job of ours really holds is found out by this: fence, look, then adopt; never guess.
+
+A job with doubtful batches is closed first: the org takes no more batches, so a late twin cannot land any more. Then its batches are listed until two
+looks in a row, some seconds apart, agree with each other and with the job's own count: a request may have passed the org's check just before the close,
+and a list may lag behind. Those that nobody knows are read back and compared with what was sent: by digest, and if that fails by the records they hold,
+since it is not proven that the org gives back the very bytes. Equal batches are counted, not merged: two equal batches in doubt need two in the org.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from bulkforce.apis import results1
+from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, Looks, Outcomes, Sent, strangers_in
+from bulkforce.apis.jobs1 import batch_seen, close_for_good, job_seen, stays_open
+from bulkforce.errors import Facts, FormatError, InvalidRequest, NotFound, ProtocolError, RefusedError, Unsettled, UsageError
+from bulkforce.protocol import bulk1
+from bulkforce.protocol.bulk1 import JobSettings
+from bulkforce.protocol.exchange import Body
+from bulkforce.protocol.flow import Flow, Sleep, ask
+from bulkforce.protocol.info import JobInfo
+from bulkforce.protocol.wire import short
+from bulkforce.protocol.wire_csv import rows
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, Operation
+
+_CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest1:
+    """See `bulkforce.apis.abc.IngestApi`.
+
+    Attributes:
+        settings: What jobs are created with.
+        looks: How often a closed job is looked at before its list is believed.
+    """
+
+    settings: JobSettings
+    looks: Looks
+
+    @classmethod
+    def of(
+        cls,
+        operation: Operation | str,
+        object_name: str,
+        looks: Looks,
+        *,
+        external_id: str | None = None,
+        concurrency_mode: ConcurrencyMode | str | None = None,
+    ) -> Ingest1:
+        """Check what is asked of a load's jobs.
+
+        Raises:
+            UsageError: A word is not the protocol's, or the settings contradict each other.
+        """
+        settings = bulk1.settings(operation, object_name, ContentType.CSV, external_id_field=external_id, concurrency_mode=concurrency_mode)
+        if settings.operation.is_query:
+            raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
+        return cls(settings, looks)
+
+    @property
+    def operation(self) -> Operation:
+        """See `IngestApi`."""
+        return self.settings.operation
+
+    @property
+    def object(self) -> str:
+        """See `IngestApi`."""
+        return self.settings.object
+
+    @property
+    def external_id(self) -> str | None:
+        """See `IngestApi`."""
+        return self.settings.external_id_field
+
+    @property
+    def concurrency_mode(self) -> ConcurrencyMode | None:
+        """Whether the org works on batches beside each other, if that was asked for."""
+        return self.settings.concurrency_mode
+
+    def open(self) -> Flow[JobSeen]:
+        """See `IngestApi`."""
+        return job_seen((yield from ask(bulk1.create_job(self.settings))))
+
+    def send(self, job_id: str, body: Body) -> Flow[BatchSeen | ContentRefused | JobSeen]:
+        """See `IngestApi`."""
+        try:
+            info = yield from ask(bulk1.add_batch(job_id, ContentType.CSV, body))
+        except RefusedError as error:
+            if error.code == "InvalidJobState" or "not Open" in str(error.message):
+                return job_seen((yield from ask(bulk1.get_job_info(job_id))))
+            if error.code in _CONTENT_IS_WRONG:
+                return ContentRefused(f"{error.code}: {error.message}")
+            raise
+        return batch_seen(info)
+
+    def settle(self, job_id: str, known: Collection[str], doubtful: Mapping[int, Sent]) -> Flow[Found]:
+        """See `IngestApi`."""
+        yield from close_for_good(job_id)
+        listed = yield from _list_at_rest(job_id, self.looks, closed=True)
+        known = frozenset(map(short, known))
+        left = dict(doubtful)
+        adopted: dict[int, str] = {}
+        strangers: list[str] = []
+        for batch_id in (batch_id for batch_id in listed if short(batch_id) not in known):
+            number = _match((yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))), left)
+            if number is None:
+                strangers.append(batch_id)
+            else:
+                adopted[number] = batch_id
+                del left[number]
+        return Found(adopted, tuple(strangers))
+
+    def audit(self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool = False) -> Flow[JobSeen]:
+        """See `IngestApi`."""
+        return job_seen((yield from self._audit(job_id, known, doubts=doubts, ours_to_close=ours_to_close, closed=closed)))
+
+    def _audit(self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool) -> Flow[JobInfo]:
+        info = yield from ask(bulk1.get_job_info(job_id))
+        if ours_to_close and info.state is JobState.CLOSED:
+            raise Unsettled(
+                f"Job {job_id} was closed while this run was stopped, and not by it. If a copy of the run's folder was gone on with, the rest has gone "
+                "in already; nothing more is sent",
+                Facts(job_id=job_id),
+                why="closed",
+            )
+        if doubts:
+            return info
+        if closed and info.state is JobState.OPEN:
+            yield from close_for_good(job_id)
+            info = yield from ask(bulk1.get_job_info(job_id))
+            if info.state is JobState.OPEN:
+                raise stays_open(job_id)
+        known = frozenset(map(short, known))
+        listed = yield from _list(job_id)
+        _check_strangers(job_id, listed, known)
+        if len(listed) == len(known) and info.number_batches_total in {None, len(listed)}:
+            return info
+        listed = yield from _list_at_rest(job_id, self.looks, closed=closed)
+        _check_strangers(job_id, listed, known)
+        if missing := known - set(map(short, listed)):
+            raise _lacks(job_id, min(missing))
+        return (yield from ask(bulk1.get_job_info(job_id)))
+
+    def look(self, job_id: str, waiting: Collection[str]) -> Flow[Looked]:
+        """See `IngestApi`."""
+        listed = {short(info.id): batch_seen(info) for info in (yield from ask(bulk1.get_all_batches(job_id)))}
+        if missing := next((batch_id for batch_id in waiting if batch_id not in listed), None):
+            raise _lacks(job_id, missing)
+        if not any(listed[batch_id].never_run for batch_id in waiting):
+            return Looked(listed)
+        info = yield from ask(bulk1.get_job_info(job_id))
+        job = job_seen(info)
+        if job.standing is not JobStanding.ABORTED:
+            raise ProtocolError(
+                f"The org says that a batch was not processed, which happens to batches of a job that was aborted, and that the job is {info.state}",
+                Facts(job_id=job_id),
+            )
+        return Looked(listed, job)
+
+    def look_at_batch(self, job_id: str, batch_id: str) -> Flow[BatchSeen]:
+        """See `IngestApi`."""
+        return batch_seen((yield from ask(bulk1.get_batch_info(job_id, batch_id))))
+
+    def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:
+        """See `IngestApi`."""
+        try:
+            return (yield from ask(bulk1.get_raw_result(job_id, batch_id, ContentType.CSV))).body
+        except InvalidRequest:
+            if whole:
+                raise
+            # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a stranger's 400 is `Intercepted`.
+            return None
+
+    def check_results(
+        self, content: bytes, records: int, *, whole: bool, failed: int | None = None, ids: Sequence[bytes] = ()
+    ) -> str | None:
+        """See `IngestApi`."""
+        inserted = self.settings.operation is Operation.INSERT
+        return results1.check(content, records, whole=whole, failed=failed, inserted=inserted, ids=ids)
+
+    def read_results(self, content: bytes, records: int, *, whole: bool) -> Outcomes:
+        """See `IngestApi`."""
+        return results1.read(content, records, whole=whole)
+
+    def close(self, job_id: str) -> Flow[None]:
+        """See `IngestApi`."""
+        # A job that was purged takes no more batches either.
+        with suppress(NotFound):
+            yield from close_for_good(job_id)
+
+
+def _lacks(job_id: str, batch_id: str) -> ProtocolError:
+    return ProtocolError(f"The org's list lacks batch {batch_id}, which it has accepted", Facts(job_id=job_id, batch_id=batch_id))
+
+
+def _check_strangers(job_id: str, listed: Iterable[str], known: Collection[str]) -> None:
+    if strangers := [batch_id for batch_id in listed if short(batch_id) not in known]:
+        raise strangers_in(job_id, strangers)
+
+
+def _list(job_id: str) -> Flow[list[str]]:
+    return [batch.id for batch in (yield from ask(bulk1.get_all_batches(job_id)))]
+
+
+def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:
+    """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that is closed must say so."""
+    before: set[str] | None = None
+    info: JobInfo
+    for pause in (None, *looks.pauses()):
+        if pause is not None:
+            yield Sleep(pause)
+        listed = sorted((yield from _list(job_id)))
+        info = yield from ask(bulk1.get_job_info(job_id))
+        agrees = info.number_batches_total in {None, len(listed)} and not (closed and info.state is JobState.OPEN)
+        now = set(map(short, listed))
+        if agrees and now == before:
+            return listed
+        before = now if agrees else None
+    if closed and info.state is JobState.OPEN:
+        raise stays_open(job_id)
+    raise Unsettled(
+        f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches still differ, or change; nothing "
+        "more is sent. Go on with the run later",
+        Facts(job_id=job_id),
+    )
+
+
+def _match(content: bytes, left: Mapping[int, Sent]) -> int | None:
+    digest = hashlib.sha256(content).hexdigest()
+    for number, sent in left.items():
+        if digest == sent.sha256:
+            return number
+    records = _records(content)
+    for number, sent in left.items():
+        if records is not None and records == _records(sent.content()):
+            return number
+    return None
+
+
+def _records(content: bytes) -> Sequence[Sequence[str]] | None:
+    """Read the records, line ends inside values as LF: how the org gives them back."""
+    try:
+        text = content.decode().replace("\r\n", "\n").replace("\r", "\n")
+        return list(rows(text))
+    except (UnicodeDecodeError, FormatError):
+        return None

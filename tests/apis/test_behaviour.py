@@ -1,0 +1,328 @@
+"""What every API must do for a run, whichever version it is: each adapter against the emulator, told in a run's words only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from tests.rehearsal import SCHEMA, settle
+
+from bulkforce import BearerToken, Client, errors
+from bulkforce.apis.abc import (
+    BatchEnd,
+    BatchSeen,
+    ContentRefused,
+    Found,
+    IngestApi,
+    JobSeen,
+    JobStanding,
+    Looked,
+    Looks,
+    QueryApi,
+    QueryFault,
+    Sent,
+)
+from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.apis.query1 import Query1
+from bulkforce.protocol import soql
+from bulkforce.protocol.exchange import Body
+from bulkforce.protocol.flow import Flow
+from bulkforce.protocol.pk_chunking import PKChunking
+from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.protocol.wire import short
+from bulkforce_emulator import Emulator, Fault
+from bulkforce_emulator.mishaps import Mishap
+from bulkforce_emulator.state.lifecycle import Pace
+
+LOOKS = Looks(10.0, 4)
+INGEST: dict[str, Callable[[str], IngestApi]] = {"v1": lambda operation: Ingest1.of(operation, "Row__c", LOOKS)}
+QUERY: dict[str, Callable[[str], QueryApi]] = {"v1": lambda operation: Query1(operation, "Row__c", LOOKS)}
+
+GOOD = b"Code__c,Text__c\na,1\nb,2\n"
+OTHER = b"Code__c,Text__c\nc,3\n"
+NO_JOB = "750000000000000AAA"
+
+
+@dataclass
+class Bench:
+    """An org, and what runs flows against it; waits are noted and take no time."""
+
+    org: Emulator
+    client: Client
+    waited: list[float]
+
+    def run(self, flow: Flow[Any]) -> Any:
+        return self.client.driver.run(flow, self.waited.append)
+
+    def look_until_ended(self, look: Callable[[], Flow[Looked]], batch_id: str) -> BatchSeen:
+        assert self.org.wait_until_idle(600.0)
+        seen: BatchSeen = self.run(look()).batches[short(batch_id)]
+        assert seen.end is not None
+        return seen
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Emulator]:
+    with Emulator(SCHEMA) as org:
+        yield org
+
+
+@pytest.fixture
+def bench(running: Emulator) -> Iterator[Bench]:
+    with Client(running.base_url, BearerToken(running.session_id), retry=RetryPolicy(attempts=1)) as client:
+        yield Bench(running, client, [])
+    settle(running)
+
+
+@pytest.fixture(params=INGEST)
+def ingest(request: pytest.FixtureRequest) -> IngestApi:
+    return INGEST[request.param]("insert")
+
+
+@pytest.fixture(params=QUERY)
+def query(request: pytest.FixtureRequest) -> QueryApi:
+    return QUERY[request.param]("query")
+
+
+def opened(bench: Bench, api: IngestApi) -> str:
+    job: JobSeen = bench.run(api.open())
+    assert job.standing is JobStanding.OPEN
+    return job.id
+
+
+def added(bench: Bench, api: IngestApi, job_id: str, content: bytes = GOOD) -> str:
+    batch = bench.run(api.send(job_id, Body.of(content)))
+    assert isinstance(batch, BatchSeen)
+    return batch.id
+
+
+def of(content: bytes) -> Sent:
+    return Sent(sha256(content).hexdigest(), lambda: content)
+
+
+def test_batch_has_a_result_for_each_of_its_records_in_their_order(bench: Bench, ingest: IngestApi) -> None:
+    before = bench.org.count("Row__c")
+    job_id = opened(bench, ingest)
+    batch_id = added(bench, ingest, job_id, b"Code__c,Text__c\na,1\n,2\nc,3\n")
+    seen = bench.look_until_ended(lambda: ingest.look(job_id, [short(batch_id)]), batch_id)
+    assert (seen.end, seen.processed, seen.failed, seen.never_run) == (BatchEnd.COMPLETED, 3, 1, False)
+    assert bench.run(ingest.look_at_batch(job_id, batch_id)) == seen
+    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=True))
+    assert ingest.check_results(content, 3, whole=True, failed=1) is None
+    outcomes = ingest.read_results(content, 3, whole=True)
+    assert [mark.endswith(b",true,") for mark in outcomes.marks] == [True, False, True]
+    assert list(outcomes.errors) == [1]
+    assert "REQUIRED_FIELD_MISSING" in outcomes.errors[1]
+    assert bench.org.count("Row__c") == before + 2
+
+
+def test_results_that_are_not_those_of_the_batch_are_told(bench: Bench, ingest: IngestApi) -> None:
+    job_id = opened(bench, ingest)
+    batch_id = added(bench, ingest, job_id)
+    bench.look_until_ended(lambda: ingest.look(job_id, [short(batch_id)]), batch_id)
+    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=True))
+    for wrong in (content[:-10], content + content.splitlines()[-1] + b"\n", b"<html>", b"\xff" + content):
+        assert ingest.check_results(wrong, 2, whole=True)
+        with pytest.raises(errors.FormatError):
+            ingest.read_results(wrong, 2, whole=True)
+    assert ingest.check_results(content, 2, whole=True, failed=1)
+
+
+def test_content_that_the_org_finds_wrong_is_refused_for_good(bench: Bench, ingest: IngestApi) -> None:
+    refused = bench.run(ingest.send(opened(bench, ingest), Body.of(b"")))
+    assert isinstance(refused, ContentRefused)
+    assert refused.reason
+
+
+def test_job_that_takes_no_batches_any_more_is_told_instead_of_a_batch(bench: Bench, ingest: IngestApi) -> None:
+    closed, aborted = opened(bench, ingest), opened(bench, ingest)
+    bench.run(ingest.close(closed))
+    bench.org.abort_job(aborted)
+    for job_id, standing in ((closed, JobStanding.CLOSED), (aborted, JobStanding.ABORTED)):
+        job = bench.run(ingest.send(job_id, Body.of(GOOD)))
+        assert (job.id, job.standing) == (job_id, standing)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_batch_whose_answer_is_lost_is_found_or_certainly_absent(bench: Bench, ingest: IngestApi, arrives: bool) -> None:
+    job_id = opened(bench, ingest)
+    known = added(bench, ingest, job_id)
+    bench.org.faults.add(Fault("answer lost" if arrives else "request lost", "POST", "*/batch"))
+    with pytest.raises(errors.OutcomeUnknown):
+        bench.run(ingest.send(job_id, Body.of(OTHER)))
+    found: Found = bench.run(ingest.settle(job_id, {known}, {7: of(OTHER)}))
+    assert (list(found.adopted), found.strangers) == ([7] if arrives else [], ())
+    assert sum(bench.waited) >= LOOKS.seconds, "absence is believed at the second look"
+    # Whatever comes now comes too late.
+    assert isinstance(bench.run(ingest.send(job_id, Body.of(OTHER))), JobSeen)
+
+
+def test_batches_that_are_none_of_ours_are_told_as_strangers(bench: Bench, ingest: IngestApi) -> None:
+    job_id = opened(bench, ingest)
+    known, stranger = added(bench, ingest, job_id), added(bench, ingest, job_id, OTHER)
+    with pytest.raises(errors.Unsettled) as caught:
+        bench.run(ingest.audit(job_id, {known}, doubts=False, ours_to_close=False, closed=False))
+    assert (caught.value.why, set(caught.value.strangers)) == ("strangers", {stranger})
+    assert bench.run(ingest.settle(job_id, {known}, {7: of(b"Code__c\nx\n")})) == Found({}, (stranger,))
+
+
+def test_job_that_holds_what_it_should_passes_the_audit(bench: Bench, ingest: IngestApi) -> None:
+    job_id = opened(bench, ingest)
+    known = {added(bench, ingest, job_id), added(bench, ingest, job_id)}
+    assert bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=True, closed=False)).standing is JobStanding.OPEN
+    bench.run(ingest.close(job_id))
+    assert bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=False, closed=True)).standing is JobStanding.CLOSED
+    with pytest.raises(errors.Unsettled) as caught:
+        bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=True, closed=False))
+    assert caught.value.why == "closed"
+
+
+def test_batch_that_never_ran_is_told_so_together_with_its_job(bench: Bench, ingest: IngestApi) -> None:
+    bench.org.set_pace(Pace.manual())
+    job_id = opened(bench, ingest)
+    batch_id = short(added(bench, ingest, job_id))
+    assert bench.run(ingest.look(job_id, [batch_id])).batches[batch_id].end is None
+    bench.org.abort_job(job_id)
+    looked: Looked = bench.run(ingest.look(job_id, [batch_id]))
+    assert looked.batches[batch_id].never_run
+    assert looked.job is not None
+    assert looked.job.standing is JobStanding.ABORTED
+
+
+def test_list_without_a_batch_that_was_accepted_is_not_believed(bench: Bench, ingest: IngestApi) -> None:
+    job_id = opened(bench, ingest)
+    with pytest.raises(errors.ProtocolError, match="lacks batch"):
+        bench.run(ingest.look(job_id, [short("751000000000001AAA")]))
+
+
+def test_batch_that_failed_as_a_whole_has_its_reason_and_no_results_for_records(bench: Bench, ingest: IngestApi) -> None:
+    bench.org.mishaps.plan(Mishap(message="InvalidBatch : no good"), object="Row__c")
+    job_id = opened(bench, ingest)
+    batch_id = added(bench, ingest, job_id)
+    seen = bench.look_until_ended(lambda: ingest.look(job_id, [short(batch_id)]), batch_id)
+    assert (seen.end, seen.message) == (BatchEnd.FAILED, "InvalidBatch : no good")
+    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=False))
+    assert not content or not ingest.read_results(content, 2, whole=False).marks
+
+
+def test_job_that_the_org_does_not_have_is_not_found_and_needs_no_closing(bench: Bench, ingest: IngestApi) -> None:
+    bench.run(ingest.close(NO_JOB))
+    for flow in (
+        ingest.look(NO_JOB, []),
+        ingest.settle(NO_JOB, [], {}),
+        ingest.audit(NO_JOB, [], doubts=False, ours_to_close=False, closed=False),
+    ):
+        with pytest.raises(errors.NotFound):
+            bench.run(flow)
+
+
+@pytest.mark.parametrize("operation", ["update", "delete"])
+@pytest.mark.parametrize("make", INGEST.values(), ids=INGEST)
+def test_operations_are_what_was_asked_for(bench: Bench, make: Callable[[str], IngestApi], operation: str) -> None:
+    api = make(operation)
+    [record_id] = bench.org.insert("Row__c", [{"Code__c": "old"}])
+    content = f"Id,Code__c\n{record_id},new\n" if operation == "update" else f"Id\n{record_id}\n"
+    job_id = opened(bench, api)
+    batch_id = added(bench, api, job_id, content.encode())
+    bench.look_until_ended(lambda: api.look(job_id, [short(batch_id)]), batch_id)
+    content_of = bench.run(api.fetch_results(job_id, batch_id, whole=True))
+    assert api.check_results(content_of, 1, whole=True, failed=0, ids=[record_id.encode()]) is None
+    other = record_id[:14] + ("A" if record_id[14] != "A" else "B")
+    assert api.check_results(content_of, 1, whole=True, failed=0, ids=[other.encode()])
+    found = [record["Code__c"] for record in bench.org.records("Row__c") if record["Id"] == record_id]
+    assert found == (["new"] if operation == "update" else [])
+
+
+SELECT = "SELECT Code__c FROM Row__c WHERE Key__c LIKE 'asked%'"
+
+
+def asked(bench: Bench, api: QueryApi, text: str = SELECT, chunking: str | None = None) -> tuple[str, str]:
+    job: JobSeen = bench.run(api.open(chunking))
+    assert job.standing is JobStanding.OPEN
+    return job.id, bench.run(api.ask(job.id, text)).id
+
+
+def brought(bench: Bench, api: QueryApi, job_id: str, batch_id: str) -> list[bytes]:
+    """The records of a batch's result files; the last line end of a file may not be there."""
+    lines: list[bytes] = []
+    for result_id in bench.run(api.list_results(job_id, batch_id)):
+        stream = bench.run(api.fetch(job_id, batch_id, result_id))
+        header, *records = b"".join(stream).splitlines()
+        assert header.strip(b'"') == b"Code__c" or not records
+        lines += records
+    return lines
+
+
+def test_query_brings_what_it_finds_and_how_much_that_is(bench: Bench, query: QueryApi) -> None:
+    bench.org.insert("Row__c", [{"Code__c": f"q{n}", "Key__c": f"asked 1 {n}"} for n in range(3)])
+    job_id, batch_id = asked(bench, query, SELECT.replace("asked%", "asked 1%"))
+    seen = bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)
+    assert (seen.end, seen.processed, seen.fault) == (BatchEnd.COMPLETED, 3, None)
+    assert sorted(brought(bench, query, job_id, batch_id)) == [b'"q0"', b'"q1"', b'"q2"']
+    assert bench.run(query.close(job_id, batch_id, None)) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "fault"),
+    [
+        ("InvalidBatch : Failed to process query: MALFORMED_QUERY: no", QueryFault.WRONG),
+        ("InvalidBatch : Failed to process query: QUERY_TIMEOUT: too long", QueryFault.TOO_LARGE),
+        ("InternalServerError : ours", None),
+    ],
+)
+def test_query_that_fails_says_what_to_do(bench: Bench, query: QueryApi, message: str, fault: QueryFault | None) -> None:
+    bench.org.mishaps.plan(Mishap(message=message), object="Row__c")
+    job_id, batch_id = asked(bench, query)
+    seen = bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)
+    assert (seen.end, seen.fault, seen.message) == (BatchEnd.FAILED, fault, message)
+
+
+def test_chunks_of_a_query_are_each_about_other_ids_and_bring_it_all(bench: Bench, query: QueryApi) -> None:
+    bench.org.insert("Row__c", [{"Code__c": f"s{n}", "Key__c": f"asked 2 {n}"} for n in range(25)])
+    text = SELECT.replace("asked%", "asked 2%")
+    job_id, original = asked(bench, query, text, PKChunking(size=10).header())
+    bench.look_until_ended(lambda: query.look(job_id, original, [original], splits=True), original)
+    looked: Looked = bench.run(query.look(job_id, original, [original], splits=True))
+    chunks = [seen.id for name, seen in looked.batches.items() if name != short(original)]
+    assert len(chunks) > 1
+    ranges = [bench.run(query.read_range(job_id, chunk, soql.read(text))) for chunk in chunks]
+    assert len(set(ranges)) == len(chunks)
+    assert None not in ranges
+    assert bench.run(query.read_range(job_id, original, soql.read(text))) is None
+    assert len({record for chunk in chunks for record in brought(bench, query, job_id, chunk)}) == 25
+    # Whoever knows fewer chunks than there are is told of all.
+    listed = bench.run(query.close(job_id, original, len(chunks) - 1))
+    assert set(map(short, chunks)) <= set(listed.batches)
+
+
+def test_query_job_that_is_given_up_is_over(bench: Bench, query: QueryApi) -> None:
+    job_id, batch_id = asked(bench, query)
+    bench.run(query.abort(job_id))
+    bench.run(query.abort(job_id))
+    bench.run(query.abort(NO_JOB))
+    assert bench.run(query.close(job_id, batch_id, None)) is None
+    with pytest.raises(errors.InvalidRequest):
+        bench.run(query.ask(job_id, SELECT))
+
+
+def test_chunking_that_the_org_would_not_take_is_refused_before(query: QueryApi) -> None:
+    query.check_chunking(PKChunking(size=250_000))
+    with pytest.raises(errors.UsageError):
+        query.check_chunking(PKChunking(size=250_001))
+
+
+@pytest.mark.parametrize("make", QUERY.values(), ids=QUERY)
+def test_deleted_records_come_where_they_are_asked_for(bench: Bench, make: Callable[[str], QueryApi]) -> None:
+    [record_id] = bench.org.insert("Row__c", [{"Code__c": "gone", "Key__c": "asked 3"}])
+    api = INGEST["v1"]("delete")
+    job = opened(bench, api)
+    gone = added(bench, api, job, f"Id\n{record_id}\n".encode())
+    bench.look_until_ended(lambda: api.look(job, [short(gone)]), gone)
+    for operation, found in (("query", []), ("queryAll", [b'"gone"'])):
+        query = make(operation)
+        job_id, batch_id = asked(bench, query, SELECT.replace("asked%", "asked 3%"))
+        bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)  # noqa: B023
+        assert brought(bench, query, job_id, batch_id) == found
