@@ -177,9 +177,10 @@ class AsyncClient:
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one."""
         from bulkforce.load import verb as load  # only a load needs the engine and SQLite
+        from bulkforce.load.asking import LoadOptions
         from bulkforce.run.sitting import Sitting
 
-        options = load.LoadOptions(
+        options = LoadOptions(
             source=source,
             object=object,
             operation=operation,

@@ -299,9 +299,10 @@ class Client:
             (503, 0, 0, 0)
         """
         from bulkforce.load import verb as load  # only a load needs the engine and SQLite
+        from bulkforce.load.asking import LoadOptions
         from bulkforce.run.sitting import Sitting
 
-        options = load.LoadOptions(
+        options = LoadOptions(
             source=source,
             object=object,
             operation=operation,

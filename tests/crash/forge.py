@@ -28,6 +28,7 @@ from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
+from bulkforce.load.asking import LoadOptions
 from bulkforce.load.report import LoadReport
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.sitting import Sitting
@@ -85,7 +86,7 @@ def work(order: dict[str, Any]) -> None:
         report: LoadReport | ExtractReport
         match order["verb"]:
             case "load":
-                report = load.load(sitting, load.LoadOptions(**order["options"], run_dir=order["run_dir"]))
+                report = load.load(sitting, LoadOptions(**order["options"], run_dir=order["run_dir"]))
             case "resume":
                 report = load.resume(sitting, order["run_dir"])
             case "extract":

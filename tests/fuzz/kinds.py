@@ -18,10 +18,10 @@ import pyarrow.parquet as pq
 import zstandard
 
 import bulkforce as bf
+from bulkforce.apis import results1
 from bulkforce.extract.columns import Column
 from bulkforce.extract.sinks import sink_for
 from bulkforce.formats.content import seal
-from bulkforce.load import results
 from bulkforce.protocol.exchange import Answer, Request
 
 MARKER = "Zebrafink"
@@ -82,8 +82,8 @@ def _seal(content_type: bf.ContentType, _org: bf.Client, path: Path) -> object:
 
 def _results(_org: bf.Client, path: Path) -> object:
     content = path.read_bytes()
-    if results.check(content, _RECORDS, whole=True) is None:
-        assert len(results.read(content, _RECORDS, whole=True).marks) == _RECORDS
+    if results1.check(content, _RECORDS, whole=True) is None:
+        assert len(results1.read(content, _RECORDS, whole=True).marks) == _RECORDS
     return None
 
 

@@ -13,6 +13,7 @@ from tests.simulation.world import World
 
 from bulkforce import LoadReport, errors
 from bulkforce.load import verb as load
+from bulkforce.load.asking import LoadOptions
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 
@@ -44,7 +45,7 @@ class _Load:
         scenario = self.scenario
         return load.load(
             sitting,
-            load.LoadOptions(
+            LoadOptions(
                 source=self.source,
                 object="Row__c",
                 operation="insert",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -50,12 +51,31 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
+        self._under_way = 0
         self._lock = threading.Lock()
+        self._quiet = threading.Condition(self._lock)
 
     def add(self, method: str, path: str, status: int) -> None:
         """Record a request and the status it was answered with."""
         with self._lock:
             self._requests.append(LoggedRequest(method, path, status))
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Count a request that is being answered."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+                self._quiet.notify_all()
+
+    def wait_until_quiet(self, timeout_seconds: float) -> bool:
+        """Wait until no request is under way, be it one whose client has gone; says whether that came in time."""
+        with self._quiet:
+            return self._quiet.wait_for(lambda: not self._under_way, timeout_seconds)
 
     def all(self) -> list[LoggedRequest]:
         """A copy of the log, oldest request first."""
@@ -152,8 +172,9 @@ class _Logged:
                 self._log.add(scope["method"], scope["path"], status)
             await send(message)
 
-        try:
-            await self._app(scope, receive, noting)
-        finally:
-            if not noted:
-                self._log.add(scope["method"], scope["path"], status)
+        with self._log.under_way():
+            try:
+                await self._app(scope, receive, noting)
+            finally:
+                if not noted:
+                    self._log.add(scope["method"], scope["path"], status)

@@ -1,0 +1,100 @@
+"""What is asked of the org: the options of a load, and what is to be known before anything is sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from bulkforce.apis.abc import IngestApi, Looks
+from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.errors import (
+    LimitReached,
+    NotAuthenticated,
+    NotSent,
+    ProtocolError,
+    RefusedError,
+    TransportError,
+)
+from bulkforce.load.mapping import ColumnMap
+from bulkforce.load.reader import Reading
+from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.sources import Source
+from bulkforce.protocol import limits, rest
+from bulkforce.protocol.flow import ask
+from bulkforce.run.folder import RUNS
+from bulkforce.run.pool import WORKERS
+from bulkforce.run.report import RunState
+from bulkforce.run.sitting import Sitting
+from bulkforce.vocabulary import ConcurrencyMode, Operation
+
+OnProgress: TypeAlias = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What a user asks of a load; see `bulkforce.client.Client.load`."""
+
+    source: Source
+    object: str
+    operation: Operation | str
+    external_id: str | None = None
+    mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None
+    concurrency_mode: ConcurrencyMode | str | None = None
+    workers: int = WORKERS
+    batch_records: int = limits.BATCH_RECORDS
+    run_dir: str | Path | None = None
+    empty_as_null: bool = False
+    dry_run: bool = False
+    on_progress: OnProgress | None = None
+
+
+def api_for(sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None) -> Ingest1:
+    looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
+    return Ingest1.of(operation, object_name, looks, external_id=external_id, concurrency_mode=concurrency_mode)
+
+
+def remaining_batches(sitting: Sitting) -> int | None:
+    """Ask the org how many batches it still takes today; an org that does not say is no reason not to load.
+
+    Raises:
+        NotSent: The org is out of reach.
+        NotAuthenticated: The session is no good.
+    """
+    try:
+        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
+    except (NotSent, NotAuthenticated):
+        raise
+    except (RefusedError, TransportError, ProtocolError) as error:
+        sitting.warn(f"The org does not tell how many batches it still takes today, so that was not checked: {error}")
+        return None
+    return remaining
+
+
+def check_allowance(batches: int, remaining: int | None) -> None:
+    if remaining is not None and batches > remaining:
+        raise LimitReached(
+            f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing was sent. "
+            "Wait, load a part, or use larger batches"
+        )
+
+
+def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:
+    batches = len(reading.batches)
+    return LoadReport(
+        run="",
+        run_dir=Path(options.run_dir or RUNS),
+        state=RunState.PLANNED,
+        operation=api.operation,
+        object=api.object,
+        read=reading.read,
+        rejected=len(reading.rejected),
+        batches=batches,
+        bytes=sum(batch.size for batch in reading.batches),
+        # Opening and closing the job, seeing that it holds just its batches, each batch and its results; looking comes on top and depends on the org's speed.
+        api_calls=4 + 2 * batches,
+        remaining_batches=remaining_batches(sitting),
+        seconds=time.monotonic() - begun,
+    )

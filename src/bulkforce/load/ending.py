@@ -1,0 +1,208 @@
+"""How a load ended: its report, its outputs, and the error that says what to do next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from bulkforce.errors import (
+    Error,
+    Interrupted,
+    RefusedError,
+    SourceChanged,
+    TransferError,
+    TransportError,
+    Unsettled,
+)
+from bulkforce.load import intake
+from bulkforce.load.batches import IN_DOUBT, Job, JobStage, Outcome
+from bulkforce.load.cutter import Batch
+from bulkforce.load.journal import Facts, Journal
+from bulkforce.load.orders import prepare_join
+from bulkforce.load.outputs import Outputs
+from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.state import View
+from bulkforce.load.verdicts import standing
+from bulkforce.load.worker import LoadWorker
+from bulkforce.run.files import write_whole
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE
+from bulkforce.run.report import RunState
+from bulkforce.run.sitting import Sitting
+
+OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
+"""The files that a load leaves to its user; ``in_doubt.csv`` only where rows are in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is told of a run."""
+
+    journal: Journal
+    facts: Facts
+    outputs: Outputs
+    view: View
+    batches: Mapping[int, Batch]
+    sitting: Sitting
+    begun: float
+
+
+def finish(run: Run) -> LoadReport:
+    """Put the outputs in place, when all is well to the last."""
+    journal, outputs = run.journal, run.outputs
+    outputs.publish()
+    if not outputs.tally.in_doubt:
+        # One of an earlier sitting, in which some were.
+        journal.remove(IN_DOUBT_ROWS)
+    run.sitting.trace("publish")
+    report = report_of(run, None)
+    if report.pending:
+        raise _mismatch(run, report)
+    names = [name for name in OUTPUTS if name != IN_DOUBT_ROWS or report.in_doubt]
+    journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
+    return report
+
+
+def stopped(run: Run, cause: Exception | None) -> Error:
+    report = report_of(run, cause)
+    with suppress(OSError):  # a full disk may be the very reason
+        write_whole(run.journal.folder / REPORT, report.to_json().encode())
+    if not run.journal.in_place:
+        jobs = ", ".join(report.jobs) or "none"
+        return TransferError(
+            f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known of the run; nothing more is sent, "
+            f"and it cannot be resumed. See what became of the rows in the org's jobs: {jobs}"
+        )
+    nothing_sent = all(job.stage is JobStage.LOST for job in run.view.jobs.values())
+    if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
+        return cause
+    left = f" {intake.what_is_left(run.view, run.facts, run.batches.values())}." if isinstance(cause, SourceChanged) else ""
+    error = Interrupted(
+        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: bulkforce resume {report.run_dir}"
+    )
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def _mismatch(run: Run, report: LoadReport) -> TransferError:
+    """Make the error for a run whose counts do not add up; it stays as it is, however often it is gone on with."""
+    folder = run.journal.folder
+    error = TransferError(
+        f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in {folder}, and the run is not finished. "
+        "Please report this, with the report and the journal in that folder"
+    )
+    write_whole(folder / REPORT, report_of(run, error).to_json().encode())
+    return error
+
+
+def finished(sitting: Sitting, journal: Journal) -> LoadReport:
+    """Tell the report of a run that is finished; what has become of its files since then is no matter of the load."""
+    # Wherever it was moved to.
+    report = replace(LoadReport.from_json(journal.report()), run_dir=journal.folder)
+    if changed := journal.changed(OUTPUTS):
+        sitting.warn(
+            f"The run is finished; since then {', '.join(path.name for path in changed)} in {journal.folder} "
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that what is there may not be what the report tells. The org keeps results "
+            f"for 7 days; the load's jobs: {', '.join(report.jobs) or 'none'}"
+        )
+    return report
+
+
+def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
+    """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in ``in_doubt.csv``."""
+    _write_rest(run.view, worker, cause)
+    run.outputs.publish()
+    report = replace(report_of(run, cause), state=RunState.UNSETTLED)
+    folder = run.journal.folder
+    write_whole(folder / REPORT, report.to_json().encode())
+    if report.in_doubt:
+        text = (
+            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the "
+            f"files beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org "
+            "has; --accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent"
+        )
+    else:
+        text = (
+            f"{cause.text}. What became of each of the {report.read:,} rows is known, and is in the files in {folder}: look at the job before you load "
+            f"anything again. bulkforce resume {folder} --accept-as sent ends the run as it is"
+        )
+    error = Unsettled(text, cause.facts, why=cause.why, strangers=cause.strangers)
+    error.report = report
+    error.__cause__ = cause
+    return error
+
+
+def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
+    """Write what is known of all batches that are not joined yet, done or not."""
+    for number in range(view.joined + 1, len(view.batches) + 1):
+        batch, order = view.batches[number], prepare_join(view, number)
+        if not (batch.ended and worker.join(order, batch.ended)):
+            worker.join(order, Outcome(IN_DOUBT, standing(view, batch, cause)))
+
+
+def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
+    tally, facts, jobs = run.outputs.tally, run.facts, run.view.jobs.values()
+    return LoadReport(
+        run=facts.run,
+        run_dir=run.journal.folder,
+        state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
+        operation=facts.operation,
+        object=facts.object,
+        read=facts.read,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        unprocessed=tally.unprocessed,
+        rejected=len(facts.rejected),
+        in_doubt=tally.in_doubt,
+        batches=len(run.batches),
+        bytes=sum(batch.size for batch in run.batches.values()),
+        jobs=tuple(job.id for job in jobs if job.id),
+        jobs_left_open=tuple(_left_open(job, facts) for job in jobs if job.left_open),
+        api_calls=run.sitting.calls(),
+        errors=tally.groups(),
+        seconds=time.monotonic() - run.begun,
+        stopped_by=str(stopped_by) if stopped_by else None,
+    )
+
+
+def _left_open(job: Job, facts: Facts) -> str:
+    asked = datetime.fromtimestamp(job.opened, UTC)
+    return f"{facts.operation} {facts.object}, asked for at {asked:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def progress_of(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progress:
+    waiting = sum(map(len, view.waiting.values()))
+    sent = facts.read - len(facts.rejected) - view.unsent
+    tally = outputs.tally
+    done = tally.succeeded + tally.failed + tally.unprocessed + tally.in_doubt
+    seconds = time.monotonic() - begun
+    total = facts.read - len(facts.rejected)
+    return Progress(
+        phase="loading",
+        read=facts.read,
+        sent=sent,
+        succeeded=tally.succeeded,
+        failed=tally.failed,
+        unprocessed=tally.unprocessed,
+        rejected=len(facts.rejected),
+        in_doubt=tally.in_doubt,
+        batches={
+            "pending": len(view.pending),
+            "sending": len(view.flying) + sum(map(len, view.doubtful.values())),
+            "accepted": waiting,
+            "ended": len(view.fetchable),
+            "done": view.done,
+        },
+        seconds=seconds,
+        seconds_left=seconds * (total - done) / done if done else None,
+    )
+
+
+def clear_results(journal: Journal) -> None:
+    """Remove what was only needed to resume; everything in it stands in the outputs."""
+    for name in (RESULTS, FEED, SOURCE, AGAIN):
+        journal.remove(name)
