@@ -301,11 +301,11 @@ def test_chunks_of_a_query_are_each_about_other_ids_and_bring_it_all(bench: Benc
 def test_query_job_that_is_given_up_is_over(bench: Bench, query: QueryApi) -> None:
     job_id, batch_id = asked(bench, query)
     bench.run(query.abort(job_id))
+    with pytest.raises(errors.InvalidRequest):
+        bench.run(query.ask(job_id, SELECT))
     bench.run(query.abort(job_id))
     bench.run(query.abort(NO_JOB))
     assert bench.run(query.close(job_id, batch_id, None)) is None
-    with pytest.raises(errors.InvalidRequest):
-        bench.run(query.ask(job_id, SELECT))
 
 
 def test_chunking_that_the_org_would_not_take_is_refused_before(query: QueryApi) -> None:
