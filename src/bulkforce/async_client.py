@@ -15,7 +15,7 @@ from bulkforce.formats.content import Content
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
-from bulkforce.protocol.bulk1 import Job
+from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
@@ -109,53 +109,53 @@ class AsyncClient:
         )
         return await self.driver.arun(ask(bulk1.create_job(settings)))
 
-    async def get_job_info(self, job: Job) -> JobInfo:
+    async def get_job_info(self, job: JobRef) -> JobInfo:
         """Look at a job, given as `JobInfo` or id."""
         return await self.driver.arun(ask(bulk1.get_job_info(job)))
 
-    async def close_job(self, job: Job) -> JobInfo:
+    async def close_job(self, job: JobRef) -> JobInfo:
         """Let no more batches into a job; those queued still run."""
         return await self.driver.arun(ask(bulk1.set_state(job, JobState.CLOSED)))
 
-    async def abort_job(self, job: Job) -> JobInfo:
+    async def abort_job(self, job: JobRef) -> JobInfo:
         """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
         return await self.driver.arun(ask(bulk1.set_state(job, JobState.ABORTED)))
 
-    async def add_batch(self, job: Job, content: Content) -> BatchInfo:
+    async def add_batch(self, job: JobRef, content: Content) -> BatchInfo:
         """Hand one batch to an open job."""
         return await self.driver.arun(conversations.add_batch(job, content))
 
-    async def get_batch_info(self, job: Job, batch_id: str) -> BatchInfo:
+    async def get_batch_info(self, job: JobRef, batch_id: str) -> BatchInfo:
         """Look at a batch."""
         return await self.driver.arun(ask(bulk1.get_batch_info(job, batch_id)))
 
-    async def get_all_batches(self, job: Job) -> list[BatchInfo]:
+    async def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
         """Look at all batches of a job."""
         return await self.driver.arun(ask(bulk1.get_all_batches(job)))
 
-    async def get_batch_request(self, job: Job, batch_id: str) -> bytes:
+    async def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
         """Read back the bytes that a batch was added with; SOQL for a query."""
         return await self.driver.arun(ask(bulk1.get_batch_request(job, batch_id)))
 
-    async def get_batch_result(self, job: Job, batch_id: str) -> BatchResult:
+    async def get_batch_result(self, job: JobRef, batch_id: str) -> BatchResult:
         """Fetch what a batch came to."""
         return await self.driver.arun(conversations.get_batch_result(job, batch_id))
 
-    async def get_query_result_ids(self, job: Job, batch_id: str) -> list[str]:
+    async def get_query_result_ids(self, job: JobRef, batch_id: str) -> list[str]:
         """List the result files of a query batch, in order."""
         return await self.driver.arun(conversations.get_query_result_ids(job, batch_id))
 
-    async def get_query_result(self, job: Job, batch_id: str, result_id: str) -> AsyncResultStream:
+    async def get_query_result(self, job: JobRef, batch_id: str, result_id: str) -> AsyncResultStream:
         """Fetch one result file of a query batch, as a stream of any size."""
         return AsyncResultStream(ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id)))))
 
     async def wait_for_batch(
-        self, job: Job, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+        self, job: JobRef, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
     ) -> BatchInfo:
         """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad."""
         return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace or Pace()))
 
-    async def wait_for_job(self, job: Job, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
+    async def wait_for_job(self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
         """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
 
@@ -269,6 +269,6 @@ class AsyncClient:
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
-    async def create_spec(self, job: Job, mapping_csv: str) -> None:
+    async def create_spec(self, job: JobRef, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""
         await self.driver.arun(ask(bulk1.create_spec(job, mapping_csv)))

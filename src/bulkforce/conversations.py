@@ -12,7 +12,7 @@ from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError, Usag
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
-from bulkforce.protocol.bulk1 import Job, ResultIds
+from bulkforce.protocol.bulk1 import JobRef, ResultIds
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
 from bulkforce.protocol.info import BatchInfo, JobInfo
@@ -58,14 +58,14 @@ class Pace:
             pause = min(pause * self.growth, self.longest_seconds)
 
 
-def add_batch(job: Job, content: Content) -> Flow[BatchInfo]:
+def add_batch(job: JobRef, content: Content) -> Flow[BatchInfo]:
     """Seal content and hand it to the job; a job known by its id only is looked at first, for its content type."""
     info = job if isinstance(job, JobInfo) else (yield from ask(bulk1.get_job_info(job)))
     sealed = seal(content, info.content_type, info.operation)
     return (yield from ask(bulk1.add_batch(info, info.content_type, sealed.body)))
 
 
-def wait_for_batch(job: Job, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
+def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
     """Look at a batch until its state is final, and, if PK chunking has split it, at its chunks until theirs are."""
     deadline = (yield from seconds(Elapsed())) + arguments.seconds(timeout_seconds, "timeout_seconds")
     pauses = _pauses(pace)
@@ -90,7 +90,7 @@ def _pauses(pace: Pace) -> Iterator[float]:
     return pace.pauses()
 
 
-def _chunks(job: Job) -> Flow[tuple[BatchInfo, ...] | None]:
+def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
     """List the chunks of a job's queries; ``None`` if what was not processed was not split either: its job was aborted."""
     listed = yield from ask(bulk1.get_all_batches(job))
     # After the list: in a job that is not aborted even now, nothing but the original of a split query is NotProcessed.
@@ -100,7 +100,7 @@ def _chunks(job: Job) -> Flow[tuple[BatchInfo, ...] | None]:
     return tuple(batch for batch in listed if batch.state is not BatchState.NOT_PROCESSED)
 
 
-def wait_for_job(job: Job, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
+def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
     """Look at a job's batches until all states are final, and then at the job.
 
     With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in which all are final is whole.
@@ -123,7 +123,7 @@ def _pause(pause: float, deadline: float, what: str, facts: Facts, timeout_secon
     yield Sleep(min(pause, left))
 
 
-def get_query_result_ids(job: Job, batch_id: str) -> Flow[list[str]]:
+def get_query_result_ids(job: JobRef, batch_id: str) -> Flow[list[str]]:
     """List the result files of a query batch."""
     found = yield from ask(bulk1.get_batch_result(job, batch_id))
     if isinstance(found, ResultIds):
@@ -135,7 +135,7 @@ def get_query_result_ids(job: Job, batch_id: str) -> Flow[list[str]]:
     )
 
 
-def get_batch_result(job: Job, batch_id: str) -> Flow[BatchResult]:
+def get_batch_result(job: JobRef, batch_id: str) -> Flow[BatchResult]:
     """Fetch what a batch came to: one result a record, or all result files of a query merged in order."""
     found = yield from ask(bulk1.get_batch_result(job, batch_id))
     if not isinstance(found, ResultIds):

@@ -9,7 +9,7 @@ import pytest
 
 from bulkforce import errors
 from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
-from bulkforce.extract.events import Batch, BatchStage, DeliveryBegun, Event, GivenUp, Job, JobStage, Part
+from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage
 from bulkforce.extract.orders import Answer, AskQuery, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
@@ -20,7 +20,7 @@ from bulkforce.run.plan import Verdict
 
 RULES = Rules(2)
 QUERY = "SELECT Id FROM X"
-ROOT = Job(1, QUERY, "TRUE", None, stage=JobStage.LISTED, id="750A", batch_id="751O", batches=3)
+ROOT = QueryJob(1, QUERY, "TRUE", None, stage=QueryJobStage.LISTED, id="750A", batch_id="751O", batches=3)
 LOST = errors.OutcomeUnknown("lost")
 
 
@@ -28,12 +28,12 @@ def ids(number: int) -> str:
     return f"Id >= '{number:015}' AND Id < '{number + 1:015}'"
 
 
-def chunked(*batches: Batch) -> State:
+def chunked(*batches: QueryBatch) -> State:
     return State([ROOT, *batches])
 
 
-def chunk(number: int, stage: BatchStage = BatchStage.RUNNING, *, read: bool = True, records: int | None = None) -> Batch:
-    return Batch(number, 1, f"751{number}", number - 1, stage, records, ids=ids(number) if read else None)
+def chunk(number: int, stage: BatchStage = BatchStage.RUNNING, *, read: bool = True, records: int | None = None) -> QueryBatch:
+    return QueryBatch(number, 1, f"751{number}", number - 1, stage, records, ids=ids(number) if read else None)
 
 
 def seen(batch_id: str, end: BatchEnd | None, records: int | None = 2) -> BatchSeen:
@@ -55,7 +55,7 @@ def stages(state: State) -> list[BatchStage]:
     return [batch.stage for _, batch in sorted(state.batches.items())]
 
 
-def jobs(state: State) -> list[tuple[JobStage, str | None]]:
+def jobs(state: State) -> list[tuple[QueryJobStage, str | None]]:
     return [(job.stage, job.id) for _, job in sorted(state.jobs.items())]
 
 
@@ -91,15 +91,25 @@ def test_job_with_a_batch_that_is_none_of_ours_counts_no_more(found: str | None)
     state = chunked(chunk(1, BatchStage.FETCHING), chunk(2, read=False), chunk(3, BatchStage.REPLACED))
     take(
         state,
-        Verdict([Part(1, 0, "752", done=True, rows=5, size=9), Job(2, QUERY, None, 3, stage=JobStage.ASKED, id="750B", batch_id="751X")]),
+        Verdict(
+            [
+                Part(1, 0, "752", done=True, rows=5, size=9),
+                QueryJob(2, QUERY, None, 3, stage=QueryJobStage.ASKED, id="750B", batch_id="751X"),
+            ]
+        ),
     )
-    take(state, Verdict([Job(3, QUERY, None, 3), Batch(4, 2, "751X", 2, BatchStage.DONE)]))
+    take(state, Verdict([QueryJob(3, QUERY, None, 3), QueryBatch(4, 2, "751X", 2, BatchStage.DONE)]))
     outcome = answered(state, ReadRange(2), found, RULES)
     assert outcome.stop is None
     assert "Job 750A holds batch 7512" in str(outcome.warning)
     take(state, outcome)
     assert stages(state) == [BatchStage.REPLACED] * 4
-    assert jobs(state) == [(JobStage.ABANDONED, "750A"), (JobStage.ABANDONED, "750B"), (JobStage.GONE, None), (JobStage.WANTED, None)]
+    assert jobs(state) == [
+        (QueryJobStage.ABANDONED, "750A"),
+        (QueryJobStage.ABANDONED, "750B"),
+        (QueryJobStage.GONE, None),
+        (QueryJobStage.WANTED, None),
+    ]
     assert (state.root.number, state.root.tries, state.root.chunking) == (4, 2, "TRUE")
     assert (state.rows, state.bytes, state.on_disk, state.told) == (0, 0, 0, 0)
     assert all_orders(state) == {OpenJob, EndJob}
@@ -111,14 +121,14 @@ def test_job_with_a_batch_that_is_none_of_ours_stops_when_rows_were_delivered() 
     outcome = answered(state, ReadRange(2), None, RULES)
     assert isinstance(outcome.stop, errors.ProtocolError)
     assert (outcome.stop.job_id, outcome.stop.batch_id) == ("750A", "7512")
-    assert take(state, outcome).root.stage is JobStage.WANTED
+    assert take(state, outcome).root.stage is QueryJobStage.WANTED
 
 
 @pytest.mark.parametrize(
     "action", [ReadRange(1), ListResults(1), FetchPart(1, 0), LookAtJob(1), AskQuery(1)], ids=lambda one: type(one).__name__
 )
 def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Order) -> None:
-    state = take(chunked(chunk(1, BatchStage.REPLACED)), Verdict([Part(1, 0, "752"), replace(ROOT, stage=JobStage.ABANDONED)]))
+    state = take(chunked(chunk(1, BatchStage.REPLACED)), Verdict([Part(1, 0, "752"), replace(ROOT, stage=QueryJobStage.ABANDONED)]))
     values: dict[type[Order], Answer] = {
         ReadRange: ids(1),
         ListResults: ["752"],
@@ -131,32 +141,32 @@ def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Ord
 
 
 def test_job_that_comes_about_when_it_is_not_wanted_any_more_is_ended() -> None:
-    state = State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)])
+    state = State([ROOT, QueryJob(2, QUERY, None, 1, stage=QueryJobStage.GONE)])
     opened = JobSeen("750B", JobStanding.OPEN)
     take(state, answered(state, OpenJob(2), opened, RULES))
     assert EndJob(2) in decide(state, set(), RULES)
-    assert refused(State([ROOT, Job(2, QUERY, None, 1, stage=JobStage.GONE)]), OpenJob(2), LOST, RULES) == Verdict()
+    assert refused(State([ROOT, QueryJob(2, QUERY, None, 1, stage=QueryJobStage.GONE)]), OpenJob(2), LOST, RULES) == Verdict()
 
 
 @pytest.mark.parametrize("action", [OpenJob(1), AskQuery(1)])
 def test_lost_answers_are_asked_for_in_another_job_until_it_is_too_often(action: Order) -> None:
-    stage = JobStage.WANTED if isinstance(action, OpenJob) else JobStage.OPEN
+    stage = QueryJobStage.WANTED if isinstance(action, OpenJob) else QueryJobStage.OPEN
     for tries in range(1, 6):
-        job = Job(1, QUERY, None, None, tries, stage, id=None if stage is JobStage.WANTED else "750A")
+        job = QueryJob(1, QUERY, None, None, tries, stage, id=None if stage is QueryJobStage.WANTED else "750A")
         outcome = refused(State([job]), action, LOST, RULES)
-        assert [type(event) for event in outcome.events] == [Job, Job]
+        assert [type(event) for event in outcome.events] == [QueryJob, QueryJob]
         assert (outcome.trouble, outcome.stop) == (LOST if 1 < tries < 5 else None, LOST if tries == 5 else None)
-        assert bool(outcome.warning) == (stage is JobStage.WANTED)
+        assert bool(outcome.warning) == (stage is QueryJobStage.WANTED)
 
 
 def test_jobs_whose_batch_is_in_doubt_are_given_up_after_a_death() -> None:
-    open_jobs = [Job(number, QUERY, None, number - 1 or None, stage=JobStage.OPEN, id=f"750{number}") for number in (1, 2, 3)]
-    state = State([*open_jobs, Job(4, QUERY, None, 9)])
+    open_jobs = [QueryJob(number, QUERY, None, number - 1 or None, stage=QueryJobStage.OPEN, id=f"750{number}") for number in (1, 2, 3)]
+    state = State([*open_jobs, QueryJob(4, QUERY, None, 9)])
     take(state, Verdict(take_up(state)))
     assert [(job.number, job.replaces, job.stage) for job in state.jobs.values()][:3] == [
-        (1, None, JobStage.ABANDONED),
-        (2, 1, JobStage.ABANDONED),
-        (3, 2, JobStage.ABANDONED),
+        (1, None, QueryJobStage.ABANDONED),
+        (2, 1, QueryJobStage.ABANDONED),
+        (3, 2, QueryJobStage.ABANDONED),
     ]
     assert [(job.number, job.replaces) for job in state.jobs.values()][3:] == [(4, 9), (5, None), (6, 1), (7, 2)]
 
@@ -221,7 +231,7 @@ def test_result_files_that_were_known_are_the_same_however_they_are_named() -> N
 
 
 def bordered(*ranges: tuple[int, int]) -> State:
-    def batches() -> Iterable[Batch]:
+    def batches() -> Iterable[QueryBatch]:
         for number, (low, high) in enumerate(ranges, 1):
             yield replace(chunk(number, BatchStage.DONE), ids=f"Id >= '{low:015}' AND Id < '{high:015}'")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bulkforce.extract.events import Batch, BatchStage, Delivered, Job, JobStage, Part
+from bulkforce.extract.events import BatchStage, Delivered, Part, QueryBatch, QueryJob, QueryJobStage
 from bulkforce.extract.orders import AskQuery as Ask
 from bulkforce.extract.orders import Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
@@ -14,11 +14,11 @@ from bulkforce.extract.state import State
 IDS = "Id >= '001300000000000' AND Id < '00130000000132G'"
 
 
-def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0, size: int = 10, ids: str | None = IDS) -> State:
+def standing(*stages: BatchStage, job: QueryJobStage = QueryJobStage.LISTED, done: int = 0, size: int = 10, ids: str | None = IDS) -> State:
     """A chunked query: a batch of each stage in its order, with two parts each, of which the first ``done`` are on disk in each."""
-    state = State([Job(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batch_id="751", batches=len(stages))])
+    state = State([QueryJob(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batch_id="751", batches=len(stages))])
     for number, stage in enumerate(stages, 1):
-        state.put(Batch(number, 1, f"751{number}", number - 1, stage, ids=ids))
+        state.put(QueryBatch(number, 1, f"751{number}", number - 1, stage, ids=ids))
         if stage in {BatchStage.FETCHING, BatchStage.DONE}:
             for place in range(2):
                 on_disk = stage is BatchStage.DONE or place < done
@@ -29,15 +29,15 @@ def standing(*stages: BatchStage, job: JobStage = JobStage.LISTED, done: int = 0
 @pytest.mark.parametrize(
     ("job", "action"),
     [
-        (JobStage.WANTED, OpenJob(1)),
-        (JobStage.OPEN, Ask(1)),
-        (JobStage.ASKED, LookAtJob(1)),
-        (JobStage.ABANDONED, EndJob(1)),
-        (JobStage.GONE, None),
-        (JobStage.LISTED, EndJob(1)),
+        (QueryJobStage.WANTED, OpenJob(1)),
+        (QueryJobStage.OPEN, Ask(1)),
+        (QueryJobStage.ASKED, LookAtJob(1)),
+        (QueryJobStage.ABANDONED, EndJob(1)),
+        (QueryJobStage.GONE, None),
+        (QueryJobStage.LISTED, EndJob(1)),
     ],
 )
-def test_a_job_goes_its_way(job: JobStage, action: Order | None) -> None:
+def test_a_job_goes_its_way(job: QueryJobStage, action: Order | None) -> None:
     assert decide(standing(job=job), set(), Rules(2)) == ([] if action is None else [action])
 
 
@@ -76,10 +76,10 @@ def test_no_more_is_under_way_at_once_than_there_are_workers() -> None:
 def test_chunks_are_asked_again_a_few_at_a_time() -> None:
     state = standing(*[BatchStage.REPLACED] * 9)
     for number in range(2, 11):
-        state.put(Job(number, "SELECT Id FROM X", None, number - 1))
+        state.put(QueryJob(number, "SELECT Id FROM X", None, number - 1))
     busy: set[Order] = {EndJob(1)}
     assert decide(state, busy, Rules(2)) == [OpenJob(2), OpenJob(3), OpenJob(4)]
-    state.put(Job(2, "SELECT Id FROM X", None, 1, stage=JobStage.ASKED, id="750", batch_id="751"))
+    state.put(QueryJob(2, "SELECT Id FROM X", None, 1, stage=QueryJobStage.ASKED, id="750", batch_id="751"))
     assert decide(state, {*busy, OpenJob(3), OpenJob(4)}, Rules(2)) == [LookAtJob(2)]
 
 
@@ -98,7 +98,7 @@ def test_parts_are_delivered_in_order_and_one_at_a_time() -> None:
 def test_nothing_is_delivered_as_long_as_it_is_not_known_whose_batches_there_are() -> None:
     state = standing(BatchStage.DONE, BatchStage.RUNNING)
     assert Deliver(1, 0) in decide(state, set(), Rules(1))
-    state.put(Batch(3, 1, "7513", 2))
+    state.put(QueryBatch(3, 1, "7513", 2))
     assert Deliver(1, 0) not in decide(state, set(), Rules(1))
 
 
@@ -119,7 +119,7 @@ def test_the_part_that_is_due_never_waits() -> None:
 def test_a_batch_takes_the_place_of_the_one_that_failed() -> None:
     state = standing(BatchStage.REPLACED, BatchStage.DONE)
     assert not any(isinstance(action, Deliver) for action in decide(state, set(), Rules(1)))
-    state.put(Batch(3, 1, "7513", 0, BatchStage.DONE, ids=IDS))
+    state.put(QueryBatch(3, 1, "7513", 0, BatchStage.DONE, ids=IDS))
     state.put(Part(3, 0, "752", done=True))
     assert Deliver(3, 0) in decide(state, set(), Rules(1))
     assert [batch.number for batch in state.counting] == [3, 2]

@@ -14,7 +14,7 @@ from typing import Any
 
 from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
 from bulkforce.extract.ending import progress_of
-from bulkforce.extract.events import Job
+from bulkforce.extract.events import QueryJob
 from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
@@ -104,7 +104,7 @@ def carry_out(chunks: int) -> State:
     """Carry out a whole extract, one answer at a time, in an order by chance."""
     chance = random.Random(1)
     org = Org(chunks)
-    state = watched(State([Job(1, QUERY, "TRUE", None)]))
+    state = watched(State([QueryJob(1, QUERY, "TRUE", None)]))
     busy: set[Order] = set()
     while not (state.complete and not state.unended):
         busy.update(decide(state, busy, RULES))

@@ -41,7 +41,8 @@ from bulkforce.load.events import (
     ResultsLost,
     StrangersAccepted,
 )
-from bulkforce.load.journal import VERSION, Asked, Facts, Journal
+from bulkforce.load.facts import Asked, LoadFacts
+from bulkforce.load.journal import VERSION, LoadJournal
 from bulkforce.load.plan import on_resume
 from bulkforce.load.state import View, apply
 from bulkforce.run.folder import LOAD, REJECTED
@@ -58,8 +59,8 @@ FACTS_OF: dict[str, Any] = {
 }
 
 
-def facts() -> Facts:
-    return Facts(**{one.name: FACTS_OF[str(one.type)] for one in fields(Facts)})
+def facts() -> LoadFacts:
+    return LoadFacts(**{one.name: FACTS_OF[str(one.type)] for one in fields(LoadFacts)})
 
 
 def asked() -> Asked:
@@ -70,16 +71,16 @@ def batches(count: int) -> list[Batch]:
     return [Batch(number, number * 10, number * 10 + 10, number, 20, f"{number:064}") for number in range(1, count + 1)]
 
 
-def begin(folder: Path, count: int) -> Journal:
+def begin(folder: Path, count: int) -> LoadJournal:
     """Begin a run, and take in so many batches."""
-    journal = Journal(folder, asked())
+    journal = LoadJournal(folder, asked())
     (folder / REJECTED).write_bytes(b"")
     journal.take_in(facts(), batches(count))
     return journal
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path) -> Iterator[LoadJournal]:
     with closing(begin(tmp_path, 3)) as opened:
         yield opened
 
@@ -190,7 +191,7 @@ class Remembering(RuleBasedStateMachine):
     @rule()
     def die_and_resume(self) -> None:
         self.journal.close()
-        self.journal = Journal(Path(self.folder.name))
+        self.journal = LoadJournal(Path(self.folder.name))
         self.view = self.journal.view()
         self.record(*on_resume(self.view))
 
@@ -232,19 +233,19 @@ TestRemembering.settings = settings(max_examples=15, stateful_step_count=25, dea
 def test_facts_and_batches_are_read_back(tmp_path: Path) -> None:
     with closing(begin(tmp_path, 3)) as journal:
         journal.finish(b"{}", "{}")
-    with closing(Journal(tmp_path)) as journal:
+    with closing(LoadJournal(tmp_path)) as journal:
         assert (journal.asked(), journal.facts(), journal.batches(), journal.finished) == (asked(), facts(), batches(3), True)
         assert journal.report() == "{}"
 
 
 def test_run_is_begun_wholly_or_not_at_all(tmp_path: Path) -> None:
-    with closing(Journal(tmp_path, asked())) as journal:
+    with closing(LoadJournal(tmp_path, asked())) as journal:
         with pytest.raises(sqlite3.IntegrityError):
             journal.take_in(facts(), [*batches(2), *batches(1)])
         assert (journal.facts(), journal.batches(), journal.finished) == (None, [], False)
 
 
-def test_second_attempt_is_refused_while_the_first_may_count(journal: Journal) -> None:
+def test_second_attempt_is_refused_while_the_first_may_count(journal: LoadJournal) -> None:
     journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1)])
     refused: list[Event] = [BatchSending(1, 1), BatchAccepted(2, "751")]
     for event in refused:
@@ -262,7 +263,7 @@ def test_second_attempt_is_refused_while_the_first_may_count(journal: Journal) -
 
 @pytest.mark.parametrize("again", ["751000000000001", "751000000000001AAA"])
 @pytest.mark.parametrize("first", ["751000000000001", "751000000000001AAA"])
-def test_one_batch_of_the_org_is_not_two_of_ours(journal: Journal, first: str, again: str) -> None:
+def test_one_batch_of_the_org_is_not_two_of_ours(journal: LoadJournal, first: str, again: str) -> None:
     """However its id is written; one that differs in case is another."""
     journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, first)])
     with pytest.raises(JournalMismatch, match="has given it to another before"):
@@ -270,19 +271,19 @@ def test_one_batch_of_the_org_is_not_two_of_ours(journal: Journal, first: str, a
     journal.record([BatchAccepted(2, "75100000000000a")])
 
 
-def test_ids_of_batches_differ_in_case(journal: Journal) -> None:
+def test_ids_of_batches_differ_in_case(journal: LoadJournal) -> None:
     journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, "75100000000000a")])
     journal.record([BatchAccepted(2, "75100000000000A")])
     assert journal.view().taken == {1: {"75100000000000a", "75100000000000A"}}
 
 
-def test_batch_that_never_ran_may_be_sent_again(journal: Journal) -> None:
+def test_batch_that_never_ran_may_be_sent_again(journal: LoadJournal) -> None:
     journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchAccepted(1, "751"), BatchNeverRun(1)])
     journal.record([JobWanted(2, 0.0), JobOpened(2, "760"), BatchSending(1, 2), BatchAccepted(1, "761")])
     assert journal.view().taken == {1: {"751"}, 2: {"761"}}
 
 
-def test_job_that_is_fenced_is_closed_only_when_settled(journal: Journal) -> None:
+def test_job_that_is_fenced_is_closed_only_when_settled(journal: LoadJournal) -> None:
     journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchDoubted(1), JobClosed(1)])
     assert journal.view().jobs[1].stage is JobStage.FENCED
     journal.record([JobSettled(1, {1: "751"})])
@@ -291,8 +292,8 @@ def test_job_that_is_fenced_is_closed_only_when_settled(journal: Journal) -> Non
 
 def test_run_is_held_by_one_process(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.load.journal import Journal\n"
-        "try: Journal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', error)\nelse: print('free')"
+        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.load.journal import LoadJournal\n"
+        "try: LoadJournal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', error)\nelse: print('free')"
     )
 
     def other_process() -> str:
@@ -301,7 +302,7 @@ def test_run_is_held_by_one_process(tmp_path: Path) -> None:
     with closing(begin(tmp_path, 1)):
         assert other_process().startswith("busy: Another process works on the run")
         with pytest.raises(JournalBusy):
-            Journal(tmp_path)
+            LoadJournal(tmp_path)
     assert other_process() == "free\n"
 
 
@@ -312,7 +313,7 @@ def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) ->
         database.execute("UPDATE fact SET value = '99.8' WHERE name = 'made by'")
         database.commit()
     with pytest.raises(JournalMismatch, match=rf"version {VERSION + 1}, written by bulkforce 99\.8.* up to {VERSION}"):
-        Journal(tmp_path)
+        LoadJournal(tmp_path)
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
 
@@ -321,7 +322,7 @@ def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) ->
 def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LOAD).write_bytes(content)
     with pytest.raises(JournalMismatch, match="no journal of bulkforce"):
-        Journal(tmp_path)
+        LoadJournal(tmp_path)
     assert (tmp_path / LOAD).read_bytes() == content
 
 
@@ -329,14 +330,14 @@ def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute("CREATE TABLE theirs (x)")
     with pytest.raises(JournalMismatch, match="a database of something else"):
-        Journal(tmp_path)
+        LoadJournal(tmp_path)
 
 
 def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="cannot be opened"):
-        Journal(tmp_path / "nowhere")
+        LoadJournal(tmp_path / "nowhere")
 
 
 def test_facts_hold_no_secret() -> None:
-    assert not {"token", "password", "secret", "session"} & {one.name for one in fields(Facts)}
+    assert not {"token", "password", "secret", "session"} & {one.name for one in fields(LoadFacts)}
     assert replace(facts(), run="other") != facts()

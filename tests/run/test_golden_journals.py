@@ -22,7 +22,7 @@ from bulkforce.errors import JournalMismatch, SourceChanged, TransferError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
-from bulkforce.load.journal import VERSION, Journal
+from bulkforce.load.journal import VERSION, LoadJournal
 from bulkforce.load.report import LoadReport
 from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator
@@ -154,7 +154,7 @@ def test_list_of_runs_leaves_an_old_journal_as_it_is(tmp_path: Path) -> None:
     assert [(run.state, run.what) for run in load.runs(tmp_path)] == [("interrupted", "insert Row__c from source.csv")]
     with closing(sqlite3.connect(run_dir / "journal.sqlite")) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
-    with closing(Journal(run_dir)) as journal:
+    with closing(LoadJournal(run_dir)) as journal:
         assert journal.facts() is not None
 
 
@@ -256,5 +256,5 @@ def test_feed_that_version_1_lost_cannot_be_made_again(tmp_path: Path) -> None:
             resume(org, run_dir)
         assert org.requests == []
         (run_dir / "feed.csv").write_bytes(feed)
-        with closing(Journal(run_dir)) as journal:
+        with closing(LoadJournal(run_dir)) as journal:
             assert journal.facts() is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bulkforce.errors import BatchFailed, Error, Interrupted, NotFound, RefusedError, TransferError, TransportError, UsageError
 from bulkforce.extract.events import BatchStage
-from bulkforce.extract.journal import ExtractJournal, Facts
+from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
@@ -30,12 +30,12 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     return error
 
 
-def file_of(facts: Facts) -> Path | None:
+def file_of(facts: ExtractFacts) -> Path | None:
     """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
     return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
 
 
-def finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> ExtractReport:
+def finished(sitting: Sitting, journal: ExtractJournal, facts: ExtractFacts) -> ExtractReport:
     """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
     if changed := journal.changed((), Path(facts.to)):
         sitting.warn(
@@ -46,7 +46,9 @@ def finished(sitting: Sitting, journal: ExtractJournal, facts: Facts) -> Extract
     return replace(ExtractReport.from_json(journal.report()), run_dir=journal.folder)
 
 
-def report_of(folder: Path, state: State, facts: Facts, sitting: Sitting, begun: float, stopped_by: Exception | None) -> ExtractReport:
+def report_of(
+    folder: Path, state: State, facts: ExtractFacts, sitting: Sitting, begun: float, stopped_by: Exception | None
+) -> ExtractReport:
     """Say what an extract came to."""
     return ExtractReport(
         run=facts.run,

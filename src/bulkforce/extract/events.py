@@ -9,7 +9,7 @@ from typing import TypeAlias
 from bulkforce.errors import Error
 
 
-class JobStage(StrEnum):
+class QueryJobStage(StrEnum):
     """Where one of our jobs stands."""
 
     WANTED = "wanted"
@@ -42,7 +42,7 @@ class BatchStage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class QueryJob:
     """A job with one request."""
 
     number: int
@@ -50,7 +50,7 @@ class Job:
     chunking: str | None
     replaces: int | None
     tries: int = 1
-    stage: JobStage = JobStage.WANTED
+    stage: QueryJobStage = QueryJobStage.WANTED
     id: str | None = None
     batch_id: str | None = None
     created: float | None = None
@@ -60,11 +60,11 @@ class Job:
     @property
     def counts(self) -> bool:
         """Whether it is not given up."""
-        return self.stage not in {JobStage.ABANDONED, JobStage.GONE}
+        return self.stage not in {QueryJobStage.ABANDONED, QueryJobStage.GONE}
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class QueryBatch:
     """A batch that counts.
 
     Attributes:
@@ -108,7 +108,7 @@ class Part:
         return f"{self.batch:06}-{self.place:02}.csv"
 
 
-Thing: TypeAlias = Job | Batch | Part
+Thing: TypeAlias = QueryJob | QueryBatch | Part
 
 
 @dataclass(frozen=True, slots=True)

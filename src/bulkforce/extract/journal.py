@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
-from bulkforce.extract.events import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, Thing
+from bulkforce.extract.events import BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
 from bulkforce.extract.result_file import aside
 from bulkforce.extract.state import State
+from bulkforce.run.database import Step
 from bulkforce.run.folder import EXTRACT, PARTS, REPORT
-from bulkforce.run.journal import Memory, Step
+from bulkforce.run.journal import RunJournal
 
 FILES: Final = (PARTS, REPORT)
 """Whatever an extract makes in its folder, besides its parts."""
@@ -62,11 +63,11 @@ def _names(part: Part) -> list[str]:
     return [file.as_posix(), aside(file).as_posix()]
 
 
-_TABLES: Final[dict[type, str]] = {Job: "job", Batch: "batch", Part: "part"}
+_TABLES: Final[dict[type, str]] = {QueryJob: "job", QueryBatch: "batch", Part: "part"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ExtractFacts:
     """What an extract was begun with.
 
     Attributes:
@@ -98,7 +99,7 @@ class Facts:
     token: str = ""
 
 
-class ExtractJournal(Memory):
+class ExtractJournal(RunJournal):
     """One run's journal, held by this process alone.
 
     Args:
@@ -106,35 +107,44 @@ class ExtractJournal(Memory):
         job: For a run that is begun: its query.
         facts: For a run that is begun and may be resumed: with what.
         made: For a run that is begun: the folders that were made for it, the innermost first.
-        migrate: See `Memory`.
+        migrate: See `bulkforce.run.database.Database`.
 
     Raises:
-        TransferError, UsageError: See `Memory`.
+        TransferError, UsageError: See `bulkforce.run.database.Database`.
     """
 
     def __init__(
-        self, folder: Path, job: Job | None = None, facts: Facts | None = None, made: Sequence[Path] = (), *, migrate: bool = True
+        self,
+        folder: Path,
+        job: QueryJob | None = None,
+        facts: ExtractFacts | None = None,
+        made: Sequence[Path] = (),
+        *,
+        migrate: bool = True,
     ) -> None:
         new = None if job is None else partial(self._begin, job, facts, made)
         # The engine may run in a thread of its own; it is one at a time.
         super().__init__(folder / EXTRACT, _STEPS, new=new, one_thread=False, migrate=migrate)
 
-    def _begin(self, job: Job, facts: Facts | None, made: Sequence[Path]) -> None:
+    def _begin(self, job: QueryJob, facts: ExtractFacts | None, made: Sequence[Path]) -> None:
         if facts is not None:
             self._remember("facts", json.dumps(asdict(facts)))
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
         self.own(FILES)
         self._write(job)
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> ExtractFacts | None:
         """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
         found = self._members("facts")
-        return None if found is None else self._made_of(Facts, found)
+        return None if found is None else self._made_of(ExtractFacts, found)
 
     def state(self) -> State:
         """Read back where the run stands."""
-        jobs = (Job(**row | {"stage": JobStage(row["stage"]), "closed": bool(row["closed"])}) for row in self._rows("job ORDER BY number"))
-        batches = (Batch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number"))
+        jobs = (
+            QueryJob(**row | {"stage": QueryJobStage(row["stage"]), "closed": bool(row["closed"])})
+            for row in self._rows("job ORDER BY number")
+        )
+        batches = (QueryBatch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number"))
         parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows("part ORDER BY batch, place"))
         return State(chain(jobs, batches, parts))
 
@@ -152,7 +162,7 @@ class ExtractJournal(Memory):
         with self.transaction():
             for event in events:
                 match event:
-                    case Job() | Batch() | Part():
+                    case QueryJob() | QueryBatch() | Part():
                         self._write(event)
                     case DeliveryBegun() | Delivered() | GivenUp():
                         # The next sitting delivers from the beginning, and tries again.

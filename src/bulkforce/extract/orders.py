@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 
 from bulkforce.apis.abc import BatchSeen, JobSeen, Looked
 from bulkforce.errors import Facts
-from bulkforce.extract.events import JobStage, Part
+from bulkforce.extract.events import Part, QueryJobStage
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.state import State
 
@@ -124,7 +124,7 @@ def prepare(state: State, order: Order) -> Order:
         case LookAtJob(number):
             job = state.jobs[number]
             running = (state.batches[batch].id for batch in state.running.get(number, ()))
-            splits = job.stage is JobStage.ASKED and job.chunking is not None
+            splits = job.stage is QueryJobStage.ASKED and job.chunking is not None
             return LookAtJob(number, str(job.id), str(job.batch_id), (str(job.batch_id), *running), splits)
         case ReadRange(number):
             batch = state.batches[number]
@@ -139,6 +139,6 @@ def prepare(state: State, order: Order) -> Order:
         case EndJob(number):
             job = state.jobs[number]
             chunks = job.batches if state.is_split(job) else None
-            return EndJob(number, str(job.id), str(job.batch_id), job.stage is JobStage.LISTED, chunks)
+            return EndJob(number, str(job.id), str(job.batch_id), job.stage is QueryJobStage.LISTED, chunks)
         case _:
             assert_never(order)

@@ -11,7 +11,7 @@ from itertools import islice
 from bulkforce.errors import (
     Error,
 )
-from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, JobStage
+from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, QueryJobStage
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -94,7 +94,7 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
         rules: How it goes about it.
     """
     under_way = Counter(map(type, busy))
-    jobs = (LookAtJob(job) if state.jobs[job].stage is not JobStage.OPEN else AskQuery(job) for job in state.at_work)
+    jobs = (LookAtJob(job) if state.jobs[job].stage is not QueryJobStage.OPEN else AskQuery(job) for job in state.at_work)
     actions: list[Order] = [action for action in jobs if action not in busy]
 
     def begin(most: int, wanted: Callable[[int], Iterable[Order]], *kinds: type[Order]) -> None:

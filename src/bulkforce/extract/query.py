@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-Deliver: TypeAlias = Callable[[Sink, Stop], object]
+Deliverer: TypeAlias = Callable[[Sink, Stop], object]
 """Carries out an extract into a sink, until it is asked to stop."""
 
 _ROOM: Final = 4
@@ -62,7 +62,7 @@ class QueryResult:
         MissingExtra: pyarrow is not installed.
     """
 
-    def __init__(self, deliver: Deliver) -> None:
+    def __init__(self, deliver: Deliverer) -> None:
         pyarrow("A query's result")
         self._pipe = _Pipe()
         self._thread = threading.Thread(target=self._pipe.fill, args=(deliver,), name="bulkforce-query", daemon=True)
@@ -230,7 +230,7 @@ class _Pipe:
 
     # The other side
 
-    def fill(self, deliver: Deliver) -> None:
+    def fill(self, deliver: Deliverer) -> None:
         """Carry out the extract; what goes wrong is raised where the reader is."""
         self._stop.then(self._wake)
         try:

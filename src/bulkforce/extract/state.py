@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar, assert_never
 
 from bulkforce.errors import Error, Facts
-from bulkforce.extract.events import Batch, BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Job, JobStage, Part, Thing
+from bulkforce.extract.events import BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
 from bulkforce.protocol.wire import short
 
 Key = TypeVar("Key", int, tuple[int, ...])
@@ -84,8 +84,8 @@ class State:
     """
 
     def __init__(self, things: Iterable[Thing] = ()) -> None:
-        self.jobs: dict[int, Job] = {}
-        self.batches: dict[int, Batch] = {}
+        self.jobs: dict[int, QueryJob] = {}
+        self.batches: dict[int, QueryBatch] = {}
         self.parts: dict[int, dict[int, Part]] = {}
         self.delivered = (0, 0)
         self.given_up: dict[int, Error] = {}
@@ -111,35 +111,35 @@ class State:
             self.put(thing)
 
     @property
-    def root(self) -> Job:
+    def root(self) -> QueryJob:
         """The job of the query itself."""
         return self.jobs[self._root]
 
     @property
-    def counting(self) -> list[Batch]:
+    def counting(self) -> list[QueryBatch]:
         """The batches that count, in their order."""
         return [self.batches[number] for _, number in sorted(self._at.items())]
 
     @property
     def complete(self) -> bool:
         """Whether everything is on disk and delivered."""
-        return self.root.stage is JobStage.LISTED and self.delivered[0] == self.root.batches
+        return self.root.stage is QueryJobStage.LISTED and self.delivered[0] == self.root.batches
 
     @property
     def ahead_bytes(self) -> int:
         """Bytes on disk that are not delivered."""
         return self.bytes - self._delivered_bytes
 
-    def at(self, place: int) -> Batch | None:
+    def at(self, place: int) -> QueryBatch | None:
         """Give the batch that counts at a place."""
         number = self._at.get(place)
         return None if number is None else self.batches[number]
 
-    def job_id(self, batch: Batch) -> str:
+    def job_id(self, batch: QueryBatch) -> str:
         """Give the org's id of a batch's job."""
         return str(self.jobs[batch.job].id)
 
-    def facts(self, batch: Batch) -> Facts:
+    def facts(self, batch: QueryBatch) -> Facts:
         """Give the org's ids of a batch and of its job."""
         return Facts(job_id=self.job_id(batch), batch_id=batch.id)
 
@@ -147,24 +147,24 @@ class State:
         """Give the parts of a batch, in their order."""
         return list(self.parts.get(batch, {}).values())
 
-    def is_chunk(self, batch: Batch) -> bool:
+    def is_chunk(self, batch: QueryBatch) -> bool:
         """Whether the org has made it out of our query; or somebody else has put it into our job."""
         return short(batch.id) != short(str(self.jobs[batch.job].batch_id))
 
-    def is_split(self, job: Job) -> bool:
+    def is_split(self, job: QueryJob) -> bool:
         """Whether the org has split the query of a job."""
-        return job.stage is JobStage.LISTED and short(str(job.batch_id)) not in self.numbers
+        return job.stage is QueryJobStage.LISTED and short(str(job.batch_id)) not in self.numbers
 
     def put(self, thing: Thing) -> None:
         """Take in how something stands now."""
         match thing:
-            case Job():
+            case QueryJob():
                 self.jobs[thing.number] = thing
                 self.begun = self.begun or thing.id is not None
                 if thing.replaces is None and thing.counts:
                     self._root = thing.number
                 self._queue(thing)
-            case Batch():
+            case QueryBatch():
                 parts = self.parts_of(thing.number)
                 if before := self.batches.get(thing.number):
                     self._count(before, -1)
@@ -182,21 +182,21 @@ class State:
                 found[thing.place] = thing
                 self._weigh(thing, 1)
 
-    def _queue(self, job: Job) -> None:
-        running = job.stage is JobStage.LISTED and bool(self.running.get(job.number))
-        if running or job.stage in {JobStage.OPEN, JobStage.ASKED}:
+    def _queue(self, job: QueryJob) -> None:
+        running = job.stage is QueryJobStage.LISTED and bool(self.running.get(job.number))
+        if running or job.stage in {QueryJobStage.OPEN, QueryJobStage.ASKED}:
             self.at_work[job.number] = None
         else:
             self.at_work.pop(job.number, None)
-        over = job.stage is JobStage.LISTED and not self._unfinished[job.number] and not job.closed
-        self.to_open.keep(job.number, wanted=job.stage is JobStage.WANTED)
-        self.to_end.keep(job.number, wanted=over or job.stage is JobStage.ABANDONED)
-        if job.closed or job.stage is JobStage.GONE:
+        over = job.stage is QueryJobStage.LISTED and not self._unfinished[job.number] and not job.closed
+        self.to_open.keep(job.number, wanted=job.stage is QueryJobStage.WANTED)
+        self.to_end.keep(job.number, wanted=over or job.stage is QueryJobStage.ABANDONED)
+        if job.closed or job.stage is QueryJobStage.GONE:
             self.unended.discard(job.number)
         else:
             self.unended.add(job.number)
 
-    def _count(self, batch: Batch, sign: int) -> None:
+    def _count(self, batch: QueryBatch, sign: int) -> None:
         self.numbers[short(batch.id)] = batch.number
         running = self.running.setdefault(batch.job, {})
         tried = sign > 0 and batch.number not in self.given_up
@@ -235,7 +235,7 @@ class State:
     def apply(self, event: Event) -> None:
         """Take in what has happened."""
         match event:
-            case Job() | Batch() | Part():
+            case QueryJob() | QueryBatch() | Part():
                 self.put(event)
             case DeliveryBegun():
                 self.delivering = True

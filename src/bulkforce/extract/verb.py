@@ -35,8 +35,8 @@ from bulkforce.extract import chunkable, incremental, result_file
 from bulkforce.extract.asking import Chunking, ExtractOptions, OnProgress, chunking_for, text_of
 from bulkforce.extract.columns import Column, columns_of
 from bulkforce.extract.ending import file_of, finished, progress_of, report_of, stopped
-from bulkforce.extract.events import BatchStage, Event, Job, JobStage
-from bulkforce.extract.journal import ExtractJournal, Facts
+from bulkforce.extract.events import BatchStage, Event, QueryJob, QueryJobStage
+from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.orders import Answer, EndJob, Order, prepare
 from bulkforce.extract.plan import ExtractPlan
 from bulkforce.extract.report import ExtractReport
@@ -46,7 +46,7 @@ from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, check_ranges
-from bulkforce.extract.worker import Asked, ExtractWorker
+from bulkforce.extract.worker import ExtractSettings, ExtractWorker
 from bulkforce.protocol import rest, soql
 from bulkforce.protocol.flow import ask
 from bulkforce.run.engine import Engine
@@ -88,7 +88,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     instance_url = sitting.instance_url()
 
     def begin(run: str, folder: Path, made: list[Path]) -> ExtractJournal:
-        facts = Facts(
+        facts = ExtractFacts(
             run=run,
             begun=time.time(),
             instance_url=instance_url,
@@ -102,7 +102,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             workers=options.workers,
             token=token,
         )
-        return ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None), facts, made)
+        return ExtractJournal(folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made)
 
     # What the org gives is nobody else's to read, whoever may read the file that it goes to.
     journal = new_run(run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
@@ -146,10 +146,10 @@ def deliver(
     may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
         folder = Path(name)
-        journal = ExtractJournal(folder, Job(1, query.text, chunking.header() if chunking else None, None))
+        journal = ExtractJournal(folder, QueryJob(1, query.text, chunking.header() if chunking else None, None))
         try:
             journal.make_folder(PARTS)
-            asked = Asked(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+            asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
             if stopped_by := _bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
                 if asked_to := sitting.stop.asked:
@@ -210,7 +210,7 @@ def _carry_out(
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
     api = _api(sitting, facts.operation, facts.object)
-    asked = Asked(facts.operation == Operation.QUERY_ALL, columns, query.columns)
+    asked = ExtractSettings(facts.operation == Operation.QUERY_ALL, columns, query.columns)
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
@@ -244,7 +244,7 @@ def _bring(
     api: QueryApi,
     journal: ExtractJournal,
     state: State,
-    asked: Asked,
+    asked: ExtractSettings,
     rules: Rules,
     sink: Sink,
     on_change: Callable[[State], None],
@@ -313,7 +313,7 @@ def _part_from_jobs(
         return
     state = engine.state
     for job in [state.jobs[number] for number in sorted(state.unended)]:
-        chunking = job.stage is JobStage.ASKED and job.chunking is not None and keep_parts
+        chunking = job.stage is QueryJobStage.ASKED and job.chunking is not None and keep_parts
         if job.id is None or (chunking and not isinstance(reason, JobAborted)):
             continue
         with suppress(Error, OSError, sqlite3.Error):

@@ -23,7 +23,7 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
-from bulkforce.extract.events import Batch, BatchStage, Delivered, Event, GivenUp, Job, JobStage, Part, Thing
+from bulkforce.extract.events import BatchStage, Delivered, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -51,9 +51,9 @@ def take_up(state: State) -> list[Thing]:
     """After a death: jobs that may or may not have their batches are given up, and others wanted."""
     things: list[Thing] = []
     for job in state.jobs.values():
-        if job.stage is JobStage.OPEN:
+        if job.stage is QueryJobStage.OPEN:
             gone, wanted = _abandon(state, job)
-            assert isinstance(wanted, Job)
+            assert isinstance(wanted, QueryJob)
             things += [gone, replace(wanted, number=wanted.number + len(things) // 2)]
     return things
 
@@ -74,9 +74,9 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
     match action, value:
         case OpenJob(number), JobSeen() as seen:
             job = replace(state.jobs[number], id=seen.id, created=seen.created)
-            return Verdict([replace(job, stage=JobStage.OPEN if job.counts else JobStage.ABANDONED)])
+            return Verdict([replace(job, stage=QueryJobStage.OPEN if job.counts else QueryJobStage.ABANDONED)])
         case AskQuery(number), BatchSeen(batch_id):
-            return Verdict([replace(state.jobs[number], batch_id=batch_id, stage=JobStage.ASKED)])
+            return Verdict([replace(state.jobs[number], batch_id=batch_id, stage=QueryJobStage.ASKED)])
         case LookAtJob(number), Looked() as looked:
             return _looked(state, state.jobs[number], looked, rules)
         case ReadRange(number), (str() | None) as ids:
@@ -96,7 +96,7 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
             return replace(checked, events=[part, *checked.events])
         case EndJob(number), (Looked() | None) as looked:
             job = state.jobs[number]
-            stage = JobStage.GONE if job.stage is JobStage.ABANDONED else job.stage
+            stage = QueryJobStage.GONE if job.stage is QueryJobStage.ABANDONED else job.stage
             job = replace(job, closed=True, stage=stage)
             return _add_chunks(state, job, looked) if looked and job.counts else Verdict([job])
         case _:
@@ -153,20 +153,20 @@ def _is_void(state: State, action: Order) -> bool:
             return False
 
 
-def _abandon(state: State, job: Job, chunking: str | None = None) -> list[Thing]:
+def _abandon(state: State, job: QueryJob, chunking: str | None = None) -> list[Thing]:
     """Give a job up and want another in its place."""
-    return [replace(job, stage=_gone(job)), Job(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
+    return [replace(job, stage=_gone(job)), QueryJob(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
 
 
-def _looked(state: State, job: Job, looked: Looked, rules: Rules) -> Follows:
-    if job.stage is JobStage.ASKED:
+def _looked(state: State, job: QueryJob, looked: Looked, rules: Rules) -> Follows:
+    if job.stage is QueryJobStage.ASKED:
         return _looked_at_first(state, job, looked, rules)
     new = _add_chunks(state, job, looked) if state.is_split(job) else Verdict()
     seen = _seen(state, job, [state.batches[number] for number in state.running.get(job.number, ())], looked)
     return Verdict([*new.events, *seen.events], stop=new.stop or seen.stop)
 
 
-def _looked_at_first(state: State, job: Job, looked: Looked, rules: Rules) -> Follows:
+def _looked_at_first(state: State, job: QueryJob, looked: Looked, rules: Rules) -> Follows:
     first = looked.batches[short(str(job.batch_id))]
     if first.end is None:
         return Verdict()
@@ -174,27 +174,27 @@ def _looked_at_first(state: State, job: Job, looked: Looked, rules: Rules) -> Fo
         return _query_failed(state, job, first, rules)
     if first.end is BatchEnd.COMPLETED:
         place = 0 if job.replaces is None else state.batches[job.replaces].place
-        batch = Batch(len(state.batches) + 1, job.number, first.id, place)
-        return Verdict([replace(job, stage=JobStage.LISTED, batches=1), _completed(batch, first)])
+        batch = QueryBatch(len(state.batches) + 1, job.number, first.id, place)
+        return Verdict([replace(job, stage=QueryJobStage.LISTED, batches=1), _completed(batch, first)])
     if not looked.is_open or job.chunking is None:
         return Verdict(_abandon(state, job), stop=_aborted(str(job.id)))
-    return _add_chunks(state, replace(job, stage=JobStage.LISTED), looked)
+    return _add_chunks(state, replace(job, stage=QueryJobStage.LISTED), looked)
 
 
-def _add_chunks(state: State, job: Job, looked: Looked) -> Follows:
+def _add_chunks(state: State, job: QueryJob, looked: Looked) -> Follows:
     """Take in the batches of a split query that were not known before: each has a place behind the others."""
     new = [seen.id for name, seen in looked.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
     first = len(state.batches) + 1
-    batches = [Batch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
+    batches = [QueryBatch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
     seen = _seen(state, job, batches, looked)
-    moved = {thing.number for thing in seen.events if isinstance(thing, Batch)}
+    moved = {thing.number for thing in seen.events if isinstance(thing, QueryBatch)}
     still = [batch for batch in batches if batch.number not in moved]
     return Verdict([replace(job, batches=job.batches + len(new)), *still, *seen.events], stop=seen.stop)
 
 
-def _seen(state: State, job: Job, batches: Iterable[Batch], looked: Looked) -> Follows:
+def _seen(state: State, job: QueryJob, batches: Iterable[QueryBatch], looked: Looked) -> Follows:
     """Take in what has become of batches that were running."""
-    ended: list[Batch] = []
+    ended: list[QueryBatch] = []
     stop: Error | None = None
     for batch in batches:
         seen = looked.batches.get(short(batch.id))
@@ -215,11 +215,11 @@ def _seen(state: State, job: Job, batches: Iterable[Batch], looked: Looked) -> F
     return Verdict(_ask_again(state, ended), stop=stop)
 
 
-def _completed(batch: Batch, seen: BatchSeen) -> Batch:
+def _completed(batch: QueryBatch, seen: BatchSeen) -> QueryBatch:
     return replace(batch, stage=BatchStage.COMPLETED, records=seen.processed)
 
 
-def _ask_again(state: State, batches: Iterable[Batch]) -> list[Thing]:
+def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
     """Put each chunk that failed into a job of its own; its query is ours and its range of ids, never what came back as its request."""
     things: list[Thing] = []
     jobs = len(state.jobs)
@@ -229,14 +229,14 @@ def _ask_again(state: State, batches: Iterable[Batch]) -> list[Thing]:
             query = soql.read(state.jobs[batch.job].soql)
             things += [
                 replace(batch, stage=BatchStage.REPLACED),
-                Job(jobs, query.with_condition(batch.ids), None, batch.number, 2),
+                QueryJob(jobs, query.with_condition(batch.ids), None, batch.number, 2),
             ]
         else:
             things.append(batch)
     return things
 
 
-def _read(state: State, batch: Batch, ids: str | None) -> Follows:
+def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
     """Take in which ids a chunk is about. A job with a batch that is no chunk, or with a chunk twice, is no longer trusted."""
     if ids is None:
         what = f"batch {batch.id}, whose request does not show that it is a chunk of the query"
@@ -247,7 +247,7 @@ def _read(state: State, batch: Batch, ids: str | None) -> Follows:
     root = state.root
     gone = [replace(job, stage=_gone(job)) for job in state.jobs.values() if job.counts]
     batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
-    anew = Job(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
+    anew = QueryJob(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
     why = f"Job {state.job_id(batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows could come twice"
     things: list[Thing] = [*gone, *batches, anew]
     if state.delivering or root.tries >= TRIES:
@@ -255,11 +255,11 @@ def _read(state: State, batch: Batch, ids: str | None) -> Follows:
     return Verdict(things, warning=f"{why}, so the whole query is asked again")
 
 
-def _gone(job: Job) -> JobStage:
-    return JobStage.GONE if job.id is None or job.closed else JobStage.ABANDONED
+def _gone(job: QueryJob) -> QueryJobStage:
+    return QueryJobStage.GONE if job.id is None or job.closed else QueryJobStage.ABANDONED
 
 
-def _query_failed(state: State, job: Job, seen: BatchSeen, rules: Rules) -> Follows:
+def _query_failed(state: State, job: QueryJob, seen: BatchSeen, rules: Rules) -> Follows:
     message = seen.message or "the org gave no reason"
     facts = Facts(job_id=job.id, batch_id=seen.id)
     too_large = seen.fault is QueryFault.TOO_LARGE
@@ -276,7 +276,7 @@ def _query_failed(state: State, job: Job, seen: BatchSeen, rules: Rules) -> Foll
     return Verdict(_abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts))
 
 
-def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> Follows:
+def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules) -> Follows:
     """Compare what came with what the org told, once everything is there."""
     if not all(part.done for part in parts):
         return Verdict()
@@ -295,7 +295,7 @@ def _check(state: State, batch: Batch, parts: Sequence[Part], rules: Rules) -> F
     return _spoilt(state, batch, parts, ProtocolError, what, rules)
 
 
-def _spoilt(state: State, batch: Batch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Follows:
+def _spoilt(state: State, batch: QueryBatch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Follows:
     """Have parts fetched again, and asked anew which there are; after some tries give the batch up."""
     parts = list(parts)
     stage = BatchStage.COMPLETED if all(part.done for part in parts) else batch.stage

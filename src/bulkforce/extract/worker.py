@@ -23,7 +23,7 @@ from bulkforce.transport.stopping import Stop
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExtractSettings:
     """What is asked, besides the query itself.
 
     Attributes:
@@ -50,7 +50,7 @@ class ExtractWorker:
         sink: Where rows go.
     """
 
-    def __init__(self, sitting: Sitting, api: QueryApi, asked: Asked, folder: Path, sink: Sink) -> None:
+    def __init__(self, sitting: Sitting, api: QueryApi, asked: ExtractSettings, folder: Path, sink: Sink) -> None:
         self._sitting, self._api, self._asked, self._folder, self._sink = sitting, api, asked, folder, sink
         self._run, self._trace = sitting.run, sitting.trace
         self._sink_begun = False

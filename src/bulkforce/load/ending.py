@@ -21,7 +21,8 @@ from bulkforce.errors import (
 from bulkforce.load import intake
 from bulkforce.load.batches import IN_DOUBT, Job, JobStage, Outcome
 from bulkforce.load.cutter import Batch
-from bulkforce.load.journal import Facts, Journal
+from bulkforce.load.facts import LoadFacts
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.orders import prepare_join
 from bulkforce.load.outputs import Outputs
 from bulkforce.load.report import LoadReport, Progress
@@ -41,8 +42,8 @@ OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
 class Run:
     """What is told of a run."""
 
-    journal: Journal
-    facts: Facts
+    journal: LoadJournal
+    facts: LoadFacts
     outputs: Outputs
     view: View
     batches: Mapping[int, Batch]
@@ -99,7 +100,7 @@ def _mismatch(run: Run, report: LoadReport) -> TransferError:
     return error
 
 
-def finished(sitting: Sitting, journal: Journal) -> LoadReport:
+def finished(sitting: Sitting, journal: LoadJournal) -> LoadReport:
     """Tell the report of a run that is finished; what has become of its files since then is no matter of the load."""
     # Wherever it was moved to.
     report = replace(LoadReport.from_json(journal.report()), run_dir=journal.folder)
@@ -169,12 +170,12 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
     )
 
 
-def _left_open(job: Job, facts: Facts) -> str:
+def _left_open(job: Job, facts: LoadFacts) -> str:
     asked = datetime.fromtimestamp(job.opened, UTC)
     return f"{facts.operation} {facts.object}, asked for at {asked:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def progress_of(view: View, outputs: Outputs, facts: Facts, begun: float) -> Progress:
+def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) -> Progress:
     waiting = sum(map(len, view.waiting.values()))
     sent = facts.read - len(facts.rejected) - view.unsent
     tally = outputs.tally
@@ -202,7 +203,7 @@ def progress_of(view: View, outputs: Outputs, facts: Facts, begun: float) -> Pro
     )
 
 
-def clear_results(journal: Journal) -> None:
+def clear_results(journal: LoadJournal) -> None:
     """Remove what was only needed to resume; everything in it stands in the outputs."""
     for name in (RESULTS, FEED, SOURCE, AGAIN):
         journal.remove(name)

@@ -12,15 +12,16 @@ from bulkforce.errors import FormatError, SourceChanged, UsageError
 from bulkforce.formats import csv
 from bulkforce.load import mapping as maps
 from bulkforce.load.cutter import Batch
+from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.feed import Feed
-from bulkforce.load.journal import Asked, Facts, Journal
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import OUR_COLUMNS, ColumnMap, Shape
 from bulkforce.load.reader import Reader, Reading, header_of_rejected
 from bulkforce.load.sources import Source, to_csv
 from bulkforce.load.state import View
 from bulkforce.run.files import sync_folder, write_whole
 from bulkforce.run.folder import AGAIN, REJECTED
-from bulkforce.run.journal import Seal
+from bulkforce.run.seal import Seal
 
 OnRead: TypeAlias = Callable[[int], None]
 """Told how many records were read so far; what it raises is the end."""
@@ -28,7 +29,7 @@ OnRead: TypeAlias = Callable[[int], None]
 _RANGES_TOLD: Final = 10
 
 
-def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[Reading, Facts]:
+def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[Reading, LoadFacts]:
     """Read a source, and keep in a folder what has to be kept of it.
 
     Raises:
@@ -43,7 +44,7 @@ def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[R
         found.path.unlink()
     feed, ours = reading.feed.absolute(), reading.feed_is_ours or found.ours
     known = feed.stat()
-    return reading, Facts(
+    return reading, LoadFacts(
         **asdict(asked),
         feed=feed.name if ours else str(feed),
         feed_is_ours=ours,
@@ -59,14 +60,14 @@ def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[R
     )
 
 
-def feed_of(journal: Journal, facts: Facts) -> Feed:
+def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
     """Give the file that a run's batches are ranges of."""
     shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
     path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
     return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
 
 
-def confirm(journal: Journal, facts: Facts, on_read: OnRead) -> Feed:
+def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
     """See, before a run goes on, that its source is what was read; what we made of it and is lost is made again, if that can be.
 
     Raises:
@@ -90,7 +91,7 @@ def confirm(journal: Journal, facts: Facts, on_read: OnRead) -> Feed:
     return feed
 
 
-def _make_again(journal: Journal, facts: Facts, batches: Sequence[Batch], why: str, on_read: OnRead) -> None:
+def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch], why: str, on_read: OnRead) -> None:
     """Read the source once more, beside what is left, and take what comes of it if that is the same to the last byte."""
     if facts.path is None:
         raise SourceChanged(f"{why}; and its source, {facts.source}, cannot be read a second time")
@@ -110,7 +111,7 @@ def _make_again(journal: Journal, facts: Facts, batches: Sequence[Batch], why: s
         journal.remove(AGAIN)
 
 
-def what_is_left(view: View, facts: Facts, batches: Iterable[Batch]) -> str:
+def what_is_left(view: View, facts: LoadFacts, batches: Iterable[Batch]) -> str:
     """Say what can still be done when the source is not what it was."""
     path = facts.path or facts.feed
     if all(batch.attempt is None for batch in view.batches.values()):
@@ -125,7 +126,7 @@ def what_is_left(view: View, facts: Facts, batches: Iterable[Batch]) -> str:
     return f"{told}. It is not known whether the org took {doubtful}" if doubtful else told
 
 
-def _rows(batches: Iterable[Batch], wanted: set[int], facts: Facts) -> str:
+def _rows(batches: Iterable[Batch], wanted: set[int], facts: LoadFacts) -> str:
     """Name the rows of some batches, by their numbers in the source."""
     shifts = [row - place for place, row in enumerate(facts.rejected)]
     ranges: list[tuple[int, int]] = []

@@ -10,10 +10,10 @@ import json
 import secrets
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 
 from bulkforce.errors import JournalMismatch
 from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome
@@ -44,11 +44,14 @@ from bulkforce.load.events import (
     RunTakenUp,
     StrangersAccepted,
 )
+from bulkforce.load.facts import ASKED, Asked, LoadFacts
 from bulkforce.load.state import View
 from bulkforce.protocol import limits
 from bulkforce.protocol.wire import short
+from bulkforce.run.database import Step
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
-from bulkforce.run.journal import Memory, Seal, Step
+from bulkforce.run.journal import RunJournal
+from bulkforce.run.seal import Seal
 
 _READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
 FILES: Final = (
@@ -85,7 +88,7 @@ def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
     database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in FILES])
     if found := database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone():
         facts = json.loads(found[0])
-        asked = {name: facts.pop(name) for name in list(facts) if name in _ASKED}
+        asked = {name: facts.pop(name) for name in list(facts) if name in ASKED}
         asked |= {
             "path": None if facts["feed_is_ours"] else facts["feed"],
             "mapping": {},
@@ -119,72 +122,17 @@ def unreadable_file(batch: int) -> str:
     return f"unreadable-{batch:06}.csv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a run was begun with: enough to read its source again.
-
-    Attributes:
-        run: Its id.
-        begun: When, in seconds since 1970.
-        instance_url: The org.
-        operation: As in the job.
-        object: As in the job.
-        external_id: As in the job.
-        concurrency_mode: As in the job.
-        source: What to call the source.
-        path: Where it can be read again; ``None`` if it cannot.
-        mapping: The members of the column map.
-        empty_as_null: Whether an empty value sets null.
-        batch_records: Records a batch holds at most.
-        workers: Uploads and downloads at once.
-    """
-
-    run: str
-    begun: float
-    instance_url: str
-    operation: str
-    object: str
-    external_id: str | None
-    concurrency_mode: str | None
-    source: str
-    path: str | None
-    mapping: dict[str, Any]
-    empty_as_null: bool
-    batch_records: int
-    workers: int
-
-
-_ASKED: Final = frozenset(field.name for field in fields(Asked))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts(Asked):
-    """What a run was begun with, and what its reading found."""
-
-    feed: str
-    feed_is_ours: bool
-    feed_size: int
-    feed_mtime_ns: int
-    header: str
-    source_columns: list[str]
-    taken: list[int]
-    names: list[str]
-    constants: list[str]
-    read: int
-    rejected: list[int]
-
-
-class Journal(Memory):
+class LoadJournal(RunJournal):
     """One run's journal, held by this process alone.
 
     Args:
         folder: The run's folder.
         asked: For a run that is begun: with what.
         made: For a run that is begun: the folders that were made for it, the innermost first.
-        migrate: See `Memory`.
+        migrate: See `bulkforce.run.database.Database`.
 
     Raises:
-        TransferError, UsageError: See `Memory`.
+        TransferError, UsageError: See `bulkforce.run.database.Database`.
     """
 
     def __init__(self, folder: Path, asked: Asked | None = None, made: Sequence[Path] = (), *, migrate: bool = True) -> None:
@@ -197,14 +145,14 @@ class Journal(Memory):
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
         self.own(FILES)
 
-    def take_in(self, facts: Facts, batches: Iterable[Batch]) -> None:
+    def take_in(self, facts: LoadFacts, batches: Iterable[Batch]) -> None:
         """Write down what was read: from here on it can be sent."""
         with self.transaction():
             self._database.executemany(
                 "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256, :piece_sha256)",
                 (asdict(batch) for batch in batches),
             )
-            found = {name: value for name, value in asdict(facts).items() if name not in _ASKED}
+            found = {name: value for name, value in asdict(facts).items() if name not in ASKED}
             self._remember("facts", json.dumps(found))
             self.seal(REJECTED, Seal.of_file(self.folder / REJECTED))
 
@@ -233,10 +181,10 @@ class Journal(Memory):
         asked = self._members("asked")
         return None if asked is None else self._made_of(Asked, asked)
 
-    def facts(self) -> Facts | None:
+    def facts(self) -> LoadFacts | None:
         """Read back what was read; ``None`` if the run died before that was done."""
         asked, found = self._members("asked"), self._members("facts")
-        return None if asked is None or found is None else self._made_of(Facts, asked | found)
+        return None if asked is None or found is None else self._made_of(LoadFacts, asked | found)
 
     def batches(self) -> list[Batch]:
         """Read back the batches, in order."""

@@ -11,6 +11,7 @@ from bulkforce.errors import Facts
 from bulkforce.load.batches import Counts, JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import View
+from bulkforce.run.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +110,7 @@ class JoinBatch:
 Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults | JoinBatch
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The results of a batch are on disk: their size and SHA-256."""
-
-    size: int
-    sha256: str
-
-
-Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Fetched | bool | None
+Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Seal | bool | None
 """Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch, or why its content is refused. Of
 `SettleJob`: what was found.
 Of `JoinBatch`: whether the results were on disk as they were. Of `CloseJob`: nothing."""

@@ -26,8 +26,9 @@ from bulkforce.load.asking import LoadOptions, OnProgress, api_for, check_allowa
 from bulkforce.load.batches import JobStage
 from bulkforce.load.ending import Run, clear_results, finish, finished, progress_of, stopped, unsettled
 from bulkforce.load.events import Event
+from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.feed import Feed
-from bulkforce.load.journal import Asked, Facts, Journal
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.orders import Answer, OpenJob, Order
 from bulkforce.load.outputs import Outputs
 from bulkforce.load.plan import LoadPlan
@@ -82,7 +83,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         run_dir,
         api.operation,
         api.object,
-        lambda run, folder, made: Journal(folder, replace(asked, run=run), made),
+        lambda run, folder, made: LoadJournal(folder, replace(asked, run=run), made),
         journal=LOAD,
         # Whoever may not read the source may not read what is made of it.
         private=path is None or not is_for_everybody(path),
@@ -119,7 +120,7 @@ def resume(
     if accept_as not in (None, "sent", "not-sent"):
         raise UsageError(f"{accept_as!r} is no word on rows in doubt; there are: sent, not-sent")
     folder = folder_of(run)
-    with disk_told(folder), closing(Journal(folder)) as journal:
+    with disk_told(folder), closing(LoadJournal(folder)) as journal:
         asked = journal.asked()
         if asked is None:
             raise JournalMismatch(f"The run in {folder} died while its source was being read, {_LOAD_AGAIN}")
@@ -145,7 +146,7 @@ def resume(
 _LOAD_AGAIN: Final = "and nothing was sent. Give the load again, with another folder; this one can be removed"
 
 
-def _take_in(sitting: Sitting, journal: Journal, source: Source, on_progress: OnProgress | None) -> Feed:
+def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress: OnProgress | None) -> Feed:
     """Read the source, and write down what is to be sent."""
     asked = journal.asked()
     assert asked is not None
@@ -157,7 +158,7 @@ def _take_in(sitting: Sitting, journal: Journal, source: Source, on_progress: On
     return intake.feed_of(journal, facts)
 
 
-def _confirm(sitting: Sitting, journal: Journal, facts: Facts, on_progress: OnProgress | None) -> Feed:
+def _confirm(sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None) -> Feed:
     try:
         return intake.confirm(journal, facts, _on_read(sitting, on_progress))
     except SourceChanged as error:
@@ -192,7 +193,7 @@ def _go_on(folder: Path) -> str:
 
 def _carry_out(
     sitting: Sitting,
-    journal: Journal,
+    journal: LoadJournal,
     feed: Feed,
     workers: int,
     on_progress: OnProgress | None,
@@ -266,10 +267,10 @@ def folder_of(run: str | Path) -> Path:
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the runs kept in a folder, the oldest first."""
-    return list_runs(folder, LOAD, partial(Journal, migrate=False), _run_info)
+    return list_runs(folder, LOAD, partial(LoadJournal, migrate=False), _run_info)
 
 
-def _run_info(journal: Journal) -> RunInfo:
+def _run_info(journal: LoadJournal) -> RunInfo:
     known, folder = journal.known(), journal.folder
     if not known:
         return RunInfo(folder.name, folder, "", "unread", None)

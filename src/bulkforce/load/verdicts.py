@@ -48,7 +48,6 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
-    Fetched,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -60,6 +59,7 @@ from bulkforce.load.orders import (
 from bulkforce.load.rules import RESULT_TRIES, AcceptAs, Rules
 from bulkforce.load.state import View
 from bulkforce.run.plan import Verdict
+from bulkforce.run.seal import Seal
 
 Follows: TypeAlias = Verdict[Event]
 
@@ -83,7 +83,7 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
             return Verdict([JobAudited(job, aborted=seen.standing is JobStanding.ABORTED)])
         case LookAtJob(), Looked() as looked:
             return _looked(view, order, looked)
-        case FetchResults(batch), Fetched(size, sha256):
+        case FetchResults(batch), Seal(size, sha256):
             return Verdict([ResultsFetched(batch, size, sha256)])
         case JoinBatch(batch), bool(there):
             return Verdict([BatchJoined(batch) if there else ResultsLost(batch)])

@@ -18,7 +18,6 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
-    Fetched,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -31,7 +30,7 @@ from bulkforce.load.outputs import Ended, Outputs
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.protocol.exchange import Body
 from bulkforce.run.files import write_whole
-from bulkforce.run.journal import Seal
+from bulkforce.run.seal import Seal
 from bulkforce.run.sitting import RunFlow
 from bulkforce.vocabulary import Operation
 
@@ -125,7 +124,7 @@ class LoadWorker:
             self._api.audit(order.job_id, order.known, doubts=order.doubts, ours_to_close=order.ours_to_close, closed=order.closed)
         )
 
-    def _fetch(self, order: FetchResults) -> Fetched:
+    def _fetch(self, order: FetchResults) -> Seal:
         content = self._run(self._api.fetch_results(str(order.facts.job_id), str(order.facts.batch_id), whole=order.whole))
         if content is None:
             if processed := self._counts(order).processed:
@@ -135,8 +134,7 @@ class LoadWorker:
             raise self._unreadable(order, content, problem)
         write_whole(self._folder / results_file(order.batch), content)
         self._trace("fetch")
-        seal = Seal.of(content)
-        return Fetched(seal.size, seal.sha256)
+        return Seal.of(content)
 
     def _problem(self, order: FetchResults, content: bytes) -> str | None:
         failed = self._counts(order).failed if order.whole else None

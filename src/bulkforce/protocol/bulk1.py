@@ -26,7 +26,7 @@ from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnd
 
 T = TypeVar("T")
 W = TypeVar("W", Operation, ContentType, ConcurrencyMode, LineEnding)
-Job: TypeAlias = JobInfo | str
+JobRef: TypeAlias = JobInfo | str
 
 _BASE: Final = "/services/async/{version}/job"
 _XML: Final = "application/xml; charset=UTF-8"
@@ -171,12 +171,12 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
     return _control("", fields, settings.content_type, headers, read, replay=Replay.LEAVES_LITTER)
 
 
-def get_job_info(job: Job) -> Exchange[JobInfo]:
+def get_job_info(job: JobRef) -> Exchange[JobInfo]:
     """Look at a job."""
     return _get(job, "", lambda answer: _this_job(job, answer))
 
 
-def set_state(job: Job, state: JobState) -> Exchange[JobInfo]:
+def set_state(job: JobRef, state: JobState) -> Exchange[JobInfo]:
     """Close or abort a job; an answer that shows it in another state is no success."""
 
     def read(answer: Answer) -> JobInfo:
@@ -188,7 +188,7 @@ def set_state(job: Job, state: JobState) -> Exchange[JobInfo]:
     return _control(f"/{_segment(job, 'job')}", {"state": state.value}, content_type, {}, read, job_id=job_id(job))
 
 
-def add_batch(job: Job, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
+def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
     """Hand one batch to an open job.
 
     The API has no idempotency key, so a lost answer may hide a batch that is already running: never repeated before the job was looked at.
@@ -205,7 +205,7 @@ def add_batch(job: Job, content_type: ContentType, body: Body) -> Exchange[Batch
     return Exchange(request, lambda answer: _batch_of(job, _batch_info(answer), answer), Replay.AFTER_RECONCILING)
 
 
-def get_batch_info(job: Job, batch_id: str) -> Exchange[BatchInfo]:
+def get_batch_info(job: JobRef, batch_id: str) -> Exchange[BatchInfo]:
     """Look at a batch."""
 
     def read(answer: Answer) -> BatchInfo:
@@ -216,7 +216,7 @@ def get_batch_info(job: Job, batch_id: str) -> Exchange[BatchInfo]:
     return _get(job, f"/batch/{_segment(batch_id, 'batch')}", read, batch_id)
 
 
-def get_all_batches(job: Job) -> Exchange[list[BatchInfo]]:
+def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
     """Look at all batches of a job."""
 
     def read(answer: Answer) -> list[BatchInfo]:
@@ -227,23 +227,23 @@ def get_all_batches(job: Job) -> Exchange[list[BatchInfo]]:
     return _get(job, "/batch", read)
 
 
-def get_batch_request(job: Job, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
+def get_batch_request(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
     """Read back what was sent."""
     path = f"/batch/{_segment(batch_id, 'batch')}/request"
     return _get(job, path, lambda answer: _content(job, content_type, answer).body, batch_id)
 
 
-def get_batch_result(job: Job, batch_id: str) -> Exchange[list[Result] | ResultIds]:
+def get_batch_result(job: JobRef, batch_id: str) -> Exchange[list[Result] | ResultIds]:
     """Fetch the results of a data batch, or the ids of the result files of a query batch."""
     return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", _results, batch_id)
 
 
-def get_raw_result(job: Job, batch_id: str, content_type: ContentType | None = None) -> Exchange[Answer]:
+def get_raw_result(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[Answer]:
     """Fetch the results of a data batch as they are on the wire."""
     return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", lambda answer: _content(job, content_type, answer), batch_id)
 
 
-def get_query_result(job: Job, batch_id: str, result_id: str, content_type: ContentType | None = None) -> Exchange[Stream]:
+def get_query_result(job: JobRef, batch_id: str, result_id: str, content_type: ContentType | None = None) -> Exchange[Stream]:
     """Fetch one result file of a query batch, as a stream.
 
     Args:
@@ -267,13 +267,13 @@ def get_query_result(job: Job, batch_id: str, result_id: str, content_type: Cont
     return Exchange(exchange.request, exchange.read, streamed=True)
 
 
-def get_whole_query_result(job: Job, batch_id: str, result_id: str) -> Exchange[Answer]:
+def get_whole_query_result(job: JobRef, batch_id: str, result_id: str) -> Exchange[Answer]:
     """Fetch one result file of a query batch, whole."""
     path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
     return _get(job, path, lambda answer: _content(job, None, answer), batch_id)
 
 
-def create_spec(job: Job, mapping_csv: str) -> Exchange[None]:
+def create_spec(job: JobRef, mapping_csv: str) -> Exchange[None]:
     """Upload a transformation spec: how the columns of foreign CSV files become fields.
 
     Raises:
@@ -303,12 +303,12 @@ class ResultIds:
     ids: tuple[str, ...]
 
 
-def job_id(job: Job) -> str:
+def job_id(job: JobRef) -> str:
     """Take the id of a job."""
     return job.id if isinstance(job, JobInfo) else job
 
 
-def _segment(thing: Job, what: str) -> str:
+def _segment(thing: JobRef, what: str) -> str:
     text = job_id(thing)
     if not isinstance(text, str) or not text.strip():
         raise UsageError(f"The {what} id is missing: {text!r}")
@@ -317,7 +317,7 @@ def _segment(thing: Job, what: str) -> str:
     return quote(text, safe="")
 
 
-def _get(job: Job, path: str, read: Callable[[Answer], T], batch_id: str | None = None) -> Exchange[T]:
+def _get(job: JobRef, path: str, read: Callable[[Answer], T], batch_id: str | None = None) -> Exchange[T]:
     request = Request("GET", f"{_BASE}/{_segment(job, 'job')}{path}", job_id=job_id(job), batch_id=batch_id)
     return Exchange(request, read)
 
@@ -361,7 +361,7 @@ _batch_info = _by_form(wire_xml.batch_info, wire_json.batch_info)
 _batch_infos = _by_form(wire_xml.batch_infos, wire_json.batch_infos)
 
 
-def _this_job(job: Job, answer: Answer) -> JobInfo:
+def _this_job(job: JobRef, answer: Answer) -> JobInfo:
     info = _job_info(answer)
     _compare(answer, "job", job_id(job), info.id, same_id)
     if isinstance(job, JobInfo):
@@ -372,7 +372,7 @@ def _this_job(job: Job, answer: Answer) -> JobInfo:
     return info
 
 
-def _batch_of(job: Job, info: BatchInfo, answer: Answer) -> BatchInfo:
+def _batch_of(job: JobRef, info: BatchInfo, answer: Answer) -> BatchInfo:
     _check_id("batch", info.id, answer)
     _compare(answer, "job", job_id(job), info.job_id, same_id)
     return info
@@ -429,7 +429,7 @@ def _result_ids(ids: Sequence[str], answer: Answer) -> ResultIds:
     return ResultIds(tuple(ids))
 
 
-def _content(job: Job, content_type: ContentType | None, answer: Answer) -> Answer:
+def _content(job: JobRef, content_type: ContentType | None, answer: Answer) -> Answer:
     """Pass an answer that is not read here, if it comes as what it should be; a page is never the org's content."""
     kind = job.content_type if isinstance(job, JobInfo) else content_type
     if kind is not None and answer.media_type != _CONTENT_MEDIA.get(kind, answer.media_type):

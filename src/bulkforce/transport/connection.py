@@ -31,7 +31,7 @@ class GaveUp(Exception):
     """An exchange went over a limit, or what came makes no sense; the text says what."""
 
 
-class Attempt:
+class Sending:
     """One sending of a request.
 
     Attributes:
@@ -111,7 +111,7 @@ class _Incoming(io.RawIOBase):
 
     ended = False
 
-    def __init__(self, raw: socket.SocketIO, sock: socket.socket, attempt: Attempt) -> None:
+    def __init__(self, raw: socket.SocketIO, sock: socket.socket, attempt: Sending) -> None:
         self._raw = raw
         self._sock = sock
         self._attempt = attempt
@@ -165,7 +165,7 @@ class _Attempting(HTTPConnection):
     def send(self, data: ReadableBuffer) -> None:  # type: ignore[override]  # urllib3 gives bytes, and nothing else
         if self.sock is None:
             self.connect()
-        attempt: Attempt = _here.attempt
+        attempt: Sending = _here.attempt
         attempt.begun = attempt.begun or not self._connecting
         rest = memoryview(data)
         while rest:
@@ -176,7 +176,7 @@ class _SecuredAttempting(_Attempting, HTTPSConnection):
     pass
 
 
-class Pool(HTTPConnectionPool):
+class Connections(HTTPConnectionPool):
     """Connections for http."""
 
     ConnectionCls = _Attempting

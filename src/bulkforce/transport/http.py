@@ -19,7 +19,7 @@ from bulkforce.errors import Error, NoAnswer, NotSent, UsageError
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transport import gzip
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts
-from bulkforce.transport.connection import Attempt, GaveUp, Pool, SecuredPool
+from bulkforce.transport.connection import Connections, GaveUp, SecuredPool, Sending
 
 _BLOCK_BYTES = 262_144
 _POOL_CONNECTIONS = 32
@@ -55,13 +55,13 @@ class HTTP:
         self._clock = clock
         self._proxied = proxy is not None
         self._pool = _manager(tls, proxy)
-        self._pool.pool_classes_by_scheme = {"http": Pool, "https": SecuredPool}
+        self._pool.pool_classes_by_scheme = {"http": Connections, "https": SecuredPool}
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         """Send one request; see `Transport.send`."""
         _check_headers(headers)
         body, headers = self._body(request, headers)
-        attempt = Attempt(self._timeouts, self._clock)
+        attempt = Sending(self._timeouts, self._clock)
         try:
             answering = self._ask(request, url, headers, body, attempt)
         finally:
@@ -84,7 +84,7 @@ class HTTP:
             pool.close()
         self._pool.clear()
 
-    def _ask(self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Attempt) -> _Answering:
+    def _ask(self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Sending) -> _Answering:
         try:
             with attempt.under_way():
                 response = self._pool.request(
@@ -106,7 +106,7 @@ class HTTP:
         # Outside, so that it holds no foreign error: those quote what came.
         raise fault
 
-    def _fault(self, error: Exception, request: Request, url: str, attempt: Attempt) -> NotSent | NoAnswer:
+    def _fault(self, error: Exception, request: Request, url: str, attempt: Sending) -> NotSent | NoAnswer:
         """Tell whether the org can have seen the request."""
         host, facts = _host(url), request.facts()
         if attempt.begun:
@@ -183,7 +183,7 @@ def _unreadable(error: OSError) -> UsageError:
 class _Answering:
     """An answer whose head is here, and the blocks of its content, unpacked. See `bulkforce.protocol.exchange.Stream`."""
 
-    def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, attempt: Attempt) -> None:
+    def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, attempt: Sending) -> None:
         headers = {name.lower(): value for name, value in response.headers.itermerged()}
         self._response = cast(urllib3.HTTPResponse, response)
         self._attempt = attempt

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.extract.columns import Column
-from bulkforce.extract.sinks import typed
+from bulkforce.extract.sinks import arrow
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.jsonl import JsonLinesSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT, Target

@@ -37,7 +37,7 @@ _ARROW: Final = {".parquet": arrow.parquet, ".arrow": arrow.ipc, ".feather": arr
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class SourceFile:
     """A source as a CSV file.
 
     Attributes:
@@ -74,7 +74,7 @@ def place_of(source: Source) -> Path | None:
     return path.absolute()
 
 
-def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Feed:
+def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> SourceFile:
     """Make a source into a CSV file: a CSV file on disk as it is, all else as ``source.csv`` in ``folder``.
 
     Args:
@@ -96,20 +96,20 @@ def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> Fe
         raise UsageError("The source is a single mapping; give a list of records")
     if arrow.is_arrow(source):
         arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
-        return Feed(target, ours=True)
+        return SourceFile(target, ours=True)
     if hasattr(source, "read"):
         _copy(files.read(cast(BinaryIO, source)), target, on_block)
-        return Feed(target, ours=True)
+        return SourceFile(target, ours=True)
     if isinstance(source, Iterable):
         _write_items(source, target, on_block)
-        return Feed(target, ours=True)
+        return SourceFile(target, ours=True)
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
 
 
-def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> Feed:
+def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> SourceFile:
     if given == STANDARD_INPUT:
         _copy(files.standard_input(), target, on_block)
-        return Feed(target, ours=True)
+        return SourceFile(target, ours=True)
     path = arguments.path(given, "The source")
     form, packing = _form_of(path)
     if form in _ARROW:
@@ -120,8 +120,8 @@ def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> 
         _copy(files.unpacked(path, packing), target, on_block)
     else:
         files.look_at(path)
-        return Feed(path, ours=False)
-    return Feed(target, ours=True)
+        return SourceFile(path, ours=False)
+    return SourceFile(target, ours=True)
 
 
 def _form_of(path: Path) -> tuple[str, str]:

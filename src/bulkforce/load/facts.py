@@ -1,0 +1,61 @@
+"""What is known of a load from its beginning: what was asked for, and what the reading of its source found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a run was begun with: enough to read its source again.
+
+    Attributes:
+        run: Its id.
+        begun: When, in seconds since 1970.
+        instance_url: The org.
+        operation: As in the job.
+        object: As in the job.
+        external_id: As in the job.
+        concurrency_mode: As in the job.
+        source: What to call the source.
+        path: Where it can be read again; ``None`` if it cannot.
+        mapping: The members of the column map.
+        empty_as_null: Whether an empty value sets null.
+        batch_records: Records a batch holds at most.
+        workers: Uploads and downloads at once.
+    """
+
+    run: str
+    begun: float
+    instance_url: str
+    operation: str
+    object: str
+    external_id: str | None
+    concurrency_mode: str | None
+    source: str
+    path: str | None
+    mapping: dict[str, Any]
+    empty_as_null: bool
+    batch_records: int
+    workers: int
+
+
+ASKED: Final = frozenset(field.name for field in fields(Asked))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFacts(Asked):
+    """What a run was begun with, and what its reading found."""
+
+    feed: str
+    feed_is_ours: bool
+    feed_size: int
+    feed_mtime_ns: int
+    header: str
+    source_columns: list[str]
+    taken: list[int]
+    names: list[str]
+    constants: list[str]
+    read: int
+    rejected: list[int]
