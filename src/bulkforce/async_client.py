@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 
 from bulkforce import conversations
+from bulkforce.client import Client
 from bulkforce.conversations import BatchResult, Pace
 from bulkforce.errors import UsageError
-from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.formats.content import Content
-from bulkforce.load.mapping import ColumnMap
-from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
@@ -21,14 +19,40 @@ from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
-from bulkforce.transport.drive import make_driver
-from bulkforce.transport.stopping import in_thread
+from bulkforce.transport.drive import Driver, make_driver
+from bulkforce.transport.stopping import Stop, in_thread
 from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 if TYPE_CHECKING:
     from bulkforce.extract.query import QueryResult
-    from bulkforce.load.sources import Source
+    from bulkforce.run.sitting import Sitting
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _InThread(Client):
+    """The client that a worker thread has: it works for the call of an `AsyncClient`, and stops when that is cancelled."""
+
+    def __init__(self, driver: Driver, stop: Stop) -> None:
+        self.driver = driver
+        self._stop = stop
+
+    def _carry_out(self, work: Callable[[Sitting], T]) -> T:
+        from bulkforce.run.sitting import Sitting  # only what runs for long needs the engine and SQLite
+
+        return work(Sitting.of(self.driver, self._stop))
+
+
+def _in_thread(verb: Callable[Concatenate[Client, P], T]) -> Callable[Concatenate[AsyncClient, P], Coroutine[object, object, T]]:
+    """Make the twin of a method that runs for long; it is declared once, by `Client`."""
+
+    @wraps(verb)
+    async def twin(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.driver.acarry_out(lambda stop: verb(_InThread(self.driver, stop), *args, **kwargs))
+
+    return twin
 
 
 class AsyncClient:
@@ -159,102 +183,10 @@ class AsyncClient:
         """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
 
-    async def load(
-        self,
-        source: Source,
-        object: str,  # noqa: A002  (the field's own word)
-        operation: Operation | str,
-        *,
-        external_id: str | None = None,
-        mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
-        concurrency_mode: ConcurrencyMode | str | None = None,
-        workers: int = 4,
-        batch_records: int = limits.BATCH_RECORDS,
-        run_dir: str | Path | None = None,
-        empty_as_null: bool = False,
-        dry_run: bool = False,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> LoadReport:
-        """Load any number of records into an object, each exactly once, and account for every one."""
-        from bulkforce.load import verb as load  # only a load needs the engine and SQLite
-        from bulkforce.load.asking import LoadOptions
-        from bulkforce.run.sitting import Sitting
-
-        options = LoadOptions(
-            source=source,
-            object=object,
-            operation=operation,
-            external_id=external_id,
-            mapping=mapping,
-            concurrency_mode=concurrency_mode,
-            workers=workers,
-            batch_records=batch_records,
-            run_dir=run_dir,
-            empty_as_null=empty_as_null,
-            dry_run=dry_run,
-            on_progress=on_progress,
-        )
-        return await self.driver.acarry_out(lambda stop: load.load(Sitting.of(self.driver, stop), options))
-
-    async def resume(
-        self,
-        run: str | Path,
-        *,
-        workers: int | None = None,
-        accept_as: Literal["sent", "not-sent"] | None = None,
-        on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
-    ) -> LoadReport | ExtractReport:
-        """See `Client.resume`."""
-        from bulkforce import catalog  # see above
-        from bulkforce.run.sitting import Sitting
-
-        return await self.driver.acarry_out(
-            lambda stop: catalog.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
-        )
-
-    async def extract(
-        self,
-        soql: str | None = None,
-        *,
-        to: str | Path,
-        object: str | None = None,  # noqa: A002  (the field's own word)
-        format: str | None = None,  # noqa: A002  (the user's own word)
-        all_rows: bool = False,
-        pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
-        workers: int = 4,
-        run_dir: str | Path | None = None,
-        since_file: str | Path | None = None,
-        on_progress: Callable[[ExtractProgress], None] | None = None,
-    ) -> ExtractReport:
-        """See `Client.extract`."""
-        from bulkforce.extract import verb as extract  # only an extract needs its engine and SQLite
-        from bulkforce.extract.asking import ExtractOptions
-        from bulkforce.run.sitting import Sitting
-
-        options = ExtractOptions(
-            soql=soql,
-            object=object,
-            to=to,
-            format=format,
-            all_rows=all_rows,
-            pk_chunking=pk_chunking,
-            workers=workers,
-            run_dir=run_dir,
-            since_file=since_file,
-            on_progress=on_progress,
-        )
-        return await self.driver.acarry_out(lambda stop: extract.extract(Sitting.of(self.driver, stop), options))
-
-    async def resume_extract(
-        self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
-    ) -> ExtractReport:
-        """See `Client.resume_extract`."""
-        from bulkforce.extract import verb as extract  # see above
-        from bulkforce.run.sitting import Sitting
-
-        return await self.driver.acarry_out(
-            lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
-        )
+    load = _in_thread(Client.load)
+    resume = _in_thread(Client.resume)
+    extract = _in_thread(Client.extract)
+    resume_extract = _in_thread(Client.resume_extract)
 
     async def query(
         self,

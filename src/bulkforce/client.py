@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
@@ -28,6 +28,9 @@ from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnd
 if TYPE_CHECKING:
     from bulkforce.extract.query import QueryResult
     from bulkforce.load.sources import Source
+    from bulkforce.run.sitting import Sitting
+
+T = TypeVar("T")
 
 
 class Client:
@@ -244,6 +247,11 @@ class Client:
         """
         return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
 
+    def _carry_out(self, work: Callable[[Sitting], T]) -> T:
+        from bulkforce.run.sitting import Sitting  # only what runs for long needs the engine and SQLite
+
+        return self.driver.carry_out(lambda stop: work(Sitting.of(self.driver, stop)))
+
     def load(
         self,
         source: Source,
@@ -298,9 +306,8 @@ class Client:
             >>> report.succeeded, report.failed, report.unprocessed, report.rejected  # doctest: +SKIP
             (503, 0, 0, 0)
         """
-        from bulkforce.load import verb as load  # only a load needs the engine and SQLite
+        from bulkforce.load import verb as load  # see above
         from bulkforce.load.asking import LoadOptions
-        from bulkforce.run.sitting import Sitting
 
         options = LoadOptions(
             source=source,
@@ -316,7 +323,7 @@ class Client:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return self.driver.carry_out(lambda stop: load.load(Sitting.of(self.driver, stop), options))
+        return self._carry_out(lambda sitting: load.load(sitting, options))
 
     def resume(
         self,
@@ -350,11 +357,8 @@ class Client:
                 the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
         """
         from bulkforce import catalog  # see above
-        from bulkforce.run.sitting import Sitting
 
-        return self.driver.carry_out(
-            lambda stop: catalog.resume(Sitting.of(self.driver, stop), run, workers=workers, accept_as=accept_as, on_progress=on_progress)
-        )
+        return self._carry_out(lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress))
 
     def extract(
         self,
@@ -396,9 +400,8 @@ class Client:
             >>> client.extract("SELECT Id, Name FROM Account", to="accounts.parquet").rows  # doctest: +SKIP
             503
         """
-        from bulkforce.extract import verb as extract  # only an extract needs its engine and SQLite
+        from bulkforce.extract import verb as extract  # see above
         from bulkforce.extract.asking import ExtractOptions
-        from bulkforce.run.sitting import Sitting
 
         options = ExtractOptions(
             soql=soql,
@@ -412,7 +415,7 @@ class Client:
             since_file=since_file,
             on_progress=on_progress,
         )
-        return self.driver.carry_out(lambda stop: extract.extract(Sitting.of(self.driver, stop), options))
+        return self._carry_out(lambda sitting: extract.extract(sitting, options))
 
     def resume_extract(
         self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
@@ -432,11 +435,8 @@ class Client:
             NotFound: The org keeps results for 7 days, and they are over.
         """
         from bulkforce.extract import verb as extract  # see above
-        from bulkforce.run.sitting import Sitting
 
-        return self.driver.carry_out(
-            lambda stop: extract.resume_extract(Sitting.of(self.driver, stop), run, workers=workers, on_progress=on_progress)
-        )
+        return self._carry_out(lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress))
 
     def query(
         self,

@@ -18,6 +18,8 @@ import pytest
 
 import bulkforce
 from bulkforce import errors
+from bulkforce.extract.asking import ExtractOptions
+from bulkforce.load.asking import LoadOptions
 from bulkforce.protocol.exchange import Answer, Request
 
 HERE = Path(__file__).parent
@@ -67,6 +69,14 @@ def test_both_clients_take_the_same_parameters(name: str) -> None:
         assert inspect.iscoroutinefunction(theirs)
         awaited = inspect.signature(theirs).return_annotation.replace("AsyncResultStream", "ResultStream")
         assert inspect.signature(ours).return_annotation == awaited
+
+
+@pytest.mark.parametrize(("verb", "options"), [("load", LoadOptions), ("extract", ExtractOptions)])
+def test_options_inside_are_those_of_the_method(verb: str, options: type) -> None:
+    """What a method hands on is one value; an option that is declared in one place only, or otherwise, is a mistake."""
+    method = list(inspect.signature(getattr(bulkforce.Client, verb)).parameters.values())[1:]
+    inside = inspect.signature(options).parameters.values()
+    assert {(one.name, one.default) for one in method} == {(one.name, one.default) for one in inside}
 
 
 def test_both_streams_have_the_same_methods() -> None:

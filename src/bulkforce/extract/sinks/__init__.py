@@ -81,9 +81,9 @@ def sink_for(
         case "jsonl":
             return JsonLinesSink(target)
         case "parquet":
-            return typed.parquet(target, warn)
+            return arrow.parquet(target, warn)
         case _:
-            return typed.arrow(target, warn)
+            return arrow.arrow(target, warn)
 
 
 def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
