@@ -137,7 +137,10 @@ def texts_table(group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts 
 
 def moves_table(moves: dict[Any, frozenset[Any]]) -> str:
     """Write the moves between states."""
-    return table(["from", "to"], ([str(state), ", ".join(sorted(map(str, after))) or "(the end)"] for state, after in moves.items()))
+    return table(
+        ["from", "to"],
+        ([texts.spelled(state), ", ".join(sorted(map(texts.spelled, after))) or "(the end)"] for state, after in moves.items()),
+    )
 
 
 def fault_kinds() -> str:

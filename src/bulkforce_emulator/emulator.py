@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,9 +16,11 @@ from bulkforce_emulator.server.server import Server
 from bulkforce_emulator.server.strangers import names
 from bulkforce_emulator.server.tls import make_certificate
 from bulkforce_emulator.settings_files import load_settings
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.lifecycle import Pace
 from bulkforce_emulator.state.org import Org
 from bulkforce_emulator.uploads import BatchError
+from bulkforce_emulator.wire.spelling import operation_name
 
 if TYPE_CHECKING:
     import os
@@ -264,7 +267,7 @@ class Emulator:
 
     def ledger(self) -> list[LedgerRow]:
         """Every row that was accepted in a batch."""
-        return self.state.ledger.rows()
+        return [replace(row, operation=operation_name(Operation(row.operation))) for row in self.state.ledger.rows()]
 
     def ledger_counts(self) -> dict[str, int]:
         """How many rows each batch brought, by batch id."""

@@ -9,7 +9,13 @@ The word in front of each comment is a grade: `recorded` (a real server sent it)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
+
+
+def spelled(state: StrEnum) -> str:
+    """A state of a job or batch as Salesforce spells it: `in_progress` is `InProgress`."""
+    return "".join(word.capitalize() for word in state.split("_"))
 
 
 class Text(NamedTuple):
@@ -19,8 +25,9 @@ class Text(NamedTuple):
     words: str
 
     def said(self, **facts: object) -> str:
-        """The words with their facts."""
-        return self.words.format(**facts)
+        """The words with their facts filled in; states are spelled as Salesforce spells them."""
+        written = {name: spelled(fact) if isinstance(fact, StrEnum) else fact for name, fact in facts.items()}
+        return self.words.format(**written)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 SEPARATOR = "\x1f"
 #: Says "set this field to null" where the format has a null of its own. No document can hold it: it is no character.
 EXPLICIT_NULL = "\ufdd0"
+
+
+class Format(StrEnum):
+    """What a batch and its results are written in."""
+
+    CSV = "csv"
+    XML = "xml"
+    JSON = "json"
 
 
 class BatchError(Exception):

@@ -97,7 +97,7 @@ class Bench:
         assert_exactly_once(self.forge.org, books, self.source)
         assert_outputs_line_up(self.forge.org, run_dir, self.source)
         assert {path.name for path in run_dir.iterdir()} == OUTPUTS
-        litter = [job for job in books.jobs if job.state == "Open"]
+        litter = [job for job in books.jobs if job.state == "open"]
         assert len(litter) <= 1
         assert all(not job.batches for job in litter)
 

@@ -98,7 +98,7 @@ class Bench:
         assert (ended.report["rows"], ended.report["state"]) == (ROWS, "finished")
         assert {path.name for path in run_dir.iterdir()} == OUTPUTS
         assert {path.name for path in run_dir.parent.iterdir()} == {"run", "out.csv"}
-        left = [job for job in self.forge.org.state.jobs.all() if job.state == "Open" and job.batches]
+        left = [job for job in self.forge.org.state.jobs.all() if job.state == "open" and job.batches]
         assert left == []
 
 

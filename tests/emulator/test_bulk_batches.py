@@ -220,7 +220,7 @@ def test_serial_jobs_run_one_batch_at_a_time() -> None:
         while not org.wait_until_idle(0.002):
             with org.state.jobs.lock:
                 batches = [batch for job in org.state.jobs.all() for batch in job.batches.values()]
-                most = max(most, sum(batch.state == "InProgress" for batch in batches))
+                most = max(most, sum(batch.state == "in_progress" for batch in batches))
         assert most == 1
 
 
@@ -270,3 +270,10 @@ def test_ledger_knows_every_accepted_row(wire: Wire) -> None:
     ledger = wire.org.ledger()
     assert [(entry.row, entry.record_id) for entry in ledger] == [(0, results[0][0]), (1, results[1][0])]
     assert {entry.operation for entry in ledger} == {"insert"}
+
+
+def test_ledger_names_operations_as_jobs_do(wire: Wire) -> None:
+    ids = wire.org.insert("Contact", [{"LastName": "A"}])
+    wire.load("hardDelete", "Contact", f"Id\n{ids[0]}")
+    assert [entry.operation for entry in wire.org.ledger()] == ["hardDelete"]
+    assert [row["operation"] for row in wire.ask("GET", "/_emulator/ledger").json] == ["hardDelete"]

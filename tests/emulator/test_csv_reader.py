@@ -121,7 +121,7 @@ def test_bom_before_a_bare_header_stays_in_its_name() -> None:
 def test_line_ends_in_values_become_one_lf_or_crlf() -> None:
     body = 'a\n"1\r\n2\r3\n4"\n'
     assert table(body) == {"a": ["1\n2\n3\n4"]}
-    assert table(body, line_ending="CRLF") == {"a": ["1\r\n2\r\n3\r\n4"]}
+    assert table(body, line_ending="\r\n") == {"a": ["1\r\n2\r\n3\r\n4"]}
 
 
 def test_charsets_are_read() -> None:

@@ -6,7 +6,7 @@ import pytest
 from tests.emulator.wire import Wire, rows
 
 from bulkforce_emulator import Emulator, Limits, Settings
-from bulkforce_emulator.texts import CallTexts, LoginTexts, QueryTexts, Text, Texts
+from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTexts, Text, Texts
 
 XML = {"Content-Type": "application/xml"}
 JOB = '<jobInfo xmlns="http://www.force.com/2009/06/asyncapi/dataload">{}</jobInfo>'
@@ -19,6 +19,14 @@ def test_text_can_be_turned() -> None:
         wire = Wire(org)
         job = wire.create("insert", "Account")
         assert wire.ask("GET", f"job/{job}/batch/751x").error == (400, "InvalidUrl", "No batch 751x here")
+
+
+def test_what_a_refused_query_says_can_be_turned() -> None:
+    texts = Texts(batches=replace(BatchTexts(), query_refused=Text("InvalidBatch", "no: {code}")))
+    with Emulator(settings=Settings(texts=texts)) as org:
+        wire = Wire(org)
+        batch = wire.run(wire.create("query", "Account"), "SELECT Nothing FROM Account")
+        assert batch.element("stateMessage") == "InvalidBatch : no: INVALID_FIELD"
 
 
 @pytest.mark.parametrize(("any_order", "status"), [(True, 201), (False, 400)])

@@ -15,6 +15,7 @@ from bulkforce_emulator.soql import SoqlError, check_bulk, compile_soql
 from bulkforce_emulator.soql.query import CompiledQuery
 from bulkforce_emulator.state.store import Store
 from bulkforce_emulator.texts import QueryTexts
+from bulkforce_emulator.uploads import Format
 
 NOW = datetime(2026, 8, 5, 12, tzinfo=UTC)
 SCHEMA = load_schema(
@@ -279,25 +280,25 @@ def test_refusals(text: str, code: str, ending: str) -> None:
 def test_bulk_refuses_more(text: str, message: str) -> None:
     query = compiled(text)
     with pytest.raises(SoqlError) as caught:
-        check_bulk(query, "Contact", "CSV", QueryTexts())
-    assert caught.value.state_message.startswith(f"InvalidBatch : Failed to process query: {message}")
+        check_bulk(query, "Contact", Format.CSV, QueryTexts())
+    assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
     ("text", "job_object", "message"),
     [
-        ("SELECT Body FROM Attachment", "Attachment", "FeatureNotEnabled : Binary field not supported"),
+        ("SELECT Body FROM Attachment", "Attachment", "FeatureNotEnabled: Binary field not supported"),
         (
             "SELECT Id, (SELECT Id FROM Contacts) FROM Account",
             "account",
-            "FeatureNotEnabled : Cannot serialize value for 'Contacts' in CSV format",
+            "FeatureNotEnabled: Cannot serialize value for 'Contacts' in CSV format",
         ),
     ],
 )
 def test_bulk_refuses_what_csv_cannot_hold(text: str, job_object: str, message: str) -> None:
     with pytest.raises(SoqlError) as caught:
-        check_bulk(compiled(text), job_object, "CSV", QueryTexts())
-    assert message == caught.value.state_message
+        check_bulk(compiled(text), job_object, Format.CSV, QueryTexts())
+    assert message == str(caught.value)
 
 
 def quoted(text: str) -> str:

@@ -171,7 +171,7 @@ def test_cancelled_extract_fetches_nothing_after_the_await_and_is_resumed(tmp_pa
         assert isinstance(cause, Interrupted)
         assert f"bulkforce resume {tmp_path / 'run'}" in str(cause)
         assert not (tmp_path / "out.csv").exists()
-        assert {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
+        assert {job.state for job in org.state.jobs.all()} <= {"closed", "aborted"}
         with Client(org.base_url, auth=BearerToken(org.session_id)) as client:
             report = client.resume(tmp_path / "run")
             assert isinstance(report, ExtractReport)
@@ -312,7 +312,7 @@ def asking(client: Client | AsyncClient) -> Any:
 
 def is_over(org: Emulator) -> bool:
     """Whether no job is open."""
-    return {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
+    return {job.state for job in org.state.jobs.all()} <= {"closed", "aborted"}
 
 
 def finished(org: Emulator) -> bool:

@@ -41,7 +41,7 @@ def running() -> Iterator[Emulator]:
 def org(running: Emulator) -> Iterator[Emulator]:
     yield running
     settle(running)
-    assert {job.state for job in running.state.jobs.all()} <= {"Closed", "Aborted"}
+    assert {job.state for job in running.state.jobs.all()} <= {"closed", "aborted"}
 
 
 @pytest.mark.parametrize("pk_chunking", [False, True, 7, PKChunking(size=40), "auto"], ids=str)

@@ -31,7 +31,7 @@ def org() -> Iterator[Emulator]:
 
 def assert_whole(org: Emulator, folder: Path) -> None:
     assert read(folder / "out.csv") == stored(org)
-    assert {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
+    assert {job.state for job in org.state.jobs.all()} <= {"closed", "aborted"}
     assert not (folder / "run" / "parts").exists()
 
 
@@ -121,7 +121,7 @@ def test_lost_answers_cost_a_job_and_no_row(org: Emulator, tmp_path: Path, fault
     bring(org, tmp_path, pk_chunking=pk_chunking)
     assert org.faults.struck == 1
     assert read(tmp_path / "out.csv") == stored(org)
-    left = [job for job in org.state.jobs.all() if job.state == "Open"]
+    left = [job for job in org.state.jobs.all() if job.state == "open"]
     assert all(not job.batches for job in left)
 
 

@@ -28,7 +28,7 @@ def org() -> Iterator[Emulator]:
 
 def assert_whole(org: Emulator, folder: Path) -> None:
     assert Counter(read(folder / "out.csv")) == Counter(stored(org))
-    assert {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
+    assert {job.state for job in org.state.jobs.all()} <= {"closed", "aborted"}
 
 
 # Whose batches they are

@@ -115,7 +115,7 @@ def test_load_goes_in_exactly_once_in_spite_of_a_fault(lasting_org: Emulator, tm
     lasting_org.faults.add(fault)
     load.check(load.begin())
     assert lasting_org.faults.pending() == [] or fault.kind == "slow"
-    assert [job.state for job in load.books.jobs if job.state == "Open"] == []
+    assert [job.state for job in load.books.jobs if job.state == "open"] == []
 
 
 @pytest.mark.parametrize("kind", ["answer lost", "request lost", "status"])
@@ -129,7 +129,7 @@ def test_job_whose_creation_is_in_doubt_is_followed_by_another_and_told(
     assert len(report.jobs_left_open) == 1
     assert report.jobs_left_open[0].startswith("insert Row__c, asked for at 2")
     assert load.resume().jobs_left_open == report.jobs_left_open
-    assert [job.batches for job in load.books.jobs if job.state == "Open"] == ([{}] if kind == "answer lost" else [])
+    assert [job.batches for job in load.books.jobs if job.state == "open"] == ([{}] if kind == "answer lost" else [])
 
 
 def test_jobs_that_are_never_answered_stop_the_load(org: Emulator, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_late_twin_finds_the_job_closed(org: Emulator, tmp_path: Path) -> None:
         urllib.request.urlopen(f"{org.base_url}/services/data").close()
     assert org.faults.struck == 1
     assert len(load.books.jobs) >= 2
-    assert {job.state for job in load.books.jobs} == {"Closed"}
+    assert {job.state for job in load.books.jobs} == {"closed"}
     assert sum(len(job.batches) for job in load.books.jobs) == 6
 
 
@@ -323,7 +323,7 @@ def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_se
         load.begin()
     org.set_pace(Pace.timed())
     load.check(load.resume())
-    assert [job.state for job in load.books.jobs] == ["Aborted", "Closed"]
+    assert [job.state for job in load.books.jobs] == ["aborted", "closed"]
 
 
 def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(org: Emulator, tmp_path: Path) -> None:
@@ -350,7 +350,7 @@ def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path
     load = Load(org, tmp_path, options={"workers": workers})
 
     def close(name: str) -> None:
-        if name == moment and len(load.books.jobs) == 1 and load.books.jobs[0].state == "Open":
+        if name == moment and len(load.books.jobs) == 1 and load.books.jobs[0].state == "open":
             org.state.jobs.close(load.books.jobs[0])
 
     load.trace = close
@@ -367,7 +367,7 @@ def test_job_is_rolled_over_before_it_is_too_old(org: Emulator, tmp_path: Path) 
 
     load = Load(org, tmp_path, options={"workers": 1}, trace=pass_time, clock=lambda: hours[0] * 3600.0)
     load.check(load.begin())
-    assert [(job.state, len(job.batches)) for job in load.books.jobs] == [("Closed", 2)] * 3
+    assert [(job.state, len(job.batches)) for job in load.books.jobs] == [("closed", 2)] * 3
 
 
 def test_uploads_that_never_arrive_stop_the_run(org: Emulator, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def sitting(running: tuple[Emulator, Client]) -> Iterator[Sitting]:
     sitting = Sitting.of(client.driver)
     sitting.patience = BRISK
     yield sitting
-    assert {job.state for job in org.state.jobs.all()} <= {"Closed", "Aborted"}
+    assert {job.state for job in org.state.jobs.all()} <= {"closed", "aborted"}
 
 
 def query(sitting: Sitting, soql: str, **options: Any) -> QueryResult:

@@ -188,7 +188,7 @@ def test_load_waits_a_gateway_out(lasting_org: Emulator, gateway: Gateway, tmp_p
     gateway.speak("POST", BATCH, instead(REPLIES["429 page"], acted=True), nth=2)  # so that there is a doubt to settle
     gateway.speak(method, path, instead(REPLIES[who], acted=True), times=2)
     load.check(load.begin())
-    assert {job.state for job in load.books.jobs} == {"Closed"}
+    assert {job.state for job in load.books.jobs} == {"closed"}
 
 
 @pytest.mark.parametrize("who", ["401 page", "404 JSON", "404 nothing"])
@@ -243,7 +243,7 @@ def test_job_is_closed_for_good_although_a_close_says_that_it_is_open(
     gateway.speak("POST", BATCH, instead(REPLIES["429 page"], acted=True), nth=2)
     gateway.speak("POST", JOB, close, times=2)
     load.check(load.begin())
-    assert {job.state for job in load.books.jobs} == {"Closed"}
+    assert {job.state for job in load.books.jobs} == {"closed"}
 
 
 @pytest.mark.parametrize("lie", [{"id": ""}, {"id": "no id"}, {"jobId": OTHER_JOB}, {"state": "Done"}], ids=str)

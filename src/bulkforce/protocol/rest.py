@@ -5,59 +5,114 @@ Source: what Salesforce clients in production ask for; the least answer of each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from urllib.parse import quote, quote_plus
 
-from bulkforce.errors import ProtocolError
+import orjson
+
+from bulkforce.errors import Facts, ProtocolError
 from bulkforce.protocol import wire_json
 from bulkforce.protocol.exchange import Answer, Exchange, Request
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.wire import same_name, shown
 
 
+@dataclass(frozen=True, slots=True)
+class PicklistValue:
+    """A value of a picklist: what is stored, what is shown, and whether new records may have it."""
+
+    value: str
+    label: str = ""
+    active: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDescription:
-    """A field of an object, in describe's own words.
+    """A field of an object, in describe's own words. What an answer does not say is no hindrance: a field may be written, and be empty.
 
     Attributes:
         name: API name.
         type: ``id``, ``string``, ``boolean``, ``int``, ``double``, ``currency``, ``date``, ``datetime``, ``reference``, ``address`` ...
-        length: Of a text.
+        label: What people see.
+        length: Characters that a text may have; 0 where that is not limited, or does not apply. ``byte_length`` is the same in bytes.
+        byte_length: See ``length``.
         precision: Digits of a number in all, and ``scale`` those behind the point.
         scale: See ``precision``.
+        digits: Digits of a whole number (``int``).
         nillable: Whether it may be empty.
+        defaulted_on_create: Whether the org fills it in a new record that does not.
+        createable: Whether the user may give it in a new record, and ``updateable`` in one that is there.
+        updateable: See ``createable``.
+        calculated: Whether it is a formula.
+        auto_number: Whether the org numbers it.
+        external_id: Whether upserts and parents may be found by it, which goes also with ``id_lookup``.
+        id_lookup: See ``external_id``.
         compound_field_name: The compound that it is a part of.
         relationship_name: How queries reach the parent, and ``reference_to`` which objects that may be.
         reference_to: See ``relationship_name``.
-        calculated: Whether it is a formula.
+        polymorphic_foreign_key: Whether the parent may be of several objects.
+        restricted_picklist: Whether the org takes only the values of the list.
+        picklist_values: The list, with values that are no longer active.
     """
 
     name: str
     type: str
+    label: str = ""
     length: int = 0
+    byte_length: int = 0
     precision: int = 0
     scale: int = 0
+    digits: int = 0
     nillable: bool = True
+    defaulted_on_create: bool = False
+    createable: bool = True
+    updateable: bool = True
+    calculated: bool = False
+    auto_number: bool = False
+    external_id: bool = False
+    id_lookup: bool = False
     compound_field_name: str | None = None
     relationship_name: str | None = None
     reference_to: tuple[str, ...] = ()
-    calculated: bool = False
+    polymorphic_foreign_key: bool = False
+    restricted_picklist: bool = False
+    picklist_values: tuple[PicklistValue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SObjectDescription:
-    """An object: its name in proper case, and its fields."""
+    """An object: its name in proper case, its fields, its label, and the first three characters of its records' ids."""
 
     name: str
     fields: tuple[FieldDescription, ...]
+    label: str = ""
+    key_prefix: str | None = None
+
+    def to_json(self) -> str:
+        """Write what is known of the object, in describe's own words; `description_of` reads it again."""
+        return orjson.dumps(_in_words_of_describe(asdict(self))).decode()
+
+
+def description_of(text: str) -> SObjectDescription:
+    """Read what `SObjectDescription.to_json` wrote, or the answer of describe itself.
+
+    Raises:
+        ProtocolError: It is no description of an object.
+    """
+    try:
+        members = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        members = None
+    return _description(members if isinstance(members, Mapping) else {}, Facts())
 
 
 def describe(object_name: str) -> Exchange[SObjectDescription]:
     """Ask what fields an object has."""
 
     def read(answer: Answer) -> SObjectDescription:
-        described = _description(answer)
+        described = _description(_members(answer), answer.facts())
         if not same_name(object_name, described.name):
             raise ProtocolError(f"The org describes {shown(described.name)} where {shown(object_name)} was asked for", answer.facts())
         return described
@@ -107,35 +162,63 @@ def _total(answer: Answer) -> int:
     return total
 
 
-def _description(answer: Answer) -> SObjectDescription:
-    members = _members(answer)
+def _description(members: Mapping[str, object], facts: Facts) -> SObjectDescription:
     name, fields = members.get("name"), members.get("fields")
     if not isinstance(name, str) or not isinstance(fields, list):
-        raise ProtocolError("The description of an object is not what it should be", answer.facts())
-    return SObjectDescription(name, tuple(_field(told, answer) for told in fields))
+        raise ProtocolError("The description of an object is not what it should be", facts)
+    described = tuple(_field(told, facts) for told in fields)
+    return SObjectDescription(name, described, _text(members.get("label")) or "", _text(members.get("keyPrefix")))
 
 
-def _field(told: object, answer: Answer) -> FieldDescription:
+def _field(told: object, facts: Facts) -> FieldDescription:
     if not isinstance(told, Mapping) or not isinstance(told.get("name"), str) or not isinstance(told.get("type"), str):
-        raise ProtocolError("The description of an object has a field without name or type", answer.facts())
+        raise ProtocolError("The description of an object has a field without name or type", facts)
 
     def number(name: str) -> int:
         return _count(told.get(name)) or 0
 
-    def text(name: str) -> str | None:
-        value = told.get(name)
-        return value if isinstance(value, str) else None
+    def is_so(name: str) -> bool:
+        return told.get(name) is True
 
-    parents = told.get("referenceTo")
+    parents, values = told.get("referenceTo"), told.get("picklistValues")
     return FieldDescription(
         name=told["name"],
         type=told["type"],
+        label=_text(told.get("label")) or "",
         length=number("length"),
+        byte_length=number("byteLength"),
         precision=number("precision"),
         scale=number("scale"),
+        digits=number("digits"),
         nillable=told.get("nillable") is not False,
-        compound_field_name=text("compoundFieldName"),
-        relationship_name=text("relationshipName"),
+        defaulted_on_create=is_so("defaultedOnCreate"),
+        createable=told.get("createable") is not False,
+        updateable=told.get("updateable") is not False,
+        calculated=is_so("calculated"),
+        auto_number=is_so("autoNumber"),
+        external_id=is_so("externalId"),
+        id_lookup=is_so("idLookup"),
+        compound_field_name=_text(told.get("compoundFieldName")),
+        relationship_name=_text(told.get("relationshipName")),
         reference_to=tuple(map(str, parents)) if isinstance(parents, list) else (),
-        calculated=told.get("calculated") is True,
+        polymorphic_foreign_key=is_so("polymorphicForeignKey"),
+        restricted_picklist=is_so("restrictedPicklist"),
+        picklist_values=tuple(_picklist_values(values)) if isinstance(values, list) else (),
     )
+
+
+def _picklist_values(told: list[object]) -> Iterator[PicklistValue]:
+    for one in told:
+        if isinstance(one, Mapping) and isinstance(one.get("value"), str):
+            yield PicklistValue(one["value"], _text(one.get("label")) or "", one.get("active") is not False)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _in_words_of_describe(value: object) -> object:
+    """Give the names of members as describe spells them: ``byte_length`` is ``byteLength``."""
+    if isinstance(value, dict):
+        return {re.sub("_(.)", lambda match: match[1].upper(), name): _in_words_of_describe(member) for name, member in value.items()}
+    return [_in_words_of_describe(one) for one in value] if isinstance(value, tuple) else value

@@ -29,14 +29,14 @@ _QUOTE, _COMMA, _LF = ord('"'), ord(","), ord("\n")
 _LINE_END = re.compile(rb"\r\n?")
 
 
-def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "LF") -> Upload:
+def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "\n") -> Upload:
     """Read the rows of a CSV batch.
 
     Args:
         body: The file as posted.
         settings: Limits, and what ragged rows do.
         charset: Of the request's Content-Type.
-        line_ending: What a line end inside a value becomes (`Sforce-Line-Ending`).
+        line_ending: What a line end inside a value becomes.
 
     Raises:
         BatchError: The file cannot be read, or breaks a limit.
@@ -50,8 +50,8 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
     check_limits(rows, quotes is None, data, settings)
     if not len(rows[0]):
         raise BatchError.of(texts.records_none)
-    if line_ending == "CRLF":
-        rows = [pc.replace_substring(column, "\n", "\r\n") for column in rows]
+    if line_ending != "\n":
+        rows = [pc.replace_substring(column, "\n", line_ending) for column in rows]
     strict = settings.csv_type_error == "batch error"
     return Upload(_by_header(header, rows, settings), len(rows[0]), NULL, faults, strict_types=strict)
 

@@ -15,6 +15,7 @@ from pyarrow import csv
 
 from bulkforce_emulator.formats.columns import data_of, json_escaped, xml_escaped
 from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
+from bulkforce_emulator.uploads import Format
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,20 +40,20 @@ class Selection:
     api_version: str
 
 
-def write_query_result(selection: Selection, family: str, settings: Settings) -> Iterator[bytes]:
+def write_query_result(selection: Selection, written_in: Format, settings: Settings) -> Iterator[bytes]:
     """One result file, piece by piece."""
-    if not selection.table.num_rows and (family == "CSV" or settings.empty_result == "line"):
+    if not selection.table.num_rows and (written_in == Format.CSV or settings.empty_result == "line"):
         yield NO_RECORDS
         return
-    head, write, tail = {"CSV": _csv, "XML": _xml, "JSON": _json}[family](selection, settings)
+    head, write, tail = {Format.CSV: _csv, Format.XML: _xml, Format.JSON: _json}[written_in](selection, settings)
     yield head
     left = selection.table.num_rows
     for part in selection.table.combine_chunks().to_batches(max_chunksize=_SLICE_ROWS):
         left -= part.num_rows
         piece = write(part)
-        if not left and family == "JSON":
+        if not left and written_in == Format.JSON:
             piece = piece.removesuffix(b",")
-        if not left and family == "CSV" and not settings.query_csv_ends_with_newline:
+        if not left and written_in == Format.CSV and not settings.query_csv_ends_with_newline:
             piece = piece.removesuffix(b"\n")
         yield piece
     yield tail
@@ -105,9 +106,9 @@ def _plain(value: float) -> str:
     return format(Decimal(repr(value)), "f")
 
 
-def result_list(ids: Sequence[str], family: str, settings: Settings) -> bytes:
+def result_list(ids: Sequence[str], written_in: Format, settings: Settings) -> bytes:
     """The ids of a query batch's results, in the order to fetch them."""
-    if family == "JSON":
+    if written_in == Format.JSON:
         return orjson.dumps(list(ids))
     listed = "".join(f"<result>{result}</result>" for result in ids)
     prolog = PROLOG if settings.result_list_prolog else ""

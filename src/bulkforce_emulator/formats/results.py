@@ -10,16 +10,16 @@ import pyarrow.compute as pc
 
 from bulkforce_emulator.formats.columns import data_of, json_texts
 from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
-from bulkforce_emulator.uploads import RowError
+from bulkforce_emulator.uploads import Format, RowError
 
 if TYPE_CHECKING:
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.uploads import Outcomes
 
 
-def write_results(outcomes: Outcomes, family: str, settings: Settings) -> bytes:
+def write_results(outcomes: Outcomes, written_in: Format, settings: Settings) -> bytes:
     """One result per row, in upload order, in the format of the job."""
-    return {"CSV": _csv, "XML": _xml, "JSON": _json}[family](outcomes, settings)
+    return {Format.CSV: _csv, Format.XML: _xml, Format.JSON: _json}[written_in](outcomes, settings)
 
 
 def _shown_ids(outcomes: Outcomes, settings: Settings) -> pa.StringArray:

@@ -14,8 +14,10 @@ from starlette.routing import Route
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.faults import Fault, Faults
 from bulkforce_emulator.mishaps import Mishap
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.lifecycle import Pace
 from bulkforce_emulator.uploads import RowError
+from bulkforce_emulator.wire.spelling import operation_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -137,7 +139,7 @@ class Control:
         if query.get("counts"):
             return self._org.ledger.counts()
         rows: list[dict[str, Any]] = self._org.ledger.table().to_pylist()
-        return rows
+        return [row | {"operation": operation_name(Operation(row["operation"]))} for row in rows]
 
     def requests(self, _: object) -> list[dict[str, Any]]:
         """Every call in the order of the answers; status 0 where the connection was cut."""

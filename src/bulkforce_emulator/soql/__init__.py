@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.schema import Schema
     from bulkforce_emulator.soql.query import CompiledQuery
     from bulkforce_emulator.texts import QueryTexts
+    from bulkforce_emulator.uploads import Format
 
 __all__ = ["SoqlError", "check_bulk", "chunk_text", "chunkable", "compile_soql", "has_where"]
 
@@ -38,11 +39,11 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
     return compile_query(text, schema, now=now, user_id=user_id, include_deleted=include_deleted)
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str, texts: QueryTexts) -> None:
+def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, texts: QueryTexts) -> None:
     """Refuse what REST would answer but a bulk query job does not."""
     from bulkforce_emulator.soql import bulk
 
-    bulk.check_bulk(compiled, job_object, content_type, texts)
+    bulk.check_bulk(compiled, job_object, written_in, texts)
 
 
 def has_where(text: str) -> bool:

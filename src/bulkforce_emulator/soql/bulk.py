@@ -19,15 +19,16 @@ from bulkforce_emulator.soql.tree import (
     TypeOf,
 )
 from bulkforce_emulator.texts import QueryTexts, Text
+from bulkforce_emulator.uploads import Format
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str, texts: QueryTexts) -> None:
+def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, texts: QueryTexts) -> None:
     """Refuse what a bulk query job does not take.
 
     Args:
         compiled: The query.
         job_object: The job's object.
-        content_type: The job's: `CSV`, `XML`, `JSON`.
+        written_in: The job's format.
         texts: What to say.
 
     Raises:
@@ -48,7 +49,7 @@ def check_bulk(compiled: CompiledQuery, job_object: str, content_type: str, text
         raise _refusal(texts.fields)
     if compiled.children:
         # The guide allows them outside of CSV; here they are refused in all formats.
-        raise _refusal(texts.nested, name=compiled.children[0].relationship, format=content_type.removeprefix("ZIP_"))
+        raise _refusal(texts.nested, name=compiled.children[0].relationship, format=written_in.upper())
     types = {column.field.type for column in compiled.columns}
     if types & {"address", "location"}:
         raise _refusal(texts.compound)

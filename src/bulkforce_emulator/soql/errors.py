@@ -21,13 +21,6 @@ class SoqlError(Exception):
         self.code = code
         self.message = message
 
-    @property
-    def state_message(self) -> str:
-        """What a failed query batch says. An exceptionCode of the Bulk API itself stands alone."""
-        if self.code.isupper():
-            return f"InvalidBatch : Failed to process query: {self.code}: {self.message}"
-        return f"{self.code} : {self.message}"
-
     @classmethod
     def located(cls, text: str, at: int, code: str, detail: str) -> "SoqlError":
         """An error at the offset `at` of the query `text`."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.ids import from_base62, to_base62
+from bulkforce_emulator.standard import PK_CHUNKABLE
 from bulkforce_emulator.state.store import quoted
 
 if TYPE_CHECKING:
@@ -18,25 +19,6 @@ if TYPE_CHECKING:
 DEFAULT_CHUNK_SIZE = 100_000
 #: Characters of an id that count, without key prefix and check characters.
 _DIGITS = 12
-#: The guide's list of 2026. Custom objects are supported, all of them; share and history tables by `parent`.
-SUPPORTED = frozenset(
-    """
-    Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember CandidateAnswer
-    Case CaseArticle CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue ChangeRequestRelatedItem Claim
-    ClaimParticipant Contact ContentDistribution ContentDocument ContentNote ContentVersion Contract ContractLineItem
-    ConversationDefinitionEventLog ConversationEntry ConversationReason ConversationReasonExcerpt ConversationReasonGroup
-    CustomerProperty EinsteinAnswerFeedback EmailMessage EngagementScore Entitlement Event EventRelation FeedItem Incident
-    IncidentRelatedItem Individual InsurancePolicy InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight LinkedArticle
-    LiveChatTranscript LoginHistory LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency
-    LoyaltyMemberTier LoyaltyPartnerProduct LoyaltyProgramMbrPromotion LoyaltyProgramMember LoyaltyProgramPartner
-    LoyaltyProgramPartnerLedger MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity
-    OpportunityContactRole OpportunityHistory OpportunityLineItem OpportunitySplit OpportunityTeamMember Order OrderItem Pricebook2
-    PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed ProductRequired QuickText Quote QuoteLineItem
-    ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task TaskRelation TermDocumentFrequency TimeSheetEntry
-    TransactionJournal User UserRole VoiceCall VoiceCallRecording Voucher WebCart WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan
-    WorkPlanTemplate
-    """.split()  # noqa: SIM905 - a list of words would be 120 lines
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +42,7 @@ def chunked(options: ChunkOptions, sobject: SObject, schema: Schema, settings: S
     parent = sobject if options.parent is None else schema.get(options.parent)
     if parent is None:
         raise ApiError.of(texts.object_unknown, name=options.parent)
-    if not parent.custom and parent.name not in SUPPORTED:
+    if not parent.custom and parent.name not in PK_CHUNKABLE:
         raise ApiError.of(texts.chunk_object_unfit, name=parent.name)
     if parent is sobject:
         return parent, "Id"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
@@ -16,23 +17,43 @@ if TYPE_CHECKING:
     from bulkforce_emulator.schema import Field, SObject
     from bulkforce_emulator.state.chunking import ChunkOptions
     from bulkforce_emulator.state.spool import Spooled
+    from bulkforce_emulator.uploads import Format
 
-QUERIES = frozenset({"query", "queryAll"})
+
+class Operation(StrEnum):
+    """What a job does with records."""
+
+    INSERT = "insert"
+    UPSERT = "upsert"
+    UPDATE = "update"
+    DELETE = "delete"
+    HARD_DELETE = "hard_delete"
+    QUERY = "query"
+    QUERY_ALL = "query_all"
+
+    @property
+    def is_query(self) -> bool:
+        """Whether it reads records."""
+        return self in {Operation.QUERY, Operation.QUERY_ALL}
 
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
     """What a client asks for when it makes a job, once it has been found possible."""
 
-    operation: str
+    operation: Operation
     sobject: SObject
-    content_type: str
+    format: Format
     api_version: str
+    #: Whether batches are zip archives, for binary fields.
+    zipped: bool = False
     external_id: Field | None = None
-    concurrency_mode: str = "Parallel"
+    #: Whether batches run one after another.
+    serial: bool = False
     assignment_rule_id: str | None = None
     chunking: ChunkOptions | None = None
-    line_ending: str = "LF"
+    #: The line end inside CSV values.
+    line_ending: str = "\n"
     disable_retry: bool = False
 
 
@@ -142,8 +163,8 @@ class Job:
     spec: bytes | None = None
 
     @property
-    def operation(self) -> str:
-        """What the job does, as the API names it: `insert`, `hardDelete`, `queryAll` ..."""
+    def operation(self) -> Operation:
+        """What the job does."""
         return self.request.operation
 
     @property
@@ -157,14 +178,14 @@ class Job:
         return self.request.external_id
 
     @property
-    def content_type(self) -> str:
-        """The job's content type, as the API names it: `CSV`, `ZIP_XML` ..."""
-        return self.request.content_type
+    def format(self) -> Format:
+        """What the job's batches and results are written in."""
+        return self.request.format
 
     @property
-    def family(self) -> str:
-        """CSV, XML or JSON: what a batch of the job is written in, zipped or not."""
-        return self.content_type.removeprefix("ZIP_")
+    def zipped(self) -> bool:
+        """Whether the job's batches are zip archives."""
+        return self.request.zipped
 
     @property
     def chunking(self) -> ChunkOptions | None:
@@ -174,12 +195,12 @@ class Job:
     @property
     def is_query(self) -> bool:
         """Whether the job reads records."""
-        return self.operation in QUERIES
+        return self.operation.is_query
 
     @property
     def is_serial(self) -> bool:
         """Whether the job's batches run one after another."""
-        return self.request.concurrency_mode == "Serial"
+        return self.request.serial
 
     def summary(self, seen: Iterable[Batch], *, count_split: bool) -> JobSummary:
         """Where the job stands now, as values that no longer change.

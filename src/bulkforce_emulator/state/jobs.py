@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.settings import HOUR_SECONDS
-from bulkforce_emulator.state.job import Batch, Job
+from bulkforce_emulator.state.job import Batch, Job, Operation
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch, move_job
 from bulkforce_emulator.state.spool import Spool, Spooled
+from bulkforce_emulator.uploads import Format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Jobs:
         Raises:
             ApiError: It is a hardDelete, and the user may not do that.
         """
-        if request.operation == "hardDelete" and not self._settings.hard_delete_permission:
+        if request.operation == Operation.HARD_DELETE and not self._settings.hard_delete_permission:
             raise ApiError.of(self._texts.hard_delete_forbidden)
         now = self.now()
         job = Job(self._ids.one("750"), request, self._user_id, now, now)
@@ -111,8 +112,7 @@ class Jobs:
         with self.lock:
             done = job.state == JobState.CLOSED and all(batch.is_final for batch in job.batches.values())
             if job.state in {JobState.ABORTED, JobState.FAILED} or (done and not self._settings.abort_when_done):
-                state = "Completed" if done else job.state
-                raise ApiError.of(self._texts.abort_refused, state=state)
+                raise ApiError.of(self._texts.abort_refused, state=BatchState.COMPLETED if done else job.state)
             move_job(job, JobState.ABORTED)
             job.modified = self.now()
             for batch in job.batches.values():
@@ -193,7 +193,7 @@ class Jobs:
         Raises:
             ApiError: The job takes none, or the spec is too large.
         """
-        if job.family != "CSV" or job.is_query:
+        if job.format != Format.CSV or job.is_query:
             raise ApiError.of(self._texts.spec_unwanted)
         most = self._settings.limits.spec_characters
         if len(spec.decode("utf-8", "replace")) >= most:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from bulkforce_emulator.state.job import Operation
     from bulkforce_emulator.uploads import Outcomes
 
 
@@ -47,7 +48,7 @@ class Ledger:
         self._entries: list[_Entry] = []
         self._lock = threading.Lock()
 
-    def add(self, job_id: str, batch_id: str, operation: str, sobject: str, outcomes: Outcomes) -> None:
+    def add(self, job_id: str, batch_id: str, operation: Operation, sobject: str, outcomes: Outcomes) -> None:
         """Enter the good rows of a batch."""
         rows = pa.array(np.arange(outcomes.count, dtype=np.int32))
         good = pc.is_null(outcomes.errors)

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class JobState(StrEnum):
-    """The states of a job, with the values that the API uses."""
+    """The states of a job."""
 
-    OPEN = "Open"
-    CLOSED = "Closed"
-    ABORTED = "Aborted"
-    FAILED = "Failed"
+    OPEN = "open"
+    CLOSED = "closed"
+    ABORTED = "aborted"
+    FAILED = "failed"
 
 
 class BatchState(StrEnum):
-    """The states of a batch, with the values that the API uses."""
+    """The states of a batch."""
 
-    QUEUED = "Queued"
-    IN_PROGRESS = "InProgress"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    NOT_PROCESSED = "NotProcessed"
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    NOT_PROCESSED = "not_processed"
 
     @property
     def is_final(self) -> bool:

@@ -12,6 +12,7 @@ from bulkforce_emulator.ids import IdSource
 from bulkforce_emulator.mishaps import Mishaps
 from bulkforce_emulator.settings import Limits, Settings
 from bulkforce_emulator.state.clock import Clock
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.jobs import Jobs
 from bulkforce_emulator.state.latecomers import Latecomers
 from bulkforce_emulator.state.ledger import Ledger
@@ -109,7 +110,7 @@ class Org:
             KeyError: The org has no such object.
             BatchError: The records cannot be taken as a whole.
         """
-        return self._carry_out("insert", sobject, records)
+        return self._carry_out(Operation.INSERT, sobject, records)
 
     def update(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
         """Update records by their `Id`; the outcomes are in the order of the records.
@@ -118,7 +119,7 @@ class Org:
             KeyError: The org has no such object.
             BatchError: The records cannot be taken as a whole.
         """
-        return self._carry_out("update", sobject, records)
+        return self._carry_out(Operation.UPDATE, sobject, records)
 
     def upsert(self, sobject: str, records: Sequence[Mapping[str, Any]], external_id: str) -> Outcomes:
         """Update the records that `external_id` finds, insert the others; the outcomes are in the order of the records.
@@ -127,7 +128,7 @@ class Org:
             KeyError: The org has no such object.
             BatchError: The records cannot be taken as a whole.
         """
-        return self._carry_out("upsert", sobject, records, external_id)
+        return self._carry_out(Operation.UPSERT, sobject, records, external_id)
 
     def delete(self, sobject: str, ids: Sequence[str]) -> Outcomes:
         """Delete records by id; the outcomes are in the order of the ids.
@@ -135,9 +136,9 @@ class Org:
         Raises:
             KeyError: The org has no such object.
         """
-        return self._carry_out("delete", sobject, [{"Id": record_id} for record_id in ids])
+        return self._carry_out(Operation.DELETE, sobject, [{"Id": record_id} for record_id in ids])
 
-    def _carry_out(self, operation: str, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
+    def _carry_out(self, operation: Operation, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
         """The same checks as in a batch; an absent key leaves a field alone, None sets it to null."""
         sobject = self.sobject(name)
         field = None if external_id is None else sobject.field(external_id)
@@ -148,7 +149,7 @@ class Org:
 
     def carry_out(self, name: str, upload: Upload) -> Outcomes:
         """Insert rows that were read from a file."""
-        order = Order("insert", self.sobject(name), self.sessions.user_id, self.clock.now())
+        order = Order(Operation.INSERT, self.sobject(name), self.sessions.user_id, self.clock.now())
         return self.rows.carry_out(order, upload)
 
     def records(self, name: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:

@@ -20,10 +20,10 @@ from bulkforce_emulator.formats.xml_reader import read_xml
 from bulkforce_emulator.formats.zip_reader import fill_in, unpack
 from bulkforce_emulator.soql import SoqlError, check_bulk, chunk_text, chunkable, compile_soql
 from bulkforce_emulator.state import chunking
-from bulkforce_emulator.state.job import Batch, Job
+from bulkforce_emulator.state.job import Batch, Job, Operation
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch
 from bulkforce_emulator.state.rows.engine import Order
-from bulkforce_emulator.uploads import BatchError
+from bulkforce_emulator.uploads import BatchError, Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -151,12 +151,12 @@ class Processing:
         job, settings = batch.job, self._org.settings
         body = self._org.jobs.spool.get(batch.request)
         archive = None
-        if job.content_type.startswith("ZIP_"):
+        if job.zipped:
             archive = unpack(body, settings)
             body = archive.request
-        if job.family == "CSV":
+        if job.format == Format.CSV:
             upload = read_csv(body, settings, charset=batch.charset, line_ending=job.request.line_ending)
-        elif job.family == "JSON":
+        elif job.format == Format.JSON:
             upload = read_json(body, settings, charset=batch.charset)
         else:
             upload = read_xml(body, settings, charset=batch.charset if batch.charset != "utf-8" else None)
@@ -166,7 +166,7 @@ class Processing:
 
     def _keep(self, batch: Batch, outcomes: Outcomes) -> None:
         org = self._org
-        written = org.jobs.spool.put(write_results(outcomes, batch.job.family, org.settings))
+        written = org.jobs.spool.put(write_results(outcomes, batch.job.format, org.settings))
         with org.jobs.lock:
             batch.results = {"": written}
             batch.processed, batch.failed = outcomes.count, outcomes.failed
@@ -194,12 +194,18 @@ class Processing:
                 org.schema,
                 now=org.clock.now(),
                 user_id=org.sessions.user_id,
-                include_deleted=job.operation == "queryAll",
+                include_deleted=job.operation == Operation.QUERY_ALL,
             )
-            check_bulk(compiled, job.sobject.name, job.content_type, org.settings.texts.queries)
+            check_bulk(compiled, job.sobject.name, job.format, org.settings.texts.queries)
         except SoqlError as problem:
-            raise BatchError.quoted(problem.state_message) from None
+            raise self._query_refused(problem) from None
         return compiled
+
+    def _query_refused(self, problem: SoqlError) -> BatchError:
+        """What a failed query batch says. A code of the Bulk API itself stands alone, others are quoted."""
+        if problem.code.isupper():
+            return BatchError.of(self._texts.query_refused, code=problem.code, reason=problem.message)
+        return BatchError(problem.message, problem.code)
 
     def _split(self, batch: Batch, text: str, made: list[Batch]) -> None:
         """Make the chunk batches. The original is NotProcessed once they all exist; each counts against the daily allowance."""
@@ -222,7 +228,7 @@ class Processing:
 
     def _answer(self, batch: Batch, compiled: CompiledQuery) -> None:
         job, org = batch.job, self._org
-        sql = compiled.sql if job.family == "CSV" else compiled.identified_sql
+        sql = compiled.sql if job.format == Format.CSV else compiled.identified_sql
         table = org.store.query(sql, compiled.parameters)
         spool, written = org.jobs.spool, {}
         limits = org.settings.limits
@@ -232,7 +238,7 @@ class Processing:
             raise BatchError.of(self._texts.results_too_large, most=limits.query_result_files)
         for part in parts:
             selection = Selection(compiled, part, job.request.api_version)
-            pieces = write_query_result(selection, job.family, org.settings)
+            pieces = write_query_result(selection, job.format, org.settings)
             written[org.ids.one("752")[:15]] = spool.put_all(pieces)
         with org.jobs.lock:
             batch.results = written

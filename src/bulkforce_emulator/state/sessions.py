@@ -49,6 +49,15 @@ class AuthorizationCode:
     expires: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class KnownToken:
+    """A valid token: a session has both times, a refresh token has neither."""
+
+    scope: str
+    opened: datetime | None = None
+    ends: datetime | None = None
+
+
 @dataclass
 class _Session:
     used: datetime
@@ -127,22 +136,17 @@ class Sessions:
         with self._lock:
             self._state.sessions.clear()
 
-    def describe(self, token: str) -> dict[str, object] | None:
-        """What introspection tells of a token: scope and times; None if it is not good."""
+    def describe(self, token: str) -> KnownToken | None:
+        """What is known about a token; None if it is not valid."""
         with self._lock:
             if token in self._state.refresh_tokens:
-                return {"token_type": "refresh_token", "scope": self._state.refresh_tokens[token]}
+                return KnownToken(self._state.refresh_tokens[token])
         if not self.is_valid(token):
             return None
         with self._lock:
             session = self._state.sessions[token]
-            return {
-                "token_type": "access_token",
-                "scope": session.scope,
-                "iat": int(session.opened.timestamp()),
-                "nbf": int(session.opened.timestamp()),
-                "exp": int(session.used.timestamp()) + self.rules.session_seconds,
-            }
+            ends = session.used + timedelta(seconds=self.rules.session_seconds)
+            return KnownToken(session.scope, session.opened, ends)
 
     # Refresh tokens
 

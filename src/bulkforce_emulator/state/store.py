@@ -96,7 +96,7 @@ class _Memory:
         with self._lock:
             if self._root is None:
                 self._root = duckdb.connect(":memory:")
-                self._root.execute("SET GLOBAL TimeZone = 'UTC'")
+                self._root.execute("SET GLOBAL timezone = 'UTC'")
                 # Checkpoints would only compress what is in memory: a third less of it, at half the speed of a load.
                 self._root.execute("SET checkpoint_threshold = '1TB'")
                 # A batch is too small to be shared out: other threads would only be woken for each statement. Queries run beside each other all the same.
@@ -136,7 +136,7 @@ class Store:
             self._connection, self._name = _memory.attach(tables)
         else:
             self._connection = _open(database)
-            self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+            self._connection.execute("SET GLOBAL timezone = 'UTC'")
             self._connection.execute(tables)
         self._writing = threading.RLock()
         self._is_writing = False

@@ -17,9 +17,12 @@ import orjson
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.formats import documents
 from bulkforce_emulator.formats.query_results import result_list
+from bulkforce_emulator.state.lifecycle import JobState
+from bulkforce_emulator.uploads import Format
 from bulkforce_emulator.wire.bulk1_request import Bulk1Request, media_type
 from bulkforce_emulator.wire.chunking_header import read_chunking
 from bulkforce_emulator.wire.job_info import Options, batch_info, in_order, job_info, read_request, read_state
+from bulkforce_emulator.wire.spelling import LINE_ENDINGS
 from bulkforce_emulator.wire.xsd import ASYNC_API_XSD
 
 if TYPE_CHECKING:
@@ -29,11 +32,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.spool import Spooled
 
-_MEDIA = {"CSV": "text/csv", "XML": "application/xml", "JSON": "application/json"}
-_BATCH_MEDIA = {
-    "CSV": "text/csv", "XML": "application/xml", "JSON": "application/json",
-    "ZIP_CSV": "zip/csv", "ZIP_XML": "zip/xml", "ZIP_JSON": "zip/json",
-}  # fmt: skip
+_MEDIA = {Format.CSV: "text/csv", Format.XML: "application/xml", Format.JSON: "application/json"}
+_ZIPPED_MEDIA = {Format.CSV: "zip/csv", Format.XML: "zip/xml", Format.JSON: "zip/json"}
 _log = logging.getLogger(__name__)
 _VERSION = re.compile(r"\d{1,3}\.\d")
 
@@ -57,7 +57,7 @@ class Bulk1:
 
     def answer(self, call: Bulk1Request) -> Answer:
         """Answer one call; a refusal is an error document."""
-        form = "JSON" if call.is_json else "XML"
+        form = _form(call)
         try:
             self._check_session(call)
             self._org.count_call()
@@ -93,7 +93,7 @@ class Bulk1:
                 return self._say(call, 200, "application/xml", ASYNC_API_XSD)
             case ("GET" | "POST", "job", job_id, *rest) if len(rest) <= 4:
                 job = self._org.jobs.get(job_id)
-                form = job.family if call.method == "GET" or rest else ("JSON" if call.is_json else "XML")
+                form = job.format if call.method == "GET" or rest else _form(call)
                 try:
                     return self._of_job(call, job, tuple(rest))
                 except ApiError as problem:
@@ -106,7 +106,7 @@ class Bulk1:
         match (call.method, *rest):
             case ("GET",):
                 asked = self._org.settings.get_follows_content_type and "content-type" in call.headers
-                form = ("JSON" if call.is_json else "XML") if asked else job.family
+                form = _form(call) if asked else job.format
                 return self._document(call, 200, form, ("jobInfo", self._seen(call, job)))
             case ("POST",):
                 return self._change(call, job)
@@ -126,21 +126,21 @@ class Bulk1:
     def _of_batch(self, call: Bulk1Request, job: Job, batch: Batch, which: list[str]) -> Answer:
         match which:
             case []:
-                return self._document(call, 200, job.family, ("batchInfo", self._members(batch)))
+                return self._document(call, 200, job.format, ("batchInfo", self._members(batch)))
             case ["request"]:
-                return self._say(call, 200, _BATCH_MEDIA[job.content_type], batch.request)
+                return self._say(call, 200, _batch_media(job), batch.request)
             case ["result"]:
                 results = self._org.jobs.results(batch)
                 if job.is_query:
-                    form = "JSON" if job.family == "JSON" else "XML"
+                    form = Format.JSON if job.format == Format.JSON else Format.XML
                     listed = result_list(list(results), form, self._org.settings)
                     return self._say(call, 200, _MEDIA[form], listed)
-                return self._say(call, 200, _MEDIA[job.family], results[""])
+                return self._say(call, 200, _MEDIA[job.format], results[""])
             case ["result", result_id] if job.is_query:
                 found = self._org.jobs.results(batch).get(result_id[:15])
                 if found is None:
                     raise ApiError.of(self._texts.result_unknown, id=result_id)
-                return self._say(call, 200, _MEDIA[job.family], found)
+                return self._say(call, 200, _MEDIA[job.format], found)
         raise ApiError.of(self._texts.path_unknown, status=self._org.settings.unknown_path_status, path=call.path)
 
     def _wrong_method(self, call: Bulk1Request) -> ApiError:
@@ -152,25 +152,25 @@ class Bulk1:
         org = self._org
         options = Options(
             chunking=read_chunking(call.headers.get("sforce-enable-pkchunking"), org.settings),
-            line_ending=call.headers.get("sforce-line-ending", "LF").strip().upper(),
+            line_ending=LINE_ENDINGS.get(call.headers.get("sforce-line-ending", "").strip().upper(), "\n"),
             disable_retry=call.headers.get("sforce-disable-batch-retry", "").strip().lower() == "true",
         )
         request = read_request(self._members_of(call), org.schema, org.settings, api_version=call.version, options=options)
         job = org.jobs.create(request)
-        form = "JSON" if call.is_json else "XML"
+        form = _form(call)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}"}
         return self._document(call, 201, form, ("jobInfo", job_info(org.jobs.summary(job))), location)
 
     def _change(self, call: Bulk1Request, job: Job) -> Answer:
         jobs = self._org.jobs
         state = read_state(self._members_of(call), self._org.settings)
-        if state == "Open":
+        if state == JobState.OPEN:
             raise ApiError.of(self._texts.open_refused, state=job.state)
-        if state == "Closed":
+        if state == JobState.CLOSED:
             jobs.close(job)
         else:
             jobs.abort(job)
-        return self._document(call, 200, "JSON" if call.is_json else "XML", ("jobInfo", self._seen(call, job)))
+        return self._document(call, 200, _form(call), ("jobInfo", self._seen(call, job)))
 
     def _seen(self, call: Bulk1Request, job: Job) -> dict[str, object]:
         return job_info(self._org.jobs.summary(job, call.faults.get("lagging job")))
@@ -214,16 +214,16 @@ class Bulk1:
         else:
             org.latecomers.withhold(batch, late)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}/batch/{batch.id}"}
-        return self._document(call, 201, job.family, ("batchInfo", members), location)
+        return self._document(call, 201, job.format, ("batchInfo", members), location)
 
     def _check_content_type(self, call: Bulk1Request, job: Job) -> None:
         named = call.headers.get("content-type")
         if named is None:
             return
         kind = media_type(named)
-        if kind not in {*_BATCH_MEDIA.values(), "text/xml", "text/plain"}:
+        if kind not in {*_MEDIA.values(), *_ZIPPED_MEDIA.values(), "text/xml", "text/plain"}:
             raise ApiError.of(self._texts.content_type_unknown, given=named)
-        fits = {_BATCH_MEDIA[job.content_type], "text/xml" if job.family == "XML" else ""}
+        fits = {_batch_media(job), "text/xml" if job.format == Format.XML else ""}
         if not job.is_query and kind not in fits and self._org.settings.content_type_must_fit:
             raise ApiError.of(self._texts.content_type_unfit, given=named)
 
@@ -234,9 +234,9 @@ class Bulk1:
     def _list(self, call: Bulk1Request, job: Job) -> Answer:
         infos = [batch_info(batch) for batch in self._org.jobs.batch_summaries(job, call.faults.get("lagging list"))]
         self._org.latecomers.looked(job)
-        if job.family == "JSON":
-            return self._say(call, 200, _MEDIA["JSON"], documents.json_list("batchInfo", infos, spread=self._spread(call)))
-        return self._say(call, 200, _MEDIA["XML"], documents.xml_list("batchInfoList", "batchInfo", infos))
+        if job.format == Format.JSON:
+            return self._say(call, 200, _MEDIA[Format.JSON], documents.json_list("batchInfo", infos, spread=self._spread(call)))
+        return self._say(call, 200, _MEDIA[Format.XML], documents.xml_list("batchInfoList", "batchInfo", infos))
 
     # Answers
 
@@ -244,18 +244,18 @@ class Bulk1:
         self,
         call: Bulk1Request,
         status: int,
-        form: str,
+        form: Format,
         document: tuple[str, Mapping[str, object]],
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """A jobInfo, a batchInfo or an error, named and with its members: XML unless the form is JSON."""
         root, members = document
-        if form == "JSON":
+        if form == Format.JSON:
             body = documents.json_document(_json_members(root, members), spread=self._spread(call))
-            return self._say(call, status, _MEDIA["JSON"], body, headers)
-        return self._say(call, status, _MEDIA["XML"], documents.xml_document(root, members), headers)
+            return self._say(call, status, _MEDIA[Format.JSON], body, headers)
+        return self._say(call, status, _MEDIA[Format.XML], documents.xml_document(root, members), headers)
 
-    def _error(self, problem: ApiError, form: str, call: Bulk1Request) -> Answer:
+    def _error(self, problem: ApiError, form: Format, call: Bulk1Request) -> Answer:
         members = {"exceptionCode": problem.code, "exceptionMessage": problem.message}
         return self._document(call, problem.status, form, ("error", members))
 
@@ -283,6 +283,15 @@ class Bulk1:
         return Answer(status, content_type, body, shown)
 
 
+def _form(call: Bulk1Request) -> Format:
+    """The format of a document that answers a document."""
+    return Format.JSON if call.is_json else Format.XML
+
+
+def _batch_media(job: Job) -> str:
+    return (_ZIPPED_MEDIA if job.zipped else _MEDIA)[job.format]
+
+
 def _json_members(root: str, members: Mapping[str, object]) -> dict[str, object]:
     """JSON has members that XML does not show, and a version that is a number."""
     if root != "jobInfo":
@@ -291,6 +300,6 @@ def _json_members(root: str, members: Mapping[str, object]) -> dict[str, object]
 
 
 class _RefusedIn(Exception):
-    def __init__(self, problem: ApiError, form: str) -> None:
+    def __init__(self, problem: ApiError, form: Format) -> None:
         self.problem = problem
         self.form = form

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.state.chunking import ChunkOptions, chunked
-from bulkforce_emulator.state.job import JobRequest
-from bulkforce_emulator.state.lifecycle import BatchState
+from bulkforce_emulator.state.job import JobRequest, Operation
+from bulkforce_emulator.state.lifecycle import BatchState, JobState
+from bulkforce_emulator.texts import spelled
+from bulkforce_emulator.wire.spelling import (
+    CONCURRENCY_MODES,
+    CONTENT_TYPES,
+    OPERATIONS,
+    concurrency_mode_name,
+    content_type_name,
+    operation_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,9 +27,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.job import BatchSummary, JobSummary
     from bulkforce_emulator.texts import CallTexts
 
-OPERATIONS = ("insert", "upsert", "update", "delete", "hardDelete", "query", "queryAll")
-CONTENT_TYPES = ("XML", "CSV", "JSON", "ZIP_XML", "ZIP_CSV", "ZIP_JSON")
-CONCURRENCY_MODES = ("Parallel", "Serial")
+_Value = TypeVar("_Value")
+_SETTABLE = (JobState.OPEN, JobState.CLOSED, JobState.ABORTED)
 #: Members that only the server writes, in the order in which they are refused. `id` is ignored.
 _SERVERS_OWN = (
     "createdById", "createdDate", "systemModstamp", "numberBatchesQueued", "numberBatchesInProgress",
@@ -43,7 +51,7 @@ class Options:
     """What the headers of a create call add."""
 
     chunking: ChunkOptions | None = None
-    line_ending: str = "LF"
+    line_ending: str = "\n"
     disable_retry: bool = False
 
 
@@ -60,15 +68,16 @@ def read_request(members: Mapping[str, Any], schema: Schema, settings: Settings,
     if given.get("state", "Open") != "Open":
         raise ApiError.of(texts.member_unwanted, member="State")
     operation = _one_of(given, texts, "operation", OPERATIONS)
-    content_type = _one_of(given, texts, "contentType", CONTENT_TYPES, "XML")
+    written_in, zipped = _one_of(given, texts, "contentType", CONTENT_TYPES, "XML")
     sobject = _sobject(given, texts, operation, schema)
     return JobRequest(
         operation=operation,
         sobject=sobject,
-        content_type=content_type,
+        format=written_in,
+        zipped=zipped,
         api_version=api_version,
         external_id=_external_id(given, texts, operation, sobject),
-        concurrency_mode=_one_of(given, texts, "concurrencyMode", CONCURRENCY_MODES, "Parallel"),
+        serial=_one_of(given, texts, "concurrencyMode", CONCURRENCY_MODES, "Parallel"),
         assignment_rule_id=_assignment_rule(given, texts, sobject),
         chunking=_chunking(options, operation, sobject, schema, settings),
         line_ending=options.line_ending,
@@ -76,7 +85,7 @@ def read_request(members: Mapping[str, Any], schema: Schema, settings: Settings,
     )
 
 
-def read_state(members: Mapping[str, Any], settings: Settings) -> str:
+def read_state(members: Mapping[str, Any], settings: Settings) -> JobState:
     """Read the jobInfo of a close or abort call: it may only have a state.
 
     Raises:
@@ -91,10 +100,11 @@ def read_state(members: Mapping[str, Any], settings: Settings) -> str:
     _refuse_unknown(given, settings)
     state = given.get("state")
     if isinstance(state, int) and not isinstance(state, bool) and 0 <= state < 3:
-        state = ("Open", "Closed", "Aborted")[state]
-    if state not in {"Open", "Closed", "Aborted"}:
-        raise ApiError.of(texts.job_unreadable)
-    return str(state)
+        return _SETTABLE[state]
+    for settable in _SETTABLE:
+        if state == spelled(settable):
+            return settable
+    raise ApiError.of(texts.job_unreadable)
 
 
 def _capitalized(name: str) -> str:
@@ -113,19 +123,19 @@ def _refuse_unknown(given: Mapping[str, Any], settings: Settings) -> None:
         raise ApiError.of(settings.texts.calls.job_unreadable)
 
 
-def _one_of(given: Mapping[str, Any], texts: CallTexts, name: str, words: tuple[str, ...], default: str | None = None) -> str:
-    """A word of a list, case-sensitive, or its ordinal, which clients send in JSON."""
+def _one_of(given: Mapping[str, Any], texts: CallTexts, name: str, words: Mapping[str, _Value], default: str | None = None) -> _Value:
+    """What a word means, case-sensitive, or its ordinal, which clients send in JSON."""
     value = given.get(name, default)
     if value is None:
         raise ApiError.of(texts.member_missing, member=_capitalized(name))
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(words):
-        return words[value]
-    if value not in words:
+        return list(words.values())[value]
+    if not isinstance(value, str) or value not in words:
         raise ApiError.of(texts.job_unreadable)
-    return str(value)
+    return words[value]
 
 
-def _sobject(given: Mapping[str, Any], texts: CallTexts, operation: str, schema: Schema) -> SObject:
+def _sobject(given: Mapping[str, Any], texts: CallTexts, operation: Operation, schema: Schema) -> SObject:
     name = given.get("object")
     if not isinstance(name, str):
         raise ApiError.of(texts.member_missing, member="Object")
@@ -133,15 +143,15 @@ def _sobject(given: Mapping[str, Any], texts: CallTexts, operation: str, schema:
     if sobject is None:
         raise ApiError.of(texts.object_unknown, name=name)
     if not sobject.bulk:
-        raise ApiError.of(texts.object_not_queried if operation.startswith("query") else texts.object_unsupported, name=sobject.name)
+        raise ApiError.of(texts.object_not_queried if operation.is_query else texts.object_unsupported, name=sobject.name)
     return sobject
 
 
-def _external_id(given: Mapping[str, Any], texts: CallTexts, operation: str, sobject: SObject) -> Field | None:
+def _external_id(given: Mapping[str, Any], texts: CallTexts, operation: Operation, sobject: SObject) -> Field | None:
     name = given.get("externalIdFieldName")
-    if operation != "upsert":
+    if operation != Operation.UPSERT:
         if name is not None:
-            raise ApiError.of(texts.external_id_unwanted, operation=operation)
+            raise ApiError.of(texts.external_id_unwanted, operation=operation_name(operation))
         return None
     if name is None:
         raise ApiError.of(texts.external_id_missing, object=sobject.name)
@@ -160,9 +170,9 @@ def _assignment_rule(given: Mapping[str, Any], texts: CallTexts, sobject: SObjec
     return str(rule)
 
 
-def _chunking(options: Options, operation: str, sobject: SObject, schema: Schema, settings: Settings) -> ChunkOptions | None:
+def _chunking(options: Options, operation: Operation, sobject: SObject, schema: Schema, settings: Settings) -> ChunkOptions | None:
     """The header says nothing to a data job."""
-    if options.chunking is None or not operation.startswith("query"):
+    if options.chunking is None or not operation.is_query:
         return None
     try:
         chunked(options.chunking, sobject, schema, settings)
@@ -178,15 +188,15 @@ def job_info(job: JobSummary) -> dict[str, object]:
     asked = job.request
     return {
         "id": job.id,
-        "operation": asked.operation,
+        "operation": operation_name(asked.operation),
         "object": asked.sobject.name,
         "createdById": job.created_by,
         "createdDate": job.created,
         "systemModstamp": job.modified,
-        "state": job.state.value,
+        "state": spelled(job.state),
         "externalIdFieldName": asked.external_id.name if asked.external_id else None,
-        "concurrencyMode": asked.concurrency_mode,
-        "contentType": asked.content_type,
+        "concurrencyMode": concurrency_mode_name(asked),
+        "contentType": content_type_name(asked),
         "numberBatchesQueued": job.batches[BatchState.QUEUED],
         "numberBatchesInProgress": job.batches[BatchState.IN_PROGRESS],
         "numberBatchesCompleted": job.batches[BatchState.COMPLETED],
@@ -206,7 +216,7 @@ def batch_info(batch: BatchSummary) -> dict[str, object]:
     return {
         "id": batch.id,
         "jobId": batch.job_id,
-        "state": batch.state.value,
+        "state": spelled(batch.state),
         "stateMessage": batch.message,
         "createdDate": batch.created,
         "systemModstamp": batch.modified,

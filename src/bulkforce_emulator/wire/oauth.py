@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.state.sessions import KnownToken
     from bulkforce_emulator.texts import LoginTexts, Text
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -209,7 +210,7 @@ class _OAuth:
             return json_response({"active": False})
         url = identity_url(self._org, call.base_url)
         named = {"client_id": self._sessions.client_id, "username": self._sessions.username, "sub": url}
-        return json_response({"active": True} | named | known)
+        return json_response({"active": True} | named | _described(known))
 
     def userinfo(self, call: Call) -> Response:
         """The user, for OpenID Connect."""
@@ -225,6 +226,13 @@ class _OAuth:
         if asked != (self._sessions.org_id[:15], self._sessions.user_id[:15]):
             return PlainTextResponse("Wrong_Org", 403)
         return json_response(identity(self._org, call.base_url))
+
+
+def _described(known: KnownToken) -> dict[str, object]:
+    if known.opened is None or known.ends is None:
+        return {"token_type": "refresh_token", "scope": known.scope}
+    opened, ends = int(known.opened.timestamp()), int(known.ends.timestamp())
+    return {"token_type": "access_token", "scope": known.scope, "iat": opened, "nbf": opened, "exp": ends}
 
 
 def _with_basic(call: Call, texts: LoginTexts) -> dict[str, str]:

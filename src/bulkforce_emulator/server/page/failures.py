@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 import orjson
 
+from bulkforce_emulator.uploads import Format
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -45,11 +47,11 @@ class Failures:
         self._spool = spool
         self._reasons_in = lru_cache(maxsize=_BATCHES_REMEMBERED)(self._read)
 
-    def reasons(self, batches: Iterable[BatchView], family: str) -> list[Reason]:
-        """The reasons in these batches, most frequent first; `family` is the format: CSV, XML or JSON."""
+    def reasons(self, batches: Iterable[BatchView], written_in: Format) -> list[Reason]:
+        """The reasons in these batches, most frequent first."""
         found: dict[tuple[str, str, str], Reason] = {}
         for batch in batches:
-            for reason in self._reasons_in(batch.results[""], family):
+            for reason in self._reasons_in(batch.results[""], written_in):
                 key = (reason.code, reason.message, reason.fields)
                 known = found.get(key)
                 if known is None:
@@ -58,9 +60,9 @@ class Failures:
                     found[key] = replace(known, records=known.records + reason.records)
         return sorted(found.values(), key=lambda reason: -reason.records)
 
-    def _read(self, place: Spooled, family: str) -> Sequence[Reason]:
+    def _read(self, place: Spooled, written_in: Format) -> Sequence[Reason]:
         found: dict[tuple[str, str, str], Reason] = {}
-        for row, error in _ERRORS[family](self._spool.get(place)):
+        for row, error in _ERRORS[written_in](self._spool.get(place)):
             code, message, fields = error
             key = (code, _ID.sub("…", message), fields)
             known = found.get(key)
@@ -91,4 +93,4 @@ def _xml(body: bytes) -> Iterator[tuple[int, tuple[str, str, str]]]:
             yield row, (error.findtext("{*}statusCode", ""), error.findtext("{*}message", ""), fields)
 
 
-_ERRORS = {"CSV": _csv, "JSON": _json, "XML": _xml}
+_ERRORS = {Format.CSV: _csv, Format.JSON: _json, Format.XML: _xml}

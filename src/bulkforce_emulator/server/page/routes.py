@@ -115,7 +115,7 @@ class _Page:
         job = self._org.jobs.get(request.path_params["job_id"])
         view = job_view(self._org, job)
         batches = batches_view(self._org, job, _number(request.query_params.get("page")))
-        reasons = self._failures.reasons(batches.failing, job.family)
+        reasons = self._failures.reasons(batches.failing, job.format)
         refresh = _LIVE_SECONDS if view.ended is None else None
         return self._show("job.html", request, job=view, batches=batches, reasons=reasons, refresh=refresh)
 
@@ -123,13 +123,13 @@ class _Page:
         job, batch = self._batch_of(request)
         view = batch_view(self._org, batch)
         path = f"{self._home}/jobs/{job.id}/batches/{batch.id}"
-        is_text = not job.content_type.startswith("ZIP_") or job.is_query
+        is_text = not job.zipped or job.is_query
         bodies = [self._body("Request", f"{path}/request", view.request, view.charset, is_text=is_text)]
         for result_id, place in view.results.items():
             title, link = (f"Result {result_id}", f"{path}/result/{result_id}") if result_id else ("Result", f"{path}/result")
             bodies.append(self._body(title, link, place))
         failing = [view] if view.members["numberRecordsFailed"] and view.results else []
-        reasons = self._failures.reasons(failing, job.family)
+        reasons = self._failures.reasons(failing, job.format)
         return self._show(
             "batch.html",
             request,
@@ -155,8 +155,7 @@ class _Page:
 
     def request_file(self, request: Request) -> Response:
         job, batch = self._batch_of(request)
-        zipped = job.content_type.startswith("ZIP_")
-        ending = "zip" if zipped else "soql" if job.is_query else job.family.lower()
+        ending = "zip" if job.zipped else "soql" if job.is_query else job.format
         return self._file(f"{batch.id}-request.{ending}", batch.request)
 
     def result_file(self, request: Request) -> Response:
@@ -165,7 +164,7 @@ class _Page:
         found = self._org.jobs.results(batch).get(result_id)
         if found is None:
             raise ApiError.of(self._org.settings.texts.calls.result_unknown, id=result_id)
-        return self._file(f"{result_id or batch.id}-result.{job.family.lower()}", found)
+        return self._file(f"{result_id or batch.id}-result.{job.format}", found)
 
     def _file(self, name: str, place: Spooled) -> Response:
         headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(place.length)}

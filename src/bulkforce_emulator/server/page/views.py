@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
+from bulkforce_emulator.texts import spelled
 from bulkforce_emulator.wire.job_info import batch_info, job_info
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Filters:
 
     def fit(self, job: Job) -> bool:
         """Whether a job passes the filters."""
-        return self.state in {"", job.state.value} and self.object in {"", job.sobject.name}
+        return self.state in {"", spelled(job.state)} and self.object in {"", job.sobject.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +126,12 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
         running = {job.id for job in fitting if _in_progress(job)}
         in_progress = Section.of([job for job in fitting if job.id in running], open_page, JOBS_SHOWN)
         finished = Section.of([job for job in fitting if job.id not in running], done_page, JOBS_SHOWN)
-        present = {job.state.value for job in jobs}
+        present = {job.state for job in jobs}
         return JobsView(
             Section([job_view(org, job) for job in in_progress.items], in_progress.total, in_progress.page, in_progress.pages),
             Section([job_view(org, job) for job in finished.items], finished.total, finished.page, finished.pages),
             len(jobs),
-            [state.value for state in JobState if state in present],
+            [spelled(state) for state in JobState if state in present],
             sorted({job.sobject.name for job in jobs}),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.rows.conversion import error, literal
 from bulkforce_emulator.state.store import first_value, quoted
 
@@ -50,7 +51,7 @@ class Deletes:
         self._texts = texts
         self._now = order.now.astimezone(UTC).replace(microsecond=0, tzinfo=None)
         self._user_id = order.user_id
-        self._hard = order.operation == "hardDelete"
+        self._hard = order.operation == Operation.HARD_DELETE
 
     def delete(self, sobject: SObject) -> None:
         """Delete the staged rows that have no error, along with the records that depend on theirs."""

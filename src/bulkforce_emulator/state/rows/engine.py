@@ -1,4 +1,4 @@
-"""Carries out one batch of rows: insert, update, upsert, delete, hardDelete."""
+"""Carries out one batch of rows: insert, update, upsert, delete, hard delete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.rows import deletes
 from bulkforce_emulator.state.rows.columns import resolve
 from bulkforce_emulator.state.rows.conversion import literal
@@ -37,7 +38,7 @@ _FIRST_NUMBER = 1000
 class Order:
     """What is to be done with the rows of a batch, by whom and when."""
 
-    operation: str
+    operation: Operation
     sobject: SObject
     user_id: str
     now: datetime
@@ -70,12 +71,12 @@ class Rows:
         return parts[0] if len(parts) == 1 else Outcomes.joined(parts)
 
     def _transaction(self, cursor: Writer, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
-        creates = order.operation in {"insert", "upsert"}
+        creates = order.operation in {Operation.INSERT, Operation.UPSERT}
         new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
         table = incoming(upload, columns, new_ids)
         cursor.connection.register("incoming", table.table)
         try:
-            if creates or order.operation == "update":
+            if creates or order.operation == Operation.UPDATE:
                 self._write(cursor, order, table, strict=upload.strict_types)
             else:
                 self._delete(cursor, order, table)
@@ -91,9 +92,9 @@ class Rows:
             self._refuse_wrong_types(cursor)
         writes = Writes(cursor, order, self._settings.texts.rows)
         writes.refuse_duplicates(values, order.external_id, refuse_all=self._settings.duplicate_key_fails_all)
-        if order.operation != "update":
+        if order.operation != Operation.UPDATE:
             writes.insert(values, self._next_numbers(cursor, order.sobject, values))
-        if order.operation != "insert":
+        if order.operation != Operation.INSERT:
             writes.update(values)
 
     def _refuse_wrong_types(self, cursor: Writer) -> None:
@@ -105,7 +106,7 @@ class Rows:
 
     def _delete(self, cursor: Writer, order: Order, table: Incoming) -> None:
         texts = self._settings.texts.rows
-        cursor.execute(deletes.stage(order.sobject, table.id, texts, hard=order.operation == "hardDelete"))
+        cursor.execute(deletes.stage(order.sobject, table.id, texts, hard=order.operation == Operation.HARD_DELETE))
         deletes.Deletes(cursor, self._schema, order, texts).delete(order.sobject)
 
     def _next_numbers(self, cursor: Writer, sobject: SObject, values: list[Value]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.rows.conversion import error, literal, typed
 from bulkforce_emulator.state.store import quoted
 from bulkforce_emulator.uploads import SEPARATOR
@@ -41,7 +42,7 @@ def key(field: Field, expression: str) -> str:
 class Staging:
     """Writes the staging statement for one operation on one sObject."""
 
-    def __init__(self, schema: Schema, sobject: SObject, settings: Settings, operation: str, by: Field | None) -> None:
+    def __init__(self, schema: Schema, sobject: SObject, settings: Settings, operation: Operation, by: Field | None) -> None:
         self._schema = schema
         self._sobject = sobject
         self._settings = settings
@@ -71,7 +72,7 @@ class Staging:
     def _matched(self, typed_rows: str, values: list[Value], *, joined: bool) -> str:
         join, found, errors = self._match(values)
         carried = "".join(f", t.{value.value}" + (f", t.{value.nulled}" if value.nulled else "") for value in values)
-        is_new = f"({found} IS NULL)" if self._operation != "update" else "false"
+        is_new = f"({found} IS NULL)" if self._operation != Operation.UPDATE else "false"
         required = self._required_error(values, is_new)
         wrong = ", ".join(["t.error", *errors, *required])
         materialized = "MATERIALIZED" if join else "NOT MATERIALIZED"
@@ -86,7 +87,7 @@ class Staging:
     def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:
         """How rows find their records: a join, the id it finds, and what can be wrong with it."""
         table, texts = quoted(self._sobject.name), self._texts
-        if self._operation == "insert":
+        if self._operation == Operation.INSERT:
             return "", "NULL::VARCHAR", []
         if self._by is None or self._by.type == "id":
             join = (
@@ -111,14 +112,14 @@ class Staging:
         texts = self._texts
         blank = error(texts.id_missing, call="'an update'")
         if own is None:
-            return [blank] if self._operation == "update" else []
+            return [blank] if self._operation == Operation.UPDATE else []
         errors = []
         if own.malformed:
             failed = error(texts.id_malformed, "Id", label=literal(own.column.field.label), value=f"i.{own.malformed}")
             errors.append(f"CASE WHEN i.{own.malformed} IS NOT NULL THEN {failed} END")
-        if self._operation == "update":
+        if self._operation == Operation.UPDATE:
             errors.append(f"CASE WHEN i.{own.text} IS NULL THEN {blank} END")
-        elif self._operation == "insert":
+        elif self._operation == Operation.INSERT:
             errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_unwanted, 'Id')} END")
         elif self._by is not None and self._by.type != "id":
             errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_beside_key, 'Id')} END")
@@ -144,7 +145,7 @@ class Staging:
         return value, failures, joins
 
     def _is_writable(self, field: Field) -> bool:
-        return field.updateable if self._operation == "update" else field.createable
+        return field.updateable if self._operation == Operation.UPDATE else field.createable
 
     def _by_id(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
         field, text, alias = given.column.field, f"i.{given.text}", f"p{number}"
