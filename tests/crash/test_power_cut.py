@@ -17,19 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.crash import test_crash_table as loads
-from tests.crash import test_extract_crash as extracts
+from tests.crash.bench import EXTRACTED, ExtractBench, LoadBench, Table
 from tests.crash.killing import Ended, Forge, forging
 from tests.extraction import TEXTS
-from tests.rehearsal import Books, Rows, nasty_rows
-
-ROWS = extracts.ROWS
+from tests.rehearsal import Rows, nasty_rows
 
 
 @pytest.fixture
 def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
     with forging(tmp_path_factory.mktemp("forge")) as forge:
-        forge.org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(ROWS)])
+        forge.org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(EXTRACTED)])
         yield forge
 
 
@@ -72,36 +69,37 @@ class _CutPower:
     """Before a run is gone on with, the power is cut."""
 
     relied: Relied
+    run_dir: Path
 
-    def cut(self, run_dir: Path) -> None:
+    def cut(self) -> None:
         """Put what is left in place of what there was, and see that it is enough."""
-        left = run_dir.with_name("left")
-        for path in run_dir.parent.iterdir():
+        left = self.run_dir.with_name("left")
+        for path in self.run_dir.parent.iterdir():
             if path != left and not path.name.startswith("source"):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         for path in left.iterdir():
             if not path.name.startswith("source"):
-                path.rename(run_dir.with_name(path.name))
+                path.rename(self.run_dir.with_name(path.name))
         shutil.rmtree(left)
-        self.relied.check(run_dir)
+        self.relied.check(self.run_dir)
 
 
 @dataclass
-class LoadBench(_CutPower, loads.Bench):
+class Loads(_CutPower, LoadBench):
     relied: Relied = field(default_factory=Relied)
 
-    def go_on(self, run_dir: Path, books: Books, **order: object) -> Ended:
-        self.cut(run_dir)
-        return super().go_on(run_dir, books, **order)
+    def go_on(self, **order: object) -> Ended:
+        self.cut()
+        return super().go_on(**order)
 
 
 @dataclass
-class ExtractBench(_CutPower, extracts.Bench):
+class Extracts(_CutPower, ExtractBench):
     relied: Relied = field(default_factory=Relied)
 
-    def go_on(self, run_dir: Path, **order: object) -> Ended:
-        self.cut(run_dir)
-        return super().go_on(run_dir, **order)
+    def go_on(self, **order: object) -> Ended:
+        self.cut()
+        return super().go_on(**order)
 
 
 class Packed(Rows):
@@ -122,26 +120,26 @@ def at(point: int) -> dict[str, object]:
     return {"watch": "trace", "die_at": point, "power": True}
 
 
+def check_cut_behind_the_outputs(bench: Loads | Extracts, table: Table) -> None:
+    ended = bench.begin(watch="trace", die_behind="publish", power=True)
+    assert ended.killed
+    bench.note(table, bench.go_on())
+    assert "report.json" in bench.relied.names
+
+
 def test_load_whose_power_is_cut_after_an_effect_is_resumed_exactly_once(forge: Forge, tmp_path: Path) -> None:
-    bench = LoadBench(forge, tmp_path, make_source=packed_rows)
-    table = loads.through(bench, loads.Table("power cut after an effect"), at)
+    bench = Loads(forge, tmp_path, make_source=packed_rows)
+    table = bench.each_point("power cut after an effect", at)
     assert table.points >= 20
-    assert (table.lost, table.doubled) == (0, 0)
     assert bench.not_begun == 0
     assert bench.relied.names >= {"source.csv", "rejected.csv", "results"}
-    run_dir, books, ended = bench.begin(watch="trace", die_behind="publish", power=True)
-    assert ended.killed
-    bench.check(run_dir, books, bench.go_on(run_dir, books))
-    assert "report.json" in bench.relied.names
+    check_cut_behind_the_outputs(bench, table)
 
 
 def test_extract_whose_power_is_cut_after_an_effect_is_resumed_complete(forge: Forge, tmp_path: Path) -> None:
-    bench = ExtractBench(forge, tmp_path)
-    table = extracts.through(bench, extracts.Table("power cut after an effect"), at)
+    bench = Extracts(forge, tmp_path)
+    table = bench.each_point("power cut after an effect", at)
     assert table.points >= 20
     assert bench.not_begun == 0
     assert "parts" in bench.relied.names
-    run_dir, ended = bench.begin(watch="trace", die_behind="publish", power=True)
-    assert ended.killed
-    bench.check(table, run_dir, bench.go_on(run_dir))
-    assert "report.json" in bench.relied.names
+    check_cut_behind_the_outputs(bench, table)

@@ -1,0 +1,252 @@
+"""Kill what runs at every point where it touches the world, go on with it, and compare what has become of the rows: the same for loads and extracts.
+
+The points of a run are met one after the other: killed at its first effect, at its second, ... until one lives to its end. So it does not matter that
+threads make the number of effects vary.
+"""
+
+from __future__ import annotations
+
+import random
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from tests.crash.killing import Ended, Forge, Moment, was_begun
+from tests.extraction import QUERY, read, stored
+from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows, settle
+
+from bulkforce_emulator import Fault
+from bulkforce_emulator.mishaps import Mishap
+
+Order = dict[str, object]
+
+
+@dataclass
+class Table:
+    """The crash table of one kind of points; printed at its end."""
+
+    kind: str
+    points: int = 0
+    lost: int = 0
+    doubled: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.points} points, {self.lost} rows lost, {self.doubled} rows doubled"
+
+
+@dataclass
+class Bench(ABC):
+    """Runs of one kind, each in a folder of its own.
+
+    Attributes:
+        forge: Makes the processes.
+        folder: Where the runs' folders are.
+        faults: What goes wrong in the org each time.
+        not_begun: How many had nothing to go on with, and were given again.
+    """
+
+    forge: Forge
+    folder: Path
+    faults: Sequence[Fault] = ()
+    count: int = 0
+    not_begun: int = 0
+    run_dir: Path = field(default=Path(), init=False)
+
+    verb: Literal["load", "extract"] = field(init=False)
+    again: Literal["resume", "resume extract"] = field(init=False)
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Put in place what the next run needs; its folder is ``run_dir``."""
+
+    @abstractmethod
+    def options(self) -> Order:
+        """What it is asked for."""
+
+    @abstractmethod
+    def compare(self) -> tuple[int, int]:
+        """Count the rows that are lost, and those that are doubled."""
+
+    @abstractmethod
+    def check(self, ended: Ended) -> None:
+        """See that it has come to a good end and nothing is left behind."""
+
+    @abstractmethod
+    def check_not_begun(self) -> None:
+        """See that a run that is not to be gone on with has done nothing."""
+
+    def begin(self, **order: object) -> Ended:
+        """Begin a run that is to die, or not."""
+        self.count += 1
+        settle(self.forge.org)
+        self.forge.org.faults.add(*self.faults)
+        self.run_dir = self.folder / str(self.count) / "run"
+        self.run_dir.parent.mkdir()
+        self.prepare()
+        return self.forge.run(self.verb, self.run_dir, options=self.options(), **order)
+
+    def go_on(self, **order: object) -> Ended:
+        """Go on with the run that died."""
+        self.forge.org.gate.arm()
+        ended = self.forge.run(self.again, self.run_dir, **order)
+        if was_begun(ended):
+            return ended
+        self.not_begun += 1
+        self.check_not_begun()
+        return self.forge.run(self.verb, self.run_dir, options=self.options())
+
+    def note(self, table: Table, ended: Ended) -> None:
+        """Enter a run that has come to its end."""
+        lost, doubled = self.compare()
+        table.points, table.lost, table.doubled = table.points + 1, table.lost + lost, table.doubled + doubled
+        try:
+            assert (table.lost, table.doubled) == (0, 0), table
+            self.check(ended)
+        except AssertionError:
+            print(f"{table.kind}, point {table.points}: {self.run_dir}")
+            raise
+
+    def each_point(self, kind: str, order: Callable[[int], Order], *, arm: Moment | None = None, step: int = 1) -> Table:
+        """Kill at the first point, at the second, ... each time going on to the end, until a run is not met any more."""
+        table, point = Table(kind), 1
+        while True:
+            self.forge.org.gate.arm(point if arm else None, arm or "before acting")
+            ended = self.begin(**order(point))
+            met = ended.killed
+            self.note(table, self.go_on() if met else ended)
+            if not met:
+                print(table)
+                assert self.not_begun <= 1
+                return table
+            point += step
+
+    def moments_by_chance(self, count: int) -> Table:
+        """Kill after some milliseconds."""
+        seed = random.SystemRandom().randrange(2**32)
+        print(f"seed {seed}")
+        chance, table = random.Random(seed), Table("moment by chance")
+        while table.points < count:
+            self.forge.org.gate.arm()
+            ended = self.begin(alarm_seconds=chance.uniform(0.005, 0.15))
+            self.note(table, self.go_on() if ended.killed else ended)
+        print(table)
+        return table
+
+    def twice(self, firsts: Sequence[int], seconds: Sequence[int]) -> Table:
+        """Kill after an effect, and what goes on after another."""
+        table = Table("killed, and killed again")
+        for first in firsts:
+            for second in seconds:
+                self.forge.org.gate.arm()
+                self.begin(watch="trace", die_at=first)
+                ended = self.go_on(watch="trace", die_at=second)
+                while ended.killed:
+                    ended = self.go_on()
+                self.note(table, ended)
+        print(table)
+        return table
+
+
+@dataclass
+class LoadBench(Bench):
+    """Loads, each of a source and with pages of the org's ledger of its own."""
+
+    asked: Order = field(default_factory=dict)
+    make_source: Callable[[Forge], Rows] = lambda _forge: nasty_rows()
+
+    LEFT = frozenset({"journal.sqlite", "success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.json"})
+
+    def __post_init__(self) -> None:
+        self.verb, self.again = "load", "resume"
+
+    def prepare(self) -> None:
+        self.source = self.make_source(self.forge)
+        self._path = self.source.write(self.run_dir.with_name("source.csv"))
+        self.books = Books(self.forge.org)
+
+    def options(self) -> Order:
+        return {"object": "Row__c", "operation": "insert", "source": str(self._path), "batch_records": 6, **self.asked}
+
+    def check_not_begun(self) -> None:
+        assert self.books.jobs == []
+
+    def compare(self) -> tuple[int, int]:
+        accepted, expected = self.books.accepted(self.source.header), Counter(self.source.good)
+        return (expected - accepted).total(), (accepted - expected).total()
+
+    def check(self, ended: Ended) -> None:
+        """The counts and the outputs are right, and nothing is left behind but an empty job."""
+        assert ended.error is None, ended.text
+        report = ended.report
+        counts = [report[name] for name in ("read", "succeeded", "failed", "unprocessed", "rejected", "pending")]
+        assert counts == [len(self.source.rows), len(self.source.good), len(self.source.bad), 0, 0, 0]
+        assert report["state"] == "finished"
+        assert_exactly_once(self.forge.org, self.books, self.source)
+        assert_outputs_line_up(self.forge.org, self.run_dir, self.source)
+        assert {path.name for path in self.run_dir.iterdir()} == self.LEFT
+        litter = [job for job in self.books.jobs if job.state == "open"]
+        assert len(litter) <= 1
+        assert all(not job.batches for job in litter)
+
+
+EXTRACTED = 40
+
+
+@dataclass
+class ExtractBench(Bench):
+    """Extracts of one object, each of which must give byte for byte what an undisturbed one gives."""
+
+    chunk_fails: bool = False
+
+    LEFT = frozenset({"extract.sqlite", "report.json"})
+
+    def __post_init__(self) -> None:
+        self.verb, self.again = "extract", "resume extract"
+        self.forge.org.gate.arm()
+        ended = self.begin()
+        assert not ended.killed
+        assert ended.error is None, ended.text
+        self.undisturbed = self._path.read_bytes()
+
+    def prepare(self) -> None:
+        self._path = self.run_dir.with_name("out.csv")
+        if self.chunk_fails:
+            self.forge.org.mishaps.plan(Mishap(message="InternalServerError : later"), nth=4)
+
+    def options(self) -> Order:
+        return {"soql": QUERY, "to": str(self._path), "pk_chunking": 8, "workers": 2}
+
+    def check_not_begun(self) -> None:
+        assert not self._path.exists()
+
+    def compare(self) -> tuple[int, int]:
+        expected, got = Counter(stored(self.forge.org)), Counter(read(self._path))
+        return (expected - got).total(), (got - expected).total()
+
+    def check(self, ended: Ended) -> None:
+        assert ended.error is None, ended.text
+        assert self._path.read_bytes() == self.undisturbed
+        assert (ended.report["rows"], ended.report["state"]) == (EXTRACTED, "finished")
+        assert {path.name for path in self.run_dir.iterdir()} == self.LEFT
+        assert {path.name for path in self.run_dir.parent.iterdir()} == {"run", "out.csv"}
+        assert not [job for job in self.forge.org.state.jobs.all() if job.state == "open" and job.batches]
+
+
+def rows_to_update(forge: Forge) -> Rows:
+    ids = forge.org.insert("Row__c", [{"Code__c": "old"}] * 34)
+    rows = [(one, code or TOO_LONG, text or "new") for one, (code, text) in zip(ids, nasty_rows().rows, strict=True)]
+    return Rows(("Id", "Code__c", "Text__c"), rows)
+
+
+def rows_to_delete(forge: Forge) -> Rows:
+    return Rows(("Id",), [(one,) for one in forge.org.insert("Row__c", [{"Code__c": "old"}] * 34)])
+
+
+def rows_to_upsert(forge: Forge) -> Rows:
+    keys = [f"{forge.org.count('Row__c')}-{place}" for place in range(34)]
+    forge.org.insert("Row__c", [{"Code__c": "old", "Key__c": key} for key in keys[::2]])
+    rows = [(key, code or TOO_LONG, text or "new") for key, (code, text) in zip(keys, nasty_rows().rows, strict=True)]
+    return Rows(("Key__c", "Code__c", "Text__c"), rows)
