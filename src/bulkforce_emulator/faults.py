@@ -132,19 +132,19 @@ class Faults:
     def meet(self, method: str, path: str) -> tuple[Fault | None, dict[Kind, Fault]]:
         """The fault that this request meets, and one of each kind that goes with others; all that fit count it."""
         met: Fault | None = None
-        besides: dict[Kind, Fault] = {}
+        others: dict[Kind, Fault] = {}
         with self._lock:
             for armed in list(self._armed):
                 fault = armed.fault
                 if not fault.fits(method, path):
                     continue
                 armed.seen += 1
-                if armed.seen >= fault.nth and (fault.kind not in besides if fault.goes_with_others else met is None):
+                if armed.seen >= fault.nth and (fault.kind not in others if fault.goes_with_others else met is None):
                     if fault.goes_with_others:
-                        besides[fault.kind] = fault
+                        others[fault.kind] = fault
                     else:
                         met = fault
                     self.struck += 1
                     if armed.seen >= fault.nth + fault.times - 1:
                         self._armed.remove(armed)
-        return met, besides
+        return met, others

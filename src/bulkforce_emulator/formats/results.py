@@ -80,8 +80,8 @@ def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
 
 def _xml_error(error: RowError, _: Settings) -> str:
     fields = "".join(f"   <fields>{escape(field)}</fields>\n" for field in error.fields)
-    told = f"   <message>{escape(error.message)}</message>\n   <statusCode>{error.status_code}</statusCode>\n"
-    return f"  <errors>\n{fields}{told}  </errors>\n"
+    said = f"   <message>{escape(error.message)}</message>\n   <statusCode>{error.status_code}</statusCode>\n"
+    return f"  <errors>\n{fields}{said}  </errors>\n"
 
 
 def _json(outcomes: Outcomes, settings: Settings) -> bytes:

@@ -46,12 +46,12 @@ class Misfortune:
             await self._app(scope, receive, send)
             return
         await self._count_request()
-        fault, besides = self._faults.meet(scope["method"], scope["path"])
-        if "late twin" in besides:
+        fault, others = self._faults.meet(scope["method"], scope["path"])
+        if "late twin" in others:
             body = await _read(receive)
             receive = _again(body, receive, whole=True)
-            await self._twin(besides.pop("late twin"), dict(scope), body)
-        scope[WITHIN] = besides
+            await self._twin(others.pop("late twin"), dict(scope), body)
+        scope[WITHIN] = others
         if fault is None:
             await self._app(scope, receive, send)
         else:

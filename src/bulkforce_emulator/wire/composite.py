@@ -166,8 +166,8 @@ def _carried_out(
 def _outcome(outcomes: Outcomes, row: int, *, upsert: bool) -> dict[str, Any]:
     error = outcomes.error(row)
     if error is not None:
-        told = {"statusCode": error.status_code, "message": error.message, "fields": list(error.fields)}
-        return {"success": False, "errors": [told]}
+        problem = {"statusCode": error.status_code, "message": error.message, "fields": list(error.fields)}
+        return {"success": False, "errors": [problem]}
     outcome: dict[str, Any] = {"id": outcomes.ids[row].as_py(), "success": True, "errors": []}
     return outcome | {"created": bool(outcomes.created[row].as_py())} if upsert else outcome
 
