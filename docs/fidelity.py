@@ -1,6 +1,6 @@
 """Write `emulator-fidelity.md` from the emulator's code and from `conformance/`: `make docs`.
 
-What the emulator does is read from the code, how sure we are of it from the conversations; only what is missing is a list kept here.
+What the emulator does comes from the code, how sure we are of it from the conversations; only what is missing is a list kept here.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ GRADES = {
     "recorded": "a real server sent this, in a recording or an issue that is public",
     "guide": "Salesforce's developer guide says so",
     "client": "not shown anywhere, but a released client depends on it",
-    "inferred": "follows from the above; nobody saw it, and the emulator is not held to it",
+    "inferred": "follows from the above; no one has seen it, and the emulator is not held to it",
 }
 NOT_EMULATED = (
     ("Bulk API 2.0", "`/services/data/vXX.0/jobs/...` answers as an unknown path"),
     (
         "Code and rules of an org",
-        "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are taken and do nothing)",
+        "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are accepted and ignored)",
     ),
     (
         "Rights",
@@ -42,10 +42,10 @@ NOT_EMULATED = (
     ("Several currencies, translations, person accounts", "one currency, one language, business accounts"),
     (
         "200-row transactions",
-        "rows go in together, unless they may look each other up by external id: then a row finds those of the transactions before its own",
+        "rows are written together, unless they can look each other up by external id: then a row finds those of earlier transactions",
     ),
-    ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is taken and does nothing"),
-    ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and are seen by `queryAll`"),
+    ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is accepted and ignored"),
+    ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and `queryAll` finds them"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
     (
         "Composite requests",
@@ -53,7 +53,7 @@ NOT_EMULATED = (
     ),
     ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
     ("REST and tokens in XML or as forms", "answers are JSON, whatever is accepted or asked for with `format=`"),
-    ("Records found more than once by an external id", "an error, in place of status 300 with the list of them"),
+    ("Records found more than once by an external id", "an error, without the list of them"),
     (
         "Query plans (`explain`), `If-Modified-Since`, `/updated`, `/deleted`",
         "refused as if they were queries or records; `If-Modified-Since` is ignored",
@@ -156,12 +156,12 @@ def page() -> str:
     graded = Counter(confidence for _, _, confidence in conversations())
     return f"""# What the emulator does, and how sure we are
 
-Made by `docs/fidelity.py` from the code and from [`conformance/`](../conformance/README.md); a test fails when it is not current. Nothing here was tried against a real org.
+Made by `docs/fidelity.py` from the code and from [`conformance/`](../conformance/README.md); a test fails when it is not current. Nothing here has been tried against a real org.
 
 ## How sure
 
 {table(["grade", "means", "exchanges the emulator is held to"], ([grade, what, graded[grade] or ""] for grade, what in GRADES.items()))}
-Besides, clients that others wrote work on it in every run of the tests: [the judges](../tests/judges/README.md).
+Clients that others wrote run against it in our tests, too: [the judges](../tests/judges/README.md).
 
 ## Not emulated
 
@@ -173,8 +173,8 @@ How many conversations of each grade the emulator is held to, word for word wher
 {conformance_table()}
 ## Around it
 
-These calls are answered so that clients can log in, look around and handle single records. Their shapes follow public documentation and what clients read of them, which is less than a
-recording: trust the names and types of what is in an answer, not that nothing is missing.
+These calls are answered so that clients can log in, look around and handle single records. Their form follows public documentation and what clients read of them, which is less than a
+recording: trust the names and types in an answer, but not that nothing is missing.
 
 {routes_table()}
 ## States
@@ -185,23 +185,23 @@ Jobs:
 Batches; one that is put back goes from InProgress to Queued:
 
 {moves_table(dict(BATCH_MOVES))}
-## Nobody knows: choices that can be turned
+## Not known: choices that are settings
 
 What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce.
 
 {table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name not in {"limits", "texts"}))}
-Some things cannot be turned: a job never fails as a whole (nobody knows what makes one `Failed`); a row that has several errors tells the first of them;
+Some things are fixed: a job never fails as a whole (it is not known what makes one `Failed`); a row with several errors reports the first;
 columns of parents in CSV are named as they were selected.
 
 ## Limits
 
-The published numbers (edition of 2026) where nothing else is said: `Settings(limits=Limits(...))`.
+The numbers published in 2026, unless a line says otherwise: `Settings(limits=Limits(...))`.
 
 {table(["limit", "default", "of what"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Limits:", "@dataclass")))}
 ## Texts
 
-What is said when something is refused, and how sure we are of it: the grades above, and *ours* where nobody saw it. Each can be turned: `Settings(texts=Texts(...))`.
-Do not match on words that are ours; codes are surer than words. The texts of REST and SOQL follow public documentation and habit, and stand beside their code.
+What a refusal says, and how sure we are of it: the grades above, and *ours* where no one has seen it. Each can be changed: `Settings(texts=Texts(...))`.
+Do not match on words that are ours; codes are surer than words. The texts of REST and SOQL follow public documentation and custom, and are in the code.
 
 A call is refused:
 
@@ -212,20 +212,20 @@ A batch fails:
 A row fails:
 
 {texts_table(texts.RowTexts)}
-No token is given:
+A token is refused:
 
 {texts_table(texts.LoginTexts)}
 ## Objects and types
 
-Users add objects and fields from a file. Field types: {", ".join(f"`{kind}`" for kind in sorted(TYPES))}.
+Objects and fields can be added from a file. Field types: {", ".join(f"`{kind}`" for kind in sorted(TYPES))}.
 
 {table(["object", "key prefix", "fields"], objects)}
 ## SOQL that a bulk query refuses
 
-Everything else that the grammar knows is answered: parent paths, conditions, semi-joins, date literals and functions, ORDER BY, LIMIT; over REST also aggregates and children.
+Everything else in the grammar is supported: parent paths, conditions, semi-joins, date literals and functions, ORDER BY, LIMIT; over REST also aggregates and children.
 
 {texts_table(texts.QueryTexts)}
-## What can be made to go wrong
+## What can go wrong on purpose
 
 On the wire, by method, path and count, from Python (`org.faults.add(Fault(...))`), from a mark of the pytest plugin, or over HTTP (`POST /_emulator/...`):
 

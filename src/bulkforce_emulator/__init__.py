@@ -3,8 +3,8 @@
     with Emulator() as org:
         ...  # org.base_url, org.session_id, org.records("Contact")
 
-Imports nothing of `bulkforce`; both answer to `conformance/` alone. What is named here is imported when it is first used: pytest loads the plugin
-in this package at every start, and must not wait for a database.
+It imports nothing from `bulkforce`; both are held to `conformance/`. Names are imported when they are first used:
+pytest loads the plugin in this package at every start, and must not wait for a database.
 """
 
 from importlib import import_module
@@ -23,12 +23,24 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.store import StoreError
 
 _HOMES = {
-    "Emulator": "emulator", "Fault": "faults", "HostError": "server.strangers", "LedgerRow": "state.ledger", "Limits": "settings", "Mishap": "mishaps", "Pace": "state.lifecycle",
-    "SchemaError": "schema_files", "SeedError": "emulator", "Settings": "settings", "SettingsError": "settings_files", "StoreError": "state.store", "load_schema": "schema_files",
-}  # fmt: skip
+    "Emulator": "emulator",
+    "Fault": "faults",
+    "HostError": "server.strangers",
+    "LedgerRow": "state.ledger",
+    "Limits": "settings",
+    "Mishap": "mishaps",
+    "Pace": "state.lifecycle",
+    "SchemaError": "schema_files",
+    "SeedError": "emulator",
+    "Settings": "settings",
+    "SettingsError": "settings_files",
+    "StoreError": "state.store",
+    "load_schema": "schema_files",
+}
 
 __all__ = [
-    "Emulator", "Fault", "HostError", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings", "SettingsError", "StoreError", "load_schema",
+    "Emulator", "Fault", "HostError", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings",
+    "SettingsError", "StoreError", "load_schema",
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""TOML and JSON files, by the ending of their names."""
+"""TOML and JSON files, told apart by their suffix."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     import os
 
 _LARGEST_CHARACTERS: Final = 10_000_000
-"""A file without end (a device, a pipe) is not read until the memory is full."""
+"""So that an endless file (a device, a pipe) cannot fill the memory."""
 
 
 def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a file of tables.
+    """Read a TOML or JSON file.
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is neither; the readers of TOML and JSON say why.
+        ValueError: It is not valid TOML or JSON, or too long.
     """
     file = Path(path)
     with file.open(encoding="utf-8") as opened:

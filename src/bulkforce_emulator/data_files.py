@@ -1,4 +1,4 @@
-"""Records from a folder of files, one file an object: `Account.csv`, `02-Contact.json`."""
+"""Records from a folder of files, one file per object: `Account.csv`, `02-Contact.json`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Upload
 
 _READERS = {".csv": read_csv, ".json": read_json}
-#: A number in front says when a file's turn is: parents before children.
+#: A number in front sets the order: parents before children.
 _NAME = re.compile(r"(?:\d+[-_. ]*)?(?P<object>\w+)")
 _UNLIMITED = 1 << 40
 
@@ -27,11 +27,11 @@ _UNLIMITED = 1 << 40
 def uploads(folder: str | os.PathLike[str], settings: Settings) -> Iterator[tuple[Path, str, Upload]]:
     """Read the files of a folder, in the order of their names.
 
-    CSV and JSON are read as batches are, so a parent may be named by its external id (`Account.Number__c`); but of any size.
+    They are read as batches are, so a parent may be named by its external id (`Account.Number__c`). Any size will do.
 
     Args:
-        folder: Where they are; what is neither `.csv` nor `.json` is passed over.
-        settings: Of the org.
+        folder: Where they are; files that are neither `.csv` nor `.json` are skipped.
+        settings: The org's settings.
 
     Yields:
         Path, object and rows of each file.

@@ -1,4 +1,4 @@
-"""The face: an emulated org with a server, for tests and for the command line."""
+"""The public interface: an emulated org with a server, for tests and for the command line."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 
 
 class SeedError(ValueError):
-    """Records given for seeding were refused as rows of a batch would be."""
+    """Records for seeding were refused, as rows of a batch would be."""
 
 
 class Emulator:
-    """An org of its own, served on loopback while the `with` block runs.
+    """An emulated org, served on loopback while the `with` block runs.
 
         with Emulator() as org:
             client = Client(org.base_url, auth=BearerToken(org.session_id))
 
-    Without `with` it is not served, and `app` can be used in process.
+    Without `with` it is not served, but `app` can be used in process.
     """
 
     def __init__(
@@ -69,25 +69,29 @@ class Emulator:
         """Make an org.
 
         Args:
-            schema: What is laid over the standard objects: a TOML or JSON file, or a mapping in the same form.
+            schema: Objects and fields to add to the standard ones: a TOML or JSON file, or a mapping of the same form.
             host: Where to listen; a loopback address.
             port: 0 takes a free one.
-            allow_hosts: Further names that it may be asked by for its page and its control calls, such as that of a service in docker compose.
+            allow_hosts: Other host names for its page and its control calls, such as that of a service in docker
+                compose.
             session_id: The id of the session that is open from the start; made up if not given.
             pace: How fast batches are processed; a few milliseconds each if not given.
             seed: The same seed gives the same ids, names and secrets.
-            now: Where the clock stands, until it is advanced or released (see `clock`); the true time if not given.
-            database: A DuckDB file that keeps the records, or memory.
-            settings: Limits, and choices where the real server's behaviour is not known; a TOML or JSON file, or a mapping in the same form.
-            data: A folder of CSV and JSON files, one an object, whose records are there from the start; see `load_data`.
-            tls: Serve https: with a certificate made for this org (see `ca_bundle`), or with the files of a certificate and its key.
+            now: The time at which the clock stands until it is advanced or released (see `clock`); the real time if not
+                given.
+            database: A DuckDB file to keep the records in, or `:memory:`.
+            settings: Limits, and choices where the real server's behaviour is not known: a TOML or JSON file, or a
+                mapping of the same form.
+            data: A folder of CSV and JSON files, one per object, with records to begin with; see `load_data`.
+            tls: Serve https, with a certificate made for this org (see `ca_bundle`) or with the files of a certificate
+                and its key.
 
         Raises:
-            SchemaError: The schema cannot be.
-            SettingsError: The settings cannot be.
+            SchemaError: The schema is invalid.
+            SettingsError: The settings are invalid.
             StoreError: The database file cannot be used.
             SeedError: Records in `data` were refused.
-            HostError: One of `allow_hosts` is no name.
+            HostError: One of `allow_hosts` is not a host name.
         """
         if session_id == "":
             raise ValueError("a session id cannot be empty")
@@ -101,7 +105,13 @@ class Emulator:
         self._log = RequestLog()
         self.faults = Faults()
         self.state = Org(
-            load_schema(schema), settings=load_settings(settings), pace=pace, seed=seed, database=database, session_id=session_id, now=now
+            load_schema(schema),
+            settings=load_settings(settings),
+            pace=pace,
+            seed=seed,
+            database=database,
+            session_id=session_id,
+            now=now,
         )
         if data is not None:
             try:
@@ -127,7 +137,7 @@ class Emulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving. The org is gone with it; a second stop is no matter."""
+        """Stop serving, and drop the org. A second call does nothing."""
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -144,10 +154,12 @@ class Emulator:
             self.stop()
             raise
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
-    # Where it is, and who comes in
+    # Address and credentials
 
     @property
     def port(self) -> int:
@@ -199,23 +211,23 @@ class Emulator:
 
     @property
     def refresh_token(self) -> str:
-        """A refresh token of the org's user; it stays good when sessions expire."""
+        """A refresh token of the org's user; it stays valid when sessions expire."""
         return self.state.sessions.refresh_token
 
     def expire_sessions(self) -> None:
-        """End every session; refresh tokens stay good."""
+        """End every session; refresh tokens stay valid."""
         self.state.sessions.expire_all()
 
     # Records
 
     def insert(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Insert records at once, past all jobs.
+        """Insert records directly, without a job.
 
         Returns:
             Their ids.
 
         Raises:
-            SeedError: One of them was refused; the good ones are there.
+            SeedError: One of them was refused; the others are inserted.
         """
         outcomes = self.state.insert(sobject, records)
         for row in range(outcomes.count if outcomes.failed else 0):
@@ -226,17 +238,18 @@ class Emulator:
         return ids
 
     def load_data(self, folder: str | os.PathLike[str]) -> dict[str, int]:
-        """Insert the records of a folder's CSV and JSON files, past all jobs.
+        """Insert the records of a folder's CSV and JSON files, without a job.
 
-        A file is named after its object, with a number in front where the order matters: `1-Account.csv`, `2-Contact.csv`. They are read as
-        batches are: a parent may be named by its external id (`Account.Number__c`).
+        A file is named after its object, with a number in front where the order matters: `1-Account.csv`,
+        `2-Contact.csv`. Files are read as batches are: a parent may be named by its external id (`Account.Number__c`).
 
         Returns:
-            How many records each file brought, by its name.
+            How many records each file had, by its name.
 
         Raises:
-            SeedError: A file cannot be read, names no object, or has a record that is refused; the good ones are there.
-            FileNotFoundError: There is no such folder, or nothing in it to read.
+            SeedError: A file cannot be read, is not named after an object, or has a record that is refused; the others
+                are inserted.
+            FileNotFoundError: There is no such folder, or it has no such files.
         """
         counts = {}
         try:
@@ -245,7 +258,9 @@ class Emulator:
                 for row in range(outcomes.count if outcomes.failed else 0):
                     error = outcomes.error(row)
                     if error is not None:
-                        raise SeedError(f"{path}: record {row + 1} of {outcomes.count}: {error.status_code}: {error.message}")
+                        raise SeedError(
+                            f"{path}: record {row + 1} of {outcomes.count}: {error.status_code}: {error.message}"
+                        )
                 counts[path.name] = outcomes.count
         except (BatchError, KeyError) as error:
             raise SeedError(f"{folder}: {error.args[0] if error.args else error}") from error
@@ -270,17 +285,17 @@ class Emulator:
         return [replace(row, operation=operation_name(Operation(row.operation))) for row in self.state.ledger.rows()]
 
     def ledger_counts(self) -> dict[str, int]:
-        """How many rows each batch brought, by batch id."""
+        """How many rows of each batch were accepted, by batch id."""
         return self.state.ledger.counts()
 
     @property
     def requests(self) -> list[LoggedRequest]:
-        """The requests that came so far, oldest first, with the status that each was answered with."""
+        """The requests so far, oldest first, each with the status of its answer."""
         return self._log.all()
 
     @property
     def mishaps(self) -> Mishaps:
-        """Misfortune inside of batches; `faults` is for the wire."""
+        """What goes wrong inside batches; `faults` is for the wire."""
         return self.state.mishaps
 
     @property
@@ -289,15 +304,15 @@ class Emulator:
         return self.state.clock
 
     def abort_job(self, job_id: str) -> None:
-        """Abort a job as an administrator does."""
+        """Abort a job, as an administrator can."""
         self.state.jobs.abort(self.state.jobs.get(job_id))
 
     def release(self) -> int:
-        """Let all batches appear that a late commit still holds back; says how many."""
+        """Let all batches appear that a late commit still holds back; return how many."""
         return self.state.latecomers.release()
 
     def advance(self, steps: int = 1) -> int:
-        """Let the manual pace go on: each step ends what is InProgress and starts what is Queued."""
+        """Take steps of the manual pace: each ends the batches in progress and starts the queued ones."""
         return sum(self.state.workers.advance() for _ in range(steps))
 
     def set_pace(self, pace: Pace) -> None:
@@ -305,6 +320,9 @@ class Emulator:
         self.state.workers.pace = pace
 
     def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:
-        """Wait until no batch is queued or running; says whether that came in time. Late batches count when they are due."""
+        """Wait until no batch is queued or running; return whether that happened in time.
+
+        Late batches count once they are due.
+        """
         self.state.latecomers.settle()
         return self.state.workers.wait_until_idle(timeout_seconds)

@@ -1,4 +1,4 @@
-"""Refusals of the Bulk API, as values."""
+"""Refusals of the Bulk API."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class ApiError(Exception):
-    """An answer that says no: `exceptionCode`, `exceptionMessage` and a status, 400 wherever evidence exists."""
+    """A refusal: `exceptionCode`, `exceptionMessage` and a status, which is 400 wherever there is evidence."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code} : {message}")
@@ -19,5 +19,5 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, text: Text, *, status: int = 400, **facts: object) -> Self:
-        """The refusal in these words."""
+        """The refusal with this text."""
         return cls(text.code, text.said(**facts), status)

@@ -1,7 +1,7 @@
-"""Scripted misfortune on the wire: what goes wrong with the nth request of a kind.
+"""Faults on the wire: what goes wrong with the nth request of a kind.
 
-A fault is found by method, path and count, and then does one thing, and really does it: a cut connection is a
-closed socket, an expired session is gone. What goes wrong inside of a batch is `mishaps`' matter.
+A fault picks requests by method, path and count, and does one thing, for real: a cut connection is a closed socket,
+an expired session is gone. What goes wrong inside a batch is in `mishaps`.
 """
 
 from __future__ import annotations
@@ -15,29 +15,30 @@ from typing import Literal, get_args
 from bulkforce_emulator.settings_files import check_types
 
 Kind = Literal[
-    "answer lost",  # acted, then the connection is cut without an answer
-    "request lost",  # the connection is cut, nothing was done
-    "late twin",  # the connection is cut, the same request is carried out later; if `acted`, it is answered now and comes a second time
-    "late commit",  # a batch is accepted, but is not there yet: it appears later, even if its job was closed meanwhile
-    "lagging list",  # the list of a job's batches is out of date: the newest are not in it
-    "lagging job",  # so is the jobInfo, in what it counts
+    "answer lost",  # the request is carried out, then the connection is cut without an answer
+    "request lost",  # the connection is cut, and nothing is done
+    "late twin",  # the connection is cut, the request carried out later; if `acted`, it is answered, and comes again
+    "late commit",  # a batch is accepted but appears only later, even if its job has been closed by then
+    "lagging list",  # the list of a job's batches is out of date: the newest are missing
+    "lagging job",  # the jobInfo is out of date: the newest batches are not counted
     "upload reset",  # the connection is reset after `after_bytes` of the request's body
-    "status",  # answered with `status`, without acting unless `acted`
+    "status",  # the answer is `status`; nothing is done unless `acted`
     "session expired",  # every session ends, after `after_bytes` of the body
     "answer cut",  # the connection is cut after `after_bytes` of the answer's body
-    "answer truncated",  # the answer's body ends after `after_bytes`, as if that were all
-    "answer replaced",  # answered with `status`, `content_type` and `body`, without acting unless `acted`
-    "content type",  # the answer says it is `content_type`
-    "slow",  # `seconds` before the first byte of the answer
+    "answer truncated",  # the answer's body ends after `after_bytes`, as if it were complete
+    "answer replaced",  # the answer is `status`, `content_type` and `body`; nothing is done unless `acted`
+    "content type",  # the answer claims to be `content_type`
+    "slow",  # the answer's first byte comes after `seconds`
 ]
-#: Paths below `/services/async/` that such a fault can hit at all.
+#: The only requests that these faults can hit: method and path.
 _ONLY = {
     "late commit": ("POST", re.compile(r".*/job/[^/]+/batch/*")),
     "lagging list": ("GET", re.compile(r".*/job/[^/]+/batch/*")),
     "lagging job": ("*", re.compile(r".*/job/[^/]+/*")),
 }
 HTML_PAGE = (
-    "<!DOCTYPE html><html><head><title>503 Service Unavailable</title></head><body><h1>We are down for maintenance.</h1></body></html>"
+    "<!DOCTYPE html><html><head><title>503 Service Unavailable</title></head>"
+    "<body><h1>We are down for maintenance.</h1></body></html>"
 )
 
 
@@ -47,16 +48,18 @@ class Fault:
 
     Attributes:
         kind: What happens.
-        method: Of the requests meant; `*` is any.
-        path: Their path as a pattern with `*`, which also covers slashes: `*/batch`. A slash at its end is no matter.
-        nth: The first request to be hit, counted from when the fault is added.
-        times: How many are hit from there on.
-        after_bytes: See `kind`; of an answer that is cut, None is its half.
-        keep_length: Whether a cut answer promised its whole length; else it is cut within a chunked body.
-        after_requests: A late twin or a late commit comes after so many further requests, or ...
-        seconds: ... after this time, which is the org's clock's for a late commit. A lagging answer does not show batches younger than that.
-        after_looks: Or a late commit, after so many answered lists of its job's batches. With none of the three it waits for `release`.
-        newest: How many of the newest batches a lagging answer does not show, unless `seconds` says it.
+        method: The method of the requests to hit; `*` is any.
+        path: A pattern for their path. `*` matches slashes too, as in `*/batch`; a slash at the end is ignored.
+        nth: Which request is hit first, counted from when the fault is added.
+        times: How many requests are hit from there on.
+        after_bytes: See `kind`; for an answer that is cut, None means half of it.
+        keep_length: Whether a cut answer announces its full length; if not, it is cut inside a chunked body.
+        after_requests: A late twin or a late commit comes after this many more requests, or ...
+        seconds: ... after this time; for a late commit, time on the org's clock. A lagging answer leaves out batches
+            younger than this.
+        after_looks: A late commit can also wait for this many answered lists of its job's batches. With none of the
+            three it waits for `release`.
+        newest: How many of the newest batches a lagging answer leaves out, unless `seconds` is given.
     """
 
     kind: Kind
@@ -78,12 +81,12 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ValueError(f"{self.kind!r} is no kind of fault; there are {', '.join(get_args(Kind))}")
+            raise ValueError(f"{self.kind!r} is not a kind of fault; choose one of {', '.join(get_args(Kind))}")
         check_types(self)
 
     @property
     def goes_with_others(self) -> bool:
-        """Whether the request may meet another fault besides: one of what becomes of the answer."""
+        """Whether the request can meet another fault as well, one that affects the answer."""
         return self.kind in _ONLY or (self.kind == "late twin" and self.acted)
 
     def fits(self, method: str, path: str) -> bool:
@@ -104,7 +107,7 @@ class _Armed:
 
 @dataclass
 class Faults:
-    """The faults in store. Safe to use from any thread."""
+    """The faults that are set. Safe to use from any thread."""
 
     _armed: list[_Armed] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -122,26 +125,26 @@ class Faults:
             self._armed.clear()
 
     def pending(self) -> list[Fault]:
-        """Faults that have not struck as often as they will."""
+        """Faults that will still strike."""
         with self._lock:
             return [armed.fault for armed in self._armed]
 
     def meet(self, method: str, path: str) -> tuple[Fault | None, dict[Kind, Fault]]:
-        """The fault that this request meets, and those that go with it, one of a kind; every fault that fits counts it."""
+        """The fault that this request meets, and one of each kind that goes with others; all that fit count it."""
         met: Fault | None = None
-        besides: dict[Kind, Fault] = {}
+        others: dict[Kind, Fault] = {}
         with self._lock:
             for armed in list(self._armed):
                 fault = armed.fault
                 if not fault.fits(method, path):
                     continue
                 armed.seen += 1
-                if armed.seen >= fault.nth and (fault.kind not in besides if fault.goes_with_others else met is None):
+                if armed.seen >= fault.nth and (fault.kind not in others if fault.goes_with_others else met is None):
                     if fault.goes_with_others:
-                        besides[fault.kind] = fault
+                        others[fault.kind] = fault
                     else:
                         met = fault
                     self.struck += 1
                     if armed.seen >= fault.nth + fault.times - 1:
                         self._armed.remove(armed)
-        return met, besides
+        return met, others

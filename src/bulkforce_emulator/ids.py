@@ -1,7 +1,7 @@
-"""Ids: fifteen significant characters, three that check their letter case.
+"""Ids: fifteen significant characters, and three that check their letter case.
 
 An id is a key prefix (3), a pod (2), a reserved `0` and a serial number of nine digits in base 62.
-Columns of ids are handled as matrices of bytes, a record is never looked at alone.
+Columns of ids are handled as byte matrices, never record by record.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ class IdSource:
         return str(self.take(key_prefix, 1)[0].as_py())
 
     def skip(self, key_prefix: str, count: int) -> None:
-        """Never hand out the next `count` ids."""
+        """Skip the next `count` ids."""
         with self._lock:
             self._next[key_prefix] = self._next.get(key_prefix, self._first) + count
 
     def skip_past(self, key_prefix: str, record_id: str) -> None:
-        """Never hand out this id, nor one before it; for an org kept in a file."""
+        """Never hand out this id or one before it; for an org that is kept in a file."""
         number = from_base62(record_id[6:15])
         with self._lock:
             self._next[key_prefix] = max(self._next.get(key_prefix, self._first), number + 1)
@@ -87,14 +87,14 @@ def _column(matrix: NDArray[np.uint8]) -> pa.StringArray:
 
 
 def to_18(record_id: str) -> str:
-    """The 18 characters of an id of 15; longer ones stay as they are."""
+    """A 15-character id as 18 characters; others stay as they are."""
     if len(record_id) != 15:
         return record_id
     return str(canonical(pa.array([record_id]))[0].as_py() or record_id)
 
 
 def canonical(ids: pa.StringArray) -> pa.StringArray:
-    """Ids of 15 or 18 characters as 18 in their true letter case; null where there is none or it is malformed."""
+    """Ids of 15 or 18 characters, as 18 in the right letter case; null where one is missing or malformed."""
     lengths = pc.binary_length(ids)
     sized = pc.or_(pc.equal(lengths, 15), pc.equal(lengths, 18))
     plain = pc.fill_null(pc.if_else(sized, ids, None), "")
@@ -108,8 +108,10 @@ def canonical(ids: pa.StringArray) -> pa.StringArray:
     return pc.if_else(pa.array(good), _column(matrix), pa.scalar(None, pa.string()))
 
 
-def _restore_case(significant: NDArray[np.uint8], check: NDArray[np.uint8], short: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Give the letters the case that the check characters tell; says which check characters were readable."""
+def _restore_case(
+    significant: NDArray[np.uint8], check: NDArray[np.uint8], short: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Restore the case of letters from the check characters; return which of those were readable."""
     values = _CHECK_VALUE[check]
     readable: NDArray[np.bool_] = (values != 255).all(axis=1)
     upper = ((values[:, :, None] & _BITS) != 0).reshape(len(check), 15)

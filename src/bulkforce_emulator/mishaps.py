@@ -1,4 +1,4 @@
-"""Misfortune inside the org: batches that fail whole or half way, rows that find their record locked."""
+"""What goes wrong inside the org: batches that fail, as a whole or half way, and rows whose record is locked."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 class Mishap:
     """What goes wrong with one batch."""
 
-    #: Its stateMessage: the batch fails.
+    #: The batch fails with this `stateMessage` ...
     message: str | None = None
-    #: ... but only after so many rows; they have results, the others have none.
+    #: ... but only after this many rows, which have results; the others have none.
     after_rows: int | None = None
-    #: Rows that fail, by their place in the batch.
+    #: Rows that fail, by their place in the batch, from 0.
     rows: Sequence[int] = ()
-    #: Or every nth row.
+    #: Every nth row fails.
     every: int | None = None
-    #: Or rows whose column has one of these values: locks by parent.
+    #: Rows fail that have one of `values` in this column: for locks on a parent.
     column: str | None = None
     values: Sequence[str] = ()
-    #: Why these rows fail; if it is not said, they find their record locked.
+    #: Why these rows fail; by default, because their record is locked.
     error: RowError | None = None
-    #: It goes back from InProgress to Queued so many times before it gets through; more often than
-    #: `Limits.batch_retries` (`Limits.query_retries`) allows, it fails. A query keeps one result file of each try.
-    #: The rows of a data batch are carried out at the last try.
+    #: How often the batch goes back from InProgress to Queued before it gets through; with more than
+    #: `Limits.batch_retries` (or `Limits.query_retries`), it fails. A query keeps a result file of each try; the rows
+    #: of a data batch are written in the last one.
     put_back: int = 0
-    #: Its results come in files of at most about so many bytes, where it is a query; else the limit of the org holds.
+    #: About how large a query's result files may get, in bytes; by default, the org's limit.
     result_bytes: int | None = None
 
     def __post_init__(self) -> None:
@@ -61,7 +61,9 @@ class Mishap:
         hit = self._hit(upload)
         if not hit.any():
             return upload
-        mine = pc.if_else(pa.array(hit), pa.scalar(str(self.error or RowError.of(texts.locked))), pa.scalar(None, pa.string()))
+        mine = pc.if_else(
+            pa.array(hit), pa.scalar(str(self.error or RowError.of(texts.locked))), pa.scalar(None, pa.string())
+        )
         faults = mine if upload.faults is None else pc.coalesce(upload.faults, mine)
         return replace(upload, faults=faults)
 
@@ -78,14 +80,14 @@ class Mishap:
 
 
 class Mishaps:
-    """The mishaps planned for batches to come."""
+    """The mishaps planned for future batches."""
 
     def __init__(self) -> None:
         self._planned: list[tuple[int, int, str | None, Mishap]] = []
         self._lock = threading.Lock()
 
     def plan(self, mishap: Mishap, *, nth: int = 1, times: int = 1, object: str | None = None) -> None:  # noqa: A002
-        """Plan a mishap for the nth batch that is taken up from now on, and for the batches after it, `times` in all.
+        """Plan a mishap for the nth batch that starts from now on and for those after it, `times` in all.
 
         Args:
             mishap: What goes wrong.
@@ -94,7 +96,7 @@ class Mishaps:
             object: Count only batches of this object.
 
         Raises:
-            SettingsError: An argument is of another type.
+            SettingsError: An argument has the wrong type.
         """
         for name, kind, value in (("nth", int, nth), ("times", int, times), ("object", str | None, object)):
             fitted(kind, value, name)
@@ -107,7 +109,7 @@ class Mishaps:
             self._planned.clear()
 
     def of_next_batch(self, object_name: str) -> Mishap | None:
-        """Take out the mishap of the next batch, which is one of this object; None if nothing is to happen to it."""
+        """Take the mishap of the next batch, which is for this object; None if there is none."""
         struck = None
         with self._lock:
             planned: list[tuple[int, int, str | None, Mishap]] = []

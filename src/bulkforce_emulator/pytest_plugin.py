@@ -5,14 +5,15 @@
 
 Marks on a test, a class or a module:
 
-    @pytest.mark.salesforce_schema({"Contact": {"fields": {"Badge__c": "string(20) unique external_id"}}})    # or a TOML or JSON file
-    @pytest.mark.salesforce_pace("manual")                          # or "instant", or "timed" with the arguments of Pace.timed
-    @pytest.mark.salesforce_faults({"kind": "answer lost", "method": "POST", "path": "*/batch"})    # the arguments of a Fault, or Faults
-    @pytest.mark.salesforce_settings({"limits": {"batch_records": 100}})                            # or a TOML or JSON file
-    @pytest.mark.salesforce_tls                                     # https, for clients that know nothing else
-    @pytest.mark.salesforce_data("tests/records")                   # a folder of CSV and JSON files
+    @pytest.mark.salesforce_schema({"Contact": {"fields": {"Badge__c": "string(20) unique external_id"}}})
+    @pytest.mark.salesforce_pace("manual")    # or "instant", or "timed" with the arguments of Pace.timed
+    @pytest.mark.salesforce_faults({"kind": "answer lost", "method": "POST", "path": "*/batch"})    # or Faults
+    @pytest.mark.salesforce_settings({"limits": {"batch_records": 100}})
+    @pytest.mark.salesforce_tls               # https, for clients that insist on it
+    @pytest.mark.salesforce_data("tests/records")    # a folder of CSV and JSON files
 
-Every test has an org of its own. Nothing is imported, and no time spent, until a test asks for it.
+Schema and settings can also be TOML or JSON files. Every test has an org of its own. Nothing is imported, and no time
+spent, until a test asks for it.
 """
 
 from __future__ import annotations
@@ -30,17 +31,17 @@ if TYPE_CHECKING:
 #: Where bulkforce, requests, OpenSSL and Node look for certificates to trust.
 _CA_VARIABLES = ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
 _MARKS = (
-    "salesforce_schema(schema): objects and fields laid over the standard ones of salesforce_org: a mapping, or a TOML or JSON file",
-    "salesforce_pace(kind, **how): how fast salesforce_org works: 'instant', 'manual', or 'timed' with the arguments of Pace.timed",
+    "salesforce_schema(schema): objects and fields to add to salesforce_org: a mapping, or a TOML or JSON file",
+    "salesforce_pace(kind, **how): salesforce_org's pace: 'instant', 'manual', or 'timed' with Pace.timed's arguments",
     "salesforce_faults(*faults): what goes wrong on the wire of salesforce_org: Faults, or mappings of their arguments",
-    "salesforce_settings(settings): limits and choices of salesforce_org: a mapping, or a TOML or JSON file",
-    "salesforce_tls: salesforce_org is served over https, and the variables that clients look at name its certificate",
-    "salesforce_data(folder): records that are in salesforce_org from the start",
+    "salesforce_settings(settings): settings of salesforce_org: a mapping, or a TOML or JSON file",
+    "salesforce_tls: salesforce_org is served over https, and environment variables name its certificate",
+    "salesforce_data(folder): a folder with records to begin with",
 )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marks known."""
+    """Register the marks."""
     for mark in _MARKS:
         config.addinivalue_line("markers", mark)
 
@@ -51,14 +52,16 @@ def salesforce_org(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     try:
         from bulkforce_emulator.emulator import Emulator
     except ModuleNotFoundError as error:
-        _refuse(f"salesforce_org needs the extra 'emulator' (no module {error.name}); do: pip install 'bulkforce[emulator]'")
+        _refuse(
+            f"salesforce_org needs the extra 'emulator' (no module {error.name}); do: pip install 'bulkforce[emulator]'"
+        )
     tls = request.node.get_closest_marker("salesforce_tls") is not None
     schema, settings, data = (_argument(request, f"salesforce_{name}") for name in ("schema", "settings", "data"))
     try:
         faults = _faults(request)
         made = Emulator(schema=schema, settings=settings, data=data, pace=_pace(request), tls=tls)
     except (ValueError, TypeError, OSError) as error:
-        _refuse(f"salesforce_org cannot be made as its marks say: {error}")
+        _refuse(f"salesforce_org cannot be made with these marks: {error}")
     with made as org:
         org.faults.add(*faults)
         for name in _CA_VARIABLES if tls else ():
@@ -68,7 +71,7 @@ def salesforce_org(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 
 @pytest.fixture
 def salesforce_environment(salesforce_org: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The same org, and the variables `BULKFORCE_INSTANCE_URL` and `BULKFORCE_ACCESS_TOKEN` set to it, for a program that takes its org from there."""
+    """The same org, with `BULKFORCE_INSTANCE_URL` and `BULKFORCE_ACCESS_TOKEN` set, for programs that read them."""
     monkeypatch.setenv("BULKFORCE_INSTANCE_URL", salesforce_org.base_url)
     monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", salesforce_org.session_id)
     return salesforce_org
@@ -85,7 +88,7 @@ def _faults(request: pytest.FixtureRequest) -> list[Fault]:
     return [one if isinstance(one, Fault) else Fault(**one) for one in given]
 
 
-def _argument(request: pytest.FixtureRequest, name: str) -> Any:  # noqa: ANN401 - whatever the mark was given
+def _argument(request: pytest.FixtureRequest, name: str) -> Any:  # noqa: ANN401 - whatever the mark has
     mark = request.node.get_closest_marker(name)
     if mark is None:
         return None

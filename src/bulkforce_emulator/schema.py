@@ -1,7 +1,6 @@
-"""What an org knows of its objects: sObjects, fields and how they refer to each other.
+"""What an org knows about its objects: sObjects, fields and how they refer to each other.
 
-Plain frozen values in describe's own words. Reading them from files is `schema_files`' work;
-storing records is `store`'s.
+Plain frozen values, named as in describe. `schema_files` reads them from files.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-#: Types that hold no value of their own: their parts are fields.
+#: Types without a value of their own: their parts are fields.
 COMPOUND_TYPES = frozenset({"address", "location"})
 NUMBER_TYPES = frozenset({"int", "long", "double", "currency", "percent"})
 TYPES = COMPOUND_TYPES | NUMBER_TYPES | {
@@ -24,7 +23,7 @@ TYPES = COMPOUND_TYPES | NUMBER_TYPES | {
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field, as describe tells it."""
+    """One field, as describe shows it."""
 
     name: str
     label: str
@@ -41,10 +40,10 @@ class Field:
     id_lookup: bool = False
     reference_to: tuple[str, ...] = ()
     relationship_name: str | None = None
-    #: What the parent calls its records of this object: `Contacts`, `Parts__r`. Made from the plural label if not given.
+    #: The parent's name for these records: `Contacts`, `Parts__r`. Made from the plural label if not given.
     child_relationship_name: str | None = None
     cascade_delete: bool = False
-    #: Whether a record that is referred to cannot be deleted.
+    #: Whether a record cannot be deleted while this field refers to it.
     restricted_delete: bool = False
     picklist: tuple[str, ...] = ()
     restricted: bool = False
@@ -78,7 +77,7 @@ class Field:
 
     @property
     def indexed(self) -> bool:
-        """Whether records may be found by it: as an upsert key, or in `Parent.Field` columns."""
+        """Whether records can be found by it: as an upsert key, or in `Parent.Field` columns."""
         return self.external_id or self.id_lookup or self.type == "id"
 
 
@@ -95,7 +94,7 @@ class ChildRelationship:
 
 @dataclass(frozen=True)
 class SObject:
-    """One sObject. `fields` is in order, keyed by the proper spelling."""
+    """One sObject; `fields` are in order, keyed by their exact names."""
 
     name: str
     label: str
@@ -103,7 +102,7 @@ class SObject:
     key_prefix: str
     fields: Mapping[str, Field]
     child_relationships: tuple[ChildRelationship, ...] = ()
-    #: Whether Bulk jobs take it ("Entity 'X' is not supported by the Bulk API.").
+    #: Whether Bulk jobs accept it ("Entity 'X' is not supported by the Bulk API.").
     bulk: bool = True
 
     @property
@@ -122,7 +121,11 @@ class SObject:
 
     @cached_property
     def _by_relationship(self) -> dict[str, Field]:
-        return {field.relationship_name.lower(): field for field in self.fields.values() if field.relationship_name is not None}
+        return {
+            field.relationship_name.lower(): field
+            for field in self.fields.values()
+            if field.relationship_name is not None
+        }
 
     def field(self, name: str) -> Field | None:
         """The field of that name, in any letter case."""
@@ -150,7 +153,7 @@ class Schema:
         return self._by_lower_name.get(name.lower())
 
     def of_id(self, record_id: str) -> SObject | None:
-        """The sObject that ids with this beginning belong to."""
+        """The sObject that an id belongs to, by its prefix."""
         return self._by_prefix.get(record_id[:3])
 
 
@@ -160,6 +163,8 @@ def _children(sobjects: Iterable[SObject]) -> dict[str, list[ChildRelationship]]
         for field in sobject.fields.values():
             for parent in field.reference_to:
                 found.setdefault(parent, []).append(
-                    ChildRelationship(sobject.name, field.name, field.relationship_name, field.cascade_delete, field.restricted_delete)
+                    ChildRelationship(
+                        sobject.name, field.name, field.relationship_name, field.cascade_delete, field.restricted_delete
+                    )
                 )
     return found

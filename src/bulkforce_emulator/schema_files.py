@@ -6,7 +6,7 @@ A field is either a table of `Field`'s attributes or one line:
     Name           = "string(255) required"
     Amount__c      = "currency(16,2)"
     Account__c     = "reference(Account) relationship=Account__r children=Orders__r cascade"
-    Project__c     = "reference(Project__c) relationship=Project__r restrict"     # a project with such records stays
+    Project__c     = "reference(Project__c) relationship=Project__r restrict"  # keeps its project from deletion
     Status__c      = "picklist(Open|Closed) restricted default=Open"
     Total__c       = { type = "double", formula = '"Price__c" * "Quantity__c"' }
     Address        = "address"            # a compound: its parts come with it
@@ -51,25 +51,30 @@ _SYSTEM = {
 }
 
 
-#: Schemas that were made, by what was given.
+#: Schemas made so far, by their source.
 _made: dict[str, Schema] = {}
 _MOST_MADE = 16
 
 
 class SchemaError(ValueError):
-    """A schema that cannot be: an unknown type, an unknown attribute, a reference to no object."""
+    """An invalid schema: an unknown type or attribute, or a reference to an unknown object."""
 
 
 def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | None = None) -> Schema:
     """Read a schema and lay it over the standard objects.
 
     Args:
-        source: A TOML or JSON file, the same as a mapping, a finished schema, or nothing: the standard objects.
+        source: A TOML or JSON file, a mapping of the same form, a finished schema, or None for the standard objects.
+
+    Raises:
+        SchemaError: The schema is invalid.
+        OSError: The file cannot be read.
+        ValueError: It is not valid TOML or JSON.
     """
     if isinstance(source, Schema):
         return source
     given = {} if source is None else source if isinstance(source, Mapping) else read_document(source)
-    # A schema never changes, and a test suite makes org after org of the same one.
+    # A schema never changes, and a test suite makes many orgs with the same one.
     key = repr(given)
     made = _made.get(key)
     if made is None:
@@ -84,7 +89,10 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
 
 
 def _lay_over(described: dict[str, dict[str, Any]], name: str, description: Mapping[str, Any]) -> None:
-    for what, given in ((name, description), (f"{name}.fields", description.get("fields", {}) if isinstance(description, dict) else {})):
+    for what, given in (
+        (name, description),
+        (f"{name}.fields", description.get("fields", {}) if isinstance(description, dict) else {}),
+    ):
         if not isinstance(given, dict):
             raise SchemaError(f"{what} must be a table, not {given!r}")
     known = next((standard for standard in described if standard.lower() == name.lower()), name)
@@ -101,7 +109,7 @@ def _checked(schema: Schema) -> Schema:
         for field in sobject.fields.values():
             for parent in field.reference_to:
                 if parent not in schema.sobjects:
-                    raise SchemaError(f"{sobject.name}.{field.name} refers to {parent}, which is no object here")
+                    raise SchemaError(f"{sobject.name}.{field.name} refers to {parent}, which is not an object here")
     return schema
 
 
@@ -145,7 +153,7 @@ def _sobject(name: str, description: Mapping[str, Any], key_prefix: str) -> SObj
 
 @lru_cache(4096)
 def _fields_of_line(name: str, line: str) -> tuple[Field, ...]:
-    """The same for every org: the standard objects have hundreds of lines."""
+    """Cached: the standard objects have hundreds of lines, the same for every org."""
     return tuple(_fields(name, line))
 
 
@@ -162,7 +170,7 @@ def _fields(name: str, spec: str | Mapping[str, Any]) -> Iterable[Field]:
 def _from_line(line: str, name: str) -> dict[str, Any]:
     match = _LINE.fullmatch(line.strip())
     if match is None:
-        raise SchemaError(f"{name}: {line!r} is no description of a field")
+        raise SchemaError(f"{name}: {line!r} is not the description of a field")
     attributes: dict[str, Any] = {"type": match["type"]}
     _read_detail(attributes, match["detail"])
     for word in re.findall(r"\w+=\"[^\"]*\"|\S+", match["words"]):
@@ -172,11 +180,15 @@ def _from_line(line: str, name: str) -> dict[str, Any]:
         elif key in {"default", "relationship", "children", "label", "compound"}:
             attributes[_LONG_NAMES.get(key, key)] = value.strip('"')
         else:
-            raise SchemaError(f"{name}: {word!r} is no property of a field")
+            raise SchemaError(f"{name}: {word!r} is not a property of a field")
     return attributes
 
 
-_LONG_NAMES = {"relationship": "relationship_name", "children": "child_relationship_name", "compound": "compound_field_name"}
+_LONG_NAMES = {
+    "relationship": "relationship_name",
+    "children": "child_relationship_name",
+    "compound": "compound_field_name",
+}
 _WORDS: dict[str, dict[str, Any]] = {
     "required": {"nillable": False},
     "unique": {"unique": True},
@@ -214,10 +226,10 @@ def _field(name: str, attributes: dict[str, Any]) -> Field:
         attributes["nillable"] = False
     unknown = attributes.keys() - _ATTRIBUTES
     if unknown:
-        raise SchemaError(f"{name}: {', '.join(sorted(unknown))} is no attribute of a field")
+        raise SchemaError(f"{name}: {', '.join(sorted(unknown))} is not an attribute of a field")
     kind = attributes.get("type")
     if kind not in TYPES:
-        raise SchemaError(f"{name}: {kind!r} is no type of a field")
+        raise SchemaError(f"{name}: {kind!r} is not the type of a field")
     for listed in ("picklist", "reference_to"):
         value = attributes.get(listed, ())
         attributes[listed] = (value,) if isinstance(value, str) else tuple(value)

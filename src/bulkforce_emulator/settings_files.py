@@ -27,17 +27,17 @@ _Group = TypeVar("_Group")
 
 
 class SettingsError(ValueError):
-    """Settings that cannot be: an unknown name, or a value of another type."""
+    """Invalid settings: an unknown name, or a value of the wrong type."""
 
 
 def load_settings(source: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None) -> Settings:
     """Read settings and lay them over the defaults.
 
     Args:
-        source: A TOML or JSON file, the same as a mapping, finished settings, or nothing: the defaults.
+        source: A TOML or JSON file, a mapping of the same form, finished settings, or None for the defaults.
 
     Raises:
-        SettingsError: A setting that is not there, or cannot have that value.
+        SettingsError: A setting is unknown, or cannot have this value.
     """
     if isinstance(source, Settings):
         return source
@@ -67,30 +67,34 @@ def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
             changes[name] = _text(default, value, f"{where}{name}")
         else:
             changes[name] = fitted(kinds[name], value, f"{where}{name}")
-    return replace(group, **changes)  # type: ignore[type-var] # groups are dataclasses, all of them
+    return replace(group, **changes)  # type: ignore[type-var] # every group is a dataclass
 
 
 def _text(default: Text, given: object, where: str) -> Text:
-    if not isinstance(given, Mapping) or not given.keys() <= {"code", "words"} or not all(isinstance(word, str) for word in given.values()):
-        raise SettingsError(f"{where} is to have a code or words, not {given!r}")
+    if (
+        not isinstance(given, Mapping)
+        or not given.keys() <= {"code", "words"}
+        or not all(isinstance(word, str) for word in given.values())
+    ):
+        raise SettingsError(f"{where} must have a code, words or both, not {given!r}")
     return default._replace(**given)
 
 
 def check_types(made: DataclassInstance) -> None:
-    """Check that a dataclass holds values of the types it declares, for one made from what a user wrote.
+    """Check that a dataclass, made from a user's values, has the types it declares.
 
     Raises:
-        SettingsError: A value of another type.
+        SettingsError: A value has the wrong type.
     """
     for name, kind in get_type_hints(type(made)).items():
         fitted(kind, getattr(made, name), name)
 
 
-def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - whatever stands behind a colon
-    """A value, if it is of that kind.
+def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - any annotation
+    """Check that a value has this type, and return it.
 
     Raises:
-        SettingsError: It is not.
+        SettingsError: It has another type.
     """
     origin, choices = get_origin(kind), get_args(kind)
     if origin is Sequence:
@@ -100,7 +104,7 @@ def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - wh
     if origin is tuple:
         if isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given):
             return tuple(given)
-        raise SettingsError(f"{where} must be a list of texts, not {given!r}")
+        raise SettingsError(f"{where} must be a list of strings, not {given!r}")
     if origin is Literal:
         if given in choices:
             return given

@@ -1,8 +1,8 @@
 """What the emulator says when it refuses a call, a batch, a row, a query or a login, and how sure we are of the words.
 
-One table for all of it, so that a text can be looked up, listed in the documents and turned:
+One table for all of it, so that a text can be looked up, listed in the documentation and changed:
 `Settings(texts=replace(Texts(), batch_unknown=Text("InvalidBatch", "No such batch: {id}")))`.
-The word in front of each comment is a grade: `recorded` (a real server sent it), `guide` (the developer guide says so),
+Each comment begins with a grade: `recorded` (a real server sent it), `guide` (the developer guide says so),
 `client` (a released client or a vendor's list of messages has it), `ours` (never seen: the words are our own).
 """
 
@@ -46,14 +46,19 @@ class CallTexts:
     #: client
     quota_exceeded: Text = Text("ExceededQuota", "ApiBatchItems Limit exceeded")
     hard_delete_forbidden: Text = Text(
-        "FeatureNotEnabled", "hardDelete operation requires special user profile permission, please contact your system administrator"
+        "FeatureNotEnabled",
+        "hardDelete operation requires special user profile permission, please contact your system administrator",
     )
     job_unknown: Text = Text("InvalidJob", "Invalid job id: {id}")
-    external_id_missing: Text = Text("InvalidJob", "External ID was blank for {object}. An External ID must be specified for upsert.")
+    external_id_missing: Text = Text(
+        "InvalidJob", "External ID was blank for {object}. An External ID must be specified for upsert."
+    )
     member_unwanted: Text = Text("InvalidJob", "{member} cannot be specified")
     #: client: the words; the code is ours
-    job_not_open: Text = Text("InvalidJobState", "Failed to create batch, since the Job is not Open. Current job state is '{state}'")
-    #: client: the pattern was seen in Bulk API 2.0; that v1 has it, too, is inferred
+    job_not_open: Text = Text(
+        "InvalidJobState", "Failed to create batch, since the Job is not Open. Current job state is '{state}'"
+    )
+    #: client: the pattern was seen in Bulk API 2.0; that v1 has it too is inferred
     close_refused: Text = Text("InvalidJobState", "Closing already {state} Job not allowed")
     abort_refused: Text = Text("InvalidJobState", "Aborting already {state} Job not allowed")
     open_refused: Text = Text("InvalidJobState", "Opening already {state} Job not allowed")
@@ -68,12 +73,17 @@ class CallTexts:
     member_missing: Text = Text("InvalidJob", "{member} must be specified")
     external_id_unwanted: Text = Text("InvalidJob", "External ID cannot be specified for {operation}.")
     external_id_unfit: Text = Text(
-        "InvalidJob", "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {object}"
+        "InvalidJob",
+        "Field name provided, {name} does not match an External ID, Salesforce Id, or indexed field for {object}",
     )
-    version_of_batch: Text = Text("InvalidVersion", "Version {version} of the batch differs from version {job_version} of its job")
+    version_of_batch: Text = Text(
+        "InvalidVersion", "Version {version} of the batch differs from version {job_version} of its job"
+    )
     job_too_old: Text = Text("InvalidJobState", "Failed to create batch, since the Job is older than {hours} hours")
     spec_unwanted: Text = Text("InvalidJob", "A transformation spec needs a data job of content type CSV")
-    spec_too_large: Text = Text("ClientInputError", "Failed to read request. Transformation spec exceeds {most} characters")
+    spec_too_large: Text = Text(
+        "ClientInputError", "Failed to read request. Transformation spec exceeds {most} characters"
+    )
     #: ours
     job_unreadable: Text = Text("InvalidJob", "Unable to parse Job")
     assignment_rule_unwanted: Text = Text("InvalidJob", "Assignment rule cannot be specified for {object}")
@@ -101,12 +111,16 @@ class BatchTexts:
     query_refused: Text = Text("InvalidBatch", "Failed to process query: {code}: {reason}")
     #: client: public notes that quote the server
     field_unknown: Text = Text("InvalidBatch", "Field name not found : {name}")
-    quote_unescaped: Text = Text("InvalidBatch", "Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote")
+    quote_unescaped: Text = Text(
+        "InvalidBatch", "Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"
+    )
     #: client: from Salesforce's own CSV parser for Java; that the server says the same is inferred
     quote_continued: Text = Text("InvalidBatch", "Failed to parse CSV. Not expecting more text after end quote")
     quote_unclosed: Text = Text("InvalidBatch", "Failed to parse CSV. EOF reached before closing an opened quote")
     csv_value_too_long: Text = Text("InvalidBatch", "Failed to parse CSV. Exceeded max field size: {given}")
-    csv_row_too_wide: Text = Text("InvalidBatch", "Failed to parse CSV. Exceeded max number of columns per record : {most}")
+    csv_row_too_wide: Text = Text(
+        "InvalidBatch", "Failed to parse CSV. Exceeded max number of columns per record : {most}"
+    )
     csv_row_too_long: Text = Text(
         "InvalidBatch",
         "Failed to parse CSV. Exceeded max length for one record: {given}. "
@@ -114,11 +128,13 @@ class BatchTexts:
     )
     csv_too_large: Text = Text(
         "InvalidBatch",
-        "Failed to parse CSV. Exceeded max file size: {given}. Max file size in characters should be less than or equal to {most}",
+        "Failed to parse CSV. Exceeded max file size: {given}. "
+        "Max file size in characters should be less than or equal to {most}",
     )
     csv_too_many_rows: Text = Text(
         "InvalidBatch",
-        "Failed to parse CSV. Exceeded number of records : {given}. Number of records should be less than or equal to {most}",
+        "Failed to parse CSV. Exceeded number of records : {given}. "
+        "Number of records should be less than or equal to {most}",
     )
     #: guide: the words; the code is ours
     query_retried: Text = Text("InternalServerError", "Retried more than thirty times")
@@ -133,7 +149,9 @@ class BatchTexts:
     internal: Text = Text("InternalServerError", "{what}")
     coding_unknown: Text = Text("InvalidBatch", "Unsupported content encoding: {coding}")
     encoding_unknown: Text = Text("InvalidBatch", "Unsupported encoding: {name}")
-    csv_row_uneven: Text = Text("InvalidBatch", "Failed to parse CSV. Row {row} has {given} values, the header has {wanted}")
+    csv_row_uneven: Text = Text(
+        "InvalidBatch", "Failed to parse CSV. Row {row} has {given} values, the header has {wanted}"
+    )
     json_unreadable: Text = Text("InvalidBatch", "Failed to parse JSON. {reason}")
     xml_unreadable: Text = Text("InvalidBatch", "Failed to parse XML. {reason}")
     field_twice: Text = Text("InvalidBatch", "Duplicate field name : {name}")
@@ -145,7 +163,8 @@ class BatchTexts:
     value_too_long: Text = Text("InvalidBatch", "Exceeded max field size: {given}")
     record_too_wide: Text = Text("InvalidBatch", "Exceeded max number of fields per record : {most}")
     record_too_long: Text = Text(
-        "InvalidBatch", "Exceeded max length for one record: {given}. Max length for one record should be less than or equal to {most}"
+        "InvalidBatch",
+        "Exceeded max length for one record: {given}. Max length for one record should be less than or equal to {most}",
     )
     spec_unreadable: Text = Text("InvalidBatch", "Invalid transformation spec")
     results_too_large: Text = Text("InvalidBatch", "Failed to write query result: more than {most} result files")
@@ -161,7 +180,9 @@ class RowTexts:
     #: guide
     required_missing: Text = Text("REQUIRED_FIELD_MISSING", "Required fields are missing: [{fields}]")
     #: client
-    parent_unknown: Text = Text("INVALID_FIELD", "Foreign key external ID: {value} not found for field {field} in entity {object}")
+    parent_unknown: Text = Text(
+        "INVALID_FIELD", "Foreign key external ID: {value} not found for field {field} in entity {object}"
+    )
     key_twice: Text = Text("DUPLICATE_VALUE", "Duplicate external id specified: {value}")
     #: guide: the code; the words are ours
     file_unnamed: Text = Text("INVALID_FIELD", "Value of a binary field must start with #: {value}")
@@ -179,15 +200,22 @@ class RowTexts:
     key_missing: Text = Text("MISSING_ARGUMENT", "{field} not specified")
     key_ambiguous: Text = Text("DUPLICATE_EXTERNAL_ID", "{field}: more than one record found for external id field")
     parent_ambiguous: Text = Text("INVALID_FIELD", "More than one record found for external id field: {value}")
-    value_taken: Text = Text("DUPLICATE_VALUE", "duplicate value found: {field} duplicates value on record with id: {id}")
+    value_taken: Text = Text(
+        "DUPLICATE_VALUE", "duplicate value found: {field} duplicates value on record with id: {id}"
+    )
     type_wrong: Text = Text("INVALID_TYPE_ON_FIELD_IN_RECORD", "{label}: value not of required type: {value}")
-    number_too_large: Text = Text("NUMBER_OUTSIDE_VALID_RANGE", "{label}: value outside of valid range on numeric field: {value}")
+    number_too_large: Text = Text(
+        "NUMBER_OUTSIDE_VALID_RANGE", "{label}: value outside of valid range on numeric field: {value}"
+    )
     email_invalid: Text = Text("INVALID_EMAIL_ADDRESS", "{label}: invalid email address: {value}")
-    picklist_unfit: Text = Text("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "{label}: bad value for restricted picklist field: {value}")
+    picklist_unfit: Text = Text(
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "{label}: bad value for restricted picklist field: {value}"
+    )
     text_too_long: Text = Text("STRING_TOO_LONG", "{label}: data value too large: {value} (max length={most})")
     delete_held: Text = Text(
         "DELETE_FAILED",
-        "Your attempt to delete this record could not be completed because it is associated with the following {objects}: {id}",
+        "Your attempt to delete this record could not be completed because it is associated with "
+        "the following {objects}: {id}",
     )
     not_writable: Text = Text(
         "INVALID_FIELD_FOR_INSERT_UPDATE",
@@ -199,12 +227,16 @@ class RowTexts:
 
 @dataclass(frozen=True)
 class QueryTexts:
-    """What a bulk query refuses beyond the rules of SOQL. A code in capitals comes as `InvalidBatch : Failed to process query: ...`, any other stands alone."""
+    """What a bulk query refuses beyond the rules of SOQL.
+
+    A code in capitals comes as `InvalidBatch : Failed to process query: ...`; any other stands alone.
+    """
 
     #: recorded
     entity: Text = Text(
         "INVALID_TYPE_FOR_OPERATION",
-        "The root entity of the requested query ({query}) does not match the entity of the requested Bulk API Job ({job}).",
+        "The root entity of the requested query ({query}) does not match "
+        "the entity of the requested Bulk API Job ({job}).",
     )
     compound: Text = Text("FUNCTIONALITY_NOT_ENABLED", "Selecting compound data not supported in Bulk Query")
     #: client
@@ -222,7 +254,7 @@ class QueryTexts:
 
 @dataclass(frozen=True)
 class LoginTexts:
-    """Why no token is given: `error` and `error_description`. The status is `Settings.token_error_status`."""
+    """Why a token is refused: `error` and `error_description`. The status is `Settings.token_error_status`."""
 
     #: guide
     token_expired: Text = Text("invalid_grant", "expired access/refresh token")
@@ -249,7 +281,7 @@ class LoginTexts:
 
 @dataclass(frozen=True)
 class Texts:
-    """All of them."""
+    """All texts."""
 
     calls: CallTexts = CallTexts()
     batches: BatchTexts = BatchTexts()

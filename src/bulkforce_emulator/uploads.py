@@ -1,4 +1,4 @@
-"""What one batch brings and what becomes of it, in columns."""
+"""The rows of a batch and their outcomes, in columns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.texts import Text
 
-#: Stands between code, message and fields of an error, and between its fields, inside the engine.
+#: Separates the code, message and fields of an error that is kept as one string.
 SEPARATOR = "\x1f"
-#: Says "set this field to null" where the format has a null of its own. No document can hold it: it is no character.
+#: "Set this field to null", in formats with a null of their own. No document can hold it: it is not a character.
 EXPLICIT_NULL = "\ufdd0"
 
 
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 class BatchError(Exception):
-    """The batch as a whole cannot be carried out; becomes its `stateMessage`."""
+    """Why a batch fails as a whole; becomes its `stateMessage`."""
 
     def __init__(self, message: str, code: str = "InvalidBatch") -> None:
         super().__init__(f"{code} : {message}")
@@ -37,7 +37,7 @@ class BatchError(Exception):
 
     @classmethod
     def of(cls, text: Text, **facts: object) -> BatchError:
-        """The failure in these words."""
+        """The failure with this text."""
         return cls(text.said(**facts), text.code)
 
     @classmethod
@@ -49,16 +49,16 @@ class BatchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """The rows of one batch as texts, however they were written."""
+    """The rows of one batch as strings, whatever format they came in."""
 
-    #: By header as sent (`LastName`, `Account.Ext__c`, `Lead:Who.Email`). Null: nothing was given.
+    #: By header, as sent (`LastName`, `Account.Ext__c`, `Lead:Who.Email`). Null means that no value was given.
     columns: Mapping[str, pa.StringArray]
     count: int
     #: The value that sets null: `#N/A` in CSV.
     null_mark: str = EXPLICIT_NULL
-    #: Errors that reading found, by row; null where there is none.
+    #: Errors found while reading, by row; null where there is none.
     faults: pa.StringArray | None = None
-    #: Whether a value that does not fit its field fails the batch and not its row (JSON).
+    #: Whether a value that does not fit its field fails the whole batch (JSON).
     strict_types: bool = False
 
     def parts(self, size: int) -> Iterator[Upload]:
@@ -70,7 +70,7 @@ class Upload:
             yield self.part(first, size)
 
     def part(self, first: int, size: int) -> Upload:
-        """At most `size` rows from the row `first` on."""
+        """At most `size` rows, beginning with row `first`."""
         columns = {header: column.slice(first, size) for header, column in self.columns.items()}
         faults = None if self.faults is None else self.faults.slice(first, size)
         return replace(self, columns=columns, count=max(0, min(size, self.count - first)), faults=faults)
@@ -86,12 +86,12 @@ class RowError:
 
     @classmethod
     def of(cls, text: Text, *fields: str, **facts: object) -> RowError:
-        """The refusal in these words."""
+        """The refusal with this text."""
         return cls(text.code, text.said(**facts), fields)
 
     @classmethod
     def read(cls, joined: str) -> RowError:
-        """The error that was written as one text by `str`."""
+        """Read an error that `str` wrote as one string."""
         code, message, *fields = joined.split(SEPARATOR)
         return cls(code, message, tuple(field for field in fields if field))
 
@@ -103,7 +103,7 @@ class RowError:
 class Outcomes:
     """One outcome per row, in upload order."""
 
-    #: The record's id, of failed rows too where one was known.
+    #: The records' ids; a failed row has one if it was known.
     ids: pa.StringArray
     created: pa.BooleanArray
     #: Joined errors, null where the row succeeded.

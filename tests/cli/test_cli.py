@@ -183,7 +183,7 @@ def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
         (["--settings", "settings.toml"], "settings.toml: nonsense is not a setting"),
         (["--settings", "file"], "file cannot be read"),
         (["--session-id", ""], "a session id cannot be empty"),
-        (["--allow-host", "http://emulator"], "no host's name"),
+        (["--allow-host", "http://emulator"], "not a host name"),
     ],
 )
 def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], says: str) -> None:

@@ -177,8 +177,8 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
         ({"bearer_accepted": 1}, "bearer_accepted must be bool, not 1"),
         ({"newest_version": True}, "newest_version must be float, not True"),
         ({"short_csv_row": "nonsense"}, "short_csv_row must be 'fill' or 'row error' or 'batch error', not 'nonsense'"),
-        ({"true_words": [1]}, "true_words must be a list of texts, not [1]"),
-        ({"texts": {"rows": {"deleted": "gone"}}}, "texts.rows.deleted is to have a code or words, not 'gone'"),
+        ({"true_words": [1]}, "true_words must be a list of strings, not [1]"),
+        ({"texts": {"rows": {"deleted": "gone"}}}, "texts.rows.deleted must have a code, words or both, not 'gone'"),
         ({"texts": {"rows": {"nonsense": {}}}}, "texts.rows.nonsense is not a setting"),
     ],
 )
@@ -202,7 +202,7 @@ def test_mishap_of_one_object_waits_for_it() -> None:
         assert wire.failure("insert", "Contact", "LastName\na\n") == "InvalidBatch : no"
 
 
-HOW_TO = (Path(__file__).parents[2] / "docs" / "how-to" / "test-without-an-org.md").read_text("utf-8").partition("## Pull its strings")[2]
+HOW_TO = (Path(__file__).parents[2] / "docs" / "how-to" / "test-without-an-org.md").read_text("utf-8").partition("## Control it")[2]
 
 
 @pytest.mark.parametrize(("name", "document"), re.findall(r"(?:`/_emulator/(\w+)` |, )?`(\{.+?\})`(?=[ ,|])", HOW_TO))

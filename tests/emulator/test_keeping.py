@@ -83,7 +83,7 @@ def test_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
         Emulator(database=str(database))
     database.unlink()
     Emulator({"Account": {"fields": {"A__c": "string(20)"}}}, database=str(database)).stop()
-    with pytest.raises(StoreError, match=r"keeps Account\.A__c as VARCHAR, but the schema wants DOUBLE"):
+    with pytest.raises(StoreError, match=r"stores Account\.A__c as VARCHAR, but the schema needs DOUBLE"):
         Emulator({"Account": {"fields": {"A__c": "double(10,2)"}}}, database=str(database))
 
 

@@ -81,10 +81,10 @@ def test_marks_shape_the_org_of_a_test(pytester: pytest.Pytester) -> None:
     [
         ("salesforce_pace('quick')", "the mark salesforce_pace takes one of instant, manual, timed"),
         ("salesforce_schema()", "the mark salesforce_schema takes one argument"),
-        ("salesforce_schema({'A': 1})", "cannot be made as its marks say: A must be a table, not 1"),
+        ("salesforce_schema({'A': 1})", "cannot be made with these marks: A must be a table, not 1"),
         ("salesforce_data('nowhere')", "No such file or directory: 'nowhere'"),
         ("salesforce_settings({'limts': 1})", "limts is not a setting; did you mean limits?"),
-        ("salesforce_faults({'kind': 'nonsense'})", "'nonsense' is no kind of fault"),
+        ("salesforce_faults({'kind': 'nonsense'})", "'nonsense' is not a kind of fault"),
         ("salesforce_faults({'nonsense': 1})", "unexpected keyword argument 'nonsense'"),
         ("salesforce_pace('timed', nonsense=1)", "unexpected keyword argument 'nonsense'"),
     ],

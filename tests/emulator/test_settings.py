@@ -1,4 +1,4 @@
-"""What nobody knows can be turned: settings and texts that change what the org does."""
+"""What is not known about Salesforce is a setting: settings and texts change what the org does."""
 
 from dataclasses import replace
 

@@ -171,5 +171,5 @@ def test_whoever_listens_everywhere_goes_by_the_address_that_was_called(host: st
 
 @pytest.mark.parametrize("host", ["http://emulator", "emulator/", "", "*", "a b", "user@emulator"])
 def test_name_that_is_none_is_refused(host: str) -> None:
-    with pytest.raises(HostError, match="is no host's name"):
+    with pytest.raises(HostError, match="is not a host name"):
         Emulator(allow_hosts=[host])

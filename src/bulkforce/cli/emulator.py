@@ -29,7 +29,7 @@ def emulator(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535, metavar="N")] = 0,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Further name that it may be asked by for its page and control calls; may be repeated.", metavar="NAME"),
+        typer.Option(help="Another host name for its page and control calls; may be repeated.", metavar="NAME"),
     ] = None,
     session_id: Annotated[str | None, typer.Option(help="Session id to accept; by default one is made up.", metavar="S")] = None,
     schema: Annotated[
@@ -41,7 +41,7 @@ def emulator(
     settings: Annotated[
         Path | None,
         typer.Option(
-            help="TOML or JSON file with limits, and choices where nobody knows what Salesforce does.",
+            help="TOML or JSON file with limits, and choices where it is not known what Salesforce does.",
             exists=True,
             dir_okay=False,
             metavar="FILE",
@@ -50,7 +50,7 @@ def emulator(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of CSV and JSON files, one an object (1-Account.csv), whose records are there from the start.",
+            help="Folder of CSV and JSON files, one per object (1-Account.csv), with records to begin with.",
             exists=True,
             file_okay=False,
             metavar="FOLDER",
@@ -59,7 +59,7 @@ def emulator(
     persist: Annotated[
         Path | None,
         typer.Option(
-            help="DuckDB file that keeps the records from one time to the next; jobs are not kept.", dir_okay=False, metavar="FILE"
+            help="DuckDB file that keeps the records from one run to the next; jobs are not kept.", dir_okay=False, metavar="FILE"
         ),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate made for it.")] = False,
@@ -94,7 +94,7 @@ def emulator(
             raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
         if not is_loopback(host):
             print(
-                f"Whoever reaches {host} can use this org, pull its strings and read its credentials: keep it among friends.",
+                f"Anyone who reaches {host} can use and control this org and read its credentials: use it only in a network you trust.",
                 file=sys.stderr,
             )
         _announce_as_json(org) if as_json else _announce(org, persist)
@@ -148,6 +148,6 @@ def _announce(org: Emulator, persist: Path | None) -> None:
             print(f"export {name}='{org.ca_bundle}'", flush=True)
     end = f"its records stay in {persist}" if persist else "its records go with it"
     print(
-        f"\nand then, for instance: python examples/insert_csv.py\nIts jobs are shown at {org.base_url}/\nCtrl-C ends it; {end}.",
+        f"\nand then, for instance: python examples/insert_csv.py\nSee its jobs at {org.base_url}/\nCtrl-C ends it; {end}.",
         file=sys.stderr,
     )

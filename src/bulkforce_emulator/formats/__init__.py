@@ -1,1 +1,1 @@
-"""Bodies in and out: uploads to columns, results to bytes. Each format is one module per direction."""
+"""Bodies: uploads are read into columns, results are written as bytes. A module per format and direction."""

@@ -1,11 +1,13 @@
-"""Bytes to text by a charset that a caller named: those of the world, not what else Python calls a codec."""
+"""The charsets that a caller may name: real ones, not everything that Python calls a codec."""
 
 from __future__ import annotations
 
 import codecs
 
-#: Codecs that Python has for itself, and UTF-7, which can hide half characters and which a Java server does not know.
-_NO_CHARSETS = frozenset({"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"})
+#: Codecs that only Python has, and UTF-7, which can hide half characters and which Java does not know.
+_NO_CHARSETS = frozenset(
+    {"idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape", "utf-7"}
+)
 _UTF_8 = frozenset({"utf-8", "utf8"})
 
 
@@ -24,6 +26,7 @@ def codec(name: str) -> str:
         found = codecs.lookup(name)
     except ValueError:
         raise LookupError(f"unknown encoding: {name}") from None
-    if found.name.replace("_", "-") in _NO_CHARSETS or not found._is_text_encoding:  # noqa: SLF001 - there is no other way to ask
+    # There is no public way to ask whether a codec is a text encoding.
+    if found.name.replace("_", "-") in _NO_CHARSETS or not found._is_text_encoding:  # noqa: SLF001
         raise LookupError(f"unknown encoding: {name}")
     return found.name

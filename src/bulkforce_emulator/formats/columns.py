@@ -1,4 +1,4 @@
-"""Columns of texts to bytes, for all that is written out."""
+"""Columns of strings to bytes, for everything that is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def data_of(lines: pa.StringArray) -> bytes:
-    """All values of a column, one after the other: they lie like that in memory already."""
+    """All values of a column, end to end, as they are in memory already."""
     if not len(lines):
         return b""
     _, offsets, values = lines.buffers()
@@ -24,12 +24,12 @@ def data_of(lines: pa.StringArray) -> bytes:
 
 
 def json_texts(texts: Iterable[str]) -> list[str]:
-    """Texts as JSON strings."""
+    """Strings as JSON strings."""
     return [orjson.dumps(text).decode() for text in texts]
 
 
 def json_escaped(column: pa.Array) -> pa.Array:
-    """The inside of JSON strings; only columns that need it pay for the escapes."""
+    """The contents of JSON strings; only columns that need escapes pay for them."""
     data = data_of(column)
     if _has_control(data, allowed=b""):
         quoted = [None if text is None else orjson.dumps(text).decode()[1:-1] for text in column.to_pylist()]
@@ -40,7 +40,7 @@ def json_escaped(column: pa.Array) -> pa.Array:
 
 
 def xml_escaped(column: pa.Array) -> pa.Array:
-    """The inside of XML elements. Characters that XML cannot hold are left out."""
+    """The contents of XML elements. Characters that XML cannot hold are left out."""
     data = data_of(column)
     for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("\r", "&#xd;")):
         if character.encode() in data:
@@ -51,7 +51,7 @@ def xml_escaped(column: pa.Array) -> pa.Array:
 
 
 def _has_control(data: bytes, *, allowed: bytes) -> bool:
-    """Whether there are control characters besides those allowed."""
+    """Whether there are control characters other than those allowed."""
     found = np.frombuffer(data, dtype=np.uint8)
     controls = int(np.count_nonzero((found < 32) | (found == 127)))
     return controls > sum(data.count(bytes([one])) for one in allowed)

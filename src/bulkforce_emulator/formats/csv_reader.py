@@ -1,7 +1,7 @@
-"""CSV uploads, read as the server reads them, a block at a time.
+"""Reads CSV uploads as the server does.
 
-Two passes, none of them over records in Python: numpy judges the quotes by the server's own rules,
-which are stricter than those of any library; then Arrow, which would forgive, takes the values out.
+There are two passes, and neither goes over records in Python: numpy checks the quotes by the server's own rules, which
+are stricter than any library's; then Arrow, which is more lenient, takes out the values.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
 
     Args:
         body: The file as posted.
-        settings: Limits, and what ragged rows do.
-        charset: Of the request's Content-Type.
+        settings: Limits, and what to do with ragged rows.
+        charset: The charset in the request's Content-Type.
         line_ending: What a line end inside a value becomes.
 
     Raises:
@@ -47,7 +47,7 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
         data = _LINE_END.sub(b"\n", data)  # outside quotes each ends a row, inside each becomes one LF
     quotes = _judge_quotes(data, texts)
     header, rows, faults = _split(data, _width(data, quotes), settings)
-    check_limits(rows, quotes is None, data, settings)
+    check_limits(rows, data, settings, unquoted=quotes is None)
     if not len(rows[0]):
         raise BatchError.of(texts.records_none)
     if line_ending != "\n":
@@ -64,7 +64,7 @@ def _by_header(header: list[str], rows: list[pa.StringArray], settings: Settings
 
 
 def _utf8(body: bytes, charset: str, texts: BatchTexts) -> bytes:
-    """The text in UTF-8. Bytes that are no text become U+FFFD, as in a Java reader."""
+    """The text in UTF-8. Bytes that cannot be decoded become U+FFFD, as in a Java reader."""
     try:
         if is_utf8(charset):
             return body if body.isascii() else body.decode("utf-8", "replace").encode()
@@ -74,13 +74,13 @@ def _utf8(body: bytes, charset: str, texts: BatchTexts) -> bytes:
 
 
 def _judge_quotes(data: bytes, texts: BatchTexts) -> NDArray[np.int64] | None:
-    """Where the quotes are, None without any.
+    """Where the quotes are; None if there are none.
 
-    Up to the first offence, quotes at even places open a value (or go on after a doubled quote) and
-    those at odd places close it (or begin a doubled one); so the first offence in the file is exact.
+    Up to the first mistake, quotes 0, 2, 4 ... open a value (or continue one after a doubled quote), and quotes 1, 3,
+    5 ... close one (or begin a doubled quote). So the first mistake in the file is found exactly.
 
     Raises:
-        BatchError: In the words of the server's parser.
+        BatchError: A quote is wrong; the words are those of the server's parser.
     """
     if b'"' not in data:
         return None
@@ -122,7 +122,9 @@ def _width(data: bytes, quotes: NDArray[np.int64] | None) -> int:
     return count
 
 
-def _split(data: bytes, width: int, settings: Settings) -> tuple[list[str], list[pa.StringArray], pa.StringArray | None]:
+def _split(
+    data: bytes, width: int, settings: Settings
+) -> tuple[list[str], list[pa.StringArray], pa.StringArray | None]:
     if width > settings.limits.record_fields:
         raise BatchError.of(settings.texts.batches.csv_row_too_wide, most=settings.limits.record_fields)
     if not data.strip(b"\n"):
@@ -140,7 +142,7 @@ def _split(data: bytes, width: int, settings: Settings) -> tuple[list[str], list
 def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
     names = [str(number) for number in range(width)]
     if data.startswith(codecs.BOM_UTF8):
-        data = codecs.BOM_UTF8 + data  # Arrow would take one away, the server takes none
+        data = codecs.BOM_UTF8 + data  # Arrow would remove one, the server removes none
     ragged: list[csv.InvalidRow] = []
 
     def skip(row: csv.InvalidRow) -> str:
@@ -162,7 +164,7 @@ def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
 
 
 def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.StringArray]:
-    """Rows with more or fewer values than the header: what becomes of them is a setting."""
+    """Treat rows with more or fewer values than the header as the settings say."""
     rows = rows_of(data)
     errors: list[str | None] = []
     for number, row in enumerate(rows[1:], start=1):
@@ -180,7 +182,7 @@ def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.Str
 
 
 def rows_of(data: bytes) -> list[list[str | None]]:
-    """The rows of a good file of LF lines, value by value; for small and for ragged files."""
+    """The rows of a valid file with LF line ends, value by value; for small or ragged files."""
     import csv as plain_csv
     import io
 
@@ -193,8 +195,8 @@ def _array(column: pa.ChunkedArray) -> pa.StringArray:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def check_limits(columns: list[pa.StringArray], unquoted: bool, data: bytes, settings: Settings) -> None:  # noqa: FBT001
-    """The parser's own limits: they count characters of values, without quotes, commas and line ends."""
+def check_limits(columns: list[pa.StringArray], data: bytes, settings: Settings, *, unquoted: bool) -> None:
+    """Check the parser's own limits, which count the characters of values, without quotes, commas and line ends."""
     limits, texts = settings.limits, settings.texts.batches
     count = len(columns[0]) if columns else 0
     if count > limits.batch_records:

@@ -16,7 +16,7 @@ from bulkforce_emulator.formats.charsets import codec, is_utf8
 NAMESPACE = "http://www.force.com/2009/06/asyncapi/dataload"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
 PROLOG = '<?xml version="1.0" encoding="UTF-8"?>'
-#: Characters that no XML document may hold; a batch may name its columns with them.
+#: Characters that XML does not allow; the column names of a batch may have them.
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _DOCTYPE = re.compile(r"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*)*<!DOCTYPE", re.DOTALL)
 _DECLARED = re.compile(rb"<\?xml[^>]*encoding=[\"']([A-Za-z0-9._-]+)[\"']")
@@ -30,7 +30,7 @@ class UnreadableDocument(ValueError):
 
 
 def xml_document(root: str, members: Members) -> bytes:
-    """A document of one level: one blank, one element, one line each. Absent members are left out."""
+    """A flat document: each element on its own line, indented by a space. Members that are None are left out."""
     lines = "".join(f" {_element(name, value)}\n" for name, value in members.items() if value is not None)
     return f'{PROLOG}<{root}\n   xmlns="{NAMESPACE}">\n{lines}</{root}>'.encode()
 
@@ -49,7 +49,7 @@ def xml_list(root: str, item: str, documents: Sequence[Members]) -> bytes:
 
 
 def json_document(members: Members, *, spread: bool = False) -> bytes:
-    """Keys in alphabetical order, nulls present."""
+    """A document with its keys in alphabetical order, and with nulls."""
     return orjson.dumps(_json_members(members), option=orjson.OPT_INDENT_2 if spread else None)
 
 
@@ -78,11 +78,13 @@ def _element(name: str, value: object) -> str:
 
 
 def _json_members(members: Members) -> dict[str, Any]:
-    return {name: json_moment(value) if isinstance(value, datetime) else value for name, value in sorted(members.items())}
+    return {
+        name: json_moment(value) if isinstance(value, datetime) else value for name, value in sorted(members.items())
+    }
 
 
 def parse_xml(body: bytes, charset: str | None = None) -> ET.Element:
-    """A tree of a document without a document type, so that it can have no entities to blow up.
+    """Parse a document. It may not have a document type, so there are no entities to expand.
 
     Raises:
         UnreadableDocument: It is not well-formed, or has a DOCTYPE.
@@ -108,7 +110,7 @@ def _text(body: bytes, charset: str | None) -> str:
         text = body.decode("utf-8-sig" if is_utf8(encoding) else codec(encoding))
     except (UnicodeDecodeError, LookupError) as problem:
         raise UnreadableDocument(str(problem)) from None
-    # The parser takes text as it is; a declaration of another encoding would only confuse it.
+    # The parser gets decoded text; a declared encoding would only confuse it.
     return re.sub(r"\A\s*<\?xml[^>]*\?>", "", text)
 
 
@@ -118,6 +120,6 @@ def local_name(tag: str) -> str:
 
 
 def xml_members(root: ET.Element) -> dict[str, Any]:
-    """A document of one level as names and texts."""
+    """A flat document as names and strings."""
     nil = f"{{{INSTANCE}}}nil"
     return {local_name(child.tag): None if child.get(nil) == "true" else (child.text or "").strip() for child in root}

@@ -1,4 +1,4 @@
-"""JSON uploads: an array of records. Columns are taken out of it one field at a time."""
+"""Reads JSON uploads, which are arrays of records, one field at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upl
     """Read the rows of a JSON batch.
 
     Raises:
-        BatchError: No JSON, no array of objects, or over a limit.
+        BatchError: It is not JSON, not an array of objects, or over a limit.
     """
     texts = settings.texts.batches
     records = _records(body, charset, texts)
@@ -64,8 +64,10 @@ def _names(records: list[dict[str, Any]]) -> Iterable[str]:
     return names
 
 
-def _columns(name: str, values: list[Any], given: list[bool], empty: str | None, texts: BatchTexts) -> Iterable[tuple[str, pa.StringArray]]:
-    """A field as one column; a parent as one column for each way it is told by."""
+def _columns(
+    name: str, values: list[Any], given: list[bool], empty: str | None, texts: BatchTexts
+) -> Iterable[tuple[str, pa.StringArray]]:
+    """A field as one column; a parent as a column for each field that identifies it."""
     if not any(isinstance(value, dict) for value in values):
         yield name, _texts(values, given, empty, texts)
         return
@@ -82,17 +84,19 @@ def _parent(name: str, value: object, texts: BatchTexts) -> tuple[str, Any] | No
     if not isinstance(value, dict):
         raise BatchError.of(texts.field_unknown, name=name)
     kind = (value.get("attributes") or {}).get("type")
-    told = [(field, text) for field, text in value.items() if field != "attributes"]
-    if len(told) != 1:
+    given = [(field, text) for field, text in value.items() if field != "attributes"]
+    if len(given) != 1:
         raise BatchError.of(texts.reference_unreadable, name=name)
     prefix = f"{kind}:" if kind else ""
-    return f"{prefix}{name}.{told[0][0]}", told[0][1]
+    return f"{prefix}{name}.{given[0][0]}", given[0][1]
 
 
 def _texts(values: list[Any], given: list[bool], empty: str | None, texts: BatchTexts) -> pa.StringArray:
-    """Values as texts: null where none was given, the mark where null was asked for."""
+    """Values as strings: null where none was given, the null mark where null was asked for."""
     written = [
-        (value or (empty if there else None)) if type(value) is str else (EXPLICIT_NULL if value is None else _text(value, texts))
+        (value or (empty if there else None))
+        if type(value) is str
+        else (EXPLICIT_NULL if value is None else _text(value, texts))
         for value, there in zip(values, given, strict=True)
     ]
     try:

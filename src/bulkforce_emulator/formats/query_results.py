@@ -78,7 +78,7 @@ def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
 
 
 def _text(column: pa.Array) -> pa.Array:
-    """Values as the CSV and the XML show them."""
+    """Values as CSV and XML show them."""
     stored = column.type
     if pa.types.is_timestamp(stored):
         text = pc.utf8_replace_slice(column.cast(pa.timestamp("ms")).cast(pa.string()), 10, 11, "T")
@@ -93,7 +93,7 @@ def _text(column: pa.Array) -> pa.Array:
 
 
 def _decimal(column: pa.Array) -> pa.Array:
-    """Doubles with a decimal point, without exponents as far as that goes."""
+    """Doubles with a decimal point and without an exponent."""
     text = column.cast(pa.string())
     if pc.any(pc.match_substring_regex(text, "e")).as_py():
         plain = [None if value is None else _plain(value) for value in column.to_pylist()]
@@ -138,7 +138,7 @@ def _milliseconds(column: pa.Array) -> pa.Array:
 
 
 def _tree(compiled: CompiledQuery, settings: Settings) -> _Node:
-    """Columns put under the records that they belong to."""
+    """The columns, grouped by the records they belong to."""
     numbers = {identity.path: number for number, identity in enumerate(compiled.identities)}
     nodes: dict[tuple[str, ...], _Node] = {(): _Node(numbers[()], {}, {})}
 
@@ -193,7 +193,7 @@ def _xml(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
 
 
 def _xml_record(part: pa.RecordBatch, node: _Node, indent: str) -> pa.Array:
-    """Type first, then the Id, which comes twice when it was selected and nil when it was not."""
+    """The type comes first, then the Id: twice if it was selected, nil if not."""
     parts: list[pa.Array | str] = [f"{indent}<type>", part[f"type{node.number}"], "</type>\n"]
     id_column = node.fields.get("Id")
     if id_column is None:
@@ -202,8 +202,12 @@ def _xml_record(part: pa.RecordBatch, node: _Node, indent: str) -> pa.Array:
         parts += [f"{indent}<Id>", part[f"c{id_column}"], "</Id>\n"]
     for name, number in node.fields.items():
         text = xml_escaped(_text(part[f"c{number}"]))
-        parts.append(pc.fill_null(_join(f"{indent}<{name}>", text, f"</{name}>\n"), f'{indent}<{name} xsi:nil="true"/>\n'))
+        parts.append(
+            pc.fill_null(_join(f"{indent}<{name}>", text, f"</{name}>\n"), f'{indent}<{name} xsi:nil="true"/>\n')
+        )
     for name, parent in node.parents.items():
-        inside = _join(f'{indent}<{name} xsi:type="sObject">\n', _xml_record(part, parent, indent + " "), f"{indent}</{name}>\n")
+        inside = _join(
+            f'{indent}<{name} xsi:type="sObject">\n', _xml_record(part, parent, indent + " "), f"{indent}</{name}>\n"
+        )
         parts.append(pc.fill_null(inside, f'{indent}<{name} xsi:nil="true"/>\n'))
     return _join(*parts)

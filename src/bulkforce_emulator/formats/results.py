@@ -13,6 +13,8 @@ from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
 from bulkforce_emulator.uploads import Format, RowError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.uploads import Outcomes
 
@@ -46,10 +48,12 @@ def _csv_error(error: RowError, settings: Settings) -> str:
     return f"{error.status_code}:{error.message}:{fields} --" if fields else f"{error.status_code}:{error.message}:--"
 
 
-def _distinctly(errors: pa.StringArray, settings: Settings, write: object) -> pa.StringArray:
+def _distinctly(
+    errors: pa.StringArray, settings: Settings, write: Callable[[RowError, Settings], str]
+) -> pa.StringArray:
     """Write each different error once, however many rows share it."""
     encoded = errors.dictionary_encode()
-    texts = [write(RowError.read(joined), settings) for joined in encoded.dictionary.to_pylist()]  # type: ignore[operator]
+    texts = [write(RowError.read(joined), settings) for joined in encoded.dictionary.to_pylist()]
     return pa.DictionaryArray.from_arrays(encoded.indices, pa.array(texts, pa.string())).cast(pa.string())
 
 
@@ -60,7 +64,15 @@ def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
     shown = pc.fill_null(pc.binary_join_element_wise("  <id>", ids, "</id>\n", ""), absent)
     errors = pc.fill_null(_distinctly(outcomes.errors, settings, _xml_error), "")
     lines = pc.binary_join_element_wise(
-        " <result>\n", errors, shown, "  <success>", success, "</success>\n  <created>", created, "</created>\n </result>\n", ""
+        " <result>\n",
+        errors,
+        shown,
+        "  <success>",
+        success,
+        "</success>\n  <created>",
+        created,
+        "</created>\n </result>\n",
+        "",
     )
     instance = f'\n   xmlns:xsi="{INSTANCE}"' if absent else ""
     return f'{PROLOG}<results\n   xmlns="{NAMESPACE}"{instance}>\n'.encode() + data_of(lines) + b"</results>"
@@ -68,15 +80,17 @@ def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
 
 def _xml_error(error: RowError, _: Settings) -> str:
     fields = "".join(f"   <fields>{escape(field)}</fields>\n" for field in error.fields)
-    told = f"   <message>{escape(error.message)}</message>\n   <statusCode>{error.status_code}</statusCode>\n"
-    return f"  <errors>\n{fields}{told}  </errors>\n"
+    said = f"   <message>{escape(error.message)}</message>\n   <statusCode>{error.status_code}</statusCode>\n"
+    return f"  <errors>\n{fields}{said}  </errors>\n"
 
 
 def _json(outcomes: Outcomes, settings: Settings) -> bytes:
     success, created = _booleans(outcomes)
     ids = pc.fill_null(pc.binary_join_element_wise('"', _shown_ids(outcomes, settings), '"', ""), "null")
     errors = pc.fill_null(_distinctly(outcomes.errors, settings, _json_error), "[]")
-    lines = pc.binary_join_element_wise('{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", "")
+    lines = pc.binary_join_element_wise(
+        '{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", ""
+    )
     return b"[" + data_of(lines)[:-1] + b"]"
 
 

@@ -1,4 +1,4 @@
-"""Transformation specs: foreign CSV columns to fields."""
+"""Transformation specs, which map the columns of foreign CSV files to fields."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_spec(spec: bytes, texts: BatchTexts) -> list[Mapping]:
     """Read a spec.
 
     Raises:
-        BatchError: It is not one.
+        BatchError: It is not a valid spec.
     """
     rows = rows_of(spec.decode("utf-8-sig").replace("\r\n", "\n").encode())
     if not rows or [(name or "").strip().lower() for name in rows[0]] != _HEADER:
@@ -88,9 +88,10 @@ def _hinted(value: str | None, hint: str | None, field: Field | None) -> str | N
     if field.type not in {"date", "datetime"}:
         return value
     try:
-        moment = datetime.strptime(value, _python_pattern(hint))  # noqa: DTZ007 - the pattern says whether there is a zone
+        # The pattern says whether there is a zone.
+        moment = datetime.strptime(value, _python_pattern(hint))  # noqa: DTZ007
     except ValueError:
-        return value  # the row's own check will say that it is no date
+        return value  # the check of the row will refuse it
     return moment.strftime("%Y-%m-%dZ" if field.type == "date" else "%Y-%m-%dT%H:%M:%S.000Z")
 
 

@@ -1,4 +1,4 @@
-"""Limits on columns of texts that did not come from a CSV."""
+"""Limits for columns that did not come from CSV."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def check_sizes(columns: Collection[pa.StringArray], settings: Settings, fields: int) -> None:
-    """Fields in a record, characters in a field and in a record.
+    """Check the number of fields, and the characters in each field and each record.
 
     Raises:
         BatchError: One of them is too large.

@@ -1,4 +1,4 @@
-"""XML uploads: an `sObjects` document."""
+"""Reads XML uploads, which are `sObjects` documents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def read_xml(body: bytes, settings: Settings, *, charset: str | None = None) -> 
     """Read the rows of an XML batch.
 
     Raises:
-        BatchError: Not well-formed, with a DOCTYPE, not an `sObjects` document, or over a limit.
+        BatchError: It is not well-formed, has a DOCTYPE, is not an `sObjects` document, or is over a limit.
     """
     texts = settings.texts.batches
     try:

@@ -25,17 +25,17 @@ _REQUEST = "request.txt"
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A zip that was unpacked: what to do, and the files for it."""
+    """An unpacked zip: the request, and the files it names."""
 
     request: bytes
     files: dict[str, bytes]
 
 
 def unpack(body: bytes, settings: Settings) -> Archive:
-    """Unpack a batch within its limits, whatever its directory promises.
+    """Unpack a batch. The limits hold whatever sizes its directory claims.
 
     Raises:
-        BatchError: Malformed, too large, too many files, or without its request.
+        BatchError: It is malformed or too large, has too many files, or no request.
     """
     limits, texts = settings.limits, settings.texts.batches
     if len(body) > limits.zip_bytes:
@@ -62,7 +62,7 @@ def unpack(body: bytes, settings: Settings) -> Archive:
 
 
 def fill_in(upload: Upload, archive: Archive, sobject: SObject, texts: RowTexts) -> Upload:
-    """Put the files' content where `#name` stands in binary fields. A file that is missing fails its row."""
+    """Replace `#name` in binary fields by the file's content. A missing file fails its row."""
     columns = dict(upload.columns)
     faults: list[str | None] = upload.faults.to_pylist() if upload.faults is not None else [None] * upload.count
     for header, column in upload.columns.items():
@@ -78,7 +78,9 @@ def fill_in(upload: Upload, archive: Archive, sobject: SObject, texts: RowTexts)
     return replace(upload, columns=columns, faults=pa.array(faults, pa.string()))
 
 
-def _content(value: str | None, null_mark: str, archive: Archive, field: str, texts: RowTexts) -> tuple[str | None, str | None]:
+def _content(
+    value: str | None, null_mark: str, archive: Archive, field: str, texts: RowTexts
+) -> tuple[str | None, str | None]:
     if value is None or value == null_mark:
         return value, None
     if not value.startswith("#"):

@@ -1,1 +1,1 @@
-"""The org on a socket: the application, what goes wrong on the way to it, its page and its control calls."""
+"""The org on a socket: the application, the faults on the way to it, its page and its control calls."""

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-#: A body this much over the limit is not read to its end.
+#: Of a body that is larger, which is far over every limit, the rest is dropped.
 _PATIENCE_BYTES = 64_000_000
-#: An answer up to this size is made whole: passed on in pieces, each of them costs a change of threads.
+#: An answer up to this size is sent whole: each piece costs a switch of threads.
 _SMALL_BYTES = 1 << 16
 
 
@@ -47,7 +47,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """Every request in the order of the answers."""
+    """Every request, in the order of their answers."""
 
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
@@ -84,7 +84,7 @@ class RequestLog:
 
 
 def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = frozenset()) -> ASGIApp:
-    """The whole server as an ASGI application; `hosts` are names that it goes by."""
+    """The whole server as an ASGI application; `hosts` are the names it is known by."""
     routes = [
         Route("/services/async/{version}/{rest:path}", _bulk1(org), methods=list(_METHODS)),
         *soap.routes(org),
@@ -104,7 +104,13 @@ def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
         rest = request.path_params["rest"]
         parts = tuple(part for part in rest.split("/") if part)
         call = Bulk1Request(
-            request.method, request.url.path, request.path_params["version"], parts, headers, body, request.scope.get(WITHIN, {})
+            request.method,
+            request.url.path,
+            request.path_params["version"],
+            parts,
+            headers,
+            body,
+            request.scope.get(WITHIN, {}),
         )
         given = await run_in_threadpool(handler.answer, call)
         return _response(given, org, packed=wants_gzip(headers.get("accept-encoding", "")))
@@ -122,7 +128,7 @@ async def _body(request: Request) -> bytes:
 
 
 def _response(answer: Answer, org: Org, *, packed: bool) -> Response:
-    """The answer with exactly its media type: frameworks like to add a charset to text."""
+    """The response, with exactly the answer's media type: frameworks like to add a charset to text."""
     headers = dict(answer.headers)
     small = isinstance(answer.body, bytes) or answer.body.length <= _SMALL_BYTES
     pieces = iter([answer.body]) if isinstance(answer.body, bytes) else org.jobs.spool.pieces(answer.body)
@@ -167,7 +173,7 @@ class _Logged:
             if message["type"] == "http.response.start":
                 status = message["status"]
             elif message["type"] == "http.response.body" and not message.get("more_body") and not noted:
-                # Before its end is sent: who has the answer finds the request in the log.
+                # Before the end is sent, so that whoever has the answer finds the request in the log.
                 noted = True
                 self._log.add(scope["method"], scope["path"], status)
             await send(message)

@@ -1,4 +1,4 @@
-"""`/_emulator/`: the org's strings, pulled over HTTP; for tests that are not written in Python. No session needed."""
+"""`/_emulator/`: controls the org over HTTP, for tests that are not written in Python. No session is needed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "s
 
 
 class Control:
-    """What can be asked of the org besides its API."""
+    """What can be asked of the org apart from its API."""
 
     def __init__(self, org: Org, faults: Faults, log: RequestLog) -> None:
         self._org = org
@@ -76,13 +76,16 @@ class Control:
         return answer
 
     def pace(self, body: dict[str, Any]) -> dict[str, Any]:
-        """`{"kind": "timed", "queue_seconds": 0.1, "batch_seconds": 0, "records_per_second": 5000, "parallel": 5}`, `instant` or `manual`."""
+        """`{"kind": "timed", "queue_seconds": 0.1, "batch_seconds": 0, "records_per_second": 5000, "parallel": 5}`.
+
+        Or the kind `instant` or `manual`, without anything else.
+        """
         options = dict(body)
         self._org.workers.pace = _PACES[options.pop("kind")](**options)
         return asdict(self._org.workers.pace)
 
     def advance(self, _: object) -> dict[str, int]:
-        """One step of the manual pace: what is InProgress ends, what is Queued starts."""
+        """One step of the manual pace: batches in progress end, queued ones start."""
         return {"moved": self._org.workers.advance()}
 
     def faults(self, body: dict[str, Any] | list[dict[str, Any]]) -> dict[str, int]:
@@ -92,7 +95,10 @@ class Control:
         return {"pending": len(self._faults.pending())}
 
     def mishaps(self, body: dict[str, Any]) -> dict[str, Any]:
-        """A mishap's own members, and `nth`, `times`, `object` for the batches it hits; `error` as `{"status_code": ..., "message": ...}`."""
+        """A mishap's own members, and `nth`, `times`, `object` for the batches it hits.
+
+        `error` is `{"status_code": ..., "message": ...}`.
+        """
         own = {field.name for field in fields(Mishap)}
         described = {name: value for name, value in body.items() if name in own}
         if "error" in described:
@@ -101,7 +107,7 @@ class Control:
         return {}
 
     def clear(self, _: object) -> dict[str, Any]:
-        """Take all faults and mishaps back."""
+        """Remove all faults and mishaps."""
         self._faults.clear()
         self._org.mishaps.clear()
         return {}
@@ -130,19 +136,19 @@ class Control:
         return {"appeared": self._org.latecomers.release()}
 
     def abort(self, body: dict[str, str]) -> dict[str, Any]:
-        """`{"job_id": ...}`: as another user with the right to do so would."""
+        """`{"job_id": ...}`: abort a job, as another user could."""
         self._org.jobs.abort(self._org.jobs.get(body["job_id"]))
         return {}
 
     def ledger(self, query: dict[str, Any]) -> dict[str, int] | list[dict[str, Any]]:
-        """Every accepted row with its job and batch; with `?counts=true` how many there are by batch."""
+        """Every accepted row with its job and batch; with `?counts=true` the number of rows by batch."""
         if query.get("counts"):
             return self._org.ledger.counts()
         rows: list[dict[str, Any]] = self._org.ledger.table().to_pylist()
         return [row | {"operation": operation_name(Operation(row["operation"]))} for row in rows]
 
     def requests(self, _: object) -> list[dict[str, Any]]:
-        """Every call in the order of the answers; status 0 where the connection was cut."""
+        """Every call, in the order of the answers; status 0 where the connection was cut."""
         return [asdict(request) for request in self._log.all()]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.state.org import Org
 
-#: Where a request's scope tells the application of faults that strike within.
+#: The key in a request's scope for faults that strike inside the application.
 WITHIN = "bulkforce_emulator.faults"
 
 
@@ -30,7 +30,7 @@ class _Twin:
 
 
 class Misfortune:
-    """Lets requests meet their faults. ASGI, around the application."""
+    """Makes faults strike. ASGI, around the application."""
 
     def __init__(self, app: ASGIApp, faults: Faults, org: Org) -> None:
         self._app = app
@@ -41,16 +41,17 @@ class Misfortune:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, unless a fault does."""
         if scope["type"] != "http" or scope["path"].startswith("/_emulator"):
             await self._app(scope, receive, send)
             return
         await self._count_request()
-        fault, besides = self._faults.meet(scope["method"], scope["path"])
-        if "late twin" in besides:
+        fault, others = self._faults.meet(scope["method"], scope["path"])
+        if "late twin" in others:
             body = await _read(receive)
             receive = _again(body, receive, whole=True)
-            await self._twin(besides.pop("late twin"), dict(scope), body)
-        scope[WITHIN] = besides
+            await self._twin(others.pop("late twin"), dict(scope), body)
+        scope[WITHIN] = others
         if fault is None:
             await self._app(scope, receive, send)
         else:
@@ -120,7 +121,7 @@ class Misfortune:
         cut = fault.kind == "answer cut"
         await send({"type": "http.response.body", "body": shown, "more_body": cut})
         if cut:
-            await asyncio.sleep(0.01)  # what was said so far leaves the house first
+            await asyncio.sleep(0.01)  # so that what was written so far is sent first
             await _cut(scope)
 
     async def _twin(self, fault: Fault, scope: Scope, body: bytes) -> None:
@@ -161,7 +162,7 @@ class Misfortune:
 
 
 async def _nowhere(_: Message) -> None:
-    """Swallows an answer."""
+    """Drop an answer."""
 
 
 def _slowly(seconds: float, send: Send) -> Send:
@@ -174,12 +175,12 @@ def _slowly(seconds: float, send: Send) -> Send:
 
 
 async def _read(receive: Receive, most_bytes: int | None = None) -> bytes:
-    """The request's body, or as many pieces of it as have at least so many bytes."""
+    """The request's body, or as many pieces of it as have at least this many bytes."""
     return (await _begin_to_read(receive, most_bytes))[0]
 
 
 async def _begin_to_read(receive: Receive, most_bytes: int | None) -> tuple[bytes, bool]:
-    """The same, and whether that is the whole body: beyond its end there is nothing to wait for."""
+    """The same, and whether that is the whole body: nothing comes after its end."""
     parts, size, whole = [], 0, False
     while not whole and (most_bytes is None or size < most_bytes):
         message = await receive()
@@ -203,7 +204,7 @@ def _again(body: bytes, receive: Receive, *, whole: bool) -> Receive:
 
 
 async def _cut(scope: Scope, *, reset: bool = False) -> None:
-    """Close the connection under the request, without a word."""
+    """Close the request's connection without an answer."""
     transport = scope.get("state", {}).get("transport")
     if transport is None:
         raise ConnectionResetError("connection cut by a fault")  # in-process: there is no socket to close
@@ -212,4 +213,4 @@ async def _cut(scope: Scope, *, reset: bool = False) -> None:
         with contextlib.suppress(OSError):
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
-    await asyncio.sleep(0.005)  # until the server has noticed, or it would complain of the missing answer
+    await asyncio.sleep(0.005)  # until the server has noticed; else it would complain about the missing answer

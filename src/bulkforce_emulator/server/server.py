@@ -22,7 +22,7 @@ _START_SECONDS = 20.0
 
 
 def _protocol() -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol, but one that hands its transport to the application: faults cut connections with it."""  # noqa: D403
+    """The HTTP protocol of uvicorn, which also hands its transport to the application: faults cut connections."""
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as Base
     except ImportError:
@@ -37,7 +37,7 @@ def _protocol() -> type[asyncio.Protocol]:
 
 
 class _Uvicorn(uvicorn.Server):
-    """A server that starts and stops without waiting for a tick, hundreds of times in a test suite."""
+    """A server that starts and stops at once, not at its next tick: a test suite does so hundreds of times."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -46,6 +46,7 @@ class _Uvicorn(uvicorn.Server):
         self._leaving = asyncio.Event()
 
     async def main_loop(self) -> None:
+        """Run until `leave` is called."""
         self._loop = asyncio.get_running_loop()
         self.up.set()
         while not self.should_exit:
@@ -54,7 +55,7 @@ class _Uvicorn(uvicorn.Server):
                 await asyncio.wait_for(self._leaving.wait(), 1.0)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up: a client that is still talking to an org that is gone gets no answer."""
+        """Hang up: clients that still talk to an org that is gone get no answer."""
         for server in self.servers:
             server.close()
         for connection in list(self.server_state.connections):
@@ -64,6 +65,7 @@ class _Uvicorn(uvicorn.Server):
         await asyncio.sleep(0)
 
     def leave(self) -> None:
+        """Stop serving; from any thread."""
         self.should_exit = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._leaving.set)
@@ -89,7 +91,7 @@ class Server:
                 http=_protocol(),
                 ws="none",
                 lifespan="off",
-                # The process' own logging stays as it is.
+                # The logging of the process stays as it is.
                 log_config=None,
                 log_level="critical",
                 access_log=False,

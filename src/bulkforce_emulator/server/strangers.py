@@ -1,7 +1,8 @@
-"""Who may see the page and pull the strings: programs, and this org's own pages in a browser; no other site's.
+"""Who may see the page and use the control calls: programs, and in a browser only this org's own pages.
 
-A site that a user visits can send requests to the user's own machine, and by DNS rebinding even read the answers under a name of its own. So the name
-that was asked for must be one of this org's, and what a browser says of where a request comes from must be this org.
+A site that a user visits can send requests to the user's own machine, and with DNS rebinding even read the answers
+under a name of its own. So the host name of a request must be one of this org's, and if a browser says where a request
+comes from, that must be this org.
 """
 
 from __future__ import annotations
@@ -20,24 +21,25 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-#: Calls of the API prove who they are with a session; all else shows this org's credentials, or changes it, unasked.
+#: API calls need a session. Everything else shows this org's credentials, or changes it, without one.
 _API = ("/services/", "/id/")
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+?))\.?(?::\d{1,5})?")
 _HARMLESS = frozenset({"GET", "HEAD"})
 
 
 class HostError(ValueError):
-    """What was given as a host's name is none."""
+    """A host name that is not one."""
 
 
 class Guard:
-    """Sends strangers away before anything else sees them. ASGI."""
+    """Refuses strangers before anything else sees their requests. ASGI."""
 
     def __init__(self, app: ASGIApp, names: frozenset[str]) -> None:
         self._app = app
         self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on a request, or refuse it."""
         refusal = self._refusal(scope) if scope["type"] == "http" else None
         if refusal is None:
             await self._app(scope, receive, send)
@@ -59,7 +61,10 @@ class Guard:
             return None
         hosts = said.get("host", [])
         if len(hosts) != 1 or not self._is_own(hosts[0], scope):
-            return 403, "This org does not go by the name in Host. Start it with --allow-host NAME, or Emulator(allow_hosts=[...])."
+            return 403, (
+                "The name in Host is not one of this org's. "
+                "Start it with --allow-host NAME, or Emulator(allow_hosts=[...])."
+            )
         if is_api:
             return None
         own = tuple(f"{scheme}://{hosts[0]}" for scheme in ("http", "https"))
@@ -67,13 +72,17 @@ class Guard:
             "same-origin",
             "none",
         }:
-            return 403, "Another site asks for this. Type the address into the browser yourself."
-        if by_browser and scope["method"] not in _HARMLESS and list(map(media_type, said.get("content-type", ()))) != ["application/json"]:
-            return 415, "From a browser, only application/json is taken."
+            return 403, "This request comes from another site. Type the address into the browser yourself."
+        if (
+            by_browser
+            and scope["method"] not in _HARMLESS
+            and list(map(media_type, said.get("content-type", ()))) != ["application/json"]
+        ):
+            return 415, "From a browser, only application/json is accepted."
         return None
 
     def _is_own(self, host: str, scope: Scope) -> bool:
-        """Whether it is a name of this machine for itself, one that was given, or the address that the connection came in by."""
+        """Whether it is a local name of this machine, a name that was given, or the address of the connection."""
         name = _name(host)
         if name is None:
             return False
@@ -86,19 +95,19 @@ class Guard:
 
 
 def names(hosts: Iterable[str]) -> frozenset[str]:
-    """Read names of hosts.
+    """Read host names.
 
     Raises:
-        HostError: One of them is none.
+        HostError: One of them is not a host name.
     """
     found = {host: _name(f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host) for host in hosts}
     for host, name in found.items():
         if name is None:
-            raise HostError(f"{host!r} is no host's name; give it without scheme and path, as in emulator.test")
+            raise HostError(f"{host!r} is not a host name; give it without scheme and path, like emulator.test")
     return frozenset(name for name in found.values() if name is not None)
 
 
 def _name(host: str) -> str | None:
-    """The name in a Host header, without its port: one behind a published port of a container is another than the org's own."""
+    """The name in a Host header, without its port: a container's published port differs from the org's own."""
     found = _HOST.fullmatch(host.strip().lower())
     return None if found is None else found["six"] or found["name"]

@@ -1,4 +1,4 @@
-"""A certificate of one's own, for clients that insist on https."""
+"""A certificate of the org's own, for clients that insist on https."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 def make_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """Write a certificate for this machine's own addresses, signed by an authority made for it alone.
+    """Write a certificate for this machine's own addresses, signed by an authority made only for it.
 
     Args:
-        folder: Where the files go; it must be there.
-        host: A further address that is listened on.
+        folder: Where the files go; it must exist.
+        host: Another address that the server listens on.
 
     Returns:
         The authority's certificate, which clients are to trust, and the server's key with its certificate.

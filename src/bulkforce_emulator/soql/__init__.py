@@ -1,7 +1,7 @@
 """SOQL for an emulated org: text in, DuckDB SQL with parameters out.
 
 The grammar is `grammar.lark`; `parser` reads it into `tree`, `compiler` checks names and types against the schema.
-Only the first query pays for the parser: this module imports none of it.
+The parser is loaded with the first query, not with this module.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
     Args:
         text: The SOQL.
         schema: The objects and fields it may name.
-        now: The moment that TODAY and its like are relative to.
-        user_id: Whose records `USING SCOPE mine` are.
+        now: The moment that TODAY and the like are relative to.
+        user_id: The user whose records `USING SCOPE mine` finds.
         include_deleted: Whether deleted records are among the rows (queryAll).
 
     Raises:
-        SoqlError: The platform would refuse it; the message says where and why, in its words.
+        SoqlError: The platform would refuse it; the message says where and why, in the platform's words.
     """
     from bulkforce_emulator.soql.compiler import compile_query
 

@@ -37,7 +37,9 @@ def is_count(query: Query) -> bool:
 
 def is_aggregate(query: Query) -> bool:
     """Whether its rows are groups, not records."""
-    return bool(query.group_by) or any(isinstance(item, Selected) and is_function(item.expression) for item in query.selected)
+    return bool(query.group_by) or any(
+        isinstance(item, Selected) and is_function(item.expression) for item in query.selected
+    )
 
 
 def compile_aggregate(scope: Scope, call: FunctionCall, name: str) -> tuple[str, Field]:

@@ -1,4 +1,4 @@
-"""What the Bulk API asks of a query beyond SOQL, and how PK chunking rewrites one."""
+"""What the Bulk API refuses in a query that is valid SOQL, and how PK chunking rewrites one."""
 
 import re
 
@@ -29,10 +29,10 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, tex
         compiled: The query.
         job_object: The job's object.
         written_in: The job's format.
-        texts: What to say.
+        texts: The texts of refusals.
 
     Raises:
-        SoqlError: In these texts.
+        SoqlError: The query is refused.
     """
     if compiled.sobject.name.lower() != job_object.lower():
         raise _refusal(texts.entity, query=compiled.sobject.name, job=job_object)
@@ -48,7 +48,7 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, tex
     if any(_is_fields(item.expression) for item in tree.selected if isinstance(item, Selected)):
         raise _refusal(texts.fields)
     if compiled.children:
-        # The guide allows them outside of CSV; here they are refused in all formats.
+        # The guide allows them in other formats than CSV; here they are refused in all.
         raise _refusal(texts.nested, name=compiled.children[0].relationship, format=written_in.upper())
     types = {column.field.type for column in compiled.columns}
     if types & {"address", "location"}:
@@ -66,7 +66,7 @@ def _is_fields(expression: Path | FunctionCall) -> bool:
 
 
 def is_chunkable(query: Query) -> bool:
-    """Whether PK chunking applies: it is silently off with other clauses than WHERE, and with filters on ids."""
+    """Whether PK chunking applies: it is silently off with clauses other than WHERE, and with filters on ids."""
     if query.order_by or query.group_by or query.limit is not None or query.offset is not None or query.other_clauses:
         return False
     if not all(isinstance(item, Selected) and isinstance(item.expression, Path) for item in query.selected):
@@ -93,14 +93,14 @@ def _paths(expression: Path | FunctionCall) -> list[Path]:
 
 
 def chunk_text(query: Query, text: str, low: str, high: str, field: str = "Id") -> str:
-    """The query of one chunk: the original text, then its range of ids, of the records themselves or of their parents."""
+    """The query of one chunk: the original text and a range of ids, of the records or of their parents."""
     text = text.rstrip()
     bounds = f"{field} >= '{low}' AND {field} < '{high}'"
     match query.where:
         case None:
             return f"{text} WHERE {bounds}"
         case Either() | Not():
-            # Only AND stands beside AND without parentheses. Parenthesised conditions are whole already.
+            # Other conditions than AND need parentheses beside AND, unless they have them already.
             condition = text[query.where_at :].strip()
             if not re.fullmatch(r"\([^()']*\)", condition):
                 return f"{text[: query.where_at]} ({condition}) AND {bounds}"

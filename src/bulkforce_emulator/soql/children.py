@@ -1,8 +1,8 @@
 """Names of child relationships: `Contacts` of an Account, `Lines__r` of a custom parent.
 
-Where a field does not give one, these names follow the platform's habit: the child's
-plural label without blanks, `__r` behind it for custom references, `Child...` in front of it for a reference to the
-same object. A second reference of the same child has no child relationship unless it is given one.
+Where a field does not give a name, it follows the platform's custom: the child's plural label without spaces, with
+`__r` after it for custom references, and `Child` before it for a reference to the same object. A second reference from
+the same child has no name unless it is given one.
 """
 
 from bulkforce_emulator.schema import ChildRelationship, Schema, SObject

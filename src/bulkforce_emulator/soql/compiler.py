@@ -28,7 +28,7 @@ def compile_query(text: str, schema: Schema, *, now: datetime, user_id: str, inc
         raise SoqlError("MALFORMED_QUERY", f"SOQL statements cannot be longer than {MAX_CHARACTERS} characters.")
     query = parse(text)
     if query.all_rows_at is not None:
-        # Apex alone may say so; the API has queryAll.
+        # Only Apex allows it; the API has queryAll.
         raise SoqlError.located(text, query.all_rows_at, "MALFORMED_QUERY", "ALL ROWS not allowed in this context")
     return _Compiler(text, schema, now, user_id, include_deleted).compile(query)
 
@@ -162,7 +162,7 @@ class _Level:
         return functions.resolve(self.scope, expression)
 
     def _of_group(self, expression: Path | FunctionCall) -> Operand:
-        """What HAVING and ORDER BY may name: of groups only what is the same for all their records."""
+        """What HAVING and ORDER BY may name: in groups, only what all records of a group share."""
         if not self._is_aggregate:
             return self._plain(expression)
         if aggregates.is_function(expression):
@@ -212,7 +212,9 @@ class _Level:
             raise self.scope.error(name.at, "INVALID_TYPE", detail)
         relationship, child, key = found
         compiler = self._compiler
-        inner = _Compiler(compiler.text, compiler.schema, compiler.now, compiler.user_id, compiler.include_deleted, parameters=[[]])
+        inner = _Compiler(
+            compiler.text, compiler.schema, compiler.now, compiler.user_id, compiler.include_deleted, parameters=[[]]
+        )
         level = _Level(inner, query.from_object(child.name))
         return ChildQuery(relationship, level.compiled(parent_key=key))
 
@@ -248,7 +250,7 @@ class _Level:
         return f"{operand.sql} {way}"
 
     def _window(self, parent_key: str | None, order: str) -> str:
-        """ORDER BY, LIMIT and OFFSET; of a nested query they hold for each parent."""
+        """ORDER BY, LIMIT and OFFSET; in a nested query, they apply to each parent."""
         query = self._query
         if query.offset is not None and query.offset > MAX_OFFSET:
             detail = f"Maximum SOQL offset allowed is {MAX_OFFSET}"
@@ -264,5 +266,5 @@ class _Level:
 
 
 def _is_long(operand: Operand) -> bool:
-    """Long text areas are shown and nothing else."""
+    """Long text areas can be selected, and nothing else."""
     return operand.field is not None and operand.type == "textarea" and operand.field.length > 255

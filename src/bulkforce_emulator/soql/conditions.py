@@ -1,7 +1,7 @@
 """WHERE and HAVING as SQL.
 
-The platform's conditions are true or false, never unknown: `!=`, `NOT IN` and NOT hold for empty fields,
-every other comparison with an empty field does not.
+The platform's conditions are true or false, never unknown: for an empty field, `!=`, `NOT IN` and NOT are true, and
+all other comparisons are false.
 """
 
 from collections.abc import Callable
@@ -26,9 +26,11 @@ from bulkforce_emulator.soql.tree import (
     SemiJoin,
 )
 
-_TEXTS = frozenset(("string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox", "encryptedstring"))
+_TEXTS = frozenset(
+    ("string", "textarea", "picklist", "multipicklist", "email", "phone", "url", "combobox", "encryptedstring")
+)
 _IDS = frozenset(("id", "reference"))
-# Long text areas hold up to 131,072 characters and have no index at all; these too have none.
+# These have no index, and neither have long text areas, which hold up to 131,072 characters.
 _UNFILTERABLE = frozenset(("address", "location", "base64", "encryptedstring"))
 _AFTER_ANY_ID = "~"
 
@@ -38,9 +40,9 @@ class Conditions:
     """Compiles the conditions of one scope.
 
     Attributes:
-        scope: Where names are looked up, and errors are placed.
-        resolve: Gives the operand of a field or function (an aggregate too, in HAVING).
-        bind: Takes a parameter, gives its mark.
+        scope: Looks up names, and says where in the query errors are.
+        resolve: Returns the operand of a field or function (in HAVING also of an aggregate).
+        bind: Adds a parameter and returns its placeholder.
         subquery: Compiles a semi-join's query to SQL of one column.
         today: The day that date literals are relative to.
     """
@@ -189,7 +191,7 @@ class Conditions:
         if days is None:
             raise self.scope.error(literal.at, "MALFORMED_QUERY", f"unexpected token: '{literal.raw}'")
         if not values.takes_date_words(operand):
-            # The type's own complaint: the word is not a quoted string, not a number.
+            # Raises the error of the field's type: a word is neither a quoted string nor a number.
             values.value(self.scope, operand, literal)
         return days
 

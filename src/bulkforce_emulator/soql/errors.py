@@ -1,4 +1,4 @@
-"""What is said when a query is refused: code, place and text as the platform writes them."""
+"""Refusals of queries: code, place and text, as the platform writes them."""
 
 import re
 
@@ -9,7 +9,7 @@ ECHO_AFTER = 43
 
 
 class SoqlError(Exception):
-    """A query the org does not answer.
+    """A query that the org refuses.
 
     Attributes:
         code: The platform's error code, such as `MALFORMED_QUERY`.

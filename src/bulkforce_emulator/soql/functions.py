@@ -46,5 +46,7 @@ def _dated(scope: Scope, call: FunctionCall) -> Operand:
     inner = resolve(scope, call.arguments[0])
     wanted = ("datetime",) if call.name.upper() in ("HOUR_IN_DAY", "DAY_ONLY") else ("date", "datetime")
     if inner.type not in wanted:
-        raise scope.error(inner.at, "INVALID_FIELD", f"field '{inner.name}' can not be used with the function {call.name.upper()}")
+        raise scope.error(
+            inner.at, "INVALID_FIELD", f"field '{inner.name}' can not be used with the function {call.name.upper()}"
+        )
     return inner

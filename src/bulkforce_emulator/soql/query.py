@@ -13,7 +13,7 @@ class ResultColumn:
     Attributes:
         path: Relationships and field in their proper letter case: `("Account", "Name")`; of an aggregate, its alias.
         field: The field as described; of an aggregate, one made up for it.
-        written: As it stands in the SELECT list.
+        written: The column as written in the SELECT list.
     """
 
     path: tuple[str, ...]
@@ -41,7 +41,7 @@ class CompiledQuery:
         columns: What `sql` selects, as `c0`, `c1`, ...
         identified_sql: The same rows with two further columns for the root and each parent that is named:
             its `Id` and its object's name, for documents that carry `attributes`.
-        identities: Whose they are, in order; the root is first.
+        identities: The records these belong to, in order; the root is first.
         children: The nested subqueries of the SELECT list.
     """
 

@@ -1,6 +1,6 @@
-"""Where names live: which table a path of relationships leads to, and which column it names.
+"""Name lookup: which table a path of relationships leads to, and which column it names.
 
-One scope per query level. Parents are joined as they are first named.
+There is one scope per query level. A parent is joined when it is first named.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from bulkforce_emulator.soql.tree import Path, Source
 
 _HINT = " Please reference your WSDL or the describe call for the appropriate names."
 
-# A reference to several objects is seen through the entity `Name`, which has only what they share.
-_NAME_ENTITY = frozenset(
-    "id name type firstname lastname email phone title username alias isactive profileid userroleid".split()  # noqa: SIM905
-)
+# A reference to several objects is read through the entity `Name`, which has only what they share.
+_NAME_ENTITY = frozenset({
+    "id", "name", "type", "firstname", "lastname", "email", "phone", "title", "username", "alias", "isactive",
+    "profileid", "userroleid",
+})  # fmt: skip
 
 
 def quoted(name: str) -> str:
@@ -50,7 +51,7 @@ class Node:
 
     def _one(self, target: Target, field: Field) -> str:
         column = target.column(field.name)
-        # A formula over nothing is not nothing: without a parent, its calculated fields are empty.
+        # Without a parent its calculated fields are empty, but a formula over empty fields may not be.
         missing = bool(self.path) and field.formula is not None
         return f"CASE WHEN {target.column('Id')} IS NOT NULL THEN {column} END" if missing else column
 
@@ -146,7 +147,7 @@ class Scope:
         return next((field for t in node.targets if (field := t.sobject.field(name))), None)
 
     def _compound(self, node: Node, compound: Field) -> str:
-        """An address or a place as a struct of its parts, NULL when they all are."""
+        """An address or location as a struct of its parts; NULL if all of them are."""
         parts = [f for f in node.targets[0].sobject.fields.values() if f.compound_field_name == compound.name]
         stem = compound.name.removesuffix("Address").removesuffix("__c")
         members = (f"{quoted(_part_name(part.name, stem))} := {node.column(part.name)}" for part in parts)
@@ -185,11 +186,13 @@ class Scope:
         key = parent.column(reference.name)
         targets = tuple(Target(sobject, next(self._aliases)) for sobject in known)
         for target in targets:
-            self.joins.append(f"LEFT JOIN {quoted(target.sobject.name)} {target.alias} ON {target.column('Id')} = {key}")
+            self.joins.append(
+                f"LEFT JOIN {quoted(target.sobject.name)} {target.alias} ON {target.column('Id')} = {key}"
+            )
         return Node((*parent.path, reference.relationship_name or name), targets, reference.polymorphic)
 
     def nodes(self) -> tuple[Node, ...]:
-        """All that have been named, parents before their children."""
+        """All nodes named so far, parents before their children."""
         return tuple(sorted(self._nodes.values(), key=lambda node: len(node.path)))
 
     def from_clause(self) -> str:
@@ -199,6 +202,6 @@ class Scope:
 
 
 def _part_name(name: str, stem: str) -> str:
-    """`MailingPostalCode` is `postalCode` inside of its address, `Geo__Latitude__s` is `latitude`."""
+    """`MailingPostalCode` is `postalCode` inside its address, `Geo__Latitude__s` is `latitude`."""
     short = name.removeprefix(stem).strip("_").removesuffix("__s") or name
     return short[0].lower() + short[1:]

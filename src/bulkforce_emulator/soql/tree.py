@@ -1,4 +1,4 @@
-"""A parsed query as plain values. Knows nothing of objects, fields or SQL; `at` is an offset in the query's text."""
+"""A parsed query as plain values, without objects, fields or SQL; `at` is an offset in the query's text."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum

@@ -96,7 +96,7 @@ def value(scope: Scope, operand: Operand, literal: Literal) -> object:
 
 
 def takes_date_words(operand: Operand) -> bool:
-    """Whether TODAY and its like may stand beside it."""
+    """Whether it can be compared with TODAY and the like."""
     return operand.type in ("date", "datetime")
 
 

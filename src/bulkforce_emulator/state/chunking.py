@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.store import Store
 
 DEFAULT_CHUNK_SIZE = 100_000
-#: Characters of an id that count, without key prefix and check characters.
+#: Significant characters of an id, without the key prefix and the check characters.
 _DIGITS = 12
 
 
@@ -31,12 +31,13 @@ class ChunkOptions:
 
 
 def chunked(options: ChunkOptions, sobject: SObject, schema: Schema, settings: Settings) -> tuple[SObject, str]:
-    """The object whose ids are cut, and the field that holds them.
+    """The object whose ids are split into ranges, and the field that holds them.
 
-    It is the `Id` of the object itself, or in a share or history table the field that names the parent (our choice: the guide does not show it).
+    This is the `Id` of the object itself, or in a share or history table the field that names the parent (our choice:
+    the guide does not show it).
 
     Raises:
-        ApiError: It is not one that can be chunked.
+        ApiError: The object cannot be chunked.
     """
     texts = settings.texts.calls
     parent = sobject if options.parent is None else schema.get(options.parent)
@@ -53,8 +54,8 @@ def chunked(options: ChunkOptions, sobject: SObject, schema: Schema, settings: S
 
 
 def ranges(options: ChunkOptions, sobject: SObject, store: Store) -> list[tuple[str, str]]:
-    """The borders of the chunks, lower ones included and upper ones not; all records count, deleted ones too."""
-    table = store.query(f'SELECT min("Id") AS low, max("Id") AS high FROM {quoted(sobject.name)}')  # noqa: S608
+    """The bounds of the chunks, the lower included, the upper excluded. Deleted records count, too."""
+    table = store.query(f'SELECT min("Id") AS low, max("Id") AS high FROM {quoted(sobject.name)}')
     low, high = table["low"][0].as_py(), table["high"][0].as_py()
     if low is None:
         low = high = f"{sobject.key_prefix}{'0' * _DIGITS}"

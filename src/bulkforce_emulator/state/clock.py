@@ -1,4 +1,4 @@
-"""The org's clock: it follows the true time until it is set."""
+"""The org's clock: it follows real time until it is set."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _FIRST_YEAR, _LAST_YEAR = 1700, 4000
 
 
 class Clock:
-    """Tells the time in UTC. It can be put forward, which is how jobs get old in a test."""
+    """Tells the time in UTC. It can be moved forward, which is how jobs age in a test."""
 
     def __init__(self, moment: datetime | None = None) -> None:
-        """Start with the true time, or stopped at a moment."""
+        """Start at the real time, or stopped at a moment."""
         self._ahead = timedelta(0)
         self._frozen: datetime | None = None
         if moment is not None:
@@ -22,7 +22,7 @@ class Clock:
         return self._frozen if self._frozen is not None else datetime.now(UTC) + self._ahead
 
     def advance(self, **span: float) -> None:
-        """Put the clock forward: `advance(hours=25)`."""
+        """Move the clock forward: `advance(hours=25)`."""
         step = timedelta(**span)
         _check(self.now() + step)
         self._ahead += step
@@ -42,6 +42,6 @@ class Clock:
 
 
 def _check(moment: datetime) -> None:
-    """Far from both ends of what can be told, so that whatever is added to it can be, too."""
+    """Stay far from both ends of the calendar, so that spans of time can be added."""
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"the clock goes from {_FIRST_YEAR} to {_LAST_YEAR}, not to {moment.year}")
+        raise ValueError(f"the clock goes from {_FIRST_YEAR} to {_LAST_YEAR}; {moment.year} is not in it")

@@ -1,4 +1,4 @@
-"""One job and its batches: what was asked for, where they stand, and where the bodies of the batches lie."""
+"""A job and its batches: what was asked for, how far they are, and where the bodies of the batches are kept."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """What a client asks for when it makes a job, once it has been found possible."""
+    """What a client asks for when it creates a job, after all checks."""
 
     operation: Operation
     sobject: SObject
@@ -59,7 +59,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """Where a batch stands at one moment."""
+    """A batch at one moment."""
 
     id: str
     job_id: str
@@ -74,7 +74,7 @@ class BatchSummary:
 
 @dataclass(frozen=True, slots=True)
 class JobSummary:
-    """Where a job stands at one moment, with the sums over its batches."""
+    """A job at one moment, with the totals of its batches."""
 
     id: str
     request: JobRequest
@@ -91,7 +91,7 @@ class JobSummary:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """One batch, and where its request and results lie."""
+    """One batch, and where its request and results are kept."""
 
     id: str
     job: Job
@@ -104,18 +104,18 @@ class Batch:
     message: str | None = None
     processed: int = 0
     failed: int = 0
-    #: How many records are shown as processed while the batch is under way; it grows in steps.
+    #: How many records are shown as processed while the batch is in progress; it grows in steps.
     advanced: int = 0
     #: How often it was put back into the queue.
     retries: int = 0
-    #: What goes wrong with it, from the first time it is taken up.
+    #: What goes wrong with it; settled when it first starts.
     mishap: Mishap | None = None
     milliseconds: int = 0
-    #: The original of a PK-chunked query: it is not counted among the job's batches once it was split.
+    #: Whether it was split by PK chunking; the original then no longer counts as one of the job's batches.
     split: bool = False
-    #: A Content-Encoding that the server does not know; the batch will fail because of it.
+    #: An encoding of the body that the server does not know; the batch will fail because of it.
     unknown_coding: str | None = None
-    #: Results by id, in order; a data batch has one, whose id is never shown.
+    #: Results by id, in order; a data batch has one, with an empty id.
     results: dict[str, Spooled] = field(default_factory=dict)
 
     @property
@@ -134,7 +134,7 @@ class Batch:
         return self.failed if self.is_final else 0
 
     def summary(self) -> BatchSummary:
-        """Where the batch stands now, as values that no longer change."""
+        """A snapshot of the batch."""
         return BatchSummary(
             id=self.id,
             job_id=self.job.id,
@@ -203,10 +203,10 @@ class Job:
         return self.request.serial
 
     def summary(self, seen: Iterable[Batch], *, count_split: bool) -> JobSummary:
-        """Where the job stands now, as values that no longer change.
+        """A snapshot of the job.
 
         Args:
-            seen: The batches that are counted.
+            seen: The batches to count.
             count_split: Whether the original batch of a PK-chunked query counts as one of them.
         """
         batches = [batch for batch in seen if count_split or not batch.split]

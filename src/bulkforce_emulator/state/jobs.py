@@ -1,4 +1,4 @@
-"""All jobs of the org: what it remembers of them and what may be done with them. No HTTP, no records."""
+"""The org's jobs: what it keeps of them and what can be done with them. No HTTP, no records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Jobs:
-    """All jobs of the org. Every look and every change is under one lock."""
+    """The org's jobs. One lock guards all reads and changes."""
 
     def __init__(self, clock: Clock, ids: IdSource, settings: Settings, user_id: str) -> None:
         self.lock = threading.RLock()
@@ -46,7 +46,7 @@ class Jobs:
         """Create an open job.
 
         Raises:
-            ApiError: It is a hardDelete, and the user may not do that.
+            ApiError: It is a hard delete, and the user lacks the permission.
         """
         if request.operation == Operation.HARD_DELETE and not self._settings.hard_delete_permission:
             raise ApiError.of(self._texts.hard_delete_forbidden)
@@ -57,7 +57,11 @@ class Jobs:
         return job
 
     def get(self, job_id: str) -> Job:
-        """The job of an id of 15 or 18 characters. Jobs are forgotten after seven days."""
+        """The job with this id, of 15 or 18 characters. Jobs are dropped after seven days.
+
+        Raises:
+            ApiError: There is none.
+        """
         with self.lock:
             job = self._jobs.get(job_id) or next(
                 (job for job in self._jobs.values() if len(job_id) == 15 and job.id.startswith(job_id)), None
@@ -67,7 +71,7 @@ class Jobs:
             return job
 
     def all(self) -> list[Job]:
-        """All that are not forgotten, in the order of their creation."""
+        """All jobs that have not been dropped, oldest first."""
         with self.lock:
             return [job for job in self._jobs.values() if not self._is_past(job)]
 
@@ -76,17 +80,17 @@ class Jobs:
         return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
 
     def summary(self, job: Job, lag: Fault | None = None) -> JobSummary:
-        """Where a job stands now; a lag leaves out batches that the caller does not see yet."""
+        """A snapshot of a job; a lag leaves out batches that the caller cannot see yet."""
         with self.lock:
             return job.summary(self._seen(job, lag), count_split=self._settings.count_chunked_original)
 
     def batch_summaries(self, job: Job, lag: Fault | None = None) -> list[BatchSummary]:
-        """Where each batch of a job stands now, in the order of their posts; a lag leaves out the newest."""
+        """A snapshot of each batch of a job, oldest first; a lag leaves out the newest."""
         with self.lock:
             return [batch.summary() for batch in self._seen(job, lag)]
 
     def _seen(self, job: Job, lag: Fault | None) -> list[Batch]:
-        """A job's batches, as far as the caller can see them yet."""
+        """The batches of a job that the caller can see."""
         batches = list(job.batches.values())
         if lag is None:
             return batches
@@ -108,7 +112,11 @@ class Jobs:
             job.modified = self.now()
 
     def abort(self, job: Job) -> None:
-        """Abort: what is queued will never run, what is running ends."""
+        """Abort a job: queued batches never run, running ones finish.
+
+        Raises:
+            ApiError: The job cannot be aborted, or not any more.
+        """
         with self.lock:
             done = job.state == JobState.CLOSED and all(batch.is_final for batch in job.batches.values())
             if job.state in {JobState.ABORTED, JobState.FAILED} or (done and not self._settings.abort_when_done):
@@ -121,7 +129,11 @@ class Jobs:
                     batch.modified = job.modified
 
     def add_batch(self, job: Job, body: bytes, *, charset: str = "utf-8", late: bool = False) -> Batch:
-        """Take in one batch, unread. A late one is accepted, and is entered later."""
+        """Accept a batch without reading it. A late one is accepted now and entered later.
+
+        Raises:
+            ApiError: The job is not open or too old, or the batch is empty, too large or one too many.
+        """
         limits = self._settings.limits
         with self.lock:
             self.count_batch()
@@ -135,7 +147,7 @@ class Jobs:
             raise ApiError.of(self._texts.batch_too_large, most=limits.batch_bytes)
         request = self.spool.put(body)
         with self.lock:
-            # The job may have been closed while the body was put aside.
+            # The job may have been closed while the body was being stored.
             if job.state != JobState.OPEN:
                 raise ApiError.of(self._texts.job_not_open, state=job.state)
             batch = self.make_batch(job, request, charset)
@@ -144,11 +156,11 @@ class Jobs:
             return batch
 
     def make_batch(self, job: Job, request: Spooled, charset: str) -> Batch:
-        """A new batch of a job, not yet entered in it. `request` is its body, already put aside."""
+        """A new batch of a job, not yet entered in it. `request` is its body, already stored."""
         return Batch(self._ids.one("751"), job, self._clock.now(), self.now(), request, charset)
 
     def enter(self, batch: Batch) -> None:
-        """Let it be one of its job's. In an aborted job nothing is ever queued."""
+        """Add a batch to its job. In an aborted job it is not queued."""
         with self.lock:
             job = batch.job
             job.batches[batch.id] = batch
@@ -157,13 +169,17 @@ class Jobs:
                 move_batch(batch, BatchState.NOT_PROCESSED)
 
     def batches_left(self) -> int:
-        """How many batches may still be posted within 24 hours."""
+        """How many more batches can be posted within 24 hours."""
         with self.lock:
             self._forget_counted()
             return max(0, self._settings.limits.daily_batches - len(self._counted))
 
     def count_batch(self) -> None:
-        """Refused batches count, too."""
+        """Count a batch against the daily limit; refused ones count too.
+
+        Raises:
+            ApiError: The limit is reached.
+        """
         if self.batches_left() == 0:
             raise ApiError.of(self._texts.quota_exceeded)
         self._counted.append(self._clock.now())
@@ -174,7 +190,7 @@ class Jobs:
             self._counted.popleft()
 
     def batch(self, job: Job, batch_id: str) -> Batch:
-        """The batch of an id of 15 or 18 characters.
+        """The batch with this id, of 15 or 18 characters.
 
         Raises:
             ApiError: The job has no such batch.
@@ -191,7 +207,7 @@ class Jobs:
         """Keep a transformation spec, which maps the columns of the job's batches to fields.
 
         Raises:
-            ApiError: The job takes none, or the spec is too large.
+            ApiError: This kind of job has none, or the spec is too large.
         """
         if job.format != Format.CSV or job.is_query:
             raise ApiError.of(self._texts.spec_unwanted)
@@ -202,10 +218,10 @@ class Jobs:
             job.spec = spec
 
     def results(self, batch: Batch) -> Mapping[str, Spooled]:
-        """What a batch has to show.
+        """The results of a batch, by id.
 
         Raises:
-            ApiError: Nothing, not yet or never.
+            ApiError: It has none, or none yet.
         """
         with self.lock:
             if batch.state in {BatchState.QUEUED, BatchState.IN_PROGRESS}:

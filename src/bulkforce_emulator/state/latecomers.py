@@ -1,6 +1,6 @@
-"""Batches that were accepted and are not there yet: between the check that a POST passed and its commit.
+"""Batches that were accepted but have not appeared: their POST passed all checks, and is not committed yet.
 
-Until it appears, a batch is in no list, in no count and in no queue, and the closing of its job does not stop it.
+Until it appears, a batch is in no list, no count and no queue, and closing its job does not stop it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Late:
 
 
 class Latecomers:
-    """The late batches of one org. Those that are due appear before a call of the API is answered."""
+    """The late batches of one org. Those that are due appear before the next API call is answered."""
 
     def __init__(self, jobs: Jobs, workers: Workers, clock: Clock) -> None:
         self._jobs = jobs
@@ -46,13 +46,13 @@ class Latecomers:
         return bool(self._late)
 
     def withhold(self, batch: Batch, fault: Fault) -> None:
-        """Keep an accepted batch back for as long as the fault says; if it says nothing, until `release`."""
+        """Hold back an accepted batch for as long as the fault says, or until `release` if it does not say."""
         due = self._clock.now() + timedelta(seconds=fault.seconds) if fault.seconds else None
         with self._lock:
             self._late.append(_Late(batch, fault.after_looks, fault.after_requests, due))
 
     def looked(self, job: Job) -> None:
-        """The list of a job's batches was answered."""
+        """Count an answered list of a job's batches."""
         with self._lock:
             for late in self._late:
                 if late.batch.job is job and late.looks is not None:
@@ -67,7 +67,7 @@ class Latecomers:
                     late.requests -= 1
 
     def settle(self) -> int:
-        """Let due batches appear; says how many."""
+        """Let due batches appear; return how many."""
         now = self._clock.now()
         with self._lock:
             due = [late for late in self._late if late.is_due(now)]
@@ -75,7 +75,7 @@ class Latecomers:
         return self._appear(due)
 
     def release(self) -> int:
-        """Let all late batches appear; says how many."""
+        """Let all late batches appear; return how many."""
         with self._lock:
             due, self._late = self._late, []
         return self._appear(due)

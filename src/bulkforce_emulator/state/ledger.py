@@ -1,4 +1,4 @@
-"""The ledger: every row that the org accepted, with its batch and its place there. For tests that count."""
+"""The ledger: every row that the org accepted, with its batch and its place in it, for tests that count."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Ledger:
         self._lock = threading.Lock()
 
     def add(self, job_id: str, batch_id: str, operation: Operation, sobject: str, outcomes: Outcomes) -> None:
-        """Enter the good rows of a batch."""
+        """Add the accepted rows of a batch."""
         rows = pa.array(np.arange(outcomes.count, dtype=np.int32))
         good = pc.is_null(outcomes.errors)
         entry = _Entry(job_id, batch_id, operation, sobject, rows.filter(good), outcomes.ids.filter(good))
@@ -64,7 +64,7 @@ class Ledger:
         return dict(counted)
 
     def rows(self, job_ids: Collection[str] | None = None) -> list[LedgerRow]:
-        """Every row that was accepted, in the order of acceptance; of some jobs alone if they are named."""
+        """Every accepted row, in order; only those of `job_ids` if they are given."""
         return [
             LedgerRow(entry.job_id, entry.batch_id, entry.operation, entry.object, row, record_id)
             for entry in self._snapshot()

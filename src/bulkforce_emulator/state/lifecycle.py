@@ -1,6 +1,6 @@
-"""States of jobs and batches, which moves between them are legal, and at what pace batches move.
+"""The states of jobs and batches, the legal moves between them, and the pace of batches.
 
-The tables are the machine: every change of a state goes through `move_job` or `move_batch`.
+Every change of a state goes through `move_job` or `move_batch`, which check it against the tables.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class BatchState(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether a batch stays in this state for good."""
+        """Whether a batch stays in this state."""
         return not BATCH_MOVES[self]
 
 
-#: The guide allows to abort a closed job "at any point".
+#: The guide allows aborting a closed job "at any point".
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.OPEN: frozenset({JobState.CLOSED, JobState.ABORTED, JobState.FAILED}),
     JobState.CLOSED: frozenset({JobState.ABORTED, JobState.FAILED}),
@@ -47,10 +47,12 @@ JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: frozenset(),
 }
 
-#: A batch that is put back goes from InProgress to Queued again.
+#: A batch that is put back goes from in progress to queued again.
 BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.QUEUED: frozenset({BatchState.IN_PROGRESS, BatchState.NOT_PROCESSED}),
-    BatchState.IN_PROGRESS: frozenset({BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}),
+    BatchState.IN_PROGRESS: frozenset(
+        {BatchState.COMPLETED, BatchState.FAILED, BatchState.QUEUED, BatchState.NOT_PROCESSED}
+    ),
     BatchState.COMPLETED: frozenset(),
     BatchState.FAILED: frozenset(),
     BatchState.NOT_PROCESSED: frozenset(),
@@ -58,7 +60,7 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
 
 
 class IllegalMove(RuntimeError):
-    """A change of state that the tables do not have; a bug of the emulator, never an answer."""
+    """A change of state that is not in the tables: a bug in the emulator."""
 
 
 def move_job(job: Job, state: JobState) -> None:
@@ -88,11 +90,11 @@ class Pace:
     """How fast an org works. Make one with `timed`, `instant` or `manual`."""
 
     kind: Literal["timed", "instant", "manual"]
-    #: How long a batch stays Queued at least.
+    #: How long a batch is queued, at least.
     queue_seconds: float = 0.0
-    #: How long a batch stays InProgress at least, whatever its size ...
+    #: How long a batch is in progress, at least and whatever its size ...
     batch_seconds: float = 0.0
-    #: ... and how many records it gets done in a second; None: as fast as this machine is.
+    #: ... and how many records it processes in a second; None: as many as this machine can.
     records_per_second: float | None = None
     #: How many batches run at once.
     parallel: int = 5
@@ -104,7 +106,7 @@ class Pace:
             or self.records_per_second == 0
             or self.parallel < 1
         ):
-            raise ValueError("a pace has no negative times or rates, and at least one batch runs")
+            raise ValueError("a pace needs times that are not negative, a rate above 0, and at least one batch at once")
 
     @classmethod
     def timed(
@@ -120,7 +122,7 @@ class Pace:
 
     @classmethod
     def instant(cls) -> Pace:
-        """A batch is done when its POST is answered. The answer still says Queued. Hides every polling bug."""
+        """A batch is done before its POST is answered, but the answer still says Queued. Hides every polling bug."""
         return cls("instant", parallel=1)
 
     @classmethod
@@ -129,5 +131,5 @@ class Pace:
         return cls("manual", parallel=1)
 
     def seconds_for(self, records: int) -> float:
-        """How long a batch of so many records is to be InProgress."""
+        """How long a batch of this many records is in progress."""
         return self.batch_seconds + (records / self.records_per_second if self.records_per_second else 0.0)

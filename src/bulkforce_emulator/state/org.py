@@ -1,4 +1,4 @@
-"""One emulated org: what it is made of and what it can do, and nothing of HTTP."""
+"""One emulated org: its parts and what it can do, without HTTP."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Outcomes
 
 
-#: Jobs, batches, results and query locators live as long as the process; their ids must not name others after it.
+#: Prefixes of jobs, batches, results and query locators. These end with the process, and their ids are never reused.
 _FORGOTTEN = ("750", "751", "752", "01g")
 _IDS_OF_AN_OPENING = 62**5
 
 
 class Org:
-    """The parts that handlers work with.
+    """An org: the parts that handlers work with.
 
     Attributes:
         version: The newest API version, as in a path: `66.0`.
-        calls: How many calls of its APIs were made in this day of its life.
+        calls: How many API calls there were in the current day.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Org:
         return f"{self.settings.newest_version:.1f}"
 
     def count_call(self) -> int:
-        """Count a call of an API; how many there were in this day of the org's life."""
+        """Count an API call; return how many there were in the current day."""
         with self._counting:
             now = self.clock.now()
             if now - self._day >= timedelta(days=1):
@@ -92,7 +92,7 @@ class Org:
             return self.calls
 
     def batches_used(self) -> int:
-        """How many batches were posted within 24 hours."""
+        """How many batches were posted in the last 24 hours."""
         return self.limits.daily_batches - self.jobs.batches_left()
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class Org:
 
         Raises:
             KeyError: The org has no such object.
-            BatchError: The records cannot be taken as a whole.
+            BatchError: The records are refused as a whole.
         """
         return self._carry_out(Operation.INSERT, sobject, records)
 
@@ -117,7 +117,7 @@ class Org:
 
         Raises:
             KeyError: The org has no such object.
-            BatchError: The records cannot be taken as a whole.
+            BatchError: The records are refused as a whole.
         """
         return self._carry_out(Operation.UPDATE, sobject, records)
 
@@ -126,7 +126,7 @@ class Org:
 
         Raises:
             KeyError: The org has no such object.
-            BatchError: The records cannot be taken as a whole.
+            BatchError: The records are refused as a whole.
         """
         return self._carry_out(Operation.UPSERT, sobject, records, external_id)
 
@@ -138,7 +138,9 @@ class Org:
         """
         return self._carry_out(Operation.DELETE, sobject, [{"Id": record_id} for record_id in ids])
 
-    def _carry_out(self, operation: Operation, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None) -> Outcomes:
+    def _carry_out(
+        self, operation: Operation, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None
+    ) -> Outcomes:
         """The same checks as in a batch; an absent key leaves a field alone, None sets it to null."""
         sobject = self.sobject(name)
         field = None if external_id is None else sobject.field(external_id)
@@ -156,7 +158,7 @@ class Org:
         """All records of an object, in the order of their ids."""
         table = quoted(self.sobject(name).name)
         where = "" if include_deleted else ' WHERE NOT "IsDeleted"'
-        found: list[dict[str, Any]] = self.store.query(f'SELECT * FROM {table}{where} ORDER BY "Id"').to_pylist()  # noqa: S608
+        found: list[dict[str, Any]] = self.store.query(f'SELECT * FROM {table}{where} ORDER BY "Id"').to_pylist()
         return found
 
     def count(self, name: str, *, include_deleted: bool = False) -> int:
@@ -179,14 +181,14 @@ class Org:
         return found
 
     def _settle_in(self) -> None:
-        """The one user and the one organization. An org kept in a file has them already, and had jobs that it forgot."""
+        """Make the user and the organization, or reserve the ids that an org kept in a file has used."""
         for prefix in _FORGOTTEN:
             self.ids.skip(prefix, self.store.openings * _IDS_OF_AN_OPENING)
         if self.count("User") == 0:
             self._first_records()
             return
         for sobject in self.schema.sobjects.values():
-            newest = self.store.query(f'SELECT max("Id") AS id FROM {quoted(sobject.name)}')["id"][0].as_py()  # noqa: S608
+            newest = self.store.query(f'SELECT max("Id") AS id FROM {quoted(sobject.name)}')["id"][0].as_py()
             if newest is not None:
                 self.ids.skip_past(sobject.key_prefix, newest)
 
@@ -214,7 +216,7 @@ class Org:
         names = ", ".join(map(quoted, kept))
         marks = ", ".join("?" for _ in kept)
         with self.store.writing() as cursor:
-            cursor.execute(f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})", list(kept.values()))  # noqa: S608
+            cursor.execute(f"INSERT INTO {quoted(name)} ({names}) VALUES ({marks})", list(kept.values()))
 
 
 def _text(record: Mapping[str, Any], header: str) -> str | None:

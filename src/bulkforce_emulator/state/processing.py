@@ -1,6 +1,6 @@
-"""What happens in a batch: its body is read, its rows are carried out or its query is answered.
+"""Processes batches: reads their bodies, and writes their rows or answers their queries.
 
-Called by the workers, one batch at a time each. Everything that can go wrong ends in the batch's state.
+The workers call it, each for one batch at a time. Whatever goes wrong ends up in the batch's state.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _log = logging.getLogger(__name__)
 
 
 class Processing:
-    """Carries out batches of one org."""
+    """Processes the batches of one org."""
 
     def __init__(self, org: Org) -> None:
         self._org = org
         self._texts = org.settings.texts.batches
 
     def start(self, batch: Batch) -> bool:
-        """Take a queued batch up; says whether it was still there to be taken."""
+        """Start a queued batch; return whether it was still queued."""
         with self._org.jobs.lock:
             if batch.state != BatchState.QUEUED:
                 return False
@@ -55,15 +55,15 @@ class Processing:
             return True
 
     def finish(self, batch: Batch, *, linger: Callable[[Batch, float], float] | None = None) -> list[Batch]:
-        """Carry a started batch out, and give the batches that came of it.
+        """Process a started batch, and return the batches that come of it.
 
         Args:
-            batch: In state InProgress.
-            linger: Told the batch and how many seconds its records took; stays as long as the pace wants, lets the
-                batch tell how far it is, and gives the seconds that it reports.
+            batch: A batch that is in progress.
+            linger: Called with the batch and the seconds its records took. It waits as long as the pace demands while
+                the batch's counter grows, and returns the seconds to report.
 
         Returns:
-            New batches, Queued; or the batch itself where it was put back.
+            New, queued batches; or the batch itself if it was put back.
         """
         began = time.monotonic()
         made: list[Batch] = []
@@ -73,19 +73,19 @@ class Processing:
             self._carry_out(batch, made)
         except BatchError as problem:
             self._end(batch, BatchState.FAILED, began, linger, str(problem))
-        except Exception as problem:  # noqa: BLE001 - the org goes on, and says so
+        except Exception as problem:  # noqa: BLE001 - the org carries on, and reports it
             _log.exception("batch %s", batch.id)
             failure = BatchError.of(self._texts.internal, what=type(problem).__name__)
             self._end(batch, BatchState.FAILED, began, linger, str(failure))
         else:
             self._end(batch, BatchState.NOT_PROCESSED if batch.split else BatchState.COMPLETED, began, linger)
-        return made  # chunks that were made before it failed run all the same
+        return made  # chunks that were made before it failed still run
 
     def _put_back(self, batch: Batch) -> bool:
         """Whether the batch went back into the queue.
 
         Raises:
-            BatchError: It was there too often.
+            BatchError: It has gone back too often.
         """
         org = self._org
         if batch.mishap is None:
@@ -99,7 +99,7 @@ class Processing:
         with org.jobs.lock:
             batch.retries += 1
             batch.modified = batch.job.modified = org.jobs.now()
-            # An abort leaves no queued batch behind, nor one that would be queued again.
+            # In an aborted job no batch is queued, and none goes back to the queue.
             aborted = batch.job.state == JobState.ABORTED
             move_batch(batch, BatchState.NOT_PROCESSED if aborted else BatchState.QUEUED)
         return True
@@ -145,7 +145,7 @@ class Processing:
         org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)
         self._keep(batch, outcomes)
         if mishap is not None and mishap.message is not None:
-            raise BatchError.quoted(mishap.message)  # half of it is done, and shows
+            raise BatchError.quoted(mishap.message)  # its first rows are done, and have results
 
     def _read(self, batch: Batch) -> Upload:
         job, settings = batch.job, self._org.settings
@@ -208,7 +208,7 @@ class Processing:
         return BatchError(problem.message, problem.code)
 
     def _split(self, batch: Batch, text: str, made: list[Batch]) -> None:
-        """Make the chunk batches. The original is NotProcessed once they all exist; each counts against the daily allowance."""
+        """Make the chunk batches, each of which counts against the daily limit. The original is then not processed."""
         job, org = batch.job, self._org
         if job.chunking is None:
             raise AssertionError(job)
@@ -246,7 +246,7 @@ class Processing:
 
 
 def _files(table: pa.Table, most_bytes: int, least: int) -> Iterable[pa.Table]:
-    """The rows in as many parts as their size asks for, at least `least` if there are so many rows."""
+    """The rows in as many parts as their size demands, and at least `least` if there are enough rows."""
     parts = max(least, -(-table.nbytes // most_bytes))
     rows = max(1, -(-table.num_rows // parts))
     yield from (table.slice(first, rows) for first in range(0, max(1, table.num_rows), rows))

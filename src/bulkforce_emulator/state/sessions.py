@@ -1,6 +1,6 @@
-"""Who may come in: the one user of the org, its connected app, and the sessions that are open. No HTTP here.
+"""Who may sign in: the org's one user, its connected app and the open sessions. No HTTP here.
 
-What a real org lets its administrator choose is a field of `SignIn`.
+What an administrator can choose in a real org is a field of `SignIn`.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _CODE_LIFE = timedelta(minutes=15)
 class SignIn:
     """The org's rules for signing in; they may be changed while it runs."""
 
-    #: A session ends when it was not used for this long (15 minutes to 24 hours in a real org).
+    #: A session ends when it has not been used for this long (15 minutes to 24 hours in a real org).
     session_seconds: int = 7200
-    #: A refresh token is good for one use; the answer brings the next one.
+    #: Whether a refresh token works only once; the answer has the next one.
     rotate_refresh_tokens: bool = False
     #: Whether the web server and refresh flows need the client secret. A wrong one is refused in any case.
     secret_required: bool = False
-    #: The username-password flow; newer orgs block it.
+    #: Whether the username-password flow works; newer orgs block it.
     password_flow: bool = True
-    #: SOAP login() is gone from API 65.0 on. None: every version still has it, which old clients need.
+    #: The last version with SOAP login(), which is gone from API 65.0 on. None: all have it, for old clients.
     soap_newest_version: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode:
-    """What was promised to the browser in the first step of the web server flow."""
+    """What an authorization code of the web server flow stands for."""
 
     redirect_uri: str
     scope: str
@@ -103,13 +103,13 @@ class Sessions:
         self.first_token = self.open(token=session_id)
 
     def register_certificate(self, pem: str) -> None:
-        """Check the signatures of JWT assertions with this certificate or public key, too."""
+        """Check the signatures of JWT assertions with this certificate or public key as well."""
         self.certificates.append(pem)
 
     # Sessions
 
     def open(self, *, token: str | None = None, scope: str = full_scope, refresh_token: str | None = None) -> str:
-        """Open a session and give its id, which is the access token as well."""
+        """Open a session and return its id, which is also the access token."""
         now = self._clock.now()
         with self._lock:
             token = token or f"{self.org_id[:15]}!AQ{self._letters(94, _TOKEN_CHARACTERS)}"
@@ -117,7 +117,7 @@ class Sessions:
         return token
 
     def is_valid(self, token: str | None) -> bool:
-        """Whether the session is open; a look keeps it open."""
+        """Whether the session is open; asking keeps it open."""
         now = self._clock.now()
         with self._lock:
             session = self._state.sessions.get(token or "")
@@ -127,12 +127,12 @@ class Sessions:
             return True
 
     def expire(self, token: str) -> bool:
-        """End one session; says whether it was open."""
+        """End a session; return whether it was open."""
         with self._lock:
             return self._state.sessions.pop(token, None) is not None
 
     def expire_all(self) -> None:
-        """End every session. Refresh tokens stay good."""
+        """End every session. Refresh tokens stay valid."""
         with self._lock:
             self._state.sessions.clear()
 
@@ -151,14 +151,14 @@ class Sessions:
     # Refresh tokens
 
     def new_refresh_token(self, scope: str) -> str:
-        """A further refresh token."""
+        """Make another refresh token."""
         with self._lock:
             token = f"5Aep{self._letters(82, _TOKEN_CHARACTERS)}"
             self._state.refresh_tokens[token] = scope
         return token
 
     def use_refresh_token(self, token: str) -> tuple[str, str | None] | None:
-        """The scope of a good refresh token, and its successor if tokens rotate: then this one dies at once."""
+        """The scope of a valid refresh token and, if tokens rotate, its successor; this one is then invalid."""
         with self._lock:
             if not self.rules.rotate_refresh_tokens or token not in self._state.refresh_tokens:
                 scope = self._state.refresh_tokens.get(token)
@@ -185,7 +185,7 @@ class Sessions:
         return username == self.username and password in (self.password, self.password + self.security_token)
 
     def new_code(self, redirect_uri: str, scope: str, code_challenge: str | None) -> str:
-        """An authorization code for the web server flow, good once and for a quarter of an hour."""
+        """An authorization code for the web server flow, valid once and for 15 minutes."""
         expires = self._clock.now() + _CODE_LIFE
         with self._lock:
             code = f"aPrx{self._letters(60, _TOKEN_CHARACTERS)}"
@@ -193,7 +193,7 @@ class Sessions:
         return code
 
     def use_code(self, code: str) -> AuthorizationCode | None:
-        """What the code stands for; None if it is unknown, used or old."""
+        """What the code stands for; None if it is unknown, used or expired."""
         with self._lock:
             promised = self._state.codes.pop(code, None)
         return promised if promised is not None and promised.expires > self._clock.now() else None

@@ -1,4 +1,4 @@
-"""Bodies put aside: requests and results, on disk and not in memory, read back whole or in part."""
+"""Bodies of requests and results, kept on disk and not in memory, and read back whole or in pieces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PIECE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Where a body lies: stretches of the file, in order."""
+    """Where a body is: stretches of the file, in order."""
 
     stretches: tuple[tuple[int, int], ...]
 
@@ -28,19 +28,20 @@ class Spooled:
 
 
 class Spool:
-    """One file that only grows, and that is gone with the process."""
+    """One file, which only grows and goes with the process."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile(prefix="bulkforce-emulator-", buffering=0)  # noqa: SIM115 - as long as the org
+        # It is open as long as the org.
+        self._file = tempfile.TemporaryFile(prefix="bulkforce-emulator-", buffering=0)  # noqa: SIM115
         self._end = 0
         self._lock = threading.Lock()
 
     def put(self, *bodies: bytes) -> Spooled:
-        """Put a body aside that is given in one or more parts, and say where it lies."""
+        """Store a body, given in one or more parts, and return where it is."""
         return self.put_all(bodies)
 
     def put_all(self, bodies: Iterable[bytes]) -> Spooled:
-        """Put aside a body that comes in pieces; no two of them need to be in memory."""
+        """Store a body that comes in pieces; only one of them has to be in memory."""
         return Spooled(tuple(self._write(body) for body in bodies))
 
     def _write(self, body: bytes) -> tuple[int, int]:
@@ -57,7 +58,7 @@ class Spool:
         return b"".join(self.pieces(place))
 
     def pieces(self, place: Spooled) -> Iterator[bytes]:
-        """A body, read as it is needed."""
+        """Read a body, piece by piece."""
         for offset, length in place.stretches:
             read = 0
             while read < length:

@@ -1,10 +1,10 @@
-"""The records: one DuckDB table per sObject, named and spelled like it.
+"""The records: one DuckDB table per sObject, with the same name.
 
-Readers get a cursor each and never wait. Writers take turns: `writing()` is one transaction on the
-one connection that writes.
+Each reader has its own cursor and never waits. Writers take turns: `writing()` is a transaction on the one connection
+that writes.
 
-All orgs in memory share one DuckDB, in which each has a database of its own: an org comes and goes in
-a few milliseconds, of which a test suite pays hundreds.
+All orgs in memory share one DuckDB, in which each has its own database. An org then takes only a few milliseconds to
+make, which matters for a test suite that makes hundreds.
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ def quoted(name: str) -> str:
 
 
 def column_type(field: Field) -> str:
-    """The DuckDB type that keeps this field's values."""
+    """The DuckDB type for this field's values."""
     return _TYPES.get(field.type, "VARCHAR")
 
 
 class Writer:
     """The connection that writes.
 
-    Each statement is parsed once: batch after batch of a job says the same, and of a small batch that is a fifth of the work.
+    Each statement is parsed only once: the batches of a job repeat it, and for a small batch, parsing is a fifth of the
+    work.
     """
 
     _MOST_STATEMENTS = 256
@@ -60,46 +61,47 @@ class Writer:
         self._parsed = lru_cache(self._MOST_STATEMENTS)(connection.extract_statements)
 
     def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
-        """Carry out one statement."""
+        """Execute one statement."""
         (statement,) = self._parsed(sql)
         return self.connection.execute(statement, parameters)
 
 
-def first_value(cursor: duckdb.DuckDBPyConnection | Writer, sql: str) -> Any:  # noqa: ANN401 - whatever the column holds
-    """The first column of the first row, None without rows. The result is read to its end, which the cursor needs."""
+def first_value(cursor: duckdb.DuckDBPyConnection | Writer, sql: str) -> Any:  # noqa: ANN401 - any column
+    """The first column of the first row; None without rows. All rows are fetched, which the cursor needs."""
     rows = cursor.execute(sql).fetchall()
     return rows[0][0] if rows else None
 
 
 class StoreError(ValueError):
-    """A database file that cannot be used: not a DuckDB file, open elsewhere, or with columns of other types than the schema's."""
+    """A database file that cannot be used: not DuckDB's, open elsewhere, or with other types than the schema's."""
 
 
 class _Memory:
-    """The DuckDB of all orgs in memory."""
+    """The DuckDB that all orgs in memory share."""
 
-    #: So many schemas have their empty tables kept, to be copied.
+    #: How many schemas have their empty tables kept, to be copied.
     _MOST_TEMPLATES = 16
 
     def __init__(self) -> None:
         self.renew()
 
     def renew(self) -> None:
-        """Start afresh: DuckDB's threads do not survive a fork."""
+        """Start over: DuckDB's threads do not survive a fork."""
         self._lock = threading.Lock()
         self._root: duckdb.DuckDBPyConnection | None = None
         self._numbers = itertools.count(1)
         self._templates: dict[str, str] = {}
 
     def attach(self, tables: str) -> tuple[duckdb.DuckDBPyConnection, str]:
-        """Give a connection to a new database with such empty tables, and the database's name."""
+        """A connection to a new database with these tables, empty, and its name."""
         with self._lock:
             if self._root is None:
                 self._root = duckdb.connect(":memory:")
                 self._root.execute("SET GLOBAL timezone = 'UTC'")
-                # Checkpoints would only compress what is in memory: a third less of it, at half the speed of a load.
+                # Checkpoints would only compress the memory: a third less of it, at half the speed of a load.
                 self._root.execute("SET checkpoint_threshold = '1TB'")
-                # A batch is too small to be shared out: other threads would only be woken for each statement. Queries run beside each other all the same.
+                # A batch is too small for several threads, which would be woken for each statement. Queries still run
+                # side by side.
                 self._root.execute("SET threads = 1")
             template = self._templates.pop(tables, None) or self._template(self._root, tables)
             self._templates[tables] = template
@@ -115,7 +117,7 @@ class _Memory:
         return name
 
     def detach(self, name: str) -> None:
-        """Let a database go, with all that it holds."""
+        """Drop a database and its records."""
         with self._lock:
             if self._root is not None:
                 self._root.execute(f"DETACH {name}")
@@ -130,7 +132,7 @@ class Store:
 
     def __init__(self, schema: Schema, database: str = ":memory:") -> None:
         tables = _create_tables(schema)
-        #: The database's name among those of the process, if it is in memory.
+        #: The name of the database, if it is in memory.
         self._name: str | None = None
         if database == ":memory:":
             self._connection, self._name = _memory.attach(tables)
@@ -155,8 +157,10 @@ class Store:
         return cursor
 
     def _fit(self, schema: Schema, database: str) -> None:
-        """Give the tables of a file from an earlier time the columns that the schema has since got."""
-        found = self._connection.execute("SELECT table_name, column_name, data_type FROM information_schema.columns").fetchall()
+        """Add the columns that the schema has and the tables of an older file have not."""
+        found = self._connection.execute(
+            "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        ).fetchall()
         types = {(table, column): kind for table, column, kind in found}
         for sobject in schema.sobjects.values():
             for field in sobject.columns:
@@ -164,11 +168,15 @@ class Store:
                 if kind is None:
                     if field.formula:
                         raise StoreError(
-                            f"{database} has no {sobject.name}.{field.name}, and a formula cannot be added to a table that is there"
+                            f"{database} has no {sobject.name}.{field.name}, "
+                            "and a formula cannot be added to an existing table"
                         )
                     self._connection.execute(f"ALTER TABLE {quoted(sobject.name)} ADD COLUMN {_column(field)}")
                 elif kind != column_type(field):
-                    raise StoreError(f"{database} keeps {sobject.name}.{field.name} as {kind}, but the schema wants {column_type(field)}")
+                    raise StoreError(
+                        f"{database} stores {sobject.name}.{field.name} as {kind}, "
+                        f"but the schema needs {column_type(field)}"
+                    )
 
     def _count_opening(self) -> None:
         self._connection.execute('CREATE TABLE IF NOT EXISTS "_openings" (number BIGINT)')
@@ -176,7 +184,7 @@ class Store:
         self._connection.execute('INSERT INTO "_openings" VALUES (?)', [self.openings])
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-        """The rows of one SELECT, as they stand now."""
+        """The rows that a SELECT finds now."""
         try:
             cursor = self._idle.pop()
         except IndexError:
@@ -188,7 +196,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """One transaction; an exception rolls it back. Within another one, it is a part of that."""
+        """A transaction; an exception rolls it back. Inside another one, it is part of that one."""
         with self._writing:
             if self._is_writing:
                 yield self._writer
@@ -208,7 +216,7 @@ class Store:
     def count(self, sobject: SObject, *, include_deleted: bool = False) -> int:
         """How many records an object has; deleted ones only if `include_deleted`."""
         where = "" if include_deleted else ' WHERE NOT "IsDeleted"'
-        return int(self.query(f"SELECT count(*) AS n FROM {quoted(sobject.name)}{where}")["n"][0].as_py())  # noqa: S608
+        return int(self.query(f"SELECT count(*) AS n FROM {quoted(sobject.name)}{where}")["n"][0].as_py())
 
     def close(self) -> None:
         """Close the database and all its connections."""

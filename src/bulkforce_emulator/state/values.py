@@ -1,4 +1,4 @@
-"""Python values as the texts that uploads are made of."""
+"""Python values as strings, as uploads hold them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads that work on batches, and the pace they keep."""
+"""The threads that process batches, and the pace they keep."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.job import Batch
     from bulkforce_emulator.state.processing import Processing
 
-#: Records go through in transactions of so many, so counters grow by multiples of it.
+#: Records in a transaction; counters grow by multiples of it.
 _TRANSACTION_RECORDS = 200
-#: A slow batch need not wake its thread for every transaction.
+#: How often a counter grows at most: a slow batch need not wake its thread for every transaction.
 _MOST_STEPS = 100
 
 
@@ -26,23 +26,23 @@ _MOST_STEPS = 100
 class _Waiting:
     batch: Batch
     since: float
-    #: It was started by hand, and waits to be finished.
+    #: Whether it was started by hand and has to be finished.
     started: bool = False
 
 
 class Workers:
-    """Takes batches in and sees them through, each in its turn.
+    """Processes batches in order.
 
-    Batches of parallel jobs run beside each other; of all serial jobs together one batch runs at a time.
+    Batches of parallel jobs run side by side; of all serial jobs together, one batch runs at a time.
     """
 
     def __init__(self, processing: Processing, pace: Pace) -> None:
         self._processing = processing
         self._waiting: list[_Waiting] = []
-        #: Those that a thread is on, and those that `advance` started and the next step ends.
+        #: Batches that a thread is processing; `_held` are those that `advance` started and its next step ends.
         self._running: list[Batch] = []
         self._held: list[Batch] = []
-        #: Those that are to end whatever the pace.
+        #: Batches that must end now, whatever the pace.
         self._hurried: set[Batch] = set()
         self._changed = threading.Condition()
         self._stopped = False
@@ -56,7 +56,7 @@ class Workers:
 
     @pace.setter
     def pace(self, pace: Pace) -> None:
-        """Another pace, for what is waiting and under way, too. With the instant pace all of it is done when this returns."""
+        """Change the pace, of waiting and running batches, too. An instant pace has done all when this returns."""
         with self._changed:
             self._pace = pace
             if pace.kind != "manual":
@@ -72,7 +72,7 @@ class Workers:
                     return
 
     def submit(self, batch: Batch) -> None:
-        """Queue a batch. With the instant pace it is done when this returns."""
+        """Queue a batch. With the instant pace, it is done when this returns."""
         with self._changed:
             self._waiting.append(_Waiting(batch, time.monotonic()))
             self._staff()
@@ -80,7 +80,7 @@ class Workers:
         self._drain()
 
     def advance(self) -> int:
-        """One step of the manual pace: what is InProgress ends, what is Queued starts. Says how many batches moved."""
+        """One step of the manual pace: batches in progress end, queued ones start. Returns how many moved."""
         with self._changed:
             held, self._held = self._held, []
             waiting, self._waiting = self._waiting, []
@@ -98,7 +98,7 @@ class Workers:
         return moved
 
     def _hurry(self) -> int:
-        """End what threads were on when the pace became manual."""
+        """End the batches that threads were processing when the pace became manual."""
         lingering = set(self._running)
         self._hurried |= lingering
         self._changed.notify_all()
@@ -107,12 +107,12 @@ class Workers:
         return len(lingering)
 
     def wait_until_idle(self, timeout_seconds: float = 60.0) -> bool:
-        """Wait until nothing is queued or running; says whether that came in time."""
+        """Wait until nothing is queued or running; return whether that happened in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not (self._waiting or self._running or self._held), timeout_seconds)
 
     def stop(self) -> None:
-        """Stop all workers and wait for their threads to end; batches still queued stay so."""
+        """Stop all workers and wait for their threads to end; queued batches stay queued."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -120,7 +120,7 @@ class Workers:
             thread.join()
 
     def _staff(self) -> None:
-        """Threads are hired when there is work for them, as many as may run at once."""
+        """Start threads when there is work for them, as many as may run at once."""
         wanted = self._pace.parallel if self._pace.kind == "timed" and self._waiting else 0
         while len(self._threads) < wanted and not self._stopped:
             number = len(self._threads)
@@ -140,9 +140,9 @@ class Workers:
             self._carry_out(taken, linger=self._linger)
 
     def _take(self, number: int) -> tuple[_Waiting | None, float | None]:
-        """The next batch whose turn it is, marked as running; or how long until one has been queued for long enough.
+        """The next batch that may run, marked as running; or the seconds until one has been queued for long enough.
 
-        Of those that have, a thread that may not take them is told when another one ends.
+        If a batch only has to wait for another to end, threads are notified then.
         """
         pace = self._pace
         if self._stopped or pace.kind != "timed" or number >= pace.parallel:
@@ -169,9 +169,9 @@ class Workers:
                 self._changed.notify_all()
 
     def _linger(self, batch: Batch, spent: float) -> float:
-        """Wait until a batch has taken its time, its records told as processed in steps; gives the time it took.
+        """Wait until a batch has taken its time, while its counter grows; return the time it took.
 
-        Its records are written, but it is InProgress for as long as the pace says, which may change meanwhile.
+        Its records are written by now, but it stays in progress as long as the pace says, which may change meanwhile.
         """
         began = time.monotonic() - spent
         with self._changed:
@@ -186,7 +186,7 @@ class Workers:
                 self._changed.wait(_pause(pace, seconds, taken))
 
     def _drain(self) -> None:
-        """With the instant pace: carry out what waits, in this thread."""
+        """With the instant pace, process what is waiting in this thread."""
         while True:
             with self._changed:
                 if not self._waiting or self._pace.kind != "instant":
@@ -197,7 +197,7 @@ class Workers:
 
 
 def _pause(pace: Pace, seconds: float, taken: float) -> float | None:
-    """How long a batch under way tells the same number of records."""
+    """How long the counter of a running batch stays the same."""
     if pace.kind == "manual":
         return None
     step = _TRANSACTION_RECORDS / pace.records_per_second if pace.records_per_second else seconds

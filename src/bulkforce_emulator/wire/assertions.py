@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 
-# The guide says that `exp` must lie within three minutes; a clock that is a little off is forgiven.
+# The guide says that `exp` must lie within three minutes; clocks may differ a little.
 _LONGEST_SECONDS = 180 + 60
 
 
 class AssertionRefused(Exception):
-    """Why an assertion opens no session, in the words of the token endpoint."""
+    """Why an assertion is refused, in the words of the token endpoint."""
 
     def __init__(self, text: Text) -> None:
         super().__init__(text.words)
@@ -27,7 +27,7 @@ class AssertionRefused(Exception):
 
 
 def check_assertion(assertion: str, org: Org, base_url: str) -> None:
-    """See that a JWT is meant for this org and its user, and signed if a certificate is registered.
+    """Check that a JWT is meant for this org and its user, and signed if a certificate is registered.
 
     Raises:
         AssertionRefused: It is not.
@@ -48,7 +48,7 @@ def check_assertion(assertion: str, org: Org, base_url: str) -> None:
 
 
 def _seconds(moment: object) -> float:
-    """An `exp`, which simple-salesforce sends as a text and is let in with; 0 if it cannot be read."""
+    """The time in `exp`, which simple-salesforce sends as a string; 0 if it cannot be read."""
     try:
         return float(moment) if isinstance(moment, int | float | str) else 0.0
     except ValueError:
@@ -67,7 +67,7 @@ def _claims(assertion: str, texts: LoginTexts) -> dict[str, Any]:
 
 
 def _is_signed(assertion: str, pem: str) -> bool:
-    # PyJWT is wanted only where a certificate was registered, and its cryptography takes a while to load.
+    # PyJWT is needed only if a certificate is registered, and its cryptography takes a while to load.
     import jwt
 
     key: Any = pem
@@ -76,7 +76,12 @@ def _is_signed(assertion: str, pem: str) -> bool:
 
         key = load_pem_x509_certificate(pem.encode()).public_key()
     try:
-        jwt.decode(assertion, key, algorithms=["RS256"], options={"verify_aud": False, "verify_exp": False, "verify_iat": False})
+        jwt.decode(
+            assertion,
+            key,
+            algorithms=["RS256"],
+            options={"verify_aud": False, "verify_exp": False, "verify_iat": False},
+        )
     except jwt.InvalidTokenError:
         return False
     return True

@@ -1,7 +1,7 @@
 """Bulk API v1 on the wire: all calls below `/services/async`.
 
-Reads requests, asks `jobs`, writes answers. Which representation an answer has is decided here:
-a job that is known decides by its content type, except in calls that send a jobInfo; there, as for unknown jobs, the request does.
+Reads requests, asks the state, and writes answers. The format of an answer is that of the job, except in calls that
+send a jobInfo: there, and for unknown jobs, it is that of the request.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _VERSION = re.compile(r"\d{1,3}\.\d")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, before compression."""
+    """An answer, before compression."""
 
     status: int
     content_type: str
@@ -67,7 +67,7 @@ class Bulk1:
             return self._error(refusal.problem, refusal.form, call)
         except ApiError as problem:
             return self._error(problem, form, call)
-        except Exception as problem:  # noqa: BLE001 - a bug of ours, told as the server would tell one of its own
+        except Exception as problem:  # noqa: BLE001 - our bug, reported as the server reports its own
             _log.exception("%s %s", call.method, call.path)
             return self._error(ApiError("InternalServerError", type(problem).__name__, 500), form, call)
 
@@ -100,7 +100,9 @@ class Bulk1:
                     raise _RefusedIn(problem, form) from None
             case (_, "job", *_):
                 raise self._wrong_method(call)
-        raise ApiError.of(self._texts.operation_unknown, status=self._org.settings.unknown_path_status, path="/".join(call.parts))
+        raise ApiError.of(
+            self._texts.operation_unknown, status=self._org.settings.unknown_path_status, path="/".join(call.parts)
+        )
 
     def _of_job(self, call: Bulk1Request, job: Job, rest: tuple[str, ...]) -> Answer:
         match (call.method, *rest):
@@ -112,7 +114,9 @@ class Bulk1:
                 return self._change(call, job)
             case ("POST", "spec"):
                 self._org.jobs.set_spec(job, call.text_body(self._texts))
-                return self._say(call, 201, self._org.settings.spec_answer_type, self._org.settings.spec_answer.encode())
+                return self._say(
+                    call, 201, self._org.settings.spec_answer_type, self._org.settings.spec_answer.encode()
+                )
             case ("POST", "batch"):
                 return self._add_batch(call, job)
             case ("GET", "batch"):
@@ -155,7 +159,9 @@ class Bulk1:
             line_ending=LINE_ENDINGS.get(call.headers.get("sforce-line-ending", "").strip().upper(), "\n"),
             disable_retry=call.headers.get("sforce-disable-batch-retry", "").strip().lower() == "true",
         )
-        request = read_request(self._members_of(call), org.schema, org.settings, api_version=call.version, options=options)
+        request = read_request(
+            self._members_of(call), org.schema, org.settings, api_version=call.version, options=options
+        )
         job = org.jobs.create(request)
         form = _form(call)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}"}
@@ -192,7 +198,9 @@ class Bulk1:
         except documents.UnreadableDocument:
             raise unreadable from None
         members = documents.xml_members(root)
-        if documents.local_name(root.tag) != "jobInfo" or not (self._org.settings.any_element_order or in_order(members)):
+        if documents.local_name(root.tag) != "jobInfo" or not (
+            self._org.settings.any_element_order or in_order(members)
+        ):
             raise unreadable
         return members
 
@@ -235,7 +243,9 @@ class Bulk1:
         infos = [batch_info(batch) for batch in self._org.jobs.batch_summaries(job, call.faults.get("lagging list"))]
         self._org.latecomers.looked(job)
         if job.format == Format.JSON:
-            return self._say(call, 200, _MEDIA[Format.JSON], documents.json_list("batchInfo", infos, spread=self._spread(call)))
+            return self._say(
+                call, 200, _MEDIA[Format.JSON], documents.json_list("batchInfo", infos, spread=self._spread(call))
+            )
         return self._say(call, 200, _MEDIA[Format.XML], documents.xml_list("batchInfoList", "batchInfo", infos))
 
     # Answers
@@ -263,7 +273,12 @@ class Bulk1:
         return self._org.settings.pretty_print and call.headers.get("x-prettyprint") == "1"
 
     def _say(
-        self, call: Bulk1Request, status: int, content_type: str, body: bytes | Spooled, headers: Mapping[str, str] | None = None
+        self,
+        call: Bulk1Request,
+        status: int,
+        content_type: str,
+        body: bytes | Spooled,
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
         request_id = secrets.token_hex(16)
         shown = {
@@ -293,7 +308,7 @@ def _batch_media(job: Job) -> str:
 
 
 def _json_members(root: str, members: Mapping[str, object]) -> dict[str, object]:
-    """JSON has members that XML does not show, and a version that is a number."""
+    """JSON has a member that XML has not, and a version that is a number."""
     if root != "jobInfo":
         return dict(members)
     return {**members, "apiVersion": float(str(members["apiVersion"])), "fastPathEnabled": False}

@@ -35,7 +35,7 @@ class Bulk1Request:
     parts: tuple[str, ...]
     headers: Mapping[str, str]
     body: bytes
-    #: What goes wrong within the org, by kind.
+    #: Faults that strike inside the org, by kind.
     faults: Mapping[Kind, Fault] = field(default_factory=dict)
 
     @property
@@ -56,16 +56,20 @@ class Bulk1Request:
         return coding if self.body and coding not in {"", "gzip", "x-gzip", "identity"} else None
 
     def text_body(self, texts: CallTexts) -> bytes:
-        """The body of a document call."""
+        """The body of a call that sends a document.
+
+        Raises:
+            ApiError: It is too large, or its encoding is unknown or broken.
+        """
         if self.unknown_coding:
             raise ApiError.of(texts.coding_unknown, coding=self.unknown_coding)
         return self.batch_body(_LARGEST_DOCUMENT, texts)
 
     def batch_body(self, most_bytes: int, texts: CallTexts) -> bytes:
-        """The body, unpacked. Sizes are counted unpacked, and nothing is unpacked beyond them.
+        """The body, unpacked. The limit is on unpacked bytes, and unpacking stops there.
 
         Raises:
-            ApiError: Too large, or no gzip although it says so.
+            ApiError: It is too large, or not the gzip that it claims to be.
         """
         if self.headers.get("content-encoding", "").strip().lower() not in {"gzip", "x-gzip"} or not self.body:
             body = self.body
@@ -86,11 +90,11 @@ def _gunzipped(packed: bytes, most_bytes: int, texts: CallTexts) -> bytes:
 
 
 def gunzipped(packed: bytes, most_bytes: int) -> bytes:
-    """Unpack, as far as one byte beyond the most.
+    """Unpack, but at most one byte more than `most_bytes`.
 
     Raises:
         EOFError: It ends too soon.
-        zlib.error: It is no gzip.
+        zlib.error: It is not gzip.
     """
     parts: list[bytes] = []
     left = most_bytes + 1
@@ -105,7 +109,7 @@ def gunzipped(packed: bytes, most_bytes: int) -> bytes:
 
 
 def wants_gzip(accept_encoding: str) -> bool:
-    """Whether the caller takes gzip; every other coding is ignored."""
+    """Whether the caller accepts gzip; all other encodings are ignored."""
     for part in accept_encoding.split(","):
         coding, _, weight = part.partition(";")
         if coding.strip().lower() in {"gzip", "x-gzip"}:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 import orjson
@@ -30,10 +30,10 @@ _LARGEST_BODY = 50_000_000
 
 @dataclass(frozen=True)
 class Call:
-    """What was asked.
+    """A call.
 
     Attributes:
-        base_url: Of the org, as the caller knows it: no slash at its end.
+        base_url: The org's URL as the caller knows it, without a slash at the end.
     """
 
     method: str
@@ -51,13 +51,13 @@ class Call:
         return token.strip() or None if scheme.lower() in ("bearer", "oauth") else None
 
     def form(self) -> dict[str, str]:
-        """The form of the body, or of the query where there is no body."""
+        """The form: the parameters of the query and of the body."""
         text = self.body.decode("utf-8", "replace")
         return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
 
 
 def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str], name: str | None = None) -> Route:
-    """A route whose calls are answered in a thread of their own."""
+    """A route whose calls are answered in worker threads."""
 
     async def endpoint(request: Request) -> Response:
         response = await run_in_threadpool(answer, await _read(request))
@@ -80,7 +80,7 @@ async def _read(request: Request) -> Call:
 
 
 def _unpacked(body: bytes, coding: str) -> bytes:
-    """A body as it was before it was packed. One that cannot be unpacked is left for its reader to refuse."""
+    """The unpacked body. One that cannot be unpacked is left as it is, for its reader to refuse."""
     if coding.strip().lower() not in {"gzip", "x-gzip"}:
         return body
     try:
@@ -101,7 +101,7 @@ def _method(request: Request) -> str:
     return request.query_params.get("_HttpMethod", "POST").upper() if request.method == "POST" else request.method
 
 
-def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
+def json_response(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON document as the REST API sends it: with a charset, unlike the Bulk API."""
     return Response(orjson.dumps(document), status, headers, media_type="application/json;charset=UTF-8")
 

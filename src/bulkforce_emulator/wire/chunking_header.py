@@ -13,7 +13,7 @@ from bulkforce_emulator.state.chunking import DEFAULT_CHUNK_SIZE, ChunkOptions
 if TYPE_CHECKING:
     from bulkforce_emulator.settings import Settings
 
-#: A number of more digits is not read.
+#: Longer numbers are refused.
 _MOST_DIGITS = 12
 
 
@@ -21,7 +21,7 @@ def read_chunking(value: str | None, settings: Settings) -> ChunkOptions | None:
     """Read the header: TRUE, FALSE, or options with semicolons between and after them, in any letter case.
 
     Raises:
-        ApiError: A chunk size that is no number or too large where that is refused, or a start that is no id.
+        ApiError: The chunk size is not a number, or too large where that is refused, or the start is not an id.
     """
     if value is None:
         return None
@@ -41,7 +41,7 @@ def read_chunking(value: str | None, settings: Settings) -> ChunkOptions | None:
             case "startrow":
                 wanted, start = True, _start(argument, settings)
             case _:
-                pass  # useSampledData and whatever comes
+                pass  # useSampledData, and anything else
     return ChunkOptions(size, parent, start) if wanted else None
 
 

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Outcomes
 
 _MOST = 200
-#: The outcome of a good record among bad ones. Its words are ours, after public documentation.
+#: The outcome of a good record that is rolled back with bad ones. The words are ours, after the documentation.
 _TAKEN_BACK = {
     "success": False,
     "errors": [
         {
             "statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-            "message": "Record rolled back because not all records were valid and the request was using AllOrNone header",
+            "message": "Record rolled back because not all records were valid "
+            "and the request was using AllOrNone header",
             "fields": [],
         }
     ],
@@ -85,8 +86,12 @@ class Composite(Resources):
     def read(self, call: Call) -> Response:
         """Records by their ids, in the order asked for, null where there is none."""
         sobject = self.sobject(call)
-        asked = document_of(call) if call.method == "POST" else {key: call.query.get(key, "") for key in ("ids", "fields")}
-        ids, fields = (value.split(",") if isinstance(value, str) else value for value in map(asked.get, ("ids", "fields")))
+        asked = (
+            document_of(call) if call.method == "POST" else {key: call.query.get(key, "") for key in ("ids", "fields")}
+        )
+        ids, fields = (
+            value.split(",") if isinstance(value, str) else value for value in map(asked.get, ("ids", "fields"))
+        )
         if not ids or not fields:
             raise RestError(400, "MISSING_ARGUMENT", "ids and fields must be given")
         wanted = canonical(pa.array(ids[:_MOST], pa.string())).to_pylist()
@@ -121,7 +126,7 @@ class Composite(Resources):
         upsert: bool = False,
         all_or_none: bool,
     ) -> list[dict[str, Any]]:
-        """Carry out the rows; with `all_or_none`, one that fails takes the others back."""
+        """Write the rows; with `all_or_none`, one failure rolls all of them back."""
         try:
             with self.org.store.writing() if all_or_none else nullcontext():
                 outcomes = self._each_object(rows, act, upsert=upsert)
@@ -134,7 +139,7 @@ class Composite(Resources):
     def _each_object(
         self, rows: list[dict[str, Any]], act: Callable[[str, list[dict[str, Any]]], Outcomes], *, upsert: bool
     ) -> list[dict[str, Any]]:
-        """Carry out the rows, all of one object at a time; outcomes in the order of the rows."""
+        """Write the rows, one object at a time; the outcomes are in the order of the rows."""
         outcomes: list[dict[str, Any]] = [{} for _ in rows]
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows):
@@ -149,7 +154,9 @@ class Composite(Resources):
         return outcomes
 
 
-def _carried_out(act: Callable[[str, list[dict[str, Any]]], Outcomes], sobject: SObject, batch: list[dict[str, Any]]) -> Outcomes:
+def _carried_out(
+    act: Callable[[str, list[dict[str, Any]]], Outcomes], sobject: SObject, batch: list[dict[str, Any]]
+) -> Outcomes:
     try:
         return act(sobject.name, batch)
     except BatchError as refused:
@@ -159,8 +166,8 @@ def _carried_out(act: Callable[[str, list[dict[str, Any]]], Outcomes], sobject: 
 def _outcome(outcomes: Outcomes, row: int, *, upsert: bool) -> dict[str, Any]:
     error = outcomes.error(row)
     if error is not None:
-        told = {"statusCode": error.status_code, "message": error.message, "fields": list(error.fields)}
-        return {"success": False, "errors": [told]}
+        problem = {"statusCode": error.status_code, "message": error.message, "fields": list(error.fields)}
+        return {"success": False, "errors": [problem]}
     outcome: dict[str, Any] = {"id": outcomes.ids[row].as_py(), "success": True, "errors": []}
     return outcome | {"created": bool(outcomes.created[row].as_py())} if upsert else outcome
 

@@ -36,14 +36,14 @@ _UNFILTERABLE = frozenset((*_COMPOUND, "base64", "encryptedstring"))
 _PICKLISTS = frozenset(("picklist", "multipicklist", "combobox"))
 _ALWAYS_THERE = frozenset(("Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"))
 _NAME_FIELDS = {"Case": "CaseNumber", "Task": "Subject", "Event": "Subject", "ContentVersion": "Title"}
-# Objects of the org itself: they are read through the API, and records are not made of them.
+# Objects of the org itself: their records can be read through the API, but not created.
 _READ_ONLY = frozenset(("Organization", "Profile", "UserRole", "RecordType", "Group"))
-# Objects that stay: users are switched off, the organization is what it is.
+# Objects whose records cannot be deleted: users are only deactivated.
 _UNDELETABLE = frozenset((*_READ_ONLY, "User"))
 
 
 def global_description(sobject: SObject, data_path: str) -> dict[str, Any]:
-    """What the list of objects tells of one."""
+    """An object's entry in the list of objects."""
     resource = f"{data_path}/sobjects/{sobject.name}"
     writable, deletable = sobject.name not in _READ_ONLY, sobject.name not in _UNDELETABLE
     return {
@@ -83,7 +83,7 @@ def global_description(sobject: SObject, data_path: str) -> dict[str, Any]:
 
 
 def description(schema: Schema, sobject: SObject, data_path: str) -> dict[str, Any]:
-    """The whole description of one object."""
+    """The full description of one object."""
     names = {(r.child_sobject, r.field): name for name, r in named_children(schema, sobject).items()}
     return global_description(sobject, data_path) | {
         "actionOverrides": [],

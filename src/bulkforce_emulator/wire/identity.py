@@ -1,4 +1,4 @@
-"""Who the user is, as the identity URL and `userinfo` tell it."""
+"""Who the user is, as the identity URL and `userinfo` show it."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from bulkforce_emulator.soql import compile_soql
 if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
 
-_USER = "SELECT FirstName, LastName, Email, Username, UserType, LanguageLocaleKey, LocaleSidKey FROM User WHERE Id = '{}'"
+_USER = (
+    "SELECT FirstName, LastName, Email, Username, UserType, LanguageLocaleKey, LocaleSidKey FROM User WHERE Id = '{}'"
+)
 
 
 def identity_url(org: Org, base_url: str) -> str:
-    """Organization and user ids can be cut out of it, and are."""
+    """The identity URL, from which clients take the organization's and the user's id."""
     return f"{base_url}/id/{org.sessions.org_id}/{org.sessions.user_id}"
 
 
 def user_record(org: Org) -> dict[str, Any]:
-    """The org's user, from the store; empty members if it was deleted."""
+    """The org's user, from the store; without values if it was deleted."""
     compiled = compile_soql(
         _USER.format(org.sessions.user_id),
         org.schema,
@@ -28,7 +30,11 @@ def user_record(org: Org) -> dict[str, Any]:
     )
     names = [column.label for column in compiled.columns]
     rows = org.store.query(compiled.sql, compiled.parameters).to_pylist()
-    return dict.fromkeys(names) | {"Username": org.sessions.username} | dict(zip(names, rows[0].values(), strict=True) if rows else ())
+    return (
+        dict.fromkeys(names)
+        | {"Username": org.sessions.username}
+        | dict(zip(names, rows[0].values(), strict=True) if rows else ())
+    )
 
 
 def identity(org: Org, base_url: str) -> dict[str, Any]:
@@ -81,7 +87,7 @@ def identity(org: Org, base_url: str) -> dict[str, Any]:
 
 
 def userinfo(org: Org, base_url: str) -> dict[str, Any]:
-    """The same person in the words of OpenID Connect."""
+    """The same user, as OpenID Connect names things."""
     known = identity(org, base_url)
     return {
         "sub": known["id"],

@@ -1,4 +1,4 @@
-"""jobInfo and batchInfo: what a client's asks for, checked against the schema, and what the server's says."""
+"""jobInfo and batchInfo: reads and checks what a client sends, and writes what the server says."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ class Options:
     disable_retry: bool = False
 
 
-def read_request(members: Mapping[str, Any], schema: Schema, settings: Settings, *, api_version: str, options: Options) -> JobRequest:
+def read_request(
+    members: Mapping[str, Any], schema: Schema, settings: Settings, *, api_version: str, options: Options
+) -> JobRequest:
     """Read the jobInfo of a create call.
 
     Raises:
@@ -123,8 +125,10 @@ def _refuse_unknown(given: Mapping[str, Any], settings: Settings) -> None:
         raise ApiError.of(settings.texts.calls.job_unreadable)
 
 
-def _one_of(given: Mapping[str, Any], texts: CallTexts, name: str, words: Mapping[str, _Value], default: str | None = None) -> _Value:
-    """What a word means, case-sensitive, or its ordinal, which clients send in JSON."""
+def _one_of(
+    given: Mapping[str, Any], texts: CallTexts, name: str, words: Mapping[str, _Value], default: str | None = None
+) -> _Value:
+    """What a word means; it is case-sensitive. Clients also send its ordinal in JSON."""
     value = given.get(name, default)
     if value is None:
         raise ApiError.of(texts.member_missing, member=_capitalized(name))
@@ -143,7 +147,9 @@ def _sobject(given: Mapping[str, Any], texts: CallTexts, operation: Operation, s
     if sobject is None:
         raise ApiError.of(texts.object_unknown, name=name)
     if not sobject.bulk:
-        raise ApiError.of(texts.object_not_queried if operation.is_query else texts.object_unsupported, name=sobject.name)
+        raise ApiError.of(
+            texts.object_not_queried if operation.is_query else texts.object_unsupported, name=sobject.name
+        )
     return sobject
 
 
@@ -170,8 +176,10 @@ def _assignment_rule(given: Mapping[str, Any], texts: CallTexts, sobject: SObjec
     return str(rule)
 
 
-def _chunking(options: Options, operation: Operation, sobject: SObject, schema: Schema, settings: Settings) -> ChunkOptions | None:
-    """The header says nothing to a data job."""
+def _chunking(
+    options: Options, operation: Operation, sobject: SObject, schema: Schema, settings: Settings
+) -> ChunkOptions | None:
+    """How to chunk; the header does nothing in a data job."""
     if options.chunking is None or not operation.is_query:
         return None
     try:
@@ -227,4 +235,8 @@ def batch_info(batch: BatchSummary) -> dict[str, object]:
 
 
 def _times(milliseconds: int) -> dict[str, object]:
-    return {"totalProcessingTime": milliseconds, "apiActiveProcessingTime": milliseconds * 3 // 4, "apexProcessingTime": 0}
+    return {
+        "totalProcessingTime": milliseconds,
+        "apiActiveProcessingTime": milliseconds * 3 // 4,
+        "apexProcessingTime": 0,
+    }

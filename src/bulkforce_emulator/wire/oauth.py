@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.texts import LoginTexts, Text
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-#: No blanks, no control characters, no backslashes (browsers take them for slashes), and what is not ASCII is quoted.
+#: A URL without spaces, control characters, backslashes (which browsers take for slashes) and unquoted non-ASCII.
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-\[\]-~]+")
 _SCOPE_WITHOUT_REFRESH = "id api"
 
@@ -67,7 +67,7 @@ class _OAuth:
     # Tokens
 
     def token(self, call: Call) -> Response:
-        """The five flows."""
+        """Answer a request for a token, in any of the five flows."""
         try:
             return json_response(self._token(call), headers={"Cache-Control": "no-cache, no-store"})
         except OAuthError as error:
@@ -134,7 +134,7 @@ class _OAuth:
             raise OAuthError(self._texts.secret_wrong)
 
     def _granted(self, call: Call, scope: str, refresh_token: str | None = None) -> dict[str, Any]:
-        """The answer of every flow. There is no `expires_in`: lifetimes are the org's own matter."""
+        """The answer of every flow. It has no `expires_in`: Salesforce does not say how long a session lasts."""
         url = identity_url(self._org, call.base_url)
         issued_at = str(int(self._org.clock.now().timestamp() * 1000))
         digest = hmac.digest(self._sessions.client_secret.encode(), (url + issued_at).encode(), hashlib.sha256)
@@ -177,7 +177,7 @@ class _OAuth:
             raise OAuthError(self._texts.challenge_unknown)
 
     def _is_callback(self, uri: str) -> bool:
-        """Whether a browser may be sent there with a code: a plain address of the web, or one that is registered."""
+        """Whether a browser may be sent there with a code: to a plain http or https URL, or to a registered one."""
         if not _PLAIN.fullmatch(uri):
             return False
         if uri in self._org.settings.callback_urls:
@@ -189,17 +189,19 @@ class _OAuth:
             return False
         return parts.scheme in {"http", "https"} and bool(host) and "@" not in parts.netloc and "#" not in uri
 
-    # What becomes of tokens
+    # Tokens that exist
 
     def revoke(self, call: Call) -> Response:
-        """End a token; its errors, alone, are form-encoded."""
+        """End a token. Unlike others, errors of this call are form-encoded."""
         if self._sessions.revoke(call.form().get("token", "")):
             return Response(status_code=200)
         error = urlencode(OAuthError(self._texts.token_unknown).document)
-        return Response(error, self._org.settings.token_error_status, media_type="application/x-www-form-urlencoded;charset=UTF-8")
+        return Response(
+            error, self._org.settings.token_error_status, media_type="application/x-www-form-urlencoded;charset=UTF-8"
+        )
 
     def introspect(self, call: Call) -> Response:
-        """Whether a token is good, and until when."""
+        """Whether a token is valid, and until when."""
         try:
             form = _with_basic(call, self._texts)
             self._check_client(form, secret_required=True)

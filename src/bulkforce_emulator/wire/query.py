@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PAGE = 2_000
 _SMALLEST_PAGE = 200
-# A user has this many query cursors open; the eleventh closes the oldest.
+# A user can have this many query cursors open; one more closes the oldest.
 _CURSORS = 10
 _BATCH_SIZE = re.compile(r"batchSize\s*=\s*(\d{1,9})(?!\d)", re.IGNORECASE)
 
@@ -46,7 +46,7 @@ def routes(org: Org) -> list[Route]:
 
 @dataclass(frozen=True, slots=True)
 class _Cursor:
-    """The rows of a query as they stood when it was asked."""
+    """The rows that a query found when it was asked."""
 
     compiled: CompiledQuery
     rows: pa.Table
@@ -54,7 +54,7 @@ class _Cursor:
 
 
 class Queries(Resources):
-    """Answers queries, and keeps those that are longer than a page."""
+    """Answers queries, and keeps the rows of those that are longer than a page."""
 
     def __init__(self, org: Org) -> None:
         super().__init__(org)
@@ -112,7 +112,9 @@ class Queries(Resources):
 
 def run(org: Org, text: str, *, include_deleted: bool) -> CompiledQuery:
     """Compile a query for this org's user, as of now."""
-    return compile_soql(text, org.schema, now=org.clock.now(), user_id=org.sessions.user_id, include_deleted=include_deleted)
+    return compile_soql(
+        text, org.schema, now=org.clock.now(), user_id=org.sessions.user_id, include_deleted=include_deleted
+    )
 
 
 def _page_size(call: Call) -> int:
@@ -165,7 +167,9 @@ def _add_children(org: Org, child: ChildQuery, parents: list[dict[str, Any]], id
         families.setdefault(parent, []).append(record)
     for parent, record_id in zip(parents, ids, strict=True):
         family = families.get(record_id)
-        parent[child.relationship] = None if family is None else {"totalSize": len(family), "done": True, "records": family}
+        parent[child.relationship] = (
+            None if family is None else {"totalSize": len(family), "done": True, "records": family}
+        )
 
 
 def shown(value: Any, kind: str) -> Any:  # noqa: ANN401

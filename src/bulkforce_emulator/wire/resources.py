@@ -1,4 +1,4 @@
-"""What all REST resources share: the session, the version, the object, and how they say no."""
+"""What all REST resources share: the session, the version, the object, and how calls are refused."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _VERSION = re.compile(r"v(\d{1,3}\.\d)")
 
 
 class RestError(Exception):
-    """A refusal; REST sends errors as an array, even one alone."""
+    """A refusal; REST sends errors as an array, even a single one."""
 
     def __init__(self, status: int, code: str, message: str, fields: Sequence[str] | None = None) -> None:
         super().__init__(f"{code}: {message}")
@@ -56,7 +56,9 @@ class Resources:
         refused = self._guarded(partial(_refuse_method, methods))
         others = [method for method in METHODS if method not in methods]
         return [
-            one for end in (whole, f"{whole}/") for one in (route(end, guarded, methods), route(end, refused, others, name=NOT_ALLOWED))
+            one
+            for end in (whole, f"{whole}/")
+            for one in (route(end, guarded, methods), route(end, refused, others, name=NOT_ALLOWED))
         ]
 
     def _guarded(self, answer: Callable[[Call], Response]) -> Callable[[Call], Response]:
@@ -68,7 +70,7 @@ class Resources:
                 response = json_response([error.document], error.status)
             except SoqlError as error:
                 response = json_response([{"message": error.message, "errorCode": error.code}], 400)
-            except Exception as error:  # noqa: BLE001 - a bug of ours, told as the server would tell one of its own
+            except Exception as error:  # noqa: BLE001 - our bug, reported as the server reports its own
                 _log.exception("%s %s", call.method, call.path)
                 response = json_response([{"message": type(error).__name__, "errorCode": "UNKNOWN_EXCEPTION"}], 500)
             response.headers["Sforce-Limit-Info"] = f"api-usage={self.org.calls}/{self.org.limits.daily_api_requests}"

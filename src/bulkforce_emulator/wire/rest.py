@@ -37,11 +37,14 @@ def routes(org: Org) -> list[Route]:
 
 class _Rest(Resources):
     def versions(self, _: Call) -> Response:
-        """The versions that the org speaks; anyone may ask."""
+        """The versions that the org serves; no session is needed."""
         settings = self.org.settings
         numbers = range(int(settings.oldest_version), int(settings.newest_version) + 1)
         return json_response(
-            [{"label": _label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"} for number in numbers]
+            [
+                {"label": _label(number), "url": f"/services/data/v{number}.0", "version": f"{number}.0"}
+                for number in numbers
+            ]
         )
 
     def unknown(self, _: Call) -> Response:
@@ -49,19 +52,19 @@ class _Rest(Resources):
         raise not_found()
 
     def resources(self, call: Call) -> Response:
-        """What there is below a version."""
+        """The resources of a version."""
         path = data_path(call)
         listed = {name: f"{path}/{name}" for name in _RESOURCES}
         return json_response(listed | {"identity": identity_url(self.org, call.base_url)})
 
     def limits(self, _: Call) -> Response:
-        """The allowances that clients look at, and what is left of them."""
+        """The limits that clients look at, and what is left of them."""
         limits = self.org.limits
         batches = _allowance(limits.daily_batches, self.org.batches_used())
         answer: dict[str, Any] = {
             "DailyApiRequests": _allowance(limits.daily_api_requests, self.org.calls),
             "DailyBulkApiBatches": batches,
-            # What it was called before; a released client still asks for it.
+            # Its former name, which a released client still reads.
             "DailyBulkApiRequests": batches,
             "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
             "DailyBulkV2QueryJobs": _allowance(10_000),
@@ -80,6 +83,6 @@ def _allowance(most: int, used: int = 0) -> dict[str, int]:
 
 
 def _label(number: int) -> str:
-    """`Spring '25` is 63; there are three releases a year, and winter's bears the next year's number."""
+    """`Spring '25` is 63; there are three releases a year, and winter's has the next year's number."""
     years, season = divmod(number - _SPRING_25, 3)
     return f"{_SEASONS[season]} '{25 + years + (season == 2)}"

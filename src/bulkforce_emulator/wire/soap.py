@@ -33,14 +33,14 @@ class _FaultError(Exception):
 
 
 class _NoDoctype(ET.TreeBuilder):
-    """Entities begin with a DOCTYPE, and SOAP forbids one."""
+    """Refuses a DOCTYPE, which SOAP forbids and entities need."""
 
     def doctype(self, *_: object) -> NoReturn:
         raise _FaultError("CLIENT", "DOCTYPE is not allowed in a SOAP message")
 
 
 def routes(org: Org) -> list[Route]:
-    """The routes of this module; the server URL of an answer carries the organization's id at its end."""
+    """The routes of this module; the server URL in an answer ends with the organization's id."""
     handlers = _Soap(org)
     return [
         route("/services/Soap/{api:str}/{version:str}", handlers.answer, ("POST",)),
@@ -94,7 +94,9 @@ class _Soap:
     def _session_id(self, header: ET.Element | None) -> str:
         session_id = "" if header is None else _text(header, "sessionId")
         if not self._org.sessions.is_valid(session_id):
-            message = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
+            message = (
+                "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session key"
+            )
             raise _FaultError("INVALID_SESSION_ID", message, "UnexpectedErrorFault")
         return session_id
 
@@ -140,7 +142,7 @@ def _check_version(version: str) -> None:
 
 
 def _open_envelope(body: bytes) -> tuple[ET.Element | None, ET.Element]:
-    """The header, and the operation inside of the body."""
+    """The header, and the operation in the body."""
     parser = ET.XMLParser(target=_NoDoctype())
     try:
         envelope = ET.fromstring(body, parser)
@@ -171,7 +173,9 @@ def _fault(fault: _FaultError, api: str) -> Response:
             f'<detail><sf:{fault.kind} xsi:type="sf:{fault.kind}"><sf:exceptionCode>{fault.code}</sf:exceptionCode>'
             f"<sf:exceptionMessage>{escape(fault.message)}</sf:exceptionMessage></sf:{fault.kind}></detail>"
         )
-    content = f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{escape(text)}</faultstring>{detail}</soapenv:Fault>"
+    content = (
+        f"<soapenv:Fault><faultcode>{code}</faultcode><faultstring>{escape(text)}</faultstring>{detail}</soapenv:Fault>"
+    )
     return _envelope(_FAULT_NAMESPACES[api], content, 500, prefix=":sf")
 
 

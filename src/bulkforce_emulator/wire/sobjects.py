@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.uploads import Outcomes
 
-# An upsert that updates says so in a body from this version on; before, its answer is empty.
+# From this version on, an upsert that updates has an answer with a body.
 _UPSERT_BODY_VERSION = 46.0
 _NOT_FOUND_CODES = frozenset(("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"))
 
@@ -60,7 +60,7 @@ class SObjects(Resources):
         return json_response(describe.description(self.org.schema, self.sobject(call), data_path(call)))
 
     def sobject_resource(self, call: Call) -> Response:
-        """GET: the object in short. POST: a new record."""
+        """GET: a summary of the object. POST: a new record."""
         sobject = self.sobject(call)
         if call.method == "GET":
             basic = describe.global_description(sobject, data_path(call))
@@ -189,7 +189,7 @@ def _header(sobject: SObject, name: str, value: Any) -> tuple[str, Any]:  # noqa
 
 
 def _done(act: Callable[..., Outcomes], *arguments: object) -> Outcomes:
-    """Carry out the change of one record.
+    """Change one record.
 
     Raises:
         RestError: It was refused.

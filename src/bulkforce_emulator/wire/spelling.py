@@ -10,7 +10,7 @@ from bulkforce_emulator.uploads import Format
 if TYPE_CHECKING:
     from bulkforce_emulator.state.job import JobRequest
 
-# The order is that of the API's own lists: clients may send a word's place in place of the word.
+# In the order of the API's own lists: clients may send a word's ordinal.
 OPERATIONS = {
     "insert": Operation.INSERT,
     "upsert": Operation.UPSERT,

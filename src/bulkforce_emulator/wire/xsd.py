@@ -1,4 +1,4 @@
-"""`AsyncApi.xsd`: the shapes of the XML documents. Written after the documents, not the server's own text."""
+"""`AsyncApi.xsd`: the shapes of the XML documents. Written from the documents; it is not the server's own."""
 
 from __future__ import annotations
 

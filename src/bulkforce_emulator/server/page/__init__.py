@@ -1,6 +1,6 @@
 """The page at `/`: the org's jobs and batches, for people, as Setup shows them under Bulk Data Load Jobs.
 
-It looks and never changes anything. It stands before the application, so that it is neither logged nor hit by faults.
+It only reads. It is served before the application, so it is neither logged nor hit by faults.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class WithPage:
         self._org = org
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request for the page, and pass on all others."""
         for_people = scope["type"] == "http" and (scope["path"] == "/" or scope["path"].startswith(f"{HOME}/"))
         if for_people and self._org.latecomers:
             await run_in_threadpool(self._org.latecomers.settle)

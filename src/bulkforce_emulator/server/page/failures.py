@@ -1,4 +1,4 @@
-"""Why records failed: the errors in results of data batches, grouped by reason."""
+"""Why records failed: the errors in the results of data batches, grouped by reason."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BATCHES_REMEMBERED = 500
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason, and the first record that it happened to."""
+    """One reason, and the first record that failed for it."""
 
     code: str
     message: str
@@ -41,7 +41,7 @@ class Reason:
 
 
 class Failures:
-    """Reads results. What it has read it remembers, since the results of a batch never change."""
+    """Reads results, and remembers what it has read, since the results of a batch never change."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.spool import Spooled
 
 _HERE = Path(__file__).parent
-#: So much of a body is shown; all of it can be had as a file.
+#: How much of a body is shown; all of it can be downloaded.
 _SHOWN_BYTES = 20_000
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _LIVE_SECONDS = 1
@@ -48,7 +48,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request or a result, as much of it as is shown."""
+    """The part of a request or a result that is shown."""
 
     title: str
     path: str
@@ -63,7 +63,7 @@ class Body:
 
 
 def make_page(org: Org, home: str) -> ASGIApp:
-    """The page of an org; `home` is the path below which everything but the list lies."""
+    """The page of an org; `home` is the path below which everything but the list is."""
     page = _Page(org, home)
     batch = f"{home}/jobs/{{job_id}}/batches/{{batch_id}}"
     return Starlette(
@@ -109,7 +109,9 @@ class _Page:
         filters = Filters(asked.get("state", ""), asked.get("object", ""))
         view = jobs_view(self._org, filters, _number(asked.get("open")), _number(asked.get("done")))
         refresh = _LIVE_SECONDS if view.in_progress.total else _IDLE_SECONDS
-        return self._show("jobs.html", request, view=view, filters=filters, refresh=refresh, session_id=self._org.sessions.first_token)
+        return self._show(
+            "jobs.html", request, view=view, filters=filters, refresh=refresh, session_id=self._org.sessions.first_token
+        )
 
     def job(self, request: Request) -> Response:
         job = self._org.jobs.get(request.path_params["job_id"])
@@ -126,7 +128,9 @@ class _Page:
         is_text = not job.zipped or job.is_query
         bodies = [self._body("Request", f"{path}/request", view.request, view.charset, is_text=is_text)]
         for result_id, place in view.results.items():
-            title, link = (f"Result {result_id}", f"{path}/result/{result_id}") if result_id else ("Result", f"{path}/result")
+            title, link = (
+                (f"Result {result_id}", f"{path}/result/{result_id}") if result_id else ("Result", f"{path}/result")
+            )
             bodies.append(self._body(title, link, place))
         failing = [view] if view.members["numberRecordsFailed"] and view.results else []
         reasons = self._failures.reasons(failing, job.format)
@@ -148,7 +152,9 @@ class _Page:
     def _show(self, template: str, request: Request, status: int = 200, **values: object) -> Response:
         pace = self._org.workers.pace.kind
         base_url = str(request.base_url).rstrip("/")
-        text = self._templates.get_template(template).render(**values, base_url=base_url, pace=pace, version=self._org.version, link=_link)
+        text = self._templates.get_template(template).render(
+            **values, base_url=base_url, pace=pace, version=self._org.version, link=_link
+        )
         return HTMLResponse(text, status, _HEADERS)
 
     # Bodies
@@ -167,7 +173,11 @@ class _Page:
         return self._file(f"{result_id or batch.id}-result.{job.format}", found)
 
     def _file(self, name: str, place: Spooled) -> Response:
-        headers = {**_HEADERS, "Content-Disposition": f'attachment; filename="{name}"', "Content-Length": str(place.length)}
+        headers = {
+            **_HEADERS,
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Content-Length": str(place.length),
+        }
         return StreamingResponse(self._org.jobs.spool.pieces(place), 200, headers, "application/octet-stream")
 
     def _body(self, title: str, path: str, place: Spooled, charset: str = "utf-8", *, is_text: bool = True) -> Body:
@@ -187,7 +197,7 @@ class _Page:
             decoder = codecs.getincrementaldecoder(codec(charset))("replace")
         except LookupError:  # the batch named an unknown charset and has failed because of it
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        # Not the end of the text where it was cut: half a character is left out, and not replaced.
+        # If the body was cut, half a character at the end is left out, not replaced.
         return decoder.decode(shown, final=place.length <= _SHOWN_BYTES)
 
     def _batch_of(self, request: Request) -> tuple[Job, Batch]:
@@ -200,6 +210,6 @@ def _number(text: str | None) -> int:
 
 
 def _link(path: str, **query: object) -> str:
-    """The path with those parameters that say something."""
+    """The path with its parameters, without those that say nothing."""
     said = {name: value for name, value in query.items() if value not in {"", 1}}
     return f"{path}?{urlencode(said)}" if said else path

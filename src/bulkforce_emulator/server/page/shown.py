@@ -50,4 +50,11 @@ def counted(count: int, singular: str, plural: str) -> str:
     return f"{count:,} {singular if count == 1 else plural}"
 
 
-FILTERS: dict[str, Callable[..., str]] = {"number": number, "day": day, "clock": clock, "span": span, "size": size, "counted": counted}
+FILTERS: dict[str, Callable[..., str]] = {
+    "number": number,
+    "day": day,
+    "clock": clock,
+    "span": span,
+    "size": size,
+    "counted": counted,
+}

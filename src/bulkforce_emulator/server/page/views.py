@@ -1,4 +1,4 @@
-"""What the page says of jobs and batches: plain values, taken under the lock of the org's jobs. No HTTP, no HTML."""
+"""What the page says about jobs and batches: plain values, read under the lock of the org's jobs. No HTML."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class JobView:
 
     Attributes:
         members: What its jobInfo says, in Salesforce's words.
-        ended: When its last batch ended, or the job itself; None while something may come.
+        ended: When its last batch ended, or the job itself; None while more can happen.
         seconds: From its start to its end, or until now.
     """
 
@@ -78,7 +78,7 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
-    """One batch, and where its bodies lie."""
+    """One batch, and where its bodies are kept."""
 
     members: Mapping[str, object]
     is_final: bool
@@ -128,7 +128,12 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
         finished = Section.of([job for job in fitting if job.id not in running], done_page, JOBS_SHOWN)
         present = {job.state for job in jobs}
         return JobsView(
-            Section([job_view(org, job) for job in in_progress.items], in_progress.total, in_progress.page, in_progress.pages),
+            Section(
+                [job_view(org, job) for job in in_progress.items],
+                in_progress.total,
+                in_progress.page,
+                in_progress.pages,
+            ),
             Section([job_view(org, job) for job in finished.items], finished.total, finished.page, finished.pages),
             len(jobs),
             [spelled(state) for state in JobState if state in present],
@@ -137,7 +142,7 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
 
 
 def job_view(org: Org, job: Job) -> JobView:
-    """What is said of a job."""
+    """What the page says about a job."""
     with org.jobs.lock:
         members = job_info(org.jobs.summary(job))
         waiting = sum(state in {BatchState.QUEUED, BatchState.IN_PROGRESS} for state in _states(job))
@@ -158,7 +163,7 @@ def job_view(org: Org, job: Job) -> JobView:
 
 
 def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
-    """What is said of a job's batches, in the order in which they came."""
+    """What the page says about a job's batches, in the order in which they came."""
     with org.jobs.lock:
         section = Section.of(list(job.batches.values()), page, BATCHES_SHOWN)
         failing = [batch for batch in job.batches.values() if batch.failed and batch.results]
@@ -175,10 +180,16 @@ def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
 
 
 def batch_view(org: Org, batch: Batch) -> BatchView:
-    """What is said of a batch."""
+    """What the page says about a batch."""
     with org.jobs.lock:
         return BatchView(
-            batch_info(batch.summary()), batch.is_final, batch.split, batch.retries, batch.charset, batch.request, dict(batch.results)
+            batch_info(batch.summary()),
+            batch.is_final,
+            batch.split,
+            batch.retries,
+            batch.charset,
+            batch.request,
+            dict(batch.results),
         )
 
 
@@ -188,5 +199,5 @@ def _in_progress(job: Job) -> bool:
 
 
 def _states(job: Job) -> list[BatchState]:
-    """States of the batches that do work: the original of a chunked query does none."""
+    """The states of batches that do work, which the original of a chunked query does not."""
     return [batch.state for batch in job.batches.values() if not batch.split]

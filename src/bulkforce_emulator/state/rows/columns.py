@@ -1,4 +1,4 @@
-"""Which fields the columns of an upload mean."""
+"""Which fields the columns of an upload stand for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADER = re.compile(r"(?:(?P<type>\w+):)?(?P<name>\w+)(?:\.(?P<index>\w+))?")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of an upload: a field, or a reference told by an indexed field of the parent."""
+    """One column of an upload: a field, or a reference by an indexed field of the parent."""
 
     header: str
     field: Field
@@ -28,10 +28,10 @@ class Column:
 
 
 def resolve(schema: Schema, sobject: SObject, headers: Iterable[str], settings: Settings) -> list[Column]:
-    """Read the header names in any letter case.
+    """Find the fields of headers, in any letter case.
 
     Raises:
-        BatchError: A name that is no field here, or the same field twice.
+        BatchError: A field is unknown, or there twice.
     """
     found: dict[str, Column] = {}
     for header in headers:
@@ -61,7 +61,7 @@ def _column(schema: Schema, sobject: SObject, header: str) -> Column | None:
 
 def _parent(schema: Schema, field: Field, named: str | None) -> SObject | None:
     """The object meant. A polymorphic relationship must name it, a plain one must not."""
-    # Owners are users or queues on the platform, so naming the type is right there as well.
+    # On the platform an owner is a user or a queue, so its type may be named there, too.
     if field.polymorphic or (named is not None and field.name == "OwnerId"):
         parent = schema.get(named or "")
         return parent if parent is not None and parent.name in field.reference_to else None

@@ -1,4 +1,4 @@
-"""Texts to typed values, as SQL: for each column an expression of its value and one of its error.
+"""Strings to typed values, in SQL: for each column, an expression for its value and one for its error.
 
 Errors name a field by its label and list it by its name.
 """
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
-_EMAIL = r"[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+"
+_HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
+_EMAIL = rf"[A-Za-z0-9.!#$%&''*+/=?^_`{{|}}~-]+@{_HOST_LABEL}(\.{_HOST_LABEL})+"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
+    """A string as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def error(text: Text, *fields: str, **facts: str) -> str:
-    """An error as an SQL expression; so are the facts that its words name, the fields are names."""
+    """An error as an SQL expression. Its facts are SQL expressions, too; `fields` are names."""
     parts = [literal(text.code + SEPARATOR)]
     for words, name, _, _ in Formatter().parse(text.words):
         parts += [literal(words)] if words else []
@@ -39,13 +40,13 @@ def error(text: Text, *fields: str, **facts: str) -> str:
 
 
 def typed(field: Field, text: str, settings: Settings, longest: int | None = None) -> tuple[str, str | None]:
-    """The value of a column of texts, and its error.
+    """The value of a column of strings, and its error.
 
     Args:
         field: What the column holds.
         text: The SQL name of the column.
-        settings: Which spellings are taken.
-        longest: The most bytes that any value has, if that is known: no check of a length that none can exceed.
+        settings: Which spellings are accepted.
+        longest: The bytes of the longest value, if known: lengths that none can exceed are not checked.
 
     Returns:
         Two SQL expressions; the second is null where the value is good, and None if nothing can be wrong.
@@ -58,7 +59,7 @@ def typed(field: Field, text: str, settings: Settings, longest: int | None = Non
     if field.type in {"int", "long", "double", "currency", "percent"}:
         return _number(field, text, texts)
     if field.type == "base64":
-        # Line breaks are allowed in it; what reads the bytes need not know of them.
+        # Line breaks are allowed; they are removed, so that readers need not know about them.
         text = f"regexp_replace({text}, '\\s', '', 'g')"
     return text, _text_error(field, text, longest, texts)
 
@@ -76,16 +77,18 @@ def _boolean(field: Field, text: str, settings: Settings) -> tuple[str, str]:
     true_words = ", ".join(map(literal, settings.true_words))
     false_words = ", ".join(map(literal, settings.false_words))
     good = f"lower({text}) IN ({true_words}, {false_words})"
-    return f"CASE WHEN {text} IS NOT NULL THEN lower({text}) IN ({true_words}) END", _wrong_type(field, text, good, settings.texts.rows)
+    return f"CASE WHEN {text} IS NOT NULL THEN lower({text}) IN ({true_words}) END", _wrong_type(
+        field, text, good, settings.texts.rows
+    )
 
 
 def _moment(field: Field, text: str, settings: Settings) -> tuple[str, str]:
     if field.type == "time":
         form = f"{_CLOCK}Z?"
-        # To the millisecond, as date-times.
+        # To the millisecond, like date-times.
         value = f"TRY_CAST(left(rtrim({text}, 'Z'), 12) AS TIME)"
     elif field.type == "date":
-        # "1940-06-07Z" stands in the guide's own samples.
+        # "1940-06-07Z" is in the guide's own samples.
         form = f"{_DAY}(Z|T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else f"{_DAY}Z?"
         value = f"TRY_CAST(left({text}, 10) AS DATE)"
     else:
@@ -113,7 +116,9 @@ def _number(field: Field, text: str, texts: RowTexts) -> tuple[str, str]:
 def _text_error(field: Field, text: str, longest: int | None, texts: RowTexts) -> str | None:
     checks = []
     if field.type == "email":
-        checks.append(f"WHEN NOT regexp_full_match({text}, '{_EMAIL}') THEN {_failed(texts.email_invalid, field, text)}")
+        checks.append(
+            f"WHEN NOT regexp_full_match({text}, '{_EMAIL}') THEN {_failed(texts.email_invalid, field, text)}"
+        )
     if field.restricted and field.picklist:
         checks.append(f"WHEN {_outside_picklist(field, text)} THEN {_failed(texts.picklist_unfit, field, text)}")
     if field.type == "base64":

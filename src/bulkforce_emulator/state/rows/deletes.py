@@ -1,4 +1,4 @@
-"""Deletes: soft ones that leave a record for queryAll, hard ones that do not, and what goes with a record."""
+"""Deletes: soft ones, which leave a record for queryAll, and hard ones; and what is deleted with a record."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -
     blank, deleted = error(texts.id_missing, call="'a delete'"), error(texts.deleted)
     if own is None:
         return (
-            "CREATE OR REPLACE TEMP TABLE stage AS SELECT row, NULL::VARCHAR AS id, false AS is_new, "  # noqa: S608
+            "CREATE OR REPLACE TEMP TABLE stage AS SELECT row, NULL::VARCHAR AS id, false AS is_new, "
             f"coalesce(fault, {blank}) AS error FROM incoming ORDER BY row"
         )
     malformed = ""
     if own.malformed:
         failed = error(texts.id_malformed_in_delete, "Id", value=f"i.{own.malformed}")
         malformed = f"WHEN i.{own.malformed} IS NOT NULL THEN {failed}"
-    # A record may be purged after a soft delete, and only once; a second row for it finds it deleted.
+    # A hard delete also takes a soft-deleted record, but only once; a second row for it finds it deleted.
     gone = "" if hard else f"WHEN m.gone THEN {deleted}"
     return (
-        "CREATE OR REPLACE TEMP TABLE stage AS "  # noqa: S608
+        "CREATE OR REPLACE TEMP TABLE stage AS "
         f"SELECT i.row, i.{own.text} AS id, false AS is_new, coalesce(i.fault, CASE {malformed} "
         f"WHEN i.{own.text} IS NULL THEN {blank} "
         f'WHEN m."Id" IS NULL THEN {error(texts.record_unknown)} {gone} '
@@ -43,7 +43,7 @@ def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -
 
 
 class Deletes:
-    """Deletes the good rows of the stage and what hangs on them."""
+    """Deletes the records of good rows, and those that depend on them."""
 
     def __init__(self, cursor: Writer, schema: Schema, order: Order, texts: RowTexts) -> None:
         self._cursor = cursor
@@ -59,14 +59,17 @@ class Deletes:
         self._cascade(sobject, "SELECT id FROM stage WHERE error IS NULL", depth=0)
 
     def _refuse_held(self, sobject: SObject, chosen: str, seen: frozenset[str]) -> None:
-        """Refuse the rows whose record, or one that would go with it, is referred to by one that forbids its delete."""
+        """Refuse rows whose record, or one that would go with it, is referred to by one that forbids that."""
         for child in sobject.child_relationships:
-            joined = f'FROM ({chosen}) c JOIN {quoted(child.child_sobject)} k ON k.{quoted(child.field)} = c.id AND NOT k."IsDeleted"'
+            table, reference = quoted(child.child_sobject), quoted(child.field)
+            joined = f'FROM ({chosen}) c JOIN {table} k ON k.{reference} = c.id AND NOT k."IsDeleted"'
             sobject_of_child = self._schema.sobjects[child.child_sobject]
             if child.restricted_delete:
-                failed = error(self._texts.delete_held, objects=literal(sobject_of_child.label_plural.lower()), id="h.id")
+                failed = error(
+                    self._texts.delete_held, objects=literal(sobject_of_child.label_plural.lower()), id="h.id"
+                )
                 self._cursor.execute(
-                    f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
+                    f"UPDATE stage SET error = {failed} FROM "
                     f'(SELECT c.row, min(k."Id") AS id {joined} GROUP BY c.row) h WHERE h.row = stage.row'
                 )
             elif child.cascade_delete and child.child_sobject not in seen:
@@ -74,33 +77,31 @@ class Deletes:
                 self._refuse_held(sobject_of_child, below, seen | {child.child_sobject})
 
     def _cascade(self, sobject: SObject, chosen: str, depth: int) -> None:
-        """Delete the chosen records after their children. References that form a ring end with the ring."""
+        """Delete the chosen records and their children. Circular references end after one round."""
         doomed = f"doomed{depth}"
         still = "" if self._hard else ' AND NOT "IsDeleted"'
         self._cursor.execute(
-            f'CREATE OR REPLACE TEMP TABLE {doomed} AS SELECT "Id" AS id FROM {quoted(sobject.name)} '  # noqa: S608
+            f'CREATE OR REPLACE TEMP TABLE {doomed} AS SELECT "Id" AS id FROM {quoted(sobject.name)} '
             f'WHERE "Id" IN ({chosen}){still}'
         )
-        if not first_value(self._cursor, f"SELECT count(*) FROM {doomed}"):  # noqa: S608
+        if not first_value(self._cursor, f"SELECT count(*) FROM {doomed}"):
             return
         self._remove(sobject, doomed)
         for child in sobject.child_relationships:
             table, field = quoted(child.child_sobject), quoted(child.field)
             if child.cascade_delete:
-                of_these = f'SELECT "Id" FROM {table} WHERE {field} IN (SELECT id FROM {doomed})'  # noqa: S608
+                of_these = f'SELECT "Id" FROM {table} WHERE {field} IN (SELECT id FROM {doomed})'
                 self._cascade(self._schema.sobjects[child.child_sobject], of_these, depth + 1)
             elif child.field not in {"OwnerId", "CreatedById", "LastModifiedById"}:
-                self._cursor.execute(
-                    f"UPDATE {table} SET {field} = NULL WHERE {field} IN (SELECT id FROM {doomed})"  # noqa: S608
-                )
+                self._cursor.execute(f"UPDATE {table} SET {field} = NULL WHERE {field} IN (SELECT id FROM {doomed})")
 
     def _remove(self, sobject: SObject, doomed: str) -> None:
-        which = f'WHERE "Id" IN (SELECT id FROM {doomed})'  # noqa: S608
+        which = f'WHERE "Id" IN (SELECT id FROM {doomed})'
         if self._hard:
-            self._cursor.execute(f"DELETE FROM {quoted(sobject.name)} {which}")  # noqa: S608
+            self._cursor.execute(f"DELETE FROM {quoted(sobject.name)} {which}")
             return
         stamp = f"TIMESTAMP '{self._now.isoformat(sep=' ')}'"
         self._cursor.execute(
-            f'UPDATE {quoted(sobject.name)} SET "IsDeleted" = true, "LastModifiedDate" = {stamp}, '  # noqa: S608
+            f'UPDATE {quoted(sobject.name)} SET "IsDeleted" = true, "LastModifiedDate" = {stamp}, '
             f'"SystemModstamp" = {stamp}, "LastModifiedById" = {literal(self._user_id)} {which}'
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.store import Store, Writer
     from bulkforce_emulator.uploads import Upload
 
-#: Numbers given to auto-number fields start behind this one.
+#: Auto-number fields start after this number.
 _FIRST_NUMBER = 1000
 
 
@@ -58,12 +58,12 @@ class Rows:
         """Do what the order says; some rows may fail, the others are written.
 
         Raises:
-            BatchError: Nothing was written.
+            BatchError: The batch was refused as a whole, and nothing was written.
         """
         headers = [header for header in upload.columns if not _is_no_parent(order.sobject, upload, header)]
         columns = resolve(self._schema, order.sobject, headers, self._settings)
-        # Rows go in together. Only where a row may look up another one of its batch does it show that the platform
-        # takes them by so many: it finds those of the transactions before its own.
+        # Rows are written together. That the platform writes them in small transactions only shows where a row can look
+        # up another one of its batch: it finds those of earlier transactions.
         own_kind = any(column.parent is order.sobject for column in columns)
         size = self._settings.limits.records_per_transaction if own_kind else upload.count
         with self._store.writing() as cursor:
@@ -72,7 +72,9 @@ class Rows:
 
     def _transaction(self, cursor: Writer, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
         creates = order.operation in {Operation.INSERT, Operation.UPSERT}
-        new_ids = self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
+        new_ids = (
+            self._ids.take(order.sobject.key_prefix, upload.count) if creates else pa.nulls(upload.count, pa.string())
+        )
         table = incoming(upload, columns, new_ids)
         cursor.connection.register("incoming", table.table)
         try:
@@ -100,7 +102,7 @@ class Rows:
     def _refuse_wrong_types(self, cursor: Writer) -> None:
         texts = self._settings.texts
         wrong = literal(texts.rows.type_wrong.code + SEPARATOR)
-        found = first_value(cursor, f"SELECT error FROM stage WHERE starts_with(error, {wrong}) ORDER BY row LIMIT 1")  # noqa: S608
+        found = first_value(cursor, f"SELECT error FROM stage WHERE starts_with(error, {wrong}) ORDER BY row LIMIT 1")
         if found is not None:
             raise BatchError.of(texts.batches.value_unreadable, reason=RowError.read(found).message)
 
@@ -114,13 +116,13 @@ class Rows:
         numbers = {}
         for field in sobject.columns:
             if field.auto_number and field.name not in given:
-                highest = f"SELECT max(TRY_CAST({quoted(field.name)} AS BIGINT)) FROM {quoted(sobject.name)}"  # noqa: S608
+                highest = f"SELECT max(TRY_CAST({quoted(field.name)} AS BIGINT)) FROM {quoted(sobject.name)}"
                 numbers[field.name] = first_value(cursor, highest) or _FIRST_NUMBER
         return numbers
 
 
 def _is_no_parent(sobject: SObject, upload: Upload, header: str) -> bool:
-    """A relationship that is null in every row (`"Parent": null`) tells nothing."""
+    """Whether it is a relationship that is null in every row (`"Parent": null`), and so means nothing."""
     if sobject.field(header) is not None or sobject.relationship(header) is None:
         return False
     values = pc.fill_null(upload.columns[header], upload.null_mark)

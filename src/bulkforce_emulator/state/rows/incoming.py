@@ -1,4 +1,4 @@
-"""An upload as the table that the checks read: one column per field, nulls and malformed ids set apart."""
+"""An upload as the table that the checks read: a column per field, and others for nulls and malformed ids."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One column of the upload as it stands in the table: its value is `text`, its flags may be missing."""
+    """One column of the upload, by the names that its values and flags have in the table."""
 
     column: Column
     #: Where the values are; canonical ids if `is_id`.
     text: str
     is_id: bool
-    #: Where it is told that null was asked for, if any row asks for it.
+    #: Which rows ask for null, if any does.
     nulled: str | None
-    #: Where malformed ids are kept as they were sent, if there are any.
+    #: Malformed ids as they were sent, if there are any.
     malformed: str | None
-    #: Whether no row has a value, whether every row has one, and the most bytes of any: what need not be checked.
+    #: Whether no row has a value, whether every row has one, and the bytes of the longest: these save checks.
     empty: bool
     full: bool
     longest: int
@@ -38,7 +38,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """The table and what its columns are."""
+    """The table, and what its columns are."""
 
     table: pa.Table
     given: tuple[Given, ...]

@@ -1,7 +1,7 @@
 """The checks of one batch: one statement that turns the incoming table into `stage`.
 
-`stage` has, row by row in the order of the batch: `id` (the record it is about), `is_new`, a column `f<n>` per field with its typed
-value, a column `n<n>` where nulls were asked for, and `error`, null while the row is good.
+`stage` has, row by row in the order of the batch: `id` (the record's), `is_new`, a column `f<n>` per field with its
+typed value, a column `n<n>` where nulls were asked for, and `error`, null while the row is good.
 """
 
 from __future__ import annotations
@@ -30,25 +30,27 @@ class Value:
     field: Field
     value: str
     nulled: str | None
-    #: Every row gives a value.
+    #: Whether every row has a value.
     full: bool
 
 
 def key(field: Field, expression: str) -> str:
-    """What two values of a field are compared by: most texts in any letter case."""
+    """What values of a field are compared by: most strings are compared in any letter case."""
     return expression if field.case_sensitive or field.type in _KEYLESS else f"lower({expression})"
 
 
 class Staging:
     """Writes the staging statement for one operation on one sObject."""
 
-    def __init__(self, schema: Schema, sobject: SObject, settings: Settings, operation: Operation, by: Field | None) -> None:
+    def __init__(
+        self, schema: Schema, sobject: SObject, settings: Settings, operation: Operation, by: Field | None
+    ) -> None:
         self._schema = schema
         self._sobject = sobject
         self._settings = settings
         self._texts = settings.texts.rows
         self._operation = operation
-        #: The upsert's key; None with other operations.
+        #: The upsert's key; None for other operations.
         self._by = by
 
     def statement(self, incoming: Incoming) -> tuple[str, list[Value]]:
@@ -64,10 +66,11 @@ class Staging:
         target = f"i.{incoming.id.text}" if incoming.id else "NULL::VARCHAR"
         carried = "".join(f", {one}" for one in selected)
         typed_rows = (
-            f"SELECT i.row, i.new_id, {target} AS given_id{carried}, coalesce({', '.join(errors)}, NULL::VARCHAR) AS error "  # noqa: S608
-            f"FROM incoming i {' '.join(joins)}"
+            f"SELECT i.row, i.new_id, {target} AS given_id{carried}, "
+            f"coalesce({', '.join(errors)}, NULL::VARCHAR) AS error FROM incoming i {' '.join(joins)}"
         )
-        return self._matched(typed_rows, values, joined=bool(joins)), [value for value in values if self._is_writable(value.field)]
+        writable = [value for value in values if self._is_writable(value.field)]
+        return self._matched(typed_rows, values, joined=bool(joins)), writable
 
     def _matched(self, typed_rows: str, values: list[Value], *, joined: bool) -> str:
         join, found, errors = self._match(values)
@@ -76,12 +79,12 @@ class Staging:
         required = self._required_error(values, is_new)
         wrong = ", ".join(["t.error", *errors, *required])
         materialized = "MATERIALIZED" if join else "NOT MATERIALIZED"
-        # Only a join can bring rows out of their order.
+        # Only a join can change the order of the rows.
         order = " ORDER BY t.row" if join or joined else ""
         return (
-            f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS {materialized} ({typed_rows}) "  # noqa: S608
-            f"SELECT t.row, coalesce({found}, CASE WHEN {is_new} THEN t.new_id END) AS id, {is_new} AS is_new{carried}, "
-            f"coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join}{order}"
+            f"CREATE OR REPLACE TEMP TABLE stage AS WITH t AS {materialized} ({typed_rows}) "
+            f"SELECT t.row, coalesce({found}, CASE WHEN {is_new} THEN t.new_id END) AS id, {is_new} AS is_new"
+            f"{carried}, coalesce({wrong}, NULL::VARCHAR) AS error FROM t {join}{order}"
         )
 
     def _match(self, values: list[Value]) -> tuple[str, str, list[str]]:
@@ -91,10 +94,13 @@ class Staging:
             return "", "NULL::VARCHAR", []
         if self._by is None or self._by.type == "id":
             join = (
-                f'LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {table} '  # noqa: S608
+                f'LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {table} '
                 f'WHERE "Id" IN (SELECT given_id FROM t)) m ON m."Id" = t.given_id'
             )
-            missing = f'CASE WHEN t.given_id IS NOT NULL AND m."Id" IS NULL THEN {error(texts.record_unknown)} WHEN m.gone THEN {error(texts.deleted)} END'
+            missing = (
+                f'CASE WHEN t.given_id IS NOT NULL AND m."Id" IS NULL THEN {error(texts.record_unknown)} '
+                f"WHEN m.gone THEN {error(texts.deleted)} END"
+            )
             return join, "t.given_id", [missing]
         blank = error(texts.key_missing, field=literal(self._by.name))
         own = next((value.value for value in values if value.field is self._by), None)
@@ -102,7 +108,7 @@ class Staging:
             return "", "NULL::VARCHAR", [blank]
         stored, given = key(self._by, quoted(self._by.name)), key(self._by, f"t.{own}")
         join = (
-            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {table} WHERE NOT "IsDeleted" '  # noqa: S608
+            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {table} WHERE NOT "IsDeleted" '
             f"AND {stored} IN (SELECT {key(self._by, own)} FROM t) GROUP BY 1) m ON m.k = {given}"
         )
         many = error(texts.key_ambiguous, field=literal(self._by.name))
@@ -123,7 +129,8 @@ class Staging:
             errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_unwanted, 'Id')} END")
         elif self._by is not None and self._by.type != "id":
             errors.append(f"CASE WHEN i.{own.text} IS NOT NULL THEN {error(texts.id_beside_key, 'Id')} END")
-        errors.append(f"CASE WHEN left(i.{own.text}, 3) <> {literal(self._sobject.key_prefix)} THEN {error(texts.record_unknown)} END")
+        prefix = literal(self._sobject.key_prefix)
+        errors.append(f"CASE WHEN left(i.{own.text}, 3) <> {prefix} THEN {error(texts.record_unknown)} END")
         return errors
 
     def _column(self, given: Given, number: int) -> tuple[str, list[str], list[str]]:
@@ -141,7 +148,10 @@ class Staging:
             failures, joins = [failure] if failure else [], []
         if not self._is_writable(field):
             asked = f"{text} IS NOT NULL" + (f" OR i.{given.nulled}" if given.nulled else "")
-            failures.insert(0, f"CASE WHEN {asked} THEN {error(self._texts.not_writable, field.name, field=literal(field.name))} END")
+            failures.insert(
+                0,
+                f"CASE WHEN {asked} THEN {error(self._texts.not_writable, field.name, field=literal(field.name))} END",
+            )
         return value, failures, joins
 
     def _is_writable(self, field: Field) -> bool:
@@ -151,7 +161,7 @@ class Staging:
         field, text, alias = given.column.field, f"i.{given.text}", f"p{number}"
         parents = [self._schema.sobjects[name] for name in field.reference_to]
         table = " UNION ALL ".join(
-            f'SELECT "Id" AS id, "IsDeleted" AS gone FROM {quoted(parent.name)} '  # noqa: S608
+            f'SELECT "Id" AS id, "IsDeleted" AS gone FROM {quoted(parent.name)} '
             f'WHERE "Id" IN (SELECT {given.text} FROM incoming)'
             for parent in parents
         )
@@ -176,7 +186,7 @@ class Staging:
         wanted, _ = typed(index, text.removeprefix("i."), self._settings)
         stored = key(index, quoted(index.name))
         join = (
-            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {quoted(parent.name)} '  # noqa: S608
+            f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {quoted(parent.name)} '
             f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} '
             f"ON {alias}.k = {key(index, given)}"
         )
@@ -185,7 +195,7 @@ class Staging:
             f"CASE WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error(self._texts.parent_unknown, **facts)} "
             f"WHEN {alias}.n > 1 THEN {error(self._texts.parent_ambiguous, **facts)} END"
         )
-        # An email that is no email finds nothing: the index decides, not the form of the text.
+        # A malformed email just finds nothing: the index decides, not the form of the value.
         failures = [cases] if failure is None or index.type not in {"double", "int", "long"} else [failure, cases]
         return f"{alias}.id", failures, [join]
 

@@ -28,7 +28,7 @@ class Writes:
         self._texts = texts
 
     def refuse_duplicates(self, values: list[Value], by: Field | None, *, refuse_all: bool) -> None:
-        """Unique values that stand in the table already, or twice in the batch."""
+        """Refuse unique values that are in the table already, or twice in the batch."""
         for value in values:
             if value.field is by and by.type != "id":
                 self._refuse_same_key(value, refuse_all=refuse_all)
@@ -42,43 +42,44 @@ class Writes:
         failed = error(self._texts.key_twice, value.field.name, value=f"{value.value}::VARCHAR")
         times = "count(*) OVER same" if refuse_all else "row_number() OVER (same ORDER BY row)"
         self._cursor.execute(
-            f"UPDATE stage SET error = {failed} WHERE row IN (SELECT row FROM (SELECT row, {times} AS nth FROM stage "  # noqa: S608
+            f"UPDATE stage SET error = {failed} WHERE row IN (SELECT row FROM (SELECT row, {times} AS nth FROM stage "
             f"WHERE error IS NULL AND {value.value} IS NOT NULL WINDOW same AS (PARTITION BY {given})) WHERE nth > 1)"
         )
 
     def _repeats(self, value: Value) -> bool:
         """Whether a value comes twice in the batch; most batches need no closer look."""
         given = key(value.field, value.value)
-        sql = f"SELECT count({given}) > count(DISTINCT {given}) FROM stage WHERE error IS NULL"  # noqa: S608
+        sql = f"SELECT count({given}) > count(DISTINCT {given}) FROM stage WHERE error IS NULL"
         return bool(first_value(self._cursor, sql))
 
     def _refuse_taken(self, value: Value) -> None:
-        """A value that another record has, or an earlier row of the batch."""
+        """Refuse a value that another record has, or an earlier row of the batch."""
         given = key(value.field, value.value)
         stored = key(value.field, quoted(value.field.name))
         holders = (
-            f'SELECT {stored} AS k, "Id" AS id FROM {quoted(self._sobject.name)} '  # noqa: S608
+            f'SELECT {stored} AS k, "Id" AS id FROM {quoted(self._sobject.name)} '
             f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {given} FROM stage WHERE error IS NULL)'
         )
         # A record whose value an earlier row of the batch changed is no longer in the way.
         taken = (
-            f"SELECT s.row, h.id AS holder FROM stage s JOIN ({holders}) h ON h.k = {key(value.field, 's.' + value.value)} "  # noqa: S608
+            f"SELECT s.row, h.id AS holder FROM stage s "
+            f"JOIN ({holders}) h ON h.k = {key(value.field, 's.' + value.value)} "
             f"WHERE s.error IS NULL AND h.id <> s.id AND NOT EXISTS (SELECT 1 FROM stage e WHERE e.id = h.id "
             f"AND e.error IS NULL AND e.row < s.row AND {key(value.field, 'e.' + value.value)} <> h.k)"
         )
         twice = (
-            f"SELECT row, first_value(id) OVER (PARTITION BY {given} ORDER BY row) AS holder, id "  # noqa: S608
+            f"SELECT row, first_value(id) OVER (PARTITION BY {given} ORDER BY row) AS holder, id "
             f"FROM stage WHERE error IS NULL AND {value.value} IS NOT NULL"
         )
-        if first_value(self._cursor, f"SELECT count(*) FROM ({holders})"):  # noqa: S608
+        if first_value(self._cursor, f"SELECT count(*) FROM ({holders})"):
             self._refuse_for_holder(value, taken)
         if self._repeats(value):
-            self._refuse_for_holder(value, f"SELECT row, holder FROM ({twice}) WHERE holder <> id")  # noqa: S608
+            self._refuse_for_holder(value, f"SELECT row, holder FROM ({twice}) WHERE holder <> id")
 
     def _refuse_for_holder(self, value: Value, found: str) -> None:
         failed = error(self._texts.value_taken, field=literal(value.field.name), id="left(d.holder, 15)")
         self._cursor.execute(
-            f"UPDATE stage SET error = {failed} FROM "  # noqa: S608
+            f"UPDATE stage SET error = {failed} FROM "
             f"(SELECT row, min(holder) AS holder FROM ({found}) GROUP BY row) d WHERE d.row = stage.row"
         )
 
@@ -92,7 +93,7 @@ class Writes:
                     targets[field.name] = default
         names = ", ".join(map(quoted, targets))
         self._cursor.execute(
-            f"INSERT INTO {quoted(self._sobject.name)} ({names}) SELECT {', '.join(targets.values())} "  # noqa: S608
+            f"INSERT INTO {quoted(self._sobject.name)} ({names}) SELECT {', '.join(targets.values())} "
             "FROM stage WHERE error IS NULL AND is_new"
         )
 
@@ -118,11 +119,11 @@ class Writes:
         if field.auto_number:
             return f"lpad((row_number() OVER (ORDER BY row) + {next_numbers.get(field.name, 0)})::VARCHAR, 8, '0')"
         if field.name == "Name" and field.defaulted_on_create:
-            return "left(id, 15)"  # a custom object's record without a name is called by its id
+            return "left(id, 15)"  # a custom object's record without a name is named after its id
         return None if field.default is None else f"{literal(str(field.default))}::{column_type(field)}"
 
     def update(self, values: list[Value]) -> None:
-        """Change the records that were there; what was not given stays."""
+        """Update the records that exist; fields that were not given stay as they are."""
         changes = [self._change(value) for value in values if value.field.name != "Id"]
         stamp = f"TIMESTAMP '{self._now.isoformat(sep=' ')}'"
         changes += [
@@ -138,7 +139,7 @@ class Writes:
         times = first_value(self._cursor, "SELECT max(nth) FROM changed") or 0
         for nth in range(1, times + 1):
             self._cursor.execute(
-                f"UPDATE {quoted(self._sobject.name)} t SET {', '.join(changes)} "  # noqa: S608
+                f"UPDATE {quoted(self._sobject.name)} t SET {', '.join(changes)} "
                 f'FROM changed s WHERE t."Id" = s.id AND s.nth = {nth}'
             )
 
