@@ -27,7 +27,8 @@ _UNLIMITED = 1 << 40
 def uploads(folder: str | os.PathLike[str], settings: Settings) -> Iterator[tuple[Path, str, Upload]]:
     """Read the files of a folder, in the order of their names.
 
-    They are read as batches are, so a parent may be named by its external id (`Account.Number__c`). Any size will do.
+    They are read as batches are, so a parent may be named by its external id (`Account.Number__c`), but have no
+    limit on their size.
 
     Args:
         folder: Where they are; files that are neither `.csv` nor `.json` are skipped.

@@ -278,7 +278,7 @@ class Emulator:
         """
         return self.state.count(sobject, include_deleted=include_deleted)
 
-    # What happened, and what is to happen
+    # What happened, and what happens next
 
     def ledger(self) -> list[LedgerRow]:
         """Every row that was accepted in a batch."""
@@ -300,7 +300,7 @@ class Emulator:
 
     @property
     def clock(self) -> Clock:
-        """The org's clock, which a test may set or put forward."""
+        """The org's clock, which a test may set or move forward."""
         return self.state.clock
 
     def abort_job(self, job_id: str) -> None:

@@ -17,16 +17,16 @@ from bulkforce_emulator.settings_files import check_types
 Kind = Literal[
     "answer lost",  # the request is carried out, then the connection is cut without an answer
     "request lost",  # the connection is cut, and nothing is done
-    "late twin",  # the connection is cut, the request carried out later; if `acted`, it is answered, and comes again
+    "late twin",  # the connection is cut and the request carried out later; if `acted`, answered now and repeated later
     "late commit",  # a batch is accepted but appears only later, even if its job has been closed by then
     "lagging list",  # the list of a job's batches is out of date: the newest are missing
     "lagging job",  # the jobInfo is out of date: the newest batches are not counted
     "upload reset",  # the connection is reset after `after_bytes` of the request's body
-    "status",  # the answer is `status`; nothing is done unless `acted`
+    "status",  # the answer has this `status`; nothing is done unless `acted`
     "session expired",  # every session ends, after `after_bytes` of the body
     "answer cut",  # the connection is cut after `after_bytes` of the answer's body
     "answer truncated",  # the answer's body ends after `after_bytes`, as if it were complete
-    "answer replaced",  # the answer is `status`, `content_type` and `body`; nothing is done unless `acted`
+    "answer replaced",  # the answer has this `status`, `content_type` and `body`; nothing is done unless `acted`
     "content type",  # the answer claims to be `content_type`
     "slow",  # the answer's first byte comes after `seconds`
 ]
@@ -130,7 +130,10 @@ class Faults:
             return [armed.fault for armed in self._armed]
 
     def meet(self, method: str, path: str) -> tuple[Fault | None, dict[Kind, Fault]]:
-        """The fault that this request meets, and one of each kind that goes with others; all that fit count it."""
+        """The fault that this request meets, and one of each kind that goes with others.
+
+        Every fault that fits counts the request.
+        """
         met: Fault | None = None
         others: dict[Kind, Fault] = {}
         with self._lock:

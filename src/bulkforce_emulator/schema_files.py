@@ -1,4 +1,4 @@
-"""Schemas from TOML, JSON and mappings, each laid over the standard objects.
+"""Schemas from TOML, JSON and mappings, each added to the standard objects.
 
 A field is either a table of `Field`'s attributes or one line:
 
@@ -61,7 +61,7 @@ class SchemaError(ValueError):
 
 
 def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | None = None) -> Schema:
-    """Read a schema and lay it over the standard objects.
+    """Read a schema and add it to the standard objects.
 
     Args:
         source: A TOML or JSON file, a mapping of the same form, a finished schema, or None for the standard objects.

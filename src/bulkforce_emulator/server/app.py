@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
-#: Of a body that is larger, which is far over every limit, the rest is dropped.
+#: A longer body is far over every limit, and the rest of it is dropped.
 _PATIENCE_BYTES = 64_000_000
 #: An answer up to this size is sent whole: each piece costs a switch of threads.
 _SMALL_BYTES = 1 << 16

@@ -40,7 +40,11 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
 
 
 def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, texts: QueryTexts) -> None:
-    """Refuse what REST would answer but a bulk query job does not."""
+    """Refuse what REST would answer but a bulk query job does not.
+
+    Raises:
+        SoqlError: The query is refused.
+    """
     from bulkforce_emulator.soql import bulk
 
     bulk.check_bulk(compiled, job_object, written_in, texts)

@@ -41,7 +41,7 @@ _KINDS = {
 
 # The sequence the clauses must come in; one clause may not come twice (except FOR and UPDATE, which are ignored).
 _SEQUENCE = ("USING", "WHERE", "WITH", "GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "FOR", "UPDATE", "ALL")
-#: Of LIMIT and OFFSET.
+#: The most digits in LIMIT and OFFSET.
 _DIGITS = 18
 _REPEATABLE = ("FOR", "UPDATE")
 

@@ -308,7 +308,7 @@ def _batch_media(job: Job) -> str:
 
 
 def _json_members(root: str, members: Mapping[str, object]) -> dict[str, object]:
-    """JSON has a member that XML has not, and a version that is a number."""
+    """JSON has a member that XML lacks, and a version that is a number."""
     if root != "jobInfo":
         return dict(members)
     return {**members, "apiVersion": float(str(members["apiVersion"])), "fastPathEnabled": False}
