@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from tests.rehearsal import SCHEMA, settle
+from tests.support.rehearsal import SCHEMA, settle
 
 from bulkforce import BearerToken, Client, errors
 from bulkforce.apis.abc import (

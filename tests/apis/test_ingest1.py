@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.script import NAMESPACE, said, xml
+from tests.support.script import NAMESPACE, said, xml
 
 from bulkforce.apis.abc import Found, JobStanding, Looks, Sent
 from bulkforce.apis.ingest1 import Ingest1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.script import Script, said, script, xml
+from tests.support.script import Script, said, script, xml
 
 from bulkforce.apis.abc import JobStanding, Looked, Looks
 from bulkforce.apis.query1 import Query1

@@ -12,9 +12,9 @@ from functools import cache
 from typing import TypeAlias
 
 import pytest
-from tests.chains import held_by
 from tests.conformance.loader import Call, Conversation, Exchange, conversations
 from tests.conformance.matching import Values
+from tests.support.chains import held_by
 
 import bulkforce as bf
 from bulkforce.protocol import rest

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from tests.crash.killing import Ended, Forge, Moment, was_begun
-from tests.extraction import QUERY, read, stored
-from tests.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows, settle
+from tests.support.extraction import QUERY, read, stored
+from tests.support.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows, settle
 
 from bulkforce_emulator import Fault
 from bulkforce_emulator.mishaps import Mishap

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tests.rehearsal import BRISK, SCHEMA
+from tests.support.rehearsal import BRISK, SCHEMA
 
 from bulkforce_emulator import Emulator
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.crash.bench import EXTRACTED, ExtractBench, LoadBench, Order, rows_to_delete, rows_to_update, rows_to_upsert
 from tests.crash.killing import MOMENTS, Forge, Moment, forging
-from tests.extraction import TEXTS
-from tests.rehearsal import Rows, nasty_rows
+from tests.support.extraction import TEXTS
+from tests.support.rehearsal import Rows, nasty_rows
 
 from bulkforce_emulator import Fault
 

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from tests.crash.bench import EXTRACTED, ExtractBench, LoadBench, Table
 from tests.crash.killing import Ended, Forge, forging
-from tests.extraction import TEXTS
-from tests.rehearsal import Rows, nasty_rows
+from tests.support.extraction import TEXTS
+from tests.support.rehearsal import Rows, nasty_rows
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.extraction import TEXTS
+from tests.support.extraction import TEXTS
 
 from bulkforce.errors import FormatError
 from bulkforce.extract import result_file

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.chains import held_by
+from tests.support.chains import held_by
 
 from bulkforce.errors import FormatError, MissingExtra, ProtocolError, UsageError
 from bulkforce.extract.arrow_types import schema_of

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from tests.chains import held_by
 from tests.functional.colours import connect
+from tests.support.chains import held_by
 
 import bulkforce as bf
 from bulkforce.protocol.exchange import Answer, Request

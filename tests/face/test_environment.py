@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.chains import held_by
+from tests.support.chains import held_by
 
 import bulkforce as bf
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.functional.colours import connect
-from tests.rehearsal import settle
+from tests.support.rehearsal import settle
 
 import bulkforce
 from bulkforce_emulator import Emulator

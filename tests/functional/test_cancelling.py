@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from tests.cli.processes import SURROUNDINGS
 from tests.functional.colours import QUICK
-from tests.holding import Holding, is_batch, is_result
-from tests.rehearsal import SCHEMA, Load
+from tests.support.holding import Holding, is_batch, is_result
+from tests.support.rehearsal import SCHEMA, Load
 
 from bulkforce import AsyncClient, BearerToken, Client, ExtractReport, Interrupted, LoadReport, Pace
 from bulkforce.errors import Error, UsageError

@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
-from tests.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seeded, stored
-from tests.rehearsal import settle
+from tests.support.extraction import QUERY, TEXTS, bring, client_of, fetched, read, seeded, stored
+from tests.support.rehearsal import settle
 
 from bulkforce import PKChunking, errors
 from bulkforce.errors import UsageError

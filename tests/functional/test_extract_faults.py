@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import QUERY, QUICK, Meddler, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
-from tests.holding import ctrl_c
+from tests.support.extraction import QUERY, QUICK, Meddler, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
+from tests.support.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
 from bulkforce.extract import verb as extract

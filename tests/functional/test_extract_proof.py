@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.extraction import QUERY, Meddler, bring, client_of, fetched, go_on, read, seeded, stored
+from tests.support.extraction import QUERY, Meddler, bring, client_of, fetched, go_on, read, seeded, stored
 
 from bulkforce import errors
 from bulkforce_emulator import Emulator, Fault

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
+from tests.support.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
 
 from bulkforce import errors
 from bulkforce.extract import verb as extract

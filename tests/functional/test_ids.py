@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.extraction import bring, client_of, go_on, seeded
-from tests.rehearsal import BRISK, SCHEMA, Load, Rows, read_csv
+from tests.support.extraction import bring, client_of, go_on, seeded
+from tests.support.rehearsal import BRISK, SCHEMA, Load, Rows, read_csv
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, Unsettled

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
+from tests.support.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
 
 from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from tests.holding import ctrl_c
-from tests.rehearsal import (
+from tests.support.holding import ctrl_c
+from tests.support.rehearsal import (
     BRISK,
     SCHEMA,
     Load,
@@ -684,7 +684,7 @@ def test_source_that_changes_under_way_stops_the_run(org: Emulator, tmp_path: Pa
 def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
     stopped(load)
-    hold = "import sys, pathlib; from bulkforce.load.journal import Journal; Journal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    hold = "import sys, pathlib; from bulkforce.load.journal import LoadJournal; LoadJournal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(load.run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:

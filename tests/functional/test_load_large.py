@@ -17,8 +17,8 @@ import airportsdata
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import feather
-from tests.lineup import Crooked, lineup
-from tests.rehearsal import SCHEMA
+from tests.support.lineup import Crooked, lineup
+from tests.support.rehearsal import SCHEMA
 
 import bulkforce as bf
 from bulkforce_emulator import Emulator

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
-from tests.extraction import Meddler, bring, client_of, read, seeded, sitting_of
-from tests.holding import Holding, ctrl_c
-from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
+from tests.support.extraction import Meddler, bring, client_of, read, seeded, sitting_of
+from tests.support.holding import Holding, ctrl_c
+from tests.support.rehearsal import SCHEMA, Load, changes, nasty_rows
 
 from bulkforce import BearerToken, Interrupted, LoadReport
 from bulkforce.extract import verb as extract

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from tests.rehearsal import BRISK
+from tests.support.rehearsal import BRISK
 
 import bulkforce
 from bulkforce import Client

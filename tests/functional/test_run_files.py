@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.processes import run
-from tests.extraction import bring, go_on, seeded
-from tests.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
+from tests.support.extraction import bring, go_on, seeded
+from tests.support.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, SourceChanged, TransferError, Unsettled

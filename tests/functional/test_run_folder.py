@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import QUERY, bring, client_of, go_on, seeded, sitting_of
-from tests.rehearsal import SCHEMA, Load, changes, nasty_rows
+from tests.support.extraction import QUERY, bring, client_of, go_on, seeded, sitting_of
+from tests.support.rehearsal import SCHEMA, Load, changes, nasty_rows
 
 from bulkforce import BearerToken, UsageError
 from bulkforce.errors import Error, Interrupted, JournalMismatch, TransferError

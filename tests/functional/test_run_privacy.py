@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import bring
-from tests.rehearsal import SCHEMA, Load, nasty_rows
+from tests.support.extraction import bring
+from tests.support.rehearsal import SCHEMA, Load, nasty_rows
 
 from bulkforce.errors import Interrupted
 from bulkforce_emulator import Emulator, Fault

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.extraction import QUERY, QUICK, bring, read, seeded, sitting_of, stored
-from tests.rehearsal import BRISK, SCHEMA, Load, Rows, changes, read_csv, settle
+from tests.support.extraction import QUERY, QUICK, bring, read, seeded, sitting_of, stored
+from tests.support.rehearsal import BRISK, SCHEMA, Load, Rows, changes, read_csv, settle
 from tests.wire.gateway import Gateway, Passing, Reply
 
 import bulkforce as bf

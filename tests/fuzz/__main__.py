@@ -17,9 +17,9 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from tests.chains import held_by
 from tests.fuzz.kinds import KINDS, MARKER, client
 from tests.fuzz.mutation import mutated
+from tests.support.chains import held_by
 
 import bulkforce as bf
 

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.chains import held_by
+from tests.support.chains import held_by
 
 from bulkforce.errors import FormatError
 from bulkforce.load.sources import Source, to_csv

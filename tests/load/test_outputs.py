@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.rehearsal import read_csv
+from tests.support.rehearsal import read_csv
 
 from bulkforce.apis.abc import Outcomes
 from bulkforce.apis.results1 import read

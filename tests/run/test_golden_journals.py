@@ -14,8 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.extraction import client_of, sitting_of
-from tests.rehearsal import SCHEMA, Books, read_csv
+from tests.support.extraction import client_of, sitting_of
+from tests.support.rehearsal import SCHEMA, Books, read_csv
 
 from bulkforce import PKChunking
 from bulkforce.errors import JournalMismatch, SourceChanged, TransferError

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.rehearsal import read_csv
 from tests.simulation.org import Org
 from tests.simulation.process import Process, folder_in_memory
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
+from tests.support.rehearsal import read_csv
 
 from bulkforce import LoadReport, errors
 from bulkforce.load import verb as load

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.unit.script import NAMESPACE, Script, said, xml
+from tests.support.script import NAMESPACE, Script, said, xml
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1, rest

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.unit.script import ACME, FIRST, Script, said
+from tests.support.script import ACME, FIRST, Script, said
 
 from bulkforce import errors
 from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from tests.unit.script import NAMESPACE, job_info, said, xml
+from tests.support.script import NAMESPACE, job_info, said, xml
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1, wire_xml

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 import pytest
-from tests.unit.script import NAMESPACE, Line, Script, batch_info, job_info, refused, said, script, xml
+from tests.support.script import NAMESPACE, Line, Script, batch_info, job_info, refused, said, script, xml
 
 from bulkforce import conversations, errors
 from bulkforce.conversations import Pace

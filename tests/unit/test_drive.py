@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from tests.unit.script import ACME, job_info, refused, said
+from tests.support.script import ACME, job_info, refused, said
 
 import bulkforce
 from bulkforce import errors

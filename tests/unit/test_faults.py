@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.script import refused, said, xml
+from tests.support.script import refused, said, xml
 
 from bulkforce import errors
 from bulkforce.protocol.exchange import Answer, Request

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from tests.chains import chain_of, held_by
-from tests.unit.script import FIRST, SECOND, Line, Script, batch_info, job_info, refused, said
+from tests.support.chains import chain_of, held_by
+from tests.support.script import FIRST, SECOND, Line, Script, batch_info, job_info, refused, said
 
 from bulkforce import errors
 from bulkforce.protocol import bulk1, rest

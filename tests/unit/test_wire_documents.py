@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.script import NAMESPACE, batch_info, job_info, said, xml
+from tests.support.script import NAMESPACE, batch_info, job_info, said, xml
 
 from bulkforce import errors
 from bulkforce.protocol import wire_csv, wire_json, wire_xml

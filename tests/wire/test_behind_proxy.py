@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.rehearsal import SCHEMA, Load
+from tests.support.rehearsal import SCHEMA, Load
 from tests.wire.peers import Cut, Relay
 
 from bulkforce import TLS, errors

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import trustme
-from tests.unit.script import batch_info, job_info, xml
+from tests.support.script import batch_info, job_info, xml
 from tests.wire.peers import PATIENCE_SECONDS, Nobody, Peer, answer, saying, tunnel
 
 import bulkforce

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from tests.unit.script import batch_info, job_info
-from tests.wire.chains import everything_of
+from tests.support.chains import held_by
+from tests.support.script import batch_info, job_info
 from tests.wire.peers import PATIENCE_SECONDS, Peer, answer, saying
 
 import bulkforce
@@ -449,7 +449,7 @@ def test_token_that_no_header_can_hold_is_told_without_showing_it(token: str) ->
     request = Request("GET", "/x")
     with Peer(saying(answer(JOB))) as peer, pytest.raises(errors.UsageError, match="header X-SFDC-Session") as caught:
         HTTP().send(request, peer.url, {"X-SFDC-Session": token}, streamed=False)
-    assert "SECRET" not in everything_of(caught.value)
+    assert "SECRET" not in held_by(caught.value)
     assert peer.seen == b""
 
 
@@ -470,6 +470,6 @@ QUOTING = {
 def test_error_holds_nothing_of_what_came(what: str, call: Callable[[bulkforce.Client], object]) -> None:
     with Peer(saying(QUOTING[what])) as peer, client(peer.url) as made, pytest.raises((errors.NoAnswer, errors.OutcomeUnknown)) as caught:
         call(made)
-    told = everything_of(caught.value)
+    told = held_by(caught.value)
     assert SECRET.decode() not in told
     assert TOKEN not in told

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from tests.rehearsal import SCHEMA
+from tests.support.rehearsal import SCHEMA
 
 from bulkforce_emulator import Emulator
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.rehearsal import BRISK, SCHEMA
+from tests.support.rehearsal import BRISK, SCHEMA
 
 from bulkforce import BearerToken, Client, RetryPolicy
 from bulkforce.extract import verb as extract

@@ -1,4 +1,4 @@
-"""See whether the outputs of a load line up with its source, row by row. Knows nothing but CSV: ``python tests/lineup.py SOURCE.csv RUN_FOLDER``.
+"""See whether the outputs of a load line up with its source, row by row. Knows nothing but CSV: ``python tests/support/lineup.py SOURCE.csv RUN_FOLDER``.
 
 Walks through the source, and finds each row at the head of what is left of exactly one of the outputs. The rows must differ from each other.
 """
