@@ -41,7 +41,7 @@ CONTACT = SObjectDescription(
         field("Count__c", "int", digits=8),
         field("Big__c", "long"),
         field("Active__c", "boolean", nillable=False),
-        picklist("Level__c", "Primary", "Secondary", "Gold, old"),
+        picklist("Level__c", "Primary", "Secondary", "Tertiary", "Gold, old"),
         picklist("Tags__c", "red", "green", "blue", type="multipicklist", length=4099),
         field("Ext__c", label="Key", external_id=True, id_lookup=True, length=20),
         field("acme__Region__c", label="Sales Region", length=20),

@@ -1,0 +1,302 @@
+"""Whether the values of a source fit the fields that they go to: a summary by column and cause, from one look at each block.
+
+A pattern that is made for the columns matches the good records of a block at once; no object is made for them. Only what it does not match is split
+into values, each of which is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from dataclasses import field as attribute
+from typing import Final
+
+from bulkforce.formats import csv
+from bulkforce.objects.columns import Severity, Target, is_required
+from bulkforce.objects.notation import Cause, Notation, Problem, check_characters, notation_of
+from bulkforce.vocabulary import Operation
+
+_SAMPLE_CHARACTERS: Final = 80
+_CAPITALS: Final = bytes(64 < byte < 91 for byte in range(256))
+_CHECK_VALUES: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345".find(byte) % 256 for byte in range(256))
+
+_NULL: Final = csv.NULL.encode()
+_RECORD: Final = re.compile(rb'([^"\r\n]*+(?:"[^"]*+"[^"\r\n]*+)*+)\r?+\n')
+
+_EMPTY: Final = Problem(Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out.")
+_EMPTY_KEY: Final = Problem(Cause.EMPTY, Severity.WARN, "is empty, and no record is found by that", "Fill it, or insert the record.")
+_IS_NULL: Final = Problem(
+    Cause.NULL, Severity.REFUSE, "is null, and the field may not be", "Give a value, or leave it empty, which changes nothing."
+)
+_NOT_NULL: Final = Problem(Cause.NOT_NULL, Severity.REFUSE, "is no null, which alone has a meaning here", "Name a field of the parent.")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFinding:
+    """Values of one column that have the same thing wrong with them.
+
+    Attributes:
+        column: The column, as it stands in the source.
+        field: The field that it goes to, by the name that is sent.
+        problem: What is wrong, how bad that is, and what to do.
+        count: How many records have such a value.
+        first_row: The first of them, from 1.
+        sample: Its value, cut if it is long. It is the user's own data: for the user's terminal and report, and for no log and no error.
+    """
+
+    column: str
+    field: str
+    problem: Problem
+    count: int
+    first_row: int
+    sample: str = attribute(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is asked of the values of one column.
+
+    Attributes:
+        target: Where it goes.
+        notation: How its values are written; ``None`` if any will do.
+        if_empty: What is wrong with an empty value, if anything.
+        if_null: What is wrong with null, if anything.
+    """
+
+    target: Target
+    notation: Notation | None
+    if_empty: Problem | None
+    if_null: Problem | None
+
+    @property
+    def is_id(self) -> bool:
+        """Whether its values may have check characters."""
+        return self.notation is not None and self.notation.is_id and not self.target.null_only
+
+    @property
+    def is_free(self) -> bool:
+        """Whether any value will do."""
+        return self.notation is None and not (self.target.null_only or self.if_empty or self.if_null)
+
+    def judge(self, text: str, *, is_checked: bool = False) -> Problem | None:
+        """Say what is wrong with a value, if anything; the check characters of an id may have been looked at before."""
+        if not text:
+            return self.if_empty
+        if text == csv.NULL:
+            return self.if_null
+        if self.target.null_only:
+            return _NOT_NULL
+        problem = self.notation.judge(text) if self.notation else None
+        return check_characters(text) if self.is_id and not problem and not is_checked else problem
+
+
+def columns_of(
+    targets: Iterable[Target],
+    operation: Operation,
+    *,
+    key: str | None = None,
+    prefixes: Mapping[str, str] | None = None,
+    empty_as_null: bool = False,
+) -> list[Column]:
+    """Say what is asked of the values of each column.
+
+    Args:
+        targets: Where the columns go.
+        operation: What is done with the records.
+        key: The field that an upsert finds its records by.
+        prefixes: The first three characters of ids, by the object's name, as far as they are known; that of the object itself is under ``Id``.
+        empty_as_null: Whether empty values are sent as null.
+    """
+    return [_column(target, operation, key, prefixes or {}, empty_as_null=empty_as_null) for target in targets]
+
+
+def _column(target: Target, operation: Operation, key: str | None, prefixes: Mapping[str, str], *, empty_as_null: bool) -> Column:
+    written = target.writes
+    is_id = target.name == "Id" and operation in {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
+    is_key = operation is Operation.UPSERT and key is not None and target.name.lower() == key.lower()
+    needed = is_id or (operation is Operation.INSERT and is_required(written))
+    nullable = written.nillable or written.type == "boolean" or (operation is Operation.INSERT and written.defaulted_on_create)
+    by_other_key = is_key and target.name != "Id"
+    if_null = None if nullable and not needed and not by_other_key else _EMPTY_KEY if by_other_key else _IS_NULL
+    if_empty = if_null if empty_as_null else _EMPTY if needed else _EMPTY_KEY if by_other_key else None
+    notation = notation_of(target.field, prefixes) if target.field else None
+    return Column(target, notation, if_empty, if_null)
+
+
+class Summary:
+    """Counts problems by column and cause."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, Problem], tuple[Target, int, int, str]] = {}
+
+    def add(self, target: Target, problem: Problem, row: int, sample: str, count: int = 1) -> None:
+        """Count values with a problem, the first of them in a row that is not before those that were counted."""
+        known = self._found.get((target.place, problem))
+        if known:
+            _, before, row, sample = known
+            count += before
+        elif len(sample) > _SAMPLE_CHARACTERS:
+            sample = sample[:_SAMPLE_CHARACTERS] + "..."
+        self._found[target.place, problem] = (target, count, row, sample)
+
+    def findings(self) -> list[ValueFinding]:
+        """Give what was found, by column and then by the row in which it was met first."""
+        found = sorted(self._found.items(), key=lambda one: (one[0][0], one[1][2]))
+        return [
+            ValueFinding(target.column, target.name, problem, count, row, sample) for (_, problem), (target, count, row, sample) in found
+        ]
+
+
+class CsvValues:
+    """Looks at the values of a CSV file, as it is read.
+
+    Args:
+        columns: What is asked of the values.
+        width: The header's number of fields.
+    """
+
+    def __init__(self, columns: Sequence[Column], width: int) -> None:
+        self._columns = [column for column in columns if not column.is_free]
+        self._good = [re.compile(_pattern(column, b",", quotes=True, nulls=True)) for column in self._columns]
+        self._ids = [column for column in self._columns if column.is_id]
+        self._width = width
+        self._patterns = _Patterns(self._columns, width)
+        self._summary = Summary()
+        self.rows = 0
+
+    def add(self, unit: csv.Unit) -> None:
+        """Look at the next run of records; those that are none, and so are not sent, are only counted.
+
+        Raises:
+            FormatError: A quote stands where none may be.
+        """
+        if not unit.clean:
+            for record in csv.records(unit, self._width):
+                self.rows += 1
+                if record.problem is None:
+                    self._look(record.raw, self.rows)
+            return
+        if self._columns:
+            quotes = b'"' in unit.content
+            content = unit.content if quotes or b"\r" not in unit.content else unit.content.replace(b"\r\n", b"\n")
+            self._look_for_bad(content, quotes=quotes)
+            if self._ids:
+                for column, ids in zip(self._ids, self._patterns.ids(content, quotes=quotes), strict=True):
+                    self._check(column.target, ids)
+        self.rows += unit.records
+
+    def findings(self) -> list[ValueFinding]:
+        """Give what was found so far."""
+        return self._summary.findings()
+
+    def _look_for_bad(self, content: bytes, *, quotes: bool) -> None:
+        """Pass over the good records, and look at the others."""
+        good, row, begin = self._patterns.of(content, quotes=quotes).match, self.rows, 0
+        while begin < len(content):
+            end = found.end() if (found := good(content, begin)) else begin
+            record = _RECORD.match(content, end)
+            if record is None:
+                return
+            row += 1 + (_records(content[begin:end]) if quotes else content.count(b"\n", begin, end))
+            self._look(record[1], row, are_ids_checked=True)
+            begin = record.end()
+
+    def _look(self, raw: bytes, row: int, *, are_ids_checked: bool = False) -> None:
+        """Judge the values of a record."""
+        values = csv.split(raw) if b'"' in raw else raw.split(b",")
+        for column, good in zip(self._columns, self._good, strict=True):
+            value = values[column.target.place]
+            if not good.fullmatch(value) or (column.is_id and not are_ids_checked):
+                text = csv.unquote(value).decode("utf-8", "replace")
+                if problem := column.judge(text, is_checked=are_ids_checked):
+                    self._summary.add(column.target, problem, row, text)
+
+    def _check(self, target: Target, ids: Sequence[bytes]) -> None:
+        """Look at the check characters of ids."""
+        if not _are_checked(ids):
+            for row, record_id in enumerate(ids, self.rows + 1):
+                text = record_id.decode("utf-8", "replace")
+                if problem := check_characters(text):
+                    self._summary.add(target, problem, row, text)
+
+
+class _Patterns:
+    """Patterns of whole records, for runs with and without quotes and nulls; compiled when there is such a run.
+
+    They are for clean runs, and for lines that end with LF alone where there are no quotes. There every record has all its columns, so a value
+    without quotes ends at the next comma, and the last one at the line's end: to look for one of those is much faster than for either.
+    """
+
+    def __init__(self, columns: Sequence[Column], width: int) -> None:
+        self._columns: list[Column | None] = [None] * width
+        for column in columns:
+            self._columns[column.target.place] = column
+        self._made: dict[tuple[bool, bool, bool], re.Pattern[bytes]] = {}
+
+    def of(self, content: bytes, *, quotes: bool) -> re.Pattern[bytes]:
+        """Give the pattern of as many good records as there are."""
+        nulls = b"#" in content and _NULL in content
+        if (quotes, nulls, False) not in self._made:
+            values = [_pattern(column, stop, quotes=quotes, nulls=nulls) for column, stop in zip(self._columns, self._stops, strict=True)]
+            self._made[quotes, nulls, False] = re.compile(b"(?:%b)*+" % self._record(values, quotes=quotes))
+        return self._made[quotes, nulls, False]
+
+    def ids(self, content: bytes, *, quotes: bool) -> Iterable[Sequence[bytes]]:
+        """Give the values of each column of ids."""
+        if (quotes, False, True) not in self._made:
+            an_id = rb'"?+([^",\r\n]*+)"?+' if quotes else b"([^%b]*+)"
+            values = [
+                (an_id % stop if b"%" in an_id else an_id) if column and column.is_id else _pattern(None, stop, quotes=quotes, nulls=False)
+                for column, stop in zip(self._columns, self._stops, strict=True)
+            ]
+            self._made[quotes, False, True] = re.compile(self._record(values, quotes=quotes))
+        found = self._made[quotes, False, True].findall(content)
+        return zip(*found, strict=True) if found and isinstance(found[0], tuple) else [found]
+
+    @property
+    def _stops(self) -> list[bytes]:
+        return [b","] * (len(self._columns) - 1) + [rb"\n"]
+
+    def _record(self, values: Sequence[bytes], *, quotes: bool) -> bytes:
+        return b",".join(values) + (rb"\r?+\n" if quotes else rb"\n")
+
+
+def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -> bytes:
+    """Match values of a column that are good for certain.
+
+    Args:
+        column: The column; ``None`` for one of which nothing is asked.
+        stop: What stands behind its values.
+        quotes: Whether there may be values in quotes.
+        nulls: Whether there may be null.
+    """
+    if column is None or column.is_free:
+        return rb'(?:"[^"]*+(?:""[^"]*+)*+"|(?!")[^%b]*+)' % stop if quotes else b"[^%b]*+" % stop
+    notation, if_empty, if_null = column.notation, column.if_empty, column.if_null
+    good = b"(?!)" if column.target.null_only else notation.pattern if notation else None
+    if good is not None:
+        good += (b"|#N/A" if nulls and if_null is None else b"") + (b"|" if if_empty is None else b"")
+        return b'(?:"(?:%b)"|%b)' % (good, good) if quotes else b"(?:%b)" % good
+    times = b"{%d,%b}+" % (0 if if_empty is None else 1, b"%d" % notation.longest if notation and notation.longest else b"")
+    not_null = rb'(?!#N/A(?:[,"\r\n]|\Z))' if nulls and if_null else b""
+    bare = not_null + b"[^%b]" % stop + times
+    # A value with quotes in it is rare, and takes longer.
+    return rb'(?:"%b[^"\r]%b"(?!")|(?!")%b|"%b(?:[^"\r]|"")%b")' % (not_null, times, bare, not_null, times) if quotes else bare
+
+
+def _records(content: bytes) -> int:
+    """Count whole records."""
+    return b"".join(content.split(b'"')[::2]).count(b"\n")
+
+
+def _are_checked(ids: Sequence[bytes]) -> bool:
+    """Whether all check characters are right, told for all ids at once: those of one place in each id, beside each other, are one large number."""
+    joined = b"".join(ids)
+    if len(joined) != 18 * len(ids):
+        joined = b"".join(one for one in ids if len(one) == 18)
+    capitals, told = joined.translate(_CAPITALS), joined.translate(_CHECK_VALUES)
+    return all(
+        sum(int.from_bytes(capitals[5 * group + place :: 18]) << place for place in range(5)) == int.from_bytes(told[15 + group :: 18])
+        for group in range(3)
+    )
