@@ -57,6 +57,7 @@ class Cause(StrEnum):
     NOT_AN_ID = "no id"
     WRONG_CHECK = "check characters of an id"
     OTHER_OBJECT = "id of another object"
+    NO_FORM = "no form in this field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,8 @@ _GOOD_DAY: Final = (
 )
 _GOOD_CLOCK: Final = rb"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 
-_FIRST_YEAR, _LAST_YEAR = 1700, 4000
+FIRST_YEAR: Final = 1700
+LAST_YEAR: Final = 4000
 _INT_DIGITS: Final = {"int": 32, "long": 64}
 _TRUE_AND_FALSE: Final = {"true", "false", "1", "0"}
 _OTHER_WORDS: Final = {"yes", "no", "y", "n", "t", "f", "on", "off"}
@@ -214,7 +216,7 @@ def _calendar(day: str) -> Problem | None:
         date.fromisoformat(day)
     except ValueError:
         return _NO_SUCH_DAY
-    return None if _FIRST_YEAR <= int(day[:4]) <= _LAST_YEAR else _OUT_OF_YEARS
+    return None if FIRST_YEAR <= int(day[:4]) <= LAST_YEAR else _OUT_OF_YEARS
 
 
 def _date_time(text: str) -> Problem | None:
