@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from bulkforce.errors import UsageError
 
 _SHOWN_CHARACTERS = 100
+
+W = TypeVar("W", bound=str)
 
 
 def text(value: object, what: str) -> str:
@@ -99,3 +103,15 @@ def _is_utf_8(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def one_of(value: object, words: Sequence[W], what: str) -> W:
+    """Take one of some words.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    found = next((word for word in words if isinstance(value, str) and value == word), None)
+    if found is None:
+        raise UsageError(f"{what} is one of {', '.join(words)}, not {value!r:.80}")
+    return found

@@ -184,6 +184,7 @@ class AsyncClient:
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
 
     load = _in_thread(Client.load)
+    check = _in_thread(Client.check)
     resume = _in_thread(Client.resume)
     extract = _in_thread(Client.extract)
     resume_extract = _in_thread(Client.resume_extract)

@@ -12,6 +12,7 @@ from bulkforce.conversations import BatchResult, Pace
 from bulkforce.errors import UsageError
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.formats.content import Content
+from bulkforce.load.checking import CheckReport
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.protocol import bulk1, limits
@@ -265,6 +266,9 @@ class Client:
         batch_records: int = limits.BATCH_RECORDS,
         run_dir: str | Path | None = None,
         empty_as_null: bool = False,
+        check: bool = True,
+        on_unknown_column: Literal["refuse", "drop"] = "refuse",
+        values: Literal["warn", "refuse", "skip"] = "warn",
         dry_run: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -286,7 +290,11 @@ class Client:
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv`` and
                 ``report.json`` go there.
             empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and ``None`` set null.
-            dry_run: Read and plan only; nothing is created.
+            check: Ask the org what fields the object has, and see before anything is sent whether columns and values fit; see `check`.
+            on_unknown_column: ``"refuse"`` stops a load that has columns which cannot be sent, ``"drop"`` leaves them out.
+            values: What to do about values that the org would refuse: ``"warn"`` and load (their rows come back as failed), ``"refuse"`` to load, or
+                ``"skip"`` looking at values.
+            dry_run: Read, check and plan only; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
         Returns:
@@ -295,6 +303,7 @@ class Client:
         Raises:
             Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and can be resumed.
             Unsettled: The run cannot go on without your word; see `resume`.
+            DoesNotFit: Columns do not fit the object; the error says which, and what to do. Nothing was sent.
             FormatError: The source cannot be read; nothing was sent.
             LimitReached: The org does not take that many batches today; nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
@@ -320,10 +329,68 @@ class Client:
             batch_records=batch_records,
             run_dir=run_dir,
             empty_as_null=empty_as_null,
+            check=check,
+            on_unknown_column=on_unknown_column,
+            values=values,
             dry_run=dry_run,
             on_progress=on_progress,
         )
         return self._carry_out(lambda sitting: load.load(sitting, options))
+
+    def check(
+        self,
+        source: Source,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str,
+        *,
+        external_id: str | None = None,
+        mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
+        empty_as_null: bool = False,
+        on_unknown_column: Literal["refuse", "drop"] = "refuse",
+        values: Literal["warn", "refuse", "skip"] = "warn",
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> CheckReport:
+        """See whether a source fits an object, and send nothing.
+
+        The org is asked what fields the object has. Then the whole source is read: columns that are unknown or cannot be written, keys and required fields that
+        are missing, values that the org would refuse or change. All that can be found is found at once, each with what to do.
+
+        Args:
+            source: As in `load`.
+            object: As in `load`.
+            operation: As in `load`.
+            external_id: As in `load`.
+            mapping: As in `load`.
+            empty_as_null: As in `load`.
+            on_unknown_column: As in `load`.
+            values: ``"skip"`` looks at columns only.
+            on_progress: As in `load`.
+
+        Raises:
+            FormatError: The source cannot be read.
+
+        Example:
+            >>> report = client.check("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP
+            >>> report.fits  # doctest: +SKIP
+            False
+            >>> print(report.columns[0].text, report.columns[0].remedy)  # doctest: +SKIP
+            'Last Name' is the label of LastName, and a load needs the name. Call the column LastName, or map it.
+        """
+        from bulkforce.load import verb as load  # see above
+        from bulkforce.load.asking import LoadOptions
+
+        options = LoadOptions(
+            source=source,
+            object=object,
+            operation=operation,
+            external_id=external_id,
+            mapping=mapping,
+            empty_as_null=empty_as_null,
+            on_unknown_column=on_unknown_column,
+            values=values,
+            on_progress=on_progress,
+        )
+        return self._carry_out(lambda sitting: load.check(sitting, options))
 
     def resume(
         self,

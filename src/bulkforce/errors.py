@@ -4,6 +4,7 @@
 
     Error                       root: a message for people, the facts as attributes
     +- UsageError               you asked for the impossible; nothing was sent
+    |  +- DoesNotFit              columns or values that the object does not take; see ``report``
     |  +- MissingExtra            an optional dependency is not installed; says which
     +- TransportError           no usable answer came back
     |  +- NotSent                 the org certainly never saw the request: repeat freely
@@ -87,6 +88,16 @@ class Error(Exception):
 
 class UsageError(Error, ValueError):
     """You asked for the impossible. Raised before anything is sent."""
+
+
+class DoesNotFit(UsageError):
+    """What is to be loaded does not fit the object. Nothing was sent.
+
+    Attributes:
+        report: All that was found, a `CheckReport`.
+    """
+
+    report: object = None
 
 
 class MissingExtra(UsageError, ImportError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -13,15 +14,20 @@ from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import (
     LimitReached,
     NotAuthenticated,
+    NotFound,
     NotSent,
     ProtocolError,
     RefusedError,
     TransportError,
 )
+from bulkforce.load.checking import Checking, OnUnknownColumn, Values, unknown_object
+from bulkforce.load.facts import Asked
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.sources import Source
+from bulkforce.objects.columns import Finding
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import ask
 from bulkforce.run.folder import RUNS
@@ -47,6 +53,9 @@ class LoadOptions:
     batch_records: int = limits.BATCH_RECORDS
     run_dir: str | Path | None = None
     empty_as_null: bool = False
+    check: bool = True
+    on_unknown_column: OnUnknownColumn = "refuse"
+    values: Values = "warn"
     dry_run: bool = False
     on_progress: OnProgress | None = None
 
@@ -79,6 +88,67 @@ def check_allowance(batches: int, remaining: int | None) -> None:
             f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing was sent. "
             "Wait, load a part, or use larger batches"
         )
+
+
+class Objects:
+    """Asks the org what objects are, each once in a run: what it said is kept in the journal, where there is one.
+
+    Args:
+        sitting: Reaches the org, and warns.
+        journal: The run's.
+    """
+
+    def __init__(self, sitting: Sitting, journal: LoadJournal | None = None) -> None:
+        self._sitting, self._journal = sitting, journal
+        self._known: dict[str, rest.SObjectDescription | None] = {}
+        self._unknown: set[str] = set()
+
+    def describe(self, name: str) -> rest.SObjectDescription | None:
+        """Describe an object; ``None`` if the org does not."""
+        if name.lower() not in self._known:
+            self._known[name.lower()] = self._kept(name) or self._ask(name)
+        return self._known[name.lower()]
+
+    def _kept(self, name: str) -> rest.SObjectDescription | None:
+        text = self._journal.object(name) if self._journal else None
+        return rest.description_of(text) if text else None
+
+    def _ask(self, name: str) -> rest.SObjectDescription | None:
+        try:
+            described = self._sitting.run(ask(rest.describe(name)))
+        except (NotSent, NotAuthenticated):
+            raise
+        except NotFound:
+            self._unknown.add(name.lower())
+            return None
+        except (RefusedError, TransportError, ProtocolError) as error:
+            self._sitting.warn(f"The org does not tell what fields {name} has, so what goes into them is not checked: {error}")
+            return None
+        if self._journal:
+            self._journal.keep_object(name, described.to_json())
+        return described
+
+    def must_be_known(self, name: str) -> Finding | None:
+        """Say that the org has no such object, if it says so."""
+        if self.describe(name) or name.lower() not in self._unknown:
+            return None
+        known: tuple[str, ...] = ()
+        with suppress(RefusedError, TransportError, ProtocolError):
+            known = self._sitting.run(ask(rest.object_names()))
+        return unknown_object(name, known)
+
+
+def checking_for(objects: Objects, asked: Asked) -> Checking:
+    """Make what checks a load, by what the org says of its object."""
+    described = objects.describe(asked.object) if asked.check else None
+    return Checking(
+        described,
+        Operation(asked.operation),
+        asked.external_id,
+        objects.describe,
+        on_unknown_column=asked.on_unknown_column,
+        values=asked.values,
+    )
 
 
 def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:

@@ -67,11 +67,19 @@ class Cutter:
         batch_records: Records a batch holds at most.
         keep: Told of every run of records that belongs to the feed, in order.
         part: Told before the first one that does not stand in the source just so: from here on feed and source part.
+        look: Shown every run of records, those that are rejected among them.
         batch_bytes: Bytes a batch has at most, header included.
     """
 
     def __init__(
-        self, shape: Shape, batch_records: int, keep: Keep, part: Callable[[], None], *, batch_bytes: int = limits.BATCH_BYTES
+        self,
+        shape: Shape,
+        batch_records: int,
+        keep: Keep,
+        part: Callable[[], None],
+        look: Callable[[csv.Unit], None] = lambda _unit: None,
+        *,
+        batch_bytes: int = limits.BATCH_BYTES,
     ) -> None:
         if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
             raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {batch_records:,}")
@@ -79,6 +87,7 @@ class Cutter:
         self._batch_records = batch_records
         self._keep = keep
         self._part = part
+        self._look = look
         self._batch_bytes = batch_bytes
         self._room = batch_bytes - len(shape.header)
         self._number = 0
@@ -108,6 +117,7 @@ class Cutter:
         try:
             for unit in csv.units(blocks, columns, start if source_start is None else source_start):
                 self._check_text(unit)
+                self._look(unit)
                 sent = self._shape.apply(unit.content) if unit.clean else b""
                 if unit.clean and len(sent) <= self._room:
                     self.read += unit.records

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from bulkforce.load.checking import OnUnknownColumn, Values
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -24,6 +26,9 @@ class Asked:
         empty_as_null: Whether an empty value sets null.
         batch_records: Records a batch holds at most.
         workers: Uploads and downloads at once.
+        check: Whether columns and values are checked against the object.
+        on_unknown_column: What becomes of columns that cannot be sent.
+        values: What becomes of values that the org would refuse.
     """
 
     run: str
@@ -39,6 +44,9 @@ class Asked:
     empty_as_null: bool
     batch_records: int
     workers: int
+    check: bool = True
+    on_unknown_column: OnUnknownColumn = "refuse"
+    values: Values = "warn"
 
 
 ASKED: Final = frozenset(field.name for field in fields(Asked))

@@ -29,8 +29,26 @@ OnRead: TypeAlias = Callable[[int], None]
 _RANGES_TOLD: Final = 10
 
 
-def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[Reading, LoadFacts]:
+def read(
+    source: Source,
+    asked: Asked,
+    folder: Path,
+    on_read: OnRead,
+    fit: Callable[[Shape], Shape | None],
+    look: Callable[[csv.Unit], None] = lambda _unit: None,
+) -> tuple[Reading, LoadFacts] | None:
     """Read a source, and keep in a folder what has to be kept of it.
+
+    Args:
+        source: The source.
+        asked: What is asked of it.
+        folder: The run's.
+        on_read: Told how far it is.
+        fit: Makes of the columns, as the map has them, those that can be sent; ``None`` if there is none.
+        look: Shown every run of records.
+
+    Returns:
+        What was found; ``None`` if no column can be sent.
 
     Raises:
         FormatError: The source cannot be read; says where.
@@ -38,8 +56,10 @@ def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[R
     """
     found = to_csv(source, folder, lambda: on_read(0))
     header = csv.header_of(found.path, may_repeat=OUR_COLUMNS)
-    shape = maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null)
-    reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read).read()
+    shape = fit(maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null))
+    if shape is None:
+        return None
+    reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look).read()
     if reading.feed_is_ours and found.ours:
         found.path.unlink()
     feed, ours = reading.feed.absolute(), reading.feed_is_ours or found.ours
@@ -60,9 +80,14 @@ def read(source: Source, asked: Asked, folder: Path, on_read: OnRead) -> tuple[R
     )
 
 
+def shape_of(facts: LoadFacts) -> Shape:
+    """Give what is done to each record of a run on its way out."""
+    return Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
+
+
 def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
     """Give the file that a run's batches are ranges of."""
-    shape = Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
+    shape = shape_of(facts)
     path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
     return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
 
@@ -98,7 +123,9 @@ def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch]
     asked, folder = journal.asked(), journal.make_folder(AGAIN)
     assert asked is not None
     try:
-        reading, again = read(Path(facts.path), asked, folder, on_read)
+        found = read(Path(facts.path), asked, folder, on_read, lambda _wanted: shape_of(facts))
+        assert found is not None
+        reading, again = found
         same = (again.feed, reading.batches) == (facts.feed, batches) and Seal.of_file(folder / REJECTED) == journal.sealed(REJECTED)
         if not same:
             raise SourceChanged(f"{why}; and its source, {facts.path}, is no longer what was read")

@@ -213,6 +213,15 @@ class LoadJournal(RunJournal):
                 batches[number].results = (seal.size, seal.sha256)
         return View(batches, jobs, taken=taken)
 
+    def keep_object(self, name: str, described: str) -> None:
+        """Write down what the org said of an object, so that every sitting sees the same."""
+        with self.transaction():
+            self._remember(f"object {name.lower()}", described)
+
+    def object(self, name: str) -> str | None:
+        """Give back what `keep_object` wrote down."""
+        return self._recall(f"object {name.lower()}")
+
     def record(self, events: Iterable[Event]) -> None:
         """Write down what has happened, all of it or nothing; it is on disk when this returns.
 

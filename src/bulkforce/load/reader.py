@@ -56,14 +56,22 @@ class Reader:
         shape: What is done to each record on its way out.
         batch_records: Records a batch holds at most.
         on_records: Told how many records were read so far.
+        look: Shown every run of records.
     """
 
     def __init__(
-        self, path: Path, folder: Path, header: csv.Header, shape: Shape, batch_records: int, on_records: Callable[[int], None]
+        self,
+        path: Path,
+        folder: Path,
+        header: csv.Header,
+        shape: Shape,
+        batch_records: int,
+        on_records: Callable[[int], None],
+        look: Callable[[csv.Unit], None],
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
         self._on_records = on_records
-        self._cutter = Cutter(shape, batch_records, self._keep, self._part)
+        self._cutter = Cutter(shape, batch_records, self._keep, self._part, look)
         self._kept = header.end
         self._copy: BinaryIO | None = None
         self._files = ExitStack()

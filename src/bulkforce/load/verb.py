@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bulkforce import arguments
+from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
@@ -22,16 +23,19 @@ from bulkforce.errors import (
 )
 from bulkforce.load import intake
 from bulkforce.load import mapping as maps
-from bulkforce.load.asking import LoadOptions, OnProgress, api_for, check_allowance, planned, remaining_batches
+from bulkforce.load.asking import LoadOptions, Objects, OnProgress, api_for, check_allowance, checking_for, planned, remaining_batches
 from bulkforce.load.batches import JobStage
+from bulkforce.load.checking import CheckReport, told
 from bulkforce.load.ending import Run, clear_results, finish, finished, progress_of, stopped, unsettled
 from bulkforce.load.events import Event
 from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.feed import Feed
 from bulkforce.load.journal import LoadJournal
+from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.orders import Answer, OpenJob, Order
 from bulkforce.load.outputs import Outputs
 from bulkforce.load.plan import LoadPlan
+from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.sources import Source, name_of, place_of
@@ -59,25 +63,10 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         raise UsageError(f"A load needs at least one worker, not {options.workers}")
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     path = place_of(options.source)
-    asked = Asked(
-        run="",
-        begun=time.time(),
-        instance_url=sitting.instance_url(),
-        operation=api.operation,
-        object=api.object,
-        external_id=api.external_id,
-        concurrency_mode=api.concurrency_mode,
-        source=name_of(options.source),
-        path=None if path is None else str(path),
-        mapping=asdict(column_map),
-        empty_as_null=bool(options.empty_as_null),
-        batch_records=options.batch_records,
-        workers=options.workers,
-    )
+    asked = _asked(sitting, options, api, column_map)
     if options.dry_run:
-        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
-            with _reading("Nothing was sent"):
-                reading, _ = intake.read(options.source, asked, Path(name), _on_read(sitting, options.on_progress))
+        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)), _told_of_stops("Nothing was sent"):
+            reading, _ = _read(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)
             return planned(sitting, options, api, reading, begun)
     journal = new_run(
         run_dir,
@@ -105,6 +94,67 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
                 # There is nothing to resume, and no litter is left.
                 journal.clear()
             raise
+
+
+def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
+    """See whether a source fits an object; see `bulkforce.client.Client.check`."""
+    api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
+    asked = _asked(sitting, options, api, maps.read_map(options.mapping))
+    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)), _told_of_stops("Nothing was sent"):
+        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)[0]
+
+
+def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
+    path = place_of(options.source)
+    return Asked(
+        run="",
+        begun=time.time(),
+        instance_url=sitting.instance_url(),
+        operation=api.operation,
+        object=api.object,
+        external_id=api.external_id,
+        concurrency_mode=api.concurrency_mode,
+        source=name_of(options.source),
+        path=None if path is None else str(path),
+        mapping=asdict(column_map),
+        empty_as_null=bool(options.empty_as_null),
+        batch_records=options.batch_records,
+        workers=options.workers,
+        check=bool(options.check),
+        on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
+        values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
+    )
+
+
+def _look_at(
+    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
+) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
+    """Read a source, and see whether it fits."""
+    checking = checking_for(objects, asked)
+    unknown = objects.must_be_known(asked.object) if asked.check else None
+    if unknown:
+        return checking.report(asked.object, 0, 0, (unknown,)), None
+    found = intake.read(source, asked, folder, _on_read(sitting, on_progress), checking.shape, checking.look)
+    read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
+    return checking.report(asked.object, read, rejected), found
+
+
+def _read(
+    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
+) -> tuple[Reading, LoadFacts]:
+    """Read a source that is to be loaded.
+
+    Raises:
+        DoesNotFit: It does not fit its object.
+    """
+    report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
+    report.raise_if_unfit(asked.values)
+    assert found is not None
+    for finding in report.columns:
+        sitting.warn(f"{finding.text} {finding.remedy}")
+    for one in report.values:
+        sitting.warn(f"{told(one)} {one.problem.remedy}")
+    return found
 
 
 def resume(
@@ -138,7 +188,7 @@ def resume(
                 )
             feed = _take_in(sitting, journal, Path(asked.path), on_progress)
         else:
-            with _reading(_go_on(folder)):
+            with _told_of_stops(_go_on(folder)):
                 feed = _confirm(sitting, journal, facts, on_progress)
         return _carry_out(sitting, journal, feed, workers or asked.workers, on_progress, begun, accept_as)
 
@@ -150,8 +200,8 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
     """Read the source, and write down what is to be sent."""
     asked = journal.asked()
     assert asked is not None
-    with _reading("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
-        reading, facts = intake.read(source, asked, journal.folder, _on_read(sitting, on_progress))
+    with _told_of_stops("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
+        reading, facts = _read(sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress)
         check_allowance(len(reading.batches), remaining_batches(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
@@ -178,7 +228,7 @@ def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
 
 
 @contextmanager
-def _reading(then: str) -> Iterator[None]:
+def _told_of_stops(then: str) -> Iterator[None]:
     """Tell of a stop while the source is read, and what to do then."""
     try:
         with ctrl_c_told():

@@ -36,6 +36,7 @@ class Severity(StrEnum):
 class Kind(StrEnum):
     """What is wrong with a column."""
 
+    UNKNOWN_OBJECT = "unknown object"
     UNKNOWN = "unknown column"
     LABEL = "label in place of a name"
     SPELLING = "read as another name"

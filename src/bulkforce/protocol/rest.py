@@ -120,6 +120,17 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
     return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), read)
 
 
+def object_names() -> Exchange[tuple[str, ...]]:
+    """Ask which objects the org has, as far as the user may see them."""
+
+    def read(answer: Answer) -> tuple[str, ...]:
+        objects = _members(answer).get("sobjects")
+        names = [one.get("name") for one in objects if isinstance(one, Mapping)] if isinstance(objects, list) else []
+        return tuple(name for name in names if isinstance(name, str))
+
+    return Exchange(_get("/sobjects"), read)
+
+
 def count_records(object_name: str) -> Exchange[int]:
     """Ask how many records an object has, deleted ones not counted."""
     return Exchange(_get(f"/query?q=SELECT+COUNT()+FROM+{quote(object_name, safe='')}"), _total)
