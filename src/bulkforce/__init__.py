@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bulkforce.conversations import Pace
     from bulkforce.errors import (
         BatchFailed,
+        DoesNotFit,
         Error,
         FellShort,
         FormatError,
@@ -45,8 +46,11 @@ if TYPE_CHECKING:
     from bulkforce.extract.query import QueryResult
     from bulkforce.extract.report import ExtractProgress, ExtractReport
     from bulkforce.formats.zip import Attachments
+    from bulkforce.load.checking import CheckReport
     from bulkforce.load.mapping import ColumnMap
     from bulkforce.load.report import LoadReport, Progress
+    from bulkforce.objects.columns import Finding
+    from bulkforce.objects.values import ValueFinding
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
     from bulkforce.protocol.pk_chunking import PKChunking
@@ -66,16 +70,19 @@ __all__ = [
     "BatchInfo",
     "BatchState",
     "BearerToken",
+    "CheckReport",
     "Client",
     "ClientCredentials",
     "ColumnMap",
     "ConcurrencyMode",
     "ContentType",
+    "DoesNotFit",
     "Error",
     "ErrorGroup",
     "ExtractProgress",
     "ExtractReport",
     "FellShort",
+    "Finding",
     "FormatError",
     "Intercepted",
     "Interrupted",
@@ -122,6 +129,7 @@ __all__ = [
     "Unsettled",
     "UsageError",
     "UsernamePassword",
+    "ValueFinding",
     "connect",
 ]
 
@@ -133,16 +141,19 @@ _HOMES = {
     "connection": "connect",
     "conversations": "Pace",
     "errors": (
-        "BatchFailed Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch "
+        "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch "
         "LimitReached MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",
+    "objects.columns": "Finding",
+    "objects.values": "ValueFinding",
     "protocol.pk_chunking": "PKChunking",
     "protocol.flow": "Auth",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
     "protocol.retry": "RetryPolicy",
     "extract.report": "ExtractProgress ExtractReport",
+    "load.checking": "CheckReport",
     "load.mapping": "ColumnMap",
     "extract.query": "QueryResult",
     "load.report": "LoadReport Progress",

@@ -13,7 +13,7 @@ import pytest
 from tests.support.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
 
 from bulkforce import BearerToken, Client, LoadReport
-from bulkforce.errors import Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
+from bulkforce.errors import DoesNotFit, Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
 from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.settings import Limits, Settings
@@ -226,7 +226,7 @@ def test_load_goes_on_with_a_warning_where_the_org_does_not_tell_its_limits(org:
     load = Load(org, tmp_path)
     load.check(load.begin())
     org.faults.clear()
-    assert len(load.warnings) == 1
+    assert ["how many batches it still takes today" in one for one in load.warnings] == [False, True]
     assert "does not tell how many batches" in load.warnings[0]
 
 
@@ -292,13 +292,25 @@ def test_wrong_options_are_refused_before_anything_is_sent(org: Emulator, tmp_pa
 
 def test_object_that_the_org_does_not_know_leaves_no_run(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"object": "Nope__c"})
+    with pytest.raises(DoesNotFit, match="Nope__c is no object of this org"):
+        load.begin()
+    assert not load.run_dir.exists()
+    load = Load(org, tmp_path, options={"object": "Nope__c", "check": False})
     with pytest.raises(RefusedError, match="Nope__c"):
         load.begin()
     assert not load.run_dir.exists()
 
 
-def test_column_that_the_org_does_not_know_leaves_every_row_unprocessed(org: Emulator, tmp_path: Path) -> None:
-    load, report = load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n")
+def test_column_that_the_org_does_not_know_is_told_before_anything_is_sent(org: Emulator, tmp_path: Path) -> None:
+    before = len(org.requests)
+    with pytest.raises(DoesNotFit, match="Nope__c is no field of Row__c"):
+        load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n")
+    assert changes(org, before) == []
+    assert not (tmp_path / "run").exists()
+
+
+def test_column_that_the_org_does_not_know_leaves_every_row_unprocessed_where_nothing_is_checked(org: Emulator, tmp_path: Path) -> None:
+    load, report = load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n", check=False)
     assert (report.unprocessed, report.succeeded, report.pending) == (2, 0, 0)
     assert "Nope__c" in read_csv(load.run_dir / "unprocessed.csv")[1][0]
 

@@ -56,6 +56,8 @@ FACTS_OF: dict[str, Any] = {
     "list[str]": ["é", ""],
     "list[int]": [1, 2],
     "dict[str, Any]": {"columns": {"A": "B"}},
+    "OnUnknownColumn": "drop",
+    "Values": "skip",
 }
 
 

@@ -128,9 +128,9 @@ class Objects:
             self._journal.keep_object(name, described.to_json())
         return described
 
-    def must_be_known(self, name: str) -> Finding | None:
-        """Say that the org has no such object, if it says so."""
-        if self.describe(name) or name.lower() not in self._unknown:
+    def is_missing(self, name: str) -> Finding | None:
+        """Say that the org has no such object, if it has said so."""
+        if name.lower() not in self._unknown:
             return None
         known: tuple[str, ...] = ()
         with suppress(RefusedError, TransportError, ProtocolError):
@@ -140,12 +140,12 @@ class Objects:
 
 def checking_for(objects: Objects, asked: Asked) -> Checking:
     """Make what checks a load, by what the org says of its object."""
-    described = objects.describe(asked.object) if asked.check else None
     return Checking(
-        described,
+        asked.object,
         Operation(asked.operation),
         asked.external_id,
-        objects.describe,
+        objects.describe if asked.check else lambda _: None,
+        objects.is_missing,
         on_unknown_column=asked.on_unknown_column,
         values=asked.values,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -94,25 +94,29 @@ class Checking:
     """Checks one load while its source is read.
 
     Args:
-        described: The object, as far as it is known.
+        name: The object.
         operation: What is done with the records.
         external_id: The field that an upsert finds its records by.
-        describe: Describes the objects of parents.
+        describe: Describes this object, and those of parents.
+        is_missing: Says that the org has no such object, if it has not.
         on_unknown_column: Whether columns that cannot be sent stop the load, or are left out.
         values: Whether values are looked at.
     """
 
     def __init__(
         self,
-        described: SObjectDescription | None,
+        name: str,
         operation: Operation,
         external_id: str | None,
         describe: Describe,
+        is_missing: Callable[[str], Finding | None],
         *,
         on_unknown_column: OnUnknownColumn = "refuse",
         values: Values = "warn",
     ) -> None:
-        self._described, self._operation, self._external_id, self._describe = described, operation, external_id, describe
+        self._name, self._operation, self._external_id = name, operation, external_id
+        self._describe, self._is_missing = describe, is_missing
+        self._described: SObjectDescription | None = None
         self._drop, self._skip = on_unknown_column == "drop", values == "skip"
         self._fit = Fit((), ())
         self._constants = Summary()
@@ -124,8 +128,11 @@ class Checking:
         Returns:
             What can be sent; ``None`` if nothing can.
         """
+        self._described = self._describe(self._name)
         if self._described is None:
-            return wanted
+            missing = self._is_missing(self._name)
+            self._fit = Fit((), (missing,) if missing else ())
+            return None if missing else wanted
         self._fit = fit(
             wanted.names,
             self._described,
@@ -172,15 +179,15 @@ class Checking:
         if self._values is not None:
             self._values.add(unit)
 
-    def report(self, object_name: str, read: int, rejected: int, extra: tuple[Finding, ...] = ()) -> CheckReport:
+    def report(self, read: int, rejected: int) -> CheckReport:
         """Say what was found."""
         values = [*self._constants.findings(), *(self._values.findings() if self._values else ())]
         return CheckReport(
-            object=self._described.name if self._described else object_name,
+            object=self._described.name if self._described else self._name,
             operation=self._operation,
             read=read,
             rejected=rejected,
             described=self._described is not None,
-            columns=(*extra, *self._fit.findings),
+            columns=self._fit.findings,
             values=tuple(values),
         )

@@ -42,6 +42,7 @@ from bulkforce.load.sources import Source, name_of, place_of
 from bulkforce.load.state import View
 from bulkforce.load.verdicts import rest_in_doubt
 from bulkforce.load.worker import LoadWorker
+from bulkforce.protocol import limits
 from bulkforce.run import marks
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import is_for_everybody
@@ -105,6 +106,8 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
 
 
 def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
+    if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
+        raise UsageError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {options.batch_records:,}")
     path = place_of(options.source)
     return Asked(
         run="",
@@ -131,12 +134,9 @@ def _look_at(
 ) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
     """Read a source, and see whether it fits."""
     checking = checking_for(objects, asked)
-    unknown = objects.must_be_known(asked.object) if asked.check else None
-    if unknown:
-        return checking.report(asked.object, 0, 0, (unknown,)), None
     found = intake.read(source, asked, folder, _on_read(sitting, on_progress), checking.shape, checking.look)
     read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
-    return checking.report(asked.object, read, rejected), found
+    return checking.report(read, rejected), found
 
 
 def _read(
@@ -150,10 +150,9 @@ def _read(
     report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
     report.raise_if_unfit(asked.values)
     assert found is not None
-    for finding in report.columns:
-        sitting.warn(f"{finding.text} {finding.remedy}")
-    for one in report.values:
-        sitting.warn(f"{told(one)} {one.problem.remedy}")
+    lines = [f"{one.text} {one.remedy}" for one in report.columns] + [f"{told(one)} {one.problem.remedy}" for one in report.values]
+    if lines:
+        sitting.warn("The check before the load found, and the load goes on:" + "".join(f"\n- {line}" for line in lines))
     return found
 
 
