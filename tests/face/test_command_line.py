@@ -135,6 +135,32 @@ def test_argument_of_any_kind_is_taken_or_refused(
 
 
 @pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("load", "--map", "folder"),
+        ("load", "--run-dir", "a.csv"),
+        ("extract", "--since-file", "folder"),
+        ("extract", "--run-dir", "a.csv"),
+        ("extract", "--fields", "Id"),
+        ("extract", "--pk-chunking", "chunkSize=none"),
+        ("runs", "--run-dir", "a.csv"),
+        ("emulator", "--schema", "folder"),
+        ("emulator", "--settings", "folder"),
+        ("emulator", "--data", "a.csv"),
+        ("emulator", "--persist", "folder"),
+        ("emulator", "--allow-host", "no host"),
+    ],
+)
+def test_option_that_cannot_be_used_is_named(
+    surroundings: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, option: str, value: str
+) -> None:
+    right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
+    done = call(capsys, monkeypatch, command, f"{option}={value}", *right)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert option in done.stderr
+
+
+@pytest.mark.parametrize(
     "arguments",
     [["load", "--operation="], ["resume", "--accept-as="], ["emulator", "--schema="], [""], ["--"], ["job", ""]],
 )
