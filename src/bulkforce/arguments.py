@@ -28,7 +28,7 @@ def shown(value: object) -> str:
     """Show what was given, in an error: no more of it than helps."""
     if isinstance(value, str):
         return repr(value) if len(value) <= _SHOWN_CHARACTERS else f"{value[:_SHOWN_CHARACTERS]!r}..."
-    if isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= _SHOWN_CHARACTERS):
+    if isinstance(value, float) or (type(value) is int and value.bit_length() <= _SHOWN_CHARACTERS):
         return f"{value:,}"
     return _kind(value)
 
