@@ -62,6 +62,7 @@ def surroundings(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.csv").write_bytes(b"LastName\nx\n")
+    (tmp_path / "noise").write_bytes(b"noise" * 5_000)
     monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
     monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -149,7 +150,7 @@ def test_argument_of_any_kind_is_taken_or_refused(
         ("emulator", "--data", "a.csv"),
         ("emulator", "--schema", "a.csv"),
         ("emulator", "--settings", "a.csv"),
-        ("emulator", "--persist", "a.csv"),
+        ("emulator", "--persist", "noise"),
         ("emulator", "--persist", "folder"),
         ("emulator", "--allow-host", "no host"),
     ],
