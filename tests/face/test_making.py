@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
-from tests.chains import held_by
 from tests.face.odd import ODD, refusal
+from tests.support.chains import held_by
 
 import bulkforce as bf
 from bulkforce.protocol.exchange import Answer, Request
