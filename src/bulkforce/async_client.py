@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 from bulkforce import conversations
 from bulkforce.client import Client
 from bulkforce.conversations import BatchResult, Pace
-from bulkforce.errors import UsageError
 from bulkforce.formats.content import Content
 from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import JobRef
@@ -78,8 +77,6 @@ class AsyncClient:
         largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
         transport: Transport | None = None,
     ) -> None:
-        if auth is None:
-            raise UsageError("The client needs an auth: RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword")
         self.driver = make_driver(
             instance_url,
             auth,
@@ -177,11 +174,11 @@ class AsyncClient:
         self, job: JobRef, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
     ) -> BatchInfo:
         """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad."""
-        return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace or Pace()))
+        return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
     async def wait_for_job(self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
         """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
-        return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+        return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace))
 
     load = _in_thread(Client.load)
     check = _in_thread(Client.check)

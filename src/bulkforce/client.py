@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from bulkforce import conversations
 from bulkforce.conversations import BatchResult, Pace
-from bulkforce.errors import UsageError
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.formats.content import Content
 from bulkforce.load.checking import CheckReport
@@ -51,7 +50,7 @@ class Client:
         transport: What sends, in place of HTTP; for tests.
 
     Raises:
-        UsageError: The URL is not https (loopback excepted), the version is none, or a TLS file cannot be read.
+        UsageError: An argument cannot be used: the URL is not https (loopback excepted), a TLS file cannot be read, the proxy is none, and so on.
 
     Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable answer), and
     `ProtocolError` (the answer makes no sense, or is not the org's: `Intercepted`). A session that has expired is renewed once, and the call repeated.
@@ -83,8 +82,6 @@ class Client:
         largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
         transport: Transport | None = None,
     ) -> None:
-        if auth is None:
-            raise UsageError("The client needs an auth: RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword")
         self.driver = make_driver(
             instance_url,
             auth,
@@ -238,7 +235,7 @@ class Client:
         Raises:
             JobNotDone: The time is over. The org goes on with the batch.
         """
-        return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace or Pace()))
+        return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
     def wait_for_job(self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
         """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included.
@@ -246,7 +243,7 @@ class Client:
         Raises:
             JobNotDone: The time is over. The org goes on with the job.
         """
-        return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace or Pace()))
+        return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace))
 
     def _carry_out(self, work: Callable[[Sitting], T]) -> T:
         from bulkforce.run.sitting import Sitting  # only what runs for long needs the engine and SQLite

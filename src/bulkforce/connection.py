@@ -13,7 +13,6 @@ from bulkforce.errors import UsageError
 from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Auth
 from bulkforce.transport.base import TLS
-from bulkforce.transport.drive import check_url, check_version
 
 _URL = "BULKFORCE_INSTANCE_URL"
 _TOKEN = "BULKFORCE_ACCESS_TOKEN"  # noqa: S105  (a name)
@@ -53,10 +52,10 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
         # What is no URL at all may be a token in the wrong place, and is not shown.
         if "://" not in found[_URL]:
             raise UsageError("it is no URL of an org; it looks like https://acme.my.salesforce.com")
-        check_url(found[_URL])
+        arguments.url(found[_URL])
     version = found.get(_VERSION, limits.API_VERSION)
     with _named(_VERSION):
-        check_version(version)
+        arguments.version(version)
     auth = _auth(found)
     if _CA_BUNDLE not in found:
         return Client(found[_URL], auth, version=version)

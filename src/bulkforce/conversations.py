@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
 from bulkforce import arguments
-from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError, UsageError
+from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
@@ -50,6 +51,12 @@ class Pace:
     growth: float = 1.5
     longest_seconds: float = 10.0
 
+    def __post_init__(self) -> None:
+        # Without a pause the org's daily calls would be used up in minutes.
+        arguments.seconds(self.first_seconds, "first_seconds of a Pace", arguments.SHORTEST_SECONDS)
+        arguments.seconds(self.longest_seconds, "longest_seconds of a Pace", arguments.SHORTEST_SECONDS)
+        arguments.number(self.growth, "growth of a Pace", 1, 1_000)
+
     def pauses(self) -> Iterator[float]:
         """Give the pauses, without end."""
         pause = self.first_seconds
@@ -65,9 +72,9 @@ def add_batch(job: JobRef, content: Content) -> Flow[BatchInfo]:
     return (yield from ask(bulk1.add_batch(info, info.content_type, sealed.body)))
 
 
-def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pace) -> Flow[BatchInfo]:
+def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pace | None) -> Flow[BatchInfo]:
     """Look at a batch until its state is final, and, if PK chunking has split it, at its chunks until theirs are."""
-    deadline = (yield from seconds(Elapsed())) + arguments.seconds(timeout_seconds, "timeout_seconds")
+    deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
     pauses = _pauses(pace)
     while True:
         info = yield from ask(bulk1.get_batch_info(job, batch_id))
@@ -84,10 +91,8 @@ def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pac
         yield from _pause(next(pauses), deadline, what, facts, timeout_seconds)
 
 
-def _pauses(pace: Pace) -> Iterator[float]:
-    if not isinstance(pace, Pace):
-        raise UsageError(f"pace is a Pace, not {type(pace).__name__}")
-    return pace.pauses()
+def _pauses(pace: Pace | None) -> Iterator[float]:
+    return (Pace() if pace is None else arguments.instance(pace, Pace, "pace")).pauses()
 
 
 def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
@@ -100,12 +105,12 @@ def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
     return tuple(batch for batch in listed if batch.state is not BatchState.NOT_PROCESSED)
 
 
-def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace) -> Flow[JobInfo]:
+def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace | None) -> Flow[JobInfo]:
     """Look at a job's batches until all states are final, and then at the job.
 
     With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in which all are final is whole.
     """
-    deadline = (yield from seconds(Elapsed())) + arguments.seconds(timeout_seconds, "timeout_seconds")
+    deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
     pauses = _pauses(pace)
     while True:
         batches = yield from ask(bulk1.get_all_batches(job))

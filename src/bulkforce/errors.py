@@ -212,7 +212,7 @@ class FormatError(Error, ValueError):
     """
 
     def __init__(self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None) -> None:
-        places = [f"{name} {value}" for name, value in (("record", row), ("field", column), ("byte", byte)) if value is not None]
+        places = [f"{name} {str(value)[:100]}" for name, value in (("record", row), ("field", column), ("byte", byte)) if value is not None]
         super().__init__(f"{text} ({', '.join(places)})" if places else text)
         self.text = text  # without the place
         self.row = row

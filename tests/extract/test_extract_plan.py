@@ -176,7 +176,7 @@ def test_jobs_whose_batch_is_in_doubt_are_given_up_after_a_death() -> None:
     [
         (3, 3, BatchStage.DONE, 3, False),
         (0, 0, BatchStage.DONE, 0, False),
-        (None, 0, BatchStage.DONE, 0, False),
+        (None, 0, BatchStage.DONE, None, True),
         (0, 3, BatchStage.DONE, None, True),
         (None, 3, BatchStage.DONE, None, True),
         (4, 3, BatchStage.COMPLETED, 4, False),

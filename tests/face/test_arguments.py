@@ -8,10 +8,12 @@ import io
 import math
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.face.odd import ODD, refusal
 from tests.functional.colours import connect
 from tests.support.chains import held_by
 
@@ -59,37 +61,6 @@ RIGHT: dict[str, Any] = {
     "state": "Closed",
     "dry_run": True,
 }
-ODD: dict[str, Callable[[], object]] = {
-    "nothing": lambda: None,
-    "empty": lambda: "",
-    "NUL": lambda: "a\0b",
-    "half a surrogate pair": lambda: "\ud800",
-    "a name of the file system that is no text": lambda: "caf\udce9.csv",
-    "a long text": lambda: "x" * 5_000,
-    "lines": lambda: "é\n'\"",
-    "bytes": lambda: b"\xff",
-    "a negative number": lambda: -1,
-    "zero": lambda: 0,
-    "a number of many digits": lambda: 2**70,
-    "a fraction": lambda: 3.5,
-    "no number": lambda: math.nan,
-    "a list": lambda: ["a"],
-    "an empty list": list,
-    "a mapping": lambda: {"Name": "\ud800"},
-    "a mapping of numbers": lambda: {1: 2},
-    "a mapping to lists": lambda: {"Name": ["x"]},
-    "an object": object,
-    "a class": lambda: int,
-    "a path with NUL": lambda: Path("a\0b"),
-    "a path that is no text": lambda: Path("\ud800"),
-    "a folder": Path,
-    "a file": lambda: Path("a.csv"),
-    "below a file": lambda: Path("a.csv/b.csv"),
-    "a long path": lambda: Path("x" * 5_000),
-    "an open file": lambda: io.BytesIO(b"\xff"),
-    "a text file": lambda: io.StringIO("x"),
-    "a generator": lambda: (one for one in [1]),
-}  # fmt: skip
 CALLS = [name for name, member in vars(bf.Client).items() if not name.startswith("_") and inspect.isfunction(member) and name != "close"]
 
 
@@ -119,6 +90,24 @@ def test_argument_of_any_kind_is_taken_or_refused(client: Any, call: str, odd: C
                 list(found)
         except bf.Error:
             pass
+
+
+STRICT = ["dry_run", "empty_as_null", "all_rows", "disable_batch_retry", "workers", "batch_records"]
+
+
+@pytest.mark.parametrize(
+    ("call", "name"), [(call, name) for call in CALLS for name in parameters(call) if name in STRICT], ids=lambda one: f"{one}"
+)
+def test_number_or_flag_that_is_none_is_refused_before_anything_is_sent(client: Any, call: str, name: str, tmp_path: Path) -> None:
+    taken = {"nothing", "a truth"} if name not in {"workers", "batch_records"} else {"nothing"}
+    taken |= {"a number of many digits", "a number of very many digits"} if name == "workers" else set()
+    for odd, value in ODD.items():
+        if odd in taken:
+            continue
+        told = refusal(odd, partial(getattr(client, call), **{**right_for(call), name: value()}))
+        assert isinstance(told, (bf.UsageError, bf.FormatError))
+        assert name in str(told) or f"number of {name}" in str(told) or "batch" in str(told)
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "a.csv"]
 
 
 # What the caller's own code raises is the caller's.

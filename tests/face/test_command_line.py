@@ -62,6 +62,7 @@ def surroundings(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "a.csv").write_bytes(b"LastName\nx\n")
+    (tmp_path / "noise").write_bytes(b"noise" * 5_000)
     monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
     monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -90,6 +91,10 @@ def parameters() -> Iterator[tuple[str, Any]]:
         yield from ((name, one) for one in command.params if not getattr(one, "is_flag", False) and one.name != "help")
 
 
+def option_of(parameter: Any) -> str:
+    return str(max(parameter.opts, key=len))
+
+
 PARAMETERS: Final = list(parameters())
 
 
@@ -113,16 +118,62 @@ def test_argument_of_any_kind_is_taken_or_refused(
     if parameter.param_type_name == "argument":
         given = [*(one for one in right if one.startswith("-")), "--", spoilt]
     else:
-        option = max(parameter.opts, key=len)
-        given = [f"{option}={spoilt}", *(one for one in right if not one.startswith(f"{option}="))]
+        option = f"{option_of(parameter)}="
+        given = [f"{option}{spoilt}", *(one for one in right if not one.startswith(option))]
     done = call(capsys, monkeypatch, *command.split(), *given)
     assert done.returncode in {0, 1, 2}, done
+    if parameter.name in {"workers", "batch_records", "port"}:
+        # None of them is a number in range, and the option itself says so.
+        assert (done.returncode, option_of(parameter) in done.stderr) == (2, True)
+    if done.stderr.startswith("bulkforce: "):
+        assert len(done.stderr) < 2_000
     if done.returncode == 1:
         # What is wrong with the call itself is told by a 2.
         assert "Cannot listen on" in done.stderr if command == "emulator" else len(org.requests) > asked or "HTTP " in done.stderr
     if done.returncode:
         assert done.stdout == ""
         assert done.stderr.splitlines()[-1].startswith(("bulkforce: ", "Error: "))
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("load", "--map", "folder"),
+        ("load", "--run-dir", "a.csv"),
+        ("extract", "--since-file", "folder"),
+        ("extract", "--run-dir", "a.csv"),
+        ("extract", "--fields", "Id"),
+        ("extract", "--pk-chunking", "chunkSize=none"),
+        ("runs", "--run-dir", "a.csv"),
+        ("emulator", "--schema", "folder"),
+        ("emulator", "--settings", "folder"),
+        ("emulator", "--data", "a.csv"),
+        ("emulator", "--schema", "a.csv"),
+        ("emulator", "--settings", "a.csv"),
+        ("emulator", "--persist", "noise"),
+        ("emulator", "--persist", "folder"),
+        ("emulator", "--allow-host", "no host"),
+    ],
+)
+def test_option_that_cannot_be_used_is_named(
+    surroundings: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, option: str, value: str
+) -> None:
+    right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
+    done = call(capsys, monkeypatch, command, f"{option}={value}", *right)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert option in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["load", "--operation="], ["resume", "--accept-as="], ["emulator", "--schema="], [""], ["--"], ["job", ""]],
+)
+def test_what_is_said_of_a_wrong_call_is_cut(arguments: list[str]) -> None:
+    *before, last = arguments
+    done = run(*before, last + "x" * 100_000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "x" * 90 in done.stderr
+    assert len(done.stderr) < 2_000
 
 
 @pytest.mark.parametrize(

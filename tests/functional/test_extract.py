@@ -253,7 +253,7 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
         ({"to": "nowhere/out.csv"}, "There is no folder nowhere"),
         ({"to": "out.xlsx"}, "does not tell the format"),
         ({"format": "xlsx"}, "There is no format 'xlsx'; known are csv"),
-        ({"workers": 0}, "at least one worker"),
+        ({"workers": 0}, "workers is 1 or more, not 0"),
         ({"pk_chunking": 300_000}, "1 to 250,000"),
         ({"soql": f"{QUERY} LIMIT 5", "pk_chunking": 100}, "LIMIT"),
         ({"pk_chunking": PKChunking(parent="Account")}, "goes with a share or history table"),

@@ -268,6 +268,18 @@ def test_org_that_does_not_tell_how_many_records_there_are_is_asked_to_count_the
     assert len([request for request in org.requests if request.path.endswith("/query")]) == 1
 
 
+@pytest.mark.parametrize(("told", "agrees"), [("0", True), (None, False)])
+def test_query_that_finds_nothing_is_only_doubted_where_the_org_does_not_say_so(
+    org: Emulator, tmp_path: Path, told: str | None, agrees: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """0 told and no rows are two answers that agree; without the first there is only one."""
+    soql = "SELECT Id, Code__c FROM Row__c WHERE Code__c = 'none such'"
+    with client_of(org, transport=Meddler(quiet(told))) as client:
+        assert bring(org, tmp_path, client=client, soql=soql).rows == 0
+    assert caplog.text.count("does not tell how many records batch 751") == (not agrees)
+    assert len([request for request in org.requests if request.path.endswith("/query")]) == (not agrees)
+
+
 def test_count_that_differs_is_told(org: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     def late(effect: str) -> None:
         if effect == "fetch":

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
@@ -19,6 +20,7 @@ from tests.support.rehearsal import SCHEMA, Load, changes, nasty_rows
 
 from bulkforce import BearerToken, Interrupted, LoadReport
 from bulkforce.extract import verb as extract
+from bulkforce.load.journal import LoadJournal
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce_emulator import Emulator, Fault
 
@@ -186,6 +188,26 @@ def test_ctrl_c_at_the_end_of_a_load_leaves_a_run_to_go_on_with(org: Emulator, t
         assert caught.value.report == LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
     load.trace = lambda _effect: None
     load.check(load.resume())
+
+
+def test_ctrl_c_after_the_end_of_a_load_leaves_its_report_as_it_is(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish = LoadJournal.finish
+
+    def press_behind(*arguments: Any, **options: Any) -> None:
+        finish(*arguments, **options)
+        press()
+
+    monkeypatch.setattr(LoadJournal, "finish", press_behind)
+    load = Load(org, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        load.begin()
+    report = LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8"))
+    assert report.state == "finished"
+    before = len(org.requests)
+    assert load.resume() == report
+    assert len(org.requests) == before
+    load.check(report)
+    assert not (load.run_dir / "feed.csv").exists()
 
 
 @pytest.mark.parametrize("moment", ["count", "publish"])

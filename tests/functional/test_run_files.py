@@ -431,3 +431,38 @@ def test_command_tells_the_report_of_a_finished_load_whose_files_are_gone(org: E
     told = run("resume", str(load.run_dir), "--json", environment=environment)
     assert LoadReport.from_json(told.stdout) == replace(report, errors=())
     assert org.requests[before:] == []
+
+
+DAMAGES = {
+    "no JSON": "UPDATE fact SET value = '{' WHERE name IN ('asked', 'facts')",
+    "a list": "UPDATE fact SET value = '[]' WHERE name IN ('asked', 'facts')",
+    "without end": f"UPDATE fact SET value = '{'[' * 100_000}' WHERE name IN ('asked', 'facts')",
+    "no members": "UPDATE fact SET value = '{}' WHERE name = 'facts'",
+    "without an id": "UPDATE fact SET value = json_remove(value, '$.run') WHERE name IN ('asked', 'facts')",
+    "without an object": "UPDATE fact SET value = json_remove(value, '$.object') WHERE name IN ('asked', 'facts')",
+    "an id that is a number": "UPDATE fact SET value = json_set(value, '$.run', 5) WHERE name IN ('asked', 'facts')",
+    "a beginning that is a text": "UPDATE fact SET value = json_set(value, '$.begun', 'x') WHERE name IN ('asked', 'facts')",
+    "not UTF-8": "UPDATE fact SET value = CAST(x'ff' AS TEXT) WHERE name IN ('asked', 'facts')",
+    "no table": "DROP TABLE fact",
+}
+
+
+@pytest.mark.parametrize("journal", ["journal.sqlite", "extract.sqlite"])
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
+def test_run_whose_journal_is_damaged_is_listed_as_such_among_the_others(tmp_path: Path, damage: str, journal: str) -> None:
+    with seeded() as org:
+        bring(org, tmp_path, run_dir=tmp_path / "1")
+        bring(org, tmp_path, run_dir=tmp_path / "3")
+    with Emulator(SCHEMA) as org:
+        load = Load(org, tmp_path)
+        for name in ("2", "4"):
+            load.run_dir = tmp_path / name
+            load.begin()
+    damaged = {"journal.sqlite": "4", "extract.sqlite": "3"}[journal]
+    with closing(sqlite3.connect(tmp_path / damaged / journal)) as database:
+        database.execute(damage)
+        database.commit()
+    done = run("runs", "--json", f"--run-dir={tmp_path}")
+    assert (done.returncode, done.stderr) == (0, "")
+    states = {Path(one["folder"]).name: one["state"] for one in json.loads(done.stdout)}
+    assert states == {**dict.fromkeys("1234", "finished"), damaged: "unreadable"}

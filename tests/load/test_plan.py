@@ -5,12 +5,15 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bulkforce.apis.abc import BatchEnd
+from bulkforce.errors import Unsettled
 from bulkforce.load.batches import BatchView, Job, JobStage
 from bulkforce.load.events import (
     BatchAbsent,
@@ -32,11 +35,13 @@ from bulkforce.load.events import (
     JobWanted,
     ResultsFetched,
     ResultsLost,
+    StrangersAccepted,
 )
 from bulkforce.load.orders import AuditJob, CloseJob, FetchResults, JoinBatch, LookAtJob, OpenJob, Order, SendBatch, SettleJob
 from bulkforce.load.plan import decide, on_resume
-from bulkforce.load.rules import Rules
+from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.state import View, apply
+from bulkforce.load.verdicts import refused
 
 JOB_SECONDS = 100.0
 STRANGER = 0
@@ -124,6 +129,7 @@ class Load(RuleBasedStateMachine):
         self.busy: list[Order] = []
         self.refused: set[int] = set()
         self.strangers: set[str] = set()
+        self.vanished = self.accepting = False
         self.view = View({number: BatchView(number, 1, f"digest {number}") for number in range(1, batches + 1)}, {})
 
     def record(self, *events: Event) -> None:
@@ -167,7 +173,7 @@ class Load(RuleBasedStateMachine):
         action = self.busy.pop(data.draw(st.integers(0, len(self.busy) - 1)))
         self.finish(action, fate)
 
-    def finish(self, action: Order, fate: str) -> None:
+    def finish(self, action: Order, fate: str) -> None:  # noqa: C901  (one arm an order)
         happens = fate in {"well", "lost"}
         match action:
             case OpenJob(job):
@@ -177,14 +183,18 @@ class Load(RuleBasedStateMachine):
                 self.record(*self.send(batch, job, fate))
             case SettleJob(job) | CloseJob(job) if happens:
                 self.org.close(self.job(job))
+                if fate == "well" and self.accepting and (strangers := self.unknown(job) & self.strangers):
+                    self.record(StrangersAccepted(job, strangers))
                 if fate == "well":
                     self.record(self.settled(job) if isinstance(action, SettleJob) else JobClosed(job))
             case AuditJob(job) if fate == "well" and (self.view.doubtful.get(job) or not self.unknown(job)):
                 self.record(JobAudited(job))
+            case AuditJob(job) if fate == "well" and self.accepting:
+                self.record(StrangersAccepted(job, self.unknown(job)))
             case LookAtJob(job) if fate == "well":
                 unknown = self.unknown(job)
                 self.record(JobListed(job, unknown), *self.look(job))
-                if unknown & self.strangers and not self.view.flying and not self.view.doubtful.get(job):
+                if unknown & self.strangers and not self.accepting and not self.view.flying and not self.view.doubtful.get(job):
                     assert self.view.strangers[job] == unknown
             case FetchResults(batch) if fate == "well":
                 self.record(ResultsFetched(batch, 1, ""))
@@ -281,6 +291,12 @@ class Load(RuleBasedStateMachine):
             assert batch_id is not None
             self.strangers.add(batch_id)
 
+    @rule()
+    def what_somebody_added_is_listed_no_more(self) -> None:
+        self.vanished = bool(self.strangers)
+        for job in self.org.jobs.values():
+            job.batches = [batch for batch in job.batches if batch.content != STRANGER]
+
     @invariant()
     def only_strangers_are_called_strangers(self) -> None:
         if hasattr(self, "view"):
@@ -303,23 +319,27 @@ class Load(RuleBasedStateMachine):
             assert view.done == sum(batch.fetched for batch in view.batches.values())
 
     def teardown(self) -> None:
-        """Left in peace, it comes to its end; where somebody else's batch is, nothing more is sent and the end is not reached."""
+        """Left in peace, it comes to its end; where somebody else's batch is, only when the user says that it may be there."""
         if not hasattr(self, "view"):
             return
+        self.go_on_in_peace()
+        if self.strangers and not self.vanished:
+            assert not self.view.finished
+            self.accepting = True
+            self.go_on_in_peace()
+        assert self.view.finished
+        assert not self.busy
+        assert all(job.stage in {JobStage.CLOSED, JobStage.LOST} for job in self.view.jobs.values())
+        self.no_batch_goes_in_twice()
+        assert self.org.effects().keys() == self.view.batches.keys() - self.refused
+
+    def go_on_in_peace(self) -> None:
         for _ in range(40):
             self.begin(Rules(self.workers, JOB_SECONDS))
             for action in self.busy[:]:
                 self.busy.remove(action)
                 self.finish(action, "well")
             self.org.process()
-        if self.strangers:
-            assert not self.view.finished
-            return
-        assert self.view.finished
-        assert not self.busy
-        assert all(job.stage in {JobStage.CLOSED, JobStage.LOST} for job in self.view.jobs.values())
-        self.no_batch_goes_in_twice()
-        assert self.org.effects().keys() == self.view.batches.keys() - self.refused
 
 
 TestLoad = Load.TestCase
@@ -408,3 +428,43 @@ def test_every_job_is_audited_when_all_batches_are_done() -> None:
     assert not view.finished
     apply(view, BatchJoined(1))
     assert view.finished
+
+
+def with_a_stranger(*events: Event) -> View:
+    """A run that has seen a batch in its job that is none of its own."""
+    view = a_view()
+    seen = (BatchSending(2, 1), JobListed(1, frozenset({"stranger"})), BatchSending(3, 1), BatchAccepted(2, "y"))
+    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), *seen, *events):
+        apply(view, event)
+    assert view.strangers == {1: {"stranger"}}
+    return view
+
+
+def test_job_with_a_stranger_and_a_doubt_is_settled_and_not_audited_without_end() -> None:
+    """Before it is settled an audit cannot tell a stranger from what is in doubt."""
+    view = with_a_stranger(BatchDoubted(3))
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [SettleJob(1), LookAtJob(1)]
+    apply(view, JobSettled(1, {}, (3,)))
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1), LookAtJob(1)]
+
+
+def test_stranger_that_is_listed_no_more_is_audited_once_and_the_run_goes_on() -> None:
+    view = with_a_stranger(BatchAbsent(3))
+    assert AuditJob(1) in decide(view, set(), Rules(2, JOB_SECONDS), 1.0)
+    apply(view, JobAudited(1))
+    assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [LookAtJob(1), SendBatch(3, 1)]
+
+
+@pytest.mark.parametrize("accept_as", ["sent", "not-sent"])
+@pytest.mark.parametrize("why", ["strangers", "gone", "restless"])
+def test_job_with_a_stranger_is_ended_by_the_users_word_whatever_is_wrong_with_it(
+    accept_as: AcceptAs, why: Literal["strangers", "gone", "restless"]
+) -> None:
+    view, rules = with_a_stranger(BatchAbsent(3)), Rules(2, JOB_SECONDS, accept_as=accept_as)
+    for _ in range(3):
+        audits = [order for order in decide(view, set(), rules, 1.0) if isinstance(order, AuditJob)]
+        for order in audits:
+            error = Unsettled("", why=why, strangers={"stranger"} if why == "strangers" else ())
+            for event in refused(view, order, error, rules).events:
+                apply(view, event)
+    assert audits == []

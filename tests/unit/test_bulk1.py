@@ -92,8 +92,6 @@ def test_create_job_says_options_in_headers(options: dict[str, Any], headers: di
         ("query", "Contact", "CSV", {"pk_chunking": 0}, "chunk size"),
         ("query", "Contact", "CSV", {"pk_chunking": -1}, "chunk size"),
         ("query", "Contact", "CSV", {"pk_chunking": 250_001}, "250,001"),
-        ("query", "Contact", "CSV", {"pk_chunking": PKChunking(parent="A\r\nX-Evil: 1")}, "parent"),
-        ("query", "Contact", "CSV", {"pk_chunking": PKChunking(start_row="001; a=b")}, "record id"),
         ("query", "Contact", "ZIP_CSV", {}, "CSV, JSON or XML"),
     ],
 )
@@ -102,6 +100,12 @@ def test_settings_that_contradict_the_protocol_are_refused(
 ) -> None:
     with pytest.raises(errors.UsageError, match=said_so):
         bulk1.settings(operation, name, content_type, **options)
+
+
+@pytest.mark.parametrize(("options", "said_so"), [({"parent": "A\r\nX-Evil: 1"}, "parent"), ({"start_row": "001; a=b"}, "record id")])
+def test_chunking_holds_nothing_that_would_be_another_header(options: dict[str, Any], said_so: str) -> None:
+    with pytest.raises(errors.UsageError, match=said_so):
+        PKChunking(**options)
 
 
 @pytest.mark.parametrize("name", ["Contact", "Invoice__c", "ns__Invoice__c", "AccountShare", "x1"])

@@ -14,13 +14,13 @@ import pytest
 from tests.support.script import ACME, job_info, refused, said
 
 import bulkforce
-from bulkforce import errors
+from bulkforce import arguments, errors
 from bulkforce.auth import BearerToken, RefreshToken
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.protocol.flow import Auth, Credentials, Flow, Sleep, ask, authenticate, policy, send
 from bulkforce.protocol.retry import RetryPolicy
-from bulkforce.transport.drive import Driver, check_url, make_driver
+from bulkforce.transport.drive import Driver, make_driver
 from bulkforce.transport.stopping import Stop
 
 Runner = Callable[[Driver, Flow[Any]], Any]
@@ -423,7 +423,7 @@ def test_secrets_never_go_to_a_login_in_the_clear(url: str) -> None:
     ],
 )
 def test_check_url_takes_https_and_loopback(url: str, expected: str) -> None:
-    assert expected == check_url(url)
+    assert expected == arguments.url(url)
 
 
 @pytest.mark.parametrize(
@@ -451,12 +451,12 @@ def test_check_url_takes_https_and_loopback(url: str, expected: str) -> None:
 )
 def test_check_url_refuses_what_is_not_safe(url: str) -> None:
     with pytest.raises(errors.UsageError):
-        check_url(url)
+        arguments.url(url)
 
 
 def test_check_url_does_not_show_a_password() -> None:
     with pytest.raises(errors.UsageError) as caught:
-        check_url("https://user:SECRET@acme.my.salesforce.com")
+        arguments.url("https://user:SECRET@acme.my.salesforce.com")
     assert "SECRET" not in str(caught.value)
 
 

@@ -39,12 +39,12 @@ class RefreshToken:
     on_rotation: Callable[[str], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        arguments.secrets(
-            client_id=self.client_id,
-            client_secret=self.client_secret,
-            refresh_token=self.refresh_token,
-            refresh_url=self.refresh_url or "",
-        )
+        arguments.secrets(client_id=self.client_id, client_secret=self.client_secret, refresh_token=self.refresh_token)
+        arguments.urls(refresh_url=self.refresh_url)
+        if self.on_rotation is not None and not callable(self.on_rotation):
+            raise UsageError(
+                f"The auth's on_rotation is a function that is given the new refresh token, not {type(self.on_rotation).__name__}"
+            )
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade the refresh token for an access token; see `Auth`."""
@@ -75,7 +75,8 @@ class ClientCredentials:
     token_url: str | None = None
 
     def __post_init__(self) -> None:
-        arguments.secrets(client_id=self.client_id, client_secret=self.client_secret, token_url=self.token_url or "")
+        arguments.secrets(client_id=self.client_id, client_secret=self.client_secret)
+        arguments.urls(token_url=self.token_url)
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade id and secret for an access token; see `Auth`."""
@@ -104,7 +105,11 @@ class JWTBearer:
     token_url: str | None = None
 
     def __post_init__(self) -> None:
-        arguments.secrets(client_id=self.client_id, username=self.username, audience=self.audience, token_url=self.token_url or "")
+        key = self.private_key
+        if not isinstance(key, (str, bytes)):
+            raise UsageError(f"The auth's private_key is a PEM text that begins with -----BEGIN, not {type(key).__name__}")
+        arguments.secrets(client_id=self.client_id, username=self.username, private_key="" if isinstance(key, bytes) else key)
+        arguments.urls(audience=arguments.secret(self.audience, "The auth's audience"), token_url=self.token_url)
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Sign an assertion and trade it for an access token; see `Auth`."""

@@ -40,13 +40,9 @@ class UsernamePassword:
     version: str = limits.SOAP_LOGIN_VERSION
 
     def __post_init__(self) -> None:
-        arguments.secrets(
-            username=self.username,
-            password=self.password,
-            security_token=self.security_token,
-            login_url=self.login_url or "",
-            version=self.version,
-        )
+        arguments.secrets(username=self.username, password=self.password, security_token=self.security_token)
+        arguments.urls(login_url=self.login_url)
+        arguments.version(self.version, "The auth's version")
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Log in; see `Auth`."""

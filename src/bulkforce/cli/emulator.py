@@ -91,7 +91,7 @@ def emulator(
         try:
             org.start()
         except OSError as error:
-            raise Error(f"Cannot listen on {host}, port {port}: {error.strerror}") from error
+            raise Error(f"Cannot listen on {host[:255]}, port {port}: {error.strerror}") from error
         if not is_loopback(host):
             print(
                 f"Anyone who reaches {host} can use and control this org and read its credentials: use it only in a network you trust.",

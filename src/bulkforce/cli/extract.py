@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
+from bulkforce import arguments
 from bulkforce.cli.load import AsJson, Quiet
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
@@ -64,7 +65,7 @@ def extract(
     from bulkforce.run.sitting import Sitting
 
     if fields != "all":
-        raise UsageError(f"--fields knows only 'all', not {fields!r}; name the fields in a query")
+        raise UsageError(f"--fields knows only 'all', not {arguments.shown(fields)}; name the fields in a query")
     chunking = _chunking(pk_chunking)
     client = connect()
     carry_out_extract(
@@ -98,8 +99,11 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
         return word in {"on", "true"}
     try:
         return PKChunking.of_header(text) if "=" in text else int(text.replace("_", "").replace(",", ""))
+    except UsageError:
+        raise
     except ValueError:
-        raise UsageError(f"--pk-chunking is auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID', not {text!r}") from None
+        forms = "auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID'"
+        raise UsageError(f"--pk-chunking is {forms}, not {arguments.shown(text)}") from None
 
 
 def carry_out_extract(work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool) -> NoReturn:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,6 +73,14 @@ class _Plain(io.TextIOWrapper):
         return len(text)
 
 
+class _PlainTalk(_Plain):
+    """Cuts what is longer than any path: the error that typer makes of an argument quotes it whole."""
+
+    def write(self, text: str, /) -> int:
+        super().write(re.sub(r"(\S{100})\S{4000,}", r"\1...", text))
+        return len(text)
+
+
 class _Painted:
     """The same stream, for colours and bars."""
 
@@ -123,7 +132,8 @@ def _over(stream: TextIO, kind: type[io.FileIO], number: int) -> TextIO:
         return stream
     stream.flush()
     at_once = stream.line_buffering or stream.write_through or number == 2
-    return _Plain(
+    plain = _PlainTalk if number == 2 else _Plain
+    return plain(
         io.BufferedWriter(kind(number, "wb", closefd=False)), encoding=stream.encoding, errors="backslashreplace", line_buffering=at_once
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
+from bulkforce import arguments
 from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
 from bulkforce.extract.report import ExtractProgress
@@ -45,7 +46,7 @@ def text_of(sitting: Sitting, options: ExtractOptions) -> str:
         raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
     if options.soql is not None:
         return options.soql
-    described = sitting.run(ask(rest.describe(str(options.object))))
+    described = sitting.run(ask(rest.describe(arguments.object_name(options.object))))
     return f"SELECT {', '.join(selectable(described))} FROM {described.name}"  # noqa: S608  (no SQL runs here)
 
 
@@ -69,7 +70,7 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
     """Decide whether the org is to split the query by record ids."""
     if wanted != "auto":
         if not isinstance(wanted, (bool, int, PKChunking)):
-            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {wanted!r}")
+            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {arguments.shown(wanted)}")
         chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
         if chunking and not chunkable.is_whole(query):
             raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequen
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
@@ -34,6 +35,9 @@ _ROOM: Final = 4
 
 def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, workers: int) -> QueryResult:
     """Make a query that is sent when its result is looked at; see `bulkforce.client.Client.query`."""
+    arguments.text(soql, "The query")
+    arguments.flag(all_rows, "all_rows")
+    arguments.count(workers, "The number of workers", 1)
 
     def deliver(sink: Sink, stop: Stop) -> None:
         def work(stop: Stop) -> None:

@@ -66,8 +66,8 @@ AHEAD_BYTES: Final = 64_000_000
 def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     """Bring what a query finds into a file; see `bulkforce.client.Client.extract`."""
     begun = time.monotonic()
-    if arguments.count(options.workers, "The number of workers") < 1:
-        raise UsageError(f"An extract needs at least one worker, not {options.workers}")
+    arguments.count(options.workers, "The number of workers", 1)
+    arguments.flag(options.all_rows, "all_rows")
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
     to = STANDARD_OUTPUT if str(given) == STANDARD_OUTPUT else str(given.absolute())
@@ -165,9 +165,13 @@ def resume_extract(
 ) -> ExtractReport:
     """Go on with an extract; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
+    if workers is not None:
+        arguments.count(workers, "The number of workers", 1)
     folder = folder_of(run)
     if folder is None:
-        raise UsageError(f"There is no extract {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+        raise UsageError(
+            f"There is no extract {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them"
+        )
     with disk_told(folder), closing(ExtractJournal(folder)) as journal:
         facts = journal.facts()
         if facts is None:
@@ -181,7 +185,7 @@ def resume_extract(
         if facts.instance_url != here:
             raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
         sink = sink_for(facts.to, facts.format, sitting.warn, facts.token)
-        return _carry_out(sitting, journal, sink, workers or facts.workers, on_progress, begun)
+        return _carry_out(sitting, journal, sink, facts.workers if workers is None else workers, on_progress, begun)
 
 
 def folder_of(run: str | Path) -> Path | None:

@@ -282,10 +282,11 @@ def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules)
         return Verdict()
     rows = sum(part.rows for part in parts)
     named = f"Batch {batch.id} of job {state.job_id(batch)}"
-    if rows == (batch.records or 0):
+    if rows == batch.records:
+        # Also where both are none: an org that tells the truth says 0 of what finds nothing, and two ways to say so agree.
         return Verdict([replace(batch, stage=BatchStage.DONE, records=rows)])
     if not batch.records:
-        # Seen of an org that says 0 of every query. What came is whole, as far as its bytes can tell.
+        # Seen of an org that says 0 of every query; none at all is no word on anything. What came is whole, as far as its bytes can tell.
         warning = f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
         return Verdict([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
     if rows < batch.records:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.text import decoded, encoded
 from bulkforce.formats.values import Value, text_of
@@ -299,7 +300,7 @@ def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
         if not name.strip():
             raise FormatError("A field of the header has no name", column=number)
         if name.lower() in seen and name not in may_repeat:
-            raise FormatError(f"The header names {name!r} twice", column=number)
+            raise FormatError(f"The header names {arguments.shown(name)} twice", column=number)
         seen.add(name.lower())
     return Header(names, raw, bom + len(line))
 

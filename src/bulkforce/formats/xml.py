@@ -11,6 +11,7 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
 from bulkforce.formats.text import encoded
@@ -59,7 +60,7 @@ def _document(root: ET.Element) -> bytes:
 def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
     for name, value in row.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise FormatError(f"{name!r} cannot be the name of an XML element", row=place)
+            raise FormatError(f"{arguments.shown(name)} cannot be the name of an XML element", row=place)
         element = ET.SubElement(parent, name)
         if value is None:
             element.set("xsi:nil", "true")
@@ -100,12 +101,12 @@ class _Counter:
         self._depth += 1
         name = tag.rpartition("}")[2]
         if self._depth == 1 and name != "sObjects":
-            raise FormatError(f"XML content is an sObjects document, not {name!r}")
+            raise FormatError(f"XML content is an sObjects document, not {arguments.shown(name)}")
         if self._depth == 2:
             self.records += 1
             self._lengths = []
             if name != "sObject":
-                raise FormatError(f"A record is an sObject element, not {name!r}", row=self.records)
+                raise FormatError(f"A record is an sObject element, not {arguments.shown(name)}", row=self.records)
         if self._depth == 3:
             self._lengths.append(0)
 

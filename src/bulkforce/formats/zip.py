@@ -38,6 +38,16 @@ class Attachments:
     records: str | bytes | Iterable[Mapping[str, Value]]
     files: Mapping[str, bytes | os.PathLike[str]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.records, (Iterable, os.PathLike)):
+            raise UsageError(f"The records of Attachments are mappings, or a whole request.txt, not {type(self.records).__name__}")
+        if not isinstance(self.files, Mapping):
+            raise UsageError(f"The files of Attachments are a mapping of names to bytes or paths, not {type(self.files).__name__}")
+        for name, content in self.files.items():
+            arguments.text(name, "The name of a file of Attachments")
+            if not isinstance(content, bytes):
+                arguments.path(content if isinstance(content, os.PathLike) else None, "A file of Attachments, if it is not bytes,")
+
 
 def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> bytes:
     """Pack the records, already written, and the files.
@@ -52,7 +62,7 @@ def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> byte
         for name, content in files.items():
             # An empty part is a path from the root, or a directory, or no name at all.
             if name == REQUEST or "\\" in name or {"", ".", ".."} & set(name.split("/")):
-                raise UsageError(f"A file in a zip batch cannot be named {name!r}")
+                raise UsageError(f"A file in a zip batch cannot be named {arguments.shown(name)}")
             _write(archive, name, content if isinstance(content, bytes) else _read(name, arguments.path(content, "A file of a zip batch")))
     return packed.getvalue()
 
@@ -60,7 +70,9 @@ def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> byte
 def _read(name: str, path: Path) -> bytes:
     try:
         if path.stat().st_size > limits.ZIP_UNPACKED_BYTES:
-            raise FormatError(f"The file {name!r} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked")
+            raise FormatError(
+                f"The file {arguments.shown(name)} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked"
+            )
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"The file {path} cannot be read: {error.strerror}") from error

@@ -18,7 +18,6 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +45,11 @@ class ColumnMap:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     only_named: bool = False
+
+    def __post_init__(self) -> None:
+        arguments.texts(self.columns, "The columns of a map")
+        arguments.texts(self.constants, "The constants of a map")
+        arguments.flag(self.only_named, "only_named of a map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     targets = {}
     for column, target in column_map.columns.items():
         if column.lower() not in known:
-            raise UsageError(f"The map names the column {column!r}, which the source does not have; it has: {', '.join(source)}")
+            raise UsageError(
+                f"The map names the column {arguments.shown(column)}, which the source does not have; it has: {', '.join(source)}"
+            )
         targets[known[column.lower()]] = target
     taken, names = [], []
     for place, name in enumerate(source):
@@ -135,7 +141,7 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     lowered = [name.lower() for name in names]
     twice = next((name for name in names if lowered.count(name.lower()) > 1), None)
     if twice:
-        raise UsageError(f"Two columns go to the field {twice!r}")
+        raise UsageError(f"Two columns go to the field {arguments.shown(twice)}")
     if not taken:
         raise UsageError("No column of the source is left to send")
     return Shape(tuple(source), tuple(taken), tuple(names), tuple(column_map.constants.values()), empty_as_null)
@@ -150,10 +156,8 @@ def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) ->
     if given is None:
         return ColumnMap()
     if isinstance(given, Mapping):
-        given = ColumnMap({column: target or "" for column, target in given.items()})
+        return ColumnMap({column: "" if target is None else target for column, target in given.items()})
     if isinstance(given, ColumnMap):
-        for name in chain(*given.columns.items(), *given.constants.items()):
-            arguments.text(name, "The name of a column or field, or a constant, in a map")
         return given
     path = arguments.path(given, "The map")
     return _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)

@@ -173,7 +173,8 @@ def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Order]
 
 
 def _is_to_be_audited(view: View, job: Job) -> bool:
-    if view.strangers.get(job.number):
+    if view.strangers.get(job.number) and not view.doubtful.get(job.number):
+        # With doubts left it is settled first, which finds strangers as well.
         return True
     # As late as can be: what the org took behind our back may appear late.
     return job.stage is JobStage.CLOSED and view.done == len(view.batches) and not job.audited

@@ -165,6 +165,9 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             view.unaudited.discard(job)
             # With doubts left it was only seen to be ours still.
             view.jobs[job].audited = not view.doubtful.get(job)
+            if view.jobs[job].audited:
+                # What a list held is in it no more, or the user has spoken: to audit the job for it again would never end.
+                view.strangers.pop(job, None)
         case StrangersAccepted(job, ids):
             view.taken.setdefault(job, set()).update(map(short, ids))
             view.strangers.pop(job, None)

@@ -60,8 +60,9 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     begun = time.monotonic()
     api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
     column_map = maps.read_map(options.mapping)
-    if arguments.count(options.workers, "The number of workers") < 1:
-        raise UsageError(f"A load needs at least one worker, not {options.workers}")
+    arguments.count(options.workers, "The number of workers", 1)
+    for flag in ("empty_as_null", "check", "dry_run"):
+        arguments.flag(getattr(options, flag), flag)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     path = place_of(options.source)
     asked = _asked(sitting, options, api, column_map)
@@ -120,10 +121,10 @@ def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: Col
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),
-        empty_as_null=bool(options.empty_as_null),
+        empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
         batch_records=options.batch_records,
         workers=options.workers,
-        check=bool(options.check),
+        check=arguments.flag(options.check, "check"),
         on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
         values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
     )
@@ -166,8 +167,10 @@ def resume(
 ) -> LoadReport:
     """Go on with a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
+    if workers is not None:
+        arguments.count(workers, "The number of workers", 1)
     if accept_as not in (None, "sent", "not-sent"):
-        raise UsageError(f"{accept_as!r} is no word on rows in doubt; there are: sent, not-sent")
+        raise UsageError(f"{arguments.shown(accept_as)} is no word on rows in doubt; there are: sent, not-sent")
     folder = folder_of(run)
     with disk_told(folder), closing(LoadJournal(folder)) as journal:
         asked = journal.asked()
@@ -189,7 +192,7 @@ def resume(
         else:
             with _told_of_stops(_go_on(folder)):
                 feed = _confirm(sitting, journal, facts, on_progress)
-        return _carry_out(sitting, journal, feed, workers or asked.workers, on_progress, begun, accept_as)
+        return _carry_out(sitting, journal, feed, asked.workers if workers is None else workers, on_progress, begun, accept_as)
 
 
 _LOAD_AGAIN: Final = "and nothing was sent. Give the load again, with another folder; this one can be removed"
@@ -294,6 +297,9 @@ def _carry_out(
                 _confirm(sitting, journal, facts, on_progress)
                 report = finish(run)
         except (OSError, sqlite3.Error, Interrupted) as error:
+            if isinstance(error, Interrupted) and journal.finished:
+                # It came too late to stop this load, whose report stands; it may still stop what would come next.
+                raise KeyboardInterrupt from None
             raise stopped(run, error) from error
         sitting.trace("journal")
         clear_results(journal)
@@ -310,7 +316,9 @@ def folder_of(run: str | Path) -> Path:
     """
     folder = find(run, LOAD)
     if folder is None:
-        raise UsageError(f"There is no run {str(run)!r}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them")
+        raise UsageError(
+            f"There is no run {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them"
+        )
     return folder
 
 

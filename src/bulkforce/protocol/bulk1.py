@@ -67,11 +67,12 @@ class JobSettings:
     disable_batch_retry: bool | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z]\w*", arguments.text(self.object, "The object"), re.ASCII):
-            raise UsageError(f"{self.object!r} is not the API name of an object (letters, digits, underscores)")
+        arguments.object_name(self.object)
         for name, given in (("external_id_field", self.external_id_field), ("assignment_rule_id", self.assignment_rule_id)):
             if given is not None and not arguments.text(given, name).isprintable():
-                raise UsageError(f"{name} has characters that no name has: {given!r}")
+                raise UsageError(f"{name} has characters that no name has: {arguments.shown(given)}")
+        if self.disable_batch_retry is not None:
+            arguments.flag(self.disable_batch_retry, "disable_batch_retry")
         if self.operation is Operation.UPSERT and not self.external_id_field:
             raise UsageError("An upsert needs external_id_field: the field that tells which records exist already")
         if self.operation is not Operation.UPSERT and self.external_id_field:
@@ -86,11 +87,6 @@ class JobSettings:
             raise UsageError(f"pk_chunking is True, a chunk size or a PKChunking, not {type(chunking).__name__}")
         if not self.operation.is_query:
             raise UsageError(f"pk_chunking goes with query and queryAll only, not with {self.operation}")
-        if chunking.size is not None and not 1 <= arguments.count(chunking.size, "A PK chunk size") <= limits.CHUNK_SIZE:
-            raise UsageError(f"A PK chunk size is 1 to {limits.CHUNK_SIZE:,}, not {chunking.size:,}")
-        for name in (chunking.parent, chunking.start_row):
-            if name is not None and not re.fullmatch(r"\w*", arguments.text(name, "A parent or start_row"), re.ASCII):
-                raise UsageError("The parent of a PK chunking is the name of an object, and its start_row a record id")
 
 
 def settings(
@@ -137,7 +133,7 @@ def word(vocabulary: type[W], value: str, what: str) -> W:
     try:
         return vocabulary(value)
     except ValueError:
-        raise UsageError(f"{value!r} is no {what}; there are: {', '.join(vocabulary)}") from None
+        raise UsageError(f"{arguments.shown(value)} is no {what}; there are: {', '.join(vocabulary)}") from None
 
 
 def create_job(settings: JobSettings) -> Exchange[JobInfo]:
@@ -309,11 +305,11 @@ def job_id(job: JobRef) -> str:
 
 
 def _segment(thing: JobRef, what: str) -> str:
-    text = job_id(thing)
-    if not isinstance(text, str) or not text.strip():
-        raise UsageError(f"The {what} id is missing: {text!r}")
-    if arguments.text(text, f"The {what} id") in {".", ".."}:
-        raise UsageError(f"{text!r} is no {what} id")
+    text = arguments.text(job_id(thing), f"The {what} id")
+    if not text.strip():
+        raise UsageError(f"The {what} id is missing: {arguments.shown(text)}")
+    if text in {".", ".."} or len(text) > arguments.LONGEST_NAME:
+        raise UsageError(f"{arguments.shown(text)} is no {what} id")
     return quote(text, safe="")
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from bulkforce import arguments
 from bulkforce.errors import BatchFailed, Facts
 from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, Operation
 
@@ -51,6 +52,11 @@ class JobInfo:
     apex_processing_time: int | None = None
     fast_path_enabled: bool | None = None
     extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        # Those that calls go by when it is handed back to them.
+        arguments.instance(self.operation, Operation, "operation of a JobInfo")
+        arguments.instance(self.content_type, ContentType, "content_type of a JobInfo")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

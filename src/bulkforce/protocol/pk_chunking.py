@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+from bulkforce import arguments
+from bulkforce.errors import UsageError
+from bulkforce.protocol import limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,13 @@ class PKChunking:
     size: int | None = None
     parent: str | None = None
     start_row: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.size is not None and not 1 <= arguments.count(self.size, "A PK chunk size") <= limits.CHUNK_SIZE:
+            raise UsageError(f"A PK chunk size is 1 to {limits.CHUNK_SIZE:,}, not {arguments.shown(self.size)}")
+        for name in (self.parent, self.start_row):
+            if name is not None and not re.fullmatch(r"\w*", arguments.text(name, "A parent or start_row"), re.ASCII):
+                raise UsageError("The parent of a PK chunking is the name of an object, and its start_row a record id")
 
     def header(self) -> str:
         """Write the value of ``Sforce-Enable-PKChunking``."""

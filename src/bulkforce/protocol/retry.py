@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bulkforce import arguments
 from bulkforce.errors import Error, LimitReached, NoAnswer, NotSent, Unavailable
 
 
@@ -24,6 +25,11 @@ class RetryPolicy:
     first_seconds: float = 0.5
     longest_seconds: float = 30.0
     patience_seconds: float = 300.0
+
+    def __post_init__(self) -> None:
+        arguments.count(self.attempts, "attempts of a RetryPolicy", 1)
+        for name in ("first_seconds", "longest_seconds", "patience_seconds"):
+            arguments.seconds(getattr(self, name), f"{name} of a RetryPolicy")
 
     def pause(self, fault: Error, attempt: int) -> float | None:
         """Say how long to wait before trying again, in seconds; ``None`` means give up.

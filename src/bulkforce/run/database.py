@@ -197,9 +197,9 @@ class Database:
         text = self._recall(fact)
         if text is None:
             return None
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             members = json.loads(text)
-            if isinstance(members, dict):
+            if isinstance(members, dict) and members:
                 return members
         raise JournalMismatch(f"The journal {self._path} is damaged: what it says of {fact!r} makes no sense")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -181,10 +182,13 @@ def list_runs(folder: Path | None, journal: str, begin: Callable[[Path], J], tel
 
     def look_at(run: Path) -> RunInfo:
         try:
-            opened = begin(run)
-        except TransferError as error:
-            return RunInfo(run.name, run, "", "running" if isinstance(error, JournalBusy) else "unreadable", None)
-        with closing(opened):
-            return tell(opened)
+            with closing(begin(run)) as opened:
+                return tell(opened)
+        except JournalBusy:
+            state = "running"
+        except (TransferError, sqlite3.Error, KeyError, TypeError):
+            # One that is damaged must not hide the others.
+            state = "unreadable"
+        return RunInfo(run.name, run, "", state, None)
 
     return [look_at(path.parent) for path in sorted((folder or RUNS).glob(f"*/{journal}"))]

@@ -90,10 +90,21 @@ def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run in a list: its id, folder, what it does, and where it stands (a `RunState`, or ``running``, or ``unread``)."""
+    """A run in a list: its id, folder, what it does, and where it stands.
+
+    That is a `RunState`, or ``running`` (another process works on it), ``unread`` (its source was not read to the end), ``unasked`` (an extract
+    that had not begun) or ``unreadable`` (its journal is damaged, or of a later version).
+
+    Raises:
+        TypeError: What a journal says of it is not of these kinds.
+    """
 
     run: str
     folder: Path
     what: str
     state: str
     begun: float | None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.run, str) or not isinstance(self.begun, float | int | None):
+            raise TypeError

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bulkforce import arguments
+from bulkforce.errors import UsageError
 from bulkforce.protocol.exchange import Answer, Request
 
 
@@ -25,6 +27,16 @@ class TLS:
     client_key: str | Path | None = None
     client_key_password: str | None = None
 
+    def __post_init__(self) -> None:
+        for name in ("ca_bundle", "client_certificate", "client_key"):
+            given = getattr(self, name)
+            if given is not None and not arguments.path(given, f"{name} of a TLS").name:
+                raise UsageError(f"{name} of a TLS is a PEM file, and neither empty nor a folder; leave it out if there is none")
+        if self.client_key_password is not None:
+            arguments.secret(self.client_key_password, "client_key_password of a TLS")
+        if self.client_key is not None and self.client_certificate is None:
+            raise UsageError("client_key of a TLS goes with client_certificate; give both")
+
     def __repr__(self) -> str:
         return f"TLS(ca_bundle={self.ca_bundle!r}, client_certificate={self.client_certificate!r}, client_key={self.client_key!r})"
 
@@ -43,6 +55,10 @@ class Timeouts:
     connect_seconds: float = 10.0
     read_seconds: float = 120.0
     exchange_seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        for name in ("connect_seconds", "read_seconds", "exchange_seconds"):
+            arguments.seconds(getattr(self, name), f"{name} of Timeouts", arguments.SHORTEST_SECONDS)
 
 
 LARGEST_ANSWER_BYTES = 100_000_000

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import random
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar, cast
-from urllib.parse import urlsplit
 
 from bulkforce import arguments
 from bulkforce.errors import UsageError
-from bulkforce.protocol import limits
 from bulkforce.protocol.flow import (
     Auth,
     Authenticate,
@@ -165,7 +162,7 @@ class Driver:
             case Send(request, credentials, streamed):
                 headers = {**self.headers, **request.headers}
                 if credentials is None:
-                    url = check_url(request.path)
+                    url = arguments.url(request.path)
                 else:
                     request = replace(request, path=request.path.replace("{version}", self.version))
                     url = credentials.instance_url + request.path
@@ -195,7 +192,7 @@ class Driver:
         with self._lock:
             if self._current is None or self._current == stale:
                 fresh = self.run(self.auth.credentials(self.instance_url, stale))
-                check_url(fresh.instance_url)
+                arguments.url(fresh.instance_url)
                 self._current = fresh
             return self._current
 
@@ -222,50 +219,9 @@ def _close(value: object) -> None:
         close()
 
 
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
-
-
-def check_url(url: str) -> str:
-    """Refuse a URL over which a session or a secret would travel in the clear, or that is none.
-
-    Raises:
-        UsageError: It is not https, and not this machine's own; or it has a user and password in it.
-    """
-    arguments.secret(url, "The org's URL")
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname if parts.port is None or parts.port else None
-    except ValueError:
-        parts, host = urlsplit(""), None
-    # Also where it is no URL at all: what stands before it may be a password.
-    if "@" in url:
-        raise UsageError("There is a user or password in the org's URL; log in with an auth instead")
-    if not host or parts.scheme not in {"https", "http"} or any(mark in url for mark in "?# \t\r\n\\"):
-        raise UsageError(f"{_beginning(url)} is no URL of an org; it looks like https://acme.my.salesforce.com")
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
-        raise UsageError(
-            f"{_beginning(url)} would carry the session in the clear; use https (plain http is for an emulator on this machine only)"
-        )
-    return url.rstrip("/")
-
-
-def check_version(version: str) -> None:
-    """Refuse what is no API version.
-
-    Raises:
-        UsageError: It is none.
-    """
-    if not re.fullmatch(r"[0-9]{1,3}\.[0-9]", arguments.text(version, "The API version")):
-        raise UsageError(f"{_beginning(version)} is no API version; it looks like {limits.API_VERSION}")
-
-
-def _beginning(text: str) -> str:
-    return repr(text[:100])
-
-
 def make_driver(
     instance_url: str | None,
-    auth: Auth,
+    auth: Auth | None,
     *,
     version: str,
     tls: TLS | None,
@@ -277,11 +233,19 @@ def make_driver(
     transport: Transport | None,
 ) -> Driver:
     """Put a driver together; see `bulkforce.client.Client`."""
-    check_version(version)
+    url = None if instance_url is None else arguments.url(instance_url)
+    auths = "RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword"
+    auth = arguments.having(auth, "credentials", f"The client needs an auth: {auths}")
+    arguments.version(version)
+    for value, kind, what in ((tls, TLS, "tls"), (timeouts, Timeouts, "timeouts"), (retry, RetryPolicy, "retry")):
+        if value is not None:
+            arguments.instance(value, kind, what)
+    arguments.flag(gzip_requests, "gzip_requests")
+    arguments.count(largest_answer_bytes, "largest_answer_bytes", 1)
     if transport is None:
         from bulkforce.transport.http import HTTP
 
         transport = HTTP(tls, proxy, timeouts, gzip_requests=gzip_requests, largest_answer_bytes=largest_answer_bytes)
-    url = None if instance_url is None else check_url(instance_url)
+    arguments.having(transport, "send close", "A transport has the methods send and close")
     headers = {"User-Agent": "bulkforce", "Accept-Encoding": "gzip"}
-    return Driver(transport, auth, url, version, retry or RetryPolicy(), headers)
+    return Driver(transport, auth, url, version, RetryPolicy() if retry is None else retry, headers)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import io
+import os
 import re
 import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -15,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import urllib3
 from urllib3 import exceptions as faults
 
+from bulkforce import arguments
 from bulkforce.errors import Error, NoAnswer, NotSent, UsageError
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.transport import gzip
@@ -115,6 +118,9 @@ class HTTP:
         way, which = (f"{host} through the proxy", f"{host}, or of the proxy,") if self._proxied else (host, host)
         if any(isinstance(each, (faults.NameResolutionError, faults.LocationValueError)) for each in chain):
             return NotSent(f"The host {which} is not known; check the instance URL", facts, lasting=True)
+        if isinstance(chain[-1], OSError) and chain[-1].filename is not None:
+            # Nothing on the network has a name of a file; see `_check_key_log`.
+            return NotSent(_key_log_told(chain[-1]), facts, lasting=True)
         if isinstance(chain[-1], ssl.SSLCertVerificationError):
             return NotSent(
                 f"The certificate of {which} is not trusted ({_reason(error)}); if the org is behind a company proxy, give its CA bundle",
@@ -256,13 +262,16 @@ class _Answering:
 
 
 def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
+    _check_key_log()
     # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https connection needs it.
     context = None if tls is None else _context(tls)
     if proxy is None:
         return urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
     try:
-        given = urllib3.util.parse_url(proxy)
-        if given.host:
+        given = urllib3.util.parse_url(arguments.secret(proxy, "The proxy"))
+        # What is asked of a name server must be a name; "%" is what urllib3 makes of what no name has.
+        (given.host or "").encode("idna")
+        if given.host and given.port != 0 and proxy.isprintable() and not set(given.host) & set("% "):
             return urllib3.ProxyManager(
                 proxy,
                 proxy_headers=urllib3.make_headers(proxy_basic_auth=unquote(given.auth)) if given.auth else None,
@@ -272,26 +281,53 @@ def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
                 blocksize=_BLOCK_BYTES,
                 ssl_context=context,
             )
+    except UsageError:
+        raise
     except (faults.HTTPError, ValueError):
         pass
     # The URL may hold a password: neither it nor the cause is shown.
     raise UsageError("The proxy is no URL of a HTTP proxy; it looks like http://user:password@proxy.acme.com:3128")
 
 
+def _check_key_log() -> None:
+    """See whether the TLS keys can be logged where the environment wants it: each context opens that file, ours and urllib3's.
+
+    Raises:
+        UsageError: They cannot.
+    """
+    path = os.environ.get("SSLKEYLOGFILE")
+    if not path or sys.flags.ignore_environment:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
+    except OSError as error:
+        raise UsageError(_key_log_told(error)) from error
+
+
+def _key_log_told(error: OSError) -> str:
+    reason = error.strerror or type(error).__name__
+    return f"The file that SSLKEYLOGFILE names in the environment cannot be written ({reason}); unset the variable, or name a file that can"
+
+
 def _context(tls: TLS) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=str(tls.ca_bundle) if tls.ca_bundle else None)
-    except (OSError, ssl.SSLError) as error:
-        # Authorities that cannot be read are told without a name.
-        if getattr(error, "filename", None) is not None:
-            raise UsageError(f"The file that SSLKEYLOGFILE names in the environment cannot be written: {error}") from error
-        raise UsageError(f"The CA bundle {tls.ca_bundle} cannot be read: {error}") from error
-    if tls.client_certificate:
-        key = str(tls.client_key) if tls.client_key else None
+        context = ssl.create_default_context(cafile=None if tls.ca_bundle is None else os.fspath(tls.ca_bundle))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"The CA bundle {arguments.shown(str(tls.ca_bundle))} cannot be read ({error}); it is a PEM file of certificates, each with "
+            "-----BEGIN CERTIFICATE-----"
+        ) from error
+    if tls.client_certificate is not None:
+        key = None if tls.client_key is None else os.fspath(tls.client_key)
         try:
-            context.load_cert_chain(str(tls.client_certificate), key, tls.client_key_password)
-        except (OSError, ssl.SSLError) as error:
-            raise UsageError(f"The client certificate {tls.client_certificate} or its key cannot be read: {error}") from error
+            # Without a password a key that needs one would make OpenSSL ask the terminal for it.
+            context.load_cert_chain(os.fspath(tls.client_certificate), key, tls.client_key_password or "")
+        except (OSError, ValueError) as error:
+            names = ", ".join(arguments.shown(str(one)) for one in (tls.client_certificate, tls.client_key) if one is not None)
+            raise UsageError(
+                f"The client certificate or its key cannot be read ({names}: {error}); give PEM files that belong together, and "
+                "client_key_password if the key has one"
+            ) from error
     return context
 
 

@@ -90,7 +90,7 @@ def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
     if format is not None:
         form = arguments.text(format, "A format").lower().removeprefix(".")
         if form not in FORMATS:
-            raise UsageError(f"There is no format {format!r}; known are {', '.join(FORMATS)}")
+            raise UsageError(f"There is no format {arguments.shown(format)}; known are {', '.join(FORMATS)}")
         return form
     if to == STANDARD_OUTPUT:
         return "csv"

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
+from bulkforce import arguments
 from bulkforce.errors import Error, FormatError, MissingExtra, UsageError
 from bulkforce.load.sources.arrow_text import texts_of
 from bulkforce.load.sources.writing import CsvFile, OnBlock, csv_file
@@ -230,7 +231,7 @@ def _write_piece(piece: pa.RecordBatch, file: CsvFile) -> None:
     for field, column in zip(piece.schema, piece.columns, strict=True):
         found = _ours(partial(texts_of, column, field.name, file.records), partial(_unwritten, column.type), field.name)
         if twice := texts.keys() & found.keys():
-            raise FormatError(f"The column {twice.pop()!r} stands twice")
+            raise FormatError(f"The column {arguments.shown(twice.pop())} stands twice")
         texts |= found
     file.add_columns(texts)
     if texts:

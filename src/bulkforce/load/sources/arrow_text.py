@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import NULL
 from bulkforce.formats.values import NO_NUMBER, text_of
@@ -30,7 +31,7 @@ def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
             raise FormatError("The type of a parent cannot be told in Arrow data; name the column Type:Parent.Field", column=name)
         path = f"{name}.{child.name}"
         if path in texts:
-            raise FormatError(f"The column {path!r} stands twice")
+            raise FormatError(f"The column {arguments.shown(path)} stands twice")
         texts[path] = _written(_plain(values, path), path, before)
     return texts
 

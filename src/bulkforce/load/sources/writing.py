@@ -9,6 +9,7 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import BinaryIO, Final, TypeAlias, cast
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.values import Value, text_of
@@ -77,9 +78,9 @@ class CsvFile:
             if name in self.columns:
                 continue
             if not isinstance(name, str) or not name.strip():
-                raise FormatError(f"{name!r} cannot be the name of a field", row=row)
+                raise FormatError(f"{arguments.shown(name)} cannot be the name of a field", row=row)
             if twin := self._lowered.get(name.lower()):
-                raise FormatError(f"{twin!r} and {name!r} are the same field to the org", row=row)
+                raise FormatError(f"{arguments.shown(twin)} and {arguments.shown(name)} are the same field to the org", row=row)
             if len(self.columns) == limits.RECORD_FIELDS:
                 raise FormatError(f"The records have more than {limits.RECORD_FIELDS:,} different fields; no record may have more", row=row)
             self._lowered[name.lower()] = name

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Final
 
+from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.values import Value
 from bulkforce.protocol.wire_xml import SCHEMA_INSTANCE
@@ -69,12 +70,12 @@ class _Records:
         self._depth += 1
         name = _local(tag)
         if self._depth == _ROOT and name != "sObjects":
-            raise FormatError(f"XML content is an sObjects document, not {name!r}")
+            raise FormatError(f"XML content is an sObjects document, not {arguments.shown(name)}")
         if self._depth == _RECORD:
             self.count += 1
             self._record = {}
         if self._depth in {_RECORD, _PARENT} and name != "sObject":
-            raise FormatError(f"Here an sObject element is due, not {name!r}", row=self.count)
+            raise FormatError(f"Here an sObject element is due, not {arguments.shown(name)}", row=self.count)
         if self._depth == _PARENT:
             if self._parent is not None:
                 raise FormatError("A field has one parent record, not two", row=self.count)
