@@ -31,7 +31,7 @@ Failed *records* are results, not errors. No error ever holds a token or the val
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,10 +94,21 @@ class DoesNotFit(UsageError):
     """What is to be loaded does not fit the object. Nothing was sent.
 
     Attributes:
+        lines: What does not fit, and what to do, one thing a line.
         report: All that was found, a `CheckReport`.
     """
 
     report: object = None
+
+    def __init__(self, text: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.lines = tuple(lines)
+
+    def __str__(self) -> str:
+        return "\n- ".join([super().__str__(), *self.lines])
+
+    def __reduce__(self) -> tuple[type[DoesNotFit], tuple[str, tuple[str, ...]]]:
+        return type(self), (self.text, self.lines)
 
 
 class MissingExtra(UsageError, ImportError):

@@ -37,7 +37,7 @@ def test_load_of_a_parquet_file_accounts_for_every_row(
     pq.write_table(pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet")
     with Emulator(schema={"Contact": {"fields": {"Email__c": "string(80) unique external_id"}}}) as org:
         run(LOAD, client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
-    assert capsys.readouterr().out == "1 1 0 0\n"
+    assert capsys.readouterr().out == "False\n1 1 0 0\n"
 
 
 def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def test_test_with_an_org_passes() -> None:
 
 
 # Methods that are no call of the API.
-OWN = {"close", "load", "resume", "extract", "resume_extract", "query"}
+OWN = {"close", "check", "load", "resume", "extract", "resume_extract", "query"}
 
 
 def test_every_call_is_in_the_table() -> None:

@@ -64,8 +64,8 @@ NEEDED: Final[dict[str, dict[str, object]]] = {
 }
 # These come out of calls, or are raised, or are the protocol's words, which Python itself looks up; nobody makes them.
 GIVEN_BACK: Final = {
-    "AsyncResultStream", "BatchInfo", "ErrorGroup", "ExtractProgress", "ExtractReport", "JobInfo", "LoadReport", "Progress", "QueryResult",
-    "RecordError", "Result", "ResultStream",
+    "AsyncResultStream", "BatchInfo", "CheckReport", "ErrorGroup", "ExtractProgress", "ExtractReport", "Finding", "JobInfo", "LoadReport", "Progress", "QueryResult",
+    "RecordError", "Result", "ResultStream", "ValueFinding",
 }  # fmt: skip
 NUMBER: Final = {"a fraction"}
 COUNT: Final = {"a number of many digits", "a number of very many digits"}

@@ -302,7 +302,7 @@ def test_object_that_the_org_does_not_know_leaves_no_run(org: Emulator, tmp_path
 
 def test_column_that_the_org_does_not_know_is_told_before_anything_is_sent(org: Emulator, tmp_path: Path) -> None:
     before = len(org.requests)
-    with pytest.raises(DoesNotFit, match="Nope__c is no field of Row__c"):
+    with pytest.raises(DoesNotFit, match="'Nope__c' is no field of Row__c"):
         load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n")
     assert changes(org, before) == []
     assert not (tmp_path / "run").exists()

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, cast
 
 import typer
 
+from bulkforce.cli.choices import AcceptAs, OnUnknownColumn, Operation, Values
 from bulkforce.cli.outcome import carry_out
 from bulkforce.cli.streams import tell
 
 if TYPE_CHECKING:
     from bulkforce.load.report import LoadReport, Progress
-
-
-class Operation(StrEnum):
-    """What a load may do."""
-
-    insert = "insert"
-    update = "update"
-    upsert = "upsert"
-    delete = "delete"
-    hardDelete = "hardDelete"  # noqa: N815  (the protocol's spelling)
-
-
-class AcceptAs(StrEnum):
-    """What a user may say of rows in doubt."""
-
-    sent = "sent"
-    not_sent = "not-sent"
 
 
 Workers = Annotated[int, typer.Option(help="Uploads and downloads at once.", min=1, max=64, metavar="N")]
@@ -57,7 +40,14 @@ def load(
     empty_as_null: Annotated[
         bool, typer.Option("--empty-as-null", help="An empty value sets null; otherwise it leaves the field as it is.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count rows, batches, bytes and API calls; create nothing.")] = False,
+    check: Annotated[bool, typer.Option(help="See first whether columns and values fit the object; see bulkforce check.")] = True,
+    on_unknown_column: Annotated[
+        OnUnknownColumn, typer.Option(help="Columns that cannot be sent stop the load, or are left out.")
+    ] = OnUnknownColumn.refuse,
+    values: Annotated[
+        Values, typer.Option(help="Values that the org would refuse: warn and load, refuse to load, or skip looking at values.")
+    ] = Values.warn,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check; count rows, batches, bytes and API calls; create nothing.")] = False,
     run_dir: Annotated[
         Path | None, typer.Option(help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER")
     ] = None,
@@ -86,6 +76,9 @@ def load(
             batch_records=batch_records,
             run_dir=run_dir,
             empty_as_null=empty_as_null,
+            check=check,
+            on_unknown_column=on_unknown_column.value,
+            values=values.value,
             dry_run=dry_run,
             on_progress=teller,
         ),

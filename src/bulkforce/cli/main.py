@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from bulkforce.cli import streams
+from bulkforce.cli.check import check
 from bulkforce.cli.demo import demo
 from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
+app.command()(check)
 app.command()(load)
 app.command()(extract)
 app.command()(resume)

@@ -11,7 +11,7 @@ import typer
 
 from bulkforce.cli.progress import Standing, telling
 from bulkforce.cli.streams import OutputLost, printing, tell
-from bulkforce.errors import Interrupted, Unsettled
+from bulkforce.errors import DoesNotFit, Interrupted, Unsettled
 
 FAILED: Final = 1
 CALLED_WRONGLY: Final = 2
@@ -54,6 +54,11 @@ def carry_out(
             with suppress(OutputLost), printing(""):
                 show(error.report, as_json=True)
         raise typer.Exit(INTERRUPTED if isinstance(error, Interrupted) else FAILED) from error
+    except DoesNotFit as error:
+        tell(f"bulkforce: {error.text}")
+        for line in error.lines:
+            tell(f"  {line}")
+        raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:
         # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
         tell("bulkforce: left at once; `bulkforce runs` lists what can be resumed")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
-from bulkforce.cli.streams import console, shown
+from bulkforce.cli.streams import shown
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.run.report import ErrorGroup, RunState
 
 _REASONS_SHOWN = 20
+_SAMPLE = 60
 
 
 def load_standing(progress: Progress) -> Standing:
@@ -44,7 +48,7 @@ def show(report: LoadReport, *, as_json: bool) -> int:
         _show_plan(report)
     else:
         _show_report(report)
-    return FINISHED_WITH_FAILURES if report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
+    return FINISHED_WITH_FAILURES if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
 
 
 def _show_plan(report: LoadReport) -> None:
@@ -86,13 +90,19 @@ def _show_report(report: LoadReport) -> None:
 
 
 def _show_reasons(groups: Sequence[ErrorGroup]) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table("rows", "status code", "message", title="Why rows failed", title_justify="left", box=None)
-    table.add_column("the first of them", no_wrap=True, overflow="ellipsis")
+    """Each reason whole, on lines of its own, whatever the width of the terminal; behind it the first row that has it, cut."""
+    print("Why rows failed:")
     for group in groups:
+        print(wrapped(f"{group.count:>8,}  {group.status_code}: {group.message}", " " * 10))
         # A record may hold line ends.
-        sample = f"row {group.row:,}: {' '.join(group.sample.split())}"
-        table.add_row(f"{group.count:,}", *(Text(shown(text)) for text in (group.status_code, group.message, sample)))
-    console().print(table)
+        sample = shown(" ".join(group.sample.split()))
+        print(f"{'':10}row {group.row:,}: {sample if len(sample) <= _SAMPLE else sample[: _SAMPLE - 3] + '...'}")
+
+
+def wrapped(text: str, indent: str) -> str:
+    """Break a line for a terminal; what is piped is not broken."""
+    text = shown(text)
+    if sys.stdout is None or not sys.stdout.isatty():
+        return text
+    width = max(40, shutil.get_terminal_size().columns)
+    return "\n".join(textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))

@@ -274,12 +274,13 @@ class Header:
     end: int
 
 
-def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
+def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
     """Read the header from the beginning of a file, a byte order mark passed over.
 
     Args:
         content: The beginning of the file, or all of it.
         may_repeat: Names that may stand there more than once.
+        nameless: Whether columns may lack a name.
 
     Raises:
         FormatError: There is none; a name is missing or stands twice.
@@ -298,6 +299,8 @@ def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
     seen: set[str] = set()
     for number, name in enumerate(names, 1):
         if not name.strip():
+            if nameless:
+                continue
             raise FormatError("A field of the header has no name", column=number)
         if name.lower() in seen and name not in may_repeat:
             raise FormatError(f"The header names {arguments.shown(name)} twice", column=number)
@@ -305,11 +308,11 @@ def header(content: bytes, *, may_repeat: Collection[str] = ()) -> Header:
     return Header(names, raw, bom + len(line))
 
 
-def header_of(path: Path, *, may_repeat: Collection[str] = ()) -> Header:
+def header_of(path: Path, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
     """Read the header of a file; see `header`."""
     with path.open("rb") as file:
         # The longest header that the org could take: 5,000 names of at most 100 characters, quoted.
-        return header(file.read(1_000_000), may_repeat=may_repeat)
+        return header(file.read(1_000_000), may_repeat=may_repeat, nameless=nameless)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,7 @@ class CheckReport:
             refused = [found for found in self.values if found.problem.severity is Severity.REFUSE]
             wrong += [f"{told(found)} {found.problem.remedy}" for found in refused]
         if wrong:
-            lines = "".join(f"\n- {line}" for line in wrong)
-            error = DoesNotFit(f"The source does not fit {self.object}, so nothing was sent:{lines}")
+            error = DoesNotFit(f"The source does not fit {self.object}, so nothing was sent:", wrong)
             error.report = self
             raise error
 

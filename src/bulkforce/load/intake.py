@@ -55,10 +55,13 @@ def read(
         UsageError: It is not there, or its columns do not fit the map.
     """
     found = to_csv(source, folder, lambda: on_read(0))
-    header = csv.header_of(found.path, may_repeat=OUR_COLUMNS)
+    header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True)
     shape = fit(maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null))
     if shape is None:
         return None
+    if not all(name.strip() for name in shape.names):
+        # Where nobody knows the object, nobody leaves it out either.
+        csv.header_of(found.path, may_repeat=OUR_COLUMNS)
     reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look).read()
     if reading.feed_is_ours and found.ours:
         found.path.unlink()

@@ -139,7 +139,7 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
             names.append(one)
     names += column_map.constants
     lowered = [name.lower() for name in names]
-    twice = next((name for name in names if lowered.count(name.lower()) > 1), None)
+    twice = next((name for name in names if name.strip() and lowered.count(name.lower()) > 1), None)
     if twice:
         raise UsageError(f"Two columns go to the field {arguments.shown(twice)}")
     if not taken:

@@ -55,6 +55,7 @@ class LoadReport:
         jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each told by when it was asked for.
         api_calls: Calls made in this sitting; for a plan, those to be expected at least.
         remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
+        fits: For a plan, whether no row is known that the org would refuse; see `CheckReport.fits`.
         errors: The reasons of failed records, the most frequent first.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.
@@ -77,6 +78,7 @@ class LoadReport:
     jobs_left_open: tuple[str, ...] = ()
     api_calls: int = 0
     remaining_batches: int | None = None
+    fits: bool | None = None
     errors: tuple[ErrorGroup, ...] = ()
     seconds: float = 0.0
     stopped_by: str | None = None

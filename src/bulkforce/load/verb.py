@@ -68,8 +68,8 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     asked = _asked(sitting, options, api, column_map)
     if options.dry_run:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)), _told_of_stops("Nothing was sent"):
-            reading, _ = _read(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)
-            return planned(sitting, options, api, reading, begun)
+            report, (reading, _) = _read(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)
+            return replace(planned(sitting, options, api, reading, begun), fits=report.fits)
     journal = new_run(
         run_dir,
         api.operation,
@@ -108,7 +108,7 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
 
 def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
     if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-        raise UsageError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {options.batch_records:,}")
+        raise UsageError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}")
     path = place_of(options.source)
     return Asked(
         run="",
@@ -142,7 +142,7 @@ def _look_at(
 
 def _read(
     sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
-) -> tuple[Reading, LoadFacts]:
+) -> tuple[CheckReport, tuple[Reading, LoadFacts]]:
     """Read a source that is to be loaded.
 
     Raises:
@@ -154,7 +154,7 @@ def _read(
     lines = [f"{one.text} {one.remedy}" for one in report.columns] + [f"{told(one)} {one.problem.remedy}" for one in report.values]
     if lines:
         sitting.warn("The check before the load found, and the load goes on:" + "".join(f"\n- {line}" for line in lines))
-    return found
+    return report, found
 
 
 def resume(
@@ -203,7 +203,7 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
     asked = journal.asked()
     assert asked is not None
     with _told_of_stops("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
-        reading, facts = _read(sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress)
+        _, (reading, facts) = _read(sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress)
         check_allowance(len(reading.batches), remaining_batches(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
