@@ -164,7 +164,7 @@ def test_what_cannot_be_used_is_refused_when_it_is_made(name: str, parameter: st
         "http://:3128", "http://@:3128", "http://?x", "http://proxy.acme.com:0", "http://proxy.acme.com:99999", "http://proxy.acme.com:-1",
         "http://proxy.acme.com:x", "http://proxy acme.com", "http://proxy.acme.com:3128\n", "http://proxy\0.acme.com", "http://proxy\t.acme.com",
         "http://\x1b[2J.acme.com", "http://\ud800.acme.com", "http://\u202eproxy.acme.com", "http://[::1", "http://[nonsense]:3128", "http://..",
-        "http://proxy..acme.com", "http://" + "x" * 100 + ".com", f"http://ada:{MARKER}@", f"http://ada:{MARKER}@proxy.acme.com:x",
+        "http://proxy..acme.com", "http://proxy.acme.com/\x1b[2J", "http://" + "x" * 100 + ".com", f"http://ada:{MARKER}@", f"http://ada:{MARKER}@proxy.acme.com:x",
         f"http://ada:{MARKER}\ud800@proxy.acme.com", f"http://ada:{MARKER}\u20ac@proxy.acme.com",
     ],
     ids=ascii,
@@ -353,3 +353,10 @@ def test_name_of_any_length_is_cut_in_what_is_told(call: Callable[[bf.Client], o
     with pytest.raises(bf.Error) as caught:
         call(client)
     assert len(str(caught.value)) < 1_000, str(caught.value)[:200] + " ... " + str(caught.value)[-200:]
+
+
+@pytest.mark.parametrize("client", [bf.Client, bf.AsyncClient])
+@pytest.mark.parametrize("given", [{"auth": bf.BearerToken}, {"auth": AUTH, "transport": Silent}], ids=["auth", "transport"])
+def test_class_in_the_place_of_its_object_is_refused(client: Callable[..., Any], given: dict[str, object]) -> None:
+    with pytest.raises(bf.UsageError, match="not the class"):
+        client(HOST, **given)
