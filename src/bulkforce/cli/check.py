@@ -80,7 +80,7 @@ def lines_of(report: CheckReport) -> Iterator[str]:
 
     rows = f"{report.read:,} row{'' if report.read == 1 else 's'}"
     yield f"{report.operation} {report.object}: {rows}; nothing was sent."
-    if not report.described:
+    if not (report.described or report.unfit):
         yield "The org does not tell what fields the object has, so only the form of the file was checked."
     columns = {severity: [(one.text, one.remedy, "") for one in report.columns if one.severity is severity] for severity in Severity}
     values = {

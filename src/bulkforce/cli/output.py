@@ -48,7 +48,9 @@ def show(report: LoadReport, *, as_json: bool) -> int:
         _show_plan(report)
     else:
         _show_report(report)
-    return FINISHED_WITH_FAILURES if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
+    return (
+        FINISHED_WITH_FAILURES if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
+    )
 
 
 def _show_plan(report: LoadReport) -> None:

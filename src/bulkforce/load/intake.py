@@ -22,11 +22,13 @@ from bulkforce.load.state import View
 from bulkforce.run.files import sync_folder, write_whole
 from bulkforce.run.folder import AGAIN, REJECTED
 from bulkforce.run.seal import Seal
+from bulkforce.vocabulary import Operation
 
 OnRead: TypeAlias = Callable[[int], None]
 """Told how many records were read so far; what it raises is the end."""
 
 _RANGES_TOLD: Final = 10
+_BY_ID: Final = {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
 
 
 def read(
@@ -56,7 +58,8 @@ def read(
     """
     found = to_csv(source, folder, lambda: on_read(0))
     header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True)
-    shape = fit(maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null))
+    by_id = asked.operation in _BY_ID or str(asked.external_id).lower() == "id"
+    shape = fit(maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null, by_id=by_id))
     if shape is None:
         return None
     if not all(name.strip() for name in shape.names):

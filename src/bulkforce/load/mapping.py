@@ -30,6 +30,7 @@ from bulkforce.protocol.wire_csv import rows
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
 """Columns that our own outputs add; when such a file is loaded again they are left out."""
+_OUR_ID: Final = OUR_COLUMNS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +116,14 @@ def _rows(content: bytes) -> list[list[str]]:
         return list(rows(text))
 
 
-def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False) -> Shape:
+def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False, by_id: bool = False) -> Shape:
     """Apply a map to the names of a source's columns.
+
+    Args:
+        source: The names.
+        column_map: The map.
+        empty_as_null: Send an empty value as ``#N/A``.
+        by_id: Records are found by their ids: where the source has none but those that an earlier load wrote into its outputs, they are these.
 
     Raises:
         UsageError: The map names a column that the source has not, two columns go to one field, or no column is left.
@@ -132,9 +139,13 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     taken, names = [], []
     for place, name in enumerate(source):
         if name in OUR_COLUMNS and name not in targets:
-            continue
-        target = targets.get(name, "" if column_map.only_named else name)
-        for one in filter(None, re.split(r"\s*,\s*", target)):
+            if name != _OUR_ID or not by_id or "id" in known:
+                continue
+            targets[name] = "Id"
+        target = targets.get(name, "" if column_map.only_named else name or " ")
+        # A column without a name is not left out without a word.
+        wanted = [name] if target and not target.strip() else filter(None, re.split(r"\s*,\s*", target))
+        for one in wanted:
             taken.append(place)
             names.append(one)
     names += column_map.constants
