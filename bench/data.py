@@ -2,8 +2,9 @@
 
     python bench/data.py --rows 1000000 contacts.csv
 
-Seven columns, about 160 bytes a record: quotes, commas, line ends inside values, characters beyond ASCII, empty values. The e-mail address
-numbers the record, so no two are equal; and "@" stands in every record exactly once, by which the stand-in org (org.py) counts.
+Seven columns, about 160 bytes a record: quotes, commas, line ends inside values, characters beyond ASCII, empty values.
+The e-mail address numbers the record, so no two are equal; and "@" stands in every record exactly once, by which the
+stand-in org (org.py) counts.
 """
 
 from __future__ import annotations
@@ -109,7 +110,11 @@ def write(path: Path, rows: int) -> None:
         for first in range(0, rows, PATTERN_RECORDS):
             count = min(PATTERN_RECORDS, rows - first)
             pieces = [""] * (3 * count)
-            pieces[0::3], pieces[1::3], pieces[2::3] = before[:count], map(str, range(first, first + count)), after[:count]
+            pieces[0::3], pieces[1::3], pieces[2::3] = (
+                before[:count],
+                map(str, range(first, first + count)),
+                after[:count],
+            )
             file.write("".join(pieces))
 
 

@@ -1,9 +1,12 @@
-"""Measure the emulator: how soon it answers, how many records a second go in and come out, and what a record costs in memory.
+"""Measure the emulator: how soon it answers, how many records a second go in and come out, and what a record costs in
+memory.
 
     python bench/emulator.py --rows 1000000
 
-The emulator is the command (`bulkforce emulator`), a process of its own; this one only sends, asks and counts. In: CSV batches of 10,000 contacts of
-five columns, four at a time, from the first POST until every batch is Completed. Out: a bulk query of those columns and the Id, from the POST to the
+The emulator is the command (`bulkforce emulator`), a process of its own; this one only sends, asks and counts. In: CSV
+batches of 10,000 contacts of
+five columns, four at a time, from the first POST until every batch is Completed. Out: a bulk query of those columns and
+    the Id, from the POST to the
 last byte of its CSV. Both are counted: no record may be lost on the way.
 """
 
@@ -57,7 +60,8 @@ class Org:
     def job(self, operation: str) -> str:
         """A new job's path."""
         document = json.dumps({"operation": operation, "object": "Contact", "contentType": "CSV"}).encode()
-        return f"/services/async/66.0/job/{json.loads(self.call('POST', '/services/async/66.0/job', document, 'application/json'))['id']}"
+        answer = self.call("POST", "/services/async/66.0/job", document, "application/json")
+        return f"/services/async/66.0/job/{json.loads(answer)['id']}"
 
     def wait(self, job: str, batches: int) -> int:
         """Wait until all batches are Completed; how many records they processed."""
@@ -85,7 +89,8 @@ def _member(document: str, name: str) -> str:
 def body(first: int) -> bytes:
     """One batch."""
     lines = (
-        f'"Name {number}",Ada,person{number}@example.com,"VP, Sales","A text of some length, as people write them: {number}"\n'
+        f'"Name {number}",Ada,person{number}@example.com,"VP, Sales","A text of some length, as people write them: '
+        f'{number}"\n'
         for number in range(first, first + BATCH_RECORDS)
     )
     return (COLUMNS + "\n" + "".join(lines)).encode()
@@ -105,13 +110,22 @@ def measure(rows: int) -> None:
             list(pool.map(lambda one: org.call("POST", f"{job}/batch", one, "text/csv"), bodies))
         written = org.wait(job, batches)
         seconds = time.perf_counter() - began
-        print(f"in:  {written:,} records ({sum(map(len, bodies)) / 1e6:.0f} MB) in {seconds:.1f} s: {written / seconds:,.0f} a second")
-        print(f"memory: {(org.resident_bytes() - empty) / written:.0f} bytes a record beyond the {empty / 1e6:.0f} MB of an empty org")
+        print(
+            f"in:  {written:,} records ({sum(map(len, bodies)) / 1e6:.0f} MB) in {seconds:.1f} s: "
+            f"{written / seconds:,.0f} a second"
+        )
+        print(
+            f"memory: {(org.resident_bytes() - empty) / written:.0f} bytes a record beyond the {empty / 1e6:.0f} MB of "
+            "an empty org"
+        )
         if written != batches * BATCH_RECORDS:
             raise SystemExit("records were lost on the way in")
         job = org.job("query")
         began = time.perf_counter()
-        batch = re.search(r"751\w{15}", org.call("POST", f"{job}/batch", f"SELECT Id,{COLUMNS} FROM Contact".encode(), "text/csv").decode())
+        batch = re.search(
+            r"751\w{15}",
+            org.call("POST", f"{job}/batch", f"SELECT Id,{COLUMNS} FROM Contact".encode(), "text/csv").decode(),
+        )
         org.wait(job, 1)
         found = 0
         result = f"{job}/batch/{batch[0] if batch else ''}/result"

@@ -2,8 +2,9 @@
 
     python bench/load.py --rows 1000000 10000000 --runs 3
 
-Each run has a fresh process for the client, one for the stand-in org (org.py), and a fresh folder. What is printed was checked: the org counted
-as many records as the file has, and the client's report says the same. Modules are compiled before the first run, as an installation has them.
+Each run has a fresh process for the client, one for the stand-in org (org.py), and a fresh folder. What is printed was
+checked: the org counted as many records as the file has, and the client's report says the same. Modules are compiled
+before the first run, as an installation has them.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ DEFAULT_WORKERS: Final = 4
 MEGABYTE: Final = 1_000_000
 
 CEILING_MB: Final = 60.0
-"""Peak memory of a whole load with the default workers, whatever the number of records. The interpreter and the modules take some 30 MB of it;
-the rest is for batches on their way (1.6 MB each here, read whole so that the digest is checked before a byte is sent) and their results."""
+"""Peak memory of a whole load with the default workers, whatever the number of records. The interpreter and the modules
+take some 30 MB of it; the rest is for batches on their way (1.6 MB each here, read whole so that the digest is checked
+before a byte is sent) and their results."""
 BATCH_MB: Final = 2.0
 """What one more worker may add: a batch of data.py's records, and its buffers."""
 GROWTH: Final = 1.1
@@ -119,10 +121,19 @@ def check(code: int, rows: int, report: dict[str, int], stats: dict[str, int]) -
     """
     if code != 0:
         sys.exit(f"The load ended with exit code {code}")
-    due = {"read": rows, "succeeded": rows - stats["failed"], "failed": stats["failed"], "unprocessed": 0, "rejected": 0, "pending": 0}
+    due = {
+        "read": rows,
+        "succeeded": rows - stats["failed"],
+        "failed": stats["failed"],
+        "unprocessed": 0,
+        "rejected": 0,
+        "pending": 0,
+    }
     found = {name: report[name] for name in due}
     if found != due or stats["records"] != rows:
-        sys.exit(f"The counts are wrong: the report has {found}, due is {due}; the org has {stats['records']:,} records")
+        sys.exit(
+            f"The counts are wrong: the report has {found}, due is {due}; the org has {stats['records']:,} records"
+        )
     if report["api_calls"] != stats["calls"]:
         sys.exit(f"The report has {report['api_calls']} calls, the org {stats['calls']}")
 
@@ -141,7 +152,11 @@ def median(runs: list[Run]) -> Run:
 def overruns(peaks: dict[int, float], workers: int) -> list[str]:
     """Say which ceilings of memory do not hold. ``peaks`` has the megabytes of each number of rows."""
     ceiling = CEILING_MB + BATCH_MB * max(workers - DEFAULT_WORKERS, 0)
-    found = [f"{rows:,} rows: peak {peak:.1f} MB, over the ceiling of {ceiling:.0f} MB" for rows, peak in peaks.items() if peak > ceiling]
+    found = [
+        f"{rows:,} rows: peak {peak:.1f} MB, over the ceiling of {ceiling:.0f} MB"
+        for rows, peak in peaks.items()
+        if peak > ceiling
+    ]
     fewest, most = min((rows for rows in peaks if rows >= STEADY_ROWS), default=0), max(peaks)
     if fewest and peaks[most] > GROWTH * peaks[fewest]:
         found.append(f"memory grows: {peaks[fewest]:.1f} MB at {fewest:,} rows, {peaks[most]:.1f} MB at {most:,}")
@@ -154,7 +169,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is told")
     parser.add_argument("--workers", type=int, default=DEFAULT_WORKERS)
-    parser.add_argument("--folder", type=Path, help="where sources and runs are written, on a real disk; by default a temporary folder")
+    parser.add_argument(
+        "--folder", type=Path, help="where sources and runs are written, on a real disk; by default a temporary folder"
+    )
     parser.add_argument("--rtt-ms", default="0", help="see org.py; so are the next three")
     parser.add_argument("--batch-seconds", default="0")
     parser.add_argument("--parallel", default="5")
@@ -165,7 +182,9 @@ def main() -> None:
         *("--parallel", given.parallel, "--error-every", given.error_every),
     ]
     peaks: dict[int, float] = {}
-    print("|       rows | wall s |  CPU s | peak MB | calls | org's CPU s |\n| ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(
+        "|       rows | wall s |  CPU s | peak MB | calls | org's CPU s |\n| ---: | ---: | ---: | ---: | ---: | ---: |"
+    )
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as folder:
         measure(make(Path(folder), 1_000), 1_000, given.workers, [])
         for rows in given.rows:
@@ -174,7 +193,8 @@ def main() -> None:
             source.unlink()
             peaks[rows] = run.peak_mb
             print(
-                f"| {rows:10,} | {run.wall_seconds:6.2f} | {run.cpu_seconds:6.2f} | {run.peak_mb:7.1f} | {run.calls:5} | {run.org_cpu_seconds:11.2f} |",
+                f"| {rows:10,} | {run.wall_seconds:6.2f} | {run.cpu_seconds:6.2f} | {run.peak_mb:7.1f} | {run.calls:5} "
+                f"| {run.org_cpu_seconds:11.2f} |",
                 flush=True,
             )
     if found := overruns(peaks, given.workers):

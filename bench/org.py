@@ -1,10 +1,12 @@
-"""A stand-in for an org that costs next to nothing, so that what is measured is the client. Not an emulator: it judges nothing.
+"""A stand-in for an org that costs next to nothing, so that what is measured is the client. Not an emulator: it judges
+nothing.
 
     python bench/org.py [--rtt-ms 50] [--batch-seconds 1 --parallel 5] [--error-every 100]
 
-Prints its port. Knows the calls that `load` makes, and ``GET /stats``, which is no call of the API. Records of an upload are counted by their
-"@" (data.py puts one in each), in one buffer a connection; of a batch only its counts are kept, so memory stays the same. Bodies come with a
-Content-Length, plain. The clock alone moves a batch on: Queued, InProgress once one of the slots is free, Completed ``--batch-seconds`` later.
+Prints its port. Knows the calls that `load` makes, and ``GET /stats``, which is no call of the API. Records of an
+upload are counted by their "@" (data.py puts one in each), in one buffer a connection; of a batch only its counts are
+kept, so memory stays the same. Bodies come with a Content-Length, plain. The clock alone moves a batch on: Queued,
+InProgress once one of the slots is free, Completed ``--batch-seconds`` later.
 """
 
 from __future__ import annotations
@@ -137,7 +139,12 @@ class Org:
 
     def _stats(self) -> tuple[int, str, bytes]:
         with self._lock:
-            found = {"calls": self._calls, "records": self._records, "failed": self._failed, "cpu_seconds": time.process_time()}
+            found = {
+                "calls": self._calls,
+                "records": self._records,
+                "failed": self._failed,
+                "cpu_seconds": time.process_time(),
+            }
         return 200, "application/json", json.dumps(found).encode()
 
 
@@ -166,7 +173,9 @@ class Connection:
                 records = self._body(int(length[1])) if length else 0
                 status, media, content = self._org.answer(method.decode(), path.decode(), records)
                 time.sleep(self._org.settings.rtt_seconds)
-                start = f"HTTP/1.1 {status} OK\r\nContent-Type: {media}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+                start = (
+                    f"HTTP/1.1 {status} OK\r\nContent-Type: {media}\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+                )
                 self._peer.sendall(start + content)
 
     def _head(self) -> bytes | None:
@@ -196,7 +205,9 @@ class Connection:
 def main() -> None:
     """Do what the command line says, until killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rtt-ms", type=float, default=0.0, help="pause before each answer, and for each new connection")
+    parser.add_argument(
+        "--rtt-ms", type=float, default=0.0, help="pause before each answer, and for each new connection"
+    )
     parser.add_argument("--batch-seconds", type=float, default=0.0, help="how long a batch runs once a slot is free")
     parser.add_argument("--parallel", type=int, default=5, help="slots: batches that run at once")
     parser.add_argument("--error-every", type=int, default=0, metavar="K", help="every K-th record of a batch fails")

@@ -1,6 +1,7 @@
 """Write `emulator-fidelity.md` from the emulator's code and from `conformance/`: `make docs`.
 
-What the emulator does comes from the code, how sure we are of it from the conversations; only what is missing is a list kept here.
+What the emulator does comes from the code, how sure we are of it from the conversations; only what is missing is a list
+kept here.
 """
 
 from __future__ import annotations
@@ -33,23 +34,36 @@ NOT_EMULATED = (
     ("Bulk API 2.0", "`/services/data/vXX.0/jobs/...` answers as an unknown path"),
     (
         "Code and rules of an org",
-        "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are accepted and ignored)",
+        (
+            "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are "
+            "accepted and ignored)"
+        ),
     ),
     (
         "Rights",
-        "one user who may do everything; hardDelete's permission is a setting; no field-level security, no record types, no sharing",
+        (
+            "one user who may do everything; hardDelete's permission is a setting; no field-level security, no record "
+            "types, no sharing"
+        ),
     ),
     ("Several currencies, translations, person accounts", "one currency, one language, business accounts"),
     (
         "200-row transactions",
-        "rows are written together, unless they can look each other up by external id: then a row finds those of earlier transactions",
+        (
+            "rows are written together, unless they can look each other up by external id: then a row finds those of "
+            "earlier transactions"
+        ),
     ),
     ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is accepted and ignored"),
     ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and `queryAll` finds them"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
     (
         "Composite requests",
-        "`/composite`, `/composite/batch` and trees are unknown paths; lists of records (`/composite/sobjects`) are there",
+        (
+            "`/composite`, `/composite/batch` and trees are unknown paths; lists of records (`/composite/sobjects`) "
+            "are "
+            "there"
+        ),
     ),
     ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
     ("REST and tokens in XML or as forms", "answers are JSON, whatever is accepted or asked for with `format=`"),
@@ -61,7 +75,10 @@ NOT_EMULATED = (
     ("SOAP beyond `login`, `logout` and `getUserInfo`", "a fault"),
     ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
     ("Time zones and locales of users", "dates are read and written in UTC"),
-    ("Jobs after a restart", "`--persist` keeps records and credentials; jobs, batches and the ledger live as long as the process"),
+    (
+        "Jobs after a restart",
+        "`--persist` keeps records and credentials; jobs, batches and the ledger live as long as the process",
+    ),
     ("Server load", "locks, time-outs and retries happen only when they are scripted"),
 )
 
@@ -77,12 +94,20 @@ def conversations() -> Iterator[tuple[str, str, str]]:
             path = re.sub(r"/(async|data|Soap/u)/v?\d+\.\d", r"/\1/vXX", request["path"].partition("?")[0].rstrip("/"))
             path = re.sub(r"\{[\w.]+\}|/(75[012])\w+", lambda found: f"/{{{found[1]}}}" if found[1] else "{id}", path)
             path = path.replace("invalidJobId000", "{id}")
-            headers = {name.lower(): str(value) for name, value in exchange.get("answer", {}).get("headers", {}).items()}
-            yield f"{request['method']} {path}", headers.get("content-type", "any"), exchange.get("confidence", told["confidence"])
+            headers = {
+                name.lower(): str(value) for name, value in exchange.get("answer", {}).get("headers", {}).items()
+            }
+            yield (
+                f"{request['method']} {path}",
+                headers.get("content-type", "any"),
+                exchange.get("confidence", told["confidence"]),
+            )
 
 
 def comments(path: str, first: str, last: str | None = None) -> Iterator[tuple[str, str, str]]:
-    """Yield name, default and the `#:` comment of the fields between two lines of a module; neighbours without one share the last."""
+    """Yield name, default and the `#:` comment of the fields between two lines of a module; neighbours without one
+    share the last.
+    """
     text = Path(path).read_text("utf-8").partition(first)[2]
     comment: list[str] = []
     fresh = True
@@ -108,7 +133,10 @@ def conformance_table() -> str:
     for call, _, confidence in conversations():
         counts[call][confidence] += 1
     grades = [grade for grade in GRADES if grade != "inferred"]
-    return table(["call", *grades], ([f"`{call}`", *(found[grade] or "" for grade in grades)] for call, found in sorted(counts.items())))
+    return table(
+        ["call", *grades],
+        ([f"`{call}`", *(found[grade] or "" for grade in grades)] for call, found in sorted(counts.items())),
+    )
 
 
 def routes_table() -> str:
@@ -121,11 +149,14 @@ def routes_table() -> str:
     org.stop()
     known = {path: methods for path, methods in with_slash.items() if not path.endswith("{rest:path}")}
     return table(
-        ["path", "methods"], ([f"`{re.sub(':[a-z]+}', '}', path)}`", ", ".join(sorted(methods))] for path, methods in sorted(known.items()))
+        ["path", "methods"],
+        ([f"`{re.sub(':[a-z]+}', '}', path)}`", ", ".join(sorted(methods))] for path, methods in sorted(known.items())),
     )
 
 
-def texts_table(group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts | texts.QueryTexts | texts.LoginTexts]) -> str:
+def texts_table(
+    group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts | texts.QueryTexts | texts.LoginTexts],
+) -> str:
     """Write the texts of one group, the surest first."""
     said = group()
     rows: list[list[object]] = []
@@ -139,20 +170,28 @@ def moves_table(moves: dict[Any, frozenset[Any]]) -> str:
     """Write the moves between states."""
     return table(
         ["from", "to"],
-        ([texts.spelled(state), ", ".join(sorted(map(texts.spelled, after))) or "(the end)"] for state, after in moves.items()),
+        (
+            [texts.spelled(state), ", ".join(sorted(map(texts.spelled, after))) or "(the end)"]
+            for state, after in moves.items()
+        ),
     )
 
 
 def fault_kinds() -> str:
     """Write what can go wrong on the wire."""
     text = Path(faults.__file__).read_text("utf-8").partition("Kind = Literal[")[2].partition("]\n")[0]
-    return table(["fault", "what happens"], ([f"`{kind}`", what] for kind, what in re.findall(r'"([^"]+)",  # (.+)', text)))
+    return table(
+        ["fault", "what happens"], ([f"`{kind}`", what] for kind, what in re.findall(r'"([^"]+)",  # (.+)', text))
+    )
 
 
 def page() -> str:
     """Write the whole page."""
     schema = load_schema()
-    objects = ([f"`{one.name}`", one.key_prefix, len(one.fields)] for one in sorted(schema.sobjects.values(), key=lambda one: one.name))
+    objects = (
+        [f"`{one.name}`", one.key_prefix, len(one.fields)]
+        for one in sorted(schema.sobjects.values(), key=lambda one: one.name)
+    )
     graded = Counter(confidence for _, _, confidence in conversations())
     return f"""# What the emulator does, and how sure we are
 

@@ -23,7 +23,13 @@ print("What the org was given:", client.get_batch_request(job, batch.id).decode(
 
 client.wait_for_batch(job, batch.id).raise_for_state()
 for result in client.get_batch_result(job, batch.id):
-    print(f"created: {result.id}" if result.created else f"updated: {result.id}" if result.success else f"refused: {result.errors}")
+    print(
+        f"created: {result.id}"
+        if result.created
+        else f"updated: {result.id}"
+        if result.success
+        else f"refused: {result.errors}"
+    )
 
 job = client.close_job(job)
 print(f"The job is {job.state}: {job.number_records_processed} records processed, {job.number_records_failed} failed")

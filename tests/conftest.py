@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Hundreds of processes are started here, and the tests themselves are read by each worker: where no bytecode is kept, all would compile everything anew.
+# Hundreds of processes are started here, and the tests themselves are read by each worker: where no bytecode is kept,
+# all would compile everything anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The same examples each time: who finds a red test has broken it. `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
-settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, max_examples=2_000)
+settings.register_profile(
+    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, max_examples=2_000
+)
 settings.load_profile("suite")
 
 
@@ -46,7 +49,8 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Tell how to have the same order again when something failed: the plugin tells it in a header that ``-q`` leaves out."""
+    """Tell how to have the same order again when something failed: the plugin tells it in a header that ``-q`` leaves
+    out."""
     seed = config.getoption("randomly_seed", None)
     if seed is not None and (terminalreporter.stats.keys() & {"failed", "error"}):
         terminalreporter.write_line(f"The order of the tests was by chance; to have it again: --randomly-seed={seed}")

@@ -141,8 +141,10 @@ _HOMES = {
     "connection": "connect",
     "conversations": "Pace",
     "errors": (
-        "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError JobFailed JobNotDone JournalBusy JournalMismatch "
-        "LimitReached MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
+        "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError "
+        "JobFailed JobNotDone JournalBusy JournalMismatch "
+        "LimitReached MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown "
+        "ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",

@@ -1,4 +1,6 @@
-"""What callers hand over: of a wrong kind, or a name that no file can have, it is a `UsageError` and not whatever fails first."""
+"""What callers hand over: of a wrong kind, or a name that no file can have, it is a `UsageError` and not whatever fails
+first.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ LONGEST_SECONDS: Final = 1_000_000.0
 """More than eleven days: longer than anything takes here, and what the sockets and clocks of every system can count."""
 SHORTEST_SECONDS: Final = 0.001
 LONGEST_NAME: Final = 255
-"""More characters than any id or name of an object has; what is longer is not sent, and not printed in the path of each error."""
+"""More characters than any id or name of an object has; what is longer is not sent, and not printed in the path of each
+error."""
 
 _SHOWN_CHARACTERS: Final = 100
 _LOOPBACK: Final = re.compile(r"localhost|127\.\d+\.\d+\.\d+|::1")
@@ -51,7 +54,11 @@ def having(value: T | None, methods: str, what: str) -> T:
     Raises:
         UsageError: It lacks one, or is the class instead of an object of it.
     """
-    if value is None or isinstance(value, type) or not all(callable(getattr(value, name, None)) for name in methods.split()):
+    if (
+        value is None
+        or isinstance(value, type)
+        or not all(callable(getattr(value, name, None)) for name in methods.split())
+    ):
         raise UsageError(f"{what}, not {_kind(value)}")
     return value
 
@@ -133,8 +140,8 @@ def url(value: object, what: str = "The org's URL") -> str:
     """Take the URL of a server, without the last slash.
 
     Raises:
-        UsageError: It is none, or a session or a secret would travel in the clear: it is not https, and not this machine's own; or a user
-            and password are in it.
+        UsageError: It is none, or a session or a secret would travel in the clear: it is not https, and not this
+            machine's own; or a user and password are in it.
     """
     given = secret(value, what)
     try:
@@ -147,11 +154,17 @@ def url(value: object, what: str = "The org's URL") -> str:
     # Also where it is no URL at all: what stands before it may be a password.
     if "@" in given:
         raise UsageError(f"There is a user or password in {what[0].lower()}{what[1:]}; log in with an auth instead")
-    if not host or parts.scheme not in {"https", "http"} or not given.isprintable() or any(mark in given for mark in "?# \\"):
+    if (
+        not host
+        or parts.scheme not in {"https", "http"}
+        or not given.isprintable()
+        or any(mark in given for mark in "?# \\")
+    ):
         raise UsageError(f"{shown(given)} is no URL of an org; it looks like https://acme.my.salesforce.com")
     if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
         raise UsageError(
-            f"{shown(given)} would carry the session in the clear; use https (plain http is for an emulator on this machine only)"
+            f"{shown(given)} would carry the session in the clear; use https (plain http is for an emulator on this "
+            "machine only)"
         )
     return given.rstrip("/")
 

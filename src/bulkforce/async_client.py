@@ -32,7 +32,9 @@ T = TypeVar("T")
 
 
 class _InThread(Client):
-    """The client that a worker thread has: it works for the call of an `AsyncClient`, and stops when that is cancelled."""
+    """The client that a worker thread has: it works for the call of an `AsyncClient`, and stops when that is
+    cancelled.
+    """
 
     def __init__(self, driver: Driver, stop: Stop) -> None:
         self.driver = driver
@@ -44,7 +46,9 @@ class _InThread(Client):
         return work(Sitting.of(self.driver, self._stop))
 
 
-def _in_thread(verb: Callable[Concatenate[Client, P], T]) -> Callable[Concatenate[AsyncClient, P], Coroutine[object, object, T]]:
+def _in_thread(
+    verb: Callable[Concatenate[Client, P], T],
+) -> Callable[Concatenate[AsyncClient, P], Coroutine[object, object, T]]:
     """Make the twin of a method that runs for long; it is declared once, by `Client`."""
 
     @wraps(verb)
@@ -57,10 +61,11 @@ def _in_thread(verb: Callable[Concatenate[Client, P], T]) -> Callable[Concatenat
 class AsyncClient:
     """A client of one Salesforce org for asyncio; takes what `Client` takes, and every method is to be awaited.
 
-    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled, also by ``asyncio.timeout``, is over when
-    the requests on the wire are, for which it waits no longer than `Timeouts` allow; it makes no further one. A load or extract settles what it can and
-    can then be resumed: the `Interrupted` that tells how is the cause of the ``CancelledError``. A second cancellation waits, too, since a thread
-    that is left behind would go on.
+    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled, also
+    by ``asyncio.timeout``, is over when the requests on the wire are, for which it waits no longer than `Timeouts`
+    allow; it makes no further one. A load or extract settles what it can and
+    can then be resumed: the `Interrupted` that tells how is the cause of the ``CancelledError``. A second cancellation
+    waits, too, since a thread that is left behind would go on.
     """
 
     def __init__(
@@ -96,7 +101,9 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -168,16 +175,29 @@ class AsyncClient:
 
     async def get_query_result(self, job: JobRef, batch_id: str, result_id: str) -> AsyncResultStream:
         """Fetch one result file of a query batch, as a stream of any size."""
-        return AsyncResultStream(ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id)))))
+        return AsyncResultStream(
+            ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id))))
+        )
 
     async def wait_for_batch(
-        self, job: JobRef, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+        self,
+        job: JobRef,
+        batch_id: str,
+        *,
+        timeout_seconds: float = conversations.DAY_SECONDS,
+        pace: Pace | None = None,
     ) -> BatchInfo:
-        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad."""
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good
+        from bad.
+        """
         return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
-    async def wait_for_job(self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
-        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included."""
+    async def wait_for_job(
+        self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+    ) -> JobInfo:
+        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking
+        included.
+        """
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace))
 
     load = _in_thread(Client.load)

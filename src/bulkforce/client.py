@@ -1,4 +1,7 @@
-"""`Client`: every call of the API as one method. A skin: what is said and understood is in `protocol` and `conversations`."""
+"""`Client`: every call of the API as one method.
+
+A skin: what is said and understood is in `protocol` and `conversations`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,8 @@ class Client:
     """A client of one Salesforce org; safe to use from many threads.
 
     Args:
-        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. May be left out where the login tells it.
+        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. May be left out where the login
+            tells it.
         auth: How to log in: `RefreshToken`, `BearerToken`, `ClientCredentials`, `JWTBearer`, `UsernamePassword`.
         version: API version in the path.
         tls: Certificate authorities and client certificate.
@@ -45,15 +49,17 @@ class Client:
         timeouts: Limits of every wait on the network.
         retry: How stubborn to be with what can be repeated safely.
         gzip_requests: Send batches gzipped; worth it on links slower than about 100 MB/s.
-        largest_answer_bytes: An answer that is held in memory, unpacked, is not read beyond that: of no use is a bigger one but to fill the memory.
-            Result files of queries, which are streamed to disk, may be of any size.
+        largest_answer_bytes: An answer that is held in memory, unpacked, is not read beyond that: of no use is a bigger
+            one but to fill the memory. Result files of queries, which are streamed to disk, may be of any size.
         transport: What sends, in place of HTTP; for tests.
 
     Raises:
-        UsageError: An argument cannot be used: the URL is not https (loopback excepted), a TLS file cannot be read, the proxy is none, and so on.
+        UsageError: An argument cannot be used: the URL is not https (loopback excepted), a TLS file cannot be read, the
+            proxy is none, and so on.
 
-    Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable answer), and
-    `ProtocolError` (the answer makes no sense, or is not the org's: `Intercepted`). A session that has expired is renewed once, and the call repeated.
+    Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable
+    answer), and `ProtocolError` (the answer makes no sense, or is not the org's: `Intercepted`). A session that has
+    expired is renewed once, and the call repeated.
 
     Example:
         >>> import bulkforce as bf
@@ -101,13 +107,16 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Close all connections; nothing is sent any more.
 
-        Loads, extracts and queries under way in other threads are asked to stop, as by Ctrl-C, and waited for. They can be resumed.
+        Loads, extracts and queries under way in other threads are asked to stop, as by Ctrl-C, and waited for. They can
+        be resumed.
         """
         self.driver.close()
 
@@ -171,13 +180,15 @@ class Client:
 
         Args:
             job: The job; given by its id only, it is looked at first.
-            content: What to load, or SOQL for a query job. Text and bytes are taken as they are; a ``pathlib.Path`` is streamed from the file; an
-                open binary file is read; a list of mappings is written in the job's format (``None`` sets null; a nested mapping is a parent by its
-                external id); an ``ElementTree`` element goes into an XML job; `Attachments`, or a whole zip, into a zip job.
+            content: What to load, or SOQL for a query job. Text and bytes are taken as they are; a ``pathlib.Path`` is
+                streamed from the file; an open binary file is read; a list of mappings is written in the job's format
+                (``None`` sets null; a nested mapping is a parent by its external id); an ``ElementTree`` element goes
+                into an XML job; `Attachments`, or a whole zip, into a zip job.
 
         Raises:
             FormatError: The content does not fit the job's content type, or a limit; nothing was sent.
-            OutcomeUnknown: The answer was lost and the batch may be running: see ``get_all_batches`` before sending it again.
+            OutcomeUnknown: The answer was lost and the batch may be running: see ``get_all_batches`` before sending it
+                again.
         """
         return self.driver.run(conversations.add_batch(job, content))
 
@@ -197,8 +208,10 @@ class Client:
         """Fetch what a batch came to.
 
         Returns:
-            For a data job one `Result` a record, in the order of the batch, the same from all formats. For a query the records, all result files
-            merged in order: CSV text with one header, a list of dicts, or a ``queryResult`` element; empty when nothing was found.
+            For a data job one `Result` a record, in the order of the batch, the same from all formats. For a query the
+            records, all result files
+            merged in order: CSV text with one header, a list of dicts, or a ``queryResult`` element; empty when nothing
+                was found.
 
         Raises:
             InvalidRequest: The batch has no results, as when it failed before any record; ``get_batch_info`` says why.
@@ -220,11 +233,18 @@ class Client:
         return ResultStream(self.driver.run(ask(bulk1.get_query_result(job, batch_id, result_id))))
 
     def wait_for_batch(
-        self, job: JobRef, batch_id: str, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+        self,
+        job: JobRef,
+        batch_id: str,
+        *,
+        timeout_seconds: float = conversations.DAY_SECONDS,
+        pace: Pace | None = None,
     ) -> BatchInfo:
-        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good from bad.
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good
+        from bad.
 
-        A query that PK chunking splits is ``NotProcessed`` itself: then all its chunks are waited for, and are in ``chunks`` of what is returned.
+        A query that PK chunking splits is ``NotProcessed`` itself: then all its chunks are waited for, and are in
+            ``chunks`` of what is returned.
 
         Args:
             job: The job.
@@ -237,8 +257,11 @@ class Client:
         """
         return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
-    def wait_for_job(self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
-        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking included.
+    def wait_for_job(
+        self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+    ) -> JobInfo:
+        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking
+        included.
 
         Raises:
             JobNotDone: The time is over. The org goes on with the job.
@@ -271,12 +294,14 @@ class Client:
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one.
 
-        The source is read once before anything is sent: what no batch may hold is rejected, what is no CSV at all is an error. Then batches are sent,
-        watched and their results fetched side by side. A run that dies at any moment is continued by `resume`.
+        The source is read once before anything is sent: what no batch may hold is rejected, what is no CSV at all is an
+        error. Then batches are sent, watched and their results fetched side by side. A run that dies at any moment is
+        continued by `resume`.
 
         Args:
-            source: Path of a file (CSV, JSON, JSON lines, XML, Parquet, Arrow; also ``.gz`` and ``.zst``), ``"-"`` for CSV on standard input, an open
-                binary CSV file, an iterable of mappings or of Arrow record batches, or a data frame (anything with ``__arrow_c_stream__``).
+            source: Path of a file (CSV, JSON, JSON lines, XML, Parquet, Arrow; also ``.gz`` and ``.zst``), ``"-"`` for
+                CSV on standard input, an open binary CSV file, an iterable of mappings or of Arrow record batches, or a
+                data frame (anything with ``__arrow_c_stream__``).
             object: API name of the object.
             operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
             external_id: For an upsert: the field that tells which records exist already.
@@ -284,13 +309,16 @@ class Client:
             concurrency_mode: ``Parallel`` or ``Serial``.
             workers: Uploads and downloads at once; the org decides how many batches it runs at once.
             batch_records: Records in a batch at most, 1 to 10,000.
-            run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv`` and
-                ``report.json`` go there.
-            empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and ``None`` set null.
-            check: Ask the org what fields the object has, and see before anything is sent whether columns and values fit; see `check`.
-            on_unknown_column: ``"refuse"`` stops a load that has columns which cannot be sent, ``"drop"`` leaves them out.
-            values: What to do about values that the org would refuse: ``"warn"`` and load (their rows come back as failed), ``"refuse"`` to load, or
-                ``"skip"`` looking at values.
+            run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
+                ``unprocessed.csv``, ``rejected.csv`` and ``report.json`` go there.
+            empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and
+                ``None`` set null.
+            check: Ask the org what fields the object has, and see before anything is sent whether columns and values
+                fit; see `check`.
+            on_unknown_column: ``"refuse"`` stops a load that has columns which cannot be sent, ``"drop"`` leaves them
+                out.
+            values: What to do about values that the org would refuse: ``"warn"`` and load (their rows come back as
+                failed), ``"refuse"`` to load, or ``"skip"`` looking at values.
             dry_run: Read, check and plan only; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
@@ -298,14 +326,16 @@ class Client:
             What it came to: ``read = succeeded + failed + unprocessed + rejected``.
 
         Raises:
-            Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and can be resumed.
+            Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and
+                can be resumed.
             Unsettled: The run cannot go on without your word; see `resume`.
             DoesNotFit: Columns do not fit the object; the error says which, and what to do. Nothing was sent.
             FormatError: The source cannot be read; nothing was sent.
             LimitReached: The org does not take that many batches today; nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
 
-            What an iterable of yours raises while it is asked for the next record comes through as it is, whatever it is; nothing was sent.
+            What an iterable of yours raises while it is asked for the next record comes through as it is, whatever it
+            is; nothing was sent.
 
         Example:
             >>> report = client.load("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP
@@ -349,8 +379,9 @@ class Client:
     ) -> CheckReport:
         """See whether a source fits an object, and send nothing.
 
-        The org is asked what fields the object has. Then the whole source is read: columns that are unknown or cannot be written, keys and required fields that
-        are missing, values that the org would refuse or change. All that can be found is found at once, each with what to do.
+        The org is asked what fields the object has. Then the whole source is read: columns that are unknown or cannot
+        be written, keys and required fields that are missing, values that the org would refuse or change. All that can
+        be found is found at once, each with what to do.
 
         Args:
             source: As in `load`.
@@ -404,9 +435,11 @@ class Client:
         Args:
             run: The run's id, or its folder.
             workers: Uploads and downloads at once; by default as many as the run was begun with.
-            accept_as: Of a load: your word on what the org cannot tell, for a run that ended with `Unsettled`. ``"sent"``: rows in doubt count as sent and stay in
-                ``in_doubt.csv``; what the org did not take of them is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled.
-                Either way batches of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are sent.
+            accept_as: Of a load: your word on what the org cannot tell, for a run that ended with `Unsettled`.
+                ``"sent"``: rows in doubt count as sent and stay in ``in_doubt.csv``; what the org did not take of them
+                is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled. Either way batches
+                of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are
+                sent.
             on_progress: As in `load` or `extract`, whichever the run is of.
 
         Returns:
@@ -416,13 +449,17 @@ class Client:
             NotFound: The org keeps the results of an extract for 7 days, and they are over.
             SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
             JournalBusy: Another process works on this run; nothing was touched.
-            JournalMismatch: The run belongs to another org, or died while a source was read that cannot be read again; nothing was sent.
-            Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing more is sent; what is certain is in
-                the run's files, the rest in ``in_doubt.csv``, and the error's ``report`` counts both.
+            JournalMismatch: The run belongs to another org, or died while a source was read that cannot be read again;
+                nothing was sent.
+            Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing
+                more is sent; what is certain is in the run's files, the rest in ``in_doubt.csv``, and the error's
+                ``report`` counts both.
         """
         from bulkforce import catalog  # see above
 
-        return self._carry_out(lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress))
+        return self._carry_out(
+            lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+        )
 
     def extract(
         self,
@@ -440,19 +477,23 @@ class Client:
     ) -> ExtractReport:
         """Bring every record that a query finds into a file, and prove that all came.
 
-        The records of each batch are counted on disk and compared with what the org told; what stays short is an error. The file is whole or not there. A run
-        that dies at any moment is continued by `resume_extract`; what is on disk is not fetched twice.
+        The records of each batch are counted on disk and compared with what the org told; what stays short is an error.
+        The file is whole or not there. A run that dies at any moment is continued by `resume_extract`; what is on disk
+        is not fetched twice.
 
         Args:
             soql: The query.
-            to: The file; its name tells the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``. ``"-"`` is CSV on standard output.
+            to: The file; its name tells the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``.
+                ``"-"`` is CSV on standard output.
             object: Instead of a query: every field of this object that a bulk query can return.
             format: The format, where the name does not tell.
             all_rows: Deleted and archived records, too.
-            pk_chunking: Let the org split the query by record ids: ``"auto"`` for large objects, a chunk size, or a `PKChunking`.
+            pk_chunking: Let the org split the query by record ids: ``"auto"`` for large objects, a chunk size, or a
+                `PKChunking`.
             workers: Downloads at once.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
-            since_file: Keeps the highest ``SystemModstamp`` seen; next time only records changed since come, with an overlap of ten minutes.
+            since_file: Keeps the highest ``SystemModstamp`` seen; next time only records changed since come, with an
+                overlap of ten minutes.
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
@@ -482,7 +523,11 @@ class Client:
         return self._carry_out(lambda sitting: extract.extract(sitting, options))
 
     def resume_extract(
-        self, run: str | Path, *, workers: int | None = None, on_progress: Callable[[ExtractProgress], None] | None = None
+        self,
+        run: str | Path,
+        *,
+        workers: int | None = None,
+        on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Go on with an extract that stopped or died: `resume` for those who know that it is one.
 
@@ -500,7 +545,9 @@ class Client:
         """
         from bulkforce.extract import verb as extract  # see above
 
-        return self._carry_out(lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress))
+        return self._carry_out(
+            lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress)
+        )
 
     def query(
         self,

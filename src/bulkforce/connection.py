@@ -26,9 +26,10 @@ _CA_BUNDLE = "BULKFORCE_CA_BUNDLE"
 def connect(environment: Mapping[str, str] | None = None) -> Client:
     """Make a client of the org that the environment names.
 
-    ``BULKFORCE_INSTANCE_URL`` says where the org is; with it goes one of: ``BULKFORCE_ACCESS_TOKEN`` (a session id or access token);
-    ``BULKFORCE_CLIENT_ID``, ``BULKFORCE_CLIENT_SECRET`` and ``BULKFORCE_REFRESH_TOKEN``; or the first two alone (client credentials).
-    ``BULKFORCE_API_VERSION`` sets another version; ``BULKFORCE_CA_BUNDLE`` names a PEM file of authorities to trust instead of the system's.
+    ``BULKFORCE_INSTANCE_URL`` says where the org is; with it goes one of: ``BULKFORCE_ACCESS_TOKEN`` (a session id or
+    access token); ``BULKFORCE_CLIENT_ID``, ``BULKFORCE_CLIENT_SECRET`` and ``BULKFORCE_REFRESH_TOKEN``; or the first
+    two alone (client credentials). ``BULKFORCE_API_VERSION`` sets another version; ``BULKFORCE_CA_BUNDLE`` names a PEM
+    file of authorities to trust instead of the system's.
 
     Args:
         environment: By default ``os.environ``.
@@ -45,7 +46,8 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
     found = _found(os.environ if environment is None else environment)
     if _URL not in found:
         raise UsageError(
-            f"No org is named: set {_URL} (such as https://acme.my.salesforce.com), and {_TOKEN}, or {_ID} and {_SECRET} "
+            f"No org is named: set {_URL} (such as https://acme.my.salesforce.com), and {_TOKEN}, or {_ID} and "
+            f"{_SECRET} "
             f"with {_REFRESH} (without it: client credentials)"
         )
     with _named(_URL):

@@ -25,7 +25,10 @@ DAY_SECONDS: Final = 86_400.0
 
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
 BatchResult: TypeAlias = Any
-"""``list[Result]`` or `QueryRecords`. The caller, who made the job, knows which; a union would make every caller prove it to the type checker."""
+"""``list[Result]`` or `QueryRecords`.
+
+The caller, who made the job, knows which; a union would make every caller prove it to the type checker.
+"""
 
 
 _NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
@@ -96,7 +99,9 @@ def _pauses(pace: Pace | None) -> Iterator[float]:
 
 
 def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
-    """List the chunks of a job's queries; ``None`` if what was not processed was not split either: its job was aborted."""
+    """List the chunks of a job's queries; ``None`` if what was not processed was not split either: its job was
+    aborted.
+    """
     listed = yield from ask(bulk1.get_all_batches(job))
     # After the list: in a job that is not aborted even now, nothing but the original of a split query is NotProcessed.
     info = yield from ask(bulk1.get_job_info(job))
@@ -108,7 +113,8 @@ def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
 def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace | None) -> Flow[JobInfo]:
     """Look at a job's batches until all states are final, and then at the job.
 
-    With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in which all are final is whole.
+    With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in
+        which all are final is whole.
     """
     deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
     pauses = _pauses(pace)
@@ -124,7 +130,9 @@ def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace | None) -> Flow
 def _pause(pause: float, deadline: float, what: str, facts: Facts, timeout_seconds: float) -> Flow[None]:
     left = deadline - (yield from seconds(Elapsed()))
     if left <= 0:
-        raise JobNotDone(f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", facts)
+        raise JobNotDone(
+            f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", facts
+        )
     yield Sleep(min(pause, left))
 
 
@@ -136,7 +144,8 @@ def get_query_result_ids(job: JobRef, batch_id: str) -> Flow[list[str]]:
     if not found:
         return []
     raise ProtocolError(
-        "This batch has results of records, not result files: it is no query", Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
+        "This batch has results of records, not result files: it is no query",
+        Facts(job_id=bulk1.job_id(job), batch_id=batch_id),
     )
 
 
@@ -202,7 +211,9 @@ def _header(answer: Answer) -> csv.Header:
     except FormatError:
         pass
     # Without the cause: where the header is lost, it speaks of a record.
-    raise ProtocolError("A result file does not begin with a header that can be read, so it is not the CSV it should be", answer.facts())
+    raise ProtocolError(
+        "A result file does not begin with a header that can be read, so it is not the CSV it should be", answer.facts()
+    )
 
 
 def _records(answer: Answer) -> list[dict[str, object]]:

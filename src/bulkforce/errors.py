@@ -154,7 +154,8 @@ class NoAnswer(TransportError):
 class OutcomeUnknown(TransportError):
     """The org may have acted on the request, but its answer was lost.
 
-    Do not repeat it blindly: list the job's batches first (``get_all_batches``), and read them back (``get_batch_request``).
+    Do not repeat it blindly: list the job's batches first (``get_all_batches``), and read them back
+        (``get_batch_request``).
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
@@ -165,8 +166,9 @@ class OutcomeUnknown(TransportError):
 class RefusedError(Error):
     """The org understood the request and answered no.
 
-    This is the org's own word: an error document of the API, with its ``code``. What anything else says (a proxy, a gateway, a login page) is
-    `Intercepted`, or, where it may pass, `Unavailable` without a ``code``; on a request that acts it is `OutcomeUnknown`.
+    This is the org's own word: an error document of the API, with its ``code``. What anything else says (a proxy, a
+    gateway, a login page) is `Intercepted`, or, where it may pass, `Unavailable` without a ``code``; on a request that
+    acts it is `OutcomeUnknown`.
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
@@ -222,8 +224,14 @@ class FormatError(Error, ValueError):
         byte: Offset in the content, from 0.
     """
 
-    def __init__(self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None) -> None:
-        places = [f"{name} {str(value)[:100]}" for name, value in (("record", row), ("field", column), ("byte", byte)) if value is not None]
+    def __init__(
+        self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None
+    ) -> None:
+        places = [
+            f"{name} {str(value)[:100]}"
+            for name, value in (("record", row), ("field", column), ("byte", byte))
+            if value is not None
+        ]
         super().__init__(f"{text} ({', '.join(places)})" if places else text)
         self.text = text  # without the place
         self.row = row
@@ -279,8 +287,10 @@ class Unsettled(TransferError):
     """It cannot be known what the org took, or it holds what the run did not send, so nothing more is sent.
 
     Attributes:
-        why: ``strangers`` (a job holds batches that are none of the run's), ``closed`` (a job was closed while the run was stopped, and not by it),
-            ``copied`` (the run was gone on with in another copy of its folder), ``gone`` (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not come to rest).
+        why: ``strangers`` (a job holds batches that are none of the run's), ``closed`` (a job was closed while the run
+            was stopped, and not by it), ``copied`` (the run was gone on with in another copy of its folder), ``gone``
+            (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not
+            come to rest).
         strangers: Ids of the batches that are none of the run's.
         report: Of a load: what is certain, a `LoadReport`.
     """

@@ -80,7 +80,8 @@ class BatchState(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> BatchState | None:
-        # One sample of the guide (the PK chunking walkthrough) has a blank in it, and clients in production test for it.
+        # One sample of the guide (the PK chunking walkthrough) has a blank in it, and clients in production test for
+        # it.
         return cls.NOT_PROCESSED if value == "Not Processed" else None
 
     @property

@@ -1,4 +1,5 @@
-"""What every API must do for a run, whichever version it is: each adapter against the emulator, told in a run's words only."""
+"""What every API must do for a run, whichever version it is: each adapter against the emulator, told in a run's words
+only."""
 
 from __future__ import annotations
 
@@ -147,7 +148,9 @@ def test_job_that_takes_no_batches_any_more_is_told_instead_of_a_batch(bench: Be
 
 
 @pytest.mark.parametrize("arrives", [True, False])
-def test_batch_whose_answer_is_lost_is_found_or_certainly_absent(bench: Bench, ingest: IngestApi, arrives: bool) -> None:
+def test_batch_whose_answer_is_lost_is_found_or_certainly_absent(
+    bench: Bench, ingest: IngestApi, arrives: bool
+) -> None:
     job_id = opened(bench, ingest)
     known = added(bench, ingest, job_id)
     bench.org.faults.add(Fault("answer lost" if arrives else "request lost", "POST", "*/batch"))
@@ -172,9 +175,15 @@ def test_batches_that_are_none_of_ours_are_told_as_strangers(bench: Bench, inges
 def test_job_that_holds_what_it_should_passes_the_audit(bench: Bench, ingest: IngestApi) -> None:
     job_id = opened(bench, ingest)
     known = {added(bench, ingest, job_id), added(bench, ingest, job_id)}
-    assert bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=True, closed=False)).standing is JobStanding.OPEN
+    assert (
+        bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=True, closed=False)).standing
+        is JobStanding.OPEN
+    )
     bench.run(ingest.close(job_id))
-    assert bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=False, closed=True)).standing is JobStanding.CLOSED
+    assert (
+        bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=False, closed=True)).standing
+        is JobStanding.CLOSED
+    )
     with pytest.raises(errors.Unsettled) as caught:
         bench.run(ingest.audit(job_id, known, doubts=False, ours_to_close=True, closed=False))
     assert caught.value.why == "closed"
@@ -198,7 +207,9 @@ def test_list_without_a_batch_that_was_accepted_is_not_believed(bench: Bench, in
         bench.run(ingest.look(job_id, [short("751000000000001AAA")]))
 
 
-def test_batch_that_failed_as_a_whole_has_its_reason_and_no_results_for_records(bench: Bench, ingest: IngestApi) -> None:
+def test_batch_that_failed_as_a_whole_has_its_reason_and_no_results_for_records(
+    bench: Bench, ingest: IngestApi
+) -> None:
     bench.org.mishaps.plan(Mishap(message="InvalidBatch : no good"), object="Row__c")
     job_id = opened(bench, ingest)
     batch_id = added(bench, ingest, job_id)
@@ -273,7 +284,9 @@ def test_query_brings_what_it_finds_and_how_much_that_is(bench: Bench, query: Qu
         ("InternalServerError : ours", None),
     ],
 )
-def test_query_that_fails_says_what_to_do(bench: Bench, query: QueryApi, message: str, fault: QueryFault | None) -> None:
+def test_query_that_fails_says_what_to_do(
+    bench: Bench, query: QueryApi, message: str, fault: QueryFault | None
+) -> None:
     bench.org.mishaps.plan(Mishap(message=message), object="Row__c")
     job_id, batch_id = asked(bench, query)
     seen = bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)

@@ -1,4 +1,5 @@
-"""What a job of ours really holds, found out by flows that are answered by hand: an org whose list is behind, or which took what nobody believed in."""
+"""What a job of ours really holds, found out by flows that are answered by hand: an org whose list is behind, or which
+took what nobody believed in."""
 
 from __future__ import annotations
 
@@ -68,12 +69,15 @@ class Org:
         if path.endswith("/batch"):
             shown = _next(self.listed)
             batches = "".join(
-                f"<batchInfo><id>{batch_id(number)}</id><jobId>{JOB}</jobId><state>Queued</state></batchInfo>" for number in range(shown)
+                f"<batchInfo><id>{batch_id(number)}</id><jobId>{JOB}</jobId><state>Queued</state></batchInfo>"
+                for number in range(shown)
             )
             return said(f'<batchInfoList xmlns="{NAMESPACE}">{batches}</batchInfoList>')
         count = _next(self.counted)
         total = "" if count is None else f"<numberBatchesTotal>{count}</numberBatchesTotal>"
-        members = f"<id>{JOB}</id><operation>insert</operation><object>Contact</object><state>{_next(self.states)}</state>"
+        members = (
+            f"<id>{JOB}</id><operation>insert</operation><object>Contact</object><state>{_next(self.states)}</state>"
+        )
         return said(xml("jobInfo", f"{members}<contentType>CSV</contentType>{total}"))
 
 
@@ -128,7 +132,11 @@ def test_looks_agree_however_ids_are_written_in_them() -> None:
 
         def answer(self, path: str) -> Answer:
             answer = super().answer(path)
-            return replace(answer, body=answer.body.replace(b"AAA</id>", b"</id>")) if path.endswith("/batch") and self.pauses else answer
+            return (
+                replace(answer, body=answer.body.replace(b"AAA</id>", b"</id>"))
+                if path.endswith("/batch") and self.pauses
+                else answer
+            )
 
     org = Org15([A, B], [1, 2], [1, 2])
     assert org.run(API.settle(JOB, {batch_id(0)}, {2: sent(B)})) == Found({2: batch_id(1)[:15]}, ())
@@ -149,7 +157,11 @@ def test_what_is_held_is_adopted_as_a_multiset_and_the_rest_told_as_strangers(
     known = min(known, len(held))
     listed = [min(len(held), max(known, lag)) for lag in lags]
     found = Org(held, [*listed, len(held)], [len(held)]).run(
-        API.settle(JOB, {batch_id(number) for number in range(known)}, {number: sent(content) for number, content in enumerate(doubts)})
+        API.settle(
+            JOB,
+            {batch_id(number) for number in range(known)},
+            {number: sent(content) for number, content in enumerate(doubts)},
+        )
     )
     new = list(held[known:])
     adopted = [doubts[number] for number in found.adopted]

@@ -1,4 +1,5 @@
-"""Which batches a query's job holds, and which of them are chunks of the query: nothing is believed that could be cut, old or somebody else's."""
+"""Which batches a query's job holds, and which of them are chunks of the query: nothing is believed that could be cut,
+old or somebody else's."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ ORIGINAL = "751000000000000AAA"
 
 def listed(*ids: str, original: str = "NotProcessed", state: str = "Queued") -> Answer:
     batches = [(ORIGINAL, original), *((batch_id, state) for batch_id in ids)]
-    members = [f"<batchInfo><id>{batch_id}</id><jobId>750A</jobId><state>{state}</state></batchInfo>" for batch_id, state in batches]
+    members = [
+        f"<batchInfo><id>{batch_id}</id><jobId>750A</jobId><state>{state}</state></batchInfo>"
+        for batch_id, state in batches
+    ]
     return said(xml("batchInfoList", "".join(members)))
 
 
@@ -25,7 +29,9 @@ def job(total: int | None, *, queued: int | None = None, state: str = "Open") ->
     counted = "" if total is None else f"<numberBatchesTotal>{total}</numberBatchesTotal>"
     states = {"Queued": total if queued is None else queued, "InProgress": 0, "Completed": 0, "Failed": 0}
     by_state = "".join(
-        f"<numberBatches{name}>{count}</numberBatches{name}>" for name, count in states.items() if queued != -1 and total is not None
+        f"<numberBatches{name}>{count}</numberBatches{name}>"
+        for name, count in states.items()
+        if queued != -1 and total is not None
     )
     return said(
         xml(
@@ -59,7 +65,10 @@ def test_list_that_lags_behind_the_job_is_looked_at_again() -> None:
 
 
 def test_list_that_lacks_a_batch_that_was_there_is_looked_at_again() -> None:
-    assert look(listed("751C"), listed("751B", "751C"), known=(ORIGINAL, "751B"), whole=False) == ({"751B", "751C"}, [10.0])
+    assert look(listed("751C"), listed("751B", "751C"), known=(ORIGINAL, "751B"), whole=False) == (
+        {"751B", "751C"},
+        [10.0],
+    )
 
 
 @pytest.mark.parametrize("job", [job(None), job(2, queued=-1), job(0)], ids=["no count", "none by state", "count lags"])
@@ -77,7 +86,9 @@ def test_list_that_may_be_whole_is_believed_when_it_stays_the_same_over_all_look
     ],
 )
 def test_list_that_never_agrees_is_not_believed(lines: list[Answer]) -> None:
-    with pytest.raises(ProtocolError, match=r"list of the batches of job 750A .*cannot be known whether it is whole") as caught:
+    with pytest.raises(
+        ProtocolError, match=r"list of the batches of job 750A .*cannot be known whether it is whole"
+    ) as caught:
         look(*lines)
     assert caught.value.job_id == "750A"
 
@@ -92,12 +103,17 @@ def test_job_that_was_aborted_is_no_matter_of_counting() -> None:
 
 
 def test_batches_that_never_run_make_the_job_be_looked_at() -> None:
-    found = script(API.look("750A", ORIGINAL, (), splits=False), [listed("751B", state="NotProcessed"), job(1, state="Aborted")])
+    found = script(
+        API.look("750A", ORIGINAL, (), splits=False), [listed("751B", state="NotProcessed"), job(1, state="Aborted")]
+    )
     assert found.job.standing is JobStanding.ABORTED
 
 
 def test_ids_are_the_same_with_check_characters_and_without() -> None:
-    assert look(listed("751000000000001AAA"), job(1), known=(ORIGINAL[:15], "751000000000001")) == ({"751000000000001AAA"}, [])
+    assert look(listed("751000000000001AAA"), job(1), known=(ORIGINAL[:15], "751000000000001")) == (
+        {"751000000000001AAA"},
+        [],
+    )
 
 
 QUERY = "SELECT Id, Owner.Name FROM Account WHERE Name LIKE 'N%' OR Name = ''"
@@ -110,8 +126,17 @@ RANGE = f"Id >= '{LOW}' AND Id < '{HIGH}'"
     [
         (f"{QUERY} AND {RANGE}", RANGE),
         (f"SELECT Id, Owner.Name FROM Account WHERE (Name LIKE 'N%' OR Name = '') AND {RANGE}", RANGE),
-        (f"select id, owner.name\nfrom account where name like 'N%' or name = '' and (Id >= {LOW} AND Id < {HIGH})\n", RANGE),
-        (f"{QUERY} AND AccountId >= '{LOW}AAA' AND AccountId < '{HIGH}AAB'", f"AccountId >= '{LOW}AAA' AND AccountId < '{HIGH}AAB'"),
+        (
+            (
+                f"select id, owner.name\nfrom account where name like 'N%' or name = '' and (Id >= {LOW} AND Id < "
+                f"{HIGH})\n"
+            ),
+            RANGE,
+        ),
+        (
+            f"{QUERY} AND AccountId >= '{LOW}AAA' AND AccountId < '{HIGH}AAB'",
+            f"AccountId >= '{LOW}AAA' AND AccountId < '{HIGH}AAB'",
+        ),
         # A closing quote that is missing takes nothing from an id.
         (f"{QUERY} AND {RANGE}"[:-1], RANGE),
     ],
@@ -149,7 +174,9 @@ def test_what_is_no_chunk_of_the_query_has_no_range_of_it(text: str) -> None:
 
 
 def read_range(*texts: str) -> str | None:
-    found: str | None = script(API.read_range("750A", "751B", soql.read(QUERY)), [said(text, media="text/csv") for text in texts])
+    found: str | None = script(
+        API.read_range("750A", "751B", soql.read(QUERY)), [said(text, media="text/csv") for text in texts]
+    )
     return found
 
 
@@ -159,7 +186,8 @@ def test_request_is_read_again_when_it_shows_no_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [QUERY, "SELECT Id FROM Account", f"SELECT Id FROM Account WHERE {RANGE}", "hello", f"{QUERY} AND Id >= '{LOW}'"]
+    "text",
+    [QUERY, "SELECT Id FROM Account", f"SELECT Id FROM Account WHERE {RANGE}", "hello", f"{QUERY} AND Id >= '{LOW}'"],
 )
 def test_what_never_shows_that_it_is_a_chunk_has_no_range(text: str) -> None:
     assert read_range(text, text, text) is None

@@ -85,7 +85,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "cut in an id": (of(went_in(), went_in())[:-25], "(record 2"),
     "cut in an id without quotes": (of(f"{ID},true,true,", f"{ID[:9]}", header="Id,Success,Created,Error\n"), "1 values for 4 columns (record 2)"),
     "an id of another length": (of(went_in(), went_in(ID[:16])), "id of a result is none (record 2)"),
-    "an id that is none": (of(went_in(MARKER + "-" * (18 - len(MARKER))), went_in()), "id of a result is none (record 1)"),
+    "an id that is none": (of(went_in(MARKER + "-" * (18 - len(MARKER))), went_in()), ("id of a result is none (record "
+"1)")),
     "ids with quotes in them": (of(went_in(ID[:8] + '""' + ID[:8])), "id of a result is none (record 1)"),
     "an id that is no ASCII": (of(went_in("é" * 18)), "id of a result is none (record 1)"),
     "a refused one's id that is none": (of(went_in(), refused("a:b:--", MARKER)), "id of a result is none (record 2)"),
@@ -135,7 +136,10 @@ ROWS = st.lists(st.tuples(IDS, st.booleans(), st.booleans(), st.one_of(st.just("
 
 def _line(record_id: str, success: bool, created: bool, reason: str, end: str) -> str:
     return (
-        ",".join('"' + str(value).replace('"', '""') + '"' for value in (record_id, str(success).lower(), str(created).lower(), reason))
+        ",".join(
+            '"' + str(value).replace('"', '""') + '"'
+            for value in (record_id, str(success).lower(), str(created).lower(), reason)
+        )
         + end
     )
 
@@ -166,7 +170,9 @@ def _read(content: bytes) -> object:
 
 
 @given(ROWS, st.sampled_from(["\n", "\n", "\r\n"]), st.data())
-def test_every_way_reads_the_same_whatever_the_bytes(rows: list[tuple[str, bool, bool, str]], end: str, data: st.DataObject) -> None:
+def test_every_way_reads_the_same_whatever_the_bytes(
+    rows: list[tuple[str, bool, bool, str]], end: str, data: st.DataObject
+) -> None:
     content = (HEADER + "".join(_line(*row, end) for row in rows)).encode()
     for _ in range(data.draw(st.integers(0, 2))):
         place = data.draw(st.integers(0, len(content)))

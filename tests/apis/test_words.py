@@ -41,6 +41,8 @@ def test_runs_take_no_states_from_the_wire() -> None:
 
 def test_runs_write_no_states_and_no_error_codes() -> None:
     for path, tree in sources():
-        texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+        texts = {
+            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
         assert not texts & STATES, path
         assert not {text for text in texts if CODE.fullmatch(text)} - REPORTED, path

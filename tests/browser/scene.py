@@ -32,7 +32,11 @@ def lively(org: Emulator) -> tuple[str, str]:
     found = wire.create("query", "Account", concurrencyMode="Parallel")
     wire.run(found, "SELECT Id, Name FROM Account WHERE Name = 'Globex'")
     wire.state(found, "Closed")
-    wire.run(wire.create("upsert", "Contact", "JSON", externalIdFieldName="Id"), '[{"LastName": "Curie"}]', "application/json")
+    wire.run(
+        wire.create("upsert", "Contact", "JSON", externalIdFieldName="Id"),
+        '[{"LastName": "Curie"}]',
+        "application/json",
+    )
     aborted = wire.create("update", "Account", concurrencyMode="Serial")
     org.set_pace(Pace.manual())
     wire.add(aborted, "Id,Name\n001000000000001AAA,x\n")

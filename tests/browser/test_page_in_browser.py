@@ -1,4 +1,7 @@
-"""The page as people see it, in Debian's chromium. `BULKFORCE_PICTURES=docs/pictures` writes the pictures of the documents."""
+"""The page as people see it, in Debian's chromium.
+
+`BULKFORCE_PICTURES=docs/pictures` writes the pictures of the documents.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def page(browser: Browser) -> Iterator[Page]:
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     # What was still on its way when the page was left is "aborted", and no failure.
-    page.on("requestfailed", lambda request: complaints.append(request.url) if request.failure != "net::ERR_ABORTED" else None)
+    page.on(
+        "requestfailed",
+        lambda request: complaints.append(request.url) if request.failure != "net::ERR_ABORTED" else None,
+    )
     yield page
     page.close()
     assert complaints == []

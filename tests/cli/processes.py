@@ -56,7 +56,12 @@ class Command:
         reading, writing = os.pipe()
         told, telling = os.pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the command
-        order = {"arguments": arguments, "environment": dict(environment), "folder": str(Path.cwd()), "spoilt": dict(spoilt)}
+        order = {
+            "arguments": arguments,
+            "environment": dict(environment),
+            "folder": str(Path.cwd()),
+            "spoilt": dict(spoilt),
+        }
         socket.send_fds(_warm(), [json.dumps(order).encode()], [writing, self._errors.fileno(), telling])
         os.close(writing)
         os.close(telling)
@@ -84,12 +89,16 @@ class Command:
         return rest, talk
 
 
-def start(*arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None) -> Command:
+def start(
+    *arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None
+) -> Command:
     """Start a command that goes on."""
     return Command(arguments, {**SURROUNDINGS, **(environment or {})}, spoilt or {})
 
 
-def run(*arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None) -> CompletedProcess[str]:
+def run(
+    *arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None
+) -> CompletedProcess[str]:
     """Run a command to its end."""
     command = start(*arguments, environment=environment, spoilt=spoilt)
     output, talk = command.communicate()
@@ -100,8 +109,14 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None, spoilt: M
 def run_without(module: str, *arguments: str) -> CompletedProcess[str]:
     """Run a command where a module is not installed."""
     program = (
-        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['bulkforce', *sys.argv[1:]]; from bulkforce.cli.main import main; main()"
+        f"import sys; sys.modules[{module!r}] = None; sys.argv = ['bulkforce', *sys.argv[1:]]; from "
+        "bulkforce.cli.main import main; main()"
     )
     return subprocess.run(
-        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=SURROUNDINGS, timeout=600, check=False
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env=SURROUNDINGS,
+        timeout=600,
+        check=False,
     )

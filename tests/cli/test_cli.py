@@ -22,7 +22,9 @@ from bulkforce.cli.main import app
 
 
 def names_in(group: Typer) -> list[str]:
-    return [command.name or str(command.callback and command.callback.__name__) for command in group.registered_commands]
+    return [
+        command.name or str(command.callback and command.callback.__name__) for command in group.registered_commands
+    ]
 
 
 GROUPS = {str(group.name): group.typer_instance for group in app.registered_groups if group.typer_instance}
@@ -66,7 +68,8 @@ def test_version_is_printed() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("fly",), ("demo", "--fast"), ("emulator", "--port", "65536"), ("emulator", "--schema", "no/such.toml")]
+    "arguments",
+    [("fly",), ("demo", "--fast"), ("emulator", "--port", "65536"), ("emulator", "--schema", "no/such.toml")],
 )
 def test_a_wrong_call_exits_with_2(arguments: tuple[str, ...]) -> None:
     refused = run(*arguments)
@@ -78,7 +81,10 @@ def test_a_wrong_call_exits_with_2(arguments: tuple[str, ...]) -> None:
 def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: str) -> None:
     refused = run_without("duckdb", command)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "bulkforce: An emulated org needs an extra that is not installed. Do: pip install 'bulkforce[emulator]'\n"
+    assert (
+        refused.stderr
+        == "bulkforce: An emulated org needs an extra that is not installed. Do: pip install 'bulkforce[emulator]'\n"
+    )
 
 
 def test_emulator_serves_an_org_to_a_client() -> None:
@@ -134,14 +140,25 @@ def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
 def test_emulator_takes_its_limits_from_a_file(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text("[limits]\nbatch_records = 1\n")
-    with served("--settings", str(settings)) as org, bf.Client(org["base_url"], auth=bf.BearerToken(org["session_id"])) as client:
+    with (
+        served("--settings", str(settings)) as org,
+        bf.Client(org["base_url"], auth=bf.BearerToken(org["session_id"])) as client,
+    ):
         job = client.create_job("insert", "Account", "JSON")
         batch = client.add_batch(job, [{"Name": "a"}, {"Name": "b"}])
         assert client.wait_for_batch(job, batch.id).state is bf.BatchState.FAILED
 
 
 @pytest.mark.parametrize(
-    ("host", "near"), [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("192.168.1.2", False), ("box", False)]
+    ("host", "near"),
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("192.168.1.2", False),
+        ("box", False),
+    ],
 )
 def test_emulator_knows_when_others_can_reach_it(host: str, near: bool) -> None:
     assert is_loopback(host) is near
@@ -186,7 +203,9 @@ def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
         (["--allow-host", "http://emulator"], "not a host name"),
     ],
 )
-def test_emulator_that_cannot_be_made_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], says: str) -> None:
+def test_emulator_that_cannot_be_made_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], says: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("no database" * 1000, "utf-8")
     (tmp_path / "schema.toml").write_text("A = 1\n", "utf-8")

@@ -5,7 +5,18 @@ import sys
 
 import bulkforce
 
-HEAVY = ("asyncio", "duckdb", "orjson", "pyarrow", "rich", "starlette", "urllib3", "uvicorn", "bulkforce.client", "bulkforce_emulator")
+HEAVY = (
+    "asyncio",
+    "duckdb",
+    "orjson",
+    "pyarrow",
+    "rich",
+    "starlette",
+    "urllib3",
+    "uvicorn",
+    "bulkforce.client",
+    "bulkforce_emulator",
+)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -29,6 +40,8 @@ def test_every_public_name_has_one_home() -> None:
 
 
 def test_every_public_name_is_there_when_asked_for() -> None:
-    program = "from bulkforce import *; import bulkforce; print(*(globals()[name].__name__ for name in bulkforce.__all__))"
+    program = (
+        "from bulkforce import *; import bulkforce; print(*(globals()[name].__name__ for name in bulkforce.__all__))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == bulkforce.__all__

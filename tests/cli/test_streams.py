@@ -1,4 +1,5 @@
-"""Standard streams that are closed, full, or have nobody at their other end: no command meets them with a traceback, and none stops its work for them."""
+"""Standard streams that are closed, full, or have nobody at their other end: no command meets them with a traceback,
+and none stops its work for them."""
 
 from __future__ import annotations
 
@@ -51,7 +52,11 @@ def surroundings(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     """What a command finds: a folder with a file to load, and an org in its environment."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_bytes(b"LastName\nx\ny\n")
-    return {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id, "XDG_STATE_HOME": str(tmp_path / "state")}
+    return {
+        "BULKFORCE_INSTANCE_URL": org.base_url,
+        "BULKFORCE_ACCESS_TOKEN": org.session_id,
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
 
 
 def open_job(org: Emulator) -> list[str]:
@@ -134,11 +139,16 @@ def test_extract_to_standard_output_is_data_alone_or_an_error(
         assert run("resume", str(folder), environment=surroundings).stdout == '"LastName"\n"Kept"\n'
 
 
-def test_load_from_a_closed_standard_input_is_refused(org: Emulator, surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_load_from_a_closed_standard_input_is_refused(
+    org: Emulator, surroundings: dict[str, str], tmp_path: Path
+) -> None:
     for spoilt in ({0: "closed"}, {0: "closed", 2: "closed"}):
         done = run("load", "-", *LOAD[2:], environment=surroundings, spoilt=spoilt)
         assert (done.returncode, done.stdout) == (CALLED_WRONGLY, "")
-        assert 2 in spoilt or done.stderr == "bulkforce: Standard input is closed, so nothing can be read from it; name a file\n"
+        assert (
+            2 in spoilt
+            or done.stderr == "bulkforce: Standard input is closed, so nothing can be read from it; name a file\n"
+        )
         assert not list(tmp_path.glob("bulkforce-runs/*"))
 
 
@@ -157,7 +167,9 @@ def test_demo_and_emulator_end_when_they_cannot_print(how: str) -> None:
         assert done.returncode == {"full": FAILED, "nobody": NOBODY_READS}[how]
         # The emulator begins with talk.
         told = [line for line in done.stderr.splitlines() if line and "at your service" not in line]
-        assert told == (["bulkforce: Standard output cannot be written: No space left on device"] if how == "full" else [])
+        assert told == (
+            ["bulkforce: Standard output cannot be written: No space left on device"] if how == "full" else []
+        )
 
 
 @pytest.mark.parametrize("spoilt", ["stdout closed", "all closed", "stderr full"])
@@ -172,7 +184,9 @@ def test_emulator_serves_where_it_cannot_talk(spoilt: str) -> None:
     assert (command.returncode, "at your service" in talk) == (0, spoilt == "stdout closed")
 
 
-def test_load_goes_on_when_the_terminal_that_its_bar_is_on_goes_away(surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_load_goes_on_when_the_terminal_that_its_bar_is_on_goes_away(
+    surroundings: dict[str, str], tmp_path: Path
+) -> None:
     with Emulator() as org:
         org.set_pace(Pace.manual())
         ours, its = pty.openpty()
@@ -229,7 +243,9 @@ def read_until(terminal: int, wanted: bytes) -> bytes:
     ],
 )
 def test_interpreter_ends_as_the_command_does(line: str, code: int, printed: str, told: str) -> None:
-    done = subprocess.run(["sh", "-c", f'"$@" {line}', "sh", *COMMAND], capture_output=True, text=True, env=SURROUNDINGS, check=False)
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {line}', "sh", *COMMAND], capture_output=True, text=True, env=SURROUNDINGS, check=False
+    )
     assert done.returncode == code
     assert done.stdout.startswith(printed)
     assert bool(done.stdout) == bool(printed)

@@ -40,7 +40,13 @@ def test_compare_counts_rows_that_agree_in_any_order() -> None:
 
 @pytest.mark.parametrize(
     "found",
-    [[], ROWS[:1], [*ROWS, ROWS[0]], [*ROWS, {"Symbol__c": "C", "Name": "Sea"}], [ROWS[0], {"Symbol__c": "B", "Name": "Bee"}]],
+    [
+        [],
+        ROWS[:1],
+        [*ROWS, ROWS[0]],
+        [*ROWS, {"Symbol__c": "C", "Name": "Sea"}],
+        [ROWS[0], {"Symbol__c": "B", "Name": "Bee"}],
+    ],
     ids=["nothing", "one lost", "one twice", "one too many", "one changed"],
 )
 def test_compare_raises_when_rows_differ(found: list[companies.Row]) -> None:

@@ -1,8 +1,10 @@
-"""A process that has imported what the command line can need, and forks it: each command is a process of its own, and the imports are paid for once.
+"""A process that has imported what the command line can need, and forks it: each command is a process of its own, and
+the imports are paid for once.
 
-Gets a socket as its standard input. A message on it is an order; the files that come with it are the command's standard output, its standard error,
-and where to write its pid and, when it has ended, its exit code. An order may break the command's standard streams: then they are broken on the
-descriptors, and Python's own are what the interpreter makes of such ones when it starts.
+Gets a socket as its standard input. A message on it is an order; the files that come with it are the command's standard
+output, its standard error,
+and where to write its pid and, when it has ended, its exit code. An order may break the command's standard streams:
+then they are broken on the descriptors, and Python's own are what the interpreter makes of such ones when it starts.
 """
 
 from __future__ import annotations

@@ -122,7 +122,9 @@ def _sample(kind: str, name: str) -> str:
     return sample + check_characters(sample) if kind in {"job", "batch", "user", "rule", "id"} else sample
 
 
-def difference(values: Values, expected: str, actual: str, match: str = "exact", ignore: Sequence[str] = ()) -> str | None:
+def difference(
+    values: Values, expected: str, actual: str, match: str = "exact", ignore: Sequence[str] = ()
+) -> str | None:
     """Say in what two bodies differ, or nothing when they fit."""
     if match in {"exact", "regex"}:
         fits = values.match(expected, actual, literal=match == "exact")

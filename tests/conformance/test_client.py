@@ -242,8 +242,12 @@ def _parsed(body: str, request: Request) -> object:
     return [(local_name(element), (element.text or "").strip()) for element in ET.fromstring(body).iter()]
 
 
-@pytest.mark.parametrize("conversation", [conv for conv in conversations() if conv.for_client], ids=lambda conversation: conversation.name)
-def test_client_asks_and_understands(conversation: Conversation, server: ScriptedServer, connect: Connect, client: Client) -> None:
+@pytest.mark.parametrize(
+    "conversation", [conv for conv in conversations() if conv.for_client], ids=lambda conversation: conversation.name
+)
+def test_client_asks_and_understands(
+    conversation: Conversation, server: ScriptedServer, connect: Connect, client: Client
+) -> None:
     values = Values({"session": TOKEN, "base_url": server.url})
     playing = Playing(conversation, server, connect, client, values)
     for step in conversation.steps:

@@ -130,7 +130,9 @@ def shared_org() -> Iterator[Emulator]:
 @pytest.mark.parametrize(
     "conversation", [conv for conv in conversations() if conv.for_emulator], ids=lambda conversation: conversation.name
 )
-def test_emulator_accepts_and_answers(conversation: Conversation, shared_org: Emulator, closing: ThreadPoolExecutor) -> None:
+def test_emulator_accepts_and_answers(
+    conversation: Conversation, shared_org: Emulator, closing: ThreadPoolExecutor
+) -> None:
     values = Values()
     own = conversation.needs_own_org
     with own_org(conversation, values, closing) if own else nullcontext(shared_org) as org:

@@ -1,4 +1,5 @@
-"""Recorded answers, spoilt: whatever comes in an answer's place, a call ends in a value or in an error of bulkforce that shows no record."""
+"""Recorded answers, spoilt: whatever comes in an answer's place, a call ends in a value or in an error of bulkforce
+that shows no record."""
 
 from __future__ import annotations
 
@@ -98,7 +99,9 @@ def _made(conversation: Conversation, exchange: Exchange, call: Call) -> Recorde
     played = [next(each for each in conversation.exchanges if each.name == name) for name in call.plays] or [exchange]
     answers = tuple(_given(each, values) for each in played)
     args = {name: values.fill(value) if isinstance(value, str) else value for name, value in call.args.items()}
-    auth = {name: values.fill(value) for name, value in (call.auth or {"kind": "BearerToken", "token": "00D!x"}).items()}
+    auth = {
+        name: values.fill(value) for name, value in (call.auth or {"kind": "BearerToken", "token": "00D!x"}).items()
+    }
     kind = auth.pop("kind")
     if call.call == "add_batch":
         args = {"job": _csv_job(args["job"]), "content": "Id\n1\n"}
@@ -120,7 +123,13 @@ def _given(exchange: Exchange, values: Values) -> Given:
 
 
 def _csv_job(job_id: str) -> bf.JobInfo:
-    return bf.JobInfo(id=job_id, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV)
+    return bf.JobInfo(
+        id=job_id,
+        operation=bf.Operation.INSERT,
+        object="Contact",
+        state=bf.JobState.OPEN,
+        content_type=bf.ContentType.CSV,
+    )
 
 
 REST: dict[str, tuple[Made, object]] = {
@@ -128,9 +137,18 @@ REST: dict[str, tuple[Made, object]] = {
         lambda client: client.driver.run(ask(rest.describe("Contact"))),
         {"name": "Contact", "fields": [{"name": "Id", "type": "id", "length": 18, "referenceTo": []}]},
     ),
-    "limits": (lambda client: client.driver.run(ask(rest.remaining_batches())), {"DailyBulkApiBatches": {"Max": 15_000, "Remaining": 7}}),
-    "count": (lambda client: client.driver.run(ask(rest.count_records("Contact"))), {"totalSize": 7, "done": True, "records": []}),
-    "refusal": (lambda client: client.driver.run(ask(rest.describe("Nope"))), [{"errorCode": "NOT_FOUND", "message": "no"}]),
+    "limits": (
+        lambda client: client.driver.run(ask(rest.remaining_batches())),
+        {"DailyBulkApiBatches": {"Max": 15_000, "Remaining": 7}},
+    ),
+    "count": (
+        lambda client: client.driver.run(ask(rest.count_records("Contact"))),
+        {"totalSize": 7, "done": True, "records": []},
+    ),
+    "refusal": (
+        lambda client: client.driver.run(ask(rest.describe("Nope"))),
+        [{"errorCode": "NOT_FOUND", "message": "no"}],
+    ),
 }
 
 
@@ -200,14 +218,20 @@ def _insert(chance: random.Random, body: bytes) -> bytes:
 
 
 def _encode(chance: random.Random, body: bytes) -> bytes:
-    return body.decode("utf-8", "replace").encode(chance.choice(["utf-16", "utf-16-be", "utf-32", "utf-7", "cp037"]), "replace")
+    return body.decode("utf-8", "replace").encode(
+        chance.choice(["utf-16", "utf-16-be", "utf-32", "utf-7", "cp037"]), "replace"
+    )
 
 
 def _nest(chance: random.Random, body: bytes) -> bytes:
     depth = chance.choice([50, 1_100, 30_000])
-    left, right = chance.choice([(b"[", b"]"), (b'{"a":', b"}"), (b"<a>", b"</a>"), (b"<results>", b"</results>"), (b'"', b'"')])
+    left, right = chance.choice(
+        [(b"[", b"]"), (b'{"a":', b"}"), (b"<a>", b"</a>"), (b"<results>", b"</results>"), (b'"', b'"')]
+    )
     place = chance.randint(0, len(body))
-    return chance.choice([left * depth + body + right * depth, left * depth, body[:place] + left * depth + right * depth + body[place:]])
+    return chance.choice(
+        [left * depth + body + right * depth, left * depth, body[:place] + left * depth + right * depth + body[place:]]
+    )
 
 
 def _enlarge(chance: random.Random, body: bytes) -> bytes:
@@ -233,7 +257,9 @@ def _enlarge(chance: random.Random, body: bytes) -> bytes:
 
 
 def _retype(chance: random.Random, body: bytes) -> bytes:
-    other = chance.choice([b"null", b"7", b"-1.5e300", b"true", b"[]", b"{}", b'["x"]', b'{"a":{}}', b'""', b"<b/>", b"<b>x</b>"])
+    other = chance.choice(
+        [b"null", b"7", b"-1.5e300", b"true", b"[]", b"{}", b'["x"]', b'{"a":{}}', b'""', b"<b/>", b"<b>x</b>"]
+    )
     values = list(re.finditer(rb'(?<=:)("[^"]*"|[\d.]+|true|false|null|\[[^\]]*\])|(?<=>)[^<>\n]+(?=<)', body))
     if not values:
         return other
@@ -246,7 +272,17 @@ def _splice(chance: random.Random, body: bytes) -> bytes:
     return body[: chance.randint(0, len(body))] + other[chance.randint(0, len(other)) :]
 
 
-SPOILING: tuple[Callable[[random.Random, bytes], bytes], ...] = (_cut, _flip, _twice, _insert, _encode, _nest, _enlarge, _retype, _splice)
+SPOILING: tuple[Callable[[random.Random, bytes], bytes], ...] = (
+    _cut,
+    _flip,
+    _twice,
+    _insert,
+    _encode,
+    _nest,
+    _enlarge,
+    _retype,
+    _splice,
+)
 MEDIA = (
     "application/xml",
     "application/json",
@@ -312,7 +348,10 @@ def test_spoilt_answers_end_in_values_or_errors_that_show_no_record(part: int) -
         if holds:
             answers[place] = marked(answers[place])
         answers[place] = spoil(chance, answers[place])
-        where = f"seed {seed}, round {number}: {each.name}: {answers[place].status} {answers[place].media} {answers[place].body[:300]!r}"
+        where = (
+            f"seed {seed}, round {number}: {each.name}: {answers[place].status} {answers[place].media} "
+            f"{answers[place].body[:300]!r}"
+        )
         try:
             end, error = _end(each, answers)
         except BaseException as foreign:

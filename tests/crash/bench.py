@@ -1,7 +1,8 @@
-"""Kill what runs at every point where it touches the world, go on with it, and compare what has become of the rows: the same for loads and extracts.
+"""Kill what runs at every point where it touches the world, go on with it, and compare what has become of the rows: the
+same for loads and extracts.
 
-The points of a run are met one after the other: killed at its first effect, at its second, ... until one lives to its end. So it does not matter that
-threads make the number of effects vary.
+The points of a run are met one after the other: killed at its first effect, at its second, ... until one lives to its
+end. So it does not matter that threads make the number of effects vary.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ from typing import Literal
 
 from tests.crash.killing import Ended, Forge, Moment, was_begun
 from tests.support.extraction import QUERY, read, stored
-from tests.support.rehearsal import TOO_LONG, Books, Rows, assert_exactly_once, assert_outputs_line_up, nasty_rows, settle
+from tests.support.rehearsal import (
+    TOO_LONG,
+    Books,
+    Rows,
+    assert_exactly_once,
+    assert_outputs_line_up,
+    nasty_rows,
+    settle,
+)
 
 from bulkforce_emulator import Fault
 from bulkforce_emulator.mishaps import Mishap
@@ -109,8 +118,13 @@ class Bench(ABC):
             print(f"{table.kind}, point {table.points}: {self.run_dir}")
             raise
 
-    def each_point(self, kind: str, order: Callable[[int], Order], *, arm: Moment | None = None, step: int = 1) -> Table:
-        """Kill at the first point, at the second, ... each time going on to the end, until a run is not met any more."""
+    def each_point(
+        self, kind: str, order: Callable[[int], Order], *, arm: Moment | None = None, step: int = 1
+    ) -> Table:
+        """Kill at the first point, at the second, ...
+
+        each time going on to the end, until a run is not met any more.
+        """
         table, point = Table(kind), 1
         while True:
             self.forge.org.gate.arm(point if arm else None, arm or "before acting")

@@ -1,7 +1,9 @@
-"""A process that makes processes: warm, without threads, so that a fork of it is a load in a process of its own within milliseconds.
+"""A process that makes processes: warm, without threads, so that a fork of it is a load in a process of its own within
+milliseconds.
 
-Reads orders as JSON lines on standard input; for each it writes a line when the process is there (its pid) and one when it has ended (its status).
-The process writes what came of it, and how many effects there were, to the order's ``outcome`` file, if it lives to do so.
+Reads orders as JSON lines on standard input; for each it writes a line when the process is there (its pid) and one when
+it has ended (its status). The process writes what came of it, and how many effects there were, to the order's
+``outcome`` file, if it lives to do so.
 """
 
 from __future__ import annotations
@@ -39,9 +41,12 @@ FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
 
 class Counter:
-    """Counts effects, and ends the process at the one that was asked for, or behind the first of a name; by a power cut, it first writes down what would be left of the disk."""
+    """Counts effects, and ends the process at the one that was asked for, or behind the first of a name; by a power
+    cut, it first writes down what would be left of the disk."""
 
-    def __init__(self, die_at: int | None, die_behind: str | None = None, disk: Disk | None = None, left: Path = Path()) -> None:
+    def __init__(
+        self, die_at: int | None, die_behind: str | None = None, disk: Disk | None = None, left: Path = Path()
+    ) -> None:
         self._die_at, self._die_behind = die_at, die_behind
         self._disk, self._left = disk, left
         self._lock = threading.RLock()
@@ -61,7 +66,9 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
     inside = os.fspath(folder)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in FILE_EVENTS or not os.fspath(arguments[0] if isinstance(arguments[0], (str, Path)) else "").startswith(inside):
+        if event not in FILE_EVENTS or not os.fspath(
+            arguments[0] if isinstance(arguments[0], (str, Path)) else ""
+        ).startswith(inside):
             return
         if event != "open" or set("wx") & set(arguments[1] or ""):
             count(f"{event} {Path(arguments[0]).name}")
@@ -72,7 +79,9 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
 def work(order: dict[str, Any]) -> None:
     os.environ["XDG_STATE_HOME"] = order["state"]
     around = Path(order["run_dir"]).parent
-    count = Counter(order.get("die_at"), order.get("die_behind"), Disk(around) if order.get("power") else None, around / "left")
+    count = Counter(
+        order.get("die_at"), order.get("die_behind"), Disk(around) if order.get("power") else None, around / "left"
+    )
     if order.get("watch") == "files":
         watch_files(around, count)
     if order.get("alarm_seconds"):
@@ -80,7 +89,9 @@ def work(order: dict[str, Any]) -> None:
         signal.setitimer(signal.ITIMER_REAL, order["alarm_seconds"])
     client = Client(order["url"], auth=BearerToken(order["session_id"]), retry=RetryPolicy(first_seconds=0.001))
     sitting = Sitting.of(client.driver)
-    sitting = replace(sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace)
+    sitting = replace(
+        sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace
+    )
     outcome: dict[str, Any]
     try:
         report: LoadReport | ExtractReport

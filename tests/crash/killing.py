@@ -39,14 +39,18 @@ class _Target:
     dead: threading.Event = field(default_factory=threading.Event)
 
     def kill(self) -> None:
-        """Kill it and see it dead. Meanwhile the org stands still: what the process has not done by now it will never do."""
+        """Kill it and see it dead.
+
+        Meanwhile the org stands still: what the process has not done by now it will never do.
+        """
         assert self.known.wait(_WAIT_SECONDS)
         os.kill(self.pid, signal.SIGKILL)
         assert self.dead.wait(_WAIT_SECONDS)
 
 
 class Gate:
-    """Stands before the org, counts the requests, and kills whoever makes the nth one, before it is acted on, answered, or just after."""
+    """Stands before the org, counts the requests, and kills whoever makes the nth one, before it is acted on, answered,
+    or just after."""
 
     def __init__(self) -> None:
         self._app: ASGIApp | None = None
@@ -119,7 +123,10 @@ class Ended:
 
 
 def was_begun(ended: Ended) -> bool:
-    """Whether there was anything to go on with. What died before the first commit of its journal has done nothing, and its command is to be given again."""
+    """Whether there was anything to go on with.
+
+    What died before the first commit of its journal has done nothing, and its command is to be given again.
+    """
     nowhere = ended.error == "UsageError" and "There is no " in ended.text
     return not (nowhere or (ended.error == "JournalMismatch" and "died before it had written down" in ended.text))
 

@@ -1,7 +1,9 @@
 """What a disk would hold after a power cut, if it had written nothing but what it was made to write.
 
-A file has the content that it had when it was last synced, none if it never was; a folder has the names that it had when it was last synced. Only
-SQLite's files are taken as they are: it syncs them itself, behind Python's back, and says that what is committed is on disk.
+A file has the content that it had when it was last synced, none if it never was; a folder has the names that it had
+when it was last synced. Only
+SQLite's files are taken as they are: it syncs them itself, behind Python's back, and says that what is committed is on
+    disk.
 """
 
 from __future__ import annotations

@@ -23,7 +23,10 @@ def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
 @pytest.fixture(scope="module")
 def extracting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
     with forging(tmp_path_factory.mktemp("forge")) as forge:
-        forge.org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(EXTRACTED)])
+        forge.org.insert(
+            "Row__c",
+            [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(EXTRACTED)],
+        )
         yield forge
 
 
@@ -82,7 +85,10 @@ def test_extract_killed_twice_is_resumed_complete(extracting: Forge, tmp_path: P
 BATCHES = "*/job/*/batch"
 LATE = {
     # It passed the org's check before the job was closed, and is there only after somebody has looked.
-    "late commit": [Fault("late commit", "POST", BATCHES, nth=2, after_looks=1), Fault("answer lost", "POST", BATCHES, nth=2)],
+    "late commit": [
+        Fault("late commit", "POST", BATCHES, nth=2, after_looks=1),
+        Fault("answer lost", "POST", BATCHES, nth=2),
+    ],
     "every commit late": [
         Fault("late commit", "POST", BATCHES, times=100, after_looks=1),
         Fault("answer lost", "POST", BATCHES, nth=3, times=2),
@@ -97,7 +103,9 @@ LATE = {
 
 
 @pytest.mark.parametrize("name", LATE)
-def test_load_into_an_org_that_is_behind_killed_after_an_effect_is_resumed_exactly_once(loading: Forge, tmp_path: Path, name: str) -> None:
+def test_load_into_an_org_that_is_behind_killed_after_an_effect_is_resumed_exactly_once(
+    loading: Forge, tmp_path: Path, name: str
+) -> None:
     bench = LoadBench(loading, tmp_path, LATE[name])
     assert bench.each_point(f"{name}, effect in the process", after_effect, step=2).points >= 12
 
@@ -111,7 +119,9 @@ def test_extract_with_lists_that_lag_and_a_query_that_comes_twice_killed_after_e
     assert bench.each_point("effect, lists lag and the query comes twice", after_effect).points >= 20
 
 
-def test_extract_with_a_failing_chunk_killed_after_each_effect_is_resumed_complete(extracting: Forge, tmp_path: Path) -> None:
+def test_extract_with_a_failing_chunk_killed_after_each_effect_is_resumed_complete(
+    extracting: Forge, tmp_path: Path
+) -> None:
     bench = ExtractBench(extracting, tmp_path, chunk_fails=True)
     assert bench.each_point("effect, a chunk fails", after_effect).points >= 20
 

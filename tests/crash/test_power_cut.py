@@ -1,7 +1,9 @@
-"""Cut the power after every effect, with a disk that had written nothing but what it was made to write, and go on with what is left.
+"""Cut the power after every effect, with a disk that had written nothing but what it was made to write, and go on with
+what is left.
 
-Two things must hold. Whatever a committed journal relies on was on disk before: the file with its content, and its name in its folder, and that folder's
-name in the one above. And the run goes on from there, and comes to the same end as ever.
+Two things must hold. Whatever a committed journal relies on was on disk before: the file with its content, and its name
+in its folder, and that folder's name in the one above. And the run goes on from there, and comes to the same end as
+ever.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from tests.support.rehearsal import Rows, nasty_rows
 @pytest.fixture
 def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
     with forging(tmp_path_factory.mktemp("forge")) as forge:
-        forge.org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(EXTRACTED)])
+        forge.org.insert(
+            "Row__c",
+            [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(EXTRACTED)],
+        )
         yield forge
 
 

@@ -68,7 +68,8 @@ def test_json_results_have_errors_as_lists(wire: Wire) -> None:
 def test_xml_results_have_errors_before_the_rest(wire: Wire) -> None:
     job = wire.create("insert", "Contact", "XML")
     body = (
-        '<sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload"><sObject><lastname>A &amp; B</lastname></sObject>'
+        '<sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload"><sObject><lastname>A &amp; '
+        "B</lastname></sObject>"
         "<sObject><FirstName>C</FirstName></sObject></sObjects>"
     )
     batch = wire.run(job, body, "application/xml")
@@ -77,7 +78,8 @@ def test_xml_results_have_errors_before_the_rest(wire: Wire) -> None:
     assert text == (
         '<?xml version="1.0" encoding="UTF-8"?><results\n   xmlns="http://www.force.com/2009/06/asyncapi/dataload">\n'
         f" <result>\n  <id>{made}</id>\n  <success>true</success>\n  <created>true</created>\n </result>\n"
-        " <result>\n  <errors>\n   <fields>LastName</fields>\n   <message>Required fields are missing: [LastName]</message>\n"
+        " <result>\n  <errors>\n   <fields>LastName</fields>\n   <message>Required fields are missing: "
+        "[LastName]</message>\n"
         "   <statusCode>REQUIRED_FIELD_MISSING</statusCode>\n  </errors>\n"
         "  <success>false</success>\n  <created>false</created>\n </result>\n</results>"
     )
@@ -162,7 +164,11 @@ def test_results_are_not_there_before_the_end() -> None:
         wire = Wire(org)
         job = wire.create("insert", "Contact")
         batch = wire.add(job, "LastName\nx")
-        assert wire.ask("GET", f"job/{job}/batch/{batch.id}/result").error == (400, "InvalidBatch", "Batch not completed")
+        assert wire.ask("GET", f"job/{job}/batch/{batch.id}/result").error == (
+            400,
+            "InvalidBatch",
+            "Batch not completed",
+        )
 
 
 def test_failed_batch_has_no_results(wire: Wire) -> None:
@@ -206,7 +212,10 @@ def test_batches_are_listed_in_the_order_of_their_posts(wire: Wire) -> None:
 
 def test_empty_list_in_xml_is_one_element(wire: Wire) -> None:
     job = wire.create("insert", "Contact")
-    expected = '<?xml version="1.0" encoding="UTF-8"?><batchInfoList\n   xmlns="http://www.force.com/2009/06/asyncapi/dataload" />'
+    expected = (
+        '<?xml version="1.0" encoding="UTF-8"?><batchInfoList\n   '
+        'xmlns="http://www.force.com/2009/06/asyncapi/dataload" />'
+    )
     assert wire.ask("GET", f"job/{job}/batch").text == expected
 
 

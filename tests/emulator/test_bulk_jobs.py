@@ -38,7 +38,9 @@ def test_job_created_by_xml_is_answered_as_the_server_writes_xml(wire: Wire) -> 
 
 
 def test_job_created_by_json_is_answered_in_json_with_sorted_keys_and_nulls(wire: Wire) -> None:
-    body = '{"operation":"insert","object":"Account","contentType":"CSV","externalIdFieldName":null,"concurrencyMode":1}'
+    body = (
+        '{"operation":"insert","object":"Account","contentType":"CSV","externalIdFieldName":null,"concurrencyMode":1}'
+    )
     answer = wire.ask("POST", "job", body, {"Content-Type": "application/json"})
     assert answer.type == "application/json"
     assert list(answer.json) == sorted(answer.json)
@@ -83,7 +85,11 @@ def test_content_type_defaults_to_xml(wire: Wire) -> None:
             "InvalidEntity",
             "Entity 'Organization' is not supported by the Bulk Query API.",
         ),
-        ({"operation": "insert", "object": "Contact", "createdById": "x"}, "InvalidJob", "CreatedById cannot be specified"),
+        (
+            {"operation": "insert", "object": "Contact", "createdById": "x"},
+            "InvalidJob",
+            "CreatedById cannot be specified",
+        ),
     ],
 )
 def test_impossible_job_is_refused(wire: Wire, members: dict[str, str], code: str, message: str) -> None:

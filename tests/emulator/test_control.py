@@ -30,7 +30,12 @@ def pull(wire: Wire, name: str, **document: Any) -> Answer:
 @pytest.mark.parametrize("path", ["/_emulator", "/_emulator/"])
 def test_index_says_what_there_is(wire: Wire, path: str) -> None:
     index = wire.ask("GET", path).json
-    assert {"GET /_emulator/ledger", "POST /_emulator/faults", "POST /_emulator/mishaps", "POST /_emulator/clock"} <= index.keys()
+    assert {
+        "GET /_emulator/ledger",
+        "POST /_emulator/faults",
+        "POST /_emulator/mishaps",
+        "POST /_emulator/clock",
+    } <= index.keys()
     assert all(index.values())
 
 
@@ -111,7 +116,9 @@ def test_pace_and_clock(wire: Wire) -> None:
     assert states == ["Queued", "InProgress", "Completed"]
     assert pull(wire, "clock", set="2026-01-02T03:04:05Z").json == {"now": "2026-01-02T03:04:05+00:00"}
     assert pull(wire, "clock", advance={"hours": 25}).json == {"now": "2026-01-03T04:04:05+00:00"}
-    assert wire.ask("GET", f"job/{wire.create('insert', 'Account')}").element("createdDate") == "2026-01-03T04:04:05.000Z"
+    assert (
+        wire.ask("GET", f"job/{wire.create('insert', 'Account')}").element("createdDate") == "2026-01-03T04:04:05.000Z"
+    )
 
 
 def answers_of_one_run() -> list[bytes]:
@@ -202,7 +209,11 @@ def test_mishap_of_one_object_waits_for_it() -> None:
         assert wire.failure("insert", "Contact", "LastName\na\n") == "InvalidBatch : no"
 
 
-HOW_TO = (Path(__file__).parents[2] / "docs" / "how-to" / "test-without-an-org.md").read_text("utf-8").partition("## Control it")[2]
+HOW_TO = (
+    (Path(__file__).parents[2] / "docs" / "how-to" / "test-without-an-org.md")
+    .read_text("utf-8")
+    .partition("## Control it")[2]
+)
 
 
 @pytest.mark.parametrize(("name", "document"), re.findall(r"(?:`/_emulator/(\w+)` |, )?`(\{.+?\})`(?=[ ,|])", HOW_TO))

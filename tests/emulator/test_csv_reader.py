@@ -92,7 +92,10 @@ def test_what_a_csv_writer_writes_is_read_back(rows: list[list[str]], everything
     except UnicodeDecodeError:
         return
     read = list(table(body).values())
-    expected = [[value.replace("\r\n", "\n").replace("\r", "\n") or None for value in column] for column in zip(*rows, strict=True)]
+    expected = [
+        [value.replace("\r\n", "\n").replace("\r", "\n") or None for value in column]
+        for column in zip(*rows, strict=True)
+    ]
     assert read == expected
 
 
@@ -131,9 +134,13 @@ def test_charsets_are_read() -> None:
 
 def test_limits_are_told_with_their_numbers() -> None:
     row_limit = failure("a\n" + "x\n" * 10_001)
-    assert row_limit.endswith("Exceeded number of records : 10002. Number of records should be less than or equal to 10001")
+    assert row_limit.endswith(
+        "Exceeded number of records : 10002. Number of records should be less than or equal to 10001"
+    )
     assert failure("a\n" + "x" * 131_073).endswith("Exceeded max field size: 131073")
-    assert failure(",".join(f"c{n}" for n in range(5001)) + "\nx").endswith("Exceeded max number of columns per record : 5000")
+    assert failure(",".join(f"c{n}" for n in range(5001)) + "\nx").endswith(
+        "Exceeded max number of columns per record : 5000"
+    )
     wide = "a,b,c,d\n" + ",".join(["x" * 100_001] * 4)
     assert "Exceeded max length for one record: 400004." in failure(wide)
     few = Settings(limits=Limits(batch_characters=10))

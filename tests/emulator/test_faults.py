@@ -191,7 +191,9 @@ def test_lag_goes_with_another_fault(wire: Wire, job: str) -> None:
 
 
 def test_late_batches_are_released_over_http(wire: Wire, job: str) -> None:
-    wire.ask("POST", "/_emulator/faults", '{"kind": "late commit", "after_looks": 100}', {"Content-Type": "application/json"})
+    wire.ask(
+        "POST", "/_emulator/faults", '{"kind": "late commit", "after_looks": 100}', {"Content-Type": "application/json"}
+    )
     wire.add(job, "LastName\nx")
     assert seen(wire, job) == (0, 0)
     assert wire.ask("POST", "/_emulator/release", "{}", {"Content-Type": "application/json"}).json == {"appeared": 1}
@@ -316,7 +318,9 @@ def test_stop_hangs_up_on_whoever_is_still_there() -> None:
         address = urlsplit(org.base_url)
         connection = socket.create_connection((address.hostname, address.port))
         connection.settimeout(600)
-        connection.sendall(b"POST /services/async/66.0/job HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n")
+        connection.sendall(
+            b"POST /services/async/66.0/job HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+        )
         # The org says this when it has the head and asks for the body.
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
     try:

@@ -13,7 +13,14 @@ from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTex
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "emulator-fidelity.md").read_text("utf-8")
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests" / "judges").glob("*.md")])
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "tests" / "judges").glob("*.md"),
+    ]
+)
 
 
 def test_page_is_what_the_code_makes_of_it() -> None:
@@ -27,7 +34,9 @@ def test_every_setting_is_on_the_page_with_what_is_open() -> None:
 
 
 @pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts, QueryTexts, LoginTexts])
-def test_every_text_is_on_the_page_with_how_sure_it_is(group: type[CallTexts | BatchTexts | RowTexts | QueryTexts | LoginTexts]) -> None:
+def test_every_text_is_on_the_page_with_how_sure_it_is(
+    group: type[CallTexts | BatchTexts | RowTexts | QueryTexts | LoginTexts],
+) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `\w+` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
     for name in group.__dataclass_fields__:
         assert re.match("recorded|guide|client|ours", rows[name]), name

@@ -1,4 +1,7 @@
-"""Whatever comes in, the org answers as an org would: no bug of its own shows, and none takes long. Seeded; the same each time."""
+"""Whatever comes in, the org answers as an org would: no bug of its own shows, and none takes long.
+
+Seeded; the same each time.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,19 @@ JSON_VALUES: list[Any] = [
     {"Key__c": "a"},
     {"Key__c": {"Key__c": []}},
 ]
-CHARSETS = ["utf-16", "latin-1", "nonsense", "utf-7", "idna", "hex", "rot13", "undefined", "unicode_escape", "punycode", "zip"]
+CHARSETS = [
+    "utf-16",
+    "latin-1",
+    "nonsense",
+    "utf-7",
+    "idna",
+    "hex",
+    "rot13",
+    "undefined",
+    "unicode_escape",
+    "punycode",
+    "zip",
+]
 TYPES = {"CSV": "text/csv", "JSON": "application/json", "XML": "application/xml"}
 COLUMNS = [name for name in SCHEMA["Odd__c"]["fields"] if name not in {"Size__c", "Square__c"}]
 
@@ -117,7 +132,9 @@ def test_odd_value_is_taken_or_is_an_error_of_its_row_and_can_be_read_again(wire
     chance = random.Random("values")
     for column in COLUMNS:
         # An unreadable value fails the whole of a JSON batch, so each has one of its own.
-        groups = [[value] for value in chance.sample([*VALUES, *JSON_VALUES], 3)] if content_type == "JSON" else [VALUES]
+        groups = (
+            [[value] for value in chance.sample([*VALUES, *JSON_VALUES], 3)] if content_type == "JSON" else [VALUES]
+        )
         job = wire.create("upsert", "Odd__c", content_type, externalIdFieldName="Key__c")
         for group in groups:
             rows = [[value] if column == "Key__c" else [f"k{place}", value] for place, value in enumerate(group)]
@@ -125,7 +142,8 @@ def test_odd_value_is_taken_or_is_an_error_of_its_row_and_can_be_read_again(wire
             wire.add(job, WRITERS[content_type](columns, rows), TYPES[content_type])
         for form in TYPES:
             batch = wire.run(
-                wire.create("query", "Odd__c", form), f"SELECT Id, {column}, Size__c, Square__c FROM Odd__c".replace("Body__c, ", "")
+                wire.create("query", "Odd__c", form),
+                f"SELECT Id, {column}, Size__c, Square__c FROM Odd__c".replace("Body__c, ", ""),
             )
             assert batch.element("state") == "Completed", batch.text
 
@@ -136,11 +154,17 @@ def test_mutated_batch_is_processed_or_fails_with_a_reason(wire: Wire, content_t
     form = content_type.removeprefix("ZIP_")
     media = TYPES[form] if form == content_type else f"zip/{form.lower()}"
     for operation in ("insert", "update", "upsert", "delete"):
-        job = wire.create(operation, "Odd__c", content_type, **({"externalIdFieldName": "Number__c"} if operation == "upsert" else {}))
+        job = wire.create(
+            operation, "Odd__c", content_type, **({"externalIdFieldName": "Number__c"} if operation == "upsert" else {})
+        )
         for _ in range(12):
-            columns = chance.sample([*COLUMNS, "Id", "Account__r.Id", "Account__r", "Name", "Nothing"], chance.randint(1, 4))
+            columns = chance.sample(
+                [*COLUMNS, "Id", "Account__r.Id", "Account__r", "Name", "Nothing"], chance.randint(1, 4)
+            )
             columns += ["Id"] if operation in {"update", "delete"} and "Id" not in columns else []
-            body = WRITERS[form](columns, [[chance.choice(VALUES) for _ in columns] for _ in range(chance.randint(1, 3))])
+            body = WRITERS[form](
+                columns, [[chance.choice(VALUES) for _ in columns] for _ in range(chance.randint(1, 3))]
+            )
             if form != content_type:
                 body = zipped(mutated(chance, body) if chance.random() < 0.5 else body)
             wire.add(job, mutated(chance, body) if chance.random() < 0.7 else body, media)
@@ -164,11 +188,25 @@ QUERIES = [
     "SELECT Id, Name FROM Account WHERE Name LIKE 'a%' ORDER BY Name DESC NULLS LAST LIMIT 5 OFFSET 1",
     "SELECT Id, (SELECT Id, LastName FROM Contacts WHERE LastName != null LIMIT 1) FROM Account",
     "SELECT Name, COUNT(Id) n, SUM(AnnualRevenue) FROM Account GROUP BY Name HAVING COUNT(Id) > 0 ORDER BY COUNT(Id)",
-    "SELECT Account.Owner.Name FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name != 'x') AND CreatedDate = LAST_N_DAYS:30",
-    "SELECT Id FROM Odd__c WHERE Date__c > 2020-01-01 AND Double__c <= 5.5 AND Picks__c INCLUDES ('x;y','z') AND NOT (Boolean__c = true OR Time__c < 10:00:00.000Z)",
+    (
+        "SELECT Account.Owner.Name FROM Contact WHERE AccountId IN (SELECT Id FROM Account WHERE Name != 'x') AND "
+        "CreatedDate = LAST_N_DAYS:30"
+    ),
+    (
+        "SELECT Id FROM Odd__c WHERE Date__c > 2020-01-01 AND Double__c <= 5.5 AND Picks__c INCLUDES ('x;y','z') AND "
+        "NOT "
+        "(Boolean__c = true OR Time__c < 10:00:00.000Z)"
+    ),
     "SELECT TYPEOF What WHEN Account THEN Name ELSE Id END FROM Task",
-    "SELECT CALENDAR_YEAR(CreatedDate), COUNT_DISTINCT(Name), MAX(CreatedDate) FROM Account GROUP BY CALENDAR_YEAR(CreatedDate)",
-    "SELECT FIELDS(ALL) FROM Account WHERE CreatedDate > 2020-01-01T00:00:00Z AND Id NOT IN ('001000000000001') LIMIT 200",
+    (
+        "SELECT CALENDAR_YEAR(CreatedDate), COUNT_DISTINCT(Name), MAX(CreatedDate) FROM Account GROUP BY "
+        "CALENDAR_YEAR(CreatedDate)"
+    ),
+    (
+        "SELECT FIELDS(ALL) FROM Account WHERE CreatedDate > 2020-01-01T00:00:00Z AND Id NOT IN ('001000000000001') "
+        "LIMIT "
+        "200"
+    ),
 ]
 WORDS = re.findall(
     r"\S+",
@@ -207,7 +245,10 @@ DEEP = [
     "SELECT Id FROM Account WHERE Name IN (" + ",".join(["'x'"] * 20_000) + ")",
     "SELECT " + ",".join(["Id"] * 3_000) + " FROM Account",
     "SELECT " + ".".join(["Parent"] * 500) + ".Id FROM Account",
-    "SELECT Id FROM Account WHERE Id IN " + "(SELECT AccountId FROM Contact WHERE AccountId IN " * 30 + "('x')" + ")" * 30,
+    "SELECT Id FROM Account WHERE Id IN "
+    + "(SELECT AccountId FROM Contact WHERE AccountId IN " * 30
+    + "('x')"
+    + ")" * 30,
     "SELECT Id FROM Account WHERE Name = '" + "x" * 99_000 + "'",
     "SELECT Id FROM Account LIMIT " + "9" * 5_000,
     "SELECT Id FROM Account WHERE NumberOfEmployees = " + "9" * 5_000,
@@ -221,11 +262,17 @@ def test_mutated_query_is_answered_or_refused(org: Emulator) -> None:
     for text in [*DEEP, *queries(1_000)]:
         try:
             found = compile_soql(
-                text, org.state.schema, now=org.clock.now(), user_id=org.state.sessions.user_id, include_deleted=len(text) % 2 == 0
+                text,
+                org.state.schema,
+                now=org.clock.now(),
+                user_id=org.state.sessions.user_id,
+                include_deleted=len(text) % 2 == 0,
             )
         except SoqlError:
             continue
-        org.state.store.query(found.sql if found.is_count or found.is_aggregate else found.identified_sql, found.parameters)
+        org.state.store.query(
+            found.sql if found.is_count or found.is_aggregate else found.identified_sql, found.parameters
+        )
 
 
 BODIES = [
@@ -281,7 +328,9 @@ def paths(org: Emulator, job: str) -> list[str]:
     ]  # fmt: skip
 
 
-def complaint(connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]) -> str | None:
+def complaint(
+    connection: http.client.HTTPConnection, method: str, path: str, body: bytes, headers: dict[str, str]
+) -> str | None:
     """What is wrong with the answer, if it is a bug of the emulator's own. SOAP's faults are 500, as they are to be."""
     connection.request(method, path, body or None, {name: value.encode("latin-1") for name, value in headers.items()})
     answer = connection.getresponse()
@@ -297,21 +346,30 @@ def test_odd_request_is_answered_and_never_with_a_bug_of_ours(org: Emulator, cap
     wrong = []
     places = paths(org, wire.create("insert", "Account"))
     changes = [
-        f"/_emulator/{name}" for name in ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "release")
+        f"/_emulator/{name}"
+        for name in ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "release")
     ]
     tried = [("POST", path, body) for path in changes for body in BODIES if not body.startswith((b"<", b"grant_type"))]
     tried += [(method, path, b"") for path in places for method in METHODS]
     called = [path for path in places if path.startswith("/services")]
-    tried += [(chance.choice(("POST", "POST", "PATCH")), chance.choice(called), chance.choice(BODIES)) for _ in range(500)]
+    tried += [
+        (chance.choice(("POST", "POST", "PATCH")), chance.choice(called), chance.choice(BODIES)) for _ in range(500)
+    ]
     for method, path, body in tried:
-        sent = {"Authorization": f"Bearer {org.session_id}", "X-SFDC-Session": org.session_id, **chance.choice(ODD_HEADERS)}
+        sent = {
+            "Authorization": f"Bearer {org.session_id}",
+            "X-SFDC-Session": org.session_id,
+            **chance.choice(ODD_HEADERS),
+        }
         kind = chance.choice(SENT)
         found = complaint(connection, method, path, body, sent if kind is None else {**sent, "Content-Type": kind})
         wrong += [] if found is None else [found]
         if path in changes:
             # What was taken must not break the next call, either.
             after = {"X-SFDC-Session": org.session_id, "Content-Type": "application/json"}
-            found = complaint(connection, "POST", "/services/async/66.0/job", b'{"operation":"query","object":"Account"}', after)
+            found = complaint(
+                connection, "POST", "/services/async/66.0/job", b'{"operation":"query","object":"Account"}', after
+            )
             wrong += [] if found is None or b'"kind":"status"' in body else [f"after {body!r}: {found}"]
             org.faults.clear()
             org.mishaps.clear()

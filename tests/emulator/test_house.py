@@ -38,7 +38,11 @@ MODULES = [*sorted((PACKAGE / "state").rglob("*.py")), *sorted((PACKAGE / "soql"
 def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """All strings but docstrings, with their lines."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docstrings = {id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and isinstance(node.body[0], ast.Expr)}
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, documented) and isinstance(node.body[0], ast.Expr)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
             yield node.lineno, node.value
@@ -54,14 +58,19 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def of_the_wire(source: str) -> list[str]:
-    """What a module says in the wire's spelling. Names of objects, fields and types are the org's data, and those of classes are Python's."""
+    """What a module says in the wire's spelling.
+
+    Names of objects, fields and types are the org's data, and those of classes are Python's.
+    """
     tree = ast.parse(source)
     classes = {name for _, name in identifiers(tree) if name[:1].isupper()}
     allowed = names_of_the_org() | classes | EXCEPTIONS.keys()
     found = [f"{line}: {text}" for line, text in strings(tree) if text in WIRE_WORDS]
     for line, text in strings(tree):
         found += [f"{line}: {word}" for word in WIRE_SHAPE.findall(text) if word not in allowed]
-    return found + [f"{line}: {name}" for line, name in identifiers(tree) if CAMEL_CASE.fullmatch(name) and name not in EXCEPTIONS]
+    return found + [
+        f"{line}: {name}" for line, name in identifiers(tree) if CAMEL_CASE.fullmatch(name) and name not in EXCEPTIONS
+    ]
 
 
 @cache

@@ -73,7 +73,10 @@ def test_org_in_a_file_is_the_same_next_time(tmp_path: Path) -> None:
         (new,) = org.insert("Contact", [{"LastName": "New"}])
         assert new not in {record["Id"] for record in before[2]}
         org.insert("Account", [{"Name": "y", "Later__c": 1.5}])
-        assert {record["Name"]: record["Later__c"] for record in org.records("Account")} == {"Acme, Inc.": None, "y": 1.5}
+        assert {record["Name"]: record["Later__c"] for record in org.records("Account")} == {
+            "Acme, Inc.": None,
+            "y": 1.5,
+        }
 
 
 def test_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:

@@ -190,7 +190,9 @@ def test_the_web_server_flow_with_pkce(ask: Ask, client: dict[str, str]) -> None
     used = ask("POST", TOKEN, form=form | {"code_verifier": verifier})
     assert (used.status, used.json["error"]) == (400, "invalid_grant")
     form["code"] = authorize(ask, client["client_id"], code_challenge=challenge)["code"]
-    assert ask("POST", TOKEN, form=form | {"code_verifier": "other"}).json["error_description"] == "invalid code verifier"
+    assert (
+        ask("POST", TOKEN, form=form | {"code_verifier": "other"}).json["error_description"] == "invalid code verifier"
+    )
 
 
 def test_a_code_without_the_scope_brings_no_refresh_token(ask: Ask, client: dict[str, str]) -> None:
@@ -228,10 +230,21 @@ def test_browser_is_sent_to_no_place_but_a_plain_address_of_the_web(
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://localhost:1717/OauthRedirect", "https://app.example/back?a=b", "http://[::1]:8080/", "HTTPS://APP.example"]
+    "uri",
+    [
+        "http://localhost:1717/OauthRedirect",
+        "https://app.example/back?a=b",
+        "http://[::1]:8080/",
+        "HTTPS://APP.example",
+    ],
 )
 def test_browser_is_sent_back_to_an_address_of_the_web(ask: Ask, client: dict[str, str], uri: str) -> None:
-    form = {"response_type": "code", "client_id": client["client_id"], "redirect_uri": uri, "state": "a\r\nSet-Cookie: b"}
+    form = {
+        "response_type": "code",
+        "client_id": client["client_id"],
+        "redirect_uri": uri,
+        "state": "a\r\nSet-Cookie: b",
+    }
     answer = ask("POST", "/services/oauth2/authorize", form=form)
     assert answer.status == 302
     assert answer.headers["location"].startswith(f"{uri}{'&' if '?' in uri else '?'}code=aPrx")

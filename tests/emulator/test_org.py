@@ -35,7 +35,10 @@ def test_base_62_counts_as_in_the_guide() -> None:
 def test_same_seed_same_org() -> None:
     first, second, other = (Emulator(seed=seed) for seed in (1, 1, 2))
     try:
-        told = [(org.session_id, org.client_secret, org.insert("Account", [{"Name": "A"}])) for org in (first, second, other)]
+        told = [
+            (org.session_id, org.client_secret, org.insert("Account", [{"Name": "A"}]))
+            for org in (first, second, other)
+        ]
         assert told[0] == told[1]
         assert told[0] != told[2]
     finally:
@@ -48,7 +51,8 @@ def test_schema_files_extend_the_standard_objects(tmp_path: Path, suffix: str) -
     file = tmp_path / f"schema.{suffix}"
     if suffix == "toml":
         file.write_text(
-            '[contact.fields]\nExt__c = "string(40) unique external_id"\n[Part__c]\nlabel = "Part"\n[Part__c.fields]\nSize__c = {type = "double", scale = 2}\n'
+            '[contact.fields]\nExt__c = "string(40) unique external_id"\n[Part__c]\nlabel = '
+            '"Part"\n[Part__c.fields]\nSize__c = {type = "double", scale = 2}\n'
         )
     else:
         file.write_text(
@@ -77,7 +81,12 @@ def test_schema_files_extend_the_standard_objects(tmp_path: Path, suffix: str) -
 
 @pytest.mark.parametrize(
     "fields",
-    [{"A__c": "nonsense"}, {"A__c": "string(40) strange"}, {"A__c": {"type": "string", "size": 4}}, {"A__c": "reference(Nothing)"}],
+    [
+        {"A__c": "nonsense"},
+        {"A__c": "string(40) strange"},
+        {"A__c": {"type": "string", "size": 4}},
+        {"A__c": "reference(Nothing)"},
+    ],
 )
 def test_impossible_schemas_are_refused(fields: dict[str, object]) -> None:
     with pytest.raises(SchemaError):
@@ -91,7 +100,9 @@ def test_addresses_come_with_their_parts() -> None:
 
 
 def test_account_knows_its_children() -> None:
-    children = {(child.child_sobject, child.field): child for child in load_schema().sobjects["Account"].child_relationships}
+    children = {
+        (child.child_sobject, child.field): child for child in load_schema().sobjects["Account"].child_relationships
+    }
     assert children["Contact", "AccountId"].cascade_delete
 
 

@@ -109,7 +109,9 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("after", [Pace.instant(), Pace.timed(0.0), Pace.timed(0.0, parallel=1)], ids=["instant", "timed", "one at a time"])
+@pytest.mark.parametrize(
+    "after", [Pace.instant(), Pace.timed(0.0), Pace.timed(0.0, parallel=1)], ids=["instant", "timed", "one at a time"]
+)
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("mode", ["Parallel", "Serial"])
 def test_change_of_pace_moves_what_waits_and_what_is_under_way(name: str, after: Pace, mode: str) -> None:

@@ -56,7 +56,9 @@ class Page(HTMLParser):
     def row(self, start: str) -> dict[str, str]:
         """The row whose first cell is this, by the headings of its table."""
         place = next(place for place, row in enumerate(self.rows) if row and row[0] == start)
-        heads = next(row for row in self.rows[place::-1] if row[0] in {"Job ID", "Batch ID", "Status code", "State message"})
+        heads = next(
+            row for row in self.rows[place::-1] if row[0] in {"Job ID", "Batch ID", "Status code", "State message"}
+        )
         return dict(zip(heads, self.rows[place], strict=True))
 
 
@@ -89,7 +91,12 @@ def test_list_tells_each_job(wire: Wire) -> None:
     assert [row[name] for name in ("Operation", "Object", "Content type", "Mode", "State", "Submitted by")] == [
         "insert", "Contact", "CSV", "Serial", "Closed", "admin@ emulator.example",
     ]  # fmt: skip
-    assert [row[name] for name in ("Batches", "Records processed", "Records failed", "Progress")] == ["1 / 1", "2", "1", "100 % 100 %"]
+    assert [row[name] for name in ("Batches", "Records processed", "Records failed", "Progress")] == [
+        "1 / 1",
+        "2",
+        "1",
+        "100 % 100 %",
+    ]
 
 
 def test_list_is_narrowed_by_state_and_object(wire: Wire) -> None:
@@ -223,7 +230,8 @@ def test_markup_in_any_place_is_text_and_every_answer_forbids_scripts_of_others(
     batches = [wire.run(job, f'Name\n"{csv_value}"\n').id for _ in range(3)]
     query = wire.create("query", "Account")
     batches_of_query = [
-        wire.run(query, text).id for text in (f"SELECT Id FROM Account WHERE Name = '{BREAKS_OUT[:-2]}'", "SELECT Name FROM Account")
+        wire.run(query, text).id
+        for text in (f"SELECT Id FROM Account WHERE Name = '{BREAKS_OUT[:-2]}'", "SELECT Name FROM Account")
     ]
     shown = [f"{HOME}/jobs/{job}", f"{HOME}/jobs/{query}", *(f"{HOME}/jobs/{job}/batches/{batch}" for batch in batches)]
     shown += [f"{HOME}/jobs/{query}/batches/{batch}" for batch in batches_of_query]
@@ -242,7 +250,10 @@ def test_markup_in_any_place_is_text_and_every_answer_forbids_scripts_of_others(
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert answer.headers["x-content-type-options"] == "nosniff"
         if path in files:
-            assert (answer.type, answer.headers["content-disposition"][:10]) == ("application/octet-stream", "attachment")
+            assert (answer.type, answer.headers["content-disposition"][:10]) == (
+                "application/octet-stream",
+                "attachment",
+            )
             continue
         assert "<script>" not in answer.text, path
         found = Page(answer)
@@ -255,7 +266,12 @@ def test_markup_in_any_place_is_text_and_every_answer_forbids_scripts_of_others(
 def test_unknown_things_are_not_found(wire: Wire) -> None:
     job = wire.create("insert", "Contact")
     batch = wire.add(job, "LastName\nx").id
-    for path in ("jobs/750000000000000AAA", f"jobs/{job}/batches/751000000000000AAA", f"jobs/{job}/batches/{batch}/result/752", "nothing"):
+    for path in (
+        "jobs/750000000000000AAA",
+        f"jobs/{job}/batches/751000000000000AAA",
+        f"jobs/{job}/batches/{batch}/result/752",
+        "nothing",
+    ):
         answer = wire.ask("GET", f"{HOME}/{path}")
         assert answer.status == 404
         assert "Not found" in Page(answer).text
@@ -270,7 +286,9 @@ def test_page_needs_no_session_and_lets_nothing_in_from_elsewhere(wire: Wire) ->
     assert "access-control-allow-origin" not in answer.headers
     shown = Page(answer)
     assert not {"style", "onclick"} & {name for name, _ in shown.attributes}
-    outside = [value for name, value in shown.attributes if name in {"src", "href"} and not value.startswith(("/", "#"))]
+    outside = [
+        value for name, value in shown.attributes if name in {"src", "href"} and not value.startswith(("/", "#"))
+    ]
     assert outside == []
     for path in (value for name, value in shown.attributes if name in {"src", "href"} and "/static/" in value):
         assert wire.ask("GET", path).status == 200

@@ -98,7 +98,8 @@ def test_wrong_marks_are_told(pytester: pytest.Pytester, mark: str, says: str) -
 
 def test_nothing_is_imported_until_a_test_asks(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
-        "import sys\n\ndef test():\n    assert 'bulkforce_emulator.pytest_plugin' in sys.modules\n    assert not {'duckdb', 'pyarrow', 'starlette'} & sys.modules.keys()\n"
+        "import sys\n\ndef test():\n    assert 'bulkforce_emulator.pytest_plugin' in sys.modules\n    assert not "
+        "{'duckdb', 'pyarrow', 'starlette'} & sys.modules.keys()\n"
     )
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 

@@ -32,7 +32,9 @@ def people(wire: Wire) -> Wire:
 
 
 def test_csv_result_quotes_everything_and_shows_null_as_empty(people: Wire) -> None:
-    answer = people.query("SELECT LastName, Email, DoNotCall, Birthdate, Account.Name, Account.AnnualRevenue FROM Contact")
+    answer = people.query(
+        "SELECT LastName, Email, DoNotCall, Birthdate, Account.Name, Account.AnnualRevenue FROM Contact"
+    )
     assert answer.type == "text/csv"
     assert answer.text == (
         '"LastName","Email","DoNotCall","Birthdate","Account.Name","Account.AnnualRevenue"\n'
@@ -127,7 +129,9 @@ def test_chunks_cover_every_record_once(wire: Wire, header: str) -> None:
     found = []
     for batch in listed[1:]:
         request = wire.ask("GET", f"job/{job}/batch/{batch}/request").text
-        assert re.fullmatch(r"SELECT Id FROM Contact WHERE LastName LIKE 'N%' AND Id >= '003\w{12}' AND Id < '003\w{12}'", request)
+        assert re.fullmatch(
+            r"SELECT Id FROM Contact WHERE LastName LIKE 'N%' AND Id >= '003\w{12}' AND Id < '003\w{12}'", request
+        )
         results = wire.ask("GET", f"job/{job}/batch/{batch}/result").text
         for result in re.findall(r"752\w{12}", results):
             found += [row[0] for row in rows(wire.ask("GET", f"job/{job}/batch/{batch}/result/{result}"))]

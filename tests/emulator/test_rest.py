@@ -40,7 +40,9 @@ def test_resources_and_limits(peer_org: Org, rest_call: Call) -> None:
     assert rest_call("GET", "/limits").json["DailyBulkApiBatches"] == {"Max": 15000, "Remaining": 15000}
 
 
-@pytest.mark.parametrize("path", ["/sobjects/Nothing/describe", "/sobjects/Nothing", "/sobjects/Nothing/001000000000000"])
+@pytest.mark.parametrize(
+    "path", ["/sobjects/Nothing/describe", "/sobjects/Nothing", "/sobjects/Nothing/001000000000000"]
+)
 def test_unknown_objects_are_not_found(rest_call: Call, path: str) -> None:
     answer = rest_call("GET", path)
     assert answer.status == 404
@@ -146,7 +148,8 @@ def test_records_bear_their_parents(peer_org: Org, rest_call: Call) -> None:
     peer_org.insert("Contact", [{"LastName": "A", "AccountId": account, "Birthdate": "2000-01-02"}, {"LastName": "B"}])
     answer = query(
         rest_call,
-        "SELECT LastName, Birthdate, Account.Name, Account.Owner.Username, MailingAddress FROM Contact ORDER BY LastName",
+        "SELECT LastName, Birthdate, Account.Name, Account.Owner.Username, MailingAddress FROM Contact ORDER BY "
+        "LastName",
     ).json
     assert (answer["totalSize"], answer["done"]) == (2, True)
     first, second = answer["records"]
@@ -237,8 +240,12 @@ def test_lists_of_records_change_in_one_call(rest_call: Call) -> None:
     assert [outcome["success"] for outcome in created] == [True, False]
     assert created[1]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
     record_id = created[0]["id"]
-    assert rest_call("PATCH", "/composite/sobjects", json_body=rows({"id": record_id, "LastName": "B"})).json[0]["success"]
-    keyed = rest_call("PATCH", "/composite/sobjects/Contact/Email", json_body=rows({"LastName": "C", "Email": "c@c.example"}))
+    assert rest_call("PATCH", "/composite/sobjects", json_body=rows({"id": record_id, "LastName": "B"})).json[0][
+        "success"
+    ]
+    keyed = rest_call(
+        "PATCH", "/composite/sobjects/Contact/Email", json_body=rows({"LastName": "C", "Email": "c@c.example"})
+    )
     assert keyed.json[0]["created"] is True
     read = rest_call("GET", f"/composite/sobjects/Contact?ids={record_id},003000000000000AAA&fields=LastName").json
     assert (read[0]["LastName"], read[1]) == ("B", None)
@@ -277,8 +284,12 @@ def test_children_are_called_as_the_schema_says() -> None:
         first, second = org.insert("Account", [{"Name": "A"}, {"Name": "B"}])
         org.insert("Visit__c", [{"From__c": first, "To__c": second}])
         wire = Wire(org)
-        text = urlencode({"q": "SELECT Name, (SELECT Id FROM Arrivals__r), (SELECT Id FROM Visits__r) FROM Account ORDER BY Name"})
-        found = wire.ask("GET", f"/services/data/v66.0/query?{text}", headers={"Authorization": f"Bearer {org.session_id}"}).json
+        text = urlencode(
+            {"q": "SELECT Name, (SELECT Id FROM Arrivals__r), (SELECT Id FROM Visits__r) FROM Account ORDER BY Name"}
+        )
+        found = wire.ask(
+            "GET", f"/services/data/v66.0/query?{text}", headers={"Authorization": f"Bearer {org.session_id}"}
+        ).json
         assert [bool(record["Arrivals__r"]) for record in found["records"]] == [False, True]
         assert [bool(record["Visits__r"]) for record in found["records"]] == [True, False]
 
@@ -308,7 +319,10 @@ def test_bodies_may_be_packed(rest_call: Call) -> None:
     assert packed.headers["content-encoding"] == "gzip"
     assert int(packed.headers["content-length"]) == len(packed.body)
     assert json.loads(gzip.decompress(packed.body))["name"] == "Account"
-    assert "content-encoding" not in rest_call("GET", "/sobjects/Account/describe", headers={"Accept-Encoding": "br"}).headers
+    assert (
+        "content-encoding"
+        not in rest_call("GET", "/sobjects/Account/describe", headers={"Accept-Encoding": "br"}).headers
+    )
     for damaged in (body[:-9], b"nonsense"):
         answer = rest_call("POST", "/sobjects/Account", body=damaged, headers={"Content-Encoding": "gzip"})
         assert (answer.status, answer.json[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")

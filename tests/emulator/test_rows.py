@@ -9,7 +9,9 @@ from bulkforce_emulator import Emulator, Settings
 
 SCHEMA = {
     "Account": {"fields": {"Ext__c": "string(20) unique external_id", "Number__c": "double(10,0) external_id"}},
-    "Contact": {"fields": {"Code__c": "string(10) unique external_id case_sensitive", "Level__c": "picklist(A|B) restricted"}},
+    "Contact": {
+        "fields": {"Code__c": "string(10) unique external_id case_sensitive", "Level__c": "picklist(A|B) restricted"}
+    },
     "Part__c": {
         "fields": {
             "Serial__c": "string(30) auto_number",
@@ -37,26 +39,47 @@ def errors(wire: Wire, operation: str, sobject: str, body: str, **more: str) -> 
 @pytest.mark.parametrize(
     ("sobject", "header", "value", "error"),
     [
-        ("Account", "AnnualRevenue", "much", "INVALID_TYPE_ON_FIELD_IN_RECORD:Annual Revenue: value not of required type: much:AnnualRevenue --"),
-        ("Account", "NumberOfEmployees", "1.5", "INVALID_TYPE_ON_FIELD_IN_RECORD:Employees: value not of required type: 1.5:NumberOfEmployees --"),
-        ("Account", "AccountNumber", "x" * 41, f"STRING_TOO_LONG:Account Number: data value too large: {'x' * 41} (max length=40):AccountNumber --"),
+        ("Account", "AnnualRevenue", "much", ("INVALID_TYPE_ON_FIELD_IN_RECORD:Annual Revenue: value not of required "
+"type: much:AnnualRevenue --")),
+        ("Account", "NumberOfEmployees", "1.5", ("INVALID_TYPE_ON_FIELD_IN_RECORD:Employees: value not of required "
+"type: 1.5:NumberOfEmployees --")),
+        ("Account", "AccountNumber", "x" * 41, (f"STRING_TOO_LONG:Account Number: data value too large: {'x' * 41} "
+"(max "
+"length=40):AccountNumber --")),
         ("Account", "ParentId", "001", "MALFORMED_ID:Parent Account ID: id value of incorrect type: 001:ParentId --"),
-        ("Account", "ParentId", "003000000000001AAA", "FIELD_INTEGRITY_EXCEPTION:Parent Account ID: id value of incorrect type: 003000000000001AAA:ParentId --"),
+        ("Account", "ParentId", "003000000000001AAA", ("FIELD_INTEGRITY_EXCEPTION:Parent Account ID: id value of "
+"incorrect type: 003000000000001AAA:ParentId --")),
         ("Account", "ParentId", "001000000000001", "INVALID_CROSS_REFERENCE_KEY:invalid cross reference id:ParentId --"),
-        ("Account", "Parent.Ext__c", "none", "INVALID_FIELD:Foreign key external ID: none not found for field Ext__c in entity Account:--"),
-        ("Account", "CreatedDate", "2020-01-01", "INVALID_FIELD_FOR_INSERT_UPDATE:Unable to create/update fields: CreatedDate. Please check the security settings of this field and verify that it is read/write for your profile or permission set.:CreatedDate --"),
-        ("Account", "Id", "001000000000001AAA", "INVALID_FIELD_FOR_INSERT_UPDATE:cannot specify Id in an insert call:Id --"),
-        ("Part__c", "Tags__c", "x;w", "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST:Tags: bad value for restricted picklist field: x;w:Tags__c --"),
-        ("Part__c", "Price__c", "10000", "NUMBER_OUTSIDE_VALID_RANGE:Price: value outside of valid range on numeric field: 10000:Price__c --"),
-        ("Part__c", "At__c", "25:00:00", "INVALID_TYPE_ON_FIELD_IN_RECORD:At: value not of required type: 25:00:00:At__c --"),
-        ("Task", "ReminderDateTime", "2020-01-01T10:00:00", "INVALID_TYPE_ON_FIELD_IN_RECORD:Reminder Date Time: value not of required type: 2020-01-01T10:00:00:ReminderDateTime --"),
-        ("Task", "IsReminderSet", "maybe", "INVALID_TYPE_ON_FIELD_IN_RECORD:Reminder Set: value not of required type: maybe:IsReminderSet --"),
+        ("Account", "Parent.Ext__c", "none", ("INVALID_FIELD:Foreign key external ID: none not found for field Ext__c "
+"in entity Account:--")),
+        ("Account", "CreatedDate", "2020-01-01", ("INVALID_FIELD_FOR_INSERT_UPDATE:Unable to create/update fields: "
+"CreatedDate. Please check the security settings of this field and verify that it is read/write for your profile or "
+"permission set.:CreatedDate --")),
+        ("Account", "Id", "001000000000001AAA", ("INVALID_FIELD_FOR_INSERT_UPDATE:cannot specify Id in an insert "
+"call:Id --")),
+        ("Part__c", "Tags__c", "x;w", ("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST:Tags: bad value for restricted "
+"picklist "
+"field: x;w:Tags__c --")),
+        ("Part__c", "Price__c", "10000", ("NUMBER_OUTSIDE_VALID_RANGE:Price: value outside of valid range on numeric "
+"field: 10000:Price__c --")),
+        ("Part__c", "At__c", "25:00:00", ("INVALID_TYPE_ON_FIELD_IN_RECORD:At: value not of required type: "
+"25:00:00:At__c --")),
+        ("Task", "ReminderDateTime", "2020-01-01T10:00:00", ("INVALID_TYPE_ON_FIELD_IN_RECORD:Reminder Date Time: "
+"value "
+"not of required type: 2020-01-01T10:00:00:ReminderDateTime --")),
+        ("Task", "IsReminderSet", "maybe", ("INVALID_TYPE_ON_FIELD_IN_RECORD:Reminder Set: value not of required type: "
+"maybe:IsReminderSet --")),
     ],
 )  # fmt: skip
-def test_value_that_does_not_fit_its_field_fails_its_row(wire: Wire, sobject: str, header: str, value: str, error: str) -> None:
-    assert errors(wire, "insert", sobject, f"Name,{header}\nx,{value}\n" if sobject != "Task" else f"Subject,{header}\nx,{value}\n") == [
-        error
-    ]
+def test_value_that_does_not_fit_its_field_fails_its_row(
+    wire: Wire, sobject: str, header: str, value: str, error: str
+) -> None:
+    assert errors(
+        wire,
+        "insert",
+        sobject,
+        f"Name,{header}\nx,{value}\n" if sobject != "Task" else f"Subject,{header}\nx,{value}\n",
+    ) == [error]
 
 
 def test_contact_values_are_checked(wire: Wire) -> None:
@@ -89,7 +112,10 @@ def test_all_missing_fields_are_named_together(wire: Wire) -> None:
 
 def test_unknown_header_fails_the_batch(wire: Wire) -> None:
     assert wire.failure("insert", "Contact", "LastName,Foo__c\nx,y") == "InvalidBatch : Field name not found : Foo__c"
-    assert wire.failure("insert", "Contact", "LastName,Account.Phone\nx,y") == "InvalidBatch : Field name not found : Account.Phone"
+    assert (
+        wire.failure("insert", "Contact", "LastName,Account.Phone\nx,y")
+        == "InvalidBatch : Field name not found : Account.Phone"
+    )
     assert "\ufeffLastName" in wire.failure("insert", "Contact", "\ufeffLastName\nx")
 
 
@@ -102,7 +128,10 @@ def test_one_bad_row_does_not_roll_back_the_others(wire: Wire) -> None:
 def test_unique_values_are_unique_in_any_case_unless_case_counts(wire: Wire) -> None:
     assert errors(wire, "insert", "Account", "Name,Ext__c\nA,x\nB,X\n") == [
         "",
-        f"DUPLICATE_VALUE:duplicate value found: Ext__c duplicates value on record with id: {wire.org.records('Account')[0]['Id'][:15]}:--",
+        (
+            "DUPLICATE_VALUE:duplicate value found: Ext__c duplicates value on record with id: "
+            f"{wire.org.records('Account')[0]['Id'][:15]}:--"
+        ),
     ]
     assert "duplicate value found" in errors(wire, "insert", "Account", "Name,Ext__c\nC,x\n")[0]
     assert errors(wire, "insert", "Contact", "LastName,Code__c\nA,x\nB,X\n") == ["", ""]
@@ -129,7 +158,9 @@ def test_polymorphic_lookups_name_their_type(wire: Wire) -> None:
     assert errors(wire, "insert", "Task", "Subject,Lead:Who.Email\nx,l@x.org\n") == [""]
     assert wire.org.records("Task")[0]["WhoId"] == lead
     assert wire.failure("insert", "Task", "Subject,Who.Email\nx,y").endswith("Field name not found : Who.Email")
-    assert wire.failure("insert", "Contact", "LastName,Account:Account.Ext__c\nx,y").endswith(": Account:Account.Ext__c")
+    assert wire.failure("insert", "Contact", "LastName,Account:Account.Ext__c\nx,y").endswith(
+        ": Account:Account.Ext__c"
+    )
 
 
 def test_update_keeps_what_is_empty_and_clears_what_is_marked(wire: Wire) -> None:
@@ -149,7 +180,9 @@ def test_update_refuses_what_is_not_there(wire: Wire) -> None:
         "INVALID_CROSS_REFERENCE_KEY:invalid cross reference id:--",
         "ENTITY_IS_DELETED:entity is deleted:--",
     ]
-    assert errors(wire, "update", "Contact", "LastName\nx\n") == ["MISSING_ARGUMENT:Id not specified in an update call:--"]
+    assert errors(wire, "update", "Contact", "LastName\nx\n") == [
+        "MISSING_ARGUMENT:Id not specified in an update call:--"
+    ]
 
 
 def test_required_field_cannot_be_cleared(wire: Wire) -> None:
@@ -166,8 +199,15 @@ def test_record_named_twice_is_changed_twice_in_order(wire: Wire) -> None:
 
 def test_upsert_inserts_and_updates_by_its_key(wire: Wire) -> None:
     wire.org.insert("Account", [{"Name": "Old", "Ext__c": "k1"}])
-    outcome = rows(wire.load("upsert", "Account", "Ext__c,Name\nK1,New\nk2,Other\nk2,Again\n,None\n", externalIdFieldName="Ext__c"))
-    assert [row[1:3] for row in outcome] == [["true", "false"], ["true", "true"], ["false", "false"], ["false", "false"]]
+    outcome = rows(
+        wire.load("upsert", "Account", "Ext__c,Name\nK1,New\nk2,Other\nk2,Again\n,None\n", externalIdFieldName="Ext__c")
+    )
+    assert [row[1:3] for row in outcome] == [
+        ["true", "false"],
+        ["true", "true"],
+        ["false", "false"],
+        ["false", "false"],
+    ]
     assert outcome[2][3] == "DUPLICATE_VALUE:Duplicate external id specified: k2:Ext__c --"
     assert outcome[3][3] == "MISSING_ARGUMENT:Ext__c not specified:--"
     assert sorted(record["Name"] for record in wire.org.records("Account")) == ["New", "Other"]
@@ -175,20 +215,28 @@ def test_upsert_inserts_and_updates_by_its_key(wire: Wire) -> None:
 
 def test_upsert_by_id_inserts_where_it_is_empty(wire: Wire) -> None:
     (account,) = wire.org.insert("Account", [{"Name": "Old"}])
-    outcome = rows(wire.load("upsert", "Account", f'"Name","Id"\n"New",""\n"Changed","{account}"\n', externalIdFieldName="Id"))
+    outcome = rows(
+        wire.load("upsert", "Account", f'"Name","Id"\n"New",""\n"Changed","{account}"\n', externalIdFieldName="Id")
+    )
     assert [row[2] for row in outcome] == ["true", "false"]
 
 
 def test_upsert_with_a_key_of_two_records_is_refused(wire: Wire) -> None:
     wire.org.insert("Contact", [{"LastName": "A", "Email": "x@y.z"}, {"LastName": "B", "Email": "X@y.z"}])
-    assert "DUPLICATE_EXTERNAL_ID" in errors(wire, "upsert", "Contact", "Email,LastName\nx@y.z,C\n", externalIdFieldName="Email")[0]
+    assert (
+        "DUPLICATE_EXTERNAL_ID"
+        in errors(wire, "upsert", "Contact", "Email,LastName\nx@y.z,C\n", externalIdFieldName="Email")[0]
+    )
 
 
 def test_delete_is_soft_and_takes_children_along(wire: Wire) -> None:
     account, other = wire.org.insert("Account", [{"Name": "A"}, {"Name": "B"}])
     wire.org.insert("Contact", [{"LastName": "C", "AccountId": account}, {"LastName": "D", "AccountId": other}])
     wire.org.insert("Part__c", [{"Account__c": account}])
-    assert errors(wire, "delete", "Account", f"Id\n{account}\n{account}\n") == ["", "ENTITY_IS_DELETED:entity is deleted:--"]
+    assert errors(wire, "delete", "Account", f"Id\n{account}\n{account}\n") == [
+        "",
+        "ENTITY_IS_DELETED:entity is deleted:--",
+    ]
     assert [record["LastName"] for record in wire.org.records("Contact")] == ["D"]
     assert wire.org.count("Part__c") == 0
     assert wire.org.count("Account", include_deleted=True) == 2
@@ -225,14 +273,17 @@ def test_json_and_xml_references_and_nulls(wire: Wire) -> None:
     wire.org.insert("Account", [{"Name": "A", "Ext__c": "k"}])
     (contact,) = wire.org.insert("Contact", [{"LastName": "C", "Title": "T", "Phone": "1"}])
     job = wire.create("update", "Contact", "JSON")
-    wire.run(job, f'[{{"Id":"{contact}","Title":null,"DoNotCall":true,"Account":{{"Ext__c":"k"}}}}]', "application/json")
+    wire.run(
+        job, f'[{{"Id":"{contact}","Title":null,"DoNotCall":true,"Account":{{"Ext__c":"k"}}}}]', "application/json"
+    )
     record = wire.org.records("Contact")[0]
     assert (record["Title"], record["Phone"], record["DoNotCall"]) == (None, "1", True)
     assert record["AccountId"] is not None
     job = wire.create("insert", "Task", "XML")
     wire.org.insert("Lead", [{"LastName": "L", "Company": "C", "Email": "l@x.org"}])
     body = (
-        '<sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+        '<sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
         '<sObject><Subject>S</Subject><Description xsi:nil="true"/>'
         "<Who><sObject><type>Lead</type><Email>l@x.org</Email></sObject></Who></sObject></sObjects>"
     )
@@ -249,7 +300,11 @@ def test_json_and_xml_references_and_nulls(wire: Wire) -> None:
         ("JSON", "application/json", '[{"LastName":'),
         ("XML", "application/xml", "<sObjects><sObject></sObjects>"),
         ("XML", "application/xml", "<other/>"),
-        ("XML", "application/xml", '<!DOCTYPE a [<!ENTITY x "y">]><sObjects><sObject><LastName>&x;</LastName></sObject></sObjects>'),
+        (
+            "XML",
+            "application/xml",
+            '<!DOCTYPE a [<!ENTITY x "y">]><sObjects><sObject><LastName>&x;</LastName></sObject></sObjects>',
+        ),
         ("XML", "application/xml", "<sObjects/>"),
     ],
 )
@@ -288,10 +343,15 @@ def test_record_that_others_hold_is_not_deleted(wire: Wire) -> None:
     (contact,) = org.insert("Contact", [{"LastName": "x", "AccountId": above}])
     first, second = org.insert("Case", [{"Subject": "a", "AccountId": held}, {"Subject": "b", "ContactId": contact}])
     text = (
-        "DELETE_FAILED:Your attempt to delete this record could not be completed because it is associated with the following cases: {}:--"
+        "DELETE_FAILED:Your attempt to delete this record could not be completed because it is associated with the "
+        "following cases: {}:--"
     )
     # The account above goes with its contact, and that is held: nothing of it goes.
-    assert errors(wire, "delete", "Account", f"Id\n{held}\n{free}\n{above}\n") == [text.format(first), "", text.format(second)]
+    assert errors(wire, "delete", "Account", f"Id\n{held}\n{free}\n{above}\n") == [
+        text.format(first),
+        "",
+        text.format(second),
+    ]
     assert [record["Name"] for record in org.records("Account")] == ["held", "above"]
     assert org.count("Contact") == 1
     org.state.delete("Case", [first, second])
@@ -302,14 +362,17 @@ def test_record_that_others_hold_is_not_deleted(wire: Wire) -> None:
 CALCULATED = [
     ("Contact", "Name", "LastName,Name\na,b\nc,\n", "LastName"),
     ("Case", "IsClosed", "Subject,IsClosed\na,true\nc,\n", "Subject"),
-    ("Opportunity", "ExpectedRevenue", "Name,StageName,CloseDate,ExpectedRevenue\na,Closed Won,2026-01-01,5\nc,Closed Won,2026-01-01,\n", "Name"),
+    ("Opportunity", "ExpectedRevenue", ("Name,StageName,CloseDate,ExpectedRevenue\na,Closed Won,2026-01-01,5\nc,Closed "
+"Won,2026-01-01,\n"), "Name"),
     ("Opportunity", "IsWon", "Name,StageName,CloseDate,IsWon\na,Closed Won,2026-01-01,1\nc,Closed Won,2026-01-01,\n", "Name"),
     ("Account", "SystemModstamp", "Name,SystemModstamp\na,2020-01-01T00:00:00Z\nc,\n", "Name"),
     ("Case", "CaseNumber", "Subject,CaseNumber\na,00000001\nc,\n", "Subject"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("sobject", "field", "body", "kept"), CALCULATED, ids=lambda value: value if value.isalnum() else "")
+@pytest.mark.parametrize(
+    ("sobject", "field", "body", "kept"), CALCULATED, ids=lambda value: value if value.isalnum() else ""
+)
 def test_field_that_the_org_fills_in_is_an_error_of_the_row_that_has_a_value_for_it(
     wire: Wire, sobject: str, field: str, body: str, kept: str
 ) -> None:

@@ -111,7 +111,10 @@ def test_chunks_count_as_batches_of_the_day_and_those_that_were_made_still_run()
         assert org.wait_until_idle()
         told = wire.ask("GET", f"job/{job}")
         assert (told.element("numberBatchesCompleted"), told.element("numberRecordsProcessed")) == ("2", "20")
-        assert wire.ask("POST", f"job/{job}/batch", "SELECT Id FROM Account", {"Content-Type": "text/csv"}).error[1] == "ExceededQuota"
+        assert (
+            wire.ask("POST", f"job/{job}/batch", "SELECT Id FROM Account", {"Content-Type": "text/csv"}).error[1]
+            == "ExceededQuota"
+        )
 
 
 def test_too_many_result_files_fail_the_query() -> None:
@@ -141,7 +144,9 @@ def test_status_and_words_of_a_refused_login() -> None:
     texts = Texts(logins=replace(LoginTexts(), token_expired=Text("invalid_grant", "inactive user")))
     with Emulator(settings=Settings(token_error_status=401, texts=texts)) as org:
         form = f"grant_type=refresh_token&client_id={org.client_id}&refresh_token=x"
-        answer = Wire(org).ask("POST", "/services/oauth2/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        answer = Wire(org).ask(
+            "POST", "/services/oauth2/token", form, {"Content-Type": "application/x-www-form-urlencoded"}
+        )
         assert (answer.status, answer.json) == (401, {"error": "invalid_grant", "error_description": "inactive user"})
 
 

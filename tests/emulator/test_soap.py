@@ -51,7 +51,9 @@ def test_the_wrong_password_is_a_fault_with_the_known_names(ask: Ask) -> None:
 
 def test_the_user_is_told_to_a_session_only(peer_org: Org, ask: Ask) -> None:
     body = '<getUserInfo xmlns="urn:enterprise.soap.sforce.com"/>'
-    header = f'<h:SessionHeader xmlns:h="urn:x"><h:sessionId>{peer_org.sessions.first_token}</h:sessionId></h:SessionHeader>'
+    header = (
+        f'<h:SessionHeader xmlns:h="urn:x"><h:sessionId>{peer_org.sessions.first_token}</h:sessionId></h:SessionHeader>'
+    )
     status, envelope = soap(ask, body, header=header, path=f"c/58.0/{peer_org.sessions.org_id}")
     assert status == 200
     assert peer_org.sessions.username in ET.tostring(envelope, encoding="unicode")

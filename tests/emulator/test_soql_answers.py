@@ -185,7 +185,9 @@ def test_deleted_records_show_when_asked_for(ask: Ask) -> None:
 
 
 def test_groups(ask: Ask) -> None:
-    text = "SELECT Industry, COUNT(Id) n, SUM(AnnualRevenue) FROM Account GROUP BY Industry ORDER BY COUNT(Id), Industry"
+    text = (
+        "SELECT Industry, COUNT(Id) n, SUM(AnnualRevenue) FROM Account GROUP BY Industry ORDER BY COUNT(Id), Industry"
+    )
     assert ask(text) == [{"Industry": None, "n": 1, "expr0": 5.0}, {"Industry": "Banking", "n": 1, "expr0": 10.0}]
 
 
@@ -209,7 +211,8 @@ HINT = "Please reference your WSDL or the describe call for the appropriate name
             "SELECT Id, BadField FROM Account",
             "INVALID_FIELD",
             (
-                "\nSELECT Id, BadField FROM Account\n           ^\nERROR at Row:1:Column:12\nNo such column 'BadField' on "
+                "\nSELECT Id, BadField FROM Account\n           ^\nERROR at Row:1:Column:12\nNo such column 'BadField' "
+                "on "
                 "entity 'Account'. If you are attempting to use a custom field, be sure to append the '__c' after the "
                 f"custom field name. {HINT}"
             ),
@@ -219,7 +222,8 @@ HINT = "Please reference your WSDL or the describe call for the appropriate name
             "INVALID_TYPE",
             (
                 "\nSELECT Id FROM Nothing\n               ^\nERROR at Row:1:Column:16\nsObject type 'Nothing' is not "
-                f"supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity "
+                "supported. If you are attempting to use a custom object, be sure to append the '__c' after the "
+                "entity "
                 f"name. {HINT}"
             ),
         ),
@@ -236,10 +240,18 @@ HINT = "Please reference your WSDL or the describe call for the appropriate name
             "for field 'CreatedDate' must be of type dateTime and should not be enclosed in quotes",
         ),
         ("SELECT Id FROM Account WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: x"),
-        ("SELECT Id FROM Line__c WHERE Note__c = 'x'", "INVALID_FIELD", "'Note__c' can not be filtered in a query call"),
+        (
+            "SELECT Id FROM Line__c WHERE Note__c = 'x'",
+            "INVALID_FIELD",
+            "'Note__c' can not be filtered in a query call",
+        ),
         ("SELECT Id FROM Line__c WHERE Size__c LIKE 'x'", "INVALID_QUERY_FILTER_OPERATOR", "operator on double field"),
         ("SELECT Id FROM Line__c WHERE Due__c = SOON", "MALFORMED_QUERY", "unexpected token: 'SOON'"),
-        ("SELECT Id FROM Line__c WHERE Name = 'a\\q'", "MALFORMED_QUERY", "character sequence '\\q' in string literal."),
+        (
+            "SELECT Id FROM Line__c WHERE Name = 'a\\q'",
+            "MALFORMED_QUERY",
+            "character sequence '\\q' in string literal.",
+        ),
         ("SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed in this context"),
         ("SELECT Id nick FROM Account", "MALFORMED_QUERY", "only aggregate expressions use field aliasing"),
         ("SELECT Name, COUNT(Id) FROM Account", "MALFORMED_QUERY", "Field must be grouped or aggregated: Name"),
@@ -271,7 +283,8 @@ def test_refusals(text: str, code: str, ending: str) -> None:
         (
             "SELECT Id FROM Account",
             (
-                "INVALID_TYPE_FOR_OPERATION: The root entity of the requested query (Account) does not match the entity of "
+                "INVALID_TYPE_FOR_OPERATION: The root entity of the requested query (Account) does not match the "
+                "entity of "
                 "the requested Bulk API Job (Contact)."
             ),
         ),
@@ -333,8 +346,12 @@ TREES: st.SearchStrategy[tuple[str, Callable[[dict[str, Any]], bool]]] = st.recu
     st.sampled_from(list(LEAVES.items())),
     lambda inner: st.one_of(
         inner.map(lambda one: (f"(NOT {one[0]})", lambda row: not one[1](row))),
-        st.tuples(inner, inner).map(lambda two: (f"({two[0][0]} AND {two[1][0]})", lambda row: two[0][1](row) and two[1][1](row))),
-        st.tuples(inner, inner).map(lambda two: (f"({two[0][0]} OR {two[1][0]})", lambda row: two[0][1](row) or two[1][1](row))),
+        st.tuples(inner, inner).map(
+            lambda two: (f"({two[0][0]} AND {two[1][0]})", lambda row: two[0][1](row) and two[1][1](row))
+        ),
+        st.tuples(inner, inner).map(
+            lambda two: (f"({two[0][0]} OR {two[1][0]})", lambda row: two[0][1](row) or two[1][1](row))
+        ),
     ),
     max_leaves=8,
 )
@@ -357,8 +374,10 @@ def answer_or_refuse(store: Store, text: str) -> None:
 
 WORDS = re.split(
     " +",
-    "SELECT FROM WHERE AND OR NOT IN LIKE INCLUDES ORDER BY GROUP HAVING LIMIT OFFSET NULLS LAST DESC TYPEOF COUNT FIELDS "
-    "Id Name Account Line__c Contacts Colors__c Due__c Size__c Account__r.Name TODAY LAST_N_DAYS:3 LAST_N_YEARS:9999 true "
+    "SELECT FROM WHERE AND OR NOT IN LIKE INCLUDES ORDER BY GROUP HAVING LIMIT OFFSET NULLS LAST DESC TYPEOF COUNT "
+    "FIELDS "
+    "Id Name Account Line__c Contacts Colors__c Due__c Size__c Account__r.Name TODAY LAST_N_DAYS:3 LAST_N_YEARS:9999 "
+    "true "
     "null 5 -1.5e3 'x' '\\q' 2026-08-05 2026-99-99 2026-08-05T00:00:00Z 10:00:00Z ( ) ( ) , , = != < : '",
 )
 
@@ -371,11 +390,24 @@ def test_any_text_is_answered_or_refused(store: Store, words: list[str]) -> None
 
 
 def _leaf() -> st.SearchStrategy[str]:
-    fields = ["Id", "Name", "Code__c", "Colors__c", "Size__c", "Due__c", "Note__c", "CreatedDate", "IsDeleted", "Account__r.Name"]
+    fields = [
+        "Id",
+        "Name",
+        "Code__c",
+        "Colors__c",
+        "Size__c",
+        "Due__c",
+        "Note__c",
+        "CreatedDate",
+        "IsDeleted",
+        "Account__r.Name",
+    ]
     operators = ["=", "!=", "<", ">=", "LIKE", "IN", "NOT IN", "INCLUDES", "EXCLUDES"]
     values = ["'a'", "''", f"'{ACME}'", "5", "1e400", "2026-08-05", "TODAY", "null", "TRUE", "2026-08-05T00:00:00.000Z"]
     one = st.tuples(*map(st.sampled_from, (fields, operators, values, values)))
-    return one.map(lambda w: f"{w[0]} {w[1]} ({w[2]}, {w[3]})" if w[1].isupper() and w[1] != "LIKE" else " ".join(w[:3]))
+    return one.map(
+        lambda w: f"{w[0]} {w[1]} ({w[2]}, {w[3]})" if w[1].isupper() and w[1] != "LIKE" else " ".join(w[:3])
+    )
 
 
 @given(_leaf())

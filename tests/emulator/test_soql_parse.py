@@ -91,7 +91,10 @@ def test_chunking_is_for_plain_queries(text: str, expected: bool) -> None:
         ("SELECT Id FROM X WHERE a = 1", "SELECT Id FROM X WHERE a = 1 AND Id >= '1' AND Id < '2'"),
         ("SELECT Id FROM X WHERE a = 1 OR b = 2", "SELECT Id FROM X WHERE (a = 1 OR b = 2) AND Id >= '1' AND Id < '2'"),
         ("SELECT Id FROM X WHERE NOT a = 1", "SELECT Id FROM X WHERE (NOT a = 1) AND Id >= '1' AND Id < '2'"),
-        ("SELECT Id FROM X WHERE (a = 1 OR b = 2)", "SELECT Id FROM X WHERE (a = 1 OR b = 2) AND Id >= '1' AND Id < '2'"),
+        (
+            "SELECT Id FROM X WHERE (a = 1 OR b = 2)",
+            "SELECT Id FROM X WHERE (a = 1 OR b = 2) AND Id >= '1' AND Id < '2'",
+        ),
         (
             "SELECT Id FROM X WHERE (a = 1) OR (b = 2)",
             "SELECT Id FROM X WHERE ((a = 1) OR (b = 2)) AND Id >= '1' AND Id < '2'",

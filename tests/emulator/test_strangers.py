@@ -1,4 +1,5 @@
-"""The page and the control calls are for programs and for this org's own pages; other sites in a browser are sent away."""
+"""The page and the control calls are for programs and for this org's own pages; other sites in a browser are sent
+away."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ import pytest
 from bulkforce_emulator import Emulator, HostError
 
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
-LOOKS = ["/", "/_emulator", "/_emulator/", "/_emulator/about", "/_emulator/records?object=User", "/_emulator/ledger", "/%5Femulator/about"]
+LOOKS = [
+    "/",
+    "/_emulator",
+    "/_emulator/",
+    "/_emulator/about",
+    "/_emulator/records?object=User",
+    "/_emulator/ledger",
+    "/%5Femulator/about",
+]
 CHANGES = ["seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "release"]
 JSON = "Content-Type: application/json"
 
@@ -46,7 +55,11 @@ STRANGERS = {
     "no name": ["Host:"],
     "no host at all": [],
     "two hosts": ["Host: {own}", "Host: evil.example"],
-    "rebound, in a browser": ["Host: evil.example:{port}", "Origin: http://evil.example:{port}", "Sec-Fetch-Site: same-origin"],
+    "rebound, in a browser": [
+        "Host: evil.example:{port}",
+        "Origin: http://evil.example:{port}",
+        "Sec-Fetch-Site: same-origin",
+    ],
     "another origin": ["Host: {own}", "Origin: http://evil.example"],
     "another port's origin": ["Host: {own}", "Origin: http://127.0.0.1:3000"],
     "an origin that begins like ours": ["Host: {own}", "Origin: http://{own}.evil.example"],
@@ -55,7 +68,12 @@ STRANGERS = {
     "another referer": ["Host: {own}", "Referer: https://evil.example/{own}"],
     "cross-site": ["Host: {own}", "Sec-Fetch-Site: cross-site"],
     "same-site": ["Host: {own}", "Sec-Fetch-Site: same-site"],
-    "a link of another site": ["Host: {own}", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"],
+    "a link of another site": [
+        "Host: {own}",
+        "Sec-Fetch-Site: cross-site",
+        "Sec-Fetch-Mode: navigate",
+        "Sec-Fetch-Dest: document",
+    ],
     "a good origin and a bad site": ["Host: {own}", "Origin: http://{own}", "Sec-Fetch-Site: cross-site"],
 }
 
@@ -114,13 +132,31 @@ def test_browser_changes_nothing_but_with_json(org: Emulator, browser: str, type
 def test_own_page_and_whoever_types_the_address_is_at_home(org: Emulator, browser: str) -> None:
     for path in LOOKS:
         assert say(org, "GET", path, "Host: {own}", *BROWSERS[browser])[0] == 200
-    assert say(org, "POST", "/_emulator/clear", "Host: {own}", *BROWSERS[browser], f"{JSON}; charset=utf-8", body="{}")[0] == 200
-    assert say(org, "OPTIONS", "/_emulator/clear", "Host: {own}", *BROWSERS[browser], "Access-Control-Request-Method: POST")[0] == 415
+    assert (
+        say(org, "POST", "/_emulator/clear", "Host: {own}", *BROWSERS[browser], f"{JSON}; charset=utf-8", body="{}")[0]
+        == 200
+    )
+    assert (
+        say(
+            org, "OPTIONS", "/_emulator/clear", "Host: {own}", *BROWSERS[browser], "Access-Control-Request-Method: POST"
+        )[0]
+        == 415
+    )
 
 
 @pytest.mark.parametrize(
     "host",
-    ["{own}", "localhost:{port}", "LOCALHOST", "localhost.", "127.0.0.1", "127.8.8.8:80", "[::1]:{port}", "emulator:8080", "org.test"],
+    [
+        "{own}",
+        "localhost:{port}",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1",
+        "127.8.8.8:80",
+        "[::1]:{port}",
+        "emulator:8080",
+        "org.test",
+    ],
 )
 def test_program_may_ask_by_any_name_that_is_ours(org: Emulator, host: str) -> None:
     host = host.replace("{port}", str(org.port))
@@ -140,12 +176,19 @@ def test_api_is_for_programs_by_any_name_and_for_browsers_by_ours(org: Emulator)
     assert say(org, "GET", "/services/async/66.0/job/x", "Host: salesforce.example", session)[0] == 400
     assert say(org, "GET", "/services/data", "Host: salesforce.example")[0] == 200
     assert say(org, "GET", "/services/data", "Host: evil.example", f"User-Agent: {CHROME}")[0] == 403
-    assert say(org, "GET", "/services/data", "Host: {own}", f"User-Agent: {CHROME}", "Origin: http://localhost:3000")[0] == 200
-    assert "access-control" not in say(org, "OPTIONS", "/services/data", "Host: {own}", "Origin: http://localhost:3000")[1].lower()
+    assert (
+        say(org, "GET", "/services/data", "Host: {own}", f"User-Agent: {CHROME}", "Origin: http://localhost:3000")[0]
+        == 200
+    )
+    assert (
+        "access-control"
+        not in say(org, "OPTIONS", "/services/data", "Host: {own}", "Origin: http://localhost:3000")[1].lower()
+    )
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("192.0.2.7:1", 200), ("127.0.0.1", 200), ("0.0.0.0:1", 200), ("192.0.2.8:1", 403), ("emulator:1", 403)]
+    ("host", "status"),
+    [("192.0.2.7:1", 200), ("127.0.0.1", 200), ("0.0.0.0:1", 200), ("192.0.2.8:1", 403), ("emulator:1", 403)],
 )
 def test_whoever_listens_everywhere_goes_by_the_address_that_was_called(host: str, status: int) -> None:
     org = Emulator(host="0.0.0.0")  # not served

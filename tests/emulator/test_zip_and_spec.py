@@ -27,7 +27,9 @@ def archive(**files: bytes | str) -> bytes:
 
 def test_files_of_a_zip_become_bodies(wire: Wire) -> None:
     (account,) = wire.org.insert("Account", [{"Name": "A"}])
-    request = f"Name,ParentId,Body\na,{account},#a.gif\nb,{account},#sub/b.doc\nc,{account},#missing\nd,{account},inline\n"
+    request = (
+        f"Name,ParentId,Body\na,{account},#a.gif\nb,{account},#sub/b.doc\nc,{account},#missing\nd,{account},inline\n"
+    )
     job = wire.create("insert", "Attachment", "ZIP_CSV")
     batch = wire.run(job, archive(request_txt=request, a_gif=b"\0GIF", sub__b_doc=b"doc"), "zip/csv")
     outcome = rows(wire.ask("GET", f"job/{job}/batch/{batch.id}/result"))

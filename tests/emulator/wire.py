@@ -55,7 +55,9 @@ class Wire:
         self.org = org
         self.version = version
 
-    def ask(self, method: str, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def ask(
+        self, method: str, path: str, body: bytes | str | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         """A call below `/services/async`, or anywhere if the path begins with a slash."""
         address = urlsplit(self.org.base_url)
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=600)

@@ -62,7 +62,9 @@ def seeded(org: Emulator) -> list[str]:
 
 def test_there_are_eighteen() -> None:
     operations = ("delete", "insert", "insert_file", "query", "update", "upsert")
-    assert sorted(script.stem for script in EXAMPLES.glob("*.py")) == sorted(f"{name}_{form}" for name in operations for form in FORMATS)
+    assert sorted(script.stem for script in EXAMPLES.glob("*.py")) == sorted(
+        f"{name}_{form}" for name in operations for form in FORMATS
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -117,12 +119,16 @@ def test_delete(org: Emulator, run: Run, form: str) -> None:
 @pytest.mark.parametrize("form", FORMATS)
 def test_query(org: Emulator, run: Run, capsys: pytest.CaptureFixture[str], form: str) -> None:
     org.insert("Contact", [{"FirstName": "Rózsa", "LastName": "Péter", "Email": "rozsa@example.com"}])
-    expected = sorted(record["Email"] for record in org.records("Contact") if (record["Email"] or "").endswith("@example.com"))
+    expected = sorted(
+        record["Email"] for record in org.records("Contact") if (record["Email"] or "").endswith("@example.com")
+    )
     left = run(f"query_{form}")
     assert len(left["contacts"]) == len(expected)
     printed = capsys.readouterr().out
     assert "Péter, Rózsa: rozsa@example.com\n" in printed
-    assert sorted(line.rpartition(": ")[2] for line in printed.splitlines() if line.endswith("@example.com")) == expected
+    assert (
+        sorted(line.rpartition(": ")[2] for line in printed.splitlines() if line.endswith("@example.com")) == expected
+    )
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -147,7 +153,19 @@ def test_an_example_runs_as_a_process_of_its_own() -> None:
 
 def test_tests_of_the_testing_example_pass() -> None:
     folder = EXAMPLES / "testing" / "python"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), "-c", os.devnull, str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        "-c",
+        os.devnull,
+        str(folder),
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout
     assert "3 passed" in done.stdout

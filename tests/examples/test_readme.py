@@ -34,13 +34,17 @@ def test_load_of_a_parquet_file_accounts_for_every_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    pq.write_table(pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet")
+    pq.write_table(
+        pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet"
+    )
     with Emulator(schema={"Contact": {"fields": {"Email__c": "string(80) unique external_id"}}}) as org:
         run(LOAD, client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
     assert capsys.readouterr().out == "False\n1 1 0 0\n"
 
 
-def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "server.key").touch()
     monkeypatch.chdir(tmp_path)
     assert isinstance(run(REAL_ORG)["client"], bf.Client)
@@ -56,4 +60,6 @@ OWN = {"close", "check", "load", "resume", "extract", "resume_extract", "query"}
 
 def test_every_call_is_in_the_table() -> None:
     calls = {name for name, value in vars(bf.Client).items() if callable(value) and not name.startswith("_")} - OWN
-    assert calls <= {name for row in README.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)\(", row)}
+    assert calls <= {
+        name for row in README.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)\(", row)
+    }

@@ -30,12 +30,15 @@ def test_query_is_split_where_the_guide_says_that_the_org_can(text: str, splits:
 
 
 @pytest.mark.parametrize(
-    ("clause", "whole"), [("", True), ("ORDER BY Id", True), ("LIMIT 5", False), ("LIMIT 5 OFFSET 5", False), ("OFFSET 5", False)]
+    ("clause", "whole"),
+    [("", True), ("ORDER BY Id", True), ("LIMIT 5", False), ("LIMIT 5 OFFSET 5", False), ("OFFSET 5", False)],
 )
 def test_chunks_give_the_whole_unless_each_would_count_anew(clause: str, whole: bool) -> None:
     assert chunkable.is_whole(soql.read(f"SELECT Id FROM Account {clause}")) is whole
 
 
-@pytest.mark.parametrize(("name", "child"), [("AccountShare", True), ("Invoice__History", True), ("Account", False), ("History__c", False)])
+@pytest.mark.parametrize(
+    ("name", "child"), [("AccountShare", True), ("Invoice__History", True), ("Account", False), ("History__c", False)]
+)
 def test_share_and_history_tables_are_split_by_their_parents(name: str, child: bool) -> None:
     assert chunkable.has_parent(soql.read(f"SELECT Id FROM {name}")) is child

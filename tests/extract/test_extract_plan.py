@@ -9,8 +9,27 @@ import pytest
 
 from bulkforce import errors
 from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
-from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage
-from bulkforce.extract.orders import Answer, AskQuery, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
+from bulkforce.extract.events import (
+    BatchStage,
+    DeliveryBegun,
+    Event,
+    GivenUp,
+    Part,
+    QueryBatch,
+    QueryJob,
+    QueryJobStage,
+)
+from bulkforce.extract.orders import (
+    Answer,
+    AskQuery,
+    EndJob,
+    FetchPart,
+    ListResults,
+    LookAtJob,
+    OpenJob,
+    Order,
+    ReadRange,
+)
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
@@ -32,7 +51,9 @@ def chunked(*batches: QueryBatch) -> State:
     return State([ROOT, *batches])
 
 
-def chunk(number: int, stage: BatchStage = BatchStage.RUNNING, *, read: bool = True, records: int | None = None) -> QueryBatch:
+def chunk(
+    number: int, stage: BatchStage = BatchStage.RUNNING, *, read: bool = True, records: int | None = None
+) -> QueryBatch:
     return QueryBatch(number, 1, f"751{number}", number - 1, stage, records, ids=ids(number) if read else None)
 
 
@@ -125,10 +146,15 @@ def test_job_with_a_batch_that_is_none_of_ours_stops_when_rows_were_delivered() 
 
 
 @pytest.mark.parametrize(
-    "action", [ReadRange(1), ListResults(1), FetchPart(1, 0), LookAtJob(1), AskQuery(1)], ids=lambda one: type(one).__name__
+    "action",
+    [ReadRange(1), ListResults(1), FetchPart(1, 0), LookAtJob(1), AskQuery(1)],
+    ids=lambda one: type(one).__name__,
 )
 def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Order) -> None:
-    state = take(chunked(chunk(1, BatchStage.REPLACED)), Verdict([Part(1, 0, "752"), replace(ROOT, stage=QueryJobStage.ABANDONED)]))
+    state = take(
+        chunked(chunk(1, BatchStage.REPLACED)),
+        Verdict([Part(1, 0, "752"), replace(ROOT, stage=QueryJobStage.ABANDONED)]),
+    )
     values: dict[type[Order], Answer] = {
         ReadRange: ids(1),
         ListResults: ["752"],
@@ -145,7 +171,10 @@ def test_job_that_comes_about_when_it_is_not_wanted_any_more_is_ended() -> None:
     opened = JobSeen("750B", JobStanding.OPEN)
     take(state, answered(state, OpenJob(2), opened, RULES))
     assert EndJob(2) in decide(state, set(), RULES)
-    assert refused(State([ROOT, QueryJob(2, QUERY, None, 1, stage=QueryJobStage.GONE)]), OpenJob(2), LOST, RULES) == Verdict()
+    assert (
+        refused(State([ROOT, QueryJob(2, QUERY, None, 1, stage=QueryJobStage.GONE)]), OpenJob(2), LOST, RULES)
+        == Verdict()
+    )
 
 
 @pytest.mark.parametrize("action", [OpenJob(1), AskQuery(1)])
@@ -160,7 +189,10 @@ def test_lost_answers_are_asked_for_in_another_job_until_it_is_too_often(action:
 
 
 def test_jobs_whose_batch_is_in_doubt_are_given_up_after_a_death() -> None:
-    open_jobs = [QueryJob(number, QUERY, None, number - 1 or None, stage=QueryJobStage.OPEN, id=f"750{number}") for number in (1, 2, 3)]
+    open_jobs = [
+        QueryJob(number, QUERY, None, number - 1 or None, stage=QueryJobStage.OPEN, id=f"750{number}")
+        for number in (1, 2, 3)
+    ]
     state = State([*open_jobs, QueryJob(4, QUERY, None, 9)])
     take(state, Verdict(take_up(state)))
     assert [(job.number, job.replaces, job.stage) for job in state.jobs.values()][:3] == [
@@ -227,7 +259,11 @@ def test_result_files_that_were_known_are_the_same_however_they_are_named() -> N
     state = chunked(chunk(1, BatchStage.COMPLETED, records=9))
     take(state, Verdict([Part(1, 0, "75200000000000a"), Part(1, 1, "75200000000000bAAA")]))
     take(state, answered(state, ListResults(1), ["75200000000000aAAA", "75200000000000b", "75200000000000B"], RULES))
-    assert [part.result_id for part in state.parts_of(1)] == ["75200000000000a", "75200000000000bAAA", "75200000000000B"]
+    assert [part.result_id for part in state.parts_of(1)] == [
+        "75200000000000a",
+        "75200000000000bAAA",
+        "75200000000000B",
+    ]
 
 
 def bordered(*ranges: tuple[int, int]) -> State:

@@ -14,9 +14,14 @@ from bulkforce.extract.state import State
 IDS = "Id >= '001300000000000' AND Id < '00130000000132G'"
 
 
-def standing(*stages: BatchStage, job: QueryJobStage = QueryJobStage.LISTED, done: int = 0, size: int = 10, ids: str | None = IDS) -> State:
-    """A chunked query: a batch of each stage in its order, with two parts each, of which the first ``done`` are on disk in each."""
-    state = State([QueryJob(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batch_id="751", batches=len(stages))])
+def standing(
+    *stages: BatchStage, job: QueryJobStage = QueryJobStage.LISTED, done: int = 0, size: int = 10, ids: str | None = IDS
+) -> State:
+    """A chunked query: a batch of each stage in its order, with two parts each, of which the first ``done`` are on disk
+    in each."""
+    state = State(
+        [QueryJob(1, "SELECT Id FROM X", "TRUE", None, stage=job, id="750", batch_id="751", batches=len(stages))]
+    )
     for number, stage in enumerate(stages, 1):
         state.put(QueryBatch(number, 1, f"751{number}", number - 1, stage, ids=ids))
         if stage in {BatchStage.FETCHING, BatchStage.DONE}:

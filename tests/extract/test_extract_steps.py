@@ -1,4 +1,5 @@
-"""What a step of an extract costs does not depend on how many chunks there are: counted in lines of code, never in seconds."""
+"""What a step of an extract costs does not depend on how many chunks there are: counted in lines of code, never in
+seconds."""
 
 from __future__ import annotations
 
@@ -15,7 +16,18 @@ from typing import Any
 from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
 from bulkforce.extract.ending import progress_of
 from bulkforce.extract.events import QueryJob
-from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
+from bulkforce.extract.orders import (
+    Answer,
+    AskQuery,
+    Deliver,
+    EndJob,
+    FetchPart,
+    ListResults,
+    LookAtJob,
+    OpenJob,
+    Order,
+    ReadRange,
+)
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
@@ -28,7 +40,8 @@ RULES = Rules(workers=5, ahead_bytes=1_000)
 
 @dataclass
 class Org:
-    """An org without a wire: it splits the query, a tenth of its chunks fail, and every look finds a third of the rest done."""
+    """An org without a wire: it splits the query, a tenth of its chunks fail, and every look finds a third of the rest
+    done."""
 
     chunks: int
     jobs: int = 0
@@ -59,7 +72,9 @@ class Org:
         yield self._batch(job, 0, BatchEnd.NOT_PROCESSED)
         for number in range(1, self.chunks + 1):
             done = number % 3 < self.looks[job]
-            yield self._batch(job, number, (BatchEnd.FAILED if number % 10 == 0 else BatchEnd.COMPLETED) if done else None)
+            yield self._batch(
+                job, number, (BatchEnd.FAILED if number % 10 == 0 else BatchEnd.COMPLETED) if done else None
+            )
 
     def _job(self, number: int) -> JobSeen:
         return JobSeen(f"750{number:012}", JobStanding.OPEN)

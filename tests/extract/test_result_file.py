@@ -120,8 +120,13 @@ def test_columns_are_those_that_were_selected(tmp_path: Path, selected: list[str
 @pytest.mark.parametrize("block_bytes", [1, 20, 100, 100_000])
 @pytest.mark.parametrize("place", [0, 20, 39])
 @pytest.mark.parametrize("broken", ['"1"', '"1","x","y"', '"1","x",', '"1",,"2"'])
-def test_record_with_too_many_or_too_few_values_is_refused(tmp_path: Path, broken: str, place: int, block_bytes: int) -> None:
-    lines = ['"a","b"', *(f'"{number}","say ""x"",""y"""' if number == 7 else f'"{number}","x"' for number in range(40))]
+def test_record_with_too_many_or_too_few_values_is_refused(
+    tmp_path: Path, broken: str, place: int, block_bytes: int
+) -> None:
+    lines = [
+        '"a","b"',
+        *(f'"{number}","say ""x"",""y"""' if number == 7 else f'"{number}","x"' for number in range(40)),
+    ]
     lines[1 + place] = broken
     with pytest.raises(FormatError, match=r"does not fit its header|is cut"):
         result_file.fetch(Blocks("\n".join([*lines, ""]).encode(), block_bytes), tmp_path / "part.csv")

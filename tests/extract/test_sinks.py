@@ -45,12 +45,47 @@ VALUES = [
     ["null", "false", "-3", "1.0E7", "1000000.00", "0001-01-01", "4000-12-31T23:59:59.999Z", "23:59:59.999Z", "N/A"],
 ]
 AS_TYPED: list[list[Any]] = [
-    ["001A", True, 12, 23456.0, Decimal("1.50"), date(2019, 1, 5), datetime(2019, 1, 5, 3, 41, 5, 123000, UTC), time(8, 30), "NA"],
+    [
+        "001A",
+        True,
+        12,
+        23456.0,
+        Decimal("1.50"),
+        date(2019, 1, 5),
+        datetime(2019, 1, 5, 3, 41, 5, 123000, UTC),
+        time(8, 30),
+        "NA",
+    ],
     [None] * 9,
-    ["null", False, -3, 1e7, Decimal("1000000.00"), date(1, 1, 1), datetime(4000, 12, 31, 23, 59, 59, 999000, UTC), None, "N/A"],
+    [
+        "null",
+        False,
+        -3,
+        1e7,
+        Decimal("1000000.00"),
+        date(1, 1, 1),
+        datetime(4000, 12, 31, 23, 59, 59, 999000, UTC),
+        None,
+        "N/A",
+    ],
 ]
 AS_TYPED[2][7] = time(23, 59, 59, 999000)
-STRANGE = ["a\0b", "a\rb", "a\r\nb", "a\nb", 'say "x"', "x" * 131_072, "東京, é", "\x1f\\", "NaN", "  ", '"', "\n", "#N/A", "-"]
+STRANGE = [
+    "a\0b",
+    "a\rb",
+    "a\r\nb",
+    "a\nb",
+    'say "x"',
+    "x" * 131_072,
+    "東京, é",
+    "\x1f\\",
+    "NaN",
+    "  ",
+    '"',
+    "\n",
+    "#N/A",
+    "-",
+]
 
 
 def as_org(columns: list[Column], rows: list[list[str]]) -> bytes:
@@ -62,7 +97,9 @@ def as_org(columns: list[Column], rows: list[list[str]]) -> bytes:
     return out.getvalue().encode()
 
 
-def extracted(target: Path, columns: list[Column], *parts: bytes, form: str | None = None, warned: list[str] | None = None) -> Path:
+def extracted(
+    target: Path, columns: list[Column], *parts: bytes, form: str | None = None, warned: list[str] | None = None
+) -> Path:
     """Bring parts through a sink."""
     folder = target.parent / "parts"
     folder.mkdir(exist_ok=True)
@@ -168,7 +205,11 @@ def test_strange_values_arrive_as_they_are(tmp_path: Path, form: str) -> None:
     assert values == STRANGE
 
 
-@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=2, max_size=2), max_size=20))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), min_size=2, max_size=2), max_size=20
+    )
+)
 def test_any_text_arrives_as_it_is(tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]) -> None:
     folder = tmp_path_factory.mktemp("any")
     null = [[value or None for value in row] for row in rows]
@@ -245,7 +286,8 @@ BROKEN = b'"Id","Name"\n"1","secret","3"\n'
 
 
 @pytest.mark.parametrize(
-    ("form", "part"), [*((form, part) for form in ("csv", "parquet", "arrow", "jsonl") for part in LOST), ("parquet", BROKEN)]
+    ("form", "part"),
+    [*((form, part) for form in ("csv", "parquet", "arrow", "jsonl") for part in LOST), ("parquet", BROKEN)],
 )
 def test_error_of_a_part_without_its_header_shows_no_record(tmp_path: Path, form: str, part: bytes) -> None:
     with pytest.raises((ProtocolError, FormatError)) as caught:
@@ -334,10 +376,15 @@ def test_the_name_tells_the_format(tmp_path: Path, name: str, start: bytes) -> N
 
 
 def test_the_format_is_stronger_than_the_name(tmp_path: Path) -> None:
-    assert extracted(tmp_path / "a.txt", TEXT, as_org(TEXT, [["1", "a"]]), form="jsonl").read_bytes() == b'{"Id":"1","Name":"a"}\n'
+    assert (
+        extracted(tmp_path / "a.txt", TEXT, as_org(TEXT, [["1", "a"]]), form="jsonl").read_bytes()
+        == b'{"Id":"1","Name":"a"}\n'
+    )
 
 
-@pytest.mark.parametrize(("name", "form"), [("a.xlsx", None), ("a", None), ("a.gz", None), ("a.parquet.gz", None), ("a.csv", "xlsx")])
+@pytest.mark.parametrize(
+    ("name", "form"), [("a.xlsx", None), ("a", None), ("a.gz", None), ("a.parquet.gz", None), ("a.csv", "xlsx")]
+)
 def test_unknown_formats_are_refused_and_the_known_ones_named(tmp_path: Path, name: str, form: str | None) -> None:
     with pytest.raises(UsageError, match=", ".join(FORMATS)):
         sink_for(tmp_path / name, form)
@@ -393,7 +440,9 @@ def test_discard_before_begin_touches_nothing(tmp_path: Path, form: str) -> None
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_standard_output_takes_every_format(tmp_path: Path, form: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_standard_output_takes_every_format(
+    tmp_path: Path, form: str, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     part = tmp_path / "part.csv"
     part.write_bytes(as_org(TEXT, [["1", "a"]]))
     sink = sink_for("-", form)
@@ -427,7 +476,9 @@ def test_a_pipe_stays_a_pipe(tmp_path: Path) -> None:
     assert got == [part.read_bytes()]
 
 
-def test_what_went_to_standard_output_cannot_be_widened(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_what_went_to_standard_output_cannot_be_widened(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     column = Column("Amount", "currency", 18, 2)
     part = tmp_path / "part.csv"
     part.write_bytes(as_org([column], [["1.505"]]))

@@ -61,7 +61,11 @@ RIGHT: dict[str, Any] = {
     "state": "Closed",
     "dry_run": True,
 }
-CALLS = [name for name, member in vars(bf.Client).items() if not name.startswith("_") and inspect.isfunction(member) and name != "close"]
+CALLS = [
+    name
+    for name, member in vars(bf.Client).items()
+    if not name.startswith("_") and inspect.isfunction(member) and name != "close"
+]
 
 
 def parameters(call: str) -> list[str]:
@@ -72,7 +76,9 @@ def parameters(call: str) -> list[str]:
 def right_for(call: str) -> dict[str, Any]:
     needed = inspect.signature(getattr(bf.Client, call)).parameters.values()
     return {
-        one.name: RIGHT[one.name] for one in needed if one.name in RIGHT and (one.default is one.empty or one.name in {"soql", "dry_run"})
+        one.name: RIGHT[one.name]
+        for one in needed
+        if one.name in RIGHT and (one.default is one.empty or one.name in {"soql", "dry_run"})
     }
 
 
@@ -96,9 +102,13 @@ STRICT = ["dry_run", "empty_as_null", "all_rows", "disable_batch_retry", "worker
 
 
 @pytest.mark.parametrize(
-    ("call", "name"), [(call, name) for call in CALLS for name in parameters(call) if name in STRICT], ids=lambda one: f"{one}"
+    ("call", "name"),
+    [(call, name) for call in CALLS for name in parameters(call) if name in STRICT],
+    ids=lambda one: f"{one}",
 )
-def test_number_or_flag_that_is_none_is_refused_before_anything_is_sent(client: Any, call: str, name: str, tmp_path: Path) -> None:
+def test_number_or_flag_that_is_none_is_refused_before_anything_is_sent(
+    client: Any, call: str, name: str, tmp_path: Path
+) -> None:
     taken = {"nothing", "a truth"} if name not in {"workers", "batch_records"} else {"nothing"}
     taken |= {"a number of many digits", "a number of very many digits"} if name == "workers" else set()
     for odd, value in ODD.items():
@@ -125,16 +135,31 @@ def raising(error: BaseException) -> Iterator[dict[str, str]]:
 @pytest.mark.parametrize("dry_run", [True, False])
 @pytest.mark.parametrize(
     "error",
-    [Own(MARKER), KeyError(MARKER), OSError(5, MARKER), ConnectionResetError(MARKER), sqlite3.OperationalError(MARKER), ValueError(MARKER)],
+    [
+        Own(MARKER),
+        KeyError(MARKER),
+        OSError(5, MARKER),
+        ConnectionResetError(MARKER),
+        sqlite3.OperationalError(MARKER),
+        ValueError(MARKER),
+    ],
 )
-def test_what_the_given_records_raise_comes_through_as_it_is(client: Any, tmp_path: Path, error: Exception, dry_run: bool) -> None:
+def test_what_the_given_records_raise_comes_through_as_it_is(
+    client: Any, tmp_path: Path, error: Exception, dry_run: bool
+) -> None:
     with pytest.raises(type(error)) as caught:
         client.load(raising(error), "Contact", "insert", dry_run=dry_run, run_dir=tmp_path / "run")
     assert caught.value is error
     assert not (tmp_path / "run").exists()
     with pytest.raises(type(error)) as caught:
         client.add_batch(
-            bf.JobInfo(id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV),
+            bf.JobInfo(
+                id=JOB,
+                operation=bf.Operation.INSERT,
+                object="Contact",
+                state=bf.JobState.OPEN,
+                content_type=bf.ContentType.CSV,
+            ),
             raising(error),
         )
     assert caught.value is error
@@ -159,9 +184,13 @@ class Broken(io.RawIOBase):
         raise OSError(5, "Input/output error")
 
 
-@pytest.mark.parametrize("make", [closed, Broken, for_writing, as_text], ids=["closed", "broken", "for writing", "text"])
+@pytest.mark.parametrize(
+    "make", [closed, Broken, for_writing, as_text], ids=["closed", "broken", "for writing", "text"]
+)
 def test_open_file_that_cannot_be_read_is_told(client: Any, make: Callable[[], Any]) -> None:
-    job = bf.JobInfo(id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV)
+    job = bf.JobInfo(
+        id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV
+    )
     sends: list[Callable[[Any], Any]] = [
         lambda file: client.load(file, "Contact", "insert", dry_run=True),
         lambda file: client.add_batch(job, file),
@@ -204,9 +233,15 @@ RECORDS: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("content_type", ["CSV", "JSON", "XML"])
 @pytest.mark.parametrize("make", RECORDS.values(), ids=list(RECORDS))
-def test_record_that_cannot_be_written_is_refused_and_not_shown(client: Any, make: Callable[[], Any], content_type: bf.ContentType) -> None:
+def test_record_that_cannot_be_written_is_refused_and_not_shown(
+    client: Any, make: Callable[[], Any], content_type: bf.ContentType
+) -> None:
     job = bf.JobInfo(
-        id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType(content_type)
+        id=JOB,
+        operation=bf.Operation.INSERT,
+        object="Contact",
+        state=bf.JobState.OPEN,
+        content_type=bf.ContentType(content_type),
     )
     good = {"Name": "x"}
     sends: list[Callable[[], Any]] = [
@@ -218,4 +253,8 @@ def test_record_that_cannot_be_written_is_refused_and_not_shown(client: Any, mak
             send()
         assert MARKER not in held_by(caught.value)
         # What can be written in this format has come as far as the org, which is not there.
-        assert isinstance(caught.value, bf.NotSent) or getattr(caught.value, "row", None) == 2 or "surrogate" in str(caught.value)
+        assert (
+            isinstance(caught.value, bf.NotSent)
+            or getattr(caught.value, "row", None) == 2
+            or "surrogate" in str(caught.value)
+        )

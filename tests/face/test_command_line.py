@@ -1,4 +1,5 @@
-"""Whatever is given on the command line is taken or refused, in words; and nothing that is printed steers a terminal."""
+"""Whatever is given on the command line is taken or refused, in words; and nothing that is printed steers a
+terminal."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ SPOILT: Final = {
     "not UTF-8": os.fsdecode(b"caf\xe9"),
     "very long": "x" * 100_000,
 }
-# What each command is given besides; with it alone it does well, but for those whose run or job is not there, and the emulator, whose port is taken.
+# What each command is given besides; with it alone it does well, but for those whose run or job is not there, and the
+# emulator, whose port is taken.
 RIGHT: Final = {
     "load": ["--object=Contact", "--operation=insert", "--dry-run", "--quiet", "a.csv"],
     "extract": ["--output=out.csv", "--quiet", "SELECT Id, SystemModstamp FROM Contact"],
@@ -103,7 +105,9 @@ def test_every_command_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("spoilt", SPOILT.values(), ids=list(SPOILT))
-@pytest.mark.parametrize(("command", "parameter"), PARAMETERS, ids=[f"{command} {one.name}" for command, one in PARAMETERS])
+@pytest.mark.parametrize(
+    ("command", "parameter"), PARAMETERS, ids=[f"{command} {one.name}" for command, one in PARAMETERS]
+)
 def test_argument_of_any_kind_is_taken_or_refused(
     org: Emulator,
     surroundings: int,
@@ -129,7 +133,11 @@ def test_argument_of_any_kind_is_taken_or_refused(
         assert len(done.stderr) < 2_000
     if done.returncode == 1:
         # What is wrong with the call itself is told by a 2.
-        assert "Cannot listen on" in done.stderr if command == "emulator" else len(org.requests) > asked or "HTTP " in done.stderr
+        assert (
+            "Cannot listen on" in done.stderr
+            if command == "emulator"
+            else len(org.requests) > asked or "HTTP " in done.stderr
+        )
     if done.returncode:
         assert done.stdout == ""
         assert done.stderr.splitlines()[-1].startswith(("bulkforce: ", "Error: "))
@@ -156,7 +164,12 @@ def test_argument_of_any_kind_is_taken_or_refused(
     ],
 )
 def test_option_that_cannot_be_used_is_named(
-    surroundings: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, option: str, value: str
+    surroundings: int,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    option: str,
+    value: str,
 ) -> None:
     right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
     done = call(capsys, monkeypatch, command, f"{option}={value}", *right)
@@ -179,7 +192,9 @@ def test_what_is_said_of_a_wrong_call_is_cut(arguments: list[str]) -> None:
 @pytest.mark.parametrize(
     "arguments", ["fly", "\x1b[2J", "", "--" + "x" * 100_000, "-", "--", os.fsdecode(b"\xff"), "load --fly", "job fly"]
 )
-def test_what_there_is_not_is_a_wrong_call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str) -> None:
+def test_what_there_is_not_is_a_wrong_call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: str
+) -> None:
     assert call(capsys, monkeypatch, *(arguments.split(" "))).returncode == 2
 
 
@@ -228,7 +243,9 @@ LOAD: Final = ["load", "--object=Contact", "--operation=insert", f"--run-dir=run
 )
 def test_nothing_that_is_printed_steers_a_terminal(org: Emulator, tmp_path: Path, arguments: list[str]) -> None:
     (tmp_path / "bad.csv").write_text(f'FirstName,Department\nx,"{STEERING} [/bold] [red]"\n', "utf-8")
-    done = run(*arguments, environment={"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id})
+    done = run(
+        *arguments, environment={"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    )
     printed = done.stdout + done.stderr
     assert not set(printed) & {"\x1b", "\x07", "\x9b", "\u202e", "\r"}
     assert "\\u001b" in printed or "\\x1b" in printed

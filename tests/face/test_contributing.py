@@ -14,7 +14,11 @@ def layers(contract: str) -> list[str]:
     contracts = configparser.ConfigParser()
     contracts.read(ROOT / ".importlinter")
     text = contracts[f"importlinter:contract:{contract}"]["layers"]
-    return [" | ".join(name.strip().partition(".")[2] for name in line.split("|")) for line in text.split("\n") if line.strip()]
+    return [
+        " | ".join(name.strip().partition(".")[2] for name in line.split("|"))
+        for line in text.split("\n")
+        if line.strip()
+    ]
 
 
 def drawn() -> list[list[str]]:
@@ -24,7 +28,9 @@ def drawn() -> list[list[str]]:
     assert found is not None
     border = found[1].index("bulkforce_emulator")
     lines = found[2].splitlines()
-    return [[cell for line in lines if (cell := line[begin:end].strip())] for begin, end in ((0, border), (border, None))]
+    return [
+        [cell for line in lines if (cell := line[begin:end].strip())] for begin, end in ((0, border), (border, None))
+    ]
 
 
 def test_picture_of_the_house_is_the_one_that_is_checked() -> None:
@@ -35,7 +41,9 @@ def test_every_room_stands_in_the_picture() -> None:
     for package, column in zip(("bulkforce", "bulkforce_emulator"), drawn(), strict=True):
         rooms = {name for line in column for name in line.split(" | ")}
         folder = ROOT / "src" / package
-        there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {"__init__"}
+        there = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {
+            "__init__"
+        }
         assert there == rooms
 
 

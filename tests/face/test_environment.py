@@ -53,13 +53,27 @@ NO_VERSION: Final = {
     "very long": "6" * 100_000 + ".0",
     "negative": "-66.0",
 }
-NO_TOKEN: Final = {"a blank": f"{MARKER} {MARKER}", "a letter of no token": f"{MARKER}é", "a tab": f"{MARKER}\t{MARKER}"}
-NO_BUNDLE: Final = {"a folder": ".", "nothing there": "no/such.pem", "no bundle": "a.csv", "empty": "/dev/null", "very long": "x" * 5_000}
+NO_TOKEN: Final = {
+    "a blank": f"{MARKER} {MARKER}",
+    "a letter of no token": f"{MARKER}é",
+    "a tab": f"{MARKER}\t{MARKER}",
+}
+NO_BUNDLE: Final = {
+    "a folder": ".",
+    "nothing there": "no/such.pem",
+    "no bundle": "a.csv",
+    "empty": "/dev/null",
+    "very long": "x" * 5_000,
+}
 
 
 def spoilt() -> Iterator[Any]:
     """Each variable with each value that it cannot have."""
-    for base, names in ((WITH_TOKEN, (URL, TOKEN, VERSION, CA_BUNDLE)), (WITH_REFRESH, (ID, SECRET, REFRESH)), (WITH_SECRET, (ID, SECRET))):
+    for base, names in (
+        (WITH_TOKEN, (URL, TOKEN, VERSION, CA_BUNDLE)),
+        (WITH_REFRESH, (ID, SECRET, REFRESH)),
+        (WITH_SECRET, (ID, SECRET)),
+    ):
         for name in names:
             own = {URL: NO_URL, VERSION: NO_VERSION, TOKEN: NO_TOKEN, CA_BUNDLE: NO_BUNDLE}.get(name, {})
             for what, value in {**NO_TEXT, **own}.items():
@@ -82,7 +96,9 @@ def test_variable_that_cannot_be_used_is_named_and_no_secret_shown(
     assert MARKER not in held_by(caught.value)
 
 
-@pytest.mark.parametrize("base", [WITH_TOKEN, WITH_REFRESH, WITH_SECRET], ids=["token", "refresh token", "client credentials"])
+@pytest.mark.parametrize(
+    "base", [WITH_TOKEN, WITH_REFRESH, WITH_SECRET], ids=["token", "refresh token", "client credentials"]
+)
 @pytest.mark.parametrize("blank", ["", " ", "\n", None])
 def test_variable_that_is_blank_is_as_good_as_none(base: dict[str, str], blank: Any) -> None:
     others = {name: blank for name in (TOKEN, ID, SECRET, REFRESH, VERSION, CA_BUNDLE) if name not in base}
@@ -102,11 +118,17 @@ def test_environment_that_is_none_is_refused(environment: Any) -> None:
         bf.connect(environment)
 
 
-def test_log_of_keys_that_cannot_be_written_is_not_taken_for_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_of_keys_that_cannot_be_written_is_not_taken_for_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import ssl
 
     bundle = tmp_path / "ca.pem"
-    bundle.write_text("".join(ssl.DER_cert_to_PEM_cert(one) for one in ssl.create_default_context().get_ca_certs(binary_form=True)[:1]))
+    bundle.write_text(
+        "".join(
+            ssl.DER_cert_to_PEM_cert(one) for one in ssl.create_default_context().get_ca_certs(binary_form=True)[:1]
+        )
+    )
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "no" / "keys"))
     with pytest.raises(bf.UsageError, match="SSLKEYLOGFILE"):
         bf.connect({**WITH_TOKEN, CA_BUNDLE: str(bundle)})
@@ -114,14 +136,24 @@ def test_log_of_keys_that_cannot_be_written_is_not_taken_for_the_bundle(tmp_path
 
 # The same for what is handed to the auths themselves.
 
-AUTHS: Final[list[Callable[..., Any]]] = [bf.BearerToken, bf.RefreshToken, bf.ClientCredentials, bf.UsernamePassword, bf.JWTBearer]
+AUTHS: Final[list[Callable[..., Any]]] = [
+    bf.BearerToken,
+    bf.RefreshToken,
+    bf.ClientCredentials,
+    bf.UsernamePassword,
+    bf.JWTBearer,
+]
 ODD: Final = {"half a pair": MARKER + "\ud800", "bytes": b"x", "a number": 5, "a list": ["x"], "nothing": None}
 
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=list(ODD))
 @pytest.mark.parametrize("kind", AUTHS)
 def test_auth_of_what_is_no_text_is_refused(kind: Callable[..., Any], odd: object) -> None:
-    names = [one.name for one in inspect.signature(kind).parameters.values() if one.name not in {"on_rotation", "private_key"}]
+    names = [
+        one.name
+        for one in inspect.signature(kind).parameters.values()
+        if one.name not in {"on_rotation", "private_key"}
+    ]
     needed = [one.name for one in inspect.signature(kind).parameters.values() if one.default is one.empty]
     for name in names:
         if odd is None and name not in needed:

@@ -153,10 +153,15 @@ AUTHS = [
 
 @pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: type(auth).__name__)
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 500, 503])
-def test_no_secret_is_in_anything_a_user_may_print(auth: bulkforce.Auth, status: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_in_anything_a_user_may_print(
+    auth: bulkforce.Auth, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     client = bulkforce.Client(
-        "https://acme.my.salesforce.com", auth, transport=Refuses(status, b"<x/>"), retry=bulkforce.RetryPolicy(attempts=1)
+        "https://acme.my.salesforce.com",
+        auth,
+        transport=Refuses(status, b"<x/>"),
+        retry=bulkforce.RetryPolicy(attempts=1),
     )
     with pytest.raises(errors.Error) as caught:
         client.create_job("insert", "Contact", "CSV")
@@ -206,7 +211,10 @@ sys.meta_path.insert(0, Blocked())
 
 
 def test_bare_install_has_the_whole_face() -> None:
-    python(BLOCK + "from bulkforce import *; import bulkforce; bulkforce.Client('https://a.b', bulkforce.BearerToken('x')).close()")
+    python(
+        BLOCK + "from bulkforce import *; import bulkforce; bulkforce.Client('https://a.b', "
+        "bulkforce.BearerToken('x')).close()"
+    )
 
 
 def test_bare_install_reads_gzip_with_the_standard_library() -> None:
@@ -253,5 +261,7 @@ def test_import_takes_nothing_along_that_is_not_needed() -> None:
 
 
 def test_error_module_needs_nothing_but_itself() -> None:
-    out = python("import sys, bulkforce.errors; print(*(name for name in sys.modules if name.startswith('bulkforce.')))")
+    out = python(
+        "import sys, bulkforce.errors; print(*(name for name in sys.modules if name.startswith('bulkforce.')))"
+    )
     assert out.split() == ["bulkforce.errors"]

@@ -41,7 +41,9 @@ def used(name: str, **given: Any) -> object:
     made = built(name, **given)
     role = {"TLS": "tls", "Timeouts": "timeouts", "RetryPolicy": "retry"}.get(name, "auth")
     return (
-        made if isinstance(made, (bf.Client, bf.AsyncClient)) else bf.Client(**{"instance_url": HOST, "auth": AUTH, role: cast(Any, made)})
+        made
+        if isinstance(made, (bf.Client, bf.AsyncClient))
+        else bf.Client(**{"instance_url": HOST, "auth": AUTH, role: cast(Any, made)})
     )
 
 
@@ -175,7 +177,9 @@ def test_proxy_that_is_none_is_refused_and_its_password_not_shown(client: Callab
     assert MARKER not in held_by(caught.value)
 
 
-@pytest.mark.parametrize("proxy", ["http://proxy", "HTTP://proxy:3128/", "https://ada:s%C3%A9cret@[::1]:3128", "http://10.0.0.1:1"])
+@pytest.mark.parametrize(
+    "proxy", ["http://proxy", "HTTP://proxy:3128/", "https://ada:s%C3%A9cret@[::1]:3128", "http://10.0.0.1:1"]
+)
 def test_proxy_is_taken(proxy: str) -> None:
     bf.Client(HOST, AUTH, proxy=proxy).close()
 
@@ -191,7 +195,9 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme")])
     begun = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-    certificate = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(keys[0].public_key()).serial_number(1)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(keys[0].public_key()).serial_number(1)
+    )
     certificate = certificate.not_valid_before(begun).not_valid_after(begun + dt.timedelta(9_999))
     pem = certificate.sign(keys[0], hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     (folder / "certificate.pem").write_bytes(pem)
@@ -206,11 +212,21 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("other.pem", keys[1], serialization.NoEncryption()),
         ("hidden.pem", keys[0], hidden),
     ):
-        (folder / file).write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secrecy))
+        (folder / file).write_bytes(
+            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, secrecy)
+        )
     return folder
 
 
-NO_PAPERS: Final = ["damaged.pem", "cut.pem", "empty.pem", "noise.pem", "folder.pem", "missing.pem", "certificate.pem/x"]
+NO_PAPERS: Final = [
+    "damaged.pem",
+    "cut.pem",
+    "empty.pem",
+    "noise.pem",
+    "folder.pem",
+    "missing.pem",
+    "certificate.pem/x",
+]
 
 
 @pytest.mark.parametrize("client", [bf.Client, bf.AsyncClient])
@@ -231,7 +247,11 @@ NO_PAPERS: Final = ["damaged.pem", "cut.pem", "empty.pem", "noise.pem", "folder.
     ids=str,
 )
 def test_papers_that_are_none_are_refused_and_the_terminal_is_not_asked(
-    client: Callable[..., Any], papers: Path, given: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    client: Callable[..., Any],
+    papers: Path,
+    given: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(papers)
     with pytest.raises(bf.UsageError, match="PEM file") as caught:
@@ -261,7 +281,9 @@ def test_log_of_keys_that_cannot_be_written_is_told_by_its_variable(
         client(HOST, AUTH, tls=tls)
 
 
-def test_log_of_keys_that_is_lost_later_is_told_and_not_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_log_of_keys_that_is_lost_later_is_told_and_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pauses: list[float] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         client = bf.Client(f"https://127.0.0.1:{server.getsockname()[1]}", AUTH)
@@ -283,7 +305,9 @@ class Silent:
         pass
 
 
-INFO: Final = bf.JobInfo(id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV)
+INFO: Final = bf.JobInfo(
+    id=JOB, operation=bf.Operation.INSERT, object="Contact", state=bf.JobState.OPEN, content_type=bf.ContentType.CSV
+)
 CALLS: Final[dict[str, tuple[object, ...]]] = {
     "get_job_info": (),
     "close_job": (),
@@ -302,7 +326,11 @@ CALLS: Final[dict[str, tuple[object, ...]]] = {
 
 
 def test_every_call_on_a_job_is_in_the_table() -> None:
-    members = {name: inspect.signature(member).parameters for name, member in vars(bf.Client).items() if inspect.isfunction(member)}
+    members = {
+        name: inspect.signature(member).parameters
+        for name, member in vars(bf.Client).items()
+        if inspect.isfunction(member)
+    }
     assert {name for name, known in members.items() if "job" in known} == set(CALLS)
 
 
@@ -356,7 +384,9 @@ def test_name_of_any_length_is_cut_in_what_is_told(call: Callable[[bf.Client], o
 
 
 @pytest.mark.parametrize("client", [bf.Client, bf.AsyncClient])
-@pytest.mark.parametrize("given", [{"auth": bf.BearerToken}, {"auth": AUTH, "transport": Silent}], ids=["auth", "transport"])
+@pytest.mark.parametrize(
+    "given", [{"auth": bf.BearerToken}, {"auth": AUTH, "transport": Silent}], ids=["auth", "transport"]
+)
 def test_class_in_the_place_of_its_object_is_refused(client: Callable[..., Any], given: dict[str, object]) -> None:
     with pytest.raises(bf.UsageError, match="not the class"):
         client(HOST, **given)

@@ -1,6 +1,8 @@
-"""What is cancelled stops: nothing reaches the org after the ``await`` has ended, and what was stopped can be gone on with.
+"""What is cancelled stops: nothing reaches the org after the ``await`` has ended, and what was stopped can be gone on
+with.
 
-Each call is held at a request that the org knows of, cancelled there, and let go on: however fast the machine is, the same is under way.
+Each call is held at a request that the org knows of, cancelled there, and let go on: however fast the machine is, the
+    same is under way.
 """
 
 from __future__ import annotations
@@ -193,7 +195,9 @@ CALLS: dict[str, tuple[Callable[[str, str], bool], Call]] = {
 
 
 @pytest.mark.parametrize(("kind", "call"), CALLS.values(), ids=CALLS)
-def test_cancelled_call_lets_its_request_end_and_makes_no_further_one(kind: Callable[[str, str], bool], call: Call) -> None:
+def test_cancelled_call_lets_its_request_end_and_makes_no_further_one(
+    kind: Callable[[str, str], bool], call: Call
+) -> None:
     with Holding(nth=1, kind=kind) as org:
         assert cancelled(org, call) is None
         assert kind(org.requests[-1].method, org.requests[-1].path)
@@ -346,7 +350,9 @@ async def _leaves_the_block(client: AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("read", [_leaves_the_loop, _leaves_the_block])
-def test_query_that_is_left_half_way_is_over_when_the_client_is_closed(read: Callable[[AsyncClient], Awaitable[None]]) -> None:
+def test_query_that_is_left_half_way_is_over_when_the_client_is_closed(
+    read: Callable[[AsyncClient], Awaitable[None]],
+) -> None:
     with Emulator(SCHEMA) as org:
         org.insert("Row__c", [{"Code__c": str(number)} for number in range(ROWS)])
 

@@ -1,4 +1,5 @@
-"""What is known of a load before anything is sent: columns, keys and values are compared with what the org says of the object."""
+"""What is known of a load before anything is sent: columns, keys and values are compared with what the org says of the
+object."""
 
 from __future__ import annotations
 
@@ -69,7 +70,10 @@ def test_all_mistakes_of_a_file_are_found_at_once_and_nothing_is_sent(org: Emula
         (Kind.NAMELESS, ""),
     }
     assert {one.severity for one in report.columns} == {Severity.REFUSE}
-    assert [(one.column, one.count, one.first_row) for one in report.values] == [("Birthdate", 1, 1), ("MailingCity", 1, 1)]
+    assert [(one.column, one.count, one.first_row) for one in report.values] == [
+        ("Birthdate", 1, 1),
+        ("MailingCity", 1, 1),
+    ]
     assert all(one.remedy for one in report.columns)
     assert changes(org, before) == []
     assert json.loads(report.to_json())["fits"] is False
@@ -82,7 +86,9 @@ def test_all_mistakes_of_a_file_are_found_at_once_and_nothing_is_sent(org: Emula
 
 
 def test_file_that_fits_is_said_to_fit(client: bf.Client) -> None:
-    report = client.check(write("LastName,Birthdate,Account.Symbol__c\nLovelace,1815-12-10,MMM\nBabbage,,#N/A\n"), "Contact", "insert")
+    report = client.check(
+        write("LastName,Birthdate,Account.Symbol__c\nLovelace,1815-12-10,MMM\nBabbage,,#N/A\n"), "Contact", "insert"
+    )
     assert (report.fits, report.read, report.columns, report.values) == (True, 2, (), ())
 
 
@@ -114,7 +120,15 @@ def test_columns_that_cannot_be_sent_are_left_out_on_demand(org: Emulator, clien
     assert report.succeeded == 1
     assert [one["LastName"] for one in org.records("Contact") if one["LastName"] == "Dropped"] == ["Dropped"]
     # What the user gets back has all that the user gave.
-    assert read_csv(report.run_dir / "success.csv")[0] == ("sf__Id", "sf__Created", "Note", "LastName", "CreatedDate", "", "Emial")
+    assert read_csv(report.run_dir / "success.csv")[0] == (
+        "sf__Id",
+        "sf__Created",
+        "Note",
+        "LastName",
+        "CreatedDate",
+        "",
+        "Emial",
+    )
 
 
 def test_names_that_other_tools_write_are_sent_as_the_org_reads_them(org: Emulator, client: bf.Client) -> None:
@@ -206,7 +220,9 @@ def test_column_without_a_name_needs_an_org_that_tells(client: bf.Client) -> Non
         client.load(write("LastName,\nx,1\n"), "Contact", "insert", check=False)
 
 
-@pytest.mark.parametrize(("option", "value"), [("on_unknown_column", "ignore"), ("values", True), ("check", "no"), ("values", "WARN")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("on_unknown_column", "ignore"), ("values", True), ("check", "no"), ("values", "WARN")]
+)
 def test_options_that_are_none_are_refused(client: bf.Client, option: str, value: object) -> None:
     with pytest.raises(bf.UsageError, match=option):
         client.load(write("LastName\nx\n"), "Contact", "insert", **{option: value})  # type: ignore[arg-type]

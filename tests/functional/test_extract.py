@@ -85,13 +85,21 @@ def test_share_table_is_split_by_the_ids_of_its_parent(tmp_path: Path) -> None:
     with Emulator() as org:
         (user,) = (record["Id"] for record in org.records("User"))
         accounts = org.insert("Account", [{"Name": f"account {number}"} for number in range(30)])
-        org.insert("AccountShare", [{"AccountId": account, "UserOrGroupId": user} for account in accounts for _ in range(2)])
+        org.insert(
+            "AccountShare", [{"AccountId": account, "UserOrGroupId": user} for account in accounts for _ in range(2)]
+        )
         soql = "SELECT Id, AccountId, RowCause FROM AccountShare"
         report = bring(org, tmp_path, soql=soql, pk_chunking=PKChunking(size=10, parent="Account"))
         assert read(tmp_path / "out.csv") == stored(org, "Id", "AccountId", "RowCause", sobject="AccountShare")
         assert (report.rows, report.batches) == (60, 3)
         with pytest.raises(errors.UsageError, match="goes with a share or history table"):
-            bring(org, tmp_path, soql="SELECT Id FROM Account", pk_chunking=PKChunking(parent="Account"), run_dir=tmp_path / "again")
+            bring(
+                org,
+                tmp_path,
+                soql="SELECT Id FROM Account",
+                pk_chunking=PKChunking(parent="Account"),
+                run_dir=tmp_path / "again",
+            )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
@@ -149,7 +157,9 @@ def test_extract_to_gzip_holds_the_same_bytes(org: Emulator, tmp_path: Path) -> 
     assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()) == (tmp_path / "out.csv").read_bytes()
 
 
-def test_extract_to_standard_output_is_data_alone(org: Emulator, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_extract_to_standard_output_is_data_alone(
+    org: Emulator, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     bring(org, tmp_path)
     bring(org, tmp_path, to="-", run_dir=tmp_path / "again")
     captured = capfdbinary.readouterr()
@@ -186,7 +196,9 @@ def test_a_chunk_that_always_fails_stops_the_extract(org: Emulator, tmp_path: Pa
     from bulkforce_emulator.mishaps import Mishap
 
     org.mishaps.plan(Mishap(message="InternalServerError : never"), nth=2, times=50)
-    with pytest.raises(errors.BatchFailed, match=r"3 times to answer the same chunk.*InternalServerError : never") as caught:
+    with pytest.raises(
+        errors.BatchFailed, match=r"3 times to answer the same chunk.*InternalServerError : never"
+    ) as caught:
         bring(org, tmp_path, pk_chunking=10)
     assert caught.value.job_id
     assert caught.value.batch_id
@@ -204,7 +216,9 @@ def test_a_query_too_large_for_one_batch_is_chunked(org: Emulator, tmp_path: Pat
     assert org.state.jobs.get(report.jobs[1]).chunking is not None
 
 
-def test_large_objects_are_chunked_without_being_told(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_objects_are_chunked_without_being_told(
+    org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(asking, "AUTO_RECORDS", ROWS)
     report = bring(org, tmp_path, pk_chunking="auto")
     chunking = org.state.jobs.get(report.jobs[0]).chunking
@@ -260,7 +274,9 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
         ({"soql": None}, "either a query or the name of an object"),
     ],
 )
-def test_wrong_call_is_refused_before_anything_is_sent(org: Emulator, tmp_path: Path, options: dict[str, Any], says: str) -> None:
+def test_wrong_call_is_refused_before_anything_is_sent(
+    org: Emulator, tmp_path: Path, options: dict[str, Any], says: str
+) -> None:
     before = len(org.requests)
     with pytest.raises(errors.UsageError, match=says):
         bring(org, tmp_path, **options)
@@ -291,7 +307,9 @@ def test_deleted_rows_come_with_all_rows(tmp_path: Path) -> None:
         job = client.create_job("delete", "Row__c", "CSV")
         client.wait_for_batch(job, client.add_batch(job, f"Id\n{gone}\n").id)
         bring(org, tmp_path, soql="SELECT Id, IsDeleted FROM Row__c", all_rows=True)
-        bring(org, tmp_path, soql="SELECT Id, IsDeleted FROM Row__c", to=tmp_path / "live.csv", run_dir=tmp_path / "live")
+        bring(
+            org, tmp_path, soql="SELECT Id, IsDeleted FROM Row__c", to=tmp_path / "live.csv", run_dir=tmp_path / "live"
+        )
         assert [row[0] for row in read(tmp_path / "out.csv") if row[1] == "true"] == [gone]
         assert len(read(tmp_path / "live.csv")) == 4
 

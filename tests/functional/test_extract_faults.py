@@ -1,4 +1,5 @@
-"""Extracts on bad days: what is cut is fetched again, what is missing is an error, and what has come is not fetched twice."""
+"""Extracts on bad days: what is cut is fetched again, what is missing is an error, and what has come is not fetched
+twice."""
 
 from __future__ import annotations
 
@@ -8,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.extraction import QUERY, QUICK, Meddler, bring, client_of, fetched, go_on, read, seeded, sitting_of, stored
+from tests.support.extraction import (
+    QUERY,
+    QUICK,
+    Meddler,
+    bring,
+    client_of,
+    fetched,
+    go_on,
+    read,
+    seeded,
+    sitting_of,
+    stored,
+)
 from tests.support.holding import ctrl_c
 
 from bulkforce import BearerToken, Client, RefreshToken, errors
@@ -50,9 +63,13 @@ def assert_whole(org: Emulator, folder: Path) -> None:
         Fault("answer lost", path="*/result"),
         Fault("answer truncated", path=RESULT, after_bytes=60),
     ],
-    ids=lambda value: str(value) if isinstance(value, str) else f"{value.kind} {value.path} {value.after_bytes} {value.keep_length}",
+    ids=lambda value: (
+        str(value) if isinstance(value, str) else f"{value.kind} {value.path} {value.after_bytes} {value.keep_length}"
+    ),
 )
-def test_file_that_does_not_come_whole_is_fetched_again(org: Emulator, tmp_path: Path, coding: str, fault: Fault) -> None:
+def test_file_that_does_not_come_whole_is_fetched_again(
+    org: Emulator, tmp_path: Path, coding: str, fault: Fault
+) -> None:
     org.faults.add(fault)
     with client_of(org) as client:
         client.driver.headers["Accept-Encoding"] = coding
@@ -70,9 +87,18 @@ def test_files_without_a_line_end_are_whole_when_the_wire_says_so(tmp_path: Path
 
 def test_rows_that_stay_missing_are_an_error_with_batch_and_numbers(org: Emulator, tmp_path: Path) -> None:
     org.faults.add(
-        Fault("answer replaced", path=RESULT, status=200, content_type="text/csv", body='"Id","Code__c","Text__c"\n"1","2","3"\n', times=99)
+        Fault(
+            "answer replaced",
+            path=RESULT,
+            status=200,
+            content_type="text/csv",
+            body='"Id","Code__c","Text__c"\n"1","2","3"\n',
+            times=99,
+        )
     )
-    with pytest.raises(errors.TransferError, match="has 40 records, and its result files hold 1; they were fetched 3 times") as caught:
+    with pytest.raises(
+        errors.TransferError, match="has 40 records, and its result files hold 1; they were fetched 3 times"
+    ) as caught:
         bring(org, tmp_path)
     assert str(caught.value.batch_id) in str(caught.value)
     assert str(caught.value.job_id) in str(caught.value)
@@ -180,7 +206,10 @@ def test_an_aborted_job_stops_the_extract_and_is_asked_anew(org: Emulator, tmp_p
             org.advance()
 
     trace = stopping("fetch", 1, lambda: org.abort_job(org.state.jobs.all()[0].id))
-    with client_of(org, transport=Meddler(going_on)) as client, pytest.raises(errors.Interrupted, match=r"Job 750\w+ was aborted"):
+    with (
+        client_of(org, transport=Meddler(going_on)) as client,
+        pytest.raises(errors.Interrupted, match=r"Job 750\w+ was aborted"),
+    ):
         bring(org, tmp_path, client=client, pk_chunking=5, trace=trace)
     org.set_pace(Pace.timed())
     assert go_on(org, tmp_path).rows == 5 * CHUNKS
@@ -194,7 +223,8 @@ def test_results_that_are_gone_say_so(org: Emulator, tmp_path: Path) -> None:
     with (
         Client(org.base_url, BearerToken(org.state.sessions.open()), retry=QUICK) as client,
         pytest.raises(
-            errors.NotFound, match=r"no longer has the results of batch 751\w+ of job 750\w+.*7 days.*Begin the extract anew"
+            errors.NotFound,
+            match=r"no longer has the results of batch 751\w+ of job 750\w+.*7 days.*Begin the extract anew",
         ) as caught,
     ):
         extract.resume_extract(sitting_of(client), tmp_path / "run")

@@ -1,4 +1,5 @@
-"""An extract believes only what is proven: lists that may lag, batches that may be somebody else's, files and requests that may be cut."""
+"""An extract believes only what is proven: lists that may lag, batches that may be somebody else's, files and requests
+that may be cut."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def test_query_that_reaches_the_org_twice_each_time_is_an_error(org: Emulator, t
             org.state.jobs.add_batch(org.state.jobs.all()[-1], QUERY.encode())
 
     with pytest.raises(
-        errors.Interrupted, match=r"Job 750\w+ holds batch 751\w+, whose request does not show.*Resuming asks the whole query again"
+        errors.Interrupted,
+        match=r"Job 750\w+ holds batch 751\w+, whose request does not show.*Resuming asks the whole query again",
     ):
         bring(org, tmp_path, pk_chunking=5, trace=again)
     assert len(org.state.jobs.all()) == 3
@@ -57,7 +59,9 @@ def test_query_that_reaches_the_org_twice_each_time_is_an_error(org: Emulator, t
     assert_whole(org, tmp_path)
 
 
-@pytest.mark.parametrize("soql", [QUERY, f"{QUERY} LIMIT 3", f"{QUERY} WHERE Code__c = 'row 1'", "SELECT Id FROM Row__c"])
+@pytest.mark.parametrize(
+    "soql", [QUERY, f"{QUERY} LIMIT 3", f"{QUERY} WHERE Code__c = 'row 1'", "SELECT Id FROM Row__c"]
+)
 def test_query_whose_job_has_a_batch_of_somebody_else_is_asked_anew(
     org: Emulator, tmp_path: Path, soql: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -72,7 +76,9 @@ def test_query_whose_job_has_a_batch_of_somebody_else_is_asked_anew(
     assert re.search(r"Job 750\w+ holds batch 751\w+, whose request .*so the whole query is asked again", caplog.text)
 
 
-def test_query_whose_chunks_are_there_twice_is_asked_anew(org: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_query_whose_chunks_are_there_twice_is_asked_anew(
+    org: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """As if the org had split a query that reached it twice both times."""
     chunk = ""
 
@@ -112,7 +118,9 @@ def test_batch_that_comes_when_rows_were_delivered_already_stops_the_extract(org
 @pytest.mark.parametrize("counted", [False, True])
 @pytest.mark.parametrize("newest", [1, 3, CHUNKS])
 @pytest.mark.parametrize("times", [1, 4])
-def test_list_that_lags_behind_never_makes_a_short_extract(tmp_path: Path, counted: bool, newest: int, times: int) -> None:
+def test_list_that_lags_behind_never_makes_a_short_extract(
+    tmp_path: Path, counted: bool, newest: int, times: int
+) -> None:
     with seeded(5 * CHUNKS, Settings(count_chunked_original=counted)) as org:
         org.faults.add(Fault("lagging list", newest=newest, times=times, nth=2))
         bring(org, tmp_path, pk_chunking=5)
@@ -121,7 +129,9 @@ def test_list_that_lags_behind_never_makes_a_short_extract(tmp_path: Path, count
 
 def test_list_that_lags_for_good_is_an_error(org: Emulator, tmp_path: Path) -> None:
     org.faults.add(Fault("lagging list", times=10_000))
-    with pytest.raises(errors.Interrupted, match=r"list of the batches of job 750\w+ has 8 batches where the job counts 8.*Go on with"):
+    with pytest.raises(
+        errors.Interrupted, match=r"list of the batches of job 750\w+ has 8 batches where the job counts 8.*Go on with"
+    ):
         bring(org, tmp_path, pk_chunking=5)
     assert not (tmp_path / "out.csv").exists()
     org.faults.clear()
@@ -155,7 +165,9 @@ def test_batch_that_was_there_and_is_not_in_the_list_is_waited_for(org: Emulator
 
 def test_batch_that_is_never_in_the_list_is_an_error(org: Emulator, tmp_path: Path) -> None:
     org.faults.add(Fault("late commit", "POST", ASK))
-    with pytest.raises(errors.Interrupted, match=r"list of the batches of job 750\w+ lacks batch 751\w+, which the org has accepted"):
+    with pytest.raises(
+        errors.Interrupted, match=r"list of the batches of job 750\w+ lacks batch 751\w+, which the org has accepted"
+    ):
         bring(org, tmp_path)
 
 
@@ -192,7 +204,10 @@ def test_requests_that_never_show_a_range_stop_the_extract(org: Emulator, tmp_pa
         return content[: len(QUERY) + end]
 
     transport = cutting("/request$", cut, times=10_000, framed=True)
-    with client_of(org, transport=transport) as client, pytest.raises(errors.Interrupted, match="does not show that it is a chunk"):
+    with (
+        client_of(org, transport=transport) as client,
+        pytest.raises(errors.Interrupted, match="does not show that it is a chunk"),
+    ):
         bring(org, tmp_path, client=client, pk_chunking=5)
     assert not (tmp_path / "out.csv").exists()
     go_on(org, tmp_path)
@@ -224,7 +239,9 @@ def ends_of(content: bytes) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40, 41])
-def test_file_that_was_cut_between_records_without_a_word_is_fetched_again(org: Emulator, tmp_path: Path, cut: int) -> None:
+def test_file_that_was_cut_between_records_without_a_word_is_fetched_again(
+    org: Emulator, tmp_path: Path, cut: int
+) -> None:
     def shorter(content: bytes) -> bytes:
         return content[: [*ends_of(content), len(content) - 1][-cut]]
 
@@ -234,7 +251,9 @@ def test_file_that_was_cut_between_records_without_a_word_is_fetched_again(org: 
     assert len(fetched(org)) == 2
 
 
-def test_file_that_was_cut_on_a_line_that_tells_another_end_lacks_the_line_end_of_the_others(org: Emulator, tmp_path: Path) -> None:
+def test_file_that_was_cut_on_a_line_that_tells_another_end_lacks_the_line_end_of_the_others(
+    org: Emulator, tmp_path: Path
+) -> None:
     """The gateway between gives the length of what it has cut."""
 
     def change(path: str, content: bytes) -> bytes | None:
@@ -250,7 +269,9 @@ def quiet(told: str | None) -> Callable[[str, bytes], bytes | None]:
     """An org that does not tell how many records a query has."""
     words = b"" if told is None else b"<numberRecordsProcessed>%b</numberRecordsProcessed>" % told.encode()
     return lambda path, content: (
-        re.sub(rb"<numberRecordsProcessed>\d+</numberRecordsProcessed>", words, content) if b"<batchInfo" in content else None
+        re.sub(rb"<numberRecordsProcessed>\d+</numberRecordsProcessed>", words, content)
+        if b"<batchInfo" in content
+        else None
     )
 
 
@@ -323,7 +344,8 @@ def test_more_records_than_the_org_told_are_an_error(org: Emulator, tmp_path: Pa
         client_of(org, transport=Meddler(quiet("39"))) as client,
         pytest.raises(
             errors.Interrupted,
-            match=r"Batch 751\w+ of job 750\w+ has 39 records, and its result files hold more, 40: some may be there twice",
+            match=r"Batch 751\w+ of job 750\w+ has 39 records, and its result files hold more, 40: some may be there "
+            r"twice",
         ),
     ):
         bring(org, tmp_path, client=client)
@@ -332,7 +354,11 @@ def test_more_records_than_the_org_told_are_an_error(org: Emulator, tmp_path: Pa
 
 def test_list_of_results_that_lacks_some_is_asked_for_again(org: Emulator, tmp_path: Path) -> None:
     org.mishaps.plan(Mishap(result_bytes=20_000))
-    lacking = cutting("/result$", lambda content: re.sub(rb"<result>\w+</result></result-list>", b"</result-list>", content), framed=True)
+    lacking = cutting(
+        "/result$",
+        lambda content: re.sub(rb"<result>\w+</result></result-list>", b"</result-list>", content),
+        framed=True,
+    )
     with client_of(org, transport=lacking) as client:
         assert bring(org, tmp_path, client=client).parts > 2
     assert_whole(org, tmp_path)
@@ -404,7 +430,10 @@ def test_error_of_a_broken_file_shows_no_record(org: Emulator, tmp_path: Path) -
     for name, spoil in BROKEN.items():
         folder = tmp_path / name
         folder.mkdir()
-        with client_of(org, transport=cutting("/result/", spoil, times=99, framed=True)) as client, pytest.raises(errors.Error) as caught:
+        with (
+            client_of(org, transport=cutting("/result/", spoil, times=99, framed=True)) as client,
+            pytest.raises(errors.Error) as caught,
+        ):
             bring(org, folder, client=client)
         error: BaseException | None = caught.value
         while error is not None:

@@ -45,7 +45,9 @@ class Nightly:
 
     def __call__(self, soql: str = QUERY, **options: Any) -> ExtractReport:
         self.nights += 1
-        return bring(self.org, self.folder, soql=soql, since_file=self.file, run_dir=self.folder / f"run{self.nights}", **options)
+        return bring(
+            self.org, self.folder, soql=soql, since_file=self.file, run_dir=self.folder / f"run{self.nights}", **options
+        )
 
     @property
     def codes(self) -> list[str]:
@@ -133,7 +135,12 @@ def test_deleted_rows_are_marked(org: Emulator, tmp_path: Path) -> None:
     [
         ("SELECT Id FROM Row__c", {}, None, "select SystemModstamp, too"),
         (QUERY, {"all_rows": True}, None, "select IsDeleted, too: it marks the deleted rows"),
-        (QUERY, {}, 'object = "Account"\nsince = 2026-02-12T12:00:00Z\n', "is about Account, and the query about Row__c"),
+        (
+            QUERY,
+            {},
+            'object = "Account"\nsince = 2026-02-12T12:00:00Z\n',
+            "is about Account, and the query about Row__c",
+        ),
         (QUERY, {}, 'object = "Row__c"\n', "does not tell since when"),
         (QUERY, {}, "", "does not tell since when.*remove it"),
         (QUERY, {}, "nonsense", "does not tell since when.*remove it"),
@@ -156,7 +163,9 @@ def test_the_edge_moves_only_when_everything_is_there(org: Emulator, tmp_path: P
 
     nightly = Nightly(org, tmp_path)
     org.faults.add(Fault("answer replaced", path="*/result/*", status=200))
-    asked = ExtractOptions(soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=False, since_file=nightly.file)
+    asked = ExtractOptions(
+        soql=QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", pk_chunking=False, since_file=nightly.file
+    )
     with client_of(org) as client, pytest.raises(errors.Interrupted):
         extract.extract(sitting_of(client, trouble_seconds=0.0), asked)
     assert not nightly.file.exists()

@@ -1,4 +1,5 @@
-"""Ids of the org are the same with their three check characters and without, however it writes them from one answer to the next."""
+"""Ids of the org are the same with their three check characters and without, however it writes them from one answer to
+the next."""
 
 from __future__ import annotations
 
@@ -69,7 +70,9 @@ def org() -> Iterator[Emulator]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=["no fault", "answer lost", "request lost", "close lost"])
 @pytest.mark.parametrize("way", WAYS)
-def test_load_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp_path: Path, way: str, fault: Fault | None) -> None:
+def test_load_knows_its_batches_however_their_ids_are_written(
+    org: Emulator, tmp_path: Path, way: str, fault: Fault | None
+) -> None:
     load = Load(org, tmp_path, transport=Spelling(WAYS[way]()), patience=PROMPT)
     if fault:
         org.faults.add(fault)
@@ -77,7 +80,9 @@ def test_load_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_load_that_is_resumed_knows_its_batches_however_their_ids_are_written(org: Emulator, tmp_path: Path, way: str) -> None:
+def test_load_that_is_resumed_knows_its_batches_however_their_ids_are_written(
+    org: Emulator, tmp_path: Path, way: str
+) -> None:
     load = Load(org, tmp_path, transport=Spelling(WAYS[way]()), patience=PROMPT)
     org.faults.add(Fault("session expired", "POST", BATCHES, nth=4, after_bytes=10))
     with pytest.raises(Interrupted):
@@ -110,7 +115,9 @@ def test_batch_of_a_stranger_is_one_however_ids_are_written(org: Emulator, tmp_p
 
 @pytest.mark.parametrize("chunking", [False, 8])
 @pytest.mark.parametrize("way", WAYS)
-def test_extract_knows_its_batches_however_their_ids_are_written(tmp_path: Path, way: str, chunking: bool | int) -> None:
+def test_extract_knows_its_batches_however_their_ids_are_written(
+    tmp_path: Path, way: str, chunking: bool | int
+) -> None:
     with seeded() as org, client_of(org, transport=Spelling(WAYS[way]())) as client:
         org.faults.add(Fault("session expired", "GET", "*/result/*", nth=1))
         with pytest.raises(Interrupted):
@@ -123,7 +130,8 @@ def test_extract_knows_its_batches_however_their_ids_are_written(tmp_path: Path,
 
 
 class Swapping(HTTP):
-    """A line on which the results of two batches of three come in each other's place, so many times; the org works when it has all three."""
+    """A line on which the results of two batches of three come in each other's place, so many times; the org works when
+    it has all three."""
 
     def __init__(self, load: Load, times: int) -> None:
         super().__init__()
@@ -150,7 +158,9 @@ class Swapping(HTTP):
 def rows_with_ids(org: Emulator, header: tuple[str, ...] = ("Id", "Text__c"), cut: int = 18) -> Rows:
     """Rows for three batches, that name records of the org."""
     ids = org.insert("Row__c", [{"Code__c": f"row {number}"} for number in range(18)])
-    return Rows(header, [tuple(record[:cut] if name == "Id" else f'text "{record}", new' for name in header) for record in ids])
+    return Rows(
+        header, [tuple(record[:cut] if name == "Id" else f'text "{record}", new' for name in header) for record in ids]
+    )
 
 
 WRITTEN = {"first": ("Id", "Text__c"), "last": ("Text__c", "Id")}
@@ -158,7 +168,9 @@ WRITTEN = {"first": ("Id", "Text__c"), "last": ("Text__c", "Id")}
 
 @pytest.mark.parametrize("cut", [15, 18])
 @pytest.mark.parametrize("header", WRITTEN.values(), ids=list(WRITTEN))
-@pytest.mark.parametrize("options", [{"operation": "update"}, {"operation": "upsert", "external_id": "Id"}], ids=["update", "upsert by Id"])
+@pytest.mark.parametrize(
+    "options", [{"operation": "update"}, {"operation": "upsert", "external_id": "Id"}], ids=["update", "upsert by Id"]
+)
 def test_results_of_other_records_are_fetched_again(
     org: Emulator, tmp_path: Path, options: dict[str, str], header: tuple[str, ...], cut: int
 ) -> None:
@@ -174,12 +186,20 @@ def test_results_of_other_records_are_fetched_again(
 
 
 @pytest.mark.parametrize("operation", ["update", "delete", "hardDelete"])
-def test_results_that_stay_those_of_other_records_leave_the_rows_in_doubt(org: Emulator, tmp_path: Path, operation: str) -> None:
+def test_results_that_stay_those_of_other_records_leave_the_rows_in_doubt(
+    org: Emulator, tmp_path: Path, operation: str
+) -> None:
     source = rows_with_ids(org, ("Id",) if "elete" in operation else ("Id", "Text__c"))
     load = Load(org, tmp_path, source, options={"operation": operation, "workers": 1})
     Swapping(load, 1_000)
     report = load.begin()
-    assert (report.state, report.succeeded, report.in_doubt, report.unprocessed, report.pending) == ("finished", 6, 12, 0, 0)
+    assert (report.state, report.succeeded, report.in_doubt, report.unprocessed, report.pending) == (
+        "finished",
+        6,
+        12,
+        0,
+        0,
+    )
     assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == source.rows[:12]
     assert "is about another record than was sent there" in read_csv(load.run_dir / "in_doubt.csv")[1][0]
     assert (load.run_dir / "unreadable-000001.csv").exists()
@@ -188,6 +208,11 @@ def test_results_that_stay_those_of_other_records_leave_the_rows_in_doubt(org: E
 def test_ids_whose_case_was_lost_are_known_by_their_check_characters(org: Emulator, tmp_path: Path) -> None:
     """If the org takes such a row, its result is the row's."""
     source = rows_with_ids(org)
-    load = Load(org, tmp_path, Rows(source.header, [(row[0].lower(), *row[1:]) for row in source.rows]), options={"operation": "update"})
+    load = Load(
+        org,
+        tmp_path,
+        Rows(source.header, [(row[0].lower(), *row[1:]) for row in source.rows]),
+        options={"operation": "update"},
+    )
     report = load.begin()
     assert (report.in_doubt, report.pending) == (0, 0)

@@ -52,16 +52,31 @@ SOURCES: dict[str, tuple[bytes, list[Row], list[Row], list[Row]]] = {
     "no final line end": (b"Code__c,Text__c\na,1\n,2\nc,3", [("a", "1"), ("c", "3")], [("", "2")], []),
     "no final line end after CRLF": (b"Code__c,Text__c\r\na,1\r\n,2\r\nc,3", [("a", "1"), ("c", "3")], [("", "2")], []),
     "byte order mark": (b"\xef\xbb\xbfCode__c,Text__c\na,1\n,2\n", [("a", "1")], [("", "2")], []),
-    "byte order mark and quotes": (b'\xef\xbb\xbf"Code__c","Text__c"\n"a","1"\n"","2"\n', [("a", "1")], [("", "2")], []),
+    "byte order mark and quotes": (
+        b'\xef\xbb\xbf"Code__c","Text__c"\n"a","1"\n"","2"\n',
+        [("a", "1")],
+        [("", "2")],
+        [],
+    ),
     "blank lines": (b"Code__c,Text__c\n\na,1\n\n\n,2\n\nc,3\n\n", [("a", "1"), ("c", "3")], [("", "2")], []),
     "blank lines of CRLF": (b"Code__c,Text__c\r\n\r\na,1\r\n\r\n,2\r\n\r\n", [("a", "1")], [("", "2")], []),
     "short row": (b"Code__c,Text__c\na,1\nb\n,2\nc,3\n", [("a", "1"), ("c", "3")], [("", "2")], [("b",)]),
     "long row": (b"Code__c,Text__c\na,1\nb,1,2\n,2\nc,3\n", [("a", "1"), ("c", "3")], [("", "2")], [("b", "1", "2")]),
     "only bad rows": (b"Code__c,Text__c\nb\nc,1,2\n", [], [], [("b",), ("c", "1", "2")]),
-    "field over the limit": (b"Code__c,Text__c\na,1\nb," + LONG + b"\n,2\n", [("a", "1")], [("", "2")], [("b", LONG.decode())]),
+    "field over the limit": (
+        b"Code__c,Text__c\na,1\nb," + LONG + b"\n,2\n",
+        [("a", "1")],
+        [("", "2")],
+        [("b", LONG.decode())],
+    ),
     "quotes": (b'Code__c,Text__c\n"a","say ""no"", twice"\n"","2"\n', [("a", 'say "no", twice')], [("", "2")], []),
     "embedded line ends": (b'Code__c,Text__c\na,"1\n2\n\n3"\n,"2\n"\n', [("a", "1\n2\n\n3")], [("", "2\n")], []),
-    "embedded line ends and a short row": (b'Code__c,Text__c\na,"1\n2"\nb\nc,"\n"\n', [("a", "1\n2"), ("c", "\n")], [], [("b",)]),
+    "embedded line ends and a short row": (
+        b'Code__c,Text__c\na,"1\n2"\nb\nc,"\n"\n',
+        [("a", "1\n2"), ("c", "\n")],
+        [],
+        [("b",)],
+    ),
     "one column": (b"Code__c\na\nb\n" + TOO_LONG.encode() + b"\nc\n", [("a",), ("b",), ("c",)], [(TOO_LONG,)], []),
     "one column with an empty value": (b'Code__c\na\n""\nb\n', [("a",), ("b",)], [("",)], []),
     "one column with blank lines": (b"Code__c\n\na\n\nb\n\n\n", [("a",), ("b",)], [], []),
@@ -72,7 +87,13 @@ SOURCES: dict[str, tuple[bytes, list[Row], list[Row], list[Row]]] = {
 @pytest.mark.parametrize("batch_records", [1, 2, 10_000])
 @pytest.mark.parametrize(("content", "good", "bad", "rejected"), SOURCES.values(), ids=list(SOURCES))
 def test_outputs_hold_every_row_in_the_order_of_the_source(
-    org: Emulator, tmp_path: Path, content: bytes, good: list[Row], bad: list[Row], rejected: list[Row], batch_records: int
+    org: Emulator,
+    tmp_path: Path,
+    content: bytes,
+    good: list[Row],
+    bad: list[Row],
+    rejected: list[Row],
+    batch_records: int,
 ) -> None:
     load, report = load_bytes(org, tmp_path, content, batch_records=batch_records)
     header = ("Code__c", "Text__c")[: 1 + (b"Text__c" in content)]
@@ -101,7 +122,9 @@ def test_rejected_rows_are_told_with_number_and_reason(org: Emulator, tmp_path: 
 
 
 def test_errors_are_grouped_with_their_counts_and_the_first_row_of_each(org: Emulator, tmp_path: Path) -> None:
-    _, report = load_bytes(org, tmp_path, f"Code__c,Text__c\na,1\nshort\n,3\n{TOO_LONG},4\n,5\n".encode(), batch_records=2)
+    _, report = load_bytes(
+        org, tmp_path, f"Code__c,Text__c\na,1\nshort\n,3\n{TOO_LONG},4\n,5\n".encode(), batch_records=2
+    )
     assert [(group.status_code, group.count, group.row, group.sample) for group in report.errors] == [
         ("REQUIRED_FIELD_MISSING", 2, 3, ",3"),
         ("STRING_TOO_LONG", 1, 4, f"{TOO_LONG},4"[:200]),
@@ -136,7 +159,9 @@ def test_mapping_names_fields_and_outputs_keep_the_columns_of_the_source(org: Em
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
 def test_mapping_keeps_what_quotes_hold(org: Emulator, tmp_path: Path, line_end: bytes) -> None:
-    content = line_end.join([b"Notes,Name,Code__c", b'1,"say ""no"", twice",a', b'2,"two\nlines",', b'3,"two\r\nlines",c', b""])
+    content = line_end.join(
+        [b"Notes,Name,Code__c", b'1,"say ""no"", twice",a', b'2,"two\nlines",', b'3,"two\r\nlines",c', b""]
+    )
     load, report = load_bytes(org, tmp_path, content, mapping={"Name": "Text__c", "Notes": None})
     assert (report.succeeded, report.failed) == (2, 1)
     assert values(load.run_dir, "success")[1:] == [("1", 'say "no", twice', "a"), ("3", "two\r\nlines", "c")]
@@ -145,7 +170,9 @@ def test_mapping_keeps_what_quotes_hold(org: Emulator, tmp_path: Path, line_end:
 
 
 @pytest.mark.parametrize(("empty_as_null", "left"), [(False, "old"), (True, "")])
-def test_empty_value_leaves_the_field_as_it_is_unless_it_means_null(org: Emulator, tmp_path: Path, empty_as_null: bool, left: str) -> None:
+def test_empty_value_leaves_the_field_as_it_is_unless_it_means_null(
+    org: Emulator, tmp_path: Path, empty_as_null: bool, left: str
+) -> None:
     ids = org.insert("Row__c", [{"Code__c": "a", "Text__c": "old"}, {"Code__c": "b", "Text__c": "old"}])
     content = f"Id,Text__c\n{ids[0]},\n{ids[1]},#N/A\n".encode()
     load, report = load_bytes(org, tmp_path, content, operation="update", empty_as_null=empty_as_null)
@@ -169,7 +196,9 @@ def test_delete_takes_records_out_and_tells_those_that_are_gone(org: Emulator, t
     ids = org.insert("Row__c", [{"Code__c": "a"}] * 3)
     before = org.count("Row__c")
     content = "".join(f"{one}\n" for one in ["Id", *ids, ids[0]]).encode()
-    load, report = load_bytes(org, tmp_path, content, operation=operation, batch_records=3, concurrency_mode="Serial", workers=1)
+    load, report = load_bytes(
+        org, tmp_path, content, operation=operation, batch_records=3, concurrency_mode="Serial", workers=1
+    )
     assert (report.succeeded, report.failed) == (3, 1)
     assert org.count("Row__c") == before - 3
     assert values(load.run_dir, "success")[1:] == [(one,) for one in ids]
@@ -219,9 +248,12 @@ def test_load_with_more_batches_than_the_org_takes_today_is_refused(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault("status", "GET", "*/limits", status=500, times=10), Fault("answer replaced", "GET", "*/limits", status=200)]
+    "fault",
+    [Fault("status", "GET", "*/limits", status=500, times=10), Fault("answer replaced", "GET", "*/limits", status=200)],
 )
-def test_load_goes_on_with_a_warning_where_the_org_does_not_tell_its_limits(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+def test_load_goes_on_with_a_warning_where_the_org_does_not_tell_its_limits(
+    org: Emulator, tmp_path: Path, fault: Fault
+) -> None:
     org.faults.add(fault)
     load = Load(org, tmp_path)
     load.check(load.begin())
@@ -258,7 +290,9 @@ def test_batches_used_up_on_the_way_stop_the_run(tmp_path: Path) -> None:
         (b"Code__c,\na,b\n", "no name"),
     ],
 )
-def test_source_that_is_no_csv_is_refused_before_anything_is_sent(org: Emulator, tmp_path: Path, content: bytes, match: str) -> None:
+def test_source_that_is_no_csv_is_refused_before_anything_is_sent(
+    org: Emulator, tmp_path: Path, content: bytes, match: str
+) -> None:
     before = len(org.requests)
     load = Load(org, tmp_path)
     load.path.write_bytes(content)
@@ -280,7 +314,9 @@ def test_source_that_is_no_csv_is_refused_before_anything_is_sent(org: Emulator,
         ({"source": "no/such.csv"}, "no/such.csv"),
     ],
 )
-def test_wrong_options_are_refused_before_anything_is_sent(org: Emulator, tmp_path: Path, options: dict[str, object], match: str) -> None:
+def test_wrong_options_are_refused_before_anything_is_sent(
+    org: Emulator, tmp_path: Path, options: dict[str, object], match: str
+) -> None:
     before = len(org.requests)
     load = Load(org, tmp_path, options=options)
     with pytest.raises(Error, match=match):
@@ -308,7 +344,9 @@ def test_column_that_the_org_does_not_know_is_told_before_anything_is_sent(org: 
     assert not (tmp_path / "run").exists()
 
 
-def test_column_that_the_org_does_not_know_leaves_every_row_unprocessed_where_nothing_is_checked(org: Emulator, tmp_path: Path) -> None:
+def test_column_that_the_org_does_not_know_leaves_every_row_unprocessed_where_nothing_is_checked(
+    org: Emulator, tmp_path: Path
+) -> None:
     load, report = load_bytes(org, tmp_path, b"Code__c,Nope__c\na,1\nb,2\n", check=False)
     assert (report.unprocessed, report.succeeded, report.pending) == (2, 0, 0)
     assert "Nope__c" in read_csv(load.run_dir / "unprocessed.csv")[1][0]

@@ -1,4 +1,5 @@
-"""A load into an org that misbehaves: every row goes in exactly once, and what cannot go on stops so that it can be resumed."""
+"""A load into an org that misbehaves: every row goes in exactly once, and what cannot go on stops so that it can be
+resumed."""
 
 from __future__ import annotations
 
@@ -90,7 +91,9 @@ FAULTS = {
     "HTML with 200, before acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=200),
     "HTML with 200, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=200, acted=True),
     "HTML with 503, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=503, acted=True),
-    "empty body with 201, after acting": Fault("answer replaced", "POST", BATCHES, nth=2, status=201, body="", acted=True),
+    "empty body with 201, after acting": Fault(
+        "answer replaced", "POST", BATCHES, nth=2, status=201, body="", acted=True
+    ),
     "answer cut in the middle": Fault("answer cut", "POST", BATCHES, nth=2),
     "answer truncated": Fault("answer truncated", "POST", BATCHES, nth=2),
     "answer of another type": Fault("content type", "POST", BATCHES, nth=2),
@@ -109,7 +112,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("gzip_requests", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=list(FAULTS))
-def test_load_goes_in_exactly_once_in_spite_of_a_fault(lasting_org: Emulator, tmp_path: Path, fault: Fault, gzip_requests: bool) -> None:
+def test_load_goes_in_exactly_once_in_spite_of_a_fault(
+    lasting_org: Emulator, tmp_path: Path, fault: Fault, gzip_requests: bool
+) -> None:
     load = Load(lasting_org, tmp_path, gzip_requests=gzip_requests)
     lasting_org.faults.clear()
     lasting_org.faults.add(fault)
@@ -145,7 +150,8 @@ def test_jobs_that_are_never_answered_stop_the_load(org: Emulator, tmp_path: Pat
 
 def test_late_twin_finds_the_job_closed(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
-    # So late that no look at the job under way can bring it in before the fence, however slow the machine; the last requests are ours.
+    # So late that no look at the job under way can bring it in before the fence, however slow the machine; the last
+    # requests are ours.
     org.faults.add(Fault("late twin", "POST", BATCHES, nth=2, after_requests=100))
     load.check(load.begin())
     for _ in range(100):
@@ -166,7 +172,9 @@ def test_late_twin_that_lands_before_the_fence_is_adopted(org: Emulator, tmp_pat
 
 def test_batch_that_appears_after_the_close_is_waited_for(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
-    org.faults.add(Fault("late commit", "POST", BATCHES, nth=2, after_looks=1), Fault("answer lost", "POST", BATCHES, nth=2))
+    org.faults.add(
+        Fault("late commit", "POST", BATCHES, nth=2, after_looks=1), Fault("answer lost", "POST", BATCHES, nth=2)
+    )
     load.check(load.begin())
     assert sum(len(job.batches) for job in load.books.jobs) == 6
 
@@ -207,7 +215,9 @@ def expiring(path: str = BATCHES, method: str = "POST", nth: int = 3) -> Fault:
     return Fault("session expired", method, path, nth=nth, after_bytes=10)
 
 
-@pytest.mark.parametrize("fault", [expiring(), expiring(method="GET", nth=1), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)])
+@pytest.mark.parametrize(
+    "fault", [expiring(), expiring(method="GET", nth=1), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)]
+)
 def test_session_that_ends_is_renewed_on_the_way(org: Emulator, tmp_path: Path, fault: Fault) -> None:
     load = Load(org, tmp_path, auth=RefreshToken(org.client_id, org.client_secret, org.refresh_token))
     org.faults.add(fault)
@@ -223,8 +233,12 @@ def stopped(load: Load, fault: Fault | None = None) -> None:
     load.auth = BearerToken(load.org.state.sessions.open())
 
 
-@pytest.mark.parametrize("fault", [expiring(), expiring(method="GET", nth=1), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)])
-def test_session_that_cannot_be_renewed_stops_the_run_and_a_new_one_goes_on(org: Emulator, tmp_path: Path, fault: Fault) -> None:
+@pytest.mark.parametrize(
+    "fault", [expiring(), expiring(method="GET", nth=1), expiring(RESULTS, "GET"), expiring("*/job/*", nth=1)]
+)
+def test_session_that_cannot_be_renewed_stops_the_run_and_a_new_one_goes_on(
+    org: Emulator, tmp_path: Path, fault: Fault
+) -> None:
     load = Load(org, tmp_path)
     stopped(load, fault)
     assert load.org.session_id not in (load.run_dir / "report.json").read_text("utf-8")
@@ -235,7 +249,9 @@ def test_journal_holds_no_token(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, auth=RefreshToken(org.client_id, org.client_secret, org.refresh_token))
     load.check(load.begin())
     for file in load.run_dir.iterdir():
-        assert not any(secret.encode() in file.read_bytes() for secret in (org.session_id, org.refresh_token, org.client_secret))
+        assert not any(
+            secret.encode() in file.read_bytes() for secret in (org.session_id, org.refresh_token, org.client_secret)
+        )
 
 
 UNREADABLE = {
@@ -283,7 +299,11 @@ def test_batch_that_fails_whole_leaves_its_rows_unprocessed(org: Emulator, tmp_p
     assert "Field name not found" in unprocessed[1][0]
     at = load.source.rows.index(unprocessed[1][1:])
     assert [row[1:] for row in unprocessed[1:]] == load.source.rows[at : at + 6]
-    assert report.succeeded == load.books.accepted(load.source.header).total() == len(read_csv(load.run_dir / "success.csv")) - 1
+    assert (
+        report.succeeded
+        == load.books.accepted(load.source.header).total()
+        == len(read_csv(load.run_dir / "success.csv")) - 1
+    )
 
 
 def test_batch_half_processed_is_told_row_by_row(org: Emulator, tmp_path: Path) -> None:
@@ -308,7 +328,9 @@ def test_rows_that_find_a_lock_fail_and_can_be_loaded_again(org: Emulator, tmp_p
 
 
 @pytest.mark.parametrize("effect", ["open", "send", "close"])
-def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_sent_anew(org: Emulator, tmp_path: Path, effect: str) -> None:
+def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_sent_anew(
+    org: Emulator, tmp_path: Path, effect: str
+) -> None:
     load = Load(org, tmp_path)
     org.set_pace(Pace.manual())
     once = threading.Lock()  # sends end beside each other
@@ -345,7 +367,9 @@ def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(
 
 
 @pytest.mark.parametrize(("moment", "workers"), [("open", 4), ("send", 1)])
-def test_job_that_somebody_closes_is_followed_by_another(org: Emulator, tmp_path: Path, moment: str, workers: int) -> None:
+def test_job_that_somebody_closes_is_followed_by_another(
+    org: Emulator, tmp_path: Path, moment: str, workers: int
+) -> None:
     """Before it has a batch, when several are on their way; and between its first batch and its second."""
     load = Load(org, tmp_path, options={"workers": workers})
 
@@ -492,7 +516,9 @@ def intruding(load: Load, effect: str, nth: int = 1) -> Callable[[str], None]:
 
 
 @pytest.mark.parametrize(("effect", "nth"), [("open", 1), ("send", 1), ("send", 3), ("send", 5)])
-def test_batch_of_a_stranger_stops_the_run_though_no_answer_was_lost(org: Emulator, tmp_path: Path, effect: str, nth: int) -> None:
+def test_batch_of_a_stranger_stops_the_run_though_no_answer_was_lost(
+    org: Emulator, tmp_path: Path, effect: str, nth: int
+) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     load.trace = intruding(load, effect, nth)
     report = unsettled(load, load.begin, "which this run did not send")
@@ -504,7 +530,9 @@ def test_batch_of_a_stranger_stops_the_run_though_no_answer_was_lost(org: Emulat
 
 
 @pytest.mark.parametrize("accept_as", ["sent", "not-sent"])
-def test_stranger_that_the_user_accepts_is_no_reason_to_stop(org: Emulator, tmp_path: Path, accept_as: AcceptAs) -> None:
+def test_stranger_that_the_user_accepts_is_no_reason_to_stop(
+    org: Emulator, tmp_path: Path, accept_as: AcceptAs
+) -> None:
     load = Load(org, tmp_path, options={"workers": 1})
     load.trace = intruding(load, "send", 2)
     unsettled(load, load.begin, "which this run did not send")
@@ -559,7 +587,9 @@ def test_copy_of_a_run_that_went_on_elsewhere_sends_nothing(
 
 
 @pytest.mark.parametrize("accept_as", [None, "sent", "not-sent"])
-def test_copy_of_a_run_whose_job_was_fenced_is_known_by_its_sittings(org: Emulator, tmp_path: Path, accept_as: AcceptAs | None) -> None:
+def test_copy_of_a_run_whose_job_was_fenced_is_known_by_its_sittings(
+    org: Emulator, tmp_path: Path, accept_as: AcceptAs | None
+) -> None:
     """In the org there is no sign of the other: the job is closed, as this run may have done itself."""
     patience = replace(BRISK, trouble_seconds=0.0, look_seconds=600.0, look_longest_seconds=600.0)
     load = Load(org, tmp_path, options={"workers": 1}, patience=patience)
@@ -637,7 +667,9 @@ def refused(load: Load, kind: type[Error], match: str) -> None:
     before = len(load.org.requests)
     untold = ("sqlite", "report.json")
     state = {
-        path: path.read_bytes() for path in load.run_dir.rglob("*") if path.is_file() and not any(part in path.name for part in untold)
+        path: path.read_bytes()
+        for path in load.run_dir.rglob("*")
+        if path.is_file() and not any(part in path.name for part in untold)
     }
     with pytest.raises(kind, match=match):
         load.resume()
@@ -684,7 +716,10 @@ def test_source_that_changes_under_way_stops_the_run(org: Emulator, tmp_path: Pa
 def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
     stopped(load)
-    hold = "import sys, pathlib; from bulkforce.load.journal import LoadJournal; LoadJournal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    hold = (
+        "import sys, pathlib; from bulkforce.load.journal import LoadJournal; "
+        "LoadJournal(pathlib.Path(sys.argv[1])); print(flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(load.run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -696,7 +731,9 @@ def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path:
     load.check(load.resume())
 
 
-@pytest.mark.parametrize("fault", [expiring(), expiring(nth=1), expiring(method="GET", nth=1), expiring(RESULTS, "GET")])
+@pytest.mark.parametrize(
+    "fault", [expiring(), expiring(nth=1), expiring(method="GET", nth=1), expiring(RESULTS, "GET")]
+)
 def test_resume_refuses_a_run_whose_job_was_purged(org: Emulator, tmp_path: Path, fault: Fault) -> None:
     load = Load(org, tmp_path)
     org.faults.add(Fault("answer lost", "POST", BATCHES))  # something is in doubt, besides
@@ -743,7 +780,9 @@ def test_resume_refuses_a_folder_that_is_no_run(org: Emulator, tmp_path: Path, c
     load.run_dir.mkdir()
     if content is not None:
         (load.run_dir / "journal.sqlite").write_bytes(content)
-    refused(load, UsageError if content is None else JournalMismatch, "no run|no journal|died before it had written down")
+    refused(
+        load, UsageError if content is None else JournalMismatch, "no run|no journal|died before it had written down"
+    )
 
 
 def test_journal_of_another_version_is_refused(org: Emulator, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Loads and extracts of real size: a million rows whose outputs line up one by one, and the airports of the world, there and back in each format."""
+"""Loads and extracts of real size: a million rows whose outputs line up one by one, and the airports of the world,
+there and back in each format."""
 
 from __future__ import annotations
 
@@ -45,9 +46,15 @@ def test_outputs_of_a_million_rows_line_up_with_the_source(tmp_path: Path) -> No
     with Emulator(SCHEMA) as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
         report = client.load(source, "Row__c", "insert", run_dir=tmp_path / "run")
         assert (report.read, report.succeeded, report.failed, report.pending) == (ROWS, GOOD, ROWS - GOOD, 0)
-        assert lineup(source, tmp_path / "run") == {"success": GOOD, "failed": ROWS - GOOD, "unprocessed": 0, "rejected": 0}
+        assert lineup(source, tmp_path / "run") == {
+            "success": GOOD,
+            "failed": ROWS - GOOD,
+            "unprocessed": 0,
+            "rejected": 0,
+        }
         assert len(org.state.ledger.table()) == GOOD
-        # Every row's text is another, so as many different texts as rows means that each went in once; and by its id it is that of its row.
+        # Every row's text is another, so as many different texts as rows means that each went in once; and by its id it
+        # is that of its row.
         joined = org.state.store.query(
             """SELECT count(*) AS rows, count(DISTINCT org."Id") AS ids, count(DISTINCT org."Text__c") AS texts
             FROM read_csv(?, all_varchar = true) AS told JOIN "Row__c" AS org ON org."Id" = told."sf__Id" AND org."Text__c" = told."Text__c" """,
@@ -77,7 +84,8 @@ finally:
     with open("/proc/self/status") as file:
         print(re.search(r"VmHWM:\\s+(\\d+) kB", file.read())[1], file=sys.stderr)
 """
-"""The command line, which at its end says how much memory it took at most: ru_maxrss would count this process' memory too."""
+"""The command line, which at its end says how much memory it took at most: ru_maxrss would count this process' memory
+too."""
 
 
 def extracted(org: Emulator, soql: str, out: Path) -> tuple[dict[str, Any], int]:
@@ -97,7 +105,12 @@ def extracted(org: Emulator, soql: str, out: Path) -> tuple[dict[str, Any], int]
     ]
     variables = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
     done = subprocess.run(
-        [*command, "--json", "--quiet"], env=os.environ | variables, capture_output=True, text=True, timeout=600, check=True
+        [*command, "--json", "--quiet"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
     )
     return json.loads(done.stdout), int(done.stderr.split()[-1])
 
@@ -152,7 +165,9 @@ AIRPORTS = {
 NUMBERS = {"Elevation__c", "Latitude__c", "Longitude__c"}
 
 
-def test_airports_of_the_world_come_back_as_they_went_in_each_format(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_airports_of_the_world_come_back_as_they_went_in_each_format(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
     airports = [dict(airport) for airport in airportsdata.load("ICAO").values()]
     assert len(airports) > 28_000
     with Emulator(AIRPORTS) as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
@@ -167,10 +182,15 @@ def test_airports_of_the_world_come_back_as_they_went_in_each_format(tmp_path: P
         found["query"] = client.query(soql).to_arrow().to_pylist()
     (tmp_path / "stdout").write_bytes(capfdbinary.readouterr().out)
     found["stdout"] = read(tmp_path / "stdout", "csv")
-    sent = {airport["icao"]: {FIELDS[name]: comparable(FIELDS[name], value) for name, value in airport.items()} for airport in airports}
+    sent = {
+        airport["icao"]: {FIELDS[name]: comparable(FIELDS[name], value) for name, value in airport.items()}
+        for airport in airports
+    }
     for form, records in found.items():
         assert len(records) == len(airports), form
-        assert {record["ICAO__c"]: {name: comparable(name, value) for name, value in record.items()} for record in records} == sent, form
+        assert {
+            record["ICAO__c"]: {name: comparable(name, value) for name, value in record.items()} for record in records
+        } == sent, form
 
 
 FORMS = ("csv", "csv.gz", "jsonl", "parquet", "arrow")

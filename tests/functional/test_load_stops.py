@@ -29,7 +29,12 @@ from bulkforce_emulator import Emulator, Fault
 def command(org: Emulator, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
     with subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=environment,
     ) as process:
         try:
             yield process
@@ -190,7 +195,9 @@ def test_ctrl_c_at_the_end_of_a_load_leaves_a_run_to_go_on_with(org: Emulator, t
     load.check(load.resume())
 
 
-def test_ctrl_c_after_the_end_of_a_load_leaves_its_report_as_it_is(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_after_the_end_of_a_load_leaves_its_report_as_it_is(
+    org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finish = LoadJournal.finish
 
     def press_behind(*arguments: Any, **options: Any) -> None:
@@ -212,7 +219,8 @@ def test_ctrl_c_after_the_end_of_a_load_leaves_its_report_as_it_is(org: Emulator
 
 @pytest.mark.parametrize("moment", ["count", "publish"])
 def test_ctrl_c_at_the_end_of_an_extract_leaves_a_run_to_go_on_with(tmp_path: Path, moment: str) -> None:
-    """While records are counted of an org that does not tell with its batches, and when the file was put in its place."""
+    """While records are counted of an org that does not tell with its batches, and when the file was put in its
+    place."""
 
     class Untold(Meddler):
         def __init__(self, *, pressed: bool) -> None:
@@ -263,7 +271,11 @@ def test_disk_that_is_full_stops_the_run_and_it_goes_on_where_there_is_room(tmp_
             folder = tmp_path / str(number)
             folder.mkdir()
             load = Load(org, folder)
-            environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+            environment = {
+                **SURROUNDINGS,
+                "BULKFORCE_INSTANCE_URL": org.base_url,
+                "BULKFORCE_ACCESS_TOKEN": org.session_id,
+            }
             ended = subprocess.run(
                 [sys.executable, "-c", LIMITED, str(limit), *words(load, "--quiet")],
                 capture_output=True, text=True, env=environment, timeout=600, check=False,

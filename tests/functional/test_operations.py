@@ -39,7 +39,10 @@ def texts(found: Any, *names: str) -> list[tuple[str | None, ...]]:
     if isinstance(found, str):
         return [tuple(row[name] for name in names) for row in csv.DictReader(io.StringIO(found))]
     if isinstance(found, Element):
-        return [tuple(next((f.text for f in record if f.tag.rpartition("}")[2] == name), None) for name in names) for record in found]
+        return [
+            tuple(next((f.text for f in record if f.tag.rpartition("}")[2] == name), None) for name in names)
+            for record in found
+        ]
     return [tuple(record.get(name) for name in names) for record in found]
 
 
@@ -55,7 +58,11 @@ def test_a_record_lives_its_whole_life(client: Any, org: Emulator, content_type:
     assert client.close_job(job).state is JobState.CLOSED
     record_id = inserted[0].id
 
-    updated = run(client, client.create_job("update", "Contact", content_type), [{"Id": record_id, "FirstName": None, "Phone": "1"}])
+    updated = run(
+        client,
+        client.create_job("update", "Contact", content_type),
+        [{"Id": record_id, "FirstName": None, "Phone": "1"}],
+    )
     assert updated == [Result(record_id, success=True, created=False)]
 
     job = client.create_job("query", "Contact", content_type)
@@ -84,7 +91,9 @@ def test_upsert_tells_what_it_created(client: Any, content_type: str) -> None:
 def test_a_parent_is_found_by_its_external_id(client: Any, org: Emulator, content_type: str) -> None:
     key = unique("A")
     (account,) = org.insert("Account", [{"Name": "Acme", "Ext__c": key}])
-    (result,) = run(client, client.create_job("insert", "Contact", content_type), [{"LastName": "M", "Account": {"Ext__c": key}}])
+    (result,) = run(
+        client, client.create_job("insert", "Contact", content_type), [{"LastName": "M", "Account": {"Ext__c": key}}]
+    )
     assert next(record["AccountId"] for record in org.records("Contact") if record["Id"] == result.id) == account
 
 
@@ -115,7 +124,12 @@ def test_query_that_is_split_is_waited_for_chunk_by_chunk(client: Any, org: Emul
     done = client.wait_for_batch(job, batch.id, timeout_seconds=10, pace=QUICK).raise_for_state()
     assert done.state is BatchState.NOT_PROCESSED
     assert len(done.chunks) > 1
-    found = [row for chunk in done.chunks for row in texts(client.get_batch_result(job, chunk.id), "Name") if str(row[0]).startswith(name)]
+    found = [
+        row
+        for chunk in done.chunks
+        for row in texts(client.get_batch_result(job, chunk.id), "Name")
+        if str(row[0]).startswith(name)
+    ]
     assert len(set(found)) == 25
 
 
@@ -134,7 +148,9 @@ def test_batch_of_an_aborted_job_never_ran_and_says_so(client: Any, org: Emulato
 
 
 @pytest.mark.parametrize("gzip_requests", [False, True])
-def test_a_file_goes_in_and_is_read_back(org: Emulator, client_of: Callable[..., Any], tmp_path: Any, *, gzip_requests: bool) -> None:
+def test_a_file_goes_in_and_is_read_back(
+    org: Emulator, client_of: Callable[..., Any], tmp_path: Any, *, gzip_requests: bool
+) -> None:
     client = client_of(org.base_url, bulkforce.BearerToken(org.state.sessions.open()), gzip_requests=gzip_requests)
     file = tmp_path / "contacts.csv"
     file.write_bytes(b"\xef\xbb\xbfLastName,Description\r\n" + b'M,"a\r\nb"\r\n' * 2_000)
@@ -203,7 +219,10 @@ def test_pk_chunking_finds_every_record_once(client: Any, org: Emulator) -> None
     batches = client.get_all_batches(job)
     assert sum(batch.state is BatchState.NOT_PROCESSED for batch in batches) == 1
     found = [
-        row[0] for batch in batches if batch.state is BatchState.COMPLETED for row in texts(client.get_batch_result(job, batch.id), "Id")
+        row[0]
+        for batch in batches
+        if batch.state is BatchState.COMPLETED
+        for row in texts(client.get_batch_result(job, batch.id), "Id")
     ]
     assert len(found) == len(set(found))
     assert ids <= set(found)

@@ -1,4 +1,5 @@
-"""Queries and typed extracts of an emulated org: the types that describe tells, every kind of file the same, and no job left open."""
+"""Queries and typed extracts of an emulated org: the types that describe tells, every kind of file the same, and no job
+left open."""
 
 from __future__ import annotations
 
@@ -57,7 +58,17 @@ NAMES = [
     "Owner.Name",
 ]
 QUERY = f"SELECT {', '.join(NAMES)} FROM Thing__c ORDER BY Name"
-FULL = [True, -7, 1.5, Decimal("12.50"), Decimal("0.25"), date(2019, 1, 5), datetime(2019, 1, 5, 3, 41, 5, 123000, UTC), time(8, 30), "NA"]
+FULL = [
+    True,
+    -7,
+    1.5,
+    Decimal("12.50"),
+    Decimal("0.25"),
+    date(2019, 1, 5),
+    datetime(2019, 1, 5, 3, 41, 5, 123000, UTC),
+    time(8, 30),
+    "NA",
+]
 ROWS: list[list[Any]] = [
     [*FULL, "Acme", Decimal(5), "Emulated Administrator"],
     [False, *[None] * 10, "Emulated Administrator"],
@@ -69,13 +80,23 @@ ROWS: list[list[Any]] = [
 def running() -> Iterator[tuple[Emulator, Client]]:
     with (
         Emulator(SCHEMA) as org,
-        Client(org.base_url, auth=bulkforce.RefreshToken(org.client_id, org.client_secret, org.refresh_token)) as client,
+        Client(
+            org.base_url, auth=bulkforce.RefreshToken(org.client_id, org.client_secret, org.refresh_token)
+        ) as client,
     ):
         account = insert(client, "Account", [{"Name": "Acme", "AnnualRevenue": 5}])[0]
         values = dict(
-            zip(NAMES[:9], ["true", -7, 1.5, "12.50", "0.25", "2019-01-05", "2019-01-05T03:41:05.123Z", "08:30:00.000Z", "NA"], strict=True)
+            zip(
+                NAMES[:9],
+                ["true", -7, 1.5, "12.50", "0.25", "2019-01-05", "2019-01-05T03:41:05.123Z", "08:30:00.000Z", "NA"],
+                strict=True,
+            )
         )
-        insert(client, "Thing__c", [{"Name": "1", **values, "Account__c": account}, {"Name": "2"}, {"Name": "3", "Text__c": ROWS[2][8]}])
+        insert(
+            client,
+            "Thing__c",
+            [{"Name": "1", **values, "Account__c": account}, {"Name": "2"}, {"Name": "3", "Text__c": ROWS[2][8]}],
+        )
         yield org, client
 
 
@@ -125,7 +146,9 @@ def test_every_kind_of_file_holds_the_same(sitting: Sitting, tmp_path: Path) -> 
     read = pa.csv.read_csv(
         tmp_path / "a.csv",
         parse_options=pa.csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa.csv.ConvertOptions(column_types=dict.fromkeys(NAMES, pa.string()), null_values=[""], strings_can_be_null=True),
+        convert_options=pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(NAMES, pa.string()), null_values=[""], strings_can_be_null=True
+        ),
     )
     assert texts == [[None if value is None else value.lower() for value in row] for row in rows_of(read)]
     assert gzip.decompress((tmp_path / "a.csv.gz").read_bytes()) == (tmp_path / "a.csv").read_bytes()
@@ -133,13 +156,17 @@ def test_every_kind_of_file_holds_the_same(sitting: Sitting, tmp_path: Path) -> 
 
 def test_a_query_that_finds_nothing_has_its_columns(sitting: Sitting) -> None:
     table = query(sitting, "SELECT Price__c, Account__r.AnnualRevenue FROM Thing__c WHERE Count__c = 99").to_arrow()
-    assert table.schema == pa.schema([("Price__c", pa.decimal128(18, 2)), ("Account__r.AnnualRevenue", pa.decimal128(18, 0))])
+    assert table.schema == pa.schema(
+        [("Price__c", pa.decimal128(18, 2)), ("Account__r.AnnualRevenue", pa.decimal128(18, 0))]
+    )
     assert table.num_rows == 0
 
 
 def test_chunks_come_as_one(sitting: Sitting) -> None:
     found = query(sitting, QUERY.partition(" ORDER")[0], pk_chunking=1).rows()
-    assert sorted((list(row.values()) for row in found), key=lambda row: str(row[8])) == sorted(ROWS, key=lambda row: str(row[8]))
+    assert sorted((list(row.values()) for row in found), key=lambda row: str(row[8])) == sorted(
+        ROWS, key=lambda row: str(row[8])
+    )
 
 
 def test_a_refused_query_is_told_where_it_is_read(sitting: Sitting) -> None:

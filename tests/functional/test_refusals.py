@@ -96,7 +96,8 @@ def test_content_that_is_only_unusual_goes_in(client: Any, content: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("content_type", "content"), [("CSV", "LastName,Foo__c\nM,1\n"), ("JSON", [{"LastName": "M", "Foo__c": 1}]), ("XML", [{"Foo__c": 1}])]
+    ("content_type", "content"),
+    [("CSV", "LastName,Foo__c\nM,1\n"), ("JSON", [{"LastName": "M", "Foo__c": 1}]), ("XML", [{"Foo__c": 1}])],
 )
 def test_unknown_field_fails_the_batch_and_says_so(client: Any, content_type: str, content: Any) -> None:
     job = client.create_job("insert", "Contact", content_type)
@@ -168,7 +169,9 @@ def key_pem() -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
 
     key = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def test_wrong_credentials_are_refused(org: Emulator, client_of: Callable[..., Any]) -> None:
@@ -207,7 +210,9 @@ def test_expired_session_is_renewed_once_for_many_threads(org: Emulator, *, rota
     rules.rotate_refresh_tokens = rotate
     try:
         refresh_token = org.state.sessions.new_refresh_token(org.state.sessions.full_scope)
-        with bulkforce.Client(org.base_url, bulkforce.RefreshToken(org.client_id, org.client_secret, refresh_token), retry=QUICK) as client:
+        with bulkforce.Client(
+            org.base_url, bulkforce.RefreshToken(org.client_id, org.client_secret, refresh_token), retry=QUICK
+        ) as client:
             job = client.create_job("insert", "Contact", "CSV")
             logins = count(org, "POST", "/services/oauth2/token")
             org.expire_sessions()
@@ -225,7 +230,9 @@ def test_expired_session_is_renewed_once_for_many_threads(org: Emulator, *, rota
 
 
 @pytest.mark.parametrize("kind", ["answer lost", "request lost", "upload reset"])
-def test_lost_answer_to_a_batch_is_an_unknown_outcome_and_is_not_repeated(client: Any, org: Emulator, kind: Any) -> None:
+def test_lost_answer_to_a_batch_is_an_unknown_outcome_and_is_not_repeated(
+    client: Any, org: Emulator, kind: Any
+) -> None:
     job = client.create_job("insert", "Contact", "CSV")
     org.faults.add(Fault(kind, "POST", "*/batch", after_bytes=1))
     before = count(org, "POST", f"{job.id}/batch")
@@ -319,7 +326,10 @@ def test_file_cut_on_the_way_is_not_a_short_file(client: Any, org: Emulator) -> 
     (result_id,) = client.get_query_result_ids(job, batch.id)
     for keep_length in (True, False):
         org.faults.add(Fault("answer cut", "GET", "*/result/*", keep_length=keep_length))
-        with client.get_query_result(job, batch.id, result_id) as stream, pytest.raises(errors.NoAnswer, match="broke off"):
+        with (
+            client.get_query_result(job, batch.id, result_id) as stream,
+            pytest.raises(errors.NoAnswer, match="broke off"),
+        ):
             b"".join(stream)
     org.faults.add(Fault("answer truncated", "GET", "*/result/*"))
     with client.get_query_result(job, batch.id, result_id) as stream, pytest.raises(errors.NoAnswer, match="broke off"):

@@ -1,4 +1,5 @@
-"""What a run relies on in its folder, and its source: lost or changed it is made again, or the run says rightly why it cannot go on."""
+"""What a run relies on in its folder, and its source: lost or changed it is made again, or the run says rightly why it
+cannot go on."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def org() -> Iterator[Emulator]:
 
 
 def stop(load: Load, *, resumed: bool = False) -> None:
-    """Begin a load, or go on with it, and have it stop with batches in the org and others not sent; then take up a new session."""
+    """Begin a load, or go on with it, and have it stop with batches in the org and others not sent; then take up a new
+    session."""
     load.org.faults.add(Fault("session expired", "POST", BATCHES, nth=1 if resumed else 4, after_bytes=10))
     with pytest.raises(Interrupted):
         load.resume() if resumed else load.begin()
@@ -71,10 +73,18 @@ HARMS = [remove, shorten, change_in_place]
 
 def check(load: Load, report: LoadReport) -> None:
     """Every row of the source is in the org once, or told as failed or rejected."""
-    assert (report.state, report.pending, report.rejected, report.in_doubt, report.unprocessed) == (RunState.FINISHED, 0, 1, 0, 0)
+    assert (report.state, report.pending, report.rejected, report.in_doubt, report.unprocessed) == (
+        RunState.FINISHED,
+        0,
+        1,
+        0,
+        0,
+    )
     assert [row[2:] for row in read_csv(load.run_dir / "success.csv")[1:]] == load.source.good
     assert [row[2:] for row in read_csv(load.run_dir / "failed.csv")[1:]] == load.source.bad
-    assert [(row[0], *row[2:]) for row in read_csv(load.run_dir / "rejected.csv")[1:]] == [("1", "over the limit", "x", "y")]
+    assert [(row[0], *row[2:]) for row in read_csv(load.run_dir / "rejected.csv")[1:]] == [
+        ("1", "over the limit", "x", "y")
+    ]
     assert sorted(load.books.accepted(load.source.header).elements()) == sorted(load.source.good)
 
 
@@ -97,7 +107,9 @@ def test_file_that_was_made_of_the_source_is_made_of_it_again(
 
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("name", ["feed.csv", "rejected.csv"])
-def test_file_that_cannot_be_made_again_is_told(org: Emulator, tmp_path: Path, name: str, harm: Callable[[Path], None]) -> None:
+def test_file_that_cannot_be_made_again_is_told(
+    org: Emulator, tmp_path: Path, name: str, harm: Callable[[Path], None]
+) -> None:
     load = with_a_rejected_row(org, tmp_path)
     stop(load)
     source = load.path.read_bytes()
@@ -133,7 +145,9 @@ def test_feed_of_records_that_cannot_be_given_again_is_told(org: Emulator, tmp_p
     load = Load(org, tmp_path, options={"source": [dict(zip(rows.header, row, strict=True)) for row in rows.rows]})
     stop(load)
     (load.run_dir / "source.csv").unlink()
-    with pytest.raises(SourceChanged, match=r"cannot be read a second time; nothing was touched\. Rows of it went to the org already"):
+    with pytest.raises(
+        SourceChanged, match=r"cannot be read a second time; nothing was touched\. Rows of it went to the org already"
+    ):
         load.resume()
 
 
@@ -151,7 +165,9 @@ def test_outputs_that_were_changed_while_the_run_was_stopped_are_written_again(o
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_feed_that_is_lost_under_way_stops_the_run_and_is_made_again(org: Emulator, tmp_path: Path, harm: Callable[[Path], None]) -> None:
+def test_feed_that_is_lost_under_way_stops_the_run_and_is_made_again(
+    org: Emulator, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
     load = with_a_rejected_row(org, tmp_path)
     load.options = {"workers": 1}
     sent = 0
@@ -169,7 +185,9 @@ def test_feed_that_is_lost_under_way_stops_the_run_and_is_made_again(org: Emulat
     check(load, load.resume())
 
 
-REFUSED = '<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidBatch</exceptionCode></error>'
+REFUSED = (
+    '<error xmlns="http://www.force.com/2009/06/asyncapi/dataload"><exceptionCode>InvalidBatch</exceptionCode></error>'
+)
 
 
 def name_another_record(path: Path) -> None:
@@ -195,7 +213,11 @@ def test_results_that_are_lost_and_that_the_org_has_no_longer_are_never_no_resul
     assert results
     for path in results:
         harm(path)
-    org.faults.add(Fault("answer replaced", "GET", "*/result", status=400, content_type="application/xml", body=REFUSED, times=10_000))
+    org.faults.add(
+        Fault(
+            "answer replaced", "GET", "*/result", status=400, content_type="application/xml", body=REFUSED, times=10_000
+        )
+    )
     for _ in range(3):
         with pytest.raises(Interrupted, match=r"InvalidBatch.*Go on with: bulkforce resume") as caught:
             load.resume()
@@ -241,7 +263,9 @@ def test_source_that_was_quietly_changed_while_the_run_was_stopped_is_noticed(
 
 
 @SHAPED
-def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(org: Emulator, tmp_path: Path, shaped: bool) -> None:
+def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(
+    org: Emulator, tmp_path: Path, shaped: bool
+) -> None:
     """Nothing of the changed rows is ever written beside results, which are those of other rows."""
     load = Load(org, tmp_path, options={"workers": 1, "empty_as_null": shaped})
     source, sent = load.path.read_bytes(), 0
@@ -264,7 +288,9 @@ def test_source_that_is_quietly_changed_before_it_is_joined_is_noticed_then(org:
     load.check(load.resume())
 
 
-def test_source_that_is_quietly_changed_when_all_is_joined_keeps_the_run_from_being_finished(org: Emulator, tmp_path: Path) -> None:
+def test_source_that_is_quietly_changed_when_all_is_joined_keeps_the_run_from_being_finished(
+    org: Emulator, tmp_path: Path
+) -> None:
     load = Load(org, tmp_path)
     source = load.path.read_bytes()
 
@@ -287,7 +313,9 @@ def set_fact(load: Load, name: str, change: Callable[[int], int]) -> None:
     with closing(sqlite3.connect(load.run_dir / "journal.sqlite")) as database:
         (facts,) = database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone()
         facts = json.loads(facts)
-        database.execute("UPDATE fact SET value = ? WHERE name = 'facts'", (json.dumps(facts | {name: change(facts[name])}),))
+        database.execute(
+            "UPDATE fact SET value = ? WHERE name = 'facts'", (json.dumps(facts | {name: change(facts[name])}),)
+        )
         database.commit()
 
 
@@ -441,7 +469,8 @@ DAMAGES = {
     "without an id": "UPDATE fact SET value = json_remove(value, '$.run') WHERE name IN ('asked', 'facts')",
     "without an object": "UPDATE fact SET value = json_remove(value, '$.object') WHERE name IN ('asked', 'facts')",
     "an id that is a number": "UPDATE fact SET value = json_set(value, '$.run', 5) WHERE name IN ('asked', 'facts')",
-    "a beginning that is a text": "UPDATE fact SET value = json_set(value, '$.begun', 'x') WHERE name IN ('asked', 'facts')",
+    "a beginning that is a text": "UPDATE fact SET value = json_set(value, '$.begun', 'x') WHERE name IN ('asked', "
+    "'facts')",
     "not UTF-8": "UPDATE fact SET value = CAST(x'ff' AS TEXT) WHERE name IN ('asked', 'facts')",
     "no table": "DROP TABLE fact",
 }
@@ -449,7 +478,9 @@ DAMAGES = {
 
 @pytest.mark.parametrize("journal", ["journal.sqlite", "extract.sqlite"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
-def test_run_whose_journal_is_damaged_is_listed_as_such_among_the_others(tmp_path: Path, damage: str, journal: str) -> None:
+def test_run_whose_journal_is_damaged_is_listed_as_such_among_the_others(
+    tmp_path: Path, damage: str, journal: str
+) -> None:
     with seeded() as org:
         bring(org, tmp_path, run_dir=tmp_path / "1")
         bring(org, tmp_path, run_dir=tmp_path / "3")

@@ -46,7 +46,11 @@ def org() -> Iterator[Emulator]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """What lies below a folder, but for journals."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".sqlite" not in path.name}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and ".sqlite" not in path.name
+    }
 
 
 def expiring(path: str, method: str = "POST", nth: int = 1) -> Fault:
@@ -66,7 +70,9 @@ def stopped(run: Load) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("verb", ["load", "extract"])
-def test_folder_in_which_anything_lies_is_refused_and_left_alone(org: Emulator, tmp_path: Path, name: str, verb: str) -> None:
+def test_folder_in_which_anything_lies_is_refused_and_left_alone(
+    org: Emulator, tmp_path: Path, name: str, verb: str
+) -> None:
     run = Load(org, tmp_path)
     (run.run_dir / name).parent.mkdir(parents=True)
     (run.run_dir / name).write_bytes(b"mine")
@@ -92,7 +98,12 @@ def test_source_beside_the_working_directory_survives_a_load_that_fails(
 
 @pytest.mark.parametrize(
     "options",
-    [{"object": "Nothing__c"}, {"mapping": {"Nowhere": "Code__c"}}, {"batch_records": 0}, {"operation": "upsert", "external_id": "X__c"}],
+    [
+        {"object": "Nothing__c"},
+        {"mapping": {"Nowhere": "Code__c"}},
+        {"batch_records": 0},
+        {"operation": "upsert", "external_id": "X__c"},
+    ],
 )
 @pytest.mark.parametrize("made", [False, True])
 def test_load_that_fails_before_anything_is_sent_leaves_the_folder_as_it_was(
@@ -157,7 +168,11 @@ def test_run_in_another_runs_folder_is_refused(org: Emulator, tmp_path: Path, wa
     first = Load(org, tmp_path)
     first.check(first.begin())
     inner = WAYS[way](first.run_dir) / "more" / "run"
-    begin = Load(org, tmp_path, options={"run_dir": inner}).begin if verb == "load" else partial(bring, org, tmp_path, run_dir=inner)
+    begin = (
+        Load(org, tmp_path, options={"run_dir": inner}).begin
+        if verb == "load"
+        else partial(bring, org, tmp_path, run_dir=inner)
+    )
     before = contents(tmp_path)
     with pytest.raises(UsageError, match="lies in the folder of another run"):
         begin()
@@ -231,7 +246,13 @@ def test_extract_to_the_file_that_keeps_since_when_is_refused(org: Emulator, tmp
 def test_files_that_the_user_puts_in_a_stopped_runs_folder_survive_its_end(org: Emulator, tmp_path: Path) -> None:
     run = Load(org, tmp_path)
     stopped(run)
-    mine = {"notes.txt": b"1", "results/notes.txt": b"2", "success.csv.bak": b"3", "results/000001.csv.bak": b"4", "x.part": b"5"}
+    mine = {
+        "notes.txt": b"1",
+        "results/notes.txt": b"2",
+        "success.csv.bak": b"3",
+        "results/000001.csv.bak": b"4",
+        "x.part": b"5",
+    }
     for name, content in mine.items():
         (run.run_dir / name).write_bytes(content)
     run.check(run.resume())
@@ -287,7 +308,8 @@ def test_folder_in_the_way_of_a_loads_file_is_told_and_survives(org: Emulator, t
 
 
 @pytest.mark.parametrize(
-    "name", ["run/parts", "run/report.json.part", "run/extract.sqlite", "out.csv.{token}.part", "since.toml.{token}.part"]
+    "name",
+    ["run/parts", "run/report.json.part", "run/extract.sqlite", "out.csv.{token}.part", "since.toml.{token}.part"],
 )
 def test_folder_in_the_way_of_an_extracts_file_is_told_and_survives(tmp_path: Path, name: str) -> None:
     with seeded() as org:
@@ -401,7 +423,8 @@ with bf.Client(url, bf.BearerToken(token)) as client:
         client.extract("SELECT Id FROM Row__c", to=Path(folder).with_name("out.csv"), run_dir=run_dir)
 
     if os.getuid() == 0:
-        # Root may write anywhere. All that is needed is imported before it becomes nobody, who may not look into root's installation.
+        # Root may write anywhere. All that is needed is imported before it becomes nobody, who may not look into root's
+        # installation.
         with tempfile.TemporaryDirectory() as warm:
             load(Path(warm) / "load")
             extract(Path(warm) / "extract")

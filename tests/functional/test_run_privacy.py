@@ -37,7 +37,9 @@ def usual_umask() -> Iterator[None]:
 def public() -> Iterator[Path]:
     """A folder that everybody may look into, as may not be said of those that pytest makes."""
     places = [Path(os.path.realpath(place)) for place in (tempfile.gettempdir(), "/tmp", "/var/tmp")]
-    place = next(place for place in places if all(folder.stat().st_mode & 0o005 == 0o005 for folder in (place, *place.parents)))
+    place = next(
+        place for place in places if all(folder.stat().st_mode & 0o005 == 0o005 for folder in (place, *place.parents))
+    )
     folder = Path(tempfile.mkdtemp(dir=place))
     folder.chmod(0o755)
     yield folder
@@ -66,12 +68,21 @@ def begin(load: Load) -> Seen:
     load.org.faults.add(Fault("answer lost", "POST", "*/job/*/batch", nth=2))
     load.check(load.begin())
     seen()
-    assert seen.names >= {"journal.sqlite", "journal.sqlite-wal", "results", "000001.csv", "success.csv.part", "success.csv", "report.json"}
+    assert seen.names >= {
+        "journal.sqlite",
+        "journal.sqlite-wal",
+        "results",
+        "000001.csv",
+        "success.csv.part",
+        "success.csv",
+        "report.json",
+    }
     return seen
 
 
 @pytest.mark.parametrize(
-    ("umask", "folder", "file"), [(0o022, 0o755, 0o644), (0o027, 0o750, 0o640), (0o077, 0o700, 0o600), (0o002, 0o775, 0o664)]
+    ("umask", "folder", "file"),
+    [(0o022, 0o755, 0o644), (0o027, 0o750, 0o640), (0o077, 0o700, 0o600), (0o002, 0o775, 0o664)],
 )
 def test_run_of_a_source_for_everybody_is_as_open_as_the_umask_says(
     org: Emulator, public: Path, umask: int, folder: int, file: int
@@ -85,7 +96,9 @@ def test_run_of_a_source_for_everybody_is_as_open_as_the_umask_says(
 
 @pytest.mark.parametrize("there", [False, True])
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o620])
-def test_run_of_a_source_that_is_not_for_everybody_is_private(org: Emulator, public: Path, mode: int, there: bool) -> None:
+def test_run_of_a_source_that_is_not_for_everybody_is_private(
+    org: Emulator, public: Path, mode: int, there: bool
+) -> None:
     load = Load(org, public)
     load.path.chmod(mode)
     if there:
@@ -119,7 +132,9 @@ def kept_in_memory() -> Any:
 
 
 @pytest.mark.parametrize("source", ["standard input", "records", "open file"])
-def test_run_of_a_source_that_is_no_file_is_private(org: Emulator, public: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_of_a_source_that_is_no_file_is_private(
+    org: Emulator, public: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load = Load(org, public)
     with load.path.open("rb") as file:
         match source:
@@ -135,7 +150,9 @@ def test_run_of_a_source_that_is_no_file_is_private(org: Emulator, public: Path,
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_run_of_an_extract_is_private_and_its_file_is_as_the_umask_says(org: Emulator, public: Path, there: bool) -> None:
+def test_run_of_an_extract_is_private_and_its_file_is_as_the_umask_says(
+    org: Emulator, public: Path, there: bool
+) -> None:
     org.insert("Row__c", [{"Code__c": f"row {number}"} for number in range(9)])
     if there:
         (public / "run").mkdir(0o755)

@@ -1,4 +1,5 @@
-"""Something between answers in the org's place, over real sockets: nothing it says is taken for the org's word, and nothing is sent twice for it."""
+"""Something between answers in the org's place, over real sockets: nothing it says is taken for the org's word, and
+nothing is sent twice for it."""
 
 from __future__ import annotations
 
@@ -28,9 +29,13 @@ REPLIES = {
     "400 page": Reply(400, PAGE),
     "400 JSON": Reply(400, b'{"message":"Bad Request","error":"Bad Request","status":400}', "application/json"),
     "400 error document as a page": Reply(400, XML_WORD),
-    "400 error document of another vocabulary": Reply(400, XML_WORD.replace(b"force.com", b"gateway.example"), "application/xml"),
+    "400 error document of another vocabulary": Reply(
+        400, XML_WORD.replace(b"force.com", b"gateway.example"), "application/xml"
+    ),
     "401 page": Reply(401, PAGE),
-    "401 of another API": Reply(401, b'[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', "application/json"),
+    "401 of another API": Reply(
+        401, b'[{"errorCode":"INVALID_SESSION_ID","message":"Session expired"}]', "application/json"
+    ),
     "403 page": Reply(403, PAGE),
     "404 JSON": Reply(404, b'{"message":"no Route matched with those values"}', "application/json"),
     "404 nothing": Reply(404, b"", ""),
@@ -85,12 +90,17 @@ def instead(reply: Reply, *, acted: bool) -> Callable[[Passing], Reply]:
 
 def posted(gateway: Gateway) -> Counter[tuple[str, bytes]]:
     """Count what reached the org, by job and content."""
-    return Counter((path, body) for method, path, body in gateway.passed if method == "POST" and path.endswith("/batch"))
+    return Counter(
+        (path, body) for method, path, body in gateway.passed if method == "POST" and path.endswith("/batch")
+    )
 
 
 @pytest.mark.parametrize(
     ("who", "acted"),
-    [*((who, True) for who in REPLIES), *((who, False) for who in ("400 JSON", "401 page", "429 page, later", "200 login page"))],
+    [
+        *((who, True) for who in REPLIES),
+        *((who, False) for who in ("400 JSON", "401 page", "429 page, later", "200 login page")),
+    ],
 )
 def test_load_is_exactly_once_whatever_a_gateway_says_to_a_batch(
     lasting_org: Emulator, gateway: Gateway, tmp_path: Path, who: str, *, acted: bool
@@ -108,7 +118,9 @@ def secrets(org: Emulator) -> tuple[str, str, str]:
 
 @pytest.mark.parametrize("acted", [True, False])
 @pytest.mark.parametrize("who", list(REPLIES))
-def test_call_that_acts_is_made_once_whatever_a_gateway_says(lasting_org: Emulator, gateway: Gateway, who: str, *, acted: bool) -> None:
+def test_call_that_acts_is_made_once_whatever_a_gateway_says(
+    lasting_org: Emulator, gateway: Gateway, who: str, *, acted: bool
+) -> None:
     with bf.Client(gateway.url, bf.RefreshToken(*secrets(lasting_org)), retry=QUICK) as client:
         job = client.create_job("insert", "Row__c", "CSV")
         calls: list[tuple[str, Callable[[], Any]]] = [
@@ -131,7 +143,9 @@ def test_call_that_acts_is_made_once_whatever_a_gateway_says(lasting_org: Emulat
 
 
 @pytest.mark.parametrize("who", list(REPLIES))
-def test_call_that_reads_never_tells_a_gateways_word_as_the_orgs(lasting_org: Emulator, gateway: Gateway, who: str) -> None:
+def test_call_that_reads_never_tells_a_gateways_word_as_the_orgs(
+    lasting_org: Emulator, gateway: Gateway, who: str
+) -> None:
     with bf.Client(gateway.url, bf.BearerToken(lasting_org.session_id), retry=replace(QUICK, attempts=1)) as client:
         job = client.create_job("query", "Row__c", "CSV")
         batch = client.add_batch(job, QUERY)
@@ -163,7 +177,16 @@ def test_wait_that_a_gateway_asks_for_is_kept(lasting_org: Emulator, gateway: Ga
 
 
 @pytest.mark.parametrize(
-    "who", ["400 page", "400 JSON", "400 error document as a page", "404 JSON", "200 JSON", "200 login page", "429 page, later"]
+    "who",
+    [
+        "400 page",
+        "400 JSON",
+        "400 error document as a page",
+        "404 JSON",
+        "200 JSON",
+        "200 login page",
+        "429 page, later",
+    ],
 )
 def test_rows_that_a_failed_batch_has_saved_are_told_whatever_a_gateway_says_to_its_results(
     lasting_org: Emulator, gateway: Gateway, tmp_path: Path, who: str
@@ -183,7 +206,9 @@ def test_rows_that_a_failed_batch_has_saved_are_told_whatever_a_gateway_says_to_
     ids=["list", "results", "job", "request", "close"],
 )
 @pytest.mark.parametrize("who", ["400 JSON", "404 JSON", "200 login page"])
-def test_load_waits_a_gateway_out(lasting_org: Emulator, gateway: Gateway, tmp_path: Path, method: str, path: str, who: str) -> None:
+def test_load_waits_a_gateway_out(
+    lasting_org: Emulator, gateway: Gateway, tmp_path: Path, method: str, path: str, who: str
+) -> None:
     load = Load(lasting_org, tmp_path, DISTINCT, url=gateway.url)
     gateway.speak("POST", BATCH, instead(REPLIES["429 page"], acted=True), nth=2)  # so that there is a doubt to settle
     gateway.speak(method, path, instead(REPLIES[who], acted=True), times=2)
@@ -257,7 +282,9 @@ def test_batch_whose_answer_is_about_another_is_found_and_not_sent_again(
 
 
 @pytest.mark.parametrize(
-    "lie", [{"operation": "delete"}, {"object": "Account"}, {"contentType": "XML"}, {"state": "Closed"}, {"id": ""}], ids=str
+    "lie",
+    [{"operation": "delete"}, {"object": "Account"}, {"contentType": "XML"}, {"state": "Closed"}, {"id": ""}],
+    ids=str,
 )
 def test_nothing_is_sent_into_a_job_that_is_not_the_one_asked_for(
     lasting_org: Emulator, gateway: Gateway, tmp_path: Path, lie: dict[str, str]

@@ -41,7 +41,10 @@ def complaint(kind: str, number: int, folder: Path) -> str | None:
     except bf.Error as error:
         held = held_by(error)
         if MARKER in held:
-            return f"{type(error).__name__} shows a record's value: {next(line for line in held.splitlines() if MARKER in line)[:200]}"
+            return (
+                f"{type(error).__name__} shows a record's value: "
+                f"{next(line for line in held.splitlines() if MARKER in line)[:200]}"
+            )
     except Exception:  # noqa: BLE001  (all else is what is looked for)
         return traceback.format_exc()
     finally:

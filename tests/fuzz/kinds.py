@@ -59,7 +59,9 @@ class Kind:
 
 
 def client() -> bf.Client:
-    return bf.Client("https://acme.my.salesforce.com", bf.BearerToken("00D!x"), retry=bf.RetryPolicy(attempts=1), transport=NoOrg())
+    return bf.Client(
+        "https://acme.my.salesforce.com", bf.BearerToken("00D!x"), retry=bf.RetryPolicy(attempts=1), transport=NoOrg()
+    )
 
 
 def _load(org: bf.Client, path: Path) -> object:
@@ -105,13 +107,16 @@ _RECORDS = 30
 
 
 def _csv() -> bytes:
-    return ("Name,Note\r\n" + "".join(f'{MARKER} {row},"a ""quoted"" {row}\né"\r\n' for row in range(_RECORDS))).encode()
+    return (
+        "Name,Note\r\n" + "".join(f'{MARKER} {row},"a ""quoted"" {row}\né"\r\n' for row in range(_RECORDS))
+    ).encode()
 
 
 def _records() -> list[dict[str, Any]]:
     parent = {"attributes": {"type": "Account"}, "Ext__c": MARKER}
     return [
-        {"Name": f"{MARKER} {row} \u00e9\n", "Amount": row * 1.5, "Null": None, "On": True, "Parent": parent} for row in range(_RECORDS)
+        {"Name": f"{MARKER} {row} \u00e9\n", "Amount": row * 1.5, "Null": None, "On": True, "Parent": parent}
+        for row in range(_RECORDS)
     ]
 
 
@@ -161,7 +166,9 @@ def _table(*, views: bool) -> pa.Table:
     }
     if views:
         columns["View"] = pa.array([f"{MARKER}: longer than its view, {row}" for row in rows], pa.string_view())
-        columns["Runs"] = pa.RunEndEncodedArray.from_arrays(pa.array([10, 20, _RECORDS], pa.int32()), pa.array(["a", None, "c"]))
+        columns["Runs"] = pa.RunEndEncodedArray.from_arrays(
+            pa.array([10, 20, _RECORDS], pa.int32()), pa.array(["a", None, "c"])
+        )
     return pa.table(columns)
 
 
@@ -184,7 +191,10 @@ def _results_of_org() -> bytes:
 
 
 def _part() -> bytes:
-    row = f'"003P000001avB5GIAU","{MARKER} ""é""\n","1.50","true","2026-02-12","2026-02-12T15:43:48.000Z","01:02:03.000Z","7","1.0E8"\n'
+    row = (
+        f'"003P000001avB5GIAU","{MARKER} '
+        '""é""\n","1.50","true","2026-02-12","2026-02-12T15:43:48.000Z","01:02:03.000Z","7","1.0E8"\n'
+    )
     head = ",".join(f'"C{place}"' for place in range(9))
     return (head + "\n" + (row + ",".join(['""'] * 9) + "\n") * 15).encode()
 
@@ -192,7 +202,15 @@ def _part() -> bytes:
 def _report() -> bytes:
     group = bf.ErrorGroup("CODE", "message", 3, 1, "sample")
     return (
-        bf.LoadReport(run="r", run_dir=Path("r"), state=bf.RunState.FINISHED, operation="insert", object="Contact", read=3, errors=(group,))
+        bf.LoadReport(
+            run="r",
+            run_dir=Path("r"),
+            state=bf.RunState.FINISHED,
+            operation="insert",
+            object="Contact",
+            read=3,
+            errors=(group,),
+        )
         .to_json()
         .encode()
     )
@@ -209,12 +227,20 @@ KINDS: dict[str, Kind] = {
     "feather": Kind("a.feather", lambda: _arrow(pa.ipc.new_file, "lz4"), _load),
     "stream": Kind("a.arrow", lambda: _arrow(pa.ipc.new_stream, None), _load),
     "stream.zstd": Kind("a.arrow", lambda: _arrow(pa.ipc.new_stream, "zstd"), _load),
-    "parquet": Kind("a.parquet", lambda: _parquet(compression="none", use_dictionary=False, data_page_version="2.0"), _load),
+    "parquet": Kind(
+        "a.parquet", lambda: _parquet(compression="none", use_dictionary=False, data_page_version="2.0"), _load
+    ),
     "parquet.zstd": Kind("a.parquet", lambda: _parquet(compression="zstd"), _load),
-    "map.toml": Kind("map.toml", lambda: b'[columns]\n"Name" = "LastName"\n"Note" = ""\n[constants]\nLeadSource = "x"\n', _load_mapped),
+    "map.toml": Kind(
+        "map.toml",
+        lambda: b'[columns]\n"Name" = "LastName"\n"Note" = ""\n[constants]\nLeadSource = "x"\n',
+        _load_mapped,
+    ),
     "map.sdl": Kind("map.sdl", lambda: b'#Mapping\nName=LastName\nNote=A__c, B__c\n"x\\ y"=LeadSource\n', _load_mapped),
     "since": Kind("state.toml", lambda: b'object = "Contact"\nsince = 2026-02-12T15:43:48.123Z\n', _extract),
-    "report": Kind("report.json", _report, lambda _org, path: bf.LoadReport.from_json(path.read_text("utf-8", "replace"))),
+    "report": Kind(
+        "report.json", _report, lambda _org, path: bf.LoadReport.from_json(path.read_text("utf-8", "replace"))
+    ),
     "batch.csv": Kind("a.csv", _csv, partial(_seal, bf.ContentType.CSV)),
     "batch.json": Kind("a.json", _json, partial(_seal, bf.ContentType.JSON)),
     "batch.xml": Kind("a.xml", _xml, partial(_seal, bf.ContentType.XML)),

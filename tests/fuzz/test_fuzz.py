@@ -1,6 +1,8 @@
-"""Spoilt files by the thousand: each is read, or refused by an error of bulkforce that shows no record; none crashes the process or eats the machine.
+"""Spoilt files by the thousand: each is read, or refused by an error of bulkforce that shows no record; none crashes
+the process or eats the machine.
 
-``make fuzz`` looks for longer, from another place each time: FUZZ=2000 is so many files of a kind, FUZZ=60s so many seconds for each group.
+``make fuzz`` looks for longer, from another place each time: FUZZ=2000 is so many files of a kind, FUZZ=60s so many
+    seconds for each group.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from tests.fuzz.kinds import GROUPS, KINDS
 FUZZ = os.environ.get("FUZZ", "")
 FIRST = int.from_bytes(os.urandom(3)) if FUZZ else 0
 _LONGEST_SECONDS = 3_600
-# Some 5,000 files are written; in memory, where a system has a place for that, the disk does not decide how long it takes.
+# Some 5,000 files are written; in memory, where a system has a place for that, the disk does not decide how long it
+# takes.
 _MEMORY = Path("/dev/shm")
 
 
@@ -38,12 +41,18 @@ def test_spoilt_files_are_read_or_refused(folder: Path, rounds: int, kinds: list
     command = [sys.executable, "-m", "tests.fuzz", ",".join(kinds), str(FIRST), *length]
     environment = {**os.environ, "TMPDIR": str(folder)}
     with (folder / "said").open("w+b") as said, (folder / "wrong").open("w+b") as wrong:
-        ended = subprocess.run(command, stdout=said, stderr=wrong, env=environment, timeout=_LONGEST_SECONDS, check=False)
+        ended = subprocess.run(
+            command, stdout=said, stderr=wrong, env=environment, timeout=_LONGEST_SECONDS, check=False
+        )
         said.seek(0)
         wrong.seek(0)
         last, complaints = said.read().decode().splitlines()[-1:], wrong.read().decode("utf-8", "replace")
     if ended.returncode == 0 and last[0].startswith("DONE, 0 wrong"):
         return
     how = f"killed by signal {-ended.returncode}" if ended.returncode < 0 else f"exit code {ended.returncode}"
-    replay = last[0] if last and not last[0].startswith("DONE") else complaints[complaints.find("WRONG ") + 6 :].partition(":")[0]
+    replay = (
+        last[0]
+        if last and not last[0].startswith("DONE")
+        else complaints[complaints.find("WRONG ") + 6 :].partition(":")[0]
+    )
     pytest.fail(f"{how}; again with: {Path(sys.executable).name} -m tests.fuzz {replay}\n{complaints[:3_000]}")

@@ -123,7 +123,9 @@ def test_duckdb(org: Org) -> None:
         assert org.ask(*PARTS).to_duckdb(connection).fetchall() == [tuple(row.values()) for row in ROWS]
 
 
-@pytest.mark.parametrize("read", [pl.DataFrame, pa.table, lambda result: pa.RecordBatchReader.from_stream(result).read_all()])
+@pytest.mark.parametrize(
+    "read", [pl.DataFrame, pa.table, lambda result: pa.RecordBatchReader.from_stream(result).read_all()]
+)
 def test_whatever_reads_arrow_reads_it(org: Org, read: Callable[[QueryResult], Any]) -> None:
     assert pa.table(read(org.ask(*PARTS))).to_pylist() == ROWS
 
@@ -137,7 +139,13 @@ def test_nothing_found_has_the_columns(org: Org, parts: list[bytes]) -> None:
 def test_records_can_be_read_once(org: Org) -> None:
     result = org.ask(*PARTS)
     result.to_arrow()
-    for again in (result.to_arrow, result.to_polars, result.__arrow_c_stream__, lambda: next(result.rows()), lambda: iter(result)):
+    for again in (
+        result.to_arrow,
+        result.to_polars,
+        result.__arrow_c_stream__,
+        lambda: next(result.rows()),
+        lambda: iter(result),
+    ):
         with pytest.raises(UsageError, match="read already"):
             again()
 
@@ -213,7 +221,9 @@ def test_a_type_that_was_told_stays(org: Org) -> None:
     assert caught.value.column == "Amount"
 
 
-@pytest.mark.parametrize(("library", "leaf"), [("polars", "to_polars"), ("pandas", "to_pandas"), ("duckdb", "to_duckdb")])
+@pytest.mark.parametrize(
+    ("library", "leaf"), [("polars", "to_polars"), ("pandas", "to_pandas"), ("duckdb", "to_duckdb")]
+)
 def test_a_library_that_is_missing_is_named_before_anything_is_asked(
     org: Org, library: str, leaf: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

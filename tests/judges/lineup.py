@@ -49,7 +49,9 @@ def as_json_keeps_it() -> dict[str, str | None]:
 
 def as_csv_keeps_it() -> dict[str, str | None]:
     """The same when they came as CSV: the platform's parser makes every line end within a value a line feed."""
-    return {place: value and value.replace("\r\n", "\n").replace("\r", "\n") for place, value in as_json_keeps_it().items()}
+    return {
+        place: value and value.replace("\r\n", "\n").replace("\r", "\n") for place, value in as_json_keeps_it().items()
+    }
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,16 @@ class Verdict:
 
     def descriptions(self) -> dict[str, str | None]:
         """The nasty values as the org keeps them, by their place."""
-        return {record["LastName"]: record["Description"] for record in self.org.records("Contact") if record["Department"] == "nasty"}
+        return {
+            record["LastName"]: record["Description"]
+            for record in self.org.records("Contact")
+            if record["Department"] == "nasty"
+        }
 
 
-def judge(command: Sequence[str | Path], org: Emulator, environment: dict[str, str] | None = None, **more: str) -> Verdict:
+def judge(
+    command: Sequence[str | Path], org: Emulator, environment: dict[str, str] | None = None, **more: str
+) -> Verdict:
     """Let a client's script run, and read what it says.
 
     Args:
@@ -91,7 +99,12 @@ def judge(command: Sequence[str | Path], org: Emulator, environment: dict[str, s
         "base_url": org.base_url, "session_id": org.session_id, "username": org.username, "password": org.password,
         "client_id": org.client_id, "client_secret": org.client_secret, "refresh_token": org.refresh_token,
     }  # fmt: skip
-    given = {**os.environ, **(environment or {}), "EMULATED_ORG": json.dumps(about | more), "NASTY_VALUES": json.dumps(NASTY)}
+    given = {
+        **os.environ,
+        **(environment or {}),
+        "EMULATED_ORG": json.dumps(about | more),
+        "NASTY_VALUES": json.dumps(NASTY),
+    }
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     return Verdict(org, json.loads(done.stdout))

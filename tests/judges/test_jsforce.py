@@ -80,10 +80,13 @@ def test_csv_text_goes_as_it_is(verdict: Verdict) -> None:
 
 
 def test_finding_fields_that_the_first_record_lacks_are_lost(verdict: Verdict) -> None:
-    """A finding: the CSV header is made from the first record, so what only later records have is dropped without a word."""
+    """A finding: the CSV header is made from the first record, so what only later records have is dropped without a
+    word."""
     assert [one["success"] for one in verdict.saw("later_records_have_other_fields")] == [True, True]
     assert verdict.contacts("other fields") == []
-    assert [record["Department"] for record in verdict.org.records("Contact") if record["LastName"] == "second"] == [None]
+    assert [record["Department"] for record in verdict.org.records("Contact") if record["LastName"] == "second"] == [
+        None
+    ]
 
 
 def test_job_is_aborted(verdict: Verdict) -> None:

@@ -17,7 +17,13 @@ def test_tests_of_the_node_example_pass(tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(CLIENTS / "node_modules")
     variables = os.environ | {"BULKFORCE": str(Path(sys.executable).with_name("bulkforce"))}
     done = subprocess.run(
-        ["node", "--test", "--test-reporter=tap"], cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=60, check=False
+        ["node", "--test", "--test-reporter=tap"],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert "# pass 2" in done.stdout

@@ -53,7 +53,12 @@ def test_hard_deleted_records_are_gone(verdict: Verdict) -> None:
 def test_rows_of_csv_fail_each_for_its_reason(verdict: Verdict) -> None:
     good, nobody, mail = verdict.saw("failing_rows")
     assert good[1:] == ["true", "true", ""]
-    assert nobody == ["", "false", "false", "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --"]
+    assert nobody == [
+        "",
+        "false",
+        "false",
+        "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --",
+    ]
     assert mail[3].startswith("INVALID_EMAIL_ADDRESS:")
 
 

@@ -94,7 +94,8 @@ def test_parent_is_named_by_its_external_id(verdict: Verdict) -> None:
 
 
 def test_finding_a_batch_of_one_record_is_never_sent_when_sizes_are_automatic(verdict: Verdict) -> None:
-    """A finding: with `batch_size="auto"` the client drops the last batch when it has one record; here it is the only one."""
+    """A finding: with `batch_size="auto"` the client drops the last batch when it has one record; here it is the only
+    one."""
     assert verdict.saw("auto_batches_of_one") == []
     assert verdict.contacts("auto") == []
 

@@ -18,7 +18,10 @@ def verdict() -> Iterator[Verdict]:
     with org() as served:
         served.insert("Contact", [{"LastName": place, "Title": value} for place, value in TITLES.items()])
         served.insert("Lead", [{"LastName": f"{number:02d}", "Company": "Acme"} for number in range(LEADS)])
-        served.mishaps.plan(Mishap(message="InvalidBatch : Failed to process query: QUERY_TIMEOUT: Your query ran too long"), object="Lead")
+        served.mishaps.plan(
+            Mishap(message="InvalidBatch : Failed to process query: QUERY_TIMEOUT: Your query ran too long"),
+            object="Lead",
+        )
         yield judge([python("tap-salesforce"), CLIENTS / "tap_salesforce_judge.py"], served)
 
 

@@ -1,4 +1,5 @@
-"""Cutting: whatever the content, the slicing into blocks and the limits, no record is lost, doubled or moved, and every count is that of the bytes."""
+"""Cutting: whatever the content, the slicing into blocks and the limits, no record is lost, doubled or moved, and every
+count is that of the bytes."""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ def parsed(content: bytes) -> list[list[str]]:
 
 @st.composite
 def sources(draw: st.DrawFn) -> bytes:
-    """CSV in any dress: any line ends, quotes where none are needed, blank lines, records too short and too long, no end to the last line."""
+    """CSV in any dress: any line ends, quotes where none are needed, blank lines, records too short and too long, no
+    end to the last line."""
     columns = draw(st.integers(1, 4))
     ends = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r", "\n\n", "\r\n\r\n"]])))
     values = st.text(st.sampled_from('ab é,"\r\n'), max_size=draw(st.sampled_from([3, 12])))
@@ -86,14 +88,17 @@ def sources(draw: st.DrawFn) -> bytes:
     rows = draw(st.lists(counts.flatmap(lambda count: st.lists(values, min_size=count, max_size=count)), max_size=12))
     for number, row in enumerate(rows, 1):
         dressed = [
-            value if not re.search('[,"\r\n]', value) and draw(st.booleans()) else '"' + value.replace('"', '""') + '"' for value in row
+            value if not re.search('[,"\r\n]', value) and draw(st.booleans()) else '"' + value.replace('"', '""') + '"'
+            for value in row
         ]
         # What is but one empty value would be a blank line.
         text += (",".join(dressed) or '""') + (draw(ends) if number < len(rows) or draw(st.booleans()) else "")
     return text.encode()
 
 
-maps = st.sampled_from([ColumnMap(), ColumnMap({"f0": "Name"}, {"Source": 'im"port'}), ColumnMap({"f0": "A, B"}, only_named=True)])
+maps = st.sampled_from(
+    [ColumnMap(), ColumnMap({"f0": "Name"}, {"Source": 'im"port'}), ColumnMap({"f0": "A, B"}, only_named=True)]
+)
 
 
 @given(sources(), st.lists(st.integers(0, 300)), st.integers(1, 5), st.integers(12, 120), maps, st.booleans())
@@ -188,7 +193,9 @@ def test_record_over_a_limit_is_rejected_and_the_rest_goes_on(record: bytes, rea
 
 def test_record_larger_than_a_batch_is_rejected() -> None:
     done = cut(b"a\nxx\n" + b"x" * 20 + b"\nyy\n", batch_bytes=10)
-    assert [(one.row, one.reason) for one in done.rejected] == [(2, "21 bytes; a batch, its header included, has at most 10")]
+    assert [(one.row, one.reason) for one in done.rejected] == [
+        (2, "21 bytes; a batch, its header included, has at most 10")
+    ]
     assert [batch.records for batch in done.batches] == [2]
 
 

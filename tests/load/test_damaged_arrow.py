@@ -1,4 +1,5 @@
-"""Arrow data that is not what it says is refused, whoever gives it: nothing beyond a value gets into a record, no record is lost in silence."""
+"""Arrow data that is not what it says is refused, whoever gives it: nothing beyond a value gets into a record, no
+record is lost in silence."""
 
 from __future__ import annotations
 
@@ -128,14 +129,22 @@ def stream(**columns: list[Any]) -> bytes:
     ],
     ids=["cut between two batches", "two streams", "Feather 1"],
 )
-def test_arrow_stream_that_lacks_its_end_or_has_two_is_refused(tmp_path: Path, run: Path, content: bytes, said: str) -> None:
+def test_arrow_stream_that_lacks_its_end_or_has_two_is_refused(
+    tmp_path: Path, run: Path, content: bytes, said: str
+) -> None:
     (tmp_path / "a.arrow").write_bytes(content)
     assert said in str(refused(tmp_path / "a.arrow", run))
 
 
 @pytest.mark.parametrize("nth", [0, -1], ids=["in the page", "in the footer"])
 def test_parquet_that_has_fewer_records_than_it_tells_of_is_refused(tmp_path: Path, run: Path, nth: int) -> None:
-    pq.write_table(pa.table({"a": range(100)}), tmp_path / "a.parquet", compression="none", use_dictionary=False, write_statistics=False)
+    pq.write_table(
+        pa.table({"a": range(100)}),
+        tmp_path / "a.parquet",
+        compression="none",
+        use_dictionary=False,
+        write_statistics=False,
+    )
     content = (tmp_path / "a.parquet").read_bytes()
     # Thrift writes 100 as c8 01, and 70 as 8c 01.
     place = [at for at in range(len(content)) if content[at : at + 2] == b"\xc8\x01"][nth]
@@ -172,7 +181,8 @@ FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
     "pandas: categories of several kinds": (lambda: pd.DataFrame({"a": pd.Categorical([1, MARKER])}), "'a'"),
     "pandas: a column twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "stand twice"),
     "pandas: months": (lambda: pd.DataFrame({"a": pd.period_range("2026-01", periods=2, freq="M")}), "pandas.period cannot be written (field a)"),
-    "pandas: intervals": (lambda: pd.DataFrame({"a": pd.interval_range(0, 2)}), "pandas.interval cannot be written (field a)"),
+    "pandas: intervals": (lambda: pd.DataFrame({"a": pd.interval_range(0, 2)}), ("pandas.interval cannot be written "
+"(field a)")),
     "pandas: durations": (lambda: pd.DataFrame({"a": pd.to_timedelta(["1s"])}), "(record 1, field a)"),
     "pandas: one column": (lambda: pd.Series([1]), "Series of pandas"),
     "polars: any objects": (lambda: pl.DataFrame({"b": [1], "a": [object()]}), "(field a)"),
@@ -196,7 +206,9 @@ FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
 
 @pytest.mark.filterwarnings("ignore")  # polars warns of its objects
 @pytest.mark.parametrize(("make", "said"), FRAMES.values(), ids=list(FRAMES))
-def test_frame_that_cannot_be_written_is_refused_and_names_the_column(run: Path, make: Callable[[], Any], said: str) -> None:
+def test_frame_that_cannot_be_written_is_refused_and_names_the_column(
+    run: Path, make: Callable[[], Any], said: str
+) -> None:
     assert said in str(refused(make(), run))
 
 
@@ -224,7 +236,11 @@ def test_library_that_fails_to_offer_what_it_offers_is_named(run: Path, source: 
 def test_odd_frames_that_can_be_written_are(run: Path) -> None:
     frame = pd.DataFrame([[1, "x"]], columns=[7, 8], index=pd.MultiIndex.from_tuples([("p", "q")]))
     assert to_csv(frame, run).path.read_bytes() == b"7,8\n1,x\n"
-    zone = pa.table({"a": pa.array([0], pa.timestamp("s", "Nowhere/At all")), "b": pa.array([True]).cast(pa.int8()).cast(pa.int8())})
+    zone = pa.table(
+        {"a": pa.array([0], pa.timestamp("s", "Nowhere/At all")), "b": pa.array([True]).cast(pa.int8()).cast(pa.int8())}
+    )
     assert to_csv(zone, run).path.read_bytes() == b"a,b\n1970-01-01T00:00:00.000Z,1\n"
-    flags = pa.table({"a": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8())), "b": ["x", "y", "z"]})
+    flags = pa.table(
+        {"a": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8())), "b": ["x", "y", "z"]}
+    )
     assert to_csv(flags, run).path.read_bytes() == b"a,b\ntrue,x\nfalse,y\n#N/A,z\n"

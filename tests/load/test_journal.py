@@ -1,4 +1,5 @@
-"""The journal: what is read back is what was known, and the bug that would send a batch twice is refused by the schema."""
+"""The journal: what is read back is what was known, and the bug that would send a batch twice is refused by the
+schema."""
 
 from __future__ import annotations
 
@@ -158,7 +159,9 @@ class Remembering(RuleBasedStateMachine):
         job = data.draw(st.sampled_from(self.jobs(JobStage.OPEN, JobStage.FENCED, JobStage.CLOSED)))
         self.record(JobClosing(job), StrangersAccepted(job, strangers))
 
-    @precondition(lambda self: self.waiting() or any(self.view.doubtful.values()) or self.view.pending or self.view.fetchable)
+    @precondition(
+        lambda self: self.waiting() or any(self.view.doubtful.values()) or self.view.pending or self.view.fetchable
+    )
     @rule(data=st.data())
     def leave_in_doubt(self, data: st.DataObject) -> None:
         doubtful = [batch for batches in self.view.doubtful.values() for batch in batches]
@@ -187,7 +190,9 @@ class Remembering(RuleBasedStateMachine):
 
     def fetched(self) -> list[int]:
         return [
-            batch.number for batch in self.view.batches.values() if batch.fetched and batch.outcome and batch.outcome.state == "Completed"
+            batch.number
+            for batch in self.view.batches.values()
+            if batch.fetched and batch.outcome and batch.outcome.state == "Completed"
         ]
 
     @rule()
@@ -225,7 +230,16 @@ def seen(view: View) -> object:
     jobs = [replace(job, audited=False) for job in view.jobs.values()]
     taken = {job: ids for job, ids in view.taken.items() if ids}
     waiting = {job: batches for job, batches in view.waiting.items() if batches}
-    return view.batches, jobs, sorted(view.pending), doubtful | view.flying, waiting, taken, sorted(view.fetchable), view.done
+    return (
+        view.batches,
+        jobs,
+        sorted(view.pending),
+        doubtful | view.flying,
+        waiting,
+        taken,
+        sorted(view.fetchable),
+        view.done,
+    )
 
 
 TestRemembering = Remembering.TestCase
@@ -236,7 +250,12 @@ def test_facts_and_batches_are_read_back(tmp_path: Path) -> None:
     with closing(begin(tmp_path, 3)) as journal:
         journal.finish(b"{}", "{}")
     with closing(LoadJournal(tmp_path)) as journal:
-        assert (journal.asked(), journal.facts(), journal.batches(), journal.finished) == (asked(), facts(), batches(3), True)
+        assert (journal.asked(), journal.facts(), journal.batches(), journal.finished) == (
+            asked(),
+            facts(),
+            batches(3),
+            True,
+        )
         assert journal.report() == "{}"
 
 
@@ -267,20 +286,32 @@ def test_second_attempt_is_refused_while_the_first_may_count(journal: LoadJourna
 @pytest.mark.parametrize("first", ["751000000000001", "751000000000001AAA"])
 def test_one_batch_of_the_org_is_not_two_of_ours(journal: LoadJournal, first: str, again: str) -> None:
     """However its id is written; one that differs in case is another."""
-    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, first)])
+    journal.record(
+        [JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, first)]
+    )
     with pytest.raises(JournalMismatch, match="has given it to another before"):
         journal.record([BatchAccepted(2, again)])
     journal.record([BatchAccepted(2, "75100000000000a")])
 
 
 def test_ids_of_batches_differ_in_case(journal: LoadJournal) -> None:
-    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, "75100000000000a")])
+    journal.record(
+        [
+            JobWanted(1, 0.0),
+            JobOpened(1, "750"),
+            BatchSending(1, 1),
+            BatchSending(2, 1),
+            BatchAccepted(1, "75100000000000a"),
+        ]
+    )
     journal.record([BatchAccepted(2, "75100000000000A")])
     assert journal.view().taken == {1: {"75100000000000a", "75100000000000A"}}
 
 
 def test_batch_that_never_ran_may_be_sent_again(journal: LoadJournal) -> None:
-    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchAccepted(1, "751"), BatchNeverRun(1)])
+    journal.record(
+        [JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchAccepted(1, "751"), BatchNeverRun(1)]
+    )
     journal.record([JobWanted(2, 0.0), JobOpened(2, "760"), BatchSending(1, 2), BatchAccepted(1, "761")])
     assert journal.view().taken == {1: {"751"}, 2: {"761"}}
 
@@ -294,12 +325,16 @@ def test_job_that_is_fenced_is_closed_only_when_settled(journal: LoadJournal) ->
 
 def test_run_is_held_by_one_process(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.load.journal import LoadJournal\n"
-        "try: LoadJournal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', error)\nelse: print('free')"
+        "import sys, pathlib\nfrom bulkforce.errors import JournalBusy\nfrom bulkforce.load.journal import "
+        "LoadJournal\n"
+        "try: LoadJournal(pathlib.Path(sys.argv[1])).close()\nexcept JournalBusy as error: print('busy:', "
+        "error)\nelse: print('free')"
     )
 
     def other_process() -> str:
-        return subprocess.run([sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            [sys.executable, "-W", "error", "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+        ).stdout
 
     with closing(begin(tmp_path, 1)):
         assert other_process().startswith("busy: Another process works on the run")

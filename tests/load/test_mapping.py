@@ -80,7 +80,9 @@ def test_sdl_is_read_as_java_reads_it(tmp_path: Path, line: str, column: str, fi
 
 def test_quoted_source_of_sdl_is_a_constant(tmp_path: Path) -> None:
     found = of_file(tmp_path, "a.sdl", '"Import\\ 2026"=LeadSource, Source__c\nName=LastName\n')
-    assert found == ColumnMap({"Name": "LastName"}, {"LeadSource": "Import 2026", "Source__c": "Import 2026"}, only_named=True)
+    assert found == ColumnMap(
+        {"Name": "LastName"}, {"LeadSource": "Import 2026", "Source__c": "Import 2026"}, only_named=True
+    )
 
 
 def test_sdl_that_maps_nothing_is_refused(tmp_path: Path) -> None:
@@ -99,7 +101,10 @@ def test_names_alone_change_only_the_header() -> None:
 
 
 def test_columns_are_renamed_dropped_doubled_and_constants_added() -> None:
-    found = shape(["Id", "Name", "Notes"], ColumnMap({"Notes": "", "Name": "LastName, Nick__c"}, {"Source": 'a "b", c', "Empty": ""}))
+    found = shape(
+        ["Id", "Name", "Notes"],
+        ColumnMap({"Notes": "", "Name": "LastName, Nick__c"}, {"Source": 'a "b", c', "Empty": ""}),
+    )
     assert found.header == b"Id,LastName,Nick__c,Source,Empty\n"
     assert found.apply(b'1,"x\ny",n\n2,,\n') == b'1,"x\ny","x\ny","a ""b"", c",\r\n2,,,"a ""b"", c",\r\n'
 

@@ -21,7 +21,8 @@ from bulkforce.errors import SourceChanged
 from bulkforce.load.outputs import Ended, Outputs
 
 ID = "001000000000001AAA"
-# As a source may hold it: any text, also line ends and quotes. A lone CR is refused when a source is read, and NUL by Python's reader.
+# As a source may hold it: any text, also line ends and quotes. A lone CR is refused when a source is read, and NUL by
+# Python's reader.
 VALUES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), max_size=8)
 
 
@@ -33,7 +34,9 @@ class Row:
 
 
 ROWS = st.lists(
-    st.builds(Row, st.tuples(VALUES.filter(bool), VALUES), st.none() | VALUES.filter(bool), st.booleans()), min_size=1, max_size=6
+    st.builds(Row, st.tuples(VALUES.filter(bool), VALUES), st.none() | VALUES.filter(bool), st.booleans()),
+    min_size=1,
+    max_size=6,
 )
 
 
@@ -46,7 +49,9 @@ def written(rows: list[list[str]]) -> bytes:
 def ended(number: int, rows: list[Row], *, first: int = 1, results: int | None = None) -> Ended:
     told = rows if results is None else rows[:results]
     lines = [["Id", "Success", "Created", "Error"]]
-    lines += [["", "false", "false", row.error] if row.error else [ID, "true", str(row.created).lower(), ""] for row in told]
+    lines += [
+        ["", "false", "false", row.error] if row.error else [ID, "true", str(row.created).lower(), ""] for row in told
+    ]
     content = written([list(row.values) for row in rows])
     outcomes = read(written(lines), len(rows), whole=results is None)
     return Ended(number, first, len(rows), content, outcomes, "the batch failed")
@@ -83,14 +88,23 @@ def test_each_row_is_in_one_file_with_what_became_of_it(batches: list[list[Row]]
         assert read_csv(Path(name) / "unprocessed.csv") == [("sf__Error", "A", "B"), *unprocessed]
         assert {path.name for path in Path(name).iterdir()} == set(Outputs.NAMES)
         tally = outputs.tally
-        assert (tally.succeeded, tally.failed, tally.unprocessed, tally.in_doubt) == (len(success), len(failed), len(unprocessed), 0)
+        assert (tally.succeeded, tally.failed, tally.unprocessed, tally.in_doubt) == (
+            len(success),
+            len(failed),
+            len(unprocessed),
+            0,
+        )
         assert sum(group.count for group in tally.groups()) == len(failed) + len(unprocessed)
 
 
 def test_rows_in_doubt_have_a_file_of_their_own_and_only_then(tmp_path: Path, outputs: Outputs) -> None:
     outputs.add(Ended(1, 1, 2, b'1,"x\ny"\n2,z\n', Outcomes(()), "nobody knows", in_doubt=True))
     outputs.publish()
-    assert read_csv(tmp_path / "in_doubt.csv") == [("sf__Error", "A", "B"), ("nobody knows", "1", "x\ny"), ("nobody knows", "2", "z")]
+    assert read_csv(tmp_path / "in_doubt.csv") == [
+        ("sf__Error", "A", "B"),
+        ("nobody knows", "1", "x\ny"),
+        ("nobody knows", "2", "z"),
+    ]
     assert outputs.tally.in_doubt == 2
 
 

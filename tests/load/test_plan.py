@@ -37,7 +37,17 @@ from bulkforce.load.events import (
     ResultsLost,
     StrangersAccepted,
 )
-from bulkforce.load.orders import AuditJob, CloseJob, FetchResults, JoinBatch, LookAtJob, OpenJob, Order, SendBatch, SettleJob
+from bulkforce.load.orders import (
+    AuditJob,
+    CloseJob,
+    FetchResults,
+    JoinBatch,
+    LookAtJob,
+    OpenJob,
+    Order,
+    SendBatch,
+    SettleJob,
+)
 from bulkforce.load.plan import decide, on_resume
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.state import View, apply
@@ -112,7 +122,9 @@ class Org:
         """How often each content was processed, or still may be."""
         found: Counter[int] = Counter()
         for job in self.jobs.values():
-            found.update(batch.content for batch in job.batches if batch.state != "never run" and batch.content != STRANGER)
+            found.update(
+                batch.content for batch in job.batches if batch.state != "never run" and batch.content != STRANGER
+            )
             if job.state == OPEN:
                 found.update(job.on_its_way)
         return found
@@ -194,7 +206,12 @@ class Load(RuleBasedStateMachine):
             case LookAtJob(job) if fate == "well":
                 unknown = self.unknown(job)
                 self.record(JobListed(job, unknown), *self.look(job))
-                if unknown & self.strangers and not self.accepting and not self.view.flying and not self.view.doubtful.get(job):
+                if (
+                    unknown & self.strangers
+                    and not self.accepting
+                    and not self.view.flying
+                    and not self.view.doubtful.get(job)
+                ):
                     assert self.view.strangers[job] == unknown
             case FetchResults(batch) if fate == "well":
                 self.record(ResultsFetched(batch, 1, ""))
@@ -228,7 +245,11 @@ class Load(RuleBasedStateMachine):
     def settled(self, number: int) -> JobSettled:
         known = self.view.taken.get(number, set())
         doubtful = self.view.doubtful.get(number, set())
-        adopted = {batch.content: batch.id for batch in self.job(number).batches if batch.id not in known and batch.content != STRANGER}
+        adopted = {
+            batch.content: batch.id
+            for batch in self.job(number).batches
+            if batch.id not in known and batch.content != STRANGER
+        }
         assert set(adopted) <= doubtful
         return JobSettled(number, adopted, tuple(sorted(doubtful - set(adopted))))
 
@@ -278,7 +299,9 @@ class Load(RuleBasedStateMachine):
                 self.org.close(self.job(action.job))
         self.busy = []
         # As the journal reads it back.
-        self.view = View(copy.deepcopy(self.view.batches), copy.deepcopy(self.view.jobs), taken=copy.deepcopy(self.view.taken))
+        self.view = View(
+            copy.deepcopy(self.view.batches), copy.deepcopy(self.view.jobs), taken=copy.deepcopy(self.view.taken)
+        )
         self.record(*on_resume(self.view))
 
     @rule(data=st.data())
@@ -319,7 +342,8 @@ class Load(RuleBasedStateMachine):
             assert view.done == sum(batch.fetched for batch in view.batches.values())
 
     def teardown(self) -> None:
-        """Left in peace, it comes to its end; where somebody else's batch is, only when the user says that it may be there."""
+        """Left in peace, it comes to its end; where somebody else's batch is, only when the user says that it may be
+        there."""
         if not hasattr(self, "view"):
             return
         self.go_on_in_peace()
@@ -385,7 +409,11 @@ def test_nothing_new_is_begun_when_feeding_is_over() -> None:
 
 def test_fetch_is_never_starved_by_uploads() -> None:
     view = a_view(5)
-    for event in (BatchSending(1, 1), BatchAccepted(1, "batch1"), BatchEnded(1, BatchEnd.COMPLETED, None, has_results=True)):
+    for event in (
+        BatchSending(1, 1),
+        BatchAccepted(1, "batch1"),
+        BatchEnded(1, BatchEnd.COMPLETED, None, has_results=True),
+    ):
         apply(view, event)
     assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [SendBatch(2, 1), FetchResults(1)]
     assert decide(view, {SendBatch(2, 1)}, Rules(1, JOB_SECONDS), 1.0) == []
@@ -420,7 +448,12 @@ def test_id_that_is_listed_while_nothing_flies_is_a_stranger_at_once() -> None:
 
 def test_every_job_is_audited_when_all_batches_are_done() -> None:
     view = a_view(1)
-    for event in (BatchSending(1, 1), BatchAccepted(1, "x"), BatchEnded(1, BatchEnd.COMPLETED, None, has_results=False), JobClosed(1)):
+    for event in (
+        BatchSending(1, 1),
+        BatchAccepted(1, "x"),
+        BatchEnded(1, BatchEnd.COMPLETED, None, has_results=False),
+        JobClosed(1),
+    ):
         apply(view, event)
     assert not view.finished
     assert decide(view, set(), Rules(2, JOB_SECONDS), 1.0) == [AuditJob(1), JoinBatch(1)]

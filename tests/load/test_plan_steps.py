@@ -11,7 +11,15 @@ import pytest
 
 from bulkforce.apis.abc import BatchEnd
 from bulkforce.load.batches import BatchView
-from bulkforce.load.events import BatchAccepted, BatchEnded, BatchJoined, BatchSending, JobOpened, JobWanted, ResultsFetched
+from bulkforce.load.events import (
+    BatchAccepted,
+    BatchEnded,
+    BatchJoined,
+    BatchSending,
+    JobOpened,
+    JobWanted,
+    ResultsFetched,
+)
 from bulkforce.load.orders import FetchResults, JoinBatch, Order, SendBatch
 from bulkforce.load.plan import decide
 from bulkforce.load.rules import Rules
@@ -39,7 +47,8 @@ class Number(int):
 
 
 def cost_a_batch(batches: int, *, lines: bool) -> float:  # noqa: C901  (an org in small)
-    """Count looks, and lines of code if wanted, of a load whose org is done with every batch only after all were sent, so that as many as can be wait at each stage."""
+    """Count looks, and lines of code if wanted, of a load whose org is done with every batch only after all were sent,
+    so that as many as can be wait at each stage."""
     numbers = [Number(number) for number in range(1, batches + 1)]
     view = View({number: BatchView(number, 1, "") for number in numbers}, {})
     for event in (JobWanted(1, 0.0), JobOpened(1, "job")):

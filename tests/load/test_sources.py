@@ -109,7 +109,9 @@ def test_packed_file_that_is_cut_or_none_is_refused(tmp_path: Path, run: Path, n
     refused(file(tmp_path, name, b""), run, UsageError)
 
 
-def test_open_binary_file_and_standard_input_are_csv(tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_binary_file_and_standard_input_are_csv(
+    tmp_path: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert rows_of(io.BytesIO(b"Name\nx\n"), run) == [["Name"], ["x"]]
     with file(tmp_path, "some.txt", "Name\ny\n").open("rb") as opened:
         assert name_of(opened) == "some.txt"
@@ -220,7 +222,9 @@ def test_source_that_fails_half_way_leaves_nothing(run: Path) -> None:
 
 
 texts = st.text(st.sampled_from('ab,"\r\n é'), max_size=4)
-records = st.dictionaries(st.sampled_from(["a", "b", 'c"', "d,e"]), texts | st.none() | st.booleans() | st.integers(), max_size=4)
+records = st.dictionaries(
+    st.sampled_from(["a", "b", 'c"', "d,e"]), texts | st.none() | st.booleans() | st.integers(), max_size=4
+)
 
 
 @given(st.lists(st.tuples(records, st.integers(1, 300)), min_size=1, max_size=6))
@@ -253,23 +257,36 @@ def as_json(rows: Rows) -> str:
 @pytest.mark.parametrize("packing", ["", ".gz", ".zst"])
 def test_json_array_is_read(tmp_path: Path, run: Path, packing: str) -> None:
     content = as_json(RECORDS).encode()
-    packs: dict[str, Callable[[bytes], bytes]] = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}
+    packs: dict[str, Callable[[bytes], bytes]] = {
+        "": bytes,
+        ".gz": gzip.compress,
+        ".zst": zstandard.ZstdCompressor().compress,
+    }
     assert rows_of(file(tmp_path, "a.json" + packing, packs[packing](content)), run) == AS_CSV
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.NDJSON", "a.jsonl.gz"])
 def test_json_lines_are_read(tmp_path: Path, run: Path, name: str) -> None:
     content = "\ufeff" + "\r\n \n".join(as_json([record])[1:-1] for record in RECORDS)
-    assert rows_of(file(tmp_path, name, gzip.compress(content.encode()) if name.endswith("gz") else content), run) == AS_CSV
+    assert (
+        rows_of(file(tmp_path, name, gzip.compress(content.encode()) if name.endswith("gz") else content), run)
+        == AS_CSV
+    )
 
 
 def test_numbers_keep_every_digit(tmp_path: Path, run: Path) -> None:
     number = "123456789012345678901234567890.10"
-    assert rows_of(file(tmp_path, "a.json", f'[{{"a": {number}, "b": 1.50, "c": 12E3}}]'), run)[1] == [number, "1.50", "12E3"]
+    assert rows_of(file(tmp_path, "a.json", f'[{{"a": {number}, "b": 1.50, "c": 12E3}}]'), run)[1] == [
+        number,
+        "1.50",
+        "12E3",
+    ]
 
 
 def test_long_json_is_read_across_blocks(tmp_path: Path, run: Path) -> None:
-    rows: Rows = [{"a": 'é\\"\n' * (place * 997 % 30_000), "b": None if place % 2 else str(place)} for place in range(60)]
+    rows: Rows = [
+        {"a": 'é\\"\n' * (place * 997 % 30_000), "b": None if place % 2 else str(place)} for place in range(60)
+    ]
     expected = [["a", "b"], *([str(row["a"]), str(row["b"] or "#N/A")] for row in rows)]
     for ascii_only in (True, False):
         text = json.dumps(rows, indent=3, ensure_ascii=ascii_only)
@@ -313,7 +330,10 @@ def test_json_text_that_never_ends_is_not_read_to_its_end(tmp_path: Path, run: P
         ('{"a": "x"}\n{"a": "é", "b": y}\n', "Not JSON: Expecting value (record 2, byte 28)"),
         ('{"a": "x"} {"a": "y"}\n', "Not JSON: Extra data (record 1, byte 11)"),
         ('[{"a": "x"}]\n', "A record is a JSON object (record 1, byte 0)"),
-        ('{"a": "x"}\n{"a": NaN}', "NaN is no number to Salesforce, nor to JSON; use null for a missing value (record 2, byte 11)"),
+        (
+            '{"a": "x"}\n{"a": NaN}',
+            "NaN is no number to Salesforce, nor to JSON; use null for a missing value (record 2, byte 11)",
+        ),
         (b'{"a": "x"}\n{"a": "\xff"}', "not UTF-8 (record 2, byte 18)"),
         ('{"a": ' + "[" * 100_000, "nested too deeply (record 1"),
         ("x" * 17_000_000, "one record a line"),
@@ -331,7 +351,10 @@ def test_json_without_records_is_refused(tmp_path: Path, run: Path) -> None:
 
 # XML
 
-OPEN = '<?xml version="1.0"?><sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+OPEN = (
+    '<?xml version="1.0"?><sObjects xmlns="http://www.force.com/2009/06/asyncapi/dataload" '
+    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+)
 
 
 def test_xml_is_read(tmp_path: Path, run: Path) -> None:
@@ -343,7 +366,9 @@ def test_xml_is_read(tmp_path: Path, run: Path) -> None:
     )
     assert rows_of(file(tmp_path, "a.xml", content), run) == AS_CSV
     assert rows_of(file(tmp_path, "a.xml.gz", gzip.compress(content.encode())), run) == AS_CSV
-    assert rows_of(file(tmp_path, "a.xml", content.replace("?>", ' encoding="UTF-16"?>').encode("utf-16")), run) == AS_CSV
+    assert (
+        rows_of(file(tmp_path, "a.xml", content.replace("?>", ' encoding="UTF-16"?>').encode("utf-16")), run) == AS_CSV
+    )
 
 
 def test_xml_parent_of_a_type_is_named_so(tmp_path: Path, run: Path) -> None:
@@ -364,11 +389,17 @@ def test_long_xml_is_read_across_blocks(tmp_path: Path, run: Path) -> None:
         ("<records/>", "sObjects document, not 'records'"),
         (OPEN + "<record/></sObjects>", "an sObject element is due, not 'record' (record 1)"),
         (OPEN + "<sObject><a>1</a>", "Not well-formed XML at line 1"),
-        (OPEN + "<sObject><a>1</a><a>2</a></sObject></sObjects>", "A field stands twice in a record (record 1, field a)"),
+        (
+            OPEN + "<sObject><a>1</a><a>2</a></sObject></sObjects>",
+            "A field stands twice in a record (record 1, field a)",
+        ),
         (OPEN + "<sObject><P><x>1</x></P></sObject></sObjects>", "an sObject element is due, not 'x' (record 1)"),
         (OPEN + "<sObject><P><sObject/><sObject/></P></sObject></sObjects>", "one parent record, not two"),
         (OPEN + "<sObject><P>x<sObject/></P></sObject></sObjects>", "text where only elements may be (record 1)"),
-        (OPEN + "<sObject><P><sObject><Q><sObject><x>1</x></sObject></Q></sObject></P></sObject></sObjects>", "by one of its own fields"),
+        (
+            OPEN + "<sObject><P><sObject><Q><sObject><x>1</x></sObject></Q></sObject></P></sObject></sObjects>",
+            "by one of its own fields",
+        ),
         (OPEN + "<sObject>text</sObject></sObjects>", "text where only elements may be (record 1)"),
     ],
 )
@@ -409,7 +440,9 @@ def test_parquet_is_read(tmp_path: Path, run: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.arrow", "a.feather"])
 @pytest.mark.parametrize("new", [pa.ipc.new_file, pa.ipc.new_stream])
-def test_arrow_file_and_stream_are_read(tmp_path: Path, run: Path, name: str, new: Callable[[str, pa.Schema], Any]) -> None:
+def test_arrow_file_and_stream_are_read(
+    tmp_path: Path, run: Path, name: str, new: Callable[[str, pa.Schema], Any]
+) -> None:
     with new(str(tmp_path / name), table().schema) as writer:
         writer.write_table(table(), max_chunksize=2)
     assert rows_of(tmp_path / name, run) == ARROW_AS_CSV
@@ -459,7 +492,11 @@ def test_missing_values_of_pandas_are_null(run: Path) -> None:
         },
         index=pd.Index(["p", "q"]),
     )
-    assert rows_of(frame, run) == [["a", "b", "c", "d", "e"], ["1.5", "x", "2026-02-12T15:43:48.123Z", "1", "u"], ["#N/A"] * 5]
+    assert rows_of(frame, run) == [
+        ["a", "b", "c", "d", "e"],
+        ["1.5", "x", "2026-02-12T15:43:48.123Z", "1", "u"],
+        ["#N/A"] * 5,
+    ]
     assert name_of(frame) == "DataFrame of pandas"
 
 
@@ -473,7 +510,10 @@ def test_frame_of_polars_is_read(run: Path) -> None:
             "e": [True, None],
         }
     )
-    assert rows_of(frame, run)[1:] == [["x", "u", "01:02:03.000Z", "AAE=", "true"], ["#N/A", "v", "#N/A", "#N/A", "#N/A"]]
+    assert rows_of(frame, run)[1:] == [
+        ["x", "u", "01:02:03.000Z", "AAE=", "true"],
+        ["#N/A", "v", "#N/A", "#N/A", "#N/A"],
+    ]
 
 
 NEGATIVE = datetime.fromisoformat("1969-12-31T23:59:59.999900")
@@ -501,7 +541,10 @@ NEGATIVE = datetime.fromisoformat("1969-12-31T23:59:59.999900")
             ["2026-02-12T15:43:48.123Z", "1969-12-31T23:59:59.999Z"],
         ),
         (pa.array([datetime.fromisoformat("2026-02-12T15:00")], pa.timestamp("s")), ["2026-02-12T15:00:00.000Z"]),
-        (pa.array([datetime(2026, 2, 12, 15, tzinfo=UTC)], pa.timestamp("ns", "Europe/Berlin")), ["2026-02-12T15:00:00.000Z"]),
+        (
+            pa.array([datetime(2026, 2, 12, 15, tzinfo=UTC)], pa.timestamp("ns", "Europe/Berlin")),
+            ["2026-02-12T15:00:00.000Z"],
+        ),
         (pa.array([time(1, 2, 3, 4_999)]), ["01:02:03.004Z"]),
         (pa.array([time(1, 2, 3)], pa.time32("s")), ["01:02:03.000Z"]),
         (pa.array([b"\0\1", None]), ["AAE=", "#N/A"]),
@@ -516,7 +559,9 @@ NEGATIVE = datetime.fromisoformat("1969-12-31T23:59:59.999900")
 def test_arrow_type_is_written_as_python_would(run: Path, values: pa.Array, expected: list[str]) -> None:
     assert [row[0] for row in rows_of(pa.table({"a": values}), run)[1:]] == expected
     # A slice has an offset of its own.
-    assert [row[0] for row in rows_of(pa.table({"a": values, "b": values}).slice(len(values) - 1), run)[1:]] == expected[-1:]
+    assert [
+        row[0] for row in rows_of(pa.table({"a": values, "b": values}).slice(len(values) - 1), run)[1:]
+    ] == expected[-1:]
 
 
 @pytest.mark.parametrize(
@@ -541,7 +586,11 @@ def test_struct_with_attributes_is_refused(run: Path) -> None:
 
 
 def test_columns_of_arrow_batches_are_united(run: Path) -> None:
-    batches = [pa.record_batch({"a": ["x,y"]}), pa.record_batch({"b": pa.array([1, 2]), "a": ["", "z"]}), pa.table({"c": [None]})]
+    batches = [
+        pa.record_batch({"a": ["x,y"]}),
+        pa.record_batch({"b": pa.array([1, 2]), "a": ["", "z"]}),
+        pa.table({"c": [None]}),
+    ]
     assert rows_of(batches, run) == [["a", "b", "c"], ["x,y", "", ""], ["", "1", ""], ["z", "2", ""], ["", "", "#N/A"]]
 
 
@@ -590,9 +639,20 @@ def test_arrow_in_which_there_is_nothing_is_refused(run: Path) -> None:
         min_size=1,
     )
 )
-def test_arrow_and_mappings_give_the_same_file(tmp_path_factory: pytest.TempPathFactory, values: list[tuple[object, ...]]) -> None:
+def test_arrow_and_mappings_give_the_same_file(
+    tmp_path_factory: pytest.TempPathFactory, values: list[tuple[object, ...]]
+) -> None:
     folder = tmp_path_factory.mktemp("run")
-    kinds = [pa.string(), pa.float64(), pa.timestamp("us"), pa.bool_(), pa.decimal128(20, 3), pa.int64(), pa.time64("us"), pa.date32()]
+    kinds = [
+        pa.string(),
+        pa.float64(),
+        pa.timestamp("us"),
+        pa.bool_(),
+        pa.decimal128(20, 3),
+        pa.int64(),
+        pa.time64("us"),
+        pa.date32(),
+    ]
     rows: Rows = [dict(zip("abcdefgh", row, strict=True)) for row in values]
     as_arrow = pa.Table.from_pylist(rows, pa.schema(list(zip("abcdefgh", kinds, strict=True))))
     assert rows_of(as_arrow, folder) == rows_of(rows, folder)
@@ -609,5 +669,8 @@ def test_extras_that_are_missing_are_named(tmp_path: Path, run: Path, monkeypatc
 
 
 def test_import_brings_no_library_of_an_extra() -> None:
-    code = "import sys, bulkforce.load.sources; print(*{'pyarrow', 'pandas', 'polars', 'numpy', 'zstandard'} & set(sys.modules))"
+    code = (
+        "import sys, bulkforce.load.sources; print(*{'pyarrow', 'pandas', 'polars', 'numpy', 'zstandard'} & "
+        "set(sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

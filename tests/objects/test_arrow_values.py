@@ -1,4 +1,5 @@
-"""Values of Arrow data against the fields they go to: by type where that is enough, and else as a judge of each text finds them."""
+"""Values of Arrow data against the fields they go to: by type where that is enough, and else as a judge of each text
+finds them."""
 
 from __future__ import annotations
 
@@ -110,7 +111,13 @@ def test_values_that_fit_have_nothing_to_be_found(name: str, values: pa.Array) -
         ("Notes__c", pa.array(["a\nb", "a\r\nb"]), Cause.CARRIAGE_RETURN, 2, "a\r\nb"),
         ("Level__c", pa.array(["Primary", "x"]).dictionary_encode(), Cause.NOT_IN_LIST, 2, "x"),
         ("Tags__c", pa.array([["red"], ["pink", "red"]]), Cause.NOT_IN_LIST, 2, "pink;red"),
-        ("AccountId", pa.array(["001000000000001AAA", "001000000000001AAB"]), Cause.WRONG_CHECK, 2, "001000000000001AAB"),
+        (
+            "AccountId",
+            pa.array(["001000000000001AAA", "001000000000001AAB"]),
+            Cause.WRONG_CHECK,
+            2,
+            "001000000000001AAB",
+        ),
         ("AccountId", pa.array([1001]), Cause.NOT_AN_ID, 1, "1001"),
         ("Account", pa.array([None, "A-1"]), Cause.NOT_NULL, 2, "A-1"),
         ("LastName", pa.array([["a"]]), Cause.NO_FORM, 1, "['a']"),
@@ -136,7 +143,9 @@ def test_value_without_a_form_is_not_empty_and_null_beside_it_is_null() -> None:
 def test_rows_are_counted_over_batches() -> None:
     good, bad = pa.array(["2026-02-28", "2026-02-28"]), pa.array(["2026-02-28", "x"])
     assert found("Birthdate", good, bad, good, bad) == [(Cause.NOT_A_DATE, 2, 4, "x")]
-    assert found("Birthdate", pa.array([DAY]), pa.array(['"x"', "x"]), pa.array(["x"])) == [(Cause.NOT_A_DATE, 3, 2, '"x"')]
+    assert found("Birthdate", pa.array([DAY]), pa.array(['"x"', "x"]), pa.array(["x"])) == [
+        (Cause.NOT_A_DATE, 3, 2, '"x"')
+    ]
 
 
 def test_columns_are_found_by_their_places() -> None:
@@ -163,11 +172,26 @@ TEXTS = [
     ID,
     ID[:15],
 ]
-TEXTS += ['"', "two\nlines", "two\r\nlines", "001000000000001AAB", "x" * 81, "ä" * 80, "12345", "1e3", "13:05:00Z", "2026-02-28T00:00:00Z"]
+TEXTS += [
+    '"',
+    "two\nlines",
+    "two\r\nlines",
+    "001000000000001AAB",
+    "x" * 81,
+    "ä" * 80,
+    "12345",
+    "1e3",
+    "13:05:00Z",
+    "2026-02-28T00:00:00Z",
+]
 NAMES = [field.name for field in CONTACT.fields if field.createable]
 
 
-@given(st.sampled_from(NAMES), st.lists(st.lists(st.none() | st.sampled_from(TEXTS), max_size=5), max_size=3), st.booleans())
+@given(
+    st.sampled_from(NAMES),
+    st.lists(st.lists(st.none() | st.sampled_from(TEXTS), max_size=5), max_size=3),
+    st.booleans(),
+)
 def test_texts_are_judged_one_as_the_other(name: str, batches: list[list[str | None]], encoded: bool) -> None:
     operation = Operation.INSERT
     asked = column(name, operation)
@@ -178,7 +202,10 @@ def test_texts_are_judged_one_as_the_other(name: str, batches: list[list[str | N
         (problem.cause, problems.count(problem), problems.index(problem) + 1, cut(values[problems.index(problem)]))
         for problem in filter(None, problems)
     }
-    assert set(found(name, *(one.dictionary_encode() if encoded else one for one in arrays), operation=operation)) == expected
+    assert (
+        set(found(name, *(one.dictionary_encode() if encoded else one for one in arrays), operation=operation))
+        == expected
+    )
 
 
 def cut(value: str) -> str:

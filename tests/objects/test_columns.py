@@ -23,7 +23,9 @@ INSERT, UPDATE, UPSERT, DELETE = Operation.INSERT, Operation.UPDATE, Operation.U
 REFUSE, WARN, DROP = Severity.REFUSE, Severity.WARN, Severity.DROP
 
 
-def found(*names: str, operation: Operation = UPDATE, external_id: str | None = None, drop: bool = False, known: bool = True) -> Fit:
+def found(
+    *names: str, operation: Operation = UPDATE, external_id: str | None = None, drop: bool = False, known: bool = True
+) -> Fit:
     """Check columns; a column of keys is put behind those that are given, unless one of them has that name."""
     key = {UPDATE: "Id", DELETE: "Id", UPSERT: external_id, INSERT: "LastName"}[operation]
     if key and key.lower() not in [name.lower() for name in names]:
@@ -124,7 +126,12 @@ def test_finding_says_why_a_field_cannot_be_written(name: str, why: str) -> None
 def test_name_that_other_tools_write_is_read_with_a_warning(name: str, becomes: str) -> None:
     fitted = fit([name] if becomes == "Id" else [name, "Id"], CONTACT, UPDATE, describe=PARENTS.get)
     finding = only(fitted)
-    assert (finding.kind, finding.severity, finding.column, finding.remedy) == (Kind.SPELLING, WARN, name, f"Call the column {becomes}.")
+    assert (finding.kind, finding.severity, finding.column, finding.remedy) == (
+        Kind.SPELLING,
+        WARN,
+        name,
+        f"Call the column {becomes}.",
+    )
     assert sent(fitted)[name] == becomes
 
 
@@ -158,10 +165,16 @@ def test_field_of_a_parent_that_nobody_can_describe_is_left_to_the_org(name: str
 def test_parent_as_a_column_has_a_place_for_null_alone() -> None:
     fitted = found("account", "Account.Ext__c")
     assert (only(fitted).kind, only(fitted).severity, only(fitted).column) == (Kind.PARENT_NULL, WARN, "account")
-    assert [(target.name, target.null_only) for target in fitted.targets] == [("AccountId", True), ("Account.Ext__c", False), ("Id", False)]
+    assert [(target.name, target.null_only) for target in fitted.targets] == [
+        ("AccountId", True),
+        ("Account.Ext__c", False),
+        ("Id", False),
+    ]
 
 
-@pytest.mark.parametrize("name", ["sf__Id", "sf__Created", "SF__Error", "sf__Row", "sf__anything", "attributes.type", "attributes"])
+@pytest.mark.parametrize(
+    "name", ["sf__Id", "sf__Created", "SF__Error", "sf__Row", "sf__anything", "attributes.type", "attributes"]
+)
 def test_column_that_is_no_data_is_left_out(name: str) -> None:
     fitted = found(name)
     assert (only(fitted).kind, only(fitted).severity) == (Kind.NOT_SENT, DROP)
@@ -187,7 +200,8 @@ def test_delete_sends_ids_alone(operation: Operation) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("Email", "EMAIL"), ("AccountId", "Account.Ext__c"), ("Account.Ext__c", "Account.Id"), ("Email", " Email")]
+    "names",
+    [("Email", "EMAIL"), ("AccountId", "Account.Ext__c"), ("Account.Ext__c", "Account.Id"), ("Email", " Email")],
 )
 def test_two_columns_for_one_field_are_refused(names: tuple[str, str]) -> None:
     findings = [one for one in found(*names).findings if one.kind is not Kind.SPELLING]
@@ -239,7 +253,9 @@ def test_required_field_that_no_column_fills_is_refused_where_all_records_are_ne
 
 
 def test_parent_fills_a_required_field() -> None:
-    required = FieldDescription(name="AccountId", type="reference", nillable=False, relationship_name="Account", reference_to=("Account",))
+    required = FieldDescription(
+        name="AccountId", type="reference", nillable=False, relationship_name="Account", reference_to=("Account",)
+    )
     described = SObjectDescription("Thing__c", (required,))
     assert fit(["Account.Ext__c"], described, INSERT).findings == ()
     assert [one.kind for one in fit(["Account"], described, INSERT).findings] == [Kind.PARENT_NULL, Kind.REQUIRED]
@@ -248,7 +264,10 @@ def test_parent_fills_a_required_field() -> None:
 def test_required_field_whose_column_is_misspelt_is_not_missed_besides() -> None:
     assert [one.kind for one in fit(["Last Name"], CONTACT, INSERT).findings] == [Kind.LABEL]
     assert [one.kind for one in fit(["LastNam"], CONTACT, INSERT).findings] == [Kind.UNKNOWN]
-    assert [one.kind for one in fit(["Last Name", "Ext"], CONTACT, UPSERT, external_id="Ext__c").findings] == [Kind.LABEL, Kind.UNKNOWN]
+    assert [one.kind for one in fit(["Last Name", "Ext"], CONTACT, UPSERT, external_id="Ext__c").findings] == [
+        Kind.LABEL,
+        Kind.UNKNOWN,
+    ]
 
 
 @pytest.mark.parametrize(("operation", "external_id"), [(INSERT, None), (UPSERT, "Ext__c")])
@@ -291,12 +310,16 @@ def test_long_name_is_cut_in_what_is_said() -> None:
 
 
 def test_namespace_may_be_left_out_unless_two_packages_have_the_field() -> None:
-    twins = SObjectDescription("A", tuple(FieldDescription(name=name, type="string") for name in ("a__X__c", "b__X__c")))
+    twins = SObjectDescription(
+        "A", tuple(FieldDescription(name=name, type="string") for name in ("a__X__c", "b__X__c"))
+    )
     assert field_of(twins, "X__c") is None
     assert meant("X__c", [field.name for field in twins.fields]) == ["a__X__c", "b__X__c"]
 
 
-@pytest.mark.parametrize("name", ["", "Account", "Account.", ".Ext__c", "A:B:C", "A.B.C", "Account Ext__c", "a b:c", "Type:Rel.A.B"])
+@pytest.mark.parametrize(
+    "name", ["", "Account", "Account.", ".Ext__c", "A:B:C", "A.B.C", "Account Ext__c", "a b:c", "Type:Rel.A.B"]
+)
 def test_what_is_no_path_is_none(name: str) -> None:
     assert parent_path(name) is None
 
@@ -312,7 +335,9 @@ names = st.sampled_from([field.name for field in CONTACT.fields]) | st.sampled_f
     st.sampled_from(["Ext__c", "Id", "Email", "Nothing", None]),
     st.booleans(),
 )
-def test_every_column_goes_somewhere_or_something_is_said(columns: list[str], operation: Operation, key: str | None, drop: bool) -> None:
+def test_every_column_goes_somewhere_or_something_is_said(
+    columns: list[str], operation: Operation, key: str | None, drop: bool
+) -> None:
     fitted = fit(columns, CONTACT, operation, external_id=key, describe=PARENTS.get, drop=drop)
     assert [target.column for target in fitted.targets] == [columns[target.place] for target in fitted.targets]
     said = {one.column for one in fitted.findings}
@@ -324,8 +349,20 @@ def test_every_column_goes_somewhere_or_something_is_said(columns: list[str], op
 
 
 SCHEMA = load_schema()
-ORG = {name: description_of(json.dumps(description(SCHEMA, sobject, "/services/data/v66.0"))) for name, sobject in SCHEMA.sobjects.items()}
-SOME = ["Email", "lastname", "Account.Name", "AccountId.Name", "Owner.Username", "User:Owner.Username", "Who.Email", "Lead:Who.Email"]
+ORG = {
+    name: description_of(json.dumps(description(SCHEMA, sobject, "/services/data/v66.0")))
+    for name, sobject in SCHEMA.sobjects.items()
+}
+SOME = [
+    "Email",
+    "lastname",
+    "Account.Name",
+    "AccountId.Name",
+    "Owner.Username",
+    "User:Owner.Username",
+    "Who.Email",
+    "Lead:Who.Email",
+]
 FIELDS = sorted({field.name for one in ORG.values() for field in one.fields})
 
 

@@ -36,7 +36,10 @@ LEVEL: dict[str, Any] = {
     "referenceTo": ["Contact", "Lead"],
     "polymorphicForeignKey": True,
     "restrictedPicklist": True,
-    "picklistValues": [{"value": "A", "label": "First", "active": True}, {"value": "B", "label": "Second", "active": False}],
+    "picklistValues": [
+        {"value": "A", "label": "First", "active": True},
+        {"value": "B", "label": "Second", "active": False},
+    ],
 }
 ANSWER = {"name": "Contact", "label": "Person", "keyPrefix": "003", "fields": [LEVEL]}
 
@@ -107,8 +110,16 @@ def test_description_that_was_written_is_read_the_same(described: SObjectDescrip
 
 
 def test_field_of_which_little_is_told_is_no_hindrance() -> None:
-    (field,) = description_of('{"name":"A","fields":[{"name":"B","type":"string","length":null,"picklistValues":[7,{}]}]}').fields
-    assert (field.createable, field.updateable, field.nillable, field.length, field.picklist_values) == (True, True, True, 0, ())
+    (field,) = description_of(
+        '{"name":"A","fields":[{"name":"B","type":"string","length":null,"picklistValues":[7,{}]}]}'
+    ).fields
+    assert (field.createable, field.updateable, field.nillable, field.length, field.picklist_values) == (
+        True,
+        True,
+        True,
+        0,
+        (),
+    )
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,10 @@ def notation(name: str) -> Notation:
     ("name", "values"),
     [
         ("date", "2026-02-28 2024-02-29 1700-01-01 4000-12-31 1940-06-07Z 2026-12-31 2026-04-30"),
-        ("datetime", "2026-02-28T13:05:00Z 2026-02-28T13:05:00.123+01:00 2016-03-15T06:25:24.000+0000 2024-02-29T00:00:00-08:00"),
+        (
+            "datetime",
+            "2026-02-28T13:05:00Z 2026-02-28T13:05:00.123+01:00 2016-03-15T06:25:24.000+0000 2024-02-29T00:00:00-08:00",
+        ),
         ("time", "13:05:00 13:05:00.123Z 00:00:00Z"),
         ("boolean", "true false TRUE False 1 0 tRUE"),
         ("int", "0 -5 +7 12345678 00012"),
@@ -235,7 +238,9 @@ def test_what_a_pattern_knows_the_judge_finds_good(name: str, data: st.DataObjec
         assert known.judge(value) is None
 
 
-@pytest.mark.parametrize("day", ["2026-01-31", "2026-02-28", "2026-04-30", "1999-12-31", "2000-06-29", "1700-01-01", "2026-10-10"])
+@pytest.mark.parametrize(
+    "day", ["2026-01-31", "2026-02-28", "2026-04-30", "1999-12-31", "2000-06-29", "1700-01-01", "2026-10-10"]
+)
 def test_days_are_known_at_a_glance(day: str) -> None:
     for name, value in (("date", day), ("datetime", f"{day}T10:00:00.000Z")):
         pattern = notation(name).pattern
@@ -250,10 +255,23 @@ def grid(*parts: str) -> list[str]:
 
 VALUES = {
     "date": grid(
-        "2026 2024 1999 202", "- / ~", "01 02 04 12 13 00 2", "-", "00 01 28 29 30 31 32", "~ Z T00:00:00Z T10:00:00+01:00 T10:00:00"
+        "2026 2024 1999 202",
+        "- / ~",
+        "01 02 04 12 13 00 2",
+        "-",
+        "00 01 28 29 30 31 32",
+        "~ Z T00:00:00Z T10:00:00+01:00 T10:00:00",
     ),
     "datetime": grid(
-        "2026-02-28 2026-02-29", "T ~ /", "00 23 25 9", ":", "00 59 60 5", ":", "00 59 60 7", "~ .1 .123456", "Z ~ +01:00 -0800 CET"
+        "2026-02-28 2026-02-29",
+        "T ~ /",
+        "00 23 25 9",
+        ":",
+        "00 59 60 5",
+        ":",
+        "00 59 60 7",
+        "~ .1 .123456",
+        "Z ~ +01:00 -0800 CET",
     ),
     "time": grid("00 23 25 9", ":", "00 59 60 5", ":00 :59 :60 ~", "~ . .1 .123", "~ Z z"),
     "boolean": [*grid("t f y n T", "~ rue alse es o RUE"), "1", "0", "on", "off", "ON", "2", "-1", "ja"],
@@ -268,12 +286,20 @@ VALUES = {
 }
 
 
-DAYS = grid("2023 2024 1699 1700", "-", " ".join(f"{month:02}" for month in range(14)), "-", " ".join(f"{day:02}" for day in range(33)))
+DAYS = grid(
+    "2023 2024 1699 1700",
+    "-",
+    " ".join(f"{month:02}" for month in range(14)),
+    "-",
+    " ".join(f"{day:02}" for day in range(33)),
+)
 
 
 @pytest.mark.parametrize("name", [*VALUES, "datetime of days"])
 def test_what_a_pattern_knows_the_judge_finds_good_one_by_one(name: str) -> None:
-    values = {"date": VALUES["date"] + DAYS, "datetime of days": [f"{day}T10:00:00Z" for day in DAYS]}.get(name) or VALUES[name]
+    values = {"date": VALUES["date"] + DAYS, "datetime of days": [f"{day}T10:00:00Z" for day in DAYS]}.get(
+        name
+    ) or VALUES[name]
     known = notation(name.split(maxsplit=1)[0])
     assert known.pattern is not None
     at_a_glance = [value for value in values if re.fullmatch(known.pattern, value.encode())]
@@ -298,7 +324,9 @@ def test_emulated_org_takes_what_is_good_and_refuses_what_is_not(name: str) -> N
         restricted=field.restricted_picklist,
     )
     _, error = typed(emulated, "t", Settings())
-    rows = duckdb.execute(f"SELECT t, {error} FROM (SELECT unnest($1) AS t)", [list(filter(None, VALUES[name]))]).fetchall()
+    rows = duckdb.execute(
+        f"SELECT t, {error} FROM (SELECT unnest($1) AS t)", [list(filter(None, VALUES[name]))]
+    ).fetchall()
     verdicts = {value: (notation(name).judge(value), refused) for value, refused in rows}
     assert [value for value, (problem, refused) in verdicts.items() if problem is None and refused] == []
     certain = {value: refused for value, (problem, refused) in verdicts.items() if problem and is_certain(problem)}

@@ -22,7 +22,9 @@ PREFIXES = {"Contact": "003", "Account": "001", "Lead": "00Q", "User": "005", "G
 ID = "003Kf000015ftgGIAQ"
 
 
-def columns(names: Sequence[str], operation: Operation = UPDATE, key: str | None = None, *, empty_as_null: bool = False) -> list[Column]:
+def columns(
+    names: Sequence[str], operation: Operation = UPDATE, key: str | None = None, *, empty_as_null: bool = False
+) -> list[Column]:
     targets = fit(names, CONTACT, operation, external_id=key, describe=PARENTS.get).targets
     return columns_of(targets, operation, key=key, prefixes=PREFIXES, empty_as_null=empty_as_null)
 
@@ -31,7 +33,9 @@ def looked_at(content: bytes, asked: Sequence[Column], block: int = csv.BLOCK_BY
     header = csv.header(content)
     rest = content[header.end :]
     values = CsvValues(asked, len(header.names))
-    for unit in csv.units((rest[begin : begin + block] for begin in range(0, len(rest), block)), len(header.names), header.end):
+    for unit in csv.units(
+        (rest[begin : begin + block] for begin in range(0, len(rest), block)), len(header.names), header.end
+    ):
         values.add(unit)
     return values
 
@@ -48,7 +52,10 @@ def told(findings: Sequence[ValueFinding]) -> list[tuple[str, Cause, int, int, s
 
 
 def test_file_whose_values_fit_has_nothing_to_be_found() -> None:
-    text = f'Id,LastName,Birthdate,Level__c,Account.Ext__c\n{ID},"Mor""kel, A",2026-02-28,"Gold, old",A-1\r\n{ID},,,,#N/A\n'
+    text = (
+        f'Id,LastName,Birthdate,Level__c,Account.Ext__c\n{ID},"Mor""kel, A",2026-02-28,"Gold, '
+        f'old",A-1\r\n{ID},,,,#N/A\n'
+    )
     assert found(text) == []
 
 
@@ -93,7 +100,12 @@ def test_quote_that_stands_where_none_may_is_told() -> None:
         ("Id,Email\n,a@b.c\n", UPDATE, None, [("Id", Cause.EMPTY, 1, 1, "")]),
         ("Id,Email\n#N/A,a@b.c\n", UPDATE, None, [("Id", Cause.NULL, 1, 1, "#N/A")]),
         ('Id\n""\n', DELETE, None, [("Id", Cause.EMPTY, 1, 1, "")]),
-        ("LastName,Email\n,\n#N/A,#N/A\n", INSERT, None, [("LastName", Cause.EMPTY, 1, 1, ""), ("LastName", Cause.NULL, 1, 2, "#N/A")]),
+        (
+            "LastName,Email\n,\n#N/A,#N/A\n",
+            INSERT,
+            None,
+            [("LastName", Cause.EMPTY, 1, 1, ""), ("LastName", Cause.NULL, 1, 2, "#N/A")],
+        ),
         (f"Id,LastName\n{ID},\n{ID},#N/A\n", UPDATE, None, [("LastName", Cause.NULL, 1, 2, "#N/A")]),
         (f"Id,Active__c\n{ID},\n{ID},#N/A\n", UPDATE, None, []),
         ("LastName,Active__c,OwnerId\na,,\na,#N/A,#N/A\n", INSERT, None, []),
@@ -134,7 +146,9 @@ def test_id_whose_letter_case_is_lost_is_counted_once() -> None:
 
 
 def test_text_is_measured_in_characters() -> None:
-    assert found("Id,LastName\n" + f"{ID},{'ä' * 80}\n" + f"{ID},{'ä' * 81}\n") == [("LastName", Cause.TOO_LONG, 1, 2, "ä" * 80 + "...")]
+    assert found("Id,LastName\n" + f"{ID},{'ä' * 80}\n" + f"{ID},{'ä' * 81}\n") == [
+        ("LastName", Cause.TOO_LONG, 1, 2, "ä" * 80 + "...")
+    ]
 
 
 def test_carriage_return_inside_a_value_is_told_and_at_the_end_of_a_line_is_not() -> None:
@@ -170,7 +184,10 @@ NAMES = ["Id", "LastName", "Birthdate", "Amount__c", "Level__c", "AccountId", "T
 def written(rows: Sequence[Sequence[str]], quoted: Sequence[bool], end: str) -> bytes:
     """Write records, some values in quotes that do not need them."""
     quotes = itertools.cycle(quoted)
-    lines = [",".join('"' + value.replace('"', '""') + '"' if next(quotes) else csv.quote(value) for value in row) for row in rows]
+    lines = [
+        ",".join('"' + value.replace('"', '""') + '"' if next(quotes) else csv.quote(value) for value in row)
+        for row in rows
+    ]
     return (end.join([",".join(NAMES), *lines]) + end).encode()
 
 
@@ -187,7 +204,10 @@ def judged(rows: Sequence[Sequence[str]], asked: Sequence[Column]) -> Iterator[t
 
 def records(bad: float) -> st.SearchStrategy[list[str]]:
     return st.tuples(
-        *(st.sampled_from([*good * 4, *wrong]) if bad else st.sampled_from(good) for good, wrong in zip(GOOD, BAD, strict=True))
+        *(
+            st.sampled_from([*good * 4, *wrong]) if bad else st.sampled_from(good)
+            for good, wrong in zip(GOOD, BAD, strict=True)
+        )
     ).map(list)
 
 

@@ -15,14 +15,17 @@ from bulkforce.formats import csv
 from bulkforce.protocol.wire_csv import rows
 
 VALUES = st.text(st.sampled_from('ab,"\r\n \x00ü😀#'), max_size=6)
-TABLES = st.integers(1, 4).flatmap(lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns), max_size=6))
+TABLES = st.integers(1, 4).flatmap(
+    lambda columns: st.lists(st.lists(VALUES, min_size=columns, max_size=columns), max_size=6)
+)
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 NOISE = st.text(st.sampled_from('a,"\r\n'), max_size=24)
 
 
 @st.composite
 def written(draw: st.DrawFn) -> tuple[list[list[str]], bytes]:
-    """A table, and one of the many ways to write it: quotes where they need not be, any line ends, blank lines, no end at the end."""
+    """A table, and one of the many ways to write it: quotes where they need not be, any line ends, blank lines, no end
+    at the end."""
     table = draw(TABLES)
     text = ""
     for row in table:
@@ -64,7 +67,9 @@ def slicings(data: st.DataObject, content: bytes) -> Iterator[list[bytes]]:
 
 
 @given(written(), st.data())
-def test_records_are_the_same_however_the_bytes_are_cut(given_table: tuple[list[list[str]], bytes], data: st.DataObject) -> None:
+def test_records_are_the_same_however_the_bytes_are_cut(
+    given_table: tuple[list[list[str]], bytes], data: st.DataObject
+) -> None:
     table, content = given_table
     columns = len(table[0]) if table else 1
     for blocks in slicings(data, content):
@@ -72,14 +77,18 @@ def test_records_are_the_same_however_the_bytes_are_cut(given_table: tuple[list[
 
 
 @given(written(), st.data())
-def test_units_lose_no_byte_and_count_clean_records(given_table: tuple[list[list[str]], bytes], data: st.DataObject) -> None:
+def test_units_lose_no_byte_and_count_clean_records(
+    given_table: tuple[list[list[str]], bytes], data: st.DataObject
+) -> None:
     table, content = given_table
     columns = len(table[0]) if table else 1
     for blocks in slicings(data, content):
         units = list(csv.units(blocks, columns))
         assert b"".join(unit.content for unit in units) == content
         assert not any(a.content[-1:] == b"\r" and b.content[:1] == b"\n" for a, b in pairwise(units))
-        assert sum(unit.records if unit.clean else len(list(csv.records(unit, columns))) for unit in units) == len(table)
+        assert sum(unit.records if unit.clean else len(list(csv.records(unit, columns))) for unit in units) == len(
+            table
+        )
 
 
 @given(written(), st.data())
@@ -93,7 +102,9 @@ def test_measure_counts_what_python_counts(given_table: tuple[list[list[str]], b
 
 
 @given(written(), st.data())
-def test_one_column_is_read_however_the_bytes_are_cut(given_table: tuple[list[list[str]], bytes], data: st.DataObject) -> None:
+def test_one_column_is_read_however_the_bytes_are_cut(
+    given_table: tuple[list[list[str]], bytes], data: st.DataObject
+) -> None:
     table, content = given_table
     columns = len(table[0]) if table else 1
     place = data.draw(st.integers(0, columns - 1))
@@ -104,7 +115,9 @@ def test_one_column_is_read_however_the_bytes_are_cut(given_table: tuple[list[li
 @given(NOISE, st.integers(0, 1))
 def test_what_has_a_column_has_records(text: str, place: int) -> None:
     content = text.encode()
-    expected = _values(lambda: [row[place].encode() for row in rows(text)] if all(len(row) == 2 for row in rows(text)) else None)
+    expected = _values(
+        lambda: [row[place].encode() for row in rows(text)] if all(len(row) == 2 for row in rows(text)) else None
+    )
     assert _values(lambda: list(csv.column([content], place, 2))) == expected
 
 

@@ -16,10 +16,14 @@ from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.protocol.info import RecordError, Result
 from bulkforce.transport import gzip
 
-NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(lambda name: not name.lower().startswith("xml"))
+NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
+    lambda name: not name.lower().startswith("xml")
+)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 XML_TEXTS = TEXTS.filter(
-    lambda text: not any(ord(c) < 32 and c not in "\t\n\r" for c in text) and "\ufffe" not in text and "\uffff" not in text
+    lambda text: (
+        not any(ord(c) < 32 and c not in "\t\n\r" for c in text) and "\ufffe" not in text and "\uffff" not in text
+    )
 )
 SPACE = "{http://www.force.com/2009/06/asyncapi/dataload}"
 
@@ -28,7 +32,11 @@ SPACE = "{http://www.force.com/2009/06/asyncapi/dataload}"
     st.lists(
         st.dictionaries(
             NAMES,
-            TEXTS | st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False),
+            TEXTS
+            | st.none()
+            | st.booleans()
+            | st.integers(-(2**63), 2**63 - 1)
+            | st.floats(allow_nan=False, allow_infinity=False),
             max_size=4,
         ),
         max_size=5,
@@ -45,11 +53,16 @@ def test_json_reads_what_it_wrote(rows: list[dict[str, object]]) -> None:
 def test_xml_reads_what_it_wrote(rows: list[dict[str, str | None]], data: st.DataObject) -> None:
     content = xml.encode(rows)
     read = [
-        {field.tag.removeprefix(SPACE): None if field.attrib else field.text or "" for field in record} for record in ET.fromstring(content)
+        {field.tag.removeprefix(SPACE): None if field.attrib else field.text or "" for field in record}
+        for record in ET.fromstring(content)
     ]
     assert read == rows
     cut = data.draw(st.integers(0, len(content)))
-    for blocks in ([content], [content[:cut], content[cut:]], [content[place : place + 1] for place in range(len(content))]):
+    for blocks in (
+        [content],
+        [content[:cut], content[cut:]],
+        [content[place : place + 1] for place in range(len(content))],
+    ):
         measured = xml.measure(blocks)
         assert (measured.records, measured.characters) == (len(rows), len(content.decode()))
 
@@ -75,7 +88,8 @@ def test_results_keep_any_message(rows: list[tuple[bool, str]]) -> None:
     ]
     body = ('"Id","Success","Created","Error"\n' + "".join(quoted)).encode()
     assert wire_csv.results(Answer(Request("GET", "/x"), 200, {}, body)) == [
-        Result("003" if good else None, success=good, created=False, errors=[] if good else [RecordError("X", text)]) for good, text in rows
+        Result("003" if good else None, success=good, created=False, errors=[] if good else [RecordError("X", text)])
+        for good, text in rows
     ]
 
 

@@ -1,4 +1,5 @@
-"""The loop that carries out a plan, with a plan of a few lines: what is waited out, what stops it, and what is journalled before what."""
+"""The loop that carries out a plan, with a plan of a few lines: what is waited out, what stops it, and what is
+journalled before what."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class State:
 
 @dataclass
 class Steps:
-    """A plan: each order once, one after the other; those that begin with ``look`` again and again, until they are answered with True."""
+    """A plan: each order once, one after the other; those that begin with ``look`` again and again, until they are
+    answered with True."""
 
     orders: list[str]
     org_was_met: bool = True

@@ -1,7 +1,7 @@
 """Runs that bulkforce 0.1.0 stopped half-way, kept as it left them: ours goes on with them.
 
-An emulated org gives the same ids to the same calls. So each test first makes the calls that the old run had made, and sees that the ids are those in its
-journal; only the org's address is another.
+An emulated org gives the same ids to the same calls. So each test first makes the calls that the old run had made, and
+sees that the ids are those in its journal; only the org's address is another.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def test_extract_of_version_1_goes_on(tmp_path: Path) -> None:
         with closing(sqlite3.connect(run_dir / "extract.sqlite")) as database:
             # In which order threads of the org name result files is its own affair.
             database.executemany(
-                "UPDATE part SET result_id = ? WHERE batch = ?", [(ids[0], number) for number, ids in enumerate(results, 1)]
+                "UPDATE part SET result_id = ? WHERE batch = ?",
+                [(ids[0], number) for number, ids in enumerate(results, 1)],
             )
             database.commit()
         before = len(org.requests)
@@ -172,7 +173,9 @@ def all_in(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("told", [True, False])
-def test_journal_of_a_later_version_is_refused_with_the_version_that_can_read_it(tmp_path: Path, verb: str, told: bool) -> None:
+def test_journal_of_a_later_version_is_refused_with_the_version_that_can_read_it(
+    tmp_path: Path, verb: str, told: bool
+) -> None:
     name, journal = VERBS[verb]
     with Emulator(SCHEMA) as org:
         run_dir = copy_of(name, tmp_path, org, journal)
@@ -187,7 +190,8 @@ def test_journal_of_a_later_version_is_refused_with_the_version_that_can_read_it
         for _ in range(2):
             with pytest.raises(
                 JournalMismatch,
-                match=rf"of version 97, written by {by}; this is bulkforce \d.* versions up to {VERSION}\. Go on .* by that",
+                match=rf"of version 97, written by {by}; this is bulkforce \d.* versions up to {VERSION}\. Go on .* by "
+                r"that",
             ):
                 go_on(org, run_dir, verb)
             assert all_in(run_dir) == before
@@ -251,7 +255,8 @@ def test_feed_that_version_1_lost_cannot_be_made_again(tmp_path: Path) -> None:
         feed = (run_dir / "feed.csv").read_bytes()
         (run_dir / "feed.csv").unlink()
         with pytest.raises(
-            SourceChanged, match=r"and its source, source\.csv, cannot be read a second time; nothing was touched\. Rows of it went"
+            SourceChanged,
+            match=r"and its source, source\.csv, cannot be read a second time; nothing was touched\. Rows of it went",
         ):
             resume(org, run_dir)
         assert org.requests == []

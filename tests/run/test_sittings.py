@@ -1,4 +1,5 @@
-"""A copy of a run's folder that was left behind is known as one, whatever the order in which copies are gone on with."""
+"""A copy of a run's folder that was left behind is known as one, whatever the order in which copies are gone on
+with."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def test_death_between_memory_and_mark_costs_nothing(tmp_path: Path) -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=20))
 def test_of_copies_only_one_ever_goes_on(moves: list[tuple[int, bool]]) -> None:
-    """Copy and go on in any order: after two copies have parted, the one that went on first is the only one that may."""
+    """Copy and go on in any order: after two copies have parted, the one that went on first is the only one that
+    may."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as name:

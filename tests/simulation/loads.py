@@ -75,7 +75,9 @@ class _Load:
             return "finished"
         assert isinstance(end, errors.Unsettled), f"ended by {type(end).__name__}: {end}"
         assert self.org.tampered, f"nobody else did anything: {end}"
-        assert not any(value not in went_in for value in self.succeeded()), "rows are told as succeeded that are not in the org"
+        assert not any(value not in went_in for value in self.succeeded()), (
+            "rows are told as succeeded that are not in the org"
+        )
         return str(end.why)
 
     def outputs_agree(self) -> None:

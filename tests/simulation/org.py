@@ -1,4 +1,5 @@
-"""An org in small, in this process: it takes jobs and batches, is slow, loses answers, and forgets nothing. It knows nothing of bulkforce but the wire.
+"""An org in small, in this process: it takes jobs and batches, is slow, loses answers, and forgets nothing. It knows
+nothing of bulkforce but the wire.
 
 Time in it is the world's, which passes only when somebody waits.
 """
@@ -24,7 +25,8 @@ PAGE: Final = b"<!DOCTYPE html><html><body>Bad gateway</body></html>"
 
 
 VISIBLE_SECONDS: Final = 9.5
-"""What the org took is in its lists by then, however late it commits and however its lists lag: a fence waits ten seconds."""
+"""What the org took is in its lists by then, however late it commits and however its lists lag: a fence waits ten
+seconds."""
 
 
 @dataclass
@@ -90,7 +92,9 @@ class Org:
         self._kinds[kind] += 1
         answer = self._meet(fault, request, headers)
         if streamed and answer[0] == 200:
-            return Answer(request, 200, answer[1], stream=Blocks(answer[2], self._cut(answer[2]) if fault == "cut" else None))
+            return Answer(
+                request, 200, answer[1], stream=Blocks(answer[2], self._cut(answer[2]) if fault == "cut" else None)
+            )
         return Answer(request, *answer)
 
     def _cut(self, content: bytes) -> int:
@@ -147,7 +151,9 @@ class Org:
         body = f"<error {NAMESPACE}><exceptionCode>{code}</exceptionCode><exceptionMessage>{code}</exceptionMessage></error>"
         return status, XML, body.encode()
 
-    def _answer(self, request: Request, headers: dict[str, str], shows_in: float = 0.0) -> tuple[int, dict[str, str], bytes]:
+    def _answer(
+        self, request: Request, headers: dict[str, str], shows_in: float = 0.0
+    ) -> tuple[int, dict[str, str], bytes]:
         self.process()
         path = request.path.partition("/async/")[2].split("/")[1:]
         content = b""
@@ -161,10 +167,17 @@ class Org:
             return self._post(path, content, headers, shows_in)
         return self._get(path)
 
-    def _post(self, path: list[str], content: bytes, headers: dict[str, str], shows_in: float) -> tuple[int, dict[str, str], bytes]:
+    def _post(
+        self, path: list[str], content: bytes, headers: dict[str, str], shows_in: float
+    ) -> tuple[int, dict[str, str], bytes]:
         if path == ["job"]:
             size = re.search(r"chunkSize=(\d+)", headers.get("Sforce-Enable-PKChunking", ""))
-            job = Job(self._id("750"), _element(content, "operation"), _element(content, "object"), int(size[1]) if size else 0)
+            job = Job(
+                self._id("750"),
+                _element(content, "operation"),
+                _element(content, "object"),
+                int(size[1]) if size else 0,
+            )
             self.jobs[job.id] = job
             return 201, XML, self._job(job)
         job = self.jobs[path[1]]
@@ -177,7 +190,9 @@ class Org:
         if job.state != "Open":
             return self._error("InvalidJobState")
         ready = self.world.now + shows_in + self.world.chance.choice([0.0, 0.5, 5.0])
-        batch = Batch(self._id("751"), content, self.world.now, ready, self.world.now + shows_in, self.world.now + shows_in)
+        batch = Batch(
+            self._id("751"), content, self.world.now, ready, self.world.now + shows_in, self.world.now + shows_in
+        )
         job.batches.append(batch)
         return 201, XML, self._batch(job, batch)
 
@@ -209,7 +224,11 @@ class Org:
                 names = "".join(f"<result>{name}</result>" for name in batch.result_files)
                 return 200, XML, f"<result-list {NAMESPACE}>{names}</result-list>".encode()
             case ["result"]:
-                return (200, {"content-type": "text/csv"}, batch.results) if batch.state == "Completed" else self._error("InvalidBatch")
+                return (
+                    (200, {"content-type": "text/csv"}, batch.results)
+                    if batch.state == "Completed"
+                    else self._error("InvalidBatch")
+                )
             case ["result", name]:
                 return 200, {"content-type": "text/csv"}, batch.result_files[name]
         raise AssertionError(path)
@@ -253,7 +272,9 @@ class Org:
         rows = self.rows[first:last]
         batch.state, batch.records = "Completed", len(rows)
         for part in (rows[::2], rows[1::2]) if len(rows) > 3 else (rows,):
-            content = '"Code__c"\n' + "".join(f'"{row}"\n' for row in part) if rows else "Records not found for this query\n"
+            content = (
+                '"Code__c"\n' + "".join(f'"{row}"\n' for row in part) if rows else "Records not found for this query\n"
+            )
             batch.result_files[self._id("752")] = content.encode()
 
     def _id(self, prefix: str) -> str:

@@ -54,7 +54,9 @@ class Process(Generic[R]):
         resume: Goes on with the run.
     """
 
-    def __init__(self, scenario: Scenario, folder: Path, org: Org, world: World, resume: Callable[[Sitting], R]) -> None:
+    def __init__(
+        self, scenario: Scenario, folder: Path, org: Org, world: World, resume: Callable[[Sitting], R]
+    ) -> None:
         self.scenario, self.folder, self.org, self.world, self._resume = scenario, folder, org, world, resume
         self.run_dir = folder / "run"
         self.effects = self.sittings = 0
@@ -76,7 +78,9 @@ class Process(Generic[R]):
         def run(flow: Flow[T]) -> T:
             return driver.run(flow, world.pass_time)
 
-        return Sitting(run, lambda: driver.calls, trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world))
+        return Sitting(
+            run, lambda: driver.calls, trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world)
+        )
 
     @contextmanager
     def sitting(self, *, quiet: bool = False) -> Iterator[Sitting]:
@@ -116,7 +120,8 @@ class Process(Generic[R]):
             raise AssertionError("two sittings at once")
 
     def go_on_with_copy(self) -> bool:
-        """When the run has ended, go on with a copy of its folder from earlier in its place, if one was taken; whatever comes of it.
+        """When the run has ended, go on with a copy of its folder from earlier in its place, if one was taken; whatever
+        comes of it.
 
         Returns:
             Whether there was one.

@@ -31,7 +31,8 @@ class Scenario:
         ends: Number of a request -> what an administrator does to all open jobs then.
         jumps: Number of a request -> seconds by which the clock is put forward or back.
         seconds: Numbers of effects after which a second sitting is begun.
-        copied: After which sitting a copy of the run's folder is taken, to be gone on with when all is over; 0 is never.
+        copied: After which sitting a copy of the run's folder is taken, to be gone on with when all is over; 0 is
+            never.
         spoilt: Numbers of sittings after which a file that came from the org is spoilt on disk.
         chunked: Whether a query is split into chunks.
     """
@@ -66,7 +67,10 @@ class Scenario:
             frozenset(row for row in range(rows) if chance.random() < 0.15),
             chance.randint(1, 5),
             chance.randint(1, 3),
-            {f"{chance.choice(KINDS)} {chance.choice(NTH)}": chance.choice(FAULTS) for _ in range(chance.randint(0, 6))},
+            {
+                f"{chance.choice(KINDS)} {chance.choice(NTH)}": chance.choice(FAULTS)
+                for _ in range(chance.randint(0, 6))
+            },
             {number: chance.random() < 0.5 for number in some(3, 40)},
             frozenset(some(1, 40)),
             {number: chance.choice(["Closed", "Aborted"]) for number in some(1, 80)},
@@ -84,7 +88,11 @@ class Scenario:
             value: Any = getattr(self, one.name)
             if isinstance(value, (dict, frozenset)):
                 for key in value:
-                    less: Any = {other: value[other] for other in value if other != key} if isinstance(value, dict) else value - {key}
+                    less: Any = (
+                        {other: value[other] for other in value if other != key}
+                        if isinstance(value, dict)
+                        else value - {key}
+                    )
                     yield replace(self, **{one.name: less})
         if self.copied:
             yield replace(self, copied=0)

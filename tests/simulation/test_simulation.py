@@ -1,6 +1,8 @@
-"""Loads and extracts under thousands of seeds: the real plans, engine, journals, feed, outputs and sinks; time, chance and the org are simulated.
+"""Loads and extracts under thousands of seeds: the real plans, engine, journals, feed, outputs and sinks; time, chance
+and the org are simulated.
 
-``make simulate SEEDS=10000`` goes through more of them. A seed that fails is made smaller, and said with the command that repeats it.
+``make simulate SEEDS=10000`` goes through more of them. A seed that fails is made smaller, and said with the command
+that repeats it.
 """
 
 from __future__ import annotations

@@ -51,7 +51,10 @@ class World:
 
 
 class Seeded:
-    """Carries out tasks in any order, one at a time; what they give comes in any order, too. See `bulkforce.run.pool.Pool`."""
+    """Carries out tasks in any order, one at a time; what they give comes in any order, too.
+
+    See `bulkforce.run.pool.Pool`.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -24,8 +24,15 @@ def held_by(error: BaseException) -> str:
     for one in chain_of(error):
         # Those of built-in kinds (`UnicodeDecodeError.object`, `JSONDecodeError.doc`) stand in no __dict__.
         names = [
-            name for name in dir(one) if not name.startswith("__") and name not in {"with_traceback", "add_note", "exceptions", "report"}
+            name
+            for name in dir(one)
+            if not name.startswith("__") and name not in {"with_traceback", "add_note", "exceptions", "report"}
         ]
         values = [getattr(one, name, None) for name in names]
-        held += [type(one).__name__, str(one), repr(one.args), *(repr(value) for value in values if not callable(value))]
+        held += [
+            type(one).__name__,
+            str(one),
+            repr(one.args),
+            *(repr(value) for value in values if not callable(value)),
+        ]
     return "\n".join(held)

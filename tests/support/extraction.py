@@ -1,4 +1,5 @@
-"""What the tests of extracts share: records that CSV is feared for, an org that holds them, and what must be true of an output."""
+"""What the tests of extracts share: records that CSV is feared for, an org that holds them, and what must be true of an
+output."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ QUICK = RetryPolicy(attempts=3, first_seconds=0.001, longest_seconds=0.002, pati
 def seeded(count: int = 40, settings: Settings | None = None) -> Emulator:
     """An org, not yet started, with so many rows."""
     org = Emulator(SCHEMA, settings=settings)
-    org.insert("Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(count)])
+    org.insert(
+        "Row__c", [{"Code__c": f"row {number}", "Text__c": TEXTS[number % len(TEXTS)]} for number in range(count)]
+    )
     return org
 
 
@@ -59,10 +62,20 @@ def client_of(org: Emulator, **options: Any) -> Client:
 
 
 def bring(
-    org: Emulator, folder: Path, *, client: Client | None = None, trace: Callable[[str], None] = lambda _: None, **options: Any
+    org: Emulator,
+    folder: Path,
+    *,
+    client: Client | None = None,
+    trace: Callable[[str], None] = lambda _: None,
+    **options: Any,
 ) -> ExtractReport:
     """Extract into ``out.csv`` of a folder."""
-    asked: dict[str, Any] = {"soql": QUERY, "to": folder / "out.csv", "run_dir": folder / "run", "pk_chunking": False} | options
+    asked: dict[str, Any] = {
+        "soql": QUERY,
+        "to": folder / "out.csv",
+        "run_dir": folder / "run",
+        "pk_chunking": False,
+    } | options
     if asked.get("object"):
         asked["soql"] = None
     if client is not None:
@@ -79,7 +92,10 @@ def go_on(org: Emulator, folder: Path) -> ExtractReport:
 def stored(org: Emulator, *names: str, sobject: str = "Row__c", include_deleted: bool = False) -> list[tuple[str, ...]]:
     """The org's records as text, in the order of their ids."""
     names = names or ("Id", "Code__c", "Text__c")
-    return [tuple(str(record[name] or "") for name in names) for record in org.records(sobject, include_deleted=include_deleted)]
+    return [
+        tuple(str(record[name] or "") for name in names)
+        for record in org.records(sobject, include_deleted=include_deleted)
+    ]
 
 
 def read(path: Path) -> list[tuple[str, ...]]:

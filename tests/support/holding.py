@@ -1,4 +1,5 @@
-"""An org that holds a request until a test lets it go on: what is under way is known, however fast or slow the machine is."""
+"""An org that holds a request until a test lets it go on: what is under way is known, however fast or slow the machine
+is."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ def is_result(method: str, path: str) -> bool:
 
 
 def ctrl_c() -> None:
-    """Press Ctrl-C in this process, and wait until the run has heard it: its handler then makes way for Python's own."""
+    """Press Ctrl-C in this process, and wait until the run has heard it: its handler then makes way for Python's
+    own."""
     os.kill(os.getpid(), signal.SIGINT)
     while signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         time.sleep(0.001)

@@ -1,6 +1,8 @@
-"""See whether the outputs of a load line up with its source, row by row. Knows nothing but CSV: ``python tests/support/lineup.py SOURCE.csv RUN_FOLDER``.
+"""See whether the outputs of a load line up with its source, row by row. Knows nothing but CSV: ``python
+tests/support/lineup.py SOURCE.csv RUN_FOLDER``.
 
-Walks through the source, and finds each row at the head of what is left of exactly one of the outputs. The rows must differ from each other.
+Walks through the source, and finds each row at the head of what is left of exactly one of the outputs. The rows must
+differ from each other.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ def lineup(source: Path, folder: Path) -> dict[str, int]:
     """Count the rows of each output.
 
     Raises:
-        Crooked: A row is missing, is there twice, is not in the source's order, or has no id, no reason, or another's number.
+        Crooked: A row is missing, is there twice, is not in the source's order, or has no id, no reason, or another's
+            number.
     """
     csv.field_size_limit(2**31 - 1)
     wanted = rows(source)

@@ -1,4 +1,5 @@
-"""What the tests of loads share: a source whose rows are told good or bad by themselves, and what must be true of org and outputs after a load."""
+"""What the tests of loads share: a source whose rows are told good or bad by themselves, and what must be true of org
+and outputs after a load."""
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ SCHEMA = {
         }
     }
 }
-BRISK = Patience(look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=600.0, pause_seconds=0.001, fence_seconds=0.001)
+BRISK = Patience(
+    look_seconds=0.005, look_longest_seconds=0.02, trouble_seconds=600.0, pause_seconds=0.001, fence_seconds=0.001
+)
 """The waits of a load, for an org that is a few milliseconds away."""
 
 Row = tuple[str, ...]
@@ -70,7 +73,8 @@ TOO_LONG = "a code that is much too long"
 
 
 def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
-    """Rows for some batches; the second and the fourth batch are equal, each has a bad row, and values are what CSV is feared for."""
+    """Rows for some batches; the second and the fourth batch are equal, each has a bad row, and values are what CSV is
+    feared for."""
     texts = ['she said "no"', "two\nlines", "a, b; c", "", "Привет, 世界 😀", "#1 'quoted'\n\n\"twice\"", " padded "]
     rows: list[Row] = []
     for batch in range(batches):
@@ -94,7 +98,8 @@ def read_csv(path: Path) -> list[Row]:
 
 
 def settle(org: Emulator) -> None:
-    """Leave a shared org to whoever comes next as if nothing had been: nothing planned, nothing held back, nothing under way."""
+    """Leave a shared org to whoever comes next as if nothing had been: nothing planned, nothing held back, nothing
+    under way."""
     org.faults.clear()
     org.mishaps.clear()
     org.set_pace(Pace.timed())
@@ -114,7 +119,10 @@ class Books:
 
     @property
     def entries(self) -> list[LedgerRow]:
-        """The rows that those jobs brought in. A batch that an earlier test left in a shared org may be worked on still: its rows do not count."""
+        """The rows that those jobs brought in.
+
+        A batch that an earlier test left in a shared org may be worked on still: its rows do not count.
+        """
         return self._org.state.ledger.rows({job.id for job in self.jobs})
 
     @property
@@ -188,14 +196,28 @@ class Load:
         retry = RetryPolicy(first_seconds=0.001, longest_seconds=0.01)
         auth = self.auth or BearerToken(self.org.session_id)
         with Client(
-            self.url or self.org.base_url, auth=auth, retry=retry, gzip_requests=self.gzip_requests, transport=self.transport
+            self.url or self.org.base_url,
+            auth=auth,
+            retry=retry,
+            gzip_requests=self.gzip_requests,
+            transport=self.transport,
         ) as client:
             yield replace(
-                Sitting.of(client.driver), patience=self.patience, warn=self.warnings.append, trace=self.trace, clock=Clock(self.clock)
+                Sitting.of(client.driver),
+                patience=self.patience,
+                warn=self.warnings.append,
+                trace=self.trace,
+                clock=Clock(self.clock),
             )
 
     def begin(self) -> LoadReport:
-        options = {"source": self.path, "object": "Row__c", "operation": "insert", "batch_records": 6, "run_dir": self.run_dir}
+        options = {
+            "source": self.path,
+            "object": "Row__c",
+            "operation": "insert",
+            "batch_records": 6,
+            "run_dir": self.run_dir,
+        }
         with self._sitting() as sitting:
             return load.load(sitting, LoadOptions(**{**options, **self.options}))
 
@@ -216,4 +238,8 @@ CHANGES = {"POST", "PUT", "PATCH", "DELETE"}
 
 def changes(org: Emulator, since: int = 0) -> list[str]:
     """List the requests that change anything in the org; logging in does not."""
-    return [f"{one.method} {one.path}" for one in org.requests[since:] if one.method in CHANGES and "/oauth2/" not in one.path]
+    return [
+        f"{one.method} {one.path}"
+        for one in org.requests[since:]
+        if one.method in CHANGES and "/oauth2/" not in one.path
+    ]

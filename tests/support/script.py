@@ -1,4 +1,7 @@
-"""Flows run by hand: each effect is answered from a script, and every effect is remembered. No socket, no clock, no waiting."""
+"""Flows run by hand: each effect is answered from a script, and every effect is remembered.
+
+No socket, no clock, no waiting.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ Line: TypeAlias = Answer | Exception
 """What a script says to a request: an answer, or what the transport raises."""
 
 
-def said(body: bytes | str = b"", status: int = 200, media: str = "application/xml", headers: Mapping[str, str] | None = None) -> Answer:
+def said(
+    body: bytes | str = b"", status: int = 200, media: str = "application/xml", headers: Mapping[str, str] | None = None
+) -> Answer:
     """An answer of the org; the request it belongs to is filled in when it is given."""
     content = body.encode() if isinstance(body, str) else body
     return Answer(Request("GET", "/x"), status, {"content-type": media, **(headers or {})}, content)
@@ -30,7 +35,9 @@ def xml(root: str, members: str) -> str:
 
 
 def refused(code: str, message: str = "no", status: int = 400) -> Answer:
-    return said(xml("error", f"<exceptionCode>{code}</exceptionCode><exceptionMessage>{message}</exceptionMessage>"), status)
+    return said(
+        xml("error", f"<exceptionCode>{code}</exceptionCode><exceptionMessage>{message}</exceptionMessage>"), status
+    )
 
 
 def batch_info(state: str, batch_id: str = "751B") -> str:
@@ -90,7 +97,11 @@ class Script:
 
     @property
     def tokens(self) -> list[str | None]:
-        return [effect.credentials.access_token if effect.credentials else None for effect in self.effects if isinstance(effect, Send)]
+        return [
+            effect.credentials.access_token if effect.credentials else None
+            for effect in self.effects
+            if isinstance(effect, Send)
+        ]
 
     @property
     def pauses(self) -> list[float]:

@@ -51,10 +51,17 @@ def document(root: str, members: Members, form: str) -> Answer:
 def listed(batches: list[Members], form: str) -> Answer:
     if form == "json":
         return said(json.dumps({"batchInfo": [dict(batch) for batch in batches]}), media="application/json")
-    return said(xml("batchInfoList", "".join(document("batchInfo", batch, form).body.decode().partition("?>")[2] for batch in batches)))
+    return said(
+        xml(
+            "batchInfoList",
+            "".join(document("batchInfo", batch, form).body.decode().partition("?>")[2] for batch in batches),
+        )
+    )
 
 
-CREATE = bulk1.create_job(bulk1.settings("upsert", "contact", "CSV", external_id_field="ext__c", concurrency_mode="Serial"))
+CREATE = bulk1.create_job(
+    bulk1.settings("upsert", "contact", "CSV", external_id_field="ext__c", concurrency_mode="Serial")
+)
 INSERT = bulk1.create_job(bulk1.settings("insert", "Contact", "CSV"))
 ADD = bulk1.add_batch(JOB, ContentType.CSV, Body.of(b"Id\n1\n"))
 CLOSE, ABORT = bulk1.set_state(JOB, JobState.CLOSED), bulk1.set_state(KNOWN, JobState.ABORTED)
@@ -95,7 +102,8 @@ def due(exchange: Exchange[Any]) -> Members:
 
 
 def refused(exchange: Exchange[Any], answer: Answer) -> str:
-    """Doubt where the org may have acted, and an error of the protocol where it has only told; nothing is said twice."""
+    """Doubt where the org may have acted, and an error of the protocol where it has only told; nothing is said
+    twice."""
     script = Script([answer])
     with pytest.raises(errors.ProtocolError if exchange.replay is Replay.FREELY else errors.OutcomeUnknown) as caught:
         script.run(ask(exchange))
@@ -141,20 +149,27 @@ def test_answer_that_says_the_same_in_other_words_is_taken(change: Members) -> N
 def test_object_of_a_namespace_may_be_the_one_that_was_named_without_it() -> None:
     create = bulk1.create_job(bulk1.settings("insert", "Invoice__c", "CSV"))
     told = {**A_JOB, "operation": "insert", "externalIdFieldName": None}
-    assert Script([document("jobInfo", {**told, "object": "acme__Invoice__c"}, "xml")]).run(ask(create)).object == "acme__Invoice__c"
+    assert (
+        Script([document("jobInfo", {**told, "object": "acme__Invoice__c"}, "xml")]).run(ask(create)).object
+        == "acme__Invoice__c"
+    )
     for other in ("acme__OtherInvoice__c", "Invoice__r", "Invoice__c__c", "Invoice"):
         refused(create, document("jobInfo", {**told, "object": other}, "xml"))
 
 
 @pytest.mark.parametrize("form", ["xml", "json"])
 @pytest.mark.parametrize("exchange", [ADD, BATCH_INFO], ids=["add", "look"])
-@pytest.mark.parametrize("change", [*({"id": each} for each in NO_IDS), {"jobId": OTHER_JOB}, {"jobId": ""}, {"jobId": None}, {"id": None}])
+@pytest.mark.parametrize(
+    "change", [*({"id": each} for each in NO_IDS), {"jobId": OTHER_JOB}, {"jobId": ""}, {"jobId": None}, {"id": None}]
+)
 def test_answer_about_another_batch_is_no_answer(exchange: Exchange[Any], change: Members, form: str) -> None:
     refused(exchange, document("batchInfo", {**A_BATCH, **change}, form))
 
 
 def test_answer_about_another_batch_of_the_job_is_no_answer() -> None:
-    assert f"{OTHER_BATCH!r} where {BATCH!r} was due" in refused(BATCH_INFO, document("batchInfo", {**A_BATCH, "id": OTHER_BATCH}, "xml"))
+    assert f"{OTHER_BATCH!r} where {BATCH!r} was due" in refused(
+        BATCH_INFO, document("batchInfo", {**A_BATCH, "id": OTHER_BATCH}, "xml")
+    )
 
 
 @pytest.mark.parametrize("form", ["xml", "json"])
@@ -177,7 +192,9 @@ def test_list_of_the_jobs_batches_is_taken(form: str) -> None:
     assert [info.id for info in Script([listed(batches, form)]).run(ask(BATCHES))] == [BATCH, OTHER_BATCH]
 
 
-@pytest.mark.parametrize("ids", [["752A", "752A"], ["752000000000001", "752000000000001AAA"], ["752A", ""], ["../752A"], ["752A", "no id"]])
+@pytest.mark.parametrize(
+    "ids", [["752A", "752A"], ["752000000000001", "752000000000001AAA"], ["752A", ""], ["../752A"], ["752A", "no id"]]
+)
 def test_list_of_result_files_with_one_twice_or_none_is_no_list(ids: list[str]) -> None:
     """Each would be fetched, and its records counted twice."""
     exchange = bulk1.get_batch_result(JOB, BATCH)
@@ -195,7 +212,9 @@ CONTENTS = [
 @pytest.mark.parametrize("make", CONTENTS)
 @pytest.mark.parametrize(("job", "content_type"), [(KNOWN, None), (JOB, ContentType.CSV)])
 @pytest.mark.parametrize("media", ["application/json", "application/xml", "text/html", "text/plain", ""])
-def test_content_of_another_type_than_the_jobs_is_a_strangers(make: Any, job: Any, content_type: ContentType | None, media: str) -> None:
+def test_content_of_another_type_than_the_jobs_is_a_strangers(
+    make: Any, job: Any, content_type: ContentType | None, media: str
+) -> None:
     exchange = make(job, content_type)
     stream = _Stream() if exchange.streamed else None
     with pytest.raises(errors.Intercepted):
@@ -216,7 +235,9 @@ class _Stream:
 
 @pytest.mark.parametrize("media", ["text/html", "text/plain", "text/xml", "text/csv", ""])
 @pytest.mark.parametrize("exchange", [CREATE, CLOSE, LOOK, ADD, BATCH_INFO, BATCHES])
-def test_control_document_of_a_type_that_the_api_does_not_use_is_a_strangers(exchange: Exchange[Any], media: str) -> None:
+def test_control_document_of_a_type_that_the_api_does_not_use_is_a_strangers(
+    exchange: Exchange[Any], media: str
+) -> None:
     is_job = exchange is CREATE or exchange is CLOSE or exchange is LOOK
     one = document("jobInfo", due(exchange), "xml") if is_job else document("batchInfo", A_BATCH, "xml")
     well = listed([A_BATCH], "xml") if exchange is BATCHES else one
@@ -240,7 +261,9 @@ GATEWAY = "http://gateway.example/"
 
 @pytest.mark.parametrize("space", [GATEWAY, "urn:x", "urn:partner.soap.sforce.com", ""])
 @pytest.mark.parametrize(("exchange", "well", "member"), WELL, ids=WHAT)
-def test_control_document_of_another_vocabulary_is_not_the_orgs(exchange: Exchange[Any], well: Answer, member: str, space: str) -> None:
+def test_control_document_of_another_vocabulary_is_not_the_orgs(
+    exchange: Exchange[Any], well: Answer, member: str, space: str
+) -> None:
     """Nor is one that lacks it, wholly or in a member."""
     assert Script([well]).run(ask(exchange))
     text = well.body.decode()
@@ -299,13 +322,20 @@ def test_member_that_stands_twice_in_json_is_not_believed(exchange: Exchange[Any
     ],
 )
 def test_refusal_that_contradicts_itself_or_is_of_another_vocabulary_is_not_the_orgs(text: str) -> None:
-    assert isinstance(failing(ADD, said(xml("error", "<exceptionCode>InvalidJobState</exceptionCode>"), 400)), errors.RefusedError)
-    for body in (xml("error", text), xml("error", "<exceptionCode>InvalidJobState</exceptionCode>").replace(NAMESPACE, "")):
+    assert isinstance(
+        failing(ADD, said(xml("error", "<exceptionCode>InvalidJobState</exceptionCode>"), 400)), errors.RefusedError
+    )
+    for body in (
+        xml("error", text),
+        xml("error", "<exceptionCode>InvalidJobState</exceptionCode>").replace(NAMESPACE, ""),
+    ):
         assert isinstance(failing(ADD, said(body, 400)), errors.OutcomeUnknown)
         assert isinstance(failing(LOOK, said(body, 400)), errors.Intercepted)
 
 
-@pytest.mark.parametrize("members", ['"exceptionCode":"A","exceptionCode":"InvalidJobState"', '"exceptionCode":"A","x":{"y":1,"y":2}'])
+@pytest.mark.parametrize(
+    "members", ['"exceptionCode":"A","exceptionCode":"InvalidJobState"', '"exceptionCode":"A","x":{"y":1,"y":2}']
+)
 def test_refusal_in_json_with_a_member_twice_is_not_the_orgs(members: str) -> None:
     assert isinstance(failing(LOOK, said(f"{{{members}}}", 400, "application/json")), errors.Intercepted)
 
@@ -349,14 +379,16 @@ def test_description_of_something_else_is_none(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{}, [], {"totalSize": None}, {"totalSize": True}, {"totalSize": -1}, {"totalSize": "7"}, {"totalSize": 1e99}]
+    "value",
+    [{}, [], {"totalSize": None}, {"totalSize": True}, {"totalSize": -1}, {"totalSize": "7"}, {"totalSize": 1e99}],
 )
 def test_count_that_is_none_is_refused(value: object) -> None:
     refused(rest.count_records("Contact"), in_json(value))
 
 
 @pytest.mark.parametrize(
-    "value", [{}, [], {"DailyBulkApiBatches": 7}, {"DailyBulkApiBatches": {"Remaining": True}}, {"DailyBulkApiBatches": {}}]
+    "value",
+    [{}, [], {"DailyBulkApiBatches": 7}, {"DailyBulkApiBatches": {"Remaining": True}}, {"DailyBulkApiBatches": {}}],
 )
 def test_allowance_that_is_not_told_is_none(value: object) -> None:
     assert Script([in_json(value)]).run(ask(rest.remaining_batches())) is None
@@ -368,7 +400,9 @@ def test_error_says_what_was_asked_and_what_came() -> None:
     assert re.search(r"the operation is 'delete' where 'upsert' was due; an empty job may have been left behind", told)
 
 
-@pytest.mark.parametrize(("exchange", "root"), [(BATCHES, "batchInfoList"), (RESULTS, "results"), (RESULT_FILES, "result-list")])
+@pytest.mark.parametrize(
+    ("exchange", "root"), [(BATCHES, "batchInfoList"), (RESULTS, "results"), (RESULT_FILES, "result-list")]
+)
 def test_empty_list_of_another_vocabulary_is_not_the_orgs(exchange: Exchange[Any], root: str) -> None:
     """That there is nothing is what matters most."""
     Script([said(f'<{root} xmlns="{NAMESPACE}"/>')]).run(ask(exchange))

@@ -29,10 +29,14 @@ def key() -> rsa.RSAPrivateKey:
 
 @pytest.fixture(scope="module")
 def pem(key: rsa.RSAPrivateKey) -> str:
-    return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
-def log_in(auth: Auth, answer: Any, instance_url: str | None = ACME, stale: Credentials | None = None) -> tuple[Credentials, Request]:
+def log_in(
+    auth: Auth, answer: Any, instance_url: str | None = ACME, stale: Credentials | None = None
+) -> tuple[Credentials, Request]:
     script = Script([answer], clock=1_000_000.5)
     credentials = script.run(auth.credentials(instance_url, stale))
     return credentials, script.sent[0]
@@ -69,7 +73,12 @@ def test_refresh_token_is_traded_at_the_orgs_own_host() -> None:
     assert credentials == Credentials(ACME, "00D!fresh")
     assert (request.method, request.path) == ("POST", ACME + TOKEN_PATH)
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
-    assert form(request) == {"grant_type": "refresh_token", "refresh_token": "r=1", "client_id": "id", "client_secret": "s&cret"}
+    assert form(request) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "r=1",
+        "client_id": "id",
+        "client_secret": "s&cret",
+    }
 
 
 def test_refresh_token_takes_the_instance_url_from_the_login() -> None:
@@ -80,7 +89,9 @@ def test_refresh_token_takes_the_instance_url_from_the_login() -> None:
 
 
 def test_refresh_token_is_traded_where_it_was_told() -> None:
-    _, request = log_in(RefreshToken("id", "s", "r", "https://test.salesforce.com/services/oauth2/token"), said(GRANTED))
+    _, request = log_in(
+        RefreshToken("id", "s", "r", "https://test.salesforce.com/services/oauth2/token"), said(GRANTED)
+    )
     assert request.path == "https://test.salesforce.com/services/oauth2/token"
 
 
@@ -122,7 +133,11 @@ def test_jwt_bearer_signs_what_the_org_can_verify(key: rsa.RSAPrivateKey, pem: s
     sent = form(request)
     assert sent["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
     claims = jwt.decode(
-        sent["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login.salesforce.com", options={"verify_exp": False}
+        sent["assertion"],
+        key.public_key(),
+        algorithms=["RS256"],
+        audience="https://login.salesforce.com",
+        options={"verify_exp": False},
     )
     assert claims == {"iss": "id", "sub": "user@acme.example", "aud": "https://login.salesforce.com", "exp": 1_000_170}
     stranger = rsa.generate_private_key(public_exponent=65_537, key_size=2048).public_key()
@@ -143,7 +158,9 @@ def test_jwt_bearer_names_the_extra_that_is_missing(pem: str, monkeypatch: pytes
         log_in(JWTBearer("id", "u", pem), said(GRANTED))
 
 
-@pytest.mark.parametrize("wrong", ["", "no key", b"\xff", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None])
+@pytest.mark.parametrize(
+    "wrong", ["", "no key", b"\xff", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", None]
+)
 def test_jwt_bearer_refuses_a_key_that_is_none_and_does_not_show_it(wrong: Any) -> None:
     with pytest.raises(errors.UsageError, match="PEM") as caught:
         log_in(JWTBearer("id", "u", wrong), said(GRANTED))
@@ -205,9 +222,12 @@ SOAP = (
     "</soapenv:Envelope>"
 )
 FAULT = (
-    '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="urn:fault.partner.soap.sforce.com"><soapenv:Body>'
-    "<soapenv:Fault><faultcode>sf:INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: Invalid username, password.</faultstring><detail>"
-    "<sf:LoginFault><sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode><sf:exceptionMessage>Invalid username, password.</sf:exceptionMessage>"
+    '<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" '
+    'xmlns:sf="urn:fault.partner.soap.sforce.com"><soapenv:Body>'
+    "<soapenv:Fault><faultcode>sf:INVALID_LOGIN</faultcode><faultstring>INVALID_LOGIN: Invalid username, "
+    "password.</faultstring><detail>"
+    "<sf:LoginFault><sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode><sf:exceptionMessage>Invalid username, "
+    "password.</sf:exceptionMessage>"
     "</sf:LoginFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"
 )
 
@@ -224,7 +244,9 @@ def test_username_password_logs_in_by_soap() -> None:
 
 
 def test_username_password_stays_with_the_instance_url_it_was_given() -> None:
-    credentials, request = log_in(UsernamePassword("u", "p", login_url="https://test.salesforce.com/", version="58.0"), said(SOAP))
+    credentials, request = log_in(
+        UsernamePassword("u", "p", login_url="https://test.salesforce.com/", version="58.0"), said(SOAP)
+    )
     assert credentials == Credentials(ACME, "00D!soap")
     assert request.path == "https://test.salesforce.com/services/Soap/u/58.0"
 
@@ -243,7 +265,8 @@ def test_username_password_reads_a_fault_without_detail() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "status"), [("", 200), ("<html>", 403), ("<Envelope/>", 200), ("{}", 400), ("<x><faultstring>no</faultstring></x>", 400)]
+    ("body", "status"),
+    [("", 200), ("<html>", 403), ("<Envelope/>", 200), ("{}", 400), ("<x><faultstring>no</faultstring></x>", 400)],
 )
 def test_username_password_refuses_what_is_no_soap(body: str, status: int) -> None:
     with pytest.raises(errors.Intercepted, match="not SOAP"):
@@ -256,7 +279,8 @@ def test_username_password_takes_a_page_with_503_for_one_that_may_pass() -> None
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("00D!soap", "a\nb"), ("00D!soap", "tökén"), ("https://na1.", "https://["), ("https://na1.salesforce.com", "")]
+    ("old", "new"),
+    [("00D!soap", "a\nb"), ("00D!soap", "tökén"), ("https://na1.", "https://["), ("https://na1.salesforce.com", "")],
 )
 def test_username_password_refuses_an_answer_that_nobody_could_use(old: str, new: str) -> None:
     assert old in SOAP

@@ -30,11 +30,17 @@ def _body(exchange: Exchange[Any]) -> bytes:
 def test_create_job_writes_the_fields_in_the_order_of_the_schema() -> None:
     exchange = bulk1.create_job(
         bulk1.settings(
-            "upsert", "Contact", "CSV", external_id_field="Ext__c", concurrency_mode="Parallel", assignment_rule_id="01Q000000000001AAA"
+            "upsert",
+            "Contact",
+            "CSV",
+            external_id_field="Ext__c",
+            concurrency_mode="Parallel",
+            assignment_rule_id="01Q000000000001AAA",
         )
     )
     assert _body(exchange).decode() == (
-        f'<?xml version="1.0" encoding="UTF-8"?><jobInfo xmlns="{NAMESPACE}"><operation>upsert</operation><object>Contact</object>'
+        '<?xml version="1.0" encoding="UTF-8"?><jobInfo '
+        f'xmlns="{NAMESPACE}"><operation>upsert</operation><object>Contact</object>'
         "<externalIdFieldName>Ext__c</externalIdFieldName><concurrencyMode>Parallel</concurrencyMode><contentType>CSV</contentType>"
         "<assignmentRuleId>01Q000000000001AAA</assignmentRuleId></jobInfo>"
     )
@@ -102,7 +108,9 @@ def test_settings_that_contradict_the_protocol_are_refused(
         bulk1.settings(operation, name, content_type, **options)
 
 
-@pytest.mark.parametrize(("options", "said_so"), [({"parent": "A\r\nX-Evil: 1"}, "parent"), ({"start_row": "001; a=b"}, "record id")])
+@pytest.mark.parametrize(
+    ("options", "said_so"), [({"parent": "A\r\nX-Evil: 1"}, "parent"), ({"start_row": "001; a=b"}, "record id")]
+)
 def test_chunking_holds_nothing_that_would_be_another_header(options: dict[str, Any], said_so: str) -> None:
     with pytest.raises(errors.UsageError, match=said_so):
         PKChunking(**options)
@@ -226,7 +234,9 @@ def test_results_are_read_by_what_the_answer_is(answer: Answer, expected: object
     assert expected == RESULT.read(answer)
 
 
-@pytest.mark.parametrize("answer", [said(""), said("<html/>", media="text/html"), said("{}"), said("[1]"), said("[cut")])
+@pytest.mark.parametrize(
+    "answer", [said(""), said("<html/>", media="text/html"), said("{}"), said("[1]"), said("[cut")]
+)
 def test_results_that_make_no_sense_are_refused(answer: Answer) -> None:
     with pytest.raises(errors.ProtocolError):
         RESULT.read(answer)
@@ -263,7 +273,9 @@ def test_a_page_with_status_200_is_never_content(exchange: Exchange[Any]) -> Non
 def test_a_streamed_page_is_never_content_and_its_connection_is_given_back() -> None:
     page = _Page()
     with pytest.raises(errors.ProtocolError, match="text/html body"):
-        bulk1.get_query_result("750A", "751B", "752C").read(Answer(Request("GET", "/x"), 200, {"content-type": "text/html"}, stream=page))
+        bulk1.get_query_result("750A", "751B", "752C").read(
+            Answer(Request("GET", "/x"), 200, {"content-type": "text/html"}, stream=page)
+        )
     assert page.closed
 
 

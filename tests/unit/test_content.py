@@ -49,7 +49,14 @@ ROWS = b"Id,Name\n1,A\n2,B\n"
 
 @pytest.mark.parametrize(
     "content",
-    [ROWS, ROWS.decode(), bytearray(ROWS), memoryview(ROWS), io.BytesIO(ROWS), [{"Id": 1, "Name": "A"}, {"Id": 2, "Name": "B"}]],
+    [
+        ROWS,
+        ROWS.decode(),
+        bytearray(ROWS),
+        memoryview(ROWS),
+        io.BytesIO(ROWS),
+        [{"Id": 1, "Name": "A"}, {"Id": 2, "Name": "B"}],
+    ],
     ids=["bytes", "text", "bytearray", "memoryview", "file", "records"],
 )
 def test_seal_takes_content_in_every_form(content: Any) -> None:
@@ -135,7 +142,9 @@ def test_seal_tells_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             csv(content)
 
 
-@pytest.mark.parametrize("content", [io.StringIO("Id\n1\n"), type("Text", (), {"read": lambda _self, _size: "Id\n1\n"})()])
+@pytest.mark.parametrize(
+    "content", [io.StringIO("Id\n1\n"), type("Text", (), {"read": lambda _self, _size: "Id\n1\n"})()]
+)
 def test_seal_refuses_a_file_open_as_text(content: Any) -> None:
     with pytest.raises(UsageError, match="'rb'"):
         csv(content)
@@ -195,7 +204,9 @@ def test_seal_refuses_content_that_does_not_fit(content: Any, content_type: Cont
         (XML, lambda count: [{"A": 1}] * count),
     ],
 )
-def test_batch_of_as_many_records_as_may_be_passes_and_one_more_is_refused(content_type: ContentType, make: Callable[[int], Any]) -> None:
+def test_batch_of_as_many_records_as_may_be_passes_and_one_more_is_refused(
+    content_type: ContentType, make: Callable[[int], Any]
+) -> None:
     assert seal(make(10_000), content_type, INSERT).records == 10_000
     with pytest.raises(FormatError, match="at most 10,000 records, not 10,001"):
         seal(make(10_001), content_type, INSERT)
@@ -215,7 +226,9 @@ def _of_size(content_type: ContentType, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("content_type", [CSV, JSON, XML])
-def test_batch_of_as_many_bytes_as_may_be_passes_and_one_more_is_refused(content_type: ContentType, path: Callable[[bytes], Path]) -> None:
+def test_batch_of_as_many_bytes_as_may_be_passes_and_one_more_is_refused(
+    content_type: ContentType, path: Callable[[bytes], Path]
+) -> None:
     full = _of_size(content_type, 10_000_000)
     assert len(full) == 10_000_000
     assert seal(full, content_type, INSERT).body.length == 10_000_000
@@ -235,7 +248,9 @@ def test_batch_of_as_many_bytes_as_may_be_passes_and_one_more_is_refused(content
         (XML, lambda size: "<sObjects><sObject><A>" + "&lt;" * size + "</A></sObject></sObjects>"),
     ],
 )
-def test_field_at_its_limit_passes_and_one_over_is_refused(content_type: ContentType, make: Callable[[int], Any]) -> None:
+def test_field_at_its_limit_passes_and_one_over_is_refused(
+    content_type: ContentType, make: Callable[[int], Any]
+) -> None:
     assert seal(make(131_072), content_type, INSERT).records == 1
     with pytest.raises(FormatError, match="131,073 characters") as caught:
         seal(make(131_073), content_type, INSERT)
@@ -316,7 +331,12 @@ def test_json_counts_constants_as_nothing() -> None:
         ("<sObjects><sObject><A>&undeclared;</A></sObject></sObjects>", "Not well-formed"),
         (b"<sObjects><sObject><A>\xff</A></sObject></sObjects>", "not UTF-8"),
         (b"<sObjects><sObject><A>\x00</A></sObject></sObjects>", "Not well-formed"),
-        ('<?xml version="1.0" encoding="ISO-8859-1"?><sObjects><sObject><A>é</A></sObject></sObjects>'.encode("latin-1"), "not UTF-8"),
+        (
+            '<?xml version="1.0" encoding="ISO-8859-1"?><sObjects><sObject><A>é</A></sObject></sObjects>'.encode(
+                "latin-1"
+            ),
+            "not UTF-8",
+        ),
         ('<?xml version="1.0" encoding="UTF-16"?><sObjects><sObject/></sObjects>'.encode("utf-16"), "not UTF-8"),
     ],
 )
@@ -353,7 +373,12 @@ def test_element_that_cannot_be_written_is_refused(text: Any) -> None:
 
 def test_xml_writes_records() -> None:
     rows: list[dict[str, object]] = [
-        {"Name": "A & <B>\r", "Phone": None, "ReportsTo": {"Email": "b@c.d"}, "Who": {"attributes": {"type": "Lead"}, "Email": "e"}}
+        {
+            "Name": "A & <B>\r",
+            "Phone": None,
+            "ReportsTo": {"Email": "b@c.d"},
+            "Who": {"attributes": {"type": "Lead"}, "Email": "e"},
+        }
     ]
     root = ET.fromstring(read(seal(rows, XML, INSERT)))
     space = "{http://www.force.com/2009/06/asyncapi/dataload}"
@@ -405,9 +430,12 @@ def test_zip_is_taken_as_it_is(path: Callable[[bytes], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content_type", "name"), [(ContentType.ZIP_CSV, "Name,Body\n"), (ContentType.ZIP_JSON, '[{"Name":'), (ContentType.ZIP_XML, "<?xml")]
+    ("content_type", "name"),
+    [(ContentType.ZIP_CSV, "Name,Body\n"), (ContentType.ZIP_JSON, '[{"Name":'), (ContentType.ZIP_XML, "<?xml")],
 )
-def test_zip_is_built_from_records_and_files(content_type: ContentType, name: str, path: Callable[[bytes], Path]) -> None:
+def test_zip_is_built_from_records_and_files(
+    content_type: ContentType, name: str, path: Callable[[bytes], Path]
+) -> None:
     content = Attachments([{"Name": "a", "Body": "#dir/a.bin"}], {"dir/a.bin": b"\x00\xff", "b": path(b"file")})
     batch = seal(content, content_type, INSERT)
     assert batch.sha256 == seal(content, content_type, INSERT).sha256
@@ -455,7 +483,11 @@ def test_attachments_go_into_zip_jobs_only() -> None:
 
 def test_zip_limits_hold_at_their_edges() -> None:
     request = "A\n1\n"
-    files: dict[str, bytes | str] = {"request.txt": request, **{f"f{number}": b"" for number in range(999)}, "directory/": b""}
+    files: dict[str, bytes | str] = {
+        "request.txt": request,
+        **{f"f{number}": b"" for number in range(999)},
+        "directory/": b"",
+    }
     assert seal(zipped(files), ZIP, INSERT).records == 1
     with pytest.raises(FormatError, match="1,000 files, not 1,001"):
         seal(zipped({**files, "g": b""}), ZIP, INSERT)
@@ -514,7 +546,9 @@ def test_zip_with_a_flipped_byte_is_read_or_refused_clearly() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["SELECT Id FROM Contact", b"SELECT Id FROM Contact", io.BytesIO(b"SELECT Id FROM Contact")], ids=["text", "bytes", "file"]
+    "content",
+    ["SELECT Id FROM Contact", b"SELECT Id FROM Contact", io.BytesIO(b"SELECT Id FROM Contact")],
+    ids=["text", "bytes", "file"],
 )
 @pytest.mark.parametrize("content_type", [CSV, JSON, XML])
 def test_query_is_taken_as_it_is(content: Any, content_type: ContentType) -> None:
@@ -530,7 +564,9 @@ def test_query_that_is_no_text_is_refused(content: Any) -> None:
         seal(content, CSV, Operation.QUERY_ALL)
 
 
-@pytest.mark.parametrize(("content", "said"), [("", "empty"), (" \n", "empty"), (b"\xff", "UTF-8"), ("x" * 10_000_001, "10,000,000")])
+@pytest.mark.parametrize(
+    ("content", "said"), [("", "empty"), (" \n", "empty"), (b"\xff", "UTF-8"), ("x" * 10_000_001, "10,000,000")]
+)
 def test_query_that_cannot_be_one_is_refused(content: Any, said: str) -> None:
     with pytest.raises(FormatError, match=said):
         seal(content, CSV, QUERY)

@@ -16,11 +16,16 @@ from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import Sleep, ask
 from bulkforce.vocabulary import BatchState, JobState
 
-CSV_JOB, JSON_JOB, XML_JOB = (wire_xml.job_info(said(job_info(operation="query", content_type=each))) for each in ("CSV", "JSON", "XML"))
+CSV_JOB, JSON_JOB, XML_JOB = (
+    wire_xml.job_info(said(job_info(operation="query", content_type=each))) for each in ("CSV", "JSON", "XML")
+)
 
 
 def batches(*states: str) -> Answer:
-    inner = "".join(f"<batchInfo><id>751{n}</id><jobId>750A</jobId><state>{state}</state></batchInfo>" for n, state in enumerate(states))
+    inner = "".join(
+        f"<batchInfo><id>751{n}</id><jobId>750A</jobId><state>{state}</state></batchInfo>"
+        for n, state in enumerate(states)
+    )
     return said(xml("batchInfoList", inner))
 
 
@@ -49,7 +54,14 @@ def test_add_batch_sends_nothing_when_the_content_does_not_fit() -> None:
 
 @pytest.mark.parametrize("state", ["Completed", "Failed"])
 def test_wait_for_batch_looks_until_the_state_is_final(state: str) -> None:
-    played = Script([said(batch_info("Queued")), said(batch_info("InProgress")), said(batch_info("Queued")), said(batch_info(state))])
+    played = Script(
+        [
+            said(batch_info("Queued")),
+            said(batch_info("InProgress")),
+            said(batch_info("Queued")),
+            said(batch_info(state)),
+        ]
+    )
     info = played.run(conversations.wait_for_batch("750A", "751B", 100, Pace(1, 2, 3)))
     assert info.state.is_final
     assert played.pauses == [1, 2, 3]
@@ -75,7 +87,11 @@ def test_wait_for_batch_waits_for_the_chunks_of_a_query(spelling: str, job_state
 
 
 def test_chunk_that_fails_is_told_by_the_batch_that_it_is_one_of() -> None:
-    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Completed", "Failed"), said(job_info(operation="query"))]
+    lines = [
+        said(batch_info("NotProcessed", "7510")),
+        batches("NotProcessed", "Completed", "Failed"),
+        said(job_info(operation="query")),
+    ]
     info = script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines)
     with pytest.raises(errors.BatchFailed, match="Batch 7512 is Failed"):
         info.raise_for_state()
@@ -86,9 +102,15 @@ def test_query_without_records_may_have_no_chunks() -> None:
     assert script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines).raise_for_state().chunks == ()
 
 
-@pytest.mark.parametrize(("operation", "job_state"), [("query", "Aborted"), ("query", "Failed"), ("insert", "Aborted"), ("insert", "Open")])
+@pytest.mark.parametrize(
+    ("operation", "job_state"), [("query", "Aborted"), ("query", "Failed"), ("insert", "Aborted"), ("insert", "Open")]
+)
 def test_batch_that_never_ran_has_no_chunks_and_is_a_failure(operation: str, job_state: str) -> None:
-    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Completed"), said(job_info(job_state, operation=operation))]
+    lines = [
+        said(batch_info("NotProcessed", "7510")),
+        batches("NotProcessed", "Completed"),
+        said(job_info(job_state, operation=operation)),
+    ]
     info = script(conversations.wait_for_batch("750A", "7510", 100, Pace()), lines)
     assert info.chunks is None
     with pytest.raises(errors.BatchFailed, match="its job was aborted"):
@@ -96,7 +118,11 @@ def test_batch_that_never_ran_has_no_chunks_and_is_a_failure(operation: str, job
 
 
 def test_wait_for_chunks_ends_when_its_time_is_over() -> None:
-    lines = [said(batch_info("NotProcessed", "7510")), batches("NotProcessed", "Queued"), said(job_info(operation="query"))]
+    lines = [
+        said(batch_info("NotProcessed", "7510")),
+        batches("NotProcessed", "Queued"),
+        said(job_info(operation="query")),
+    ]
     with pytest.raises(errors.JobNotDone, match="1 of 1 chunks of batch 7510 are not done after 0 s"):
         script(conversations.wait_for_batch("750A", "7510", 0, Pace()), lines)
 
@@ -154,7 +180,9 @@ def file(text: str | bytes, media: str = "text/csv") -> Answer:
 
 
 def merged(*files: Answer, job: Any = CSV_JOB) -> Any:
-    return script(conversations.get_batch_result(job, "751B"), [result_list(*(f"752{n}" for n in range(len(files)))), *files])
+    return script(
+        conversations.get_batch_result(job, "751B"), [result_list(*(f"752{n}" for n in range(len(files)))), *files]
+    )
 
 
 NOTHING = "Records not found for this query"
@@ -253,7 +281,11 @@ def test_query_result_ids_of_a_data_batch_are_refused() -> None:
 def test_refusal_of_results_names_the_batch() -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
         script(conversations.get_batch_result("750A", "751B"), [refused("InvalidBatch", "Records not processed")])
-    assert (caught.value.job_id, caught.value.batch_id, caught.value.message) == ("750A", "751B", "Records not processed")
+    assert (caught.value.job_id, caught.value.batch_id, caught.value.message) == (
+        "750A",
+        "751B",
+        "Records not processed",
+    )
 
 
 def test_set_state_closes_and_aborts() -> None:

@@ -250,7 +250,9 @@ def test_split_keeps_the_quotes(raw: bytes, values: list[bytes]) -> None:
     assert csv.split(raw) == values
 
 
-@pytest.mark.parametrize(("text", "written"), [("a", "a"), ("a,b", '"a,b"'), ('a"', '"a"""'), ("a\r", '"a\r"'), ("", "")])
+@pytest.mark.parametrize(
+    ("text", "written"), [("a", "a"), ("a,b", '"a,b"'), ('a"', '"a"""'), ("a\r", '"a\r"'), ("", "")]
+)
 def test_quote_writes_what_unquote_reads(text: str, written: str) -> None:
     assert csv.quote(text) == written
     assert csv.unquote(written.encode()).decode() == text

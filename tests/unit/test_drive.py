@@ -316,7 +316,8 @@ def test_pause_before_another_try_is_cut_short_by_a_stop_and_the_last_fault_is_t
 
 
 def _token_server(valid: set[str], *, patience: threading.Barrier | None = None) -> Org:
-    """Accepts the tokens in ``valid``; a login makes a new one, and kills the refresh token that it was given for (rotation)."""
+    """Accepts the tokens in ``valid``; a login makes a new one, and kills the refresh token that it was given for
+    (rotation)."""
     counter = iter(range(1, 1_000))
     alive = {"r0"}
 

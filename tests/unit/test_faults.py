@@ -19,11 +19,15 @@ def test_refusal_has_the_kind_of_its_code(code: str, kind: type[errors.RefusedEr
 
 
 @pytest.mark.parametrize(("status", "kind"), list(BY_STATUS.items()))
-def test_refusal_of_the_org_with_a_code_that_is_not_listed_has_the_kind_of_its_status(status: int, kind: type[errors.RefusedError]) -> None:
+def test_refusal_of_the_org_with_a_code_that_is_not_listed_has_the_kind_of_its_status(
+    status: int, kind: type[errors.RefusedError]
+) -> None:
     assert type(refusal(refused("NoSuchCode", status=status))) is kind
 
 
-XML_WORD = xml("error", "<exceptionCode>InvalidJob</exceptionCode><exceptionMessage>Invalid job id: 750</exceptionMessage>")
+XML_WORD = xml(
+    "error", "<exceptionCode>InvalidJob</exceptionCode><exceptionMessage>Invalid job id: 750</exceptionMessage>"
+)
 JSON_WORD = '{"exceptionCode":"InvalidSessionId","exceptionMessage":"no"}'
 REST_WORD = '[{"errorCode":"NOT_FOUND","message":"no"}]'
 STRANGERS = {
@@ -66,7 +70,8 @@ def test_what_is_no_error_document_is_a_strangers_word(who: str, status: int, ki
 
 
 @pytest.mark.parametrize(
-    ("body", "media"), [STRANGERS["page"], (JSON_WORD, "application/json"), (XML_WORD, "application/xml"), ("[", "application/json")]
+    ("body", "media"),
+    [STRANGERS["page"], (JSON_WORD, "application/json"), (XML_WORD, "application/xml"), ("[", "application/json")],
 )
 def test_what_is_no_error_document_of_the_rest_api_is_a_strangers_word_to_a_call_of_it(body: str, media: str) -> None:
     asked = Request("GET", "/services/data/v66.0/limits")
@@ -84,12 +89,19 @@ def test_stranger_that_says_when_to_come_again_may_pass() -> None:
 def test_title_of_a_page_is_told_and_no_other_title() -> None:
     page = "<html><head><title>Sorry</title></head></html>"
     assert "'Sorry'" in str(refusal(said(page, 403, "text/html")))
-    assert "Boss" not in str(refusal(said("<queryResult><records><Title>Boss</Title></records></queryResult>", 403, "application/xml")))
+    assert "Boss" not in str(
+        refusal(said("<queryResult><records><Title>Boss</Title></records></queryResult>", 403, "application/xml"))
+    )
 
 
 @pytest.mark.parametrize(
     "message",
-    ["Invalid job id: 750000000000000", "invalid batch id", "Unable to find batch for id 751", "Unable to find object: Video__c"],
+    [
+        "Invalid job id: 750000000000000",
+        "invalid batch id",
+        "Unable to find batch for id 751",
+        "Unable to find object: Video__c",
+    ],
 )
 def test_refusal_of_an_unknown_thing_is_not_found(message: str) -> None:
     assert type(refusal(refused("InvalidJob", message))) is errors.NotFound
@@ -98,7 +110,11 @@ def test_refusal_of_an_unknown_thing_is_not_found(message: str) -> None:
 @pytest.mark.parametrize(
     ("body", "code", "message"),
     [
-        ('{"exceptionCode":"InvalidBatch","exceptionMessage":"Records not processed"}', "InvalidBatch", "Records not processed"),
+        (
+            '{"exceptionCode":"InvalidBatch","exceptionMessage":"Records not processed"}',
+            "InvalidBatch",
+            "Records not processed",
+        ),
         ('{"exceptionCode":"Unknown"}', "Unknown", ""),
         ('{"exceptionCode":"Unknown","exceptionMessage":["?"]}', "Unknown", ""),
     ],

@@ -35,7 +35,10 @@ def test_ask_renews_an_expired_session_once_and_repeats_whatever_it_was(exchange
     with pytest.raises(errors.NotAuthenticated) as caught:
         script.run(ask(exchange))
     assert script.tokens == ["00D!first", "00D!second"]
-    assert [effect for effect in script.effects if isinstance(effect, Authenticate)] == [Authenticate(None), Authenticate(FIRST)]
+    assert [effect for effect in script.effects if isinstance(effect, Authenticate)] == [
+        Authenticate(None),
+        Authenticate(FIRST),
+    ]
     assert (caught.value.status, caught.value.code) == (400, "InvalidSessionId")
     assert script.pauses == []
 
@@ -80,10 +83,16 @@ def test_ask_does_not_renew_when_the_login_itself_is_what_is_wrong() -> None:
 
 
 def test_ask_tells_the_refusal_when_there_is_nothing_to_renew_with() -> None:
-    script = Script([refused("InvalidSessionId", "Invalid session id")], logins=[FIRST, errors.NotAuthenticated("a bare token")])
+    script = Script(
+        [refused("InvalidSessionId", "Invalid session id")], logins=[FIRST, errors.NotAuthenticated("a bare token")]
+    )
     with pytest.raises(errors.NotAuthenticated, match="log in again") as caught:
         script.run(ask(READS))
-    assert (caught.value.status, caught.value.code, caught.value.message) == (400, "InvalidSessionId", "Invalid session id")
+    assert (caught.value.status, caught.value.code, caught.value.message) == (
+        400,
+        "InvalidSessionId",
+        "Invalid session id",
+    )
 
 
 LATER = errors.Unavailable("The org's answer is HTTP 503", errors.Facts(status=503))
@@ -261,15 +270,30 @@ def test_ask_does_not_swallow_an_answer_that_makes_no_sense() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError, KeyError, IndexError, OverflowError, RecursionError, AttributeError, TypeError, AssertionError, UnicodeError]
+    "error",
+    [
+        ValueError,
+        KeyError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+        AttributeError,
+        TypeError,
+        AssertionError,
+        UnicodeError,
+    ],
 )
 @pytest.mark.parametrize("replay", [Replay.FREELY, Replay.AFTER_RECONCILING])
-def test_whatever_reading_an_answer_raises_is_an_error_of_ours_that_shows_nothing(error: type[Exception], replay: Replay) -> None:
+def test_whatever_reading_an_answer_raises_is_an_error_of_ours_that_shows_nothing(
+    error: type[Exception], replay: Replay
+) -> None:
     def read(_: Answer) -> None:
         raise error("Morkel")
 
     exchange = Exchange(READS.request, read, replay)
-    with pytest.raises(errors.ProtocolError if replay is Replay.FREELY else errors.OutcomeUnknown, match="cannot be understood") as caught:
+    with pytest.raises(
+        errors.ProtocolError if replay is Replay.FREELY else errors.OutcomeUnknown, match="cannot be understood"
+    ) as caught:
         Script([said("Morkel")]).run(ask(exchange))
     assert all(isinstance(one, errors.Error) for one in chain_of(caught.value))
     assert "Morkel" not in held_by(caught.value)

@@ -19,7 +19,9 @@ def test_pause_is_a_number_at_any_attempt() -> None:
 
 @pytest.mark.parametrize(("asked", "expected"), [(0, 1), (10, 10), (60, 60), (60.5, None)])
 @pytest.mark.parametrize("kind", [errors.Unavailable, errors.LimitReached])
-def test_pause_is_what_the_org_asks_for_within_patience(kind: type[errors.RefusedError], asked: float, expected: float | None) -> None:
+def test_pause_is_what_the_org_asks_for_within_patience(
+    kind: type[errors.RefusedError], asked: float, expected: float | None
+) -> None:
     assert POLICY.pause(kind("later", retry_after_seconds=asked), 1) == expected
 
 

@@ -25,7 +25,13 @@ class Blocks:
 
 def test_stream_reads_exactly_what_is_asked_for() -> None:
     stream = ResultStream(Blocks(b"abc", b"de", b"fgh"))
-    assert [stream.read(2), stream.read(0), stream.read(4), stream.read(10), stream.read(1)] == [b"ab", b"", b"cdef", b"gh", b""]
+    assert [stream.read(2), stream.read(0), stream.read(4), stream.read(10), stream.read(1)] == [
+        b"ab",
+        b"",
+        b"cdef",
+        b"gh",
+        b"",
+    ]
 
 
 def test_stream_reads_to_its_end() -> None:

@@ -32,7 +32,9 @@ FULL_JSON = (
 )
 
 
-@pytest.mark.parametrize(("read", "text"), [(wire_xml.job_info, FULL), (wire_json.job_info, FULL_JSON)], ids=["xml", "json"])
+@pytest.mark.parametrize(
+    ("read", "text"), [(wire_xml.job_info, FULL), (wire_json.job_info, FULL_JSON)], ids=["xml", "json"]
+)
 def test_job_info_is_the_same_from_both_forms(read: Callable[[Answer], JobInfo], text: str) -> None:
     expected = JobInfo(
         id="750A",
@@ -78,7 +80,10 @@ def test_content_type_is_xml_when_the_org_does_not_say() -> None:
 def test_flag_is_read_from_both_forms() -> None:
     assert wire_json.job_info(said(FULL_JSON[:-1] + ',"fastPathEnabled":false}')).fast_path_enabled is False
     assert (
-        wire_xml.job_info(said(FULL.replace("<newThing>x</newThing>", "<fastPathEnabled>true</fastPathEnabled>"))).fast_path_enabled is True
+        wire_xml.job_info(
+            said(FULL.replace("<newThing>x</newThing>", "<fastPathEnabled>true</fastPathEnabled>"))
+        ).fast_path_enabled
+        is True
     )
 
 
@@ -141,14 +146,17 @@ def test_xml_that_is_no_job_info_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "doctype", ["<!DOCTYPE jobInfo>", '<!DOCTYPE jobInfo [<!ENTITY a "b">]>', '<!DOCTYPE jobInfo SYSTEM "file:///etc/passwd">']
+    "doctype",
+    ["<!DOCTYPE jobInfo>", '<!DOCTYPE jobInfo [<!ENTITY a "b">]>', '<!DOCTYPE jobInfo SYSTEM "file:///etc/passwd">'],
 )
 def test_xml_with_a_doctype_is_refused_even_when_all_else_is_well(doctype: str) -> None:
     with pytest.raises(errors.ProtocolError, match="DOCTYPE"):
         wire_xml.job_info(said(FULL.replace("?>", "?>" + doctype)))
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "1", '"x"', "null", '{"id":1}', '{"id":"x","state":"Open"}', '{"id":NaN}'])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "1", '"x"', "null", '{"id":1}', '{"id":"x","state":"Open"}', '{"id":NaN}']
+)
 def test_json_that_is_no_job_info_is_refused(body: str) -> None:
     with pytest.raises(errors.ProtocolError):
         wire_json.job_info(said(body))
@@ -163,7 +171,9 @@ def test_json_that_is_no_list_of_batches_is_refused(body: str) -> None:
 def test_batch_infos_are_read_from_both_forms() -> None:
     inner = "<batchInfo><id>751A</id><jobId>750A</jobId><state>Not Processed</state></batchInfo>"
     from_xml = wire_xml.batch_infos(said(xml("batchInfoList", inner)))
-    from_json = wire_json.batch_infos(said('{"batchInfo":[{"id":"751A","jobId":"750A","state":"NotProcessed","stateMessage":null}]}'))
+    from_json = wire_json.batch_infos(
+        said('{"batchInfo":[{"id":"751A","jobId":"750A","state":"NotProcessed","stateMessage":null}]}')
+    )
     assert from_xml == from_json
     assert [info.state for info in from_xml] == [BatchState.NOT_PROCESSED]
     assert wire_xml.batch_infos(said(f'<batchInfoList\n   xmlns="{NAMESPACE}" />')) == []
@@ -172,7 +182,9 @@ def test_batch_infos_are_read_from_both_forms() -> None:
 
 @pytest.mark.parametrize("state", ["Failed", "NotProcessed"])
 def test_raise_for_state_tells_the_reason(state: str) -> None:
-    text = batch_info(state).replace("</state>", "</state><stateMessage>InvalidBatch : Field name not found : Foo__c</stateMessage>")
+    text = batch_info(state).replace(
+        "</state>", "</state><stateMessage>InvalidBatch : Field name not found : Foo__c</stateMessage>"
+    )
     with pytest.raises(errors.BatchFailed, match="Foo__c") as caught:
         wire_xml.batch_info(said(text)).raise_for_state()
     assert (caught.value.job_id, caught.value.batch_id) == ("750A", "751B")
@@ -206,7 +218,8 @@ XML_RESULTS = xml(
 )
 JSON_RESULTS = (
     '[{"success":true,"created":true,"id":"003A","errors":[]},{"success":false,"created":false,"id":null,"errors":[{"statusCode":'
-    '"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [LastName]","fields":["LastName"],"extendedErrorDetails":null}]}]'
+    '"REQUIRED_FIELD_MISSING","message":"Required fields are missing: '
+    '[LastName]","fields":["LastName"],"extendedErrorDetails":null}]}]'
 )
 
 
@@ -258,14 +271,25 @@ def test_csv_that_is_no_results_is_refused(text: str | bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[1]", '["a",{}]', '[{"errors":{"a":1}}]', '[{"errors":[1]}]', '[{"errors":"no"}]', '[{"success":"true"}]', '[{"created":1}]']
+    "text",
+    [
+        "[1]",
+        '["a",{}]',
+        '[{"errors":{"a":1}}]',
+        '[{"errors":[1]}]',
+        '[{"errors":"no"}]',
+        '[{"success":"true"}]',
+        '[{"created":1}]',
+    ],
 )
 def test_json_that_is_no_results_is_refused(text: str) -> None:
     with pytest.raises(errors.ProtocolError):
         _json_results(text)
 
 
-@pytest.mark.parametrize("inner", ["<record/>", "<result><success>yes</success></result>", "<result><created>TRUE</created></result>"])
+@pytest.mark.parametrize(
+    "inner", ["<record/>", "<result><success>yes</success></result>", "<result><created>TRUE</created></result>"]
+)
 def test_xml_that_is_no_results_is_refused(inner: str) -> None:
     with pytest.raises(errors.ProtocolError):
         _xml_results(xml("results", inner))

@@ -77,7 +77,11 @@ class Gateway:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 reply = gateway._meet(self.command, self.path, dict(self.headers.items()), body)
                 self.send_response(reply.status)
-                for name, value in {"Content-Type": reply.media, **reply.headers, "Content-Length": str(len(reply.body))}.items():
+                for name, value in {
+                    "Content-Type": reply.media,
+                    **reply.headers,
+                    "Content-Length": str(len(reply.body)),
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body)
@@ -116,7 +120,11 @@ class Gateway:
         with self._lock:
             self.passed.append((method, path, body))
         # Plain answers only: rules read and change them.
-        sent = {name: value for name, value in headers.items() if name.lower() not in {"host", "connection", "accept-encoding"}}
+        sent = {
+            name: value
+            for name, value in headers.items()
+            if name.lower() not in {"host", "connection", "accept-encoding"}
+        }
         connection = http.client.HTTPConnection(self._org, timeout=600)
         try:
             connection.request(method, path, body or None, sent)

@@ -15,7 +15,8 @@ PATIENCE_SECONDS = 600.0
 
 
 class Peer:
-    """Answers each connection by a function of its socket; remembers what it read: every byte, and heads and bodies of whole requests."""
+    """Answers each connection by a function of its socket; remembers what it read: every byte, and heads and bodies of
+    whole requests."""
 
     def __init__(self, serve: Callable[[Peer, socket.socket], None], context: ssl.SSLContext | None = None) -> None:
         self._serve = serve
@@ -129,7 +130,9 @@ def saying(*answers: bytes) -> Callable[[Peer, socket.socket], None]:
     return serve
 
 
-def answer(body: bytes, *headers: str, status: str = "200 OK", media: str = "application/xml", length: int | None = -1) -> bytes:
+def answer(
+    body: bytes, *headers: str, status: str = "200 OK", media: str = "application/xml", length: int | None = -1
+) -> bytes:
     """An answer; its length is the body's unless said otherwise, and not told at all if ``None``."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {media}", *headers, "Connection: close"]
     if length is not None:
@@ -158,10 +161,11 @@ Cut = tuple[int | None, int | None]
 
 
 class Relay(Peer):
-    """Something on the way that passes bytes on, and breaks a connection off at a byte of either direction, or instead of an answer.
+    """Something on the way that passes bytes on, and breaks a connection off at a byte of either direction, or instead
+    of an answer.
 
-    To a port it passes all there is, and so it stands for a proxy that gets whole URLs, or for a cable; without one it is a proxy that is
-    asked by CONNECT, and reaches loopback only.
+    To a port it passes all there is, and so it stands for a proxy that gets whole URLs, or for a cable; without one it
+    is a proxy that is asked by CONNECT, and reaches loopback only.
     """
 
     def __init__(

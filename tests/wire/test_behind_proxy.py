@@ -56,7 +56,9 @@ LOSSES = {
 
 @pytest.mark.parametrize("gzip_requests", [False, True], ids=["plain", "gzip"])
 @pytest.mark.parametrize("loss", list(LOSSES))
-def test_load_behind_a_proxy_that_loses_answers_doubles_no_row(org: Emulator, tmp_path: Path, loss: str, gzip_requests: bool) -> None:
+def test_load_behind_a_proxy_that_loses_answers_doubles_no_row(
+    org: Emulator, tmp_path: Path, loss: str, gzip_requests: bool
+) -> None:
     losing = Losing(*LOSSES[loss])
     with Relay(org.port, drop=losing) as proxy:
         transport = HTTP(None, proxy.url, gzip_requests=gzip_requests)
@@ -68,7 +70,9 @@ def test_load_behind_a_proxy_that_loses_answers_doubles_no_row(org: Emulator, tm
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_load_through_a_tunnel_whose_connections_die_anywhere_doubles_no_row(secured_org: Emulator, tmp_path: Path, seed: int) -> None:
+def test_load_through_a_tunnel_whose_connections_die_anywhere_doubles_no_row(
+    secured_org: Emulator, tmp_path: Path, seed: int
+) -> None:
     """In handshakes, uploads and answers; what stops for good is resumed."""
     chance = random.Random(seed)
 

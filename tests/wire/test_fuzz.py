@@ -1,4 +1,7 @@
-"""Answers that nobody would make up, and addresses: all that they provoke is errors of ours. Seeded, so that what fails fails again."""
+"""Answers that nobody would make up, and addresses: all that they provoke is errors of ours.
+
+Seeded, so that what fails fails again.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,11 @@ REFUSED = xml("error", "<exceptionCode>InvalidBatch</exceptionCode><exceptionMes
 def chunked(body: bytes, *headers: str) -> bytes:
     borders = [0, 1, len(body) // 2, len(body)]
     head = answer(b"", "Transfer-Encoding: chunked", *headers, media="text/csv", length=None)
-    return head + b"".join(b"%x\r\n%b\r\n" % (end - begin, body[begin:end]) for begin, end in pairwise(borders)) + b"0\r\nX: y\r\n\r\n"
+    return (
+        head
+        + b"".join(b"%x\r\n%b\r\n" % (end - begin, body[begin:end]) for begin, end in pairwise(borders))
+        + b"0\r\nX: y\r\n\r\n"
+    )
 
 
 SOUND = [
@@ -69,8 +76,17 @@ PIECES = [
         b"\x1f\x8b\x08",
         b"=?utf-8?q?x?=",
     ],
-    *[b"Content-Length: 3\r\n", b"Content-Length: -3\r\n", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: br\r\n"],
-    *[b"Content-Encoding: gzip\r\n", b"Content-Type: multipart/mixed; boundary=x\r\n", b"Content-Type: text/html; charset=\xff\r\n"],
+    *[
+        b"Content-Length: 3\r\n",
+        b"Content-Length: -3\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: br\r\n",
+    ],
+    *[
+        b"Content-Encoding: gzip\r\n",
+        b"Content-Type: multipart/mixed; boundary=x\r\n",
+        b"Content-Type: text/html; charset=\xff\r\n",
+    ],
     *[
         b"HTTP/1.1 100 Continue\r\n\r\n",
         b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n",
@@ -139,7 +155,9 @@ def test_answers_that_make_no_sense_are_told_as_errors_of_ours(seed: int, caplog
     http = HTTP(None, None, AMPLE, largest_answer_bytes=1_000_000)
     with (
         Peer(serve) as peer,
-        bulkforce.Client(peer.url, bulkforce.BearerToken(TOKEN), retry=bulkforce.RetryPolicy(1), transport=http) as made,
+        bulkforce.Client(
+            peer.url, bulkforce.BearerToken(TOKEN), retry=bulkforce.RetryPolicy(1), transport=http
+        ) as made,
     ):
         for number in range(200):
             said.append(mutated(chance.choice(SOUND), chance))
@@ -170,7 +188,16 @@ def test_proxies_that_make_no_sense_are_told_as_not_sent(seed: int, tmp_path: Pa
 
 
 ADDRESSES = [
-    *["", "x", "http://", "http:///x", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/x", "http://127.0.0.1:-1/x", "http://127.0.0.1:x/x"],
+    *[
+        "",
+        "x",
+        "http://",
+        "http:///x",
+        "ftp://127.0.0.1/x",
+        "http://127.0.0.1:99999/x",
+        "http://127.0.0.1:-1/x",
+        "http://127.0.0.1:x/x",
+    ],
     *[
         "http://[::1",
         "http://[::1]x:1/x",
@@ -179,8 +206,19 @@ ADDRESSES = [
         "http://127.0.0.1:1/%zz%",
         "//127.0.0.1:1/x",
     ],
-    *["http://\x00/x", "http://127.0.0.1\r\nX: y:1/x", "http://127.0.0.1:٣/x", "http://ä..invalid/x", "http://" + "a" * 300 + ".invalid/x"],
-    *["http://127.0.0.1:1/" + "x" * 100_000, "http://127.0.0.1:1/x y\r\nZ: 1", "http://a@b@127.0.0.1:1/x", "http://127.0.0.1:0/x"],
+    *[
+        "http://\x00/x",
+        "http://127.0.0.1\r\nX: y:1/x",
+        "http://127.0.0.1:٣/x",
+        "http://ä..invalid/x",
+        "http://" + "a" * 300 + ".invalid/x",
+    ],
+    *[
+        "http://127.0.0.1:1/" + "x" * 100_000,
+        "http://127.0.0.1:1/x y\r\nZ: 1",
+        "http://a@b@127.0.0.1:1/x",
+        "http://127.0.0.1:0/x",
+    ],
 ]
 
 

@@ -34,7 +34,9 @@ SHORT = Timeouts(connect_seconds=0.2, read_seconds=0.2)
 
 def client(url: str, **options: Any) -> bulkforce.Client:
     return bulkforce.Client(
-        url, bulkforce.BearerToken(TOKEN), **{"retry": ONCE, "timeouts": Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS), **options}
+        url,
+        bulkforce.BearerToken(TOKEN),
+        **{"retry": ONCE, "timeouts": Timeouts(PATIENCE_SECONDS, PATIENCE_SECONDS), **options},
     )
 
 
@@ -102,12 +104,17 @@ def secured(ca: trustme.CA, name: str, *, clients: trustme.CA | None = None) -> 
 
 
 def test_certificate_of_our_own_authority_is_trusted_when_told(ca: trustme.CA, bundle: Path) -> None:
-    with Peer(saying(answer(JOB)), secured(ca, "127.0.0.1")) as peer, client(peer.url, tls=TLS(ca_bundle=bundle)) as made:
+    with (
+        Peer(saying(answer(JOB)), secured(ca, "127.0.0.1")) as peer,
+        client(peer.url, tls=TLS(ca_bundle=bundle)) as made,
+    ):
         assert made.get_job_info("750A").id == "750A"
 
 
 @pytest.mark.parametrize("case", ["other name", "unknown authority"])
-def test_certificate_that_does_not_match_is_refused_before_anything_is_said(ca: trustme.CA, bundle: Path, case: str) -> None:
+def test_certificate_that_does_not_match_is_refused_before_anything_is_said(
+    ca: trustme.CA, bundle: Path, case: str
+) -> None:
     tls = TLS(ca_bundle=bundle) if case == "other name" else TLS()
     name = "other.example" if case == "other name" else "127.0.0.1"
     with Peer(saying(answer(JOB)), secured(ca, name)) as peer, client(peer.url, tls=tls) as made:
@@ -141,7 +148,10 @@ def test_client_certificate_is_shown_where_it_is_demanded(ca: trustme.CA, bundle
 
 
 def test_client_certificate_that_is_missing_is_told(ca: trustme.CA, bundle: Path) -> None:
-    with Peer(saying(answer(JOB)), secured(ca, "127.0.0.1", clients=ca)) as peer, client(peer.url, tls=TLS(ca_bundle=bundle)) as made:
+    with (
+        Peer(saying(answer(JOB)), secured(ca, "127.0.0.1", clients=ca)) as peer,
+        client(peer.url, tls=TLS(ca_bundle=bundle)) as made,
+    ):
         with pytest.raises(errors.NotSent, match="No TLS connection"):
             adding(made)()
         assert peer.heads == []
@@ -153,7 +163,10 @@ def test_tls_file_that_cannot_be_read_is_told_when_the_client_is_made(name: str,
     bad.write_text("no certificate")
     for path in (bad, tmp_path / "none.pem"):
         with pytest.raises(errors.UsageError, match="cannot be read"):
-            client("https://acme.my.salesforce.com", tls=TLS(ca_bundle=path) if name == "ca_bundle" else TLS(client_certificate=path))
+            client(
+                "https://acme.my.salesforce.com",
+                tls=TLS(ca_bundle=path) if name == "ca_bundle" else TLS(client_certificate=path),
+            )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +181,9 @@ def test_https_goes_through_a_tunnel(ca: trustme.CA, bundle: Path, credentials: 
             assert made.get_job_info("750A").id == "750A"
         (head,) = proxy.heads
         assert head.startswith(f"CONNECT acme.test:{org.port} ")
-        given = [line.partition("Basic ")[2] for line in head.splitlines() if line.lower().startswith("proxy-authorization:")]
+        given = [
+            line.partition("Basic ")[2] for line in head.splitlines() if line.lower().startswith("proxy-authorization:")
+        ]
         assert [base64.b64decode(each).decode() for each in given] == ([expected] if expected else [])
         assert TOKEN not in head
         assert TOKEN in org.heads[0]
@@ -177,7 +192,10 @@ def test_https_goes_through_a_tunnel(ca: trustme.CA, bundle: Path, credentials: 
 
 def test_plain_http_is_forwarded_by_a_proxy() -> None:
     with Peer(tunnel) as proxy, client("http://127.0.0.1:9", proxy=proxy.url) as made:
-        assert made.get_batch_request("750A", "751B") == b"http://127.0.0.1:9/services/async/66.0/job/750A/batch/751B/request"
+        assert (
+            made.get_batch_request("750A", "751B")
+            == b"http://127.0.0.1:9/services/async/66.0/job/750A/batch/751B/request"
+        )
 
 
 @pytest.mark.parametrize("status", ["407 Proxy Authentication Required", "403 Forbidden", "502 Bad Gateway"])
@@ -186,7 +204,10 @@ def test_proxy_that_refuses_is_told_and_nothing_was_sent(status: str) -> None:
         peer.head(connection)
         connection.sendall(answer(b"<html>", status=status, media="text/html"))
 
-    with Peer(refuse) as proxy, client("https://acme.test", proxy=f"http://user:SECRETPASS@127.0.0.1:{proxy.port}") as made:
+    with (
+        Peer(refuse) as proxy,
+        client("https://acme.test", proxy=f"http://user:SECRETPASS@127.0.0.1:{proxy.port}") as made,
+    ):
         for call in (lambda: made.get_job_info("750A"), adding(made)):
             with pytest.raises(errors.NotSent, match="proxy") as caught:
                 call()
@@ -200,7 +221,9 @@ def test_dead_proxy_is_not_sent(refused_port: int) -> None:
         assert "SECRETPASS" not in str(caught.value)
 
 
-@pytest.mark.parametrize("proxy", ["socks5://user:SECRETPASS@127.0.0.1:1", "http://user:SECRETPASS@host:port", "127.0.0.1", "", "http://"])
+@pytest.mark.parametrize(
+    "proxy", ["socks5://user:SECRETPASS@127.0.0.1:1", "http://user:SECRETPASS@host:port", "127.0.0.1", "", "http://"]
+)
 def test_proxy_that_is_none_is_refused_without_showing_it(proxy: str) -> None:
     with pytest.raises(errors.UsageError, match="proxy") as caught:
         client("https://acme.test", proxy=proxy)
@@ -220,12 +243,20 @@ def test_cut_body_is_no_answer(kept: int) -> None:
 def test_cut_chunk_is_no_answer() -> None:
     head = answer(b"", "Transfer-Encoding: chunked", media="text/csv", length=None)
     for body in (b"5\r\nabc", b"3\r\nabc\r\n", b"zz\r\n"):
-        with Peer(saying(head + body)) as peer, client(peer.url) as made, pytest.raises(errors.NoAnswer, match="broke off"):
+        with (
+            Peer(saying(head + body)) as peer,
+            client(peer.url) as made,
+            pytest.raises(errors.NoAnswer, match="broke off"),
+        ):
             made.get_batch_request("750A", "751B")
 
 
 def test_document_cut_without_a_length_is_refused() -> None:
-    with Peer(saying(answer(JOB[:-3], length=None))) as peer, client(peer.url) as made, pytest.raises(errors.ProtocolError):
+    with (
+        Peer(saying(answer(JOB[:-3], length=None))) as peer,
+        client(peer.url) as made,
+        pytest.raises(errors.ProtocolError),
+    ):
         made.get_job_info("750A")
 
 
@@ -258,14 +289,21 @@ def test_answer_tells_whether_a_cut_would_be_noticed(framing: str) -> None:
 def test_cut_gzip_is_no_answer_even_without_a_length() -> None:
     packed = gzip.compress(CSV)
     for cut in (1, 10, len(packed) // 2, len(packed) - 1):
-        with Peer(saying(answer(packed[:cut], "Content-Encoding: gzip", media="text/csv", length=None))) as peer, client(peer.url) as made:
+        with (
+            Peer(saying(answer(packed[:cut], "Content-Encoding: gzip", media="text/csv", length=None))) as peer,
+            client(peer.url) as made,
+        ):
             stream = made.get_query_result("750A", "751B", "752C")
             with stream, pytest.raises(errors.NoAnswer, match="broke off"):
                 stream.read()
 
 
 def test_body_that_is_no_gzip_is_no_answer() -> None:
-    with Peer(saying(answer(JOB, "Content-Encoding: gzip"))) as peer, client(peer.url) as made, pytest.raises(errors.NoAnswer):
+    with (
+        Peer(saying(answer(JOB, "Content-Encoding: gzip"))) as peer,
+        client(peer.url) as made,
+        pytest.raises(errors.NoAnswer),
+    ):
         made.get_job_info("750A")
 
 
@@ -292,7 +330,9 @@ def test_early_refusal_while_uploading_is_read() -> None:
 
     def refuse(peer: Peer, connection: socket.socket) -> None:
         peer.head(connection)
-        document = xml("error", "<exceptionCode>InvalidJobState</exceptionCode><exceptionMessage>closed</exceptionMessage>").encode()
+        document = xml(
+            "error", "<exceptionCode>InvalidJobState</exceptionCode><exceptionMessage>closed</exceptionMessage>"
+        ).encode()
         connection.sendall(answer(document, status="400 Bad Request"))
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65_536):
@@ -364,7 +404,8 @@ def test_handshake_that_stops_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    "status", ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"]
+    "status",
+    ["301 Moved Permanently", "302 Found", "303 See Other", "307 Temporary Redirect", "308 Permanent Redirect"],
 )
 def test_redirect_never_carries_the_session_to_another_host(status: str) -> None:
     with Peer(saying(answer(JOB))) as thief:
@@ -395,7 +436,9 @@ def test_answer_of_one_connection_does_not_leak_into_the_next() -> None:
             peer.request(connection)
             body = CSV if "/result/" in peer.heads[-1] else JOB
             media = "text/csv" if body is CSV else "application/xml"
-            connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+            connection.sendall(
+                f"HTTP/1.1 200 OK\r\nContent-Type: {media}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            )
 
     with Peer(twice) as peer, client(peer.url) as made:
         for _ in range(3):

@@ -1,4 +1,5 @@
-"""Peers that never come to an end, or to a very large one: the client does, within limits that can be set, and says which."""
+"""Peers that never come to an end, or to a very large one: the client does, within limits that can be set, and says
+which."""
 
 from __future__ import annotations
 
@@ -52,7 +53,9 @@ def client(url: str, clock: Clock | None = None, *, attempts: int = 1, **options
 
 
 @contextmanager
-def facing(serve: Callable[[Peer, socket.socket], None], *clock: Clock, **options: Any) -> Iterator[tuple[Peer, bulkforce.Client]]:
+def facing(
+    serve: Callable[[Peer, socket.socket], None], *clock: Clock, **options: Any
+) -> Iterator[tuple[Peer, bulkforce.Client]]:
     """A peer, and a client of it."""
     with Peer(serve) as peer, client(peer.url, *clock, **options) as made:
         yield peer, made
@@ -121,7 +124,9 @@ each_endless = pytest.mark.parametrize("what", list(ENDLESS))
 
 @each_call
 @each_endless
-def test_answer_that_drips_for_ever_ends_with_the_limit_of_the_exchange(what: str, call: Callable[[bulkforce.Client], object]) -> None:
+def test_answer_that_drips_for_ever_ends_with_the_limit_of_the_exchange(
+    what: str, call: Callable[[bulkforce.Client], object]
+) -> None:
     clock = Clock()
     begin, again = ENDLESS[what]
     with (
@@ -136,7 +141,9 @@ def test_answer_that_drips_for_ever_ends_with_the_limit_of_the_exchange(what: st
 
 @pytest.mark.parametrize("call", [CALLS["control"], CALLS["whole"], add], ids=["control", "whole", "POST"])
 @each_endless
-def test_answer_that_floods_for_ever_ends_even_if_no_time_goes_by(what: str, call: Callable[[bulkforce.Client], object]) -> None:
+def test_answer_that_floods_for_ever_ends_even_if_no_time_goes_by(
+    what: str, call: Callable[[bulkforce.Client], object]
+) -> None:
     begin, again = ENDLESS[what]
     flood = itertools.chain([begin], itertools.repeat(b"".join(again) * 2_000))
     with (
@@ -146,7 +153,9 @@ def test_answer_that_floods_for_ever_ends_even_if_no_time_goes_by(what: str, cal
         call(made)
 
 
-@pytest.mark.parametrize("what", [what for what in ENDLESS if what not in {"a body", "a body without a length", "chunks"}])
+@pytest.mark.parametrize(
+    "what", [what for what in ENDLESS if what not in {"a body", "a body without a length", "chunks"}]
+)
 def test_stream_that_floods_without_content_ends_even_if_no_time_goes_by(what: str) -> None:
     begin, again = ENDLESS[what]
     flood = itertools.chain([begin], itertools.repeat(b"".join(again) * 2_000))
@@ -168,7 +177,10 @@ def test_upload_that_is_taken_a_little_now_and_then_ends_with_the_limit_of_the_e
 
 
 def test_upload_is_not_held_to_the_time_for_connecting() -> None:
-    """A link on which a block takes longer than that is slow, not dead. Who is held to it leaves before the peer has waited for it three times over."""
+    """A link on which a block takes longer than that is slow, not dead.
+
+    Who is held to it leaves before the peer has waited for it three times over.
+    """
     stayed = []
 
     def serve(peer: Peer, connection: socket.socket) -> None:
@@ -309,7 +321,10 @@ def test_answer_takes_little_more_memory_than_it_may_hold(flood: bytes, limit: i
 def test_answer_of_the_largest_size_is_read() -> None:
     content = b"x" * 1_000_000
     for headers, body in (((), content), (("Content-Encoding: gzip",), gzip.compress(content))):
-        with Peer(saying(answer(body, *headers, media="text/csv"))) as peer, client(peer.url, largest_answer_bytes=1_000_000) as made:
+        with (
+            Peer(saying(answer(body, *headers, media="text/csv"))) as peer,
+            client(peer.url, largest_answer_bytes=1_000_000) as made,
+        ):
             assert CALLS["whole"](made) == content
 
 
@@ -342,9 +357,13 @@ def test_streamed_bomb_comes_in_bounded_blocks() -> None:
     assert max(sizes) <= 262_144
 
 
-@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,br", "compress", "utf-8", "identity, gzip"])
+@pytest.mark.parametrize(
+    "encoding", ["br", "deflate", "zstd", "gzip, gzip", "gzip,br", "compress", "utf-8", "identity, gzip"]
+)
 @each_call
-def test_answer_that_is_packed_otherwise_never_passes_for_its_content(encoding: str, call: Callable[[bulkforce.Client], object]) -> None:
+def test_answer_that_is_packed_otherwise_never_passes_for_its_content(
+    encoding: str, call: Callable[[bulkforce.Client], object]
+) -> None:
     body = gzip.compress(gzip.compress(JOB)) if encoding == "gzip, gzip" else JOB
     with (
         facing(saying(answer(body, f"Content-Encoding: {encoding}"))) as (_, made),
@@ -363,7 +382,11 @@ def test_answer_may_name_its_packing_in_other_ways(encoding: str) -> None:
 @pytest.mark.parametrize("rest", [b"garbage", b"\0", gzip.compress(b"x")[:-1]], ids=["garbage", "zero", "cut"])
 def test_garbage_behind_gzip_is_no_content(rest: bytes) -> None:
     body = gzip.compress(JOB) + rest
-    with Peer(saying(answer(body, "Content-Encoding: gzip"))) as peer, client(peer.url) as made, pytest.raises(errors.NoAnswer):
+    with (
+        Peer(saying(answer(body, "Content-Encoding: gzip"))) as peer,
+        client(peer.url) as made,
+        pytest.raises(errors.NoAnswer),
+    ):
         CALLS["whole"](made)
 
 
@@ -400,7 +423,10 @@ FRAMES = {
 @each_call
 def test_answer_whose_end_cannot_be_told_is_none(frame: str, call: Callable[[bulkforce.Client], object]) -> None:
     headers, body = FRAMES[frame]
-    with facing(saying(answer(body, *headers, length=None))) as (_, made), pytest.raises((errors.NoAnswer, errors.OutcomeUnknown)):
+    with (
+        facing(saying(answer(body, *headers, length=None))) as (_, made),
+        pytest.raises((errors.NoAnswer, errors.OutcomeUnknown)),
+    ):
         call(made)
 
 
@@ -417,7 +443,10 @@ def test_connection_that_goes_over_to_another_protocol_is_no_answer(call: Callab
 def test_interim_answers_are_passed_over(interim: str) -> None:
     """Taken for the answer they would leave the real one to the next request on the connection."""
     early = f"HTTP/1.1 {interim}\r\nLink: </x>; rel=preload\r\n\r\n".encode()
-    with Peer(saying(early + early + answer(JOB), early + answer(BATCH, status="201 Created"))) as peer, client(peer.url) as made:
+    with (
+        Peer(saying(early + early + answer(JOB), early + answer(BATCH, status="201 Created"))) as peer,
+        client(peer.url) as made,
+    ):
         assert made.get_job_info("750A").id == "750A"
         assert getattr(add(made), "id", None) == "751B"
 
@@ -468,7 +497,11 @@ QUOTING = {
 @pytest.mark.parametrize("what", list(QUOTING))
 @each_call
 def test_error_holds_nothing_of_what_came(what: str, call: Callable[[bulkforce.Client], object]) -> None:
-    with Peer(saying(QUOTING[what])) as peer, client(peer.url) as made, pytest.raises((errors.NoAnswer, errors.OutcomeUnknown)) as caught:
+    with (
+        Peer(saying(QUOTING[what])) as peer,
+        client(peer.url) as made,
+        pytest.raises((errors.NoAnswer, errors.OutcomeUnknown)) as caught,
+    ):
         call(made)
     told = held_by(caught.value)
     assert SECRET.decode() not in told

@@ -1,6 +1,8 @@
-"""What is told of a request when the connection dies: at every moment, on every way, against an org that says what it has seen.
+"""What is told of a request when the connection dies: at every moment, on every way, against an org that says what it
+has seen.
 
-"Not sent" is a licence to send again. It must never be said of a request of which the org has seen anything, and always of one that cannot
+"Not sent" is a licence to send again. It must never be said of a request of which the org has seen anything, and always
+of one that cannot
 have left. What is not here: CONNECT to an org on plain http, since such requests are given to the proxy by whole URLs.
 """
 
@@ -119,12 +121,18 @@ class Sent:
 
 @contextmanager
 def reached(
-    way: Way, papers: Papers, serve: Serve, cut: Callable[[int], Cut] = lambda _number: (None, None), relay: Peer | Nobody | None = None
+    way: Way,
+    papers: Papers,
+    serve: Serve,
+    cut: Callable[[int], Cut] = lambda _number: (None, None),
+    relay: Peer | Nobody | None = None,
 ) -> Iterator[Sent]:
     """An org, something on the way to it, and what sends; when it is left all have come to their end."""
     with ExitStack() as stack:
         org = stack.enter_context(Peer(serve, papers.context if way.tls else None))
-        between = relay or Relay(None if way.asks else org.port, cut, context=papers.context if way.proxy == "https" else None)
+        between = relay or Relay(
+            None if way.asks else org.port, cut, context=papers.context if way.proxy == "https" else None
+        )
         stack.enter_context(between)
         port = org.port if way.proxy else between.port
         url = f"{'https' if way.tls else 'http'}://127.0.0.1:{port}/x"
@@ -164,7 +172,9 @@ def check(sent: Sent, request: Request) -> None:
 
 @each_way
 @pytest.mark.parametrize("packing", list(ANSWERS))
-def test_connection_that_dies_while_the_org_speaks_is_doubt_once_a_request_can_have_left(way: Way, papers: Papers, packing: str) -> None:
+def test_connection_that_dies_while_the_org_speaks_is_doubt_once_a_request_can_have_left(
+    way: Way, papers: Papers, packing: str
+) -> None:
     """From the first byte of the TLS handshake to the last of the answer."""
     request = REQUESTS["POST"]
     with reached(way, papers, saying(ANSWERS[packing])) as whole:
@@ -222,7 +232,9 @@ def read_some(head: int | None, body: int | None) -> Serve:
 @each_way
 @each_request
 @pytest.mark.parametrize(
-    ("head", "body"), [(1, 0), (40, 0), (None, 0), (None, 1), (None, 5), (None, None)], ids=["1", "40", "head", "head+1", "head+5", "all"]
+    ("head", "body"),
+    [(1, 0), (40, 0), (None, 0), (None, 1), (None, 5), (None, None)],
+    ids=["1", "40", "head", "head+1", "head+5", "all"],
 )
 def test_org_that_hangs_up_on_a_request_leaves_doubt(
     way: Way, papers: Papers, request_: Request, head: int | None, body: int | None
@@ -280,7 +292,9 @@ def hanging_up(read: int | None, say: bytes, context: ssl.SSLContext | None = No
     ],
     ids=range(16),
 )
-def test_proxy_that_does_not_let_through_is_not_sent(way: Way, papers: Papers, request_: Request, read: int | None, say: bytes) -> None:
+def test_proxy_that_does_not_let_through_is_not_sent(
+    way: Way, papers: Papers, request_: Request, read: int | None, say: bytes
+) -> None:
     relay = hanging_up(read, say, papers.context if way.proxy == "https" else None)
     with reached(way, papers, saying(ANSWERS["plain"]), relay=relay) as sent:
         told = sent.send(request_)
@@ -293,7 +307,13 @@ def test_proxy_that_does_not_let_through_is_not_sent(way: Way, papers: Papers, r
 @each_request
 @pytest.mark.parametrize(
     "say",
-    [b"", b"\x16", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\x00\x02\x02\x28", b"\x16\x03\x03\x40\x00" + b"\x00" * 99],
+    [
+        b"",
+        b"\x16",
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x15\x03\x03\x00\x02\x02\x28",
+        b"\x16\x03\x03\x40\x00" + b"\x00" * 99,
+    ],
     ids=["nothing", "a byte", "no TLS", "an alert", "garbage"],
 )
 def test_handshake_that_dies_is_not_sent(way: Way, papers: Papers, request_: Request, say: bytes) -> None:

@@ -13,4 +13,8 @@ def send(members: list[dict[str, str]]) -> list[str]:
         client.close_job(job)
         client.wait_for_batch(job, batch.id).raise_for_state()
         results = client.get_batch_result(job, batch.id)
-    return [f"{member['badge']}: {result.errors[0].message}" for member, result in zip(members, results, strict=True) if not result.success]
+    return [
+        f"{member['badge']}: {result.errors[0].message}"
+        for member, result in zip(members, results, strict=True)
+        if not result.success
+    ]

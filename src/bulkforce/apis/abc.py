@@ -1,7 +1,8 @@
-"""What a run needs of an API, whichever version it is: `IngestApi` for a load, `QueryApi` for an extract, and what they tell.
+"""What a run needs of an API, whichever version it is: `IngestApi` for a load, `QueryApi` for an extract, and what they
+tell.
 
-A job takes batches; a batch is what is sent at once, and what has results. Ids of batches that are told in mappings and sets are as
-`bulkforce.protocol.wire.short` writes them, since the org writes an id with 15 or 18 characters.
+A job takes batches; a batch is what is sent at once, and what has results. Ids of batches that are told in mappings and
+sets are as `bulkforce.protocol.wire.short` writes them, since the org writes an id with 15 or 18 characters.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class BatchEnd(StrEnum):
 
 
 class QueryFault(Enum):
-    """Why the org failed to answer a query, where that says what to do: it would find the same fault again, or it wants smaller pieces."""
+    """Why the org failed to answer a query, where that says what to do: it would find the same fault again, or it wants
+    smaller pieces.
+    """
 
     WRONG = "wrong"
     TOO_LARGE = "too large"
@@ -67,7 +70,8 @@ class BatchSeen:
         id: The org's, with as many characters as it wrote.
         end: How it ended; ``None`` while it has not.
         message: Why it ended so, if the org says.
-        processed: How many records the org says it processed, those that failed among them; of a query, how many it found.
+        processed: How many records the org says it processed, those that failed among them; of a query, how many it
+            found.
         failed: How many of them failed, if the org says.
         fault: Of a query that failed: why, as far as it matters.
     """
@@ -87,7 +91,9 @@ class BatchSeen:
 
 @dataclass(frozen=True, slots=True)
 class ContentRefused:
-    """The org finds a batch's bytes wrong, and would find so again; everything else is about the job, the session or the org."""
+    """The org finds a batch's bytes wrong, and would find so again; everything else is about the job, the session or
+    the org.
+    """
 
     reason: str
 
@@ -150,8 +156,10 @@ def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
     """Make the error for a job with batches that are none of ours."""
     batches = f"batch {next(iter(ids))}" if len(ids) == 1 else f"batches {', '.join(sorted(ids)[:5])}"
     return Unsettled(
-        f"Job {job_id} holds {batches}, which this run did not send: somebody else added it, the same request reached the org twice, or a copy of the "
-        "run's folder was gone on with; nothing more is sent. Compare it with the run's rows: its rows may be in the org twice",
+        f"Job {job_id} holds {batches}, which this run did not send: somebody else added it, the same request reached "
+        "the org twice, or a copy of the "
+        "run's folder was gone on with; nothing more is sent. Compare it with the run's rows: its rows may be in the "
+        "org twice",
         Facts(job_id=job_id, batch_id=min(ids)),
         why="strangers",
         strangers=ids,
@@ -159,7 +167,10 @@ def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
 
 
 class IngestApi(Protocol):
-    """How records get into the org. All jobs of one load are created with the same settings, which the API was made with."""
+    """How records get into the org.
+
+    All jobs of one load are created with the same settings, which the API was made with.
+    """
 
     @property
     def operation(self) -> Operation:
@@ -209,7 +220,9 @@ class IngestApi(Protocol):
         """
         ...
 
-    def audit(self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool) -> Flow[JobSeen]:
+    def audit(
+        self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool
+    ) -> Flow[JobSeen]:
         """See that a job holds just the batches that are known.
 
         Args:
@@ -220,7 +233,8 @@ class IngestApi(Protocol):
             closed: Whether it was closed, so that it must not be open.
 
         Raises:
-            Unsettled: It was closed, and not by us; or holds a batch that is not known; or its list does not come to rest.
+            Unsettled: It was closed, and not by us; or holds a batch that is not known; or its list does not come to
+                rest.
         """
         ...
 
@@ -303,8 +317,9 @@ class QueryApi(Protocol):
             job_id: The job.
             original: The batch with the query.
             known: Batches that it must hold: a list without one of them is not believed.
-            splits: Whether the chunks that the query is split into are still to come. A list that should be that of all of them is believed when it
-                agrees with the job's own count; or when it stays the same over all looks and the count at least does not contradict it.
+            splits: Whether the chunks that the query is split into are still to come. A list that should be that of all
+                of them is believed when it agrees with the job's own count; or when it stays the same over all looks
+                and the count at least does not contradict it.
 
         Raises:
             ProtocolError: The list is not to be believed, however often it is looked at.

@@ -1,9 +1,14 @@
-"""Records into the org by Bulk API v1. What a job of ours really holds is found out by this: fence, look, then adopt; never guess.
+"""Records into the org by Bulk API v1. What a job of ours really holds is found out by this: fence, look, then adopt;
+never guess.
 
-A job with doubtful batches is closed first: the org takes no more batches, so a late twin cannot land any more. Then its batches are listed until two
-looks in a row, some seconds apart, agree with each other and with the job's own count: a request may have passed the org's check just before the close,
-and a list may lag behind. Those that nobody knows are read back and compared with what was sent: by digest, and if that fails by the records they hold,
-since it is not proven that the org gives back the very bytes. Equal batches are counted, not merged: two equal batches in doubt need two in the org.
+A job with doubtful batches is closed first: the org takes no more batches, so a late twin cannot land any more. Then
+    its batches are listed until two
+looks in a row, some seconds apart, agree with each other and with the job's own count: a request may have passed the
+    org's check just before the close,
+and a list may lag behind. Those that nobody knows are read back and compared with what was sent: by digest, and if that
+    fails by the records they hold,
+since it is not proven that the org gives back the very bytes. Equal batches are counted, not merged: two equal batches
+    in doubt need two in the org.
 """
 
 from __future__ import annotations
@@ -15,9 +20,29 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkforce.apis import results1
-from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, Looks, Outcomes, Sent, strangers_in
+from bulkforce.apis.abc import (
+    BatchSeen,
+    ContentRefused,
+    Found,
+    JobSeen,
+    JobStanding,
+    Looked,
+    Looks,
+    Outcomes,
+    Sent,
+    strangers_in,
+)
 from bulkforce.apis.jobs1 import batch_seen, close_for_good, job_seen, stays_open
-from bulkforce.errors import Facts, FormatError, InvalidRequest, NotFound, ProtocolError, RefusedError, Unsettled, UsageError
+from bulkforce.errors import (
+    Facts,
+    FormatError,
+    InvalidRequest,
+    NotFound,
+    ProtocolError,
+    RefusedError,
+    Unsettled,
+    UsageError,
+)
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
@@ -57,7 +82,9 @@ class Ingest1:
         Raises:
             UsageError: A word is not the protocol's, or the settings contradict each other.
         """
-        settings = bulk1.settings(operation, object_name, ContentType.CSV, external_id_field=external_id, concurrency_mode=concurrency_mode)
+        settings = bulk1.settings(
+            operation, object_name, ContentType.CSV, external_id_field=external_id, concurrency_mode=concurrency_mode
+        )
         if settings.operation.is_query:
             raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
         return cls(settings, looks)
@@ -115,15 +142,22 @@ class Ingest1:
                 del left[number]
         return Found(adopted, tuple(strangers))
 
-    def audit(self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool = False) -> Flow[JobSeen]:
+    def audit(
+        self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool = False
+    ) -> Flow[JobSeen]:
         """See `IngestApi`."""
-        return job_seen((yield from self._audit(job_id, known, doubts=doubts, ours_to_close=ours_to_close, closed=closed)))
+        return job_seen(
+            (yield from self._audit(job_id, known, doubts=doubts, ours_to_close=ours_to_close, closed=closed))
+        )
 
-    def _audit(self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool) -> Flow[JobInfo]:
+    def _audit(
+        self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool
+    ) -> Flow[JobInfo]:
         info = yield from ask(bulk1.get_job_info(job_id))
         if ours_to_close and info.state is JobState.CLOSED:
             raise Unsettled(
-                f"Job {job_id} was closed while this run was stopped, and not by it. If a copy of the run's folder was gone on with, the rest has gone "
+                f"Job {job_id} was closed while this run was stopped, and not by it. If a copy of the run's folder was "
+                "gone on with, the rest has gone "
                 "in already; nothing more is sent",
                 Facts(job_id=job_id),
                 why="closed",
@@ -157,7 +191,8 @@ class Ingest1:
         job = job_seen(info)
         if job.standing is not JobStanding.ABORTED:
             raise ProtocolError(
-                f"The org says that a batch was not processed, which happens to batches of a job that was aborted, and that the job is {info.state}",
+                "The org says that a batch was not processed, which happens to batches of a job that was aborted, and "
+                f"that the job is {info.state}",
                 Facts(job_id=job_id),
             )
         return Looked(listed, job)
@@ -173,7 +208,8 @@ class Ingest1:
         except InvalidRequest:
             if whole:
                 raise
-            # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a stranger's 400 is `Intercepted`.
+            # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a
+            # stranger's 400 is `Intercepted`.
             return None
 
     def check_results(
@@ -195,7 +231,9 @@ class Ingest1:
 
 
 def _lacks(job_id: str, batch_id: str) -> ProtocolError:
-    return ProtocolError(f"The org's list lacks batch {batch_id}, which it has accepted", Facts(job_id=job_id, batch_id=batch_id))
+    return ProtocolError(
+        f"The org's list lacks batch {batch_id}, which it has accepted", Facts(job_id=job_id, batch_id=batch_id)
+    )
 
 
 def _check_strangers(job_id: str, listed: Iterable[str], known: Collection[str]) -> None:
@@ -208,7 +246,9 @@ def _list(job_id: str) -> Flow[list[str]]:
 
 
 def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:
-    """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that is closed must say so."""
+    """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that
+    is closed must say so.
+    """
     before: set[str] | None = None
     info: JobInfo
     for pause in (None, *looks.pauses()):
@@ -224,7 +264,8 @@ def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]
     if closed and info.state is JobState.OPEN:
         raise stays_open(job_id)
     raise Unsettled(
-        f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches still differ, or change; nothing "
+        f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches "
+        "still differ, or change; nothing "
         "more is sent. Go on with the run later",
         Facts(job_id=job_id),
     )

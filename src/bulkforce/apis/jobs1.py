@@ -35,7 +35,9 @@ def close_for_good(job_id: str) -> Flow[JobInfo]:
 
 def stays_open(job_id: str) -> Unsettled:
     """Say that a job could not be closed."""
-    return Unsettled(f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id))
+    return Unsettled(
+        f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id)
+    )
 
 
 def abort(job_id: str) -> Flow[None]:

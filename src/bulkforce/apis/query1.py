@@ -1,8 +1,11 @@
-"""Records out of the org by Bulk API v1: which batches a query's job has, which of them are chunks of the query, and what they found.
+"""Records out of the org by Bulk API v1: which batches a query's job has, which of them are chunks of the query, and
+what they found.
 
-The org splits a query by making more batches in its job; once the original is NotProcessed they are all there. But the list of them may lag behind, and a job
-may hold batches that are none of ours: a request that reached the org twice, or somebody else's. So the list is believed when it agrees with the job's
-own count of its batches, and a batch is believed to be a chunk when its request shows our query with a range of ids that no other has.
+The org splits a query by making more batches in its job; once the original is NotProcessed they are all there. But the
+list of them may lag behind, and a job
+may hold batches that are none of ours: a request that reached the org twice, or somebody else's. So the list is
+believed when it agrees with the job's own count of its batches, and a batch is believed to be a chunk when its request
+shows our query with a range of ids that no other has.
 """
 
 from __future__ import annotations
@@ -62,7 +65,9 @@ class Query1:
     def look(self, job_id: str, original: str, known: Collection[str], *, splits: bool) -> Flow[Looked]:
         """See `QueryApi`."""
         # The chunks are all there once the original is NotProcessed.
-        return self._look(job_id, original, known, lambda batches: splits and batches[short(original)].end is BatchEnd.NOT_PROCESSED)
+        return self._look(
+            job_id, original, known, lambda batches: splits and batches[short(original)].end is BatchEnd.NOT_PROCESSED
+        )
 
     def _look(
         self, job_id: str, original: str, known: Collection[str], is_whole: Callable[[Mapping[str, BatchSeen]], bool]
@@ -77,7 +82,9 @@ class Query1:
                 what = f"lacks batch {missing}, which the org has accepted"
                 seen.clear()
             elif not is_whole(listed):
-                stopped = any(batch.end is BatchEnd.NOT_PROCESSED and name != short(original) for name, batch in listed.items())
+                stopped = any(
+                    batch.end is BatchEnd.NOT_PROCESSED and name != short(original) for name, batch in listed.items()
+                )
                 return Looked(listed, jobs1.job_seen((yield from ask(bulk1.get_job_info(job_id)))) if stopped else None)
             else:
                 info = yield from ask(bulk1.get_job_info(job_id))
@@ -94,7 +101,8 @@ class Query1:
         if len(seen) > len(pauses) and all(one.batches.keys() == seen[0].batches.keys() for one in seen):
             return seen[-1]
         raise ProtocolError(
-            f"The org's list of the batches of job {job_id} {what}, however often it is looked at, so it cannot be known whether it is whole. "
+            f"The org's list of the batches of job {job_id} {what}, however often it is looked at, so it cannot be "
+            "known whether it is whole. "
             "Go on later",
             Facts(job_id=job_id),
         )
@@ -114,7 +122,9 @@ class Query1:
         if isinstance(found, bulk1.ResultIds):
             return list(found.ids)
         if found:
-            raise ProtocolError("A query batch has results of records, not result files", Facts(job_id=job_id, batch_id=batch_id))
+            raise ProtocolError(
+                "A query batch has results of records, not result files", Facts(job_id=job_id, batch_id=batch_id)
+            )
         return []
 
     def fetch(self, job_id: str, batch_id: str, result_id: str) -> Flow[Stream]:
@@ -136,7 +146,8 @@ class Query1:
 
 
 def _agree(chunks: int, others: int, info: JobInfo) -> bool | None:
-    """Whether a list of the batches of a split query agrees with the job's own count of them; ``None`` if that cannot be told.
+    """Whether a list of the batches of a split query agrees with the job's own count of them; ``None`` if that cannot
+    be told.
 
     Whether the count includes the original is not known. But the original is in no state that is counted.
 
@@ -148,7 +159,12 @@ def _agree(chunks: int, others: int, info: JobInfo) -> bool | None:
     total = info.number_batches_total
     if total is None:
         return None
-    by_state = (info.number_batches_queued, info.number_batches_in_progress, info.number_batches_completed, info.number_batches_failed)
+    by_state = (
+        info.number_batches_queued,
+        info.number_batches_in_progress,
+        info.number_batches_completed,
+        info.number_batches_failed,
+    )
     counted = None if None in by_state else sum(number or 0 for number in by_state)
     if total > chunks + others or (counted or 0) > chunks:
         return False

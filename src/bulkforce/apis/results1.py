@@ -1,6 +1,7 @@
 """The results of a batch as a load reads them: what became of each record, in the batch's order.
 
-What the org is known to write is taken apart in blocks of bytes; whatever is not just so goes through the exact reader, value by value.
+What the org is known to write is taken apart in blocks of bytes; whatever is not just so goes through the exact reader,
+value by value.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ _USUAL: Final = re.compile(rb'"(%b|)","(true|false)","(true|false)","([^"]*+(?:"
 
 
 def check(
-    content: bytes, records: int, *, whole: bool, failed: int | None = None, inserted: bool = False, ids: Sequence[bytes] = ()
+    content: bytes,
+    records: int,
+    *,
+    whole: bool,
+    failed: int | None = None,
+    inserted: bool = False,
+    ids: Sequence[bytes] = (),
 ) -> str | None:
     """Say what is wrong with results, if anything. What passes is read by `read`.
 
@@ -43,7 +50,11 @@ def check(
         return str(error)
     if failed is not None and len(outcomes.errors) != failed:
         return f"{len(outcomes.errors):,} results say that their record failed, and the org counts {failed:,}"
-    went_in = [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors] if outcomes.errors else outcomes.marks
+    went_in = (
+        [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors]
+        if outcomes.errors
+        else outcomes.marks
+    )
     if inserted and len(set(went_in)) != len(went_in):
         return "several records have one id"
     if ids and (place := _other(outcomes.marks, ids)) is not None:

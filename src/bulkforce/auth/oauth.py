@@ -1,7 +1,7 @@
 """OAuth 2.0: the flows that need no browser.
 
-Sources: help pages of the flows, and clients in production (reference of the token request). Answers have no ``expires_in``: a session
-is used until the org refuses it.
+Sources: help pages of the flows, and clients in production (reference of the token request). Answers have no
+``expires_in``: a session is used until the org refuses it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class RefreshToken:
         client_id: Consumer key of the connected app.
         client_secret: Its secret; empty if the app needs none.
         refresh_token: The refresh token. With rotation switched on in the org it is replaced at each use.
-        refresh_url: Token endpoint; by default that of the client's instance URL, or of ``https://login.salesforce.com``.
+        refresh_url: Token endpoint; by default that of the client's instance URL, or of
+            ``https://login.salesforce.com``.
         on_rotation: Called with the new refresh token when the org has replaced it, so that you can store it.
     """
 
@@ -43,7 +44,8 @@ class RefreshToken:
         arguments.urls(refresh_url=self.refresh_url)
         if self.on_rotation is not None and not callable(self.on_rotation):
             raise UsageError(
-                f"The auth's on_rotation is a function that is given the new refresh token, not {type(self.on_rotation).__name__}"
+                "The auth's on_rotation is a function that is given the new refresh token, not "
+                f"{type(self.on_rotation).__name__}"
             )
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
@@ -107,8 +109,12 @@ class JWTBearer:
     def __post_init__(self) -> None:
         key = self.private_key
         if not isinstance(key, (str, bytes)):
-            raise UsageError(f"The auth's private_key is a PEM text that begins with -----BEGIN, not {type(key).__name__}")
-        arguments.secrets(client_id=self.client_id, username=self.username, private_key="" if isinstance(key, bytes) else key)
+            raise UsageError(
+                f"The auth's private_key is a PEM text that begins with -----BEGIN, not {type(key).__name__}"
+            )
+        arguments.secrets(
+            client_id=self.client_id, username=self.username, private_key="" if isinstance(key, bytes) else key
+        )
         arguments.urls(audience=arguments.secret(self.audience, "The auth's audience"), token_url=self.token_url)
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002

@@ -1,7 +1,7 @@
 """SOAP ``login()``: user name and password.
 
-Source: recordings of the call (2012, 2026). The org retires it: gone from API version 65.0, off by default in new orgs. The session id it
-gives still opens every version of the Bulk API.
+Source: recordings of the call (2012, 2026). The org retires it: gone from API version 65.0, off by default in new orgs.
+The session id it gives still opens every version of the Bulk API.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class UsernamePassword:
         username: The user.
         password: The password.
         security_token: Appended to the password, as the org wants it from addresses it does not trust.
-        login_url: ``https://login.salesforce.com``, ``https://test.salesforce.com`` for a sandbox, or the org's own host.
+        login_url: ``https://login.salesforce.com``, ``https://test.salesforce.com`` for a sandbox, or the org's own
+            host.
         version: API version of the call, below 65.0.
     """
 
@@ -59,7 +60,9 @@ class UsernamePassword:
             raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
         server = instance_url or _server(found.get("serverUrl", ""))
         if server is None or not is_token(found["sessionId"]):
-            raise ProtocolError("The login's answer holds no session id, or does not say where the org is", answer.facts())
+            raise ProtocolError(
+                "The login's answer holds no session id, or does not say where the org is", answer.facts()
+            )
         return Credentials(server, found["sessionId"])
 
     def _envelope(self) -> bytes:

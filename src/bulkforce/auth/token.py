@@ -33,8 +33,12 @@ class BearerToken:
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:
         """Give the token; see `Auth`."""
         if stale is not None:
-            raise NotAuthenticated("The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken")
+            raise NotAuthenticated(
+                "The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken"
+            )
         if instance_url is None:
-            raise UsageError("With a bare token the client needs the instance URL, such as https://acme.my.salesforce.com")
+            raise UsageError(
+                "With a bare token the client needs the instance URL, such as https://acme.my.salesforce.com"
+            )
         yield from ()
         return Credentials(instance_url, self.token.strip())

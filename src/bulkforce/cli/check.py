@@ -22,10 +22,12 @@ def check(
     object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
     operation: Annotated[Operation, typer.Option(help="What is to be done with the records.")],
     external_id: Annotated[
-        str | None, typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD")
+        str | None,
+        typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD"),
     ] = None,
     column_map: Annotated[
-        Path | None, typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE")
+        Path | None,
+        typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE"),
     ] = None,
     empty_as_null: Annotated[bool, typer.Option("--empty-as-null", help="An empty value sets null.")] = False,
     on_unknown_column: Annotated[
@@ -82,15 +84,23 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     yield f"{report.operation} {report.object}: {rows}; nothing was sent."
     if not (report.described or report.unfit):
         yield "The org does not tell what fields the object has, so only the form of the file was checked."
-    columns = {severity: [(one.text, one.remedy, "") for one in report.columns if one.severity is severity] for severity in Severity}
+    columns = {
+        severity: [(one.text, one.remedy, "") for one in report.columns if one.severity is severity]
+        for severity in Severity
+    }
     values = {
-        severity: [(told(one), one.problem.remedy, one.sample) for one in report.values if one.problem.severity is severity]
+        severity: [
+            (told(one), one.problem.remedy, one.sample) for one in report.values if one.problem.severity is severity
+        ]
         for severity in Severity
     }
     yield from _part("A load would not begin:", columns[Severity.REFUSE])
     yield from _part("Rows that the org would refuse:", values[Severity.REFUSE])
     if report.rejected:
-        yield from _part("Rows that are not sent:", [(f"{report.rejected:,} are over a limit of the org, or are no records.", "", "")])
+        yield from _part(
+            "Rows that are not sent:",
+            [(f"{report.rejected:,} are over a limit of the org, or are no records.", "", "")],
+        )
     yield from _part("Worth a look:", columns[Severity.WARN] + values[Severity.WARN])
     yield from _part("Columns that are not sent:", columns[Severity.DROP])
     if report.fits:

@@ -26,16 +26,23 @@ if TYPE_CHECKING:
 def emulator(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535, metavar="N")] = 0,
+    port: Annotated[
+        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535, metavar="N")
+    ] = 0,
     allow_host: Annotated[
         list[str] | None,
         typer.Option(help="Another host name for its page and control calls; may be repeated.", metavar="NAME"),
     ] = None,
-    session_id: Annotated[str | None, typer.Option(help="Session id to accept; by default one is made up.", metavar="S")] = None,
+    session_id: Annotated[
+        str | None, typer.Option(help="Session id to accept; by default one is made up.", metavar="S")
+    ] = None,
     schema: Annotated[
         Path | None,
         typer.Option(
-            help="TOML or JSON file with objects and fields to add to the standard ones.", exists=True, dir_okay=False, metavar="FILE"
+            help="TOML or JSON file with objects and fields to add to the standard ones.",
+            exists=True,
+            dir_okay=False,
+            metavar="FILE",
         ),
     ] = None,
     settings: Annotated[
@@ -59,11 +66,15 @@ def emulator(
     persist: Annotated[
         Path | None,
         typer.Option(
-            help="DuckDB file that keeps the records from one run to the next; jobs are not kept.", dir_okay=False, metavar="FILE"
+            help="DuckDB file that keeps the records from one run to the next; jobs are not kept.",
+            dir_okay=False,
+            metavar="FILE",
         ),
     ] = None,
     tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate made for it.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print base URL, session id and all other credentials as one JSON line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print base URL, session id and all other credentials as one JSON line.")
+    ] = False,
 ) -> None:
     """Serve an emulated org until Ctrl-C.
 
@@ -94,7 +105,8 @@ def emulator(
             raise Error(f"Cannot listen on {host[:255]}, port {port}: {error.strerror}") from error
         if not is_loopback(host):
             print(
-                f"Anyone who reaches {host} can use and control this org and read its credentials: use it only in a network you trust.",
+                f"Anyone who reaches {host} can use and control this org and read its credentials: use it only in a "
+                "network you trust.",
                 file=sys.stderr,
             )
         _announce_as_json(org) if as_json else _announce(org, persist)
@@ -119,7 +131,9 @@ def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[Non
     except SettingsError as error:
         raise typer.BadParameter(f"{settings}: {error}", param_hint="--settings") from error
     except ValueError as error:  # the emulator's SchemaError, and what the readers of TOML and JSON raise
-        raise typer.BadParameter(f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None) from error
+        raise typer.BadParameter(
+            f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None
+        ) from error
 
 
 def is_loopback(host: str) -> bool:
@@ -142,12 +156,15 @@ def _announce_as_json(org: Emulator) -> None:
 def _announce(org: Emulator, persist: Path | None) -> None:
     # The variables are data, to be pasted or evaluated by a shell; the rest is talk.
     print("An emulated org is at your service. In another terminal:\n", file=sys.stderr)
-    print(f"export BULKFORCE_INSTANCE_URL='{org.base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{org.session_id}'", flush=True)
+    print(
+        f"export BULKFORCE_INSTANCE_URL='{org.base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{org.session_id}'", flush=True
+    )
     if org.ca_bundle is not None:
         for name in ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
             print(f"export {name}='{org.ca_bundle}'", flush=True)
     end = f"its records stay in {persist}" if persist else "its records go with it"
     print(
-        f"\nand then, for instance: python examples/insert_csv.py\nSee its jobs at {org.base_url}/\nCtrl-C ends it; {end}.",
+        f"\nand then, for instance: python examples/insert_csv.py\nSee its jobs at {org.base_url}/\nCtrl-C ends it; "
+        f"{end}.",
         file=sys.stderr,
     )

@@ -23,32 +23,48 @@ def extract(
     soql: Annotated[str | None, typer.Argument(help="The query; or name an --object.", show_default=False)] = None,
     output: Annotated[
         str,
-        typer.Option("--output", "-o", help="FILE.csv, .csv.gz, .jsonl, .parquet or .arrow; - is CSV on standard output.", metavar="FILE"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="FILE.csv, .csv.gz, .jsonl, .parquet or .arrow; - is CSV on standard output.",
+            metavar="FILE",
+        ),
     ],
     output_format: Annotated[
         str | None, typer.Option("--format", help="The format, where the file's name does not tell.", metavar="FORMAT")
     ] = None,
     object_name: Annotated[
-        str | None, typer.Option("--object", help="Instead of a query: the object, with every field that can be extracted.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--object", help="Instead of a query: the object, with every field that can be extracted.", metavar="NAME"
+        ),
     ] = None,
-    fields: Annotated[str, typer.Option(help="With --object: which fields; all is all there is.", metavar="all")] = "all",
+    fields: Annotated[
+        str, typer.Option(help="With --object: which fields; all is all there is.", metavar="all")
+    ] = "all",
     all_rows: Annotated[bool, typer.Option("--all-rows", help="Deleted and archived records, too.")] = False,
     pk_chunking: Annotated[
         str,
         typer.Option(
-            help="Let the org split the query by record ids: auto, off, a chunk size, or options such as 'chunkSize=100000; parent=Account'.",
+            help="Let the org split the query by record ids: auto, off, a chunk size, or options such as "
+            "'chunkSize=100000; parent=Account'.",
             metavar="auto|off|N",
         ),
     ] = "auto",
     since_file: Annotated[
         Path | None,
         typer.Option(
-            help="Only what changed since the last time; the highest SystemModstamp is kept in this file.", dir_okay=False, metavar="FILE"
+            help="Only what changed since the last time; the highest SystemModstamp is kept in this file.",
+            dir_okay=False,
+            metavar="FILE",
         ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Downloads at once.", min=1, max=64, metavar="N")] = 4,
     run_dir: Annotated[
-        Path | None, typer.Option(help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER")
+        Path | None,
+        typer.Option(
+            help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -57,7 +73,8 @@ def extract(
 
     Example: bulkforce extract "SELECT Id, Name FROM Account" -o accounts.parquet
 
-    Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called wrongly, 4 interrupted and resumable.
+    Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called
+        wrongly, 4 interrupted and resumable.
     """
     from bulkforce.connection import connect
     from bulkforce.extract.asking import ExtractOptions
@@ -106,7 +123,9 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
         raise UsageError(f"--pk-chunking is {forms}, not {arguments.shown(text)}") from None
 
 
-def carry_out_extract(work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool) -> NoReturn:
+def carry_out_extract(
+    work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool
+) -> NoReturn:
     """Do an extract, tell of it, and leave with the code that says how it went."""
     from bulkforce.cli.extract_output import extract_done, extract_standing, show_extract
 

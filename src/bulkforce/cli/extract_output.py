@@ -1,4 +1,6 @@
-"""What an extract looks like to people and to programs: how far it is, and its report, on stderr where stdout is the data's."""
+"""What an extract looks like to people and to programs: how far it is, and its report, on stderr where stdout is the
+data's.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def extract_standing(progress: ExtractProgress) -> Standing:
     of = "" if progress.total is None else f" of {progress.total:,}"
     rows = f"{progress.rows:,}{of} rows{rate_in_words(progress.rows, progress.seconds)}"
     doing = "asking" if running == batches else "extracting"
-    return Standing(doing, rows, batches_in_words(progress.batches), progress.rows, progress.total, progress.seconds_left)
+    return Standing(
+        doing, rows, batches_in_words(progress.batches), progress.rows, progress.total, progress.seconds_left
+    )
 
 
 def extract_done(report: ExtractReport) -> str:
@@ -34,7 +38,8 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
     rate = f", {report.rows / report.seconds:,.0f} rows a second" if report.seconds else ""
     batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
     print(
-        f"extract {report.object}: {report.rows:,} rows in {batches}, {report.seconds:,.1f} s{rate}, {report.api_calls:,} API calls",
+        f"extract {report.object}: {report.rows:,} rows in {batches}, {report.seconds:,.1f} s{rate}, "
+        f"{report.api_calls:,} API calls",
         file=out,
     )
     print(f"  every batch's rows were counted and are as many as the org told; {report.bytes:,} bytes came", file=out)

@@ -59,4 +59,7 @@ def abort_job(job_id: JobId) -> None:
 
 def _show(info: JobInfo) -> None:
     processed, failed = info.number_records_processed or 0, info.number_records_failed or 0
-    print(f"{info.id}  {info.state}  {info.operation} {info.object} ({info.content_type}): {processed:,} processed, {failed:,} failed")
+    print(
+        f"{info.id}  {info.state}  {info.operation} {info.object} ({info.content_type}): {processed:,} processed, "
+        f"{failed:,} failed"
+    )

@@ -24,32 +24,51 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 def load(
     *,
     file: Annotated[
-        str, typer.Argument(help="CSV, JSON, JSON lines, XML, Parquet or Arrow; also .gz and .zst; - is CSV on standard input.")
+        str,
+        typer.Argument(
+            help="CSV, JSON, JSON lines, XML, Parquet or Arrow; also .gz and .zst; - is CSV on standard input."
+        ),
     ],
     object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
     operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
     external_id: Annotated[
-        str | None, typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD")
+        str | None,
+        typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD"),
     ] = None,
     column_map: Annotated[
-        Path | None, typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE")
+        Path | None,
+        typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE"),
     ] = None,
     workers: Workers = 4,
-    serial: Annotated[bool, typer.Option("--serial", help="Let the org run one batch at a time, against lock errors.")] = False,
-    batch_records: Annotated[int, typer.Option(help="Records in a batch at most.", min=1, max=10_000, metavar="N")] = 10_000,
+    serial: Annotated[
+        bool, typer.Option("--serial", help="Let the org run one batch at a time, against lock errors.")
+    ] = False,
+    batch_records: Annotated[
+        int, typer.Option(help="Records in a batch at most.", min=1, max=10_000, metavar="N")
+    ] = 10_000,
     empty_as_null: Annotated[
         bool, typer.Option("--empty-as-null", help="An empty value sets null; otherwise it leaves the field as it is.")
     ] = False,
-    check: Annotated[bool, typer.Option(help="See first whether columns and values fit the object; see bulkforce check.")] = True,
+    check: Annotated[
+        bool, typer.Option(help="See first whether columns and values fit the object; see bulkforce check.")
+    ] = True,
     on_unknown_column: Annotated[
         OnUnknownColumn, typer.Option(help="Columns that cannot be sent stop the load, or are left out.")
     ] = OnUnknownColumn.refuse,
     values: Annotated[
-        Values, typer.Option(help="Values that the org would refuse: warn and load, refuse to load, or skip looking at values.")
+        Values,
+        typer.Option(
+            help="Values that the org would refuse: warn and load, refuse to load, or skip looking at values."
+        ),
     ] = Values.warn,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check; count rows, batches, bytes and API calls; create nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check; count rows, batches, bytes and API calls; create nothing.")
+    ] = False,
     run_dir: Annotated[
-        Path | None, typer.Option(help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER")
+        Path | None,
+        typer.Option(
+            help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -58,8 +77,8 @@ def load(
 
     Example: bulkforce load contacts.csv --object Contact --operation upsert --external-id Email__c
 
-    An empty CSV value leaves the field as it is; #N/A sets null. Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed rows, 4
-    interrupted and resumable.
+    An empty CSV value leaves the field as it is; #N/A sets null. Exit codes: 0 all well, 1 failed, 2 called wrongly, 3
+    finished with failed rows, 4 interrupted and resumable.
     """
     from bulkforce.connection import connect
 
@@ -91,12 +110,14 @@ def resume(
     *,
     run: Annotated[str, typer.Argument(help="The run's id, or its folder.")],
     workers: Annotated[
-        int | None, typer.Option(help="Uploads and downloads at once; by default as many as before.", min=1, max=64, metavar="N")
+        int | None,
+        typer.Option(help="Uploads and downloads at once; by default as many as before.", min=1, max=64, metavar="N"),
     ] = None,
     accept_as: Annotated[
         AcceptAs | None,
         typer.Option(
-            help="Your word on rows of which the org cannot tell whether it has them: sent counts them as sent (those that it lacks are lost), "
+            help="Your word on rows of which the org cannot tell whether it has them: sent counts them as sent (those "
+            "that it lacks are lost), "
             "not-sent sends them again (those that it has are doubled)."
         ),
     ] = None,
@@ -115,10 +136,14 @@ def resume(
     client = connect()
     if is_extract(run):
         if accept_as:
-            raise typer.BadParameter("an extract changes nothing in the org, so there is nothing to accept", param_hint="--accept-as")
+            raise typer.BadParameter(
+                "an extract changes nothing in the org, so there is nothing to accept", param_hint="--accept-as"
+            )
         from bulkforce.cli.extract import carry_out_extract
 
-        carry_out_extract(lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json)
+        carry_out_extract(
+            lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json
+        )
     word: Literal["sent", "not-sent"] | None = accept_as.value if accept_as else None
 
     def go_on(teller: Callable[[Progress], None] | None) -> LoadReport:
@@ -129,7 +154,9 @@ def resume(
 
 def runs(
     *,
-    folder: Annotated[Path | None, typer.Option("--run-dir", help="Where the runs are kept.", file_okay=False, metavar="FOLDER")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--run-dir", help="Where the runs are kept.", file_okay=False, metavar="FOLDER")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the runs, the oldest first.
@@ -145,14 +172,20 @@ def runs(
     folder = None if folder is None else arguments.path(folder, "The folder of the runs")
     found = list_runs(folder)
     if as_json:
-        print(json.dumps([{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]))
+        print(
+            json.dumps(
+                [{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]
+            )
+        )
     for one in () if as_json else found:
         print(f"{one.state:<12} {one.run}   {one.what}")
     if not found:
         tell(f"No runs in {(folder or RUNS).absolute()}")
 
 
-def _carry_out(work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool) -> NoReturn:
+def _carry_out(
+    work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool
+) -> NoReturn:
     from bulkforce.cli.output import load_done, load_standing, show
 
     carry_out(work, load_standing, show, load_done, quiet=quiet, as_json=as_json)

@@ -1,7 +1,8 @@
 """The command line's entry: which commands there are, and what an error looks like.
 
-Nothing here, and nothing at the top of a command's module, may import more than typer and the standard library: `bulkforce --help` answers at
-once because the client, the emulator and rich are imported by the command that needs them.
+Nothing here, and nothing at the top of a command's module, may import more than typer and the standard library:
+`bulkforce --help` answers at once because the client, the emulator and rich are imported by the command that needs
+them.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ def bulkforce(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable, 141 nobody reads its output any more.
+    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable, 141
+        nobody reads its output any more.
     """
     streams.take_up()
     code = _code_of(app)

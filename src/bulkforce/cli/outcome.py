@@ -1,4 +1,6 @@
-"""How a load or an extract is carried out for the command line: told of while it runs, its report printed, and with which code it ends."""
+"""How a load or an extract is carried out for the command line: told of while it runs, its report printed, and with
+which code it ends.
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ def load_done(report: LoadReport) -> str:
     """Say what is done, in one line."""
     if report.state is RunState.PLANNED:
         return "The dry run is complete"
-    return f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded, and {report.run_dir} tells of each"
+    return (
+        f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded, and {report.run_dir} tells "
+        "of each"
+    )
 
 
 def ascii_json(document: str) -> str:
@@ -49,7 +52,9 @@ def show(report: LoadReport, *, as_json: bool) -> int:
     else:
         _show_report(report)
     return (
-        FINISHED_WITH_FAILURES if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt else 0
+        FINISHED_WITH_FAILURES
+        if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt
+        else 0
     )
 
 
@@ -68,7 +73,8 @@ def _show_plan(report: LoadReport) -> None:
 def _show_report(report: LoadReport) -> None:
     rate = f", {report.read / report.seconds:,.0f} rows a second" if report.seconds else ""
     print(
-        f"{report.operation} {report.object}: {report.read:,} rows in {report.batches:,} batch{'' if report.batches == 1 else 'es'}, {report.seconds:,.1f} s{rate}, "
+        f"{report.operation} {report.object}: {report.read:,} rows in {report.batches:,} "
+        f"batch{'' if report.batches == 1 else 'es'}, {report.seconds:,.1f} s{rate}, "
         f"{report.api_calls:,} API calls"
     )
     counts = [
@@ -92,7 +98,9 @@ def _show_report(report: LoadReport) -> None:
 
 
 def _show_reasons(groups: Sequence[ErrorGroup]) -> None:
-    """Each reason whole, on lines of its own, whatever the width of the terminal; behind it the first row that has it, cut."""
+    """Each reason whole, on lines of its own, whatever the width of the terminal; behind it the first row that has it,
+    cut.
+    """
     print("Why rows failed:")
     for group in groups:
         print(wrapped(f"{group.count:>8,}  {group.status_code}: {group.message}", " " * 10))
@@ -107,4 +115,6 @@ def wrapped(text: str, indent: str) -> str:
     if sys.stdout is None or not sys.stdout.isatty():
         return text
     width = max(40, shutil.get_terminal_size().columns)
-    return "\n".join(textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False))
+    return "\n".join(
+        textwrap.wrap(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    )

@@ -83,7 +83,15 @@ def on_bar(bar: Bar, standing: Callable[[P], Standing]) -> Callable[[P], None]:
 
     def tell(progress: P) -> None:
         now = standing(progress)
-        bar.update(task, description=now.doing, total=now.total, completed=now.done, rows=now.rows, batches=now.batches, left=now.left)
+        bar.update(
+            task,
+            description=now.doing,
+            total=now.total,
+            completed=now.done,
+            rows=now.rows,
+            batches=now.batches,
+            left=now.left,
+        )
 
     return tell
 

@@ -1,7 +1,9 @@
-r"""The three standard streams, which may be closed, full, or have nobody at their other end: all that is printed goes through here.
+r"""The three standard streams, which may be closed, full, or have nobody at their other end: all that is printed goes
+    through here.
 
-What is printed is plain text: characters that would steer a terminal (a file's name may hold them) are shown, as in ``\u001b``. Talk on stderr that
-cannot be written is lost, and no work stops for it. That stdout cannot be written is told, by `OutputLost`, and once.
+What is printed is plain text: characters that would steer a terminal (a file's name may hold them) are shown, as in
+``\u001b``. Talk on stderr that cannot be written is lost, and no work stops for it. That stdout cannot be written is
+told, by `OutputLost`, and once.
 """
 
 from __future__ import annotations
@@ -97,8 +99,9 @@ class _Painted:
 def take_up() -> None:
     """Take the streams up as the process was given them.
 
-    In the place of a closed one goes the null device, lest a file that is opened later gets its number. Python's own mark of a closed stream, ``None``,
-    stays on stdin and stdout, so that who needs them can refuse; on stderr it would not do: what is printed to ``None`` goes to stdout.
+    In the place of a closed one goes the null device, lest a file that is opened later gets its number. Python's own
+    mark of a closed stream, ``None``, stays on stdin and stdout, so that who needs them can refuse; on stderr it would
+    not do: what is printed to ``None`` goes to stdout.
     """
     for number in range(3):
         try:
@@ -124,7 +127,9 @@ def _fill(number: int) -> None:
 
 
 def _over(stream: TextIO, kind: type[io.FileIO], number: int) -> TextIO:
-    """Put a stream of a kind of ours in the place of one; what is not on a descriptor (in a test, on a Windows console) stays as it is."""
+    """Put a stream of a kind of ours in the place of one; what is not on a descriptor (in a test, on a Windows console)
+    stays as it is.
+    """
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     raw = getattr(stream.buffer, "raw", stream.buffer)
@@ -134,7 +139,10 @@ def _over(stream: TextIO, kind: type[io.FileIO], number: int) -> TextIO:
     at_once = stream.line_buffering or stream.write_through or number == 2
     plain = _PlainTalk if number == 2 else _Plain
     return plain(
-        io.BufferedWriter(kind(number, "wb", closefd=False)), encoding=stream.encoding, errors="backslashreplace", line_buffering=at_once
+        io.BufferedWriter(kind(number, "wb", closefd=False)),
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=at_once,
     )
 
 
@@ -153,7 +161,9 @@ def console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=cast(IO[str], _Painted(stream)) if isinstance(stream, _Plain) else None, stderr=stderr, highlight=False)
+    return Console(
+        file=cast(IO[str], _Painted(stream)) if isinstance(stream, _Plain) else None, stderr=stderr, highlight=False
+    )
 
 
 def flush() -> None:
@@ -180,4 +190,6 @@ def printing(done: str) -> Iterator[None]:
         yield
         flush()
     except OutputLost as lost:
-        raise OutputLost(lost.reason, reader_left=lost.reader_left, before=f"{done}, but this cannot be printed") from None
+        raise OutputLost(
+            lost.reason, reader_left=lost.reader_left, before=f"{done}, but this cannot be printed"
+        ) from None

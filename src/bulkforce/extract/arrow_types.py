@@ -1,4 +1,6 @@
-"""From what describe tells of a field to an Arrow type, and on to a wider one where the org's values do not keep to it."""
+"""From what describe tells of a field to an Arrow type, and on to a wider one where the org's values do not keep to
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_DIGITS: Final = 38
-"""Precision and scale together are at most this: pyarrow's reader of CSV scales without a look at what no longer fits 128 bits."""
-# Enough for whatever has the 18 digits that a number of the org has at most, and eight more behind the point than usual.
+"""Precision and scale together are at most this: pyarrow's reader of CSV scales without a look at what no longer fits
+128 bits."""
+# Enough for whatever has the 18 digits that a number of the org has at most, and eight more behind the point than
+# usual.
 _WIDE: Final = (28, 10)
 
 
@@ -70,7 +74,11 @@ def wider(stored: pa.DataType) -> pa.DataType | None:
     import pyarrow as pa
     from pyarrow import types
 
-    if types.is_decimal(stored) and stored != pa.decimal128(*_WIDE) and stored.precision - stored.scale <= _WIDE[0] - _WIDE[1]:
+    if (
+        types.is_decimal(stored)
+        and stored != pa.decimal128(*_WIDE)
+        and stored.precision - stored.scale <= _WIDE[0] - _WIDE[1]
+    ):
         return pa.decimal128(*_WIDE)
     if types.is_decimal(stored) or types.is_integer(stored):
         return pa.float64()

@@ -21,7 +21,8 @@ Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
 OnProgress: TypeAlias = Callable[[ExtractProgress], None]
 
 AUTO_RECORDS: Final = 500_000
-"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than they save time."""
+"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than
+they save time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,9 @@ def text_of(sitting: Sitting, options: ExtractOptions) -> str:
 
 
 def selectable(described: rest.SObjectDescription) -> list[str]:
-    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary content."""
+    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary
+    content.
+    """
     compounds = {field.compound_field_name for field in described.fields} - {None}
     return [
         field.name
@@ -70,13 +73,24 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
     """Decide whether the org is to split the query by record ids."""
     if wanted != "auto":
         if not isinstance(wanted, (bool, int, PKChunking)):
-            raise UsageError(f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {arguments.shown(wanted)}")
-        chunking = PKChunking() if wanted is True else PKChunking(size=wanted) if isinstance(wanted, int) and wanted else wanted or None
+            raise UsageError(
+                f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {arguments.shown(wanted)}"
+            )
+        chunking = (
+            PKChunking()
+            if wanted is True
+            else PKChunking(size=wanted)
+            if isinstance(wanted, int) and wanted
+            else wanted or None
+        )
         if chunking and not chunkable.is_whole(query):
-            raise UsageError("PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off")
+            raise UsageError(
+                "PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off"
+            )
         if chunking and chunking.parent and not chunkable.has_parent(query):
             raise UsageError(
-                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is split by its own ids"
+                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is "
+                "split by its own ids"
             )
         return chunking
     if not chunkable.is_chunkable(query):
@@ -86,6 +100,8 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
     except (NotSent, NotAuthenticated):
         raise
     except (RefusedError, TransportError, ProtocolError) as error:
-        sitting.warn(f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}")
+        sitting.warn(
+            f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}"
+        )
         return None
     return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None

@@ -1,6 +1,7 @@
 """Which queries the org can split by record ids, without asking it.
 
-Source: developer guide, "PK Chunking" (list of 2026). What the org answers for an object that it does not split is not known.
+Source: developer guide, "PK Chunking" (list of 2026). What the org answers for an object that it does not split is not
+    known.
 """
 
 from __future__ import annotations
@@ -12,18 +13,21 @@ from bulkforce.protocol.soql import Query
 
 STANDARD: Final = frozenset(
     """
-    Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember CandidateAnswer Case CaseArticle
-    CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue ChangeRequestRelatedItem Claim ClaimParticipant Contact ContentDistribution
-    ContentDocument ContentNote ContentVersion Contract ContractLineItem ConversationDefinitionEventLog ConversationEntry ConversationReason
-    ConversationReasonExcerpt ConversationReasonGroup CustomerProperty EinsteinAnswerFeedback EmailMessage EngagementScore Entitlement Event
-    EventRelation FeedItem Incident IncidentRelatedItem Individual InsurancePolicy InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight
-    LinkedArticle LiveChatTranscript LoginHistory LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency
-    LoyaltyMemberTier LoyaltyPartnerProduct LoyaltyProgramMbrPromotion LoyaltyProgramMember LoyaltyProgramPartner LoyaltyProgramPartnerLedger
-    MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity OpportunityContactRole OpportunityHistory OpportunityLineItem
-    OpportunitySplit OpportunityTeamMember Order OrderItem Pricebook2 PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed
-    ProductRequired QuickText Quote QuoteLineItem ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task TaskRelation TermDocumentFrequency
-    TimeSheetEntry TransactionJournal User UserRole VoiceCall VoiceCallRecording Voucher WebCart WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan
-    WorkPlanTemplate
+        Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember
+    CandidateAnswer Case CaseArticle     CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue
+    ChangeRequestRelatedItem Claim ClaimParticipant Contact ContentDistribution     ContentDocument ContentNote
+    ContentVersion Contract ContractLineItem ConversationDefinitionEventLog ConversationEntry ConversationReason
+    ConversationReasonExcerpt ConversationReasonGroup CustomerProperty EinsteinAnswerFeedback EmailMessage
+    EngagementScore Entitlement Event     EventRelation FeedItem Incident IncidentRelatedItem Individual InsurancePolicy
+    InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight     LinkedArticle LiveChatTranscript LoginHistory
+    LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency     LoyaltyMemberTier
+    LoyaltyPartnerProduct LoyaltyProgramMbrPromotion LoyaltyProgramMember LoyaltyProgramPartner
+    LoyaltyProgramPartnerLedger     MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity
+    OpportunityContactRole OpportunityHistory OpportunityLineItem     OpportunitySplit OpportunityTeamMember Order
+    OrderItem Pricebook2 PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed
+    ProductRequired QuickText Quote QuoteLineItem ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task
+    TaskRelation TermDocumentFrequency     TimeSheetEntry TransactionJournal User UserRole VoiceCall VoiceCallRecording
+    Voucher WebCart WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan     WorkPlanTemplate
     """.lower().split()
 )
 _OTHER_CLAUSES: Final = frozenset({"SELECT", "FROM", "WHERE"})
@@ -37,7 +41,8 @@ def is_whole(query: Query) -> bool:
 
 
 def is_chunkable(query: Query) -> bool:
-    """Whether the org can be trusted to split the query: the object is on its list, and there is no clause besides WHERE.
+    """Whether the org can be trusted to split the query: the object is on its list, and there is no clause besides
+    WHERE.
 
     Share and history tables need to be told their parent, so they are not split unless the user says so.
     """

@@ -9,7 +9,8 @@ from typing import Final
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 
-# Of a parent that may be one of several objects queries give the fields of the object Name, and one of these is no text.
+# Of a parent that may be one of several objects queries give the fields of the object Name, and one of these is no
+# text.
 _POLYMORPHIC: Final = {"isactive": "boolean"}
 
 
@@ -19,7 +20,8 @@ class Column:
 
     Attributes:
         name: As in the header of the results: a field, or its path from the object on (``Account.Owner.Name``).
-        type: The field's type in describe (``currency``, ``datetime``, ...); ``None`` if nobody knows it, which makes it text.
+        type: The field's type in describe (``currency``, ``datetime``, ...); ``None`` if nobody knows it, which makes
+            it text.
         precision: Digits of a number, those behind the point included.
         scale: Digits behind the point.
         calculated: Whether it is a formula.
@@ -32,11 +34,14 @@ class Column:
     calculated: bool = False
 
 
-def columns_of(names: Sequence[str], object_name: str, describe: Callable[[str], SObjectDescription | None]) -> list[Column]:
+def columns_of(
+    names: Sequence[str], object_name: str, describe: Callable[[str], SObjectDescription | None]
+) -> list[Column]:
     """Look up what stands behind the columns of a query.
 
     Args:
-        names: As selected, or as in the header of the results; what is no field or path, such as ``toLabel(Status)``, is text.
+        names: As selected, or as in the header of the results; what is no field or path, such as ``toLabel(Status)``,
+            is text.
         object_name: The object behind FROM.
         describe: Describes an object; ``None`` if the user may not see it. Asked once for each.
     """
@@ -75,5 +80,10 @@ def _parent(relationship: str) -> str:
 
 
 def other_columns(due: Sequence[str], came: Sequence[str]) -> ProtocolError:
-    """Say that a part's columns are others. What stands in their place is not shown: where the header is lost, it is a record."""
-    return ProtocolError(f"The results do not all have the same columns: {', '.join(due)}, and then {len(came)} that are not these")
+    """Say that a part's columns are others.
+
+    What stands in their place is not shown: where the header is lost, it is a record.
+    """
+    return ProtocolError(
+        f"The results do not all have the same columns: {', '.join(due)}, and then {len(came)} that are not these"
+    )

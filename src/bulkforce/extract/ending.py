@@ -6,7 +6,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bulkforce.errors import BatchFailed, Error, Interrupted, NotFound, RefusedError, TransferError, TransportError, UsageError
+from bulkforce.errors import (
+    BatchFailed,
+    Error,
+    Interrupted,
+    NotFound,
+    RefusedError,
+    TransferError,
+    TransportError,
+    UsageError,
+)
 from bulkforce.extract.events import BatchStage
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.report import ExtractProgress, ExtractReport
@@ -17,13 +26,16 @@ from bulkforce.run.sitting import Sitting
 
 
 def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
-    """Make the error that ends an extract: what it met, if going on is of no use; else what is there and how to go on."""
+    """Make the error that ends an extract: what it met, if going on is of no use; else what is there and how to go
+    on.
+    """
     final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
     if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
     there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
     error = Interrupted(
-        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume {report.run_dir}"
+        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume "
+        f"{report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
@@ -39,7 +51,8 @@ def finished(sitting: Sitting, journal: ExtractJournal, facts: ExtractFacts) -> 
     """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
     if changed := journal.changed((), Path(facts.to)):
         sitting.warn(
-            f"The extract is finished; since then {' and '.join(map(str, changed))} {'was' if len(changed) == 1 else 'were'} removed or changed, so that "
+            f"The extract is finished; since then {' and '.join(map(str, changed))} "
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that "
             "what is there may not be what the report tells. To have the records again, extract them again"
         )
     # Wherever the run was moved to.

@@ -133,4 +133,5 @@ class GivenUp:
 
 
 Event: TypeAlias = Thing | DeliveryBegun | Delivered | GivenUp
-"""What happens in an extract: a job, batch or part stands as it says from now on; or what the next sitting need not know."""
+"""What happens in an extract: a job, batch or part stands as it says from now on; or what the next sitting need not
+know."""

@@ -1,8 +1,9 @@
-"""Only what is new: a small file keeps the highest SystemModstamp seen, and the next extract asks for records changed since.
+"""Only what is new: a small file keeps the highest SystemModstamp seen, and the next extract asks for records changed
+since.
 
-Next time begins a little earlier than the last one ended: records are written in transactions that may show late what they were stamped with early.
-So some records come twice; they have the same id. No stamp later than the beginning of the extract is kept: while it reads one chunk, records of
-another that was read already may change.
+Next time begins a little earlier than the last one ended: records are written in transactions that may show late what
+they were stamped with early. So some records come twice; they have the same id. No stamp later than the beginning of
+the extract is kept: while it reads one chunk, records of another that was read already may change.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ def _read(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
-        ours = TransferError(f"A {_STAMP} of the org's is no date and time; the rows are extracted, but since when is not kept")
+        ours = TransferError(
+            f"A {_STAMP} of the org's is no date and time; the rows are extracted, but since when is not kept"
+        )
     raise ours
 
 

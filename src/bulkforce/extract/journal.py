@@ -1,4 +1,5 @@
-"""The memory of an extract: SQLite in the run's folder. Jobs, batches and parts as they stand; never a token, never a record.
+"""The memory of an extract: SQLite in the run's folder. Jobs, batches and parts as they stand; never a token, never a
+record.
 
 What is written here is on disk when the call returns. Written by one thread only, the engine's.
 """
@@ -15,7 +16,18 @@ from pathlib import Path
 from typing import Any, Final, assert_never
 
 from bulkforce.errors import JournalMismatch
-from bulkforce.extract.events import BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
+from bulkforce.extract.events import (
+    BatchStage,
+    Delivered,
+    DeliveryBegun,
+    Event,
+    GivenUp,
+    Part,
+    QueryBatch,
+    QueryJob,
+    QueryJobStage,
+    Thing,
+)
 from bulkforce.extract.result_file import aside
 from bulkforce.extract.state import State
 from bulkforce.run.database import Step
@@ -29,8 +41,9 @@ FILES: Final = (PARTS, REPORT)
 _VERSION_1: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE job (
-    number INTEGER PRIMARY KEY, soql TEXT NOT NULL, chunking TEXT, replaces INTEGER REFERENCES batch, tries INTEGER NOT NULL,
-    stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL, batches INTEGER NOT NULL, closed INTEGER NOT NULL);
+    number INTEGER PRIMARY KEY, soql TEXT NOT NULL, chunking TEXT, replaces INTEGER REFERENCES batch,
+    tries INTEGER NOT NULL, stage TEXT NOT NULL, id TEXT UNIQUE, batch_id TEXT, created REAL,
+    batches INTEGER NOT NULL, closed INTEGER NOT NULL);
 CREATE TABLE batch (
     number INTEGER PRIMARY KEY, job INTEGER NOT NULL REFERENCES job, id TEXT NOT NULL UNIQUE, place INTEGER NOT NULL,
     stage TEXT NOT NULL, records INTEGER, message TEXT, tries INTEGER NOT NULL);
@@ -41,7 +54,8 @@ CREATE TABLE part (
     rows INTEGER NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, PRIMARY KEY (batch, place)) WITHOUT ROWID;
 """
 _VERSION_2: Final = """
-CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+CREATE TABLE file (
+    name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
 ALTER TABLE batch ADD COLUMN ids TEXT;
 """
 
@@ -134,7 +148,9 @@ class ExtractJournal(RunJournal):
         self._write(job)
 
     def facts(self) -> ExtractFacts | None:
-        """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it did."""
+        """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it
+        did.
+        """
         found = self._members("facts")
         return None if found is None else self._made_of(ExtractFacts, found)
 
@@ -144,7 +160,9 @@ class ExtractJournal(RunJournal):
             QueryJob(**row | {"stage": QueryJobStage(row["stage"]), "closed": bool(row["closed"])})
             for row in self._rows("job ORDER BY number")
         )
-        batches = (QueryBatch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number"))
+        batches = (
+            QueryBatch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number")
+        )
         parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows("part ORDER BY batch, place"))
         return State(chain(jobs, batches, parts))
 
@@ -178,7 +196,9 @@ class ExtractJournal(RunJournal):
         marks = ", ".join(f":{name}" for name in values)
         keys = "batch, place" if isinstance(thing, Part) else "number"
         changes = ", ".join(f"{name} = excluded.{name}" for name in values)
-        statement = f"INSERT INTO {_TABLES[type(thing)]} ({names}) VALUES ({marks}) ON CONFLICT ({keys}) DO UPDATE SET {changes}"  # noqa: S608  (our own names)
+        table = _TABLES[type(thing)]
+        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  (our own names)
+        statement = f"{insert} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
         try:
             self._database.execute(statement, values)
         except sqlite3.IntegrityError as error:

@@ -109,8 +109,11 @@ class EndJob:
 Order: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
 
 Answer: TypeAlias = JobSeen | BatchSeen | Looked | Fetched | Sequence[str] | str | None
-"""Of `OpenJob`: the job. Of `AskQuery`: the batch. Of `LookAtJob`, and of `EndJob` if there are more batches than are known: the batches. Of `ReadRange`:
-the condition on ids, if it is a chunk. Of `ListResults`: names of result files. Of `FetchPart`: what came. Of `Deliver`: nothing."""
+"""Of `OpenJob`: the job. Of `AskQuery`: the batch. Of `LookAtJob`, and of `EndJob` if there are more batches than are
+known: the batches. Of `ReadRange`:
+the condition on ids, if it is a chunk. Of `ListResults`: names of result files. Of `FetchPart`: what came. Of
+    `Deliver`: nothing.
+"""
 
 
 def prepare(state: State, order: Order) -> Order:

@@ -1,4 +1,7 @@
-"""What an extract does next: a pure function of where it stands. No socket, thread, clock or database. What follows from it is in `verdicts`."""
+"""What an extract does next: a pure function of where it stands. No socket, thread, clock or database.
+
+What follows from it is in `verdicts`.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,9 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
         rules: How it goes about it.
     """
     under_way = Counter(map(type, busy))
-    jobs = (LookAtJob(job) if state.jobs[job].stage is not QueryJobStage.OPEN else AskQuery(job) for job in state.at_work)
+    jobs = (
+        LookAtJob(job) if state.jobs[job].stage is not QueryJobStage.OPEN else AskQuery(job) for job in state.at_work
+    )
     actions: list[Order] = [action for action in jobs if action not in busy]
 
     def begin(most: int, wanted: Callable[[int], Iterable[Order]], *kinds: type[Order]) -> None:

@@ -1,4 +1,6 @@
-"""What a query found, as Arrow record batches that come while more is on its way; a slow reader makes the downloads wait."""
+"""What a query found, as Arrow record batches that come while more is on its way; a slow reader makes the downloads
+wait.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, w
 
     def deliver(sink: Sink, stop: Stop) -> None:
         def work(stop: Stop) -> None:
-            extract.deliver(Sitting.of(driver, stop), soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+            extract.deliver(
+                Sitting.of(driver, stop), soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
+            )
 
         driver.carry_out(work, stop)
 
@@ -51,8 +55,9 @@ def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, w
 class QueryResult:
     """The records of a query: Arrow record batches, or a frame, or dicts.
 
-    The query is sent when the result is first looked at, and its records can be read once. To iterate holds some megabytes, however many records there
-    are; frames hold them all. It ends well only when every record was delivered; if some are missing, the last step raises.
+    The query is sent when the result is first looked at, and its records can be read once. To iterate holds some
+    megabytes, however many records there are; frames hold them all. It ends well only when every record was delivered;
+    if some are missing, the last step raises.
 
     Example:
         >>> for batch in client.query("SELECT Id, Name FROM Account"):  # doctest: +SKIP
@@ -161,7 +166,8 @@ class QueryResult:
         return pl.DataFrame(self.to_arrow())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Read all records into a frame of pandas, whose columns keep their Arrow types: integers with gaps stay integers.
+        """Read all records into a frame of pandas, whose columns keep their Arrow types: integers with gaps stay
+        integers.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -189,7 +195,9 @@ class QueryResult:
 
 
 class _Pipe:
-    """The sink of a query: one thread puts record batches in, another takes them out, and waits for the other when there are too many or none."""
+    """The sink of a query: one thread puts record batches in, another takes them out, and waits for the other when
+    there are too many or none.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -278,7 +286,8 @@ class _Pipe:
         wide = wider(field.type)
         if wide is None or self._schema is not None:
             raise FormatError(
-                f"The org has values that are no {field.type}, which describe tells of; an extract to a file gives the column a wider type",
+                f"The org has values that are no {field.type}, which describe tells of; an extract to a file gives the "
+                "column a wider type",
                 column=field.name,
             )
         self._reader = PartReader(self._reader.schema.set(place, field.with_type(wide)))

@@ -1,8 +1,9 @@
-"""Parts read as Arrow record batches: by the block, column by column, each column of the type it should have. No Python object is made per record.
+"""Parts read as Arrow record batches: by the block, column by column, each column of the type it should have. No Python
+object is made per record.
 
-pyarrow's reader was held to what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes come through as they are, and so does
-"NA" or "null"; only the empty value is null. What stands behind a closing quote it would take, and a quote never closed: such parts do not pass
-the count of their records.
+pyarrow's reader was held to what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes come
+through as they are, and so does "NA" or "null"; only the empty value is null. What stands behind a closing quote it
+would take, and a quote never closed: such parts do not pass the count of their records.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""One result file brought to disk as a part: streamed in blocks, its records counted (records, not lines), its bytes digested.
+"""One result file brought to disk as a part: streamed in blocks, its records counted (records, not lines), its bytes
+digested.
 
-The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that quote closes a value or is
-doubled, and this shows: another quote, a comma or a line end stands behind it. In such a place it is one if the quotes since
-the border before come in pairs.
+The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that
+quote closes a value or is
+doubled, and this shows: another quote, a comma or a line end stands behind it. In such a place it is one if the quotes
+since the border before come in pairs.
 
 What does not look as it should is kept aside for the user, and never takes the name of a part.
 """
@@ -36,7 +38,9 @@ _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is in a part: its records, bytes and their SHA-256; ``ended`` tells whether a line end stands behind the last record."""
+    """What is in a part: its records, bytes and their SHA-256; ``ended`` tells whether a line end stands behind the
+    last record.
+    """
 
     rows: int
     size: int
@@ -95,7 +99,10 @@ def is_whole(path: Path, fetched: Fetched) -> bool:
     """Whether a part on disk is still what was fetched."""
     try:
         with path.open("rb") as file:
-            return path.stat().st_size == fetched.size and hashlib.file_digest(file, "sha256").hexdigest() == fetched.sha256
+            return (
+                path.stat().st_size == fetched.size
+                and hashlib.file_digest(file, "sha256").hexdigest() == fetched.sha256
+            )
     except (FileNotFoundError, IsADirectoryError):
         return False
 
@@ -130,7 +137,8 @@ class _Borders:
         count: How many there were, up to the last certain one.
         commas: How many borders between values a record has, on the average of each block.
         last: Offset of the record behind that one.
-        lost: Whether there was no certain one for too long, or other line ends may be borders, too, so that all has to be counted anew.
+        lost: Whether there was no certain one for too long, or other line ends may be borders, too, so that all has to
+            be counted anew.
     """
 
     def __init__(self) -> None:

@@ -16,8 +16,10 @@ class Rules:
     Attributes:
         workers: Downloads at once; as many chunks are asked again at once.
         ahead_bytes: Bytes that may lie on disk undelivered before downloads wait for the reader; ``None`` is no limit.
-        may_chunk: Whether to fall back to PK chunking when the query is too large for one batch, and to do without where the org refuses it.
-        goes_on: Whether the rest is still fetched when a batch is given up; it is of use only if the extract can be resumed.
+        may_chunk: Whether to fall back to PK chunking when the query is too large for one batch, and to do without
+            where the org refuses it.
+        goes_on: Whether the rest is still fetched when a batch is given up; it is of use only if the extract can be
+            resumed.
         sendings: How often the answer to a query may be lost before the extract stops.
     """
 

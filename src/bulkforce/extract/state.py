@@ -1,11 +1,13 @@
 """Where an extract stands: pure. No socket, thread, clock or database. What to do next says `plan`.
 
-A *request* is a query put into a job of its own: the user's query, and later on any chunk that failed and is asked again alone. What became of a lost
-answer need not be found out: a query changes nothing, so its job is aborted and the query put into another. The batches that count have a
-place each in the order of the whole; a batch that takes another's place has the same.
+A *request* is a query put into a job of its own: the user's query, and later on any chunk that failed and is asked
+    again alone. What became of a lost
+answer need not be found out: a query changes nothing, so its job is aborted and the query put into another. The batches
+that count have a place each in the order of the whole; a batch that takes another's place has the same.
 
-Jobs, batches and parts are values: what changes is put in the former's place (`State.put`), and the journal keeps the same values. Each step must cost the
-same whether there are ten chunks or a hundred thousand, so nothing here is found by looking through all of them.
+Jobs, batches and parts are values: what changes is put in the former's place (`State.put`), and the journal keeps the
+same values. Each step must cost the same whether there are ten chunks or a hundred thousand, so nothing here is found
+by looking through all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,18 @@ from heapq import heappop, heappush
 from typing import Generic, TypeVar, assert_never
 
 from bulkforce.errors import Error, Facts
-from bulkforce.extract.events import BatchStage, Delivered, DeliveryBegun, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
+from bulkforce.extract.events import (
+    BatchStage,
+    Delivered,
+    DeliveryBegun,
+    Event,
+    GivenUp,
+    Part,
+    QueryBatch,
+    QueryJob,
+    QueryJobStage,
+    Thing,
+)
 from bulkforce.protocol.wire import short
 
 Key = TypeVar("Key", int, tuple[int, ...])

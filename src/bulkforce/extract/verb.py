@@ -1,6 +1,7 @@
 """`extract`: every record that a query finds into a file, proven complete. Options in, report out; also its resumption.
 
-An extract that ends well has proof: the records on disk, counted, are as many as the org told for each batch. One that cannot prove it fails.
+An extract that ends well has proof: the records on disk, counted, are as many as the org told for each batch. One that
+    cannot prove it fails.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     given = arguments.path(options.to, "The file to write to")
     to = STANDARD_OUTPUT if str(given) == STANDARD_OUTPUT else str(given.absolute())
     since_file = (
-        None if options.since_file is None else Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
+        None
+        if options.since_file is None
+        else Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
     )
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
     if len(set(outputs)) < len(outputs):
@@ -102,7 +105,9 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             workers=options.workers,
             token=token,
         )
-        return ExtractJournal(folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made)
+        return ExtractJournal(
+            folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made
+        )
 
     # What the org gives is nobody else's to read, whoever may read the file that it goes to.
     journal = new_run(run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
@@ -128,7 +133,8 @@ def deliver(
     pk_chunking: Chunking = "auto",
     workers: int = WORKERS,
 ) -> None:
-    """Hand what a query finds to a sink, part by part; while the sink is slow, no more than `AHEAD_BYTES` and the parts under way lie on disk.
+    """Hand what a query finds to a sink, part by part; while the sink is slow, no more than `AHEAD_BYTES` and the parts
+    under way lie on disk.
 
     Args:
         sitting: As for an extract.
@@ -170,20 +176,24 @@ def resume_extract(
     folder = folder_of(run)
     if folder is None:
         raise UsageError(
-            f"There is no extract {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them"
+            f"There is no extract {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; "
+            "`bulkforce runs` lists them"
         )
     with disk_told(folder), closing(ExtractJournal(folder)) as journal:
         facts = journal.facts()
         if facts is None:
             raise JournalMismatch(
-                f"The run in {folder} died before it had written down what it was to do: nothing was asked. Give its command again, with another folder"
+                f"The run in {folder} died before it had written down what it was to do: nothing was asked. Give its "
+                "command again, with another folder"
             )
         if journal.finished:
             journal.remove(PARTS)
             return finished(sitting, journal, facts)
         here = sitting.instance_url()
         if facts.instance_url != here:
-            raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched")
+            raise JournalMismatch(
+                f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched"
+            )
         sink = sink_for(facts.to, facts.format, sitting.warn, facts.token)
         return _carry_out(sitting, journal, sink, facts.workers if workers is None else workers, on_progress, begun)
 
@@ -219,7 +229,9 @@ def _carry_out(
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
     try:
-        stopped_by = _bring(sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun)))
+        stopped_by = _bring(
+            sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun))
+        )
         report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
         if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
@@ -300,7 +312,9 @@ def _spoilt(state: State, folder: Path) -> list[Event]:
 
 
 def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
-    """Before anything is published: see that the chunks fit together, and ask how many records there are where the org did not tell."""
+    """Before anything is published: see that the chunks fit together, and ask how many records there are where the org
+    did not tell.
+    """
     error, warning = check_ranges(state)
     if warning:
         sitting.warn(warning)
@@ -310,9 +324,16 @@ def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | Non
 
 
 def _part_from_jobs(
-    engine: Engine[State, Order, Answer, Event], worker: ExtractWorker, rules: Rules, reason: Exception, *, keep_parts: bool
+    engine: Engine[State, Order, Answer, Event],
+    worker: ExtractWorker,
+    rules: Rules,
+    reason: Exception,
+    *,
+    keep_parts: bool,
 ) -> None:
-    """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone on with."""
+    """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone
+    on with.
+    """
     if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
         return
     state = engine.state

@@ -23,7 +23,17 @@ from bulkforce.errors import (
     QueryRefused,
     Unsettled,
 )
-from bulkforce.extract.events import BatchStage, Delivered, Event, GivenUp, Part, QueryBatch, QueryJob, QueryJobStage, Thing
+from bulkforce.extract.events import (
+    BatchStage,
+    Delivered,
+    Event,
+    GivenUp,
+    Part,
+    QueryBatch,
+    QueryJob,
+    QueryJobStage,
+    Thing,
+)
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -90,7 +100,9 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
             checked = _check(state, batch, parts, rules)
             return replace(checked, events=checked.events or [batch, *parts])
         case FetchPart(number, place), Fetched() as fetched:
-            part = replace(state.parts[number][place], done=True, rows=fetched.rows, size=fetched.size, sha256=fetched.sha256)
+            part = replace(
+                state.parts[number][place], done=True, rows=fetched.rows, size=fetched.size, sha256=fetched.sha256
+            )
             others = [other for other in state.parts_of(number) if other.place != place]
             checked = _check(state, state.batches[number], [*others, part], rules)
             return replace(checked, events=[part, *checked.events])
@@ -111,7 +123,11 @@ def refused(state: State, action: Order, error: Exception, rules: Rules) -> Foll
         case ((OpenJob(number) | AskQuery(number)), OutcomeUnknown() | ProtocolError()):
             # Whatever has become of it: a query changes nothing, and is put into another job.
             job = state.jobs[number]
-            warning = "The answer to the creation of a job was lost; an empty job may be left open in the org" if job.id is None else None
+            warning = (
+                "The answer to the creation of a job was lost; an empty job may be left open in the org"
+                if job.id is None
+                else None
+            )
             lost = Verdict(_abandon(state, job), warning=warning)
             if job.tries >= rules.sendings:
                 return replace(lost, stop=error)
@@ -126,7 +142,8 @@ def refused(state: State, action: Order, error: Exception, rules: Rules) -> Foll
         case ((ReadRange(number) | ListResults(number) | FetchPart(number)), NotFound() | InvalidRequest()):
             batch = state.batches[number]
             gone = NotFound(
-                f"The org no longer has the results of batch {batch.id} of job {state.job_id(batch)}: it keeps them for 7 days, or until the "
+                f"The org no longer has the results of batch {batch.id} of job {state.job_id(batch)}: it keeps them "
+                "for 7 days, or until the "
                 f"job is deleted. Begin the extract anew. It said: {error}",
                 state.facts(batch),
             )
@@ -143,7 +160,9 @@ def refused(state: State, action: Order, error: Exception, rules: Rules) -> Foll
 
 
 def _is_void(state: State, action: Order) -> bool:
-    """Whether an action was about what does not count any more; a job that was opened meanwhile is to be ended all the same."""
+    """Whether an action was about what does not count any more; a job that was opened meanwhile is to be ended all the
+    same.
+    """
     match action:
         case ReadRange(number) | ListResults(number) | FetchPart(number) | Deliver(number):
             return state.batches[number].stage is BatchStage.REPLACED
@@ -155,7 +174,10 @@ def _is_void(state: State, action: Order) -> bool:
 
 def _abandon(state: State, job: QueryJob, chunking: str | None = None) -> list[Thing]:
     """Give a job up and want another in its place."""
-    return [replace(job, stage=_gone(job)), QueryJob(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1)]
+    return [
+        replace(job, stage=_gone(job)),
+        QueryJob(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1),
+    ]
 
 
 def _looked(state: State, job: QueryJob, looked: Looked, rules: Rules) -> Follows:
@@ -183,9 +205,15 @@ def _looked_at_first(state: State, job: QueryJob, looked: Looked, rules: Rules) 
 
 def _add_chunks(state: State, job: QueryJob, looked: Looked) -> Follows:
     """Take in the batches of a split query that were not known before: each has a place behind the others."""
-    new = [seen.id for name, seen in looked.batches.items() if name not in state.numbers and name != short(str(job.batch_id))]
+    new = [
+        seen.id
+        for name, seen in looked.batches.items()
+        if name not in state.numbers and name != short(str(job.batch_id))
+    ]
     first = len(state.batches) + 1
-    batches = [QueryBatch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)]
+    batches = [
+        QueryBatch(first + count, job.number, batch_id, job.batches + count) for count, batch_id in enumerate(new)
+    ]
     seen = _seen(state, job, batches, looked)
     moved = {thing.number for thing in seen.events if isinstance(thing, QueryBatch)}
     still = [batch for batch in batches if batch.number not in moved]
@@ -220,7 +248,9 @@ def _completed(batch: QueryBatch, seen: BatchSeen) -> QueryBatch:
 
 
 def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
-    """Put each chunk that failed into a job of its own; its query is ours and its range of ids, never what came back as its request."""
+    """Put each chunk that failed into a job of its own; its query is ours and its range of ids, never what came back as
+    its request.
+    """
     things: list[Thing] = []
     jobs = len(state.jobs)
     for batch in batches:
@@ -237,7 +267,10 @@ def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
 
 
 def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
-    """Take in which ids a chunk is about. A job with a batch that is no chunk, or with a chunk twice, is no longer trusted."""
+    """Take in which ids a chunk is about.
+
+    A job with a batch that is no chunk, or with a chunk twice, is no longer trusted.
+    """
     if ids is None:
         what = f"batch {batch.id}, whose request does not show that it is a chunk of the query"
     elif state.ranges.get((batch.job, ids), batch.number) != batch.number:
@@ -248,7 +281,10 @@ def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
     gone = [replace(job, stage=_gone(job)) for job in state.jobs.values() if job.counts]
     batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
     anew = QueryJob(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
-    why = f"Job {state.job_id(batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows could come twice"
+    why = (
+        f"Job {state.job_id(batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows "
+        "could come twice"
+    )
     things: list[Thing] = [*gone, *batches, anew]
     if state.delivering or root.tries >= TRIES:
         return Verdict(things, stop=ProtocolError(f"{why}. Resuming asks the whole query again", state.facts(batch)))
@@ -265,7 +301,10 @@ def _query_failed(state: State, job: QueryJob, seen: BatchSeen, rules: Rules) ->
     too_large = seen.fault is QueryFault.TOO_LARGE
     may_chunk = rules.may_chunk and job.chunking is None and job.replaces is None
     if seen.fault is QueryFault.WRONG:
-        return Verdict(_abandon(state, job), stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts))
+        return Verdict(
+            _abandon(state, job),
+            stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts),
+        )
     if too_large and may_chunk:
         warning = f"The query is too large for one batch ({message}); it is asked again with PK chunking"
         return Verdict(_abandon(state, job, PKChunking().header()), warning=warning)
@@ -273,7 +312,9 @@ def _query_failed(state: State, job: QueryJob, seen: BatchSeen, rules: Rules) ->
         return Verdict(_abandon(state, job))
     what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
     hint = "; ask with PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
-    return Verdict(_abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts))
+    return Verdict(
+        _abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts)
+    )
 
 
 def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules) -> Follows:
@@ -283,20 +324,34 @@ def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules)
     rows = sum(part.rows for part in parts)
     named = f"Batch {batch.id} of job {state.job_id(batch)}"
     if rows == batch.records:
-        # Also where both are none: an org that tells the truth says 0 of what finds nothing, and two ways to say so agree.
+        # Also where both are none: an org that tells the truth says 0 of what finds nothing, and two ways to say so
+        # agree.
         return Verdict([replace(batch, stage=BatchStage.DONE, records=rows)])
     if not batch.records:
-        # Seen of an org that says 0 of every query; none at all is no word on anything. What came is whole, as far as its bytes can tell.
-        warning = f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
+        # Seen of an org that says 0 of every query; none at all is no word on anything. What came is whole, as far as
+        # its bytes can tell.
+        warning = (
+            f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
+        )
         return Verdict([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
     if rows < batch.records:
-        return _spoilt(state, batch, parts, FellShort, f"{named} has {batch.records:,} records, and its result files hold {rows:,}", rules)
-    # No less wrong: a file may be there twice under two names, and rows that come twice are what an extract must never give.
+        return _spoilt(
+            state,
+            batch,
+            parts,
+            FellShort,
+            f"{named} has {batch.records:,} records, and its result files hold {rows:,}",
+            rules,
+        )
+    # No less wrong: a file may be there twice under two names, and rows that come twice are what an extract must never
+    # give.
     what = f"{named} has {batch.records:,} records, and its result files hold more, {rows:,}: some may be there twice"
     return _spoilt(state, batch, parts, ProtocolError, what, rules)
 
 
-def _spoilt(state: State, batch: QueryBatch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules) -> Follows:
+def _spoilt(
+    state: State, batch: QueryBatch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules
+) -> Follows:
     """Have parts fetched again, and asked anew which there are; after some tries give the batch up."""
     parts = list(parts)
     stage = BatchStage.COMPLETED if all(part.done for part in parts) else batch.stage
@@ -319,15 +374,22 @@ def check_ranges(state: State) -> tuple[Error | None, str | None]:
     warning = None
     for (_, end), (begin, _) in pairwise(borders):
         if begin < end:
-            problem = f"Chunks of job {root.id} overlap from id {begin} on, so that rows would come twice; begin the extract anew"
+            problem = (
+                f"Chunks of job {root.id} overlap from id {begin} on, so that rows would come twice; begin the "
+                "extract anew"
+            )
             return ProtocolError(problem, Facts(job_id=root.id)), None
         # Of a journal from before ranges were read there are gaps.
         if begin > end and len(borders) == root.batches:
-            warning = f"No chunk of job {root.id} is about the ids from {end} to {begin}; the org may know that there are none"
+            warning = (
+                f"No chunk of job {root.id} is about the ids from {end} to {begin}; the org may know that there "
+                "are none"
+            )
     return None, warning
 
 
 def _aborted(job_id: str) -> JobAborted:
     return JobAborted(
-        f"Job {job_id} was aborted or closed in the org before it was done. Resuming asks for what is missing", Facts(job_id=job_id)
+        f"Job {job_id} was aborted or closed in the org before it was done. Resuming asks for what is missing",
+        Facts(job_id=job_id),
     )

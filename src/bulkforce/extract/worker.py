@@ -11,7 +11,18 @@ from bulkforce.apis.abc import BatchSeen, JobSeen, Looked, QueryApi
 from bulkforce.errors import Error, Facts, FormatError, NoAnswer, ProtocolError, RefusedError, TransportError
 from bulkforce.extract import result_file
 from bulkforce.extract.columns import Column
-from bulkforce.extract.orders import Answer, AskQuery, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, ReadRange
+from bulkforce.extract.orders import (
+    Answer,
+    AskQuery,
+    Deliver,
+    EndJob,
+    FetchPart,
+    ListResults,
+    LookAtJob,
+    OpenJob,
+    Order,
+    ReadRange,
+)
 from bulkforce.extract.rules import TRIES
 from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
@@ -40,7 +51,8 @@ class ExtractSettings:
 
 
 class ExtractWorker:
-    """Carries out orders, many at once; of `Deliver` one at a time. Memory is bounded by ``workers x 1 MB`` and a constant.
+    """Carries out orders, many at once; of `Deliver` one at a time. Memory is bounded by ``workers x 1 MB`` and a
+    constant.
 
     Args:
         sitting: Runs flows; how to wait.
@@ -108,16 +120,19 @@ class ExtractWorker:
                 if not self._asked.keep_parts:
                     raise
                 raise FormatError(f"{error}; it is kept as {result_file.aside(path)}") from error
-            # What proves that a file is whole: that its end was told on the wire; or that its records are counted and the last one has its line end.
+            # What proves that a file is whole: that its end was told on the wire; or that its records are counted and
+            # the last one has its line end.
             proven = stream.framed or (bool(order.records) and fetched.ended)
-            # Something between may cut an answer and tell another end: then it lacks the line end that other files of the same query have.
+            # Something between may cut an answer and tell another end: then it lacks the line end that other files of
+            # the same query have.
             if (proven and (fetched.ended or not self._files_end)) or fetched == before:
                 self._files_end = self._files_end or fetched.ended
                 self._trace("fetch")
                 return fetched
             before = fetched
         raise NoAnswer(
-            f"A result file of batch {facts.batch_id} of job {facts.job_id} came differently each time, and it is not told where it ends",
+            f"A result file of batch {facts.batch_id} of job {facts.job_id} came differently each time, and it is not "
+            "told where it ends",
             facts,
         )
 
@@ -175,7 +190,9 @@ class ExtractWorker:
         return looked
 
     def count(self, state: State) -> None:
-        """Ask how many records the query finds, where the org did not tell with the results; warn if that differs from what came."""
+        """Ask how many records the query finds, where the org did not tell with the results; warn if that differs from
+        what came.
+        """
         query = soql.read(state.root.soql)
         try:
             count = self._run(ask(rest.count(query.counting(), all_rows=self._asked.all_rows)))
@@ -184,12 +201,16 @@ class ExtractWorker:
             return
         if count != state.rows:
             self._sitting.warn(
-                f"The org now counts {count:,} records that the query finds, and {state.rows:,} came: look whether records have changed meanwhile"
+                f"The org now counts {count:,} records that the query finds, and {state.rows:,} came: look whether "
+                "records have changed meanwhile"
             )
 
 
 class _Stoppable:
-    """A download that ends when it is asked to stop; it may be of a gigabyte. See `bulkforce.protocol.exchange.Stream`."""
+    """A download that ends when it is asked to stop; it may be of a gigabyte.
+
+    See `bulkforce.protocol.exchange.Stream`.
+    """
 
     def __init__(self, stream: Stream, stop: Stop) -> None:
         self._stream, self._stop = stream, stop

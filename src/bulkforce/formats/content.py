@@ -1,4 +1,6 @@
-"""Whatever a user hands to ``add_batch``, made into one sealed batch; every limit is checked here, before anything is sent."""
+"""Whatever a user hands to ``add_batch``, made into one sealed batch; every limit is checked here, before anything is
+sent.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,11 @@ from bulkforce.protocol import limits
 from bulkforce.protocol.exchange import Body
 from bulkforce.vocabulary import ContentType, Operation
 
-Content: TypeAlias = str | bytes | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Value]] | ET.Element | zipped.Attachments
-"""A batch's content: text, bytes, the path of a file, an open binary file, records, an ``sObjects`` element, or attachments."""
+Content: TypeAlias = (
+    str | bytes | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Value]] | ET.Element | zipped.Attachments
+)
+"""A batch's content: text, bytes, the path of a file, an open binary file, records, an ``sObjects`` element, or
+attachments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +199,9 @@ def _file_body(path: Path) -> Body:
         try:
             file = path.open("rb")
         except OSError as error:
-            raise UsageError(f"The file {path} cannot be read any more: {error.strerror}; nothing more of it is sent") from error
+            raise UsageError(
+                f"The file {path} cannot be read any more: {error.strerror}; nothing more of it is sent"
+            ) from error
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != (known.st_size, known.st_mtime_ns):
             file.close()

@@ -1,10 +1,11 @@
 """CSV by the block: record borders, the limits and the faults of a file, without parsing a field.
 
-A block of bytes is split at its quotes; every other piece lies outside quotes, and only there do commas and line ends mean something. Those
-pieces, joined, are the *skeleton*: a few C-speed operations on it count the records and tell whether the block is *clean* (every record has the
-header's number of fields, quotes where they may be, nothing that could be over a limit). Only a block that is not clean is looked at record by
-record. The rules are the server's parser's (as Salesforce's own Java client has it): a quote opens a value only at its start; CR, LF and
-CRLF end a record; blank lines are skipped.
+A block of bytes is split at its quotes; every other piece lies outside quotes, and only there do commas and line ends
+mean something. Those
+pieces, joined, are the *skeleton*: a few C-speed operations on it count the records and tell whether the block is
+*clean* (every record has the header's number of fields, quotes where they may be, nothing that could be over a limit).
+Only a block that is not clean is looked at record by record. The rules are the server's parser's (as Salesforce's own
+Java client has it): a quote opens a value only at its start; CR, LF and CRLF end a record; blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 
 BLOCK_BYTES: Final = 32_768
-"""Blocks of this size, each with a record border in it, hold no record of twice this size: none with a field over the limit.
+"""Blocks of this size, each with a record border in it, hold no record of twice this size: none with a field over the
+limit.
 
-Small enough that a block, decoded, is no allocation which the system gives and takes back each time: checking for UTF-8 is three times faster so.
+Small enough that a block, decoded, is no allocation which the system gives and takes back each time: checking for UTF-8
+    is three times faster so.
 """
 assert 2 * BLOCK_BYTES <= limits.FIELD_CHARACTERS
 
@@ -99,15 +102,21 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
             inside = (stretched and inside) != bool((block if stretched else content).count(b'"') % 2)
             carry, stretched = content, True
             if len(carry) > LONGEST_RECORD_BYTES:
-                raise FormatError("A quoted value does not end; a quote is not closed, or not doubled, here", byte=start)
+                raise FormatError(
+                    "A quoted value does not end; a quote is not closed, or not doubled, here", byte=start
+                )
     if carry:
         if carry.count(b'"') % 2:
-            raise FormatError("The file ends inside a quoted value: a quote that opens in this record is never closed", byte=start)
+            raise FormatError(
+                "The file ends inside a quoted value: a quote that opens in this record is never closed", byte=start
+            )
         yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, suspect=True)
 
 
 def _end_of_stretched(block: bytes, carry: bytes, *, inside: bool) -> int:
-    """Find where the last whole record ends in ``carry + block``, without a second look at what is carried: it has no end in it."""
+    """Find where the last whole record ends in ``carry + block``, without a second look at what is carried: it has no
+    end in it.
+    """
     seam = b'"' if inside else carry[-1:].strip(b'"')
     cut, _ = _whole_records(seam + block)
     return cut + len(carry) - len(seam) if cut else 0
@@ -178,7 +187,9 @@ def _problem(raw: bytes, columns: int, start: int) -> str | None:
     for number, value in enumerate(values, 1):
         if not _VALUE.match(value):
             raise FormatError(
-                "A quote stands inside a value; a value with a quote goes in quotes, its own quotes doubled", column=number, byte=start
+                "A quote stands inside a value; a value with a quote goes in quotes, its own quotes doubled",
+                column=number,
+                byte=start,
             )
     if len(values) > limits.RECORD_FIELDS:
         return f"{len(values):,} fields; a record has at most {limits.RECORD_FIELDS:,}"
@@ -208,7 +219,8 @@ def split(raw: bytes) -> list[bytes]:
 
 
 def count(content: bytes) -> int:
-    r"""Count the whole records of some content, its header among them: those with as many fields as the header. No line end need stand behind the last.
+    r"""Count the whole records of some content, its header among them: those with as many fields as the header. No line
+        end need stand behind the last.
 
     >>> count(b'"Id","Error"\n"1",""\n"","two\nlines"')
     3
@@ -234,7 +246,9 @@ def column(blocks: Iterable[bytes], place: int, columns: int) -> Iterator[bytes]
         FormatError: A record is none, or has another number of fields.
     """
     behind = columns - place - 1
-    record = re.compile(rb"(?:%b,){%d}(%b)(?:,%b){%d}(?:[\r\n]+|\Z)" % (_ANY_VALUE, place, _ANY_VALUE, _ANY_VALUE, behind))
+    record = re.compile(
+        rb"(?:%b,){%d}(%b)(?:,%b){%d}(?:[\r\n]+|\Z)" % (_ANY_VALUE, place, _ANY_VALUE, _ANY_VALUE, behind)
+    )
     count = 0
     for unit in units(blocks, columns):
         begin = len(unit.content) - len(unit.content.lstrip(b"\r\n"))
@@ -403,7 +417,8 @@ def write(columns: Sequence[Sequence[str]]) -> bytes:
 
 
 def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
-    """Write each value of a record as text, the fields of a parent as fields of the record; what JSON calls ``attributes`` is no field.
+    """Write each value of a record as text, the fields of a parent as fields of the record; what JSON calls
+    ``attributes`` is no field.
 
     Raises:
         FormatError: It is no mapping, or has a value that cannot be written.
@@ -423,7 +438,9 @@ def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
 
 
 def _parent(name: str, parent: Mapping[str, Value], number: int) -> Iterator[tuple[str, str]]:
-    """Name the column of a parent: ``Account.Ext__c``, or ``Lead:Who.Email`` where the type is told by ``attributes``."""
+    """Name the column of a parent: ``Account.Ext__c``, or ``Lead:Who.Email`` where the type is told by
+    ``attributes``.
+    """
     attributes = parent.get("attributes")
     prefix = f"{attributes['type']}:" if isinstance(attributes, Mapping) and "type" in attributes else ""
     for field, value in parent.items():

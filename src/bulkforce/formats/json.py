@@ -39,7 +39,8 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
         return _written(listed)
     except orjson.JSONEncodeError:
         pass
-    # One by one, and behind the handler: the error does not tell which record it was, and holds what it could not write.
+    # One by one, and behind the handler: the error does not tell which record it was, and holds what it could not
+    # write.
     faulty, reason = next((place, reason) for place, record in enumerate(listed, 1) if (reason := _fault(record)))
     raise FormatError(f"A record cannot be written as JSON: {reason}", row=faulty)
 
@@ -122,4 +123,6 @@ def _texts(record: dict[str, object]) -> Iterator[str]:
 
 
 def _kind(value: object) -> str:
-    return {dict: "an object", list: "an array", str: "a string", type(None): "null"}.get(type(value), "a number or constant")
+    return {dict: "an object", list: "an array", str: "a string", type(None): "null"}.get(
+        type(value), "a number or constant"
+    )

@@ -1,4 +1,7 @@
-"""Texts as UTF-8 and back. What is none is told by its place: Python's own errors hold the whole text, so ours are never chained to them."""
+"""Texts as UTF-8 and back.
+
+What is none is told by its place: Python's own errors hold the whole text, so ours are never chained to them.
+"""
 
 from __future__ import annotations
 
@@ -32,4 +35,6 @@ def decoded(content: bytes, start: int = 0) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         place = error.start
-    raise FormatError(f"The content is not UTF-8 (byte 0x{content[place]:02x}); convert it to UTF-8 first", byte=start + place)
+    raise FormatError(
+        f"The content is not UTF-8 (byte 0x{content[place]:02x}); convert it to UTF-8 first", byte=start + place
+    )

@@ -14,7 +14,8 @@ from uuid import UUID
 from bulkforce.errors import FormatError
 
 Value: TypeAlias = object
-"""``str``, ``bool``, ``int``, ``float``, ``Decimal``, ``date``, ``datetime``, ``time``, ``bytes`` (base64), ``UUID``, ``None``; or a
+"""``str``, ``bool``, ``int``, ``float``, ``Decimal``, ``date``, ``datetime``, ``time``, ``bytes`` (base64), ``UUID``,
+``None``; or a
 mapping: the parent record by an external id, as in ``{"Account": {"Ext__c": "A-1"}}``."""
 
 NO_NUMBER: Final = "NaN and infinity are no numbers to Salesforce; use None for a missing value"
@@ -36,7 +37,9 @@ def date_time(value: datetime) -> str:
 
 
 def time_of_day(value: time) -> str:
-    """Write a time in UTC with milliseconds; one without a zone is taken as UTC, and one of another zone is none without a date."""
+    """Write a time in UTC with milliseconds; one without a zone is taken as UTC, and one of another zone is none
+    without a date.
+    """
     if value.utcoffset():
         raise FormatError("A time of day is written in UTC; give it in UTC")
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

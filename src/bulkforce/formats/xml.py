@@ -53,7 +53,10 @@ def _document(root: ET.Element) -> bytes:
     except (TypeError, AttributeError, ValueError, RecursionError):
         text = ""
     if not text:
-        raise FormatError("The elements cannot be written as XML: a name, an attribute or a text is no str, or they are nested without end")
+        raise FormatError(
+            "The elements cannot be written as XML: a name, an attribute or a text is no str, or they are nested "
+            "without end"
+        )
     return encoded(text)
 
 
@@ -80,7 +83,9 @@ def _write(element: ET.Element, value: Value, place: int, name: str) -> None:
 
 
 def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> None:
-    """Write a parent: ``<Who><sObject><type>Lead</type><Email>..</Email></sObject></Who>``, the type only where it is told."""
+    """Write a parent: ``<Who><sObject><type>Lead</type><Email>..</Email></sObject></Who>``, the type only where it is
+    told.
+    """
     inner = ET.SubElement(element, "sObject")
     attributes = parent.get("attributes")
     if isinstance(attributes, Mapping) and "type" in attributes:
@@ -117,7 +122,10 @@ class _Counter:
     def end(self, _tag: str) -> None:
         if self._depth == 2:
             if len(self._lengths) > limits.RECORD_FIELDS:
-                raise FormatError(f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(self._lengths):,}", row=self.records)
+                raise FormatError(
+                    f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(self._lengths):,}",
+                    row=self.records,
+                )
             problem = too_long(self._lengths)
             if problem:
                 raise FormatError(f"A record does not fit: {problem}", row=self.records)

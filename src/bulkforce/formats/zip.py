@@ -1,6 +1,7 @@
 """Zip batches: ``request.txt`` with the records, and the binary files that they name with ``#``.
 
-Source: developer guide, "Load binary attachments"; limits page. The zip's own limits are checked here, those of the records by their format.
+Source: developer guide, "Load binary attachments"; limits page. The zip's own limits are checked here, those of the
+    records by their format.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Attachments:
         files: What goes into the zip beside it, by path inside the zip: bytes, or the path of a file.
 
     Example:
-        >>> content = Attachments([{"Name": "a.txt", "ParentId": "001000000000001AAA", "Body": "#a.txt"}], {"a.txt": b"hello"})
+        >>> record = {"Name": "a.txt", "ParentId": "001000000000001AAA", "Body": "#a.txt"}
+        >>> content = Attachments([record], {"a.txt": b"hello"})
     """
 
     records: str | bytes | Iterable[Mapping[str, Value]]
@@ -40,13 +42,19 @@ class Attachments:
 
     def __post_init__(self) -> None:
         if not isinstance(self.records, (Iterable, os.PathLike)):
-            raise UsageError(f"The records of Attachments are mappings, or a whole request.txt, not {type(self.records).__name__}")
+            raise UsageError(
+                f"The records of Attachments are mappings, or a whole request.txt, not {type(self.records).__name__}"
+            )
         if not isinstance(self.files, Mapping):
-            raise UsageError(f"The files of Attachments are a mapping of names to bytes or paths, not {type(self.files).__name__}")
+            raise UsageError(
+                f"The files of Attachments are a mapping of names to bytes or paths, not {type(self.files).__name__}"
+            )
         for name, content in self.files.items():
             arguments.text(name, "The name of a file of Attachments")
             if not isinstance(content, bytes):
-                arguments.path(content if isinstance(content, os.PathLike) else None, "A file of Attachments, if it is not bytes,")
+                arguments.path(
+                    content if isinstance(content, os.PathLike) else None, "A file of Attachments, if it is not bytes,"
+                )
 
 
 def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> bytes:
@@ -63,7 +71,13 @@ def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> byte
             # An empty part is a path from the root, or a directory, or no name at all.
             if name == REQUEST or "\\" in name or {"", ".", ".."} & set(name.split("/")):
                 raise UsageError(f"A file in a zip batch cannot be named {arguments.shown(name)}")
-            _write(archive, name, content if isinstance(content, bytes) else _read(name, arguments.path(content, "A file of a zip batch")))
+            _write(
+                archive,
+                name,
+                content
+                if isinstance(content, bytes)
+                else _read(name, arguments.path(content, "A file of a zip batch")),
+            )
     return packed.getvalue()
 
 
@@ -71,7 +85,8 @@ def _read(name: str, path: Path) -> bytes:
     try:
         if path.stat().st_size > limits.ZIP_UNPACKED_BYTES:
             raise FormatError(
-                f"The file {arguments.shown(name)} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole zip batch unpacked"
+                f"The file {arguments.shown(name)} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole "
+                "zip batch unpacked"
             )
         return path.read_bytes()
     except OSError as error:
@@ -117,4 +132,7 @@ def _check(archive: zipfile.ZipFile) -> None:
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             raise FormatError(f"The files of a zip batch are stored or deflated: {entry.filename[:40]!r}")
         if len(entry.filename.encode()) > limits.ZIP_NAME_BYTES:
-            raise FormatError(f"The name of a file in a zip batch has at most {limits.ZIP_NAME_BYTES} bytes: {entry.filename[:40]!r}...")
+            raise FormatError(
+                f"The name of a file in a zip batch has at most {limits.ZIP_NAME_BYTES} bytes: "
+                f"{entry.filename[:40]!r}..."
+            )

@@ -60,7 +60,10 @@ class LoadOptions:
     on_progress: OnProgress | None = None
 
 
-def api_for(sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None) -> Ingest1:
+def api_for(
+    sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None
+) -> Ingest1:
+    """Make the API that a load goes by; checks what is asked of its jobs."""
     looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
     return Ingest1.of(operation, object_name, looks, external_id=external_id, concurrency_mode=concurrency_mode)
 
@@ -83,9 +86,11 @@ def remaining_batches(sitting: Sitting) -> int | None:
 
 
 def check_allowance(batches: int, remaining: int | None) -> None:
+    """Refuse a load of more batches than the org takes today."""
     if remaining is not None and batches > remaining:
         raise LimitReached(
-            f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing was sent. "
+            f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing "
+            "was sent. "
             "Wait, load a part, or use larger batches"
         )
 
@@ -122,7 +127,9 @@ class Objects:
             self._unknown.add(name.lower())
             return None
         except (RefusedError, TransportError, ProtocolError) as error:
-            self._sitting.warn(f"The org does not tell what fields {name} has, so what goes into them is not checked: {error}")
+            self._sitting.warn(
+                f"The org does not tell what fields {name} has, so what goes into them is not checked: {error}"
+            )
             return None
         if self._journal:
             self._journal.keep_object(name, described.to_json())
@@ -152,6 +159,7 @@ def checking_for(objects: Objects, asked: Asked) -> Checking:
 
 
 def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:
+    """Say what a load would do."""
     batches = len(reading.batches)
     return LoadReport(
         run="",
@@ -163,7 +171,8 @@ def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Rea
         rejected=len(reading.rejected),
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
-        # Opening and closing the job, seeing that it holds just its batches, each batch and its results; looking comes on top and depends on the org's speed.
+        # Opening and closing the job, seeing that it holds just its batches, each batch and its results; looking comes
+        # on top and depends on the org's speed.
         api_calls=4 + 2 * batches,
         remaining_batches=remaining_batches(sitting),
         seconds=time.monotonic() - begun,

@@ -71,7 +71,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many records of a batch the org says it processed, and how many of them failed; ``None`` if it does not say."""
+    """How many records of a batch the org says it processed, and how many of them failed; ``None`` if it does not
+    say.
+    """
 
     processed: int | None
     failed: int | None

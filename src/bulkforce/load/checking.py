@@ -1,4 +1,6 @@
-"""What can be known of a load before anything is sent: its columns are fitted to the object, and its values looked at as they are read. Dry."""
+"""What can be known of a load before anything is sent: its columns are fitted to the object, and its values looked at
+as they are read. Dry.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class CheckReport:
         rejected: Records that no batch may hold, because they are over a limit or are no records.
         described: Whether the org told what fields the object has; without that, only the form of the file was checked.
         columns: What was found about columns. What has the severity ``refuse`` stops a load.
-        values: What was found about values, by column and cause. Rows with ``refuse`` would be refused by the org; a load goes on with the others, unless
-            it was begun with ``values="refuse"``.
+        values: What was found about values, by column and cause. Rows with ``refuse`` would be refused by the org; a
+            load goes on with the others, unless it was begun with ``values="refuse"``.
     """
 
     object: str
@@ -46,7 +48,9 @@ class CheckReport:
     @property
     def fits(self) -> bool:
         """Whether a load can begin, and no row is known that the org would refuse."""
-        return not (self.unfit or self.rejected or any(found.problem.severity is Severity.REFUSE for found in self.values))
+        return not (
+            self.unfit or self.rejected or any(found.problem.severity is Severity.REFUSE for found in self.values)
+        )
 
     @property
     def unfit(self) -> tuple[Finding, ...]:
@@ -78,14 +82,22 @@ class CheckReport:
 
 def told(found: ValueFinding) -> str:
     """Say what is wrong with values, without showing one."""
-    rows = f"row {found.first_row:,}" if found.count == 1 else f"{found.count:,} rows, the first of them row {found.first_row:,}"
+    rows = (
+        f"row {found.first_row:,}"
+        if found.count == 1
+        else f"{found.count:,} rows, the first of them row {found.first_row:,}"
+    )
     return f"{found.column}: the value {found.problem.text} ({rows})."
 
 
 def unknown_object(name: str, known: tuple[str, ...]) -> Finding:
     """Say that an object is not there, and which may have been meant."""
     near = meant(name, known)
-    remedy = f"Did you mean {' or '.join(near)}?" if near else "Give its API name; the user may also lack the right to see it."
+    remedy = (
+        f"Did you mean {' or '.join(near)}?"
+        if near
+        else "Give its API name; the user may also lack the right to see it."
+    )
     return Finding(Kind.UNKNOWN_OBJECT, Severity.REFUSE, None, f"{name} is no object of this org.", remedy)
 
 
@@ -159,14 +171,20 @@ class Checking:
         assert self._described is not None
         key = self._external_id
         columns = columns_of(
-            self._fit.targets, self._operation, key=key, prefixes=self._prefixes(self._described), empty_as_null=wanted.empty_as_null
+            self._fit.targets,
+            self._operation,
+            key=key,
+            prefixes=self._prefixes(self._described),
+            empty_as_null=wanted.empty_as_null,
         )
         for column in columns:
             if column.target.place >= sent:
                 value = wanted.constants[column.target.place - sent]
                 if problem := column.judge(value):
                     self._constants.add(column.target, problem, 1, value)
-        of_source = [moved(column, wanted.taken[column.target.place]) for column in columns if column.target.place < sent]
+        of_source = [
+            moved(column, wanted.taken[column.target.place]) for column in columns if column.target.place < sent
+        ]
         self._values = CsvValues(of_source, len(wanted.source))
 
     def _prefixes(self, described: SObjectDescription) -> Mapping[str, str]:

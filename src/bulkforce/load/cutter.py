@@ -1,6 +1,8 @@
-"""Cut CSV into batches, exact against the bytes that will be sent, header counted. Dry: blocks in, batches and rejections out.
+"""Cut CSV into batches, exact against the bytes that will be sent, header counted. Dry: blocks in, batches and
+rejections out.
 
-A batch is a byte range of the feed (a CSV file on disk); records that the org cannot take are left out of the feed and named.
+A batch is a byte range of the feed (a CSV file on disk); records that the org cannot take are left out of the feed and
+named.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Batch:
         records: Number of records.
         size: Bytes that are sent, header included.
         sha256: Digest of the bytes that are sent.
-        piece_sha256: Digest of the records as they stand in the feed; empty where they are sent just so, behind a header.
+        piece_sha256: Digest of the records as they stand in the feed; empty where they are sent just so, behind a
+            header.
     """
 
     number: int
@@ -82,7 +85,9 @@ class Cutter:
         batch_bytes: int = limits.BATCH_BYTES,
     ) -> None:
         if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-            raise FormatError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(batch_records)}")
+            raise FormatError(
+                f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(batch_records)}"
+            )
         self._shape = shape
         self._batch_records = batch_records
         self._keep = keep
@@ -164,7 +169,11 @@ class Cutter:
 
     def _too_large(self, line: bytes) -> str | None:
         size = len(self._shape.apply(line))
-        return f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}" if size > self._room else None
+        return (
+            f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}"
+            if size > self._room
+            else None
+        )
 
     def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:
         self._keep(content)

@@ -68,21 +68,28 @@ def finish(run: Run) -> LoadReport:
 
 
 def stopped(run: Run, cause: Exception | None) -> Error:
+    """Make the error for a run that has stopped and can be resumed, and leave its report behind."""
     report = report_of(run, cause)
     with suppress(OSError):  # a full disk may be the very reason
         write_whole(run.journal.folder / REPORT, report.to_json().encode())
     if not run.journal.in_place:
         jobs = ", ".join(report.jobs) or "none"
         return TransferError(
-            f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known of the run; nothing more is sent, "
+            f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known "
+            "of the run; nothing more is sent, "
             f"and it cannot be resumed. See what became of the rows in the org's jobs: {jobs}"
         )
     nothing_sent = all(job.stage is JobStage.LOST for job in run.view.jobs.values())
     if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
         return cause
-    left = f" {intake.what_is_left(run.view, run.facts, run.batches.values())}." if isinstance(cause, SourceChanged) else ""
+    left = (
+        f" {intake.what_is_left(run.view, run.facts, run.batches.values())}."
+        if isinstance(cause, SourceChanged)
+        else ""
+    )
     error = Interrupted(
-        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: bulkforce resume {report.run_dir}"
+        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: "
+        f"bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
@@ -93,7 +100,8 @@ def _mismatch(run: Run, report: LoadReport) -> TransferError:
     """Make the error for a run whose counts do not add up; it stays as it is, however often it is gone on with."""
     folder = run.journal.folder
     error = TransferError(
-        f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in {folder}, and the run is not finished. "
+        f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in "
+        f"{folder}, and the run is not finished. "
         "Please report this, with the report and the journal in that folder"
     )
     write_whole(folder / REPORT, report_of(run, error).to_json().encode())
@@ -107,14 +115,17 @@ def finished(sitting: Sitting, journal: LoadJournal) -> LoadReport:
     if changed := journal.changed(OUTPUTS):
         sitting.warn(
             f"The run is finished; since then {', '.join(path.name for path in changed)} in {journal.folder} "
-            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that what is there may not be what the report tells. The org keeps results "
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that what is there may not be what the "
+            "report tells. The org keeps results "
             f"for 7 days; the load's jobs: {', '.join(report.jobs) or 'none'}"
         )
     return report
 
 
 def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
-    """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in ``in_doubt.csv``."""
+    """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in
+    ``in_doubt.csv``.
+    """
     _write_rest(run.view, worker, cause)
     run.outputs.publish()
     report = replace(report_of(run, cause), state=RunState.UNSETTLED)
@@ -122,13 +133,17 @@ def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
     write_whole(folder / REPORT, report.to_json().encode())
     if report.in_doubt:
         text = (
-            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in {folder / IN_DOUBT_ROWS} with the reason, and the others in the "
-            f"files beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent counts them as sent, whatever the org "
-            "has; --accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the rows that were not sent"
+            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in "
+            f"{folder / IN_DOUBT_ROWS} with the reason, and the others in the "
+            f"files beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent "
+            "counts them as sent, whatever the org "
+            "has; --accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the "
+            "rows that were not sent"
         )
     else:
         text = (
-            f"{cause.text}. What became of each of the {report.read:,} rows is known, and is in the files in {folder}: look at the job before you load "
+            f"{cause.text}. What became of each of the {report.read:,} rows is known, and is in the files in {folder}: "
+            "look at the job before you load "
             f"anything again. bulkforce resume {folder} --accept-as sent ends the run as it is"
         )
     error = Unsettled(text, cause.facts, why=cause.why, strangers=cause.strangers)
@@ -146,6 +161,7 @@ def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
 
 
 def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
+    """Say what a load came to."""
     tally, facts, jobs = run.outputs.tally, run.facts, run.view.jobs.values()
     return LoadReport(
         run=facts.run,
@@ -176,6 +192,7 @@ def _left_open(job: Job, facts: LoadFacts) -> str:
 
 
 def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) -> Progress:
+    """Say where a load stands."""
     waiting = sum(map(len, view.waiting.values()))
     sent = facts.read - len(facts.rejected) - view.unsent
     tally = outputs.tally

@@ -110,7 +110,9 @@ class JobListed:
 
 @dataclass(frozen=True, slots=True)
 class JobAudited:
-    """The job holds just the batches that the journal knows; ``aborted`` tells whether somebody ended it before its end."""
+    """The job holds just the batches that the journal knows; ``aborted`` tells whether somebody ended it before its
+    end.
+    """
 
     job: int
     aborted: bool = False
@@ -147,7 +149,9 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class BatchNeverRun:
-    """The org took the batch, but its job was aborted before it ran: certainly nothing happened; it may be sent again."""
+    """The org took the batch, but its job was aborted before it ran: certainly nothing happened; it may be sent
+    again.
+    """
 
     batch: int
 

@@ -17,13 +17,17 @@ from bulkforce.load.mapping import Shape
 
 
 class Feed:
-    """The file that batches are ranges of. Its size and time tell at once that it has changed; its digests, that it has not."""
+    """The file that batches are ranges of.
+
+    Its size and time tell at once that it has changed; its digests, that it has not.
+    """
 
     def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
         self.path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
 
     def confirm(self, batches: Iterable[Batch]) -> None:
-        """See, before a run goes on, that the file is the one that was read, piece by piece; to touch it or to copy it back is no change.
+        """See, before a run goes on, that the file is the one that was read, piece by piece; to touch it or to copy it
+        back is no change.
 
         Raises:
             SourceChanged: It is not.

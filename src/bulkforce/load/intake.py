@@ -1,4 +1,6 @@
-"""The way in: a source is read once, wholly, before anything is sent; again after a death; and once more when what was made of it is lost."""
+"""The way in: a source is read once, wholly, before anything is sent; again after a death; and once more when what was
+made of it is lost.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,9 @@ def read(
 
 def shape_of(facts: LoadFacts) -> Shape:
     """Give what is done to each record of a run on its way out."""
-    return Shape(tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null)
+    return Shape(
+        tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null
+    )
 
 
 def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
@@ -99,7 +103,8 @@ def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
 
 
 def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
-    """See, before a run goes on, that its source is what was read; what we made of it and is lost is made again, if that can be.
+    """See, before a run goes on, that its source is what was read; what we made of it and is lost is made again, if
+    that can be.
 
     Raises:
         SourceChanged: It is not, or cannot be.
@@ -123,7 +128,9 @@ def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
 
 
 def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch], why: str, on_read: OnRead) -> None:
-    """Read the source once more, beside what is left, and take what comes of it if that is the same to the last byte."""
+    """Read the source once more, beside what is left, and take what comes of it if that is the same to the last
+    byte.
+    """
     if facts.path is None:
         raise SourceChanged(f"{why}; and its source, {facts.source}, cannot be read a second time")
     asked, folder = journal.asked(), journal.make_folder(AGAIN)
@@ -132,7 +139,9 @@ def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch]
         found = read(Path(facts.path), asked, folder, on_read, lambda _wanted: shape_of(facts))
         assert found is not None
         reading, again = found
-        same = (again.feed, reading.batches) == (facts.feed, batches) and Seal.of_file(folder / REJECTED) == journal.sealed(REJECTED)
+        same = (again.feed, reading.batches) == (facts.feed, batches) and Seal.of_file(
+            folder / REJECTED
+        ) == journal.sealed(REJECTED)
         if not same:
             raise SourceChanged(f"{why}; and its source, {facts.path}, is no longer what was read")
         for name in (facts.feed, REJECTED):
@@ -151,9 +160,14 @@ def what_is_left(view: View, facts: LoadFacts, batches: Iterable[Batch]) -> str:
         return f"Nothing was sent. Put {path} back as it was, and resume; or give the load again, with another folder"
     unsent = _rows(batches, set(view.pending), facts)
     doubtful = _rows(batches, {number for numbers in view.doubtful.values() for number in numbers}, facts)
-    only = f"load only those that were not sent, {unsent}" if unsent else "see in the org's jobs what became of them: all of them were sent"
+    only = (
+        f"load only those that were not sent, {unsent}"
+        if unsent
+        else "see in the org's jobs what became of them: all of them were sent"
+    )
     told = (
-        f"Rows of it went to the org already, and to load all of it again would double them. Put {path} back as it was, to the last byte, and "
+        f"Rows of it went to the org already, and to load all of it again would double them. Put {path} back as it "
+        "was, to the last byte, and "
         f"resume; or {only}"
     )
     return f"{told}. It is not known whether the org took {doubtful}" if doubtful else told

@@ -1,7 +1,9 @@
-"""The memory of a run: SQLite in the run's folder. Intention before each request, answer after it; never a token, never a record.
+"""The memory of a run: SQLite in the run's folder. Intention before each request, answer after it; never a token, never
+a record.
 
-A run is read back from here after any death. The rule that no batch goes in twice is in the schema: a partial unique index allows one
-accepted attempt a batch, so that SQLite itself refuses the bug. Written by one thread only, the engine's.
+A run is read back from here after any death. The rule that no batch goes in twice is in the schema: a partial unique
+index allows one accepted attempt a batch, so that SQLite itself refuses the bug. Written by one thread only, the
+engine's.
 """
 
 from __future__ import annotations
@@ -55,8 +57,9 @@ from bulkforce.run.seal import Seal
 
 _READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
 FILES: Final = (
-    *_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN, *(f"{AGAIN}/{name}" for name in _READ)
-)  # fmt: skip
+    *(*_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN),
+    *(f"{AGAIN}/{name}" for name in _READ),
+)
 """Whatever a load makes in its folder, besides a file in ``results`` for each batch."""
 
 # A version that was ever in anybody's hands is never changed; what is new goes into the next.
@@ -78,7 +81,8 @@ CREATE TABLE outcome (
 """
 
 _VERSION_2: Final = """
-CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
+CREATE TABLE file (
+    name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT, CHECK ((size IS NULL) = (sha256 IS NULL))) WITHOUT ROWID;
 ALTER TABLE batch ADD COLUMN piece_sha256 TEXT NOT NULL DEFAULT '';
 """
 
@@ -95,7 +99,9 @@ def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
             "batch_records": limits.BATCH_RECORDS,
             "workers": 4,
         }
-        database.executemany("INSERT OR REPLACE INTO fact VALUES (?, ?)", [("asked", json.dumps(asked)), ("facts", json.dumps(facts))])
+        database.executemany(
+            "INSERT OR REPLACE INTO fact VALUES (?, ?)", [("asked", json.dumps(asked)), ("facts", json.dumps(facts))]
+        )
     names = [REJECTED]
     for batch, fetched in database.execute("SELECT batch, fetched FROM outcome WHERE state != 'refused'").fetchall():
         name = results_file(batch)
@@ -135,7 +141,9 @@ class LoadJournal(RunJournal):
         TransferError, UsageError: See `bulkforce.run.database.Database`.
     """
 
-    def __init__(self, folder: Path, asked: Asked | None = None, made: Sequence[Path] = (), *, migrate: bool = True) -> None:
+    def __init__(
+        self, folder: Path, asked: Asked | None = None, made: Sequence[Path] = (), *, migrate: bool = True
+    ) -> None:
         new = None if asked is None else partial(self._begin, asked, made)
         super().__init__(folder / LOAD, _STEPS, new=new, migrate=migrate)
 
@@ -177,7 +185,9 @@ class LoadJournal(RunJournal):
             self._remember("sittings", str(number))
 
     def asked(self) -> Asked | None:
-        """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the source was being read."""
+        """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the
+        source was being read.
+        """
         asked = self._members("asked")
         return None if asked is None else self._made_of(Asked, asked)
 
@@ -202,11 +212,15 @@ class LoadJournal(RunJournal):
             job.closing = self._recall(f"closing {number}") is not None
             job.left_open = self._recall(f"left open {number}") is not None
             taken[number] = set(map(short, json.loads(self._recall(f"strangers {number}") or "[]")))
-        for batch, number, state, batch_id in self._database.execute("SELECT batch, job, state, id FROM attempt ORDER BY number"):
+        for batch, number, state, batch_id in self._database.execute(
+            "SELECT batch, job, state, id FROM attempt ORDER BY number"
+        ):
             batches[batch].attempt = Attempt(number, AttemptState(state), batch_id)
             if batch_id is not None:
                 taken[number].add(short(batch_id))
-        for number, state, message, fetched in self._database.execute("SELECT batch, state, message, fetched FROM outcome"):
+        for number, state, message, fetched in self._database.execute(
+            "SELECT batch, state, message, fetched FROM outcome"
+        ):
             batches[number].outcome = Outcome(state, message)
             batches[number].fetched = bool(fetched)
             if fetched and (seal := self.sealed(results_file(number))):
@@ -261,7 +275,8 @@ class LoadJournal(RunJournal):
                 run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
             case BatchDoubted(batch):
                 run(
-                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state = 'sending')",
+                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state "
+                    "= 'sending')",
                     (batch,),
                 )
             case JobSettled(job, adopted, absent):
@@ -277,7 +292,8 @@ class LoadJournal(RunJournal):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
             case BatchLeftInDoubt(batch, reason):
                 run(
-                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE SET state = excluded.state, message = excluded.message, "
+                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE SET state = excluded.state, "
+                    "message = excluded.message, "
                     "fetched = 1",
                     (batch, IN_DOUBT, reason),
                 )
@@ -303,10 +319,13 @@ class LoadJournal(RunJournal):
         if (
             batch_id is not None
             and self._database.execute(
-                "SELECT 1 FROM attempt WHERE id BETWEEN :id AND :id || '~' AND substr(id, 1, 15) = :id", {"id": short(batch_id)}
+                "SELECT 1 FROM attempt WHERE id BETWEEN :id AND :id || '~' AND substr(id, 1, 15) = :id",
+                {"id": short(batch_id)},
             ).fetchone()
         ):
-            raise JournalMismatch(f"The org gives the id {batch_id} to batch {batch}, and has given it to another before")
+            raise JournalMismatch(
+                f"The org gives the id {batch_id} to batch {batch}, and has given it to another before"
+            )
         changed = self._database.execute(
             "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
         ).rowcount

@@ -8,7 +8,8 @@ A map is a TOML file, a Data Loader ``.sdl`` file, or a dict::
     [constants]            # field of the org = the same value for every record
     LeadSource = "Import"
 
-Columns that a TOML file or dict does not name stay as they are; those that an ``.sdl`` file does not name are dropped, as in Data Loader.
+Columns that a TOML file or dict does not name stay as they are; those that an ``.sdl`` file does not name are dropped,
+as in Data Loader.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
         source: The names.
         column_map: The map.
         empty_as_null: Send an empty value as ``#N/A``.
-        by_id: Records are found by their ids: where the source has none but those that an earlier load wrote into its outputs, they are these.
+        by_id: Records are found by their ids: where the source has none but those that an earlier load wrote into its
+            outputs, they are these.
 
     Raises:
         UsageError: The map names a column that the source has not, two columns go to one field, or no column is left.
@@ -133,7 +135,8 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     for column, target in column_map.columns.items():
         if column.lower() not in known:
             raise UsageError(
-                f"The map names the column {arguments.shown(column)}, which the source does not have; it has: {', '.join(source)}"
+                f"The map names the column {arguments.shown(column)}, which the source does not have; it has: "
+                f"{', '.join(source)}"
             )
         targets[known[column.lower()]] = target
     taken, names = [], []

@@ -32,7 +32,9 @@ class SendBatch:
 
 @dataclass(frozen=True, slots=True)
 class SettleJob:
-    """Close a fenced job for good and find out what it holds: which of the ``doubtful`` batches, besides those ``known`` by id."""
+    """Close a fenced job for good and find out what it holds: which of the ``doubtful`` batches, besides those
+    ``known`` by id.
+    """
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -111,7 +113,8 @@ Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookA
 
 
 Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Seal | bool | None
-"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch, or why its content is refused. Of
+"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch, or
+why its content is refused. Of
 `SettleJob`: what was found.
 Of `JoinBatch`: whether the results were on disk as they were. Of `CloseJob`: nothing."""
 
@@ -133,7 +136,9 @@ def prepare(view: View, order: Order) -> Order:
                 str(found.id),
                 frozenset(view.taken.get(number, ())),
                 doubts=bool(view.doubtful.get(number)),
-                ours_to_close=number in view.unaudited and found.stage in {JobStage.OPEN, JobStage.FENCED} and not found.closing,
+                ours_to_close=number in view.unaudited
+                and found.stage in {JobStage.OPEN, JobStage.FENCED}
+                and not found.closing,
                 closed=found.stage is JobStage.CLOSED,
             )
         case LookAtJob(job):

@@ -181,4 +181,6 @@ class Outputs:
 
 
 def _changed(batch: Ended) -> SourceChanged:
-    return SourceChanged(f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent")
+    return SourceChanged(
+        f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent"
+    )

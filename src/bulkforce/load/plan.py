@@ -1,6 +1,7 @@
 """What to do next in a load: pure. No socket, thread, clock or database. What follows from it is in `verdicts`.
 
-The same state and rules always give the same orders. See `state` for how a batch and a job get from one stage to the next.
+The same state and rules always give the same orders. See `state` for how a batch and a job get from one stage to the
+next.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ class LoadPlan:
         return on_resume(state)
 
     def decide(self, state: View, busy: Collection[Order], now: float, *, stopping: bool) -> list[Order]:
-        """See `decide`. What cannot be settled keeps the rest from being sent; when the run stops, what is in doubt is still settled."""
+        """See `decide`. What cannot be settled keeps the rest from being sent; when the run stops, what is in doubt is
+        still settled.
+        """
         feeding = not (stopping or state.unsettled)
         orders = decide(state, busy, replace(self.rules, feeding=feeding), now)
         if stopping:
@@ -109,8 +112,14 @@ class LoadPlan:
 
 def on_resume(view: View) -> list[Event]:
     """Say what follows from a death: nothing of what was under way can be trusted to have failed."""
-    lost: list[Event] = [JobLost(job.number, left_open=True) for job in view.jobs.values() if job.stage is JobStage.OPENING]
-    return [*lost, *(BatchDoubted(batch) for batches in view.doubtful.values() for batch in sorted(batches)), RunTakenUp()]
+    lost: list[Event] = [
+        JobLost(job.number, left_open=True) for job in view.jobs.values() if job.stage is JobStage.OPENING
+    ]
+    return [
+        *lost,
+        *(BatchDoubted(batch) for batches in view.doubtful.values() for batch in sorted(batches)),
+        RunTakenUp(),
+    ]
 
 
 def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> list[Order]:
@@ -131,13 +140,24 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
     usable = [
         job
         for job in view.jobs.values()
-        if job.stage is JobStage.OPEN and not job.closing and now - job.opened < rules.job_seconds and CloseJob(job.number) not in busy
+        if job.stage is JobStage.OPEN
+        and not job.closing
+        and now - job.opened < rules.job_seconds
+        and CloseJob(job.number) not in busy
     ]
     orders = [order for order in _control(view, usable, feeding=feeding) if order not in busy]
     # Joining takes a worker's place, too: each holds as much memory as a batch has.
     slots = rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy)
-    fetches = [order for batch in islice(view.fetchable, max(slots, 0) + len(busy)) if (order := FetchResults(batch)) not in busy]
-    sends = [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))] if usable and feeding else []
+    fetches = [
+        order
+        for batch in islice(view.fetchable, max(slots, 0) + len(busy))
+        if (order := FetchResults(batch)) not in busy
+    ]
+    sends = (
+        [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))]
+        if usable and feeding
+        else []
+    )
     # Uploads first, they keep the org at work; but a fetch is never starved.
     if fetches and not any(isinstance(order, FetchResults) for order in busy):
         sends = sends[: max(slots - 1, 0)]
@@ -146,7 +166,9 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
 
 
 def _joins(view: View, busy: Collection[Order]) -> list[Order]:
-    """Give the one batch that comes next in the outputs, if its results are there: they are written one after the other."""
+    """Give the one batch that comes next in the outputs, if its results are there: they are written one after the
+    other.
+    """
     following = view.batches.get(view.joined + 1)
     ready = following is not None and following.ended and not any(isinstance(order, JoinBatch) for order in busy)
     return [JoinBatch(view.joined + 1)] if ready else []

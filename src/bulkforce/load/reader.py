@@ -1,6 +1,7 @@
 """Read a source once, before anything is sent: cut it into batches, write the rejected records down, keep the feed.
 
-The feed is the file that batches are ranges of: the source itself where every record stands in it just so, else ``feed.csv`` in the run's folder.
+The feed is the file that batches are ranges of: the source itself where every record stands in it just so, else
+    ``feed.csv`` in the run's folder.
 """
 
 from __future__ import annotations

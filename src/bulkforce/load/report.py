@@ -15,8 +15,10 @@ from bulkforce.run.report import ErrorGroup, RunState, read_json
 class Progress:
     """Where a load stands at a moment.
 
-    ``read = succeeded + failed + unprocessed + rejected + in_doubt`` at the end; before it, ``sent`` tells how many records the org has taken.
-    ``batches`` counts ours by state: ``pending``, ``sending``, ``accepted``, ``ended``, ``done``. ``seconds_left`` is ``None`` until it can be told.
+    ``read = succeeded + failed + unprocessed + rejected + in_doubt`` at the end; before it, ``sent`` tells how many
+    records the org has taken.
+    ``batches`` counts ours by state: ``pending``, ``sending``, ``accepted``, ``ended``, ``done``. ``seconds_left`` is
+        ``None`` until it can be told.
     """
 
     phase: str
@@ -38,9 +40,10 @@ class LoadReport:
 
     Attributes:
         run: The run's id.
-        run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``, ``report.json``.
-        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it cannot go on without your word, see ``accept_as`` of `Client.resume`), or
-            ``planned`` (a dry run).
+        run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``,
+            ``report.json``.
+        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it cannot go on without your word, see
+            ``accept_as`` of `Client.resume`), or ``planned`` (a dry run).
         operation: As in the job.
         object: As in the job.
         read: Records in the source.
@@ -48,11 +51,13 @@ class LoadReport:
         failed: Records that the org refused, each with a reason.
         unprocessed: Records without a result, because the org gave up their batch or refused it.
         rejected: Records over a limit of the org, never sent.
-        in_doubt: Records in ``in_doubt.csv``: nobody can tell what became of them, or the run stopped for good before they were sent; the file says which.
+        in_doubt: Records in ``in_doubt.csv``: nobody can tell what became of them, or the run stopped for good before
+            they were sent; the file says which.
         batches: Number of batches.
         bytes: Bytes of all batches.
         jobs: Ids of the jobs used.
-        jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each told by when it was asked for.
+        jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each
+            told by when it was asked for.
         api_calls: Calls made in this sitting; for a plan, those to be expected at least.
         remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
         fits: For a plan, whether no row is known that the org would refuse; see `CheckReport.fits`.
@@ -95,8 +100,13 @@ class LoadReport:
             RecordsFailed: Some did not.
         """
         if self.succeeded != self.read:
-            counts = f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, {self.in_doubt:,} in doubt, {self.pending:,} open"
-            raise RecordsFailed(f"{self.read - self.succeeded:,} of {self.read:,} records did not go in: {counts}; see {self.run_dir}")
+            counts = (
+                f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, "
+                f"{self.in_doubt:,} in doubt, {self.pending:,} open"
+            )
+            raise RecordsFailed(
+                f"{self.read - self.succeeded:,} of {self.read:,} records did not go in: {counts}; see {self.run_dir}"
+            )
         return self
 
     @classmethod
@@ -110,4 +120,6 @@ class LoadReport:
 
     def to_json(self) -> str:
         """Write the report as JSON."""
-        return json.dumps(asdict(self) | {"run_dir": str(self.run_dir), "pending": self.pending}, indent=2, ensure_ascii=False)
+        return json.dumps(
+            asdict(self) | {"run_dir": str(self.run_dir), "pending": self.pending}, indent=2, ensure_ascii=False
+        )

@@ -19,7 +19,8 @@ class Rules:
         workers: Uploads and downloads at once.
         job_seconds: A job older than this gets no more batches; the org takes none after 24 hours.
         feeding: Whether new batches may be sent at all.
-        accept_as: What the user says of batches of which it cannot be known whether the org took them; without a word they stop the run.
+        accept_as: What the user says of batches of which it cannot be known whether the org took them; without a word
+            they stop the run.
         sendings: How often a batch, or a job, may be lost on its way before the run stops.
         pause_seconds: Pause before a batch is sent a third time; it grows.
     """

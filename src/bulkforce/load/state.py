@@ -1,10 +1,12 @@
 """Where a load stands, and how what happens changes that: pure. No socket, thread, clock or database.
 
-A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to a sending is lost, its job is *fenced*: it gets nothing more, and
-once nothing flies towards it any more it is settled (closed, listed, read back); each doubtful batch then is accepted after all, or pending again.
+A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to a sending is lost, its job is
+*fenced*: it gets nothing more, and once nothing flies towards it any more it is settled (closed, listed, read back);
+each doubtful batch then is accepted after all, or pending again.
 
-Every list of a job's batches is compared with what is known. One that is none of ours is a *stranger*: nothing more is sent. While a batch flies, an id
-that nobody knows may be its; so each such *suspect* names the batches that would explain it, and is a stranger once none is left. A job is *audited* when
+Every list of a job's batches is compared with what is known. One that is none of ours is a *stranger*: nothing more is
+sent. While a batch flies, an id that nobody knows may be its; so each such *suspect* names the batches that would
+explain it, and is a stranger once none is left. A job is *audited* when
 it was seen to hold what it should: each before a run that was taken up sends anything, and each at the end.
 
 Once its results are on disk a batch is *joined* with them in the run's outputs, in the source's order.
@@ -50,7 +52,8 @@ from bulkforce.protocol.wire import short
 
 @dataclass(slots=True)
 class View:
-    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches. Ids of batches stand here as `short` writes them.
+    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches. Ids of
+    batches stand here as `short` writes them.
 
     Attributes:
         batches: All batches, by number.
@@ -139,7 +142,9 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
     """Bring the view up to date with what has happened."""
     match event:
         case RunTakenUp():
-            view.unaudited = {job.number for job in view.jobs.values() if job.id is not None and job.stage is not JobStage.LOST}
+            view.unaudited = {
+                job.number for job in view.jobs.values() if job.id is not None and job.stage is not JobStage.LOST
+            }
             view.doubts_first = bool(view.doubtful)
         case JobWanted(job, at):
             view.jobs[job] = Job(job, None, JobStage.OPENING, at)
@@ -166,7 +171,8 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             # With doubts left it was only seen to be ours still.
             view.jobs[job].audited = not view.doubtful.get(job)
             if view.jobs[job].audited:
-                # What a list held is in it no more, or the user has spoken: to audit the job for it again would never end.
+                # What a list held is in it no more, or the user has spoken: to audit the job for it again would never
+                # end.
                 view.strangers.pop(job, None)
         case StrangersAccepted(job, ids):
             view.taken.setdefault(job, set()).update(map(short, ids))

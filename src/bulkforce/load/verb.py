@@ -23,7 +23,16 @@ from bulkforce.errors import (
 )
 from bulkforce.load import intake
 from bulkforce.load import mapping as maps
-from bulkforce.load.asking import LoadOptions, Objects, OnProgress, api_for, check_allowance, checking_for, planned, remaining_batches
+from bulkforce.load.asking import (
+    LoadOptions,
+    Objects,
+    OnProgress,
+    api_for,
+    check_allowance,
+    checking_for,
+    planned,
+    remaining_batches,
+)
 from bulkforce.load.batches import JobStage
 from bulkforce.load.checking import CheckReport, told
 from bulkforce.load.ending import Run, clear_results, finish, finished, progress_of, stopped, unsettled
@@ -67,8 +76,14 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     path = place_of(options.source)
     asked = _asked(sitting, options, api, column_map)
     if options.dry_run:
-        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)), _told_of_stops("Nothing was sent"):
-            report, (reading, _) = _read(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)
+        with (
+            tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
+            disk_told(Path(name)),
+            _told_of_stops("Nothing was sent"),
+        ):
+            report, (reading, _) = _read(
+                sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress
+            )
             return replace(planned(sitting, options, api, reading, begun), fits=report.fits)
     journal = new_run(
         run_dir,
@@ -102,13 +117,19 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
     """See whether a source fits an object; see `bulkforce.client.Client.check`."""
     api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
     asked = _asked(sitting, options, api, maps.read_map(options.mapping))
-    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)), _told_of_stops("Nothing was sent"):
+    with (
+        tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
+        disk_told(Path(name)),
+        _told_of_stops("Nothing was sent"),
+    ):
         return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)[0]
 
 
 def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
     if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-        raise UsageError(f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}")
+        raise UsageError(
+            f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}"
+        )
     path = place_of(options.source)
     return Asked(
         run="",
@@ -151,9 +172,13 @@ def _read(
     report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
     report.raise_if_unfit(asked.values)
     assert found is not None
-    lines = [f"{one.text} {one.remedy}" for one in report.columns] + [f"{told(one)} {one.problem.remedy}" for one in report.values]
+    lines = [f"{one.text} {one.remedy}" for one in report.columns] + [
+        f"{told(one)} {one.problem.remedy}" for one in report.values
+    ]
     if lines:
-        sitting.warn("The check before the load found, and the load goes on:" + "".join(f"\n- {line}" for line in lines))
+        sitting.warn(
+            "The check before the load found, and the load goes on:" + "".join(f"\n- {line}" for line in lines)
+        )
     return report, found
 
 
@@ -181,18 +206,23 @@ def resume(
             return finished(sitting, journal)
         here = sitting.instance_url()
         if asked.instance_url != here:
-            raise JournalMismatch(f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched")
+            raise JournalMismatch(
+                f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched"
+            )
         facts = journal.facts()
         if facts is None:
             if asked.path is None:
                 raise JournalMismatch(
-                    f"The run in {folder} died while its source was being read: {asked.source}, which cannot be read a second time, {_LOAD_AGAIN}"
+                    f"The run in {folder} died while its source was being read: {asked.source}, which cannot be read a "
+                    f"second time, {_LOAD_AGAIN}"
                 )
             feed = _take_in(sitting, journal, Path(asked.path), on_progress)
         else:
             with _told_of_stops(_go_on(folder)):
                 feed = _confirm(sitting, journal, facts, on_progress)
-        return _carry_out(sitting, journal, feed, asked.workers if workers is None else workers, on_progress, begun, accept_as)
+        return _carry_out(
+            sitting, journal, feed, asked.workers if workers is None else workers, on_progress, begun, accept_as
+        )
 
 
 _LOAD_AGAIN: Final = "and nothing was sent. Give the load again, with another folder; this one can be removed"
@@ -214,7 +244,9 @@ def _confirm(sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progre
     try:
         return intake.confirm(journal, facts, _on_read(sitting, on_progress))
     except SourceChanged as error:
-        raise SourceChanged(f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}") from error
+        raise SourceChanged(
+            f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}"
+        ) from error
 
 
 def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
@@ -261,7 +293,13 @@ def _carry_out(
     worker = LoadWorker(sitting.run, api, batches, feed, outputs, journal.folder, sitting.trace)
     told = every_so_often(on_progress)
     patience = sitting.patience
-    rules = Rules(workers, patience.job_seconds, accept_as=accept_as, sendings=patience.sendings, pause_seconds=patience.pause_seconds)
+    rules = Rules(
+        workers,
+        patience.job_seconds,
+        accept_as=accept_as,
+        sendings=patience.sendings,
+        pause_seconds=patience.pause_seconds,
+    )
     engine: LoadEngine = Engine(
         LoadPlan(rules),
         worker,
@@ -317,7 +355,8 @@ def folder_of(run: str | Path) -> Path:
     folder = find(run, LOAD)
     if folder is None:
         raise UsageError(
-            f"There is no run {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce runs` lists them"
+            f"There is no run {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce "
+            "runs` lists them"
         )
     return folder
 
@@ -332,4 +371,6 @@ def _run_info(journal: LoadJournal) -> RunInfo:
     if not known:
         return RunInfo(folder.name, folder, "", "unread", None)
     state = str(RunState.FINISHED if journal.finished else RunState.INTERRUPTED) if "feed" in known else "unread"
-    return RunInfo(known["run"], folder, f"{known['operation']} {known['object']} from {known['source']}", state, known["begun"])
+    return RunInfo(
+        known["run"], folder, f"{known['operation']} {known['object']} from {known['source']}", state, known["begun"]
+    )

@@ -92,7 +92,10 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
 
 
 def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:
-    """Say what follows from an order that failed. Only what certainly did not reach the org, or was refused by it, may be sent again."""
+    """Say what follows from an order that failed.
+
+    Only what certainly did not reach the org, or was refused by it, may be sent again.
+    """
     match order, error:
         case OpenJob(job), _:
             left_open = not isinstance(error, (NotSent, RefusedError))
@@ -102,7 +105,9 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
             return Verdict([BatchAbsent(batch)], trouble=error)
         case SendBatch(batch), OutcomeUnknown() | ProtocolError():
             # It is sought for at once, unless the org asks for a pause.
-            return Verdict([BatchDoubted(batch)], trouble=error if getattr(error, "retry_after_seconds", None) else None)
+            return Verdict(
+                [BatchDoubted(batch)], trouble=error if getattr(error, "retry_after_seconds", None) else None
+            )
         case SendBatch(batch), _:
             return Verdict([BatchDoubted(batch)], trouble=error)
         case FetchResults(batch), UnreadableResults():
@@ -122,7 +127,9 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
 
 
 def _job_taken_away(view: View, batch: int, job: int, seen: JobSeen) -> Follows:
-    """The job is not open although we did not close it: another follows if it was closed, and the run stops if it was aborted."""
+    """The job is not open although we did not close it: another follows if it was closed, and the run stops if it was
+    aborted.
+    """
     if seen.standing is JobStanding.OPEN:
         text = "The org says that the job is open, and refuses a batch because it is not"
         return Verdict([BatchAbsent(batch)], trouble=Unavailable(text, Facts(job_id=seen.id)))
@@ -169,7 +176,8 @@ def _settled(view: View, order: SettleJob, found: Found, rules: Rules) -> Follow
         batch = next(batch for batch in left if view.losses[batch] + 1 == times)
         # A batch that never arrives, however often it is sent, is no passing trouble.
         stop = NotSent(
-            f"Batch {batch} was sent {times} times and never arrived; does something on the way cut uploads of this size? Smaller batches may pass"
+            f"Batch {batch} was sent {times} times and never arrived; does something on the way cut uploads of this "
+            "size? Smaller batches may pass"
         )
     # The first time it is sent again at once.
     pause = rules.pause_seconds * 4 ** (times - 2) if times > 1 else 0.0
@@ -177,7 +185,9 @@ def _settled(view: View, order: SettleJob, found: Found, rules: Rules) -> Follow
 
 
 def _unsettled(view: View, order: AuditJob | SettleJob | LookAtJob, error: Unsettled, rules: Rules) -> Follows:
-    """End what cannot be settled as the user says; without a word it stops the run, once all else has come to its end."""
+    """End what cannot be settled as the user says; without a word it stops the run, once all else has come to its
+    end.
+    """
     if rules.accept_as is None:
         return Verdict([OrderUnsettled(order, error)])
     sent, number = rules.accept_as == "sent", order.job
@@ -193,7 +203,14 @@ def _unsettled(view: View, order: AuditJob | SettleJob | LookAtJob, error: Unset
             lost = [batch for batch in view.fetchable if _job_of(view.batches[batch]) == number] if gone else []
             events = _left_in_doubt([*doubtful, *waiting, *lost] if sent else lost, error)
             events += [BatchNeverRun(batch) for batch in waiting if not sent]
-            return Verdict([*events, JobClosing(number), JobSettled(number, {}, () if sent else tuple(doubtful)), JobAudited(number)])
+            return Verdict(
+                [
+                    *events,
+                    JobClosing(number),
+                    JobSettled(number, {}, () if sent else tuple(doubtful)),
+                    JobAudited(number),
+                ]
+            )
 
 
 def rest_in_doubt(view: View, error: Unsettled, accept_as: AcceptAs) -> list[Event]:
@@ -203,7 +220,9 @@ def rest_in_doubt(view: View, error: Unsettled, accept_as: AcceptAs) -> list[Eve
 
 
 def _left_in_doubt(batches: Iterable[int], error: Error) -> list[Event]:
-    return [BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {text_of(error)}") for batch in batches]
+    return [
+        BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {text_of(error)}") for batch in batches
+    ]
 
 
 def standing(view: View, batch: BatchView, cause: Exception | None) -> str:
@@ -211,7 +230,9 @@ def standing(view: View, batch: BatchView, cause: Exception | None) -> str:
     if batch.number in view.pending:
         return f"This row was not sent; the run stopped before: {text_of(cause)}"
     if batch.attempt and batch.attempt.id:
-        return f"The org took this row in batch {batch.attempt.id}, and what became of it is not known: {text_of(cause)}"
+        return (
+            f"The org took this row in batch {batch.attempt.id}, and what became of it is not known: {text_of(cause)}"
+        )
     return f"It is not known whether the org took this row: {text_of(cause)}"
 
 
@@ -231,14 +252,16 @@ def _jobs_lost(times: int, error: Exception, rules: Rules) -> OutcomeUnknown | N
     if times < rules.sendings:
         return None
     return OutcomeUnknown(
-        f"A job was asked for {times} times, and none could be used; as many empty jobs may have been left open. The last time: {text_of(error)}",
+        f"A job was asked for {times} times, and none could be used; as many empty jobs may have been left open. The "
+        f"last time: {text_of(error)}",
         getattr(error, "facts", None),
     )
 
 
 def _gone(job_id: str, error: NotFound) -> Unsettled:
     return Unsettled(
-        f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen in the records "
+        f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen "
+        "in the records "
         "themselves; nothing more is sent",
         error.facts,
         why="gone",
@@ -246,7 +269,10 @@ def _gone(job_id: str, error: NotFound) -> Unsettled:
 
 
 def _aborted(job_id: str) -> JobAborted:
-    return JobAborted(f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job", Facts(job_id=job_id))
+    return JobAborted(
+        f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job",
+        Facts(job_id=job_id),
+    )
 
 
 def _job_of(batch: BatchView) -> int | None:

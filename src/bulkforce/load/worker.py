@@ -1,4 +1,6 @@
-"""Carries out the orders of a load: makes exchanges, brings results to disk, and joins them with the rows they are about."""
+"""Carries out the orders of a load: makes exchanges, brings results to disk, and joins them with the rows they are
+about.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ from bulkforce.vocabulary import Operation
 
 
 class LoadWorker:
-    """Carries out orders, many at once; of `JoinBatch` one at a time. Memory is bounded by what is under way: the batches and their results.
+    """Carries out orders, many at once; of `JoinBatch` one at a time. Memory is bounded by what is under way: the
+    batches and their results.
 
     Args:
         run: Runs a flow.
@@ -111,7 +114,9 @@ class LoadWorker:
             self._trace("send")
 
     def _settle(self, order: SettleJob) -> Found:
-        doubtful = {number: Sent(self._batches[number].sha256, partial(self._content, number)) for number in order.doubtful}
+        doubtful = {
+            number: Sent(self._batches[number].sha256, partial(self._content, number)) for number in order.doubtful
+        }
         found = self._run(self._api.settle(order.job_id, order.known, doubtful))
         self._trace("settle")
         return found
@@ -121,11 +126,15 @@ class LoadWorker:
 
     def _audit(self, order: AuditJob) -> JobSeen:
         return self._run(
-            self._api.audit(order.job_id, order.known, doubts=order.doubts, ours_to_close=order.ours_to_close, closed=order.closed)
+            self._api.audit(
+                order.job_id, order.known, doubts=order.doubts, ours_to_close=order.ours_to_close, closed=order.closed
+            )
         )
 
     def _fetch(self, order: FetchResults) -> Seal:
-        content = self._run(self._api.fetch_results(str(order.facts.job_id), str(order.facts.batch_id), whole=order.whole))
+        content = self._run(
+            self._api.fetch_results(str(order.facts.job_id), str(order.facts.batch_id), whole=order.whole)
+        )
         if content is None:
             if processed := self._counts(order).processed:
                 raise self._unreadable(order, b"", f"the org processed {processed:,} records and gives no results")
@@ -176,7 +185,9 @@ class LoadWorker:
         if not in_doubt:
             reason = f"The org did not process this record; its batch is {outcome.state}: {reason}"
         rows = self._feed.rows(self._batches[order.batch])
-        self._outputs.add(Ended(order.batch, self._firsts[order.batch], order.records, rows, outcomes, reason, in_doubt=in_doubt))
+        self._outputs.add(
+            Ended(order.batch, self._firsts[order.batch], order.records, rows, outcomes, reason, in_doubt=in_doubt)
+        )
         return True
 
     def _outcomes(self, order: JoinBatch, *, whole: bool) -> Outcomes | None:

@@ -1,6 +1,7 @@
 """Whether the values of Arrow data fit the fields that they go to, column by column.
 
-A type may tell by itself that all is well, or the smallest and the largest value do. What is left is written as text, in the field's own notation as
+A type may tell by itself that all is well, or the smallest and the largest value do. What is left is written as text,
+in the field's own notation as
 far as it has one, and looked at as a column of text: the lines of a CSV file with one column.
 """
 
@@ -19,9 +20,14 @@ from bulkforce.protocol.rest import FieldDescription
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NO_FORM: Final = Problem(Cause.NO_FORM, Severity.REFUSE, "has a type that the field has no form for", "Write it as text first.")
+_NO_FORM: Final = Problem(
+    Cause.NO_FORM, Severity.REFUSE, "has a type that the field has no form for", "Write it as text first."
+)
 _ZONE_IS_UTC: Final = Problem(
-    Cause.NO_ZONE, Severity.WARN, "has no time zone, and is taken as UTC", "Give it a time zone, if it is in another one."
+    Cause.NO_ZONE,
+    Severity.WARN,
+    "has no time zone, and is taken as UTC",
+    "Give it a time zone, if it is in another one.",
 )
 _NUMBERS: Final = {"double", "currency", "percent"}
 _RANGES: Final = {"int": 2**31 - 1, "long": 2**63 - 1}
@@ -206,7 +212,12 @@ def _written(values: pa.Array, kind: str) -> pa.StringArray | None:
             day = pc.strftime(moments, format="%Y-%m-%d")
             full = pc.strftime(moments.cast(pa.timestamp("s"), safe=False), format="%Y-%m-%dT%H:%M:%SZ")
             return pc.if_else(_is_midnight(moments), day, full) if kind == "date" else full
-        formless = types.is_duration(stored) or types.is_interval(stored) or types.is_binary(stored) or types.is_large_binary(stored)
+        formless = (
+            types.is_duration(stored)
+            or types.is_interval(stored)
+            or types.is_binary(stored)
+            or types.is_large_binary(stored)
+        )
         return None if formless else values.cast(pa.string())
     except pa.ArrowException:
         return None

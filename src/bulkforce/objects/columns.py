@@ -1,9 +1,9 @@
 """Whether the columns of a source fit an object and what is done with it: everything that can be found, at once.
 
-Sources: Bulk API developer guide, "Valid CSV Header Row" and "Relationship Fields in a Header Row" (names in any letter case; a parent by one field,
-one level up, by a field that is an external id or ``idLookup``; its object named where it may be of several, and only there) and its errors (a
-column that is no field fails the batch); Object Reference, "Field Properties" (Create, Update, Nillable, Defaulted on create); Data Loader, which
-sends nothing but ids to a delete.
+Sources: Bulk API developer guide, "Valid CSV Header Row" and "Relationship Fields in a Header Row" (names in any letter
+case; a parent by one field, one level up, by a field that is an external id or ``idLookup``; its object named where it
+may be of several, and only there) and its errors (a column that is no field fails the batch); Object Reference, "Field
+Properties" (Create, Update, Nillable, Defaulted on create); Data Loader, which sends nothing but ids to a delete.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Target:
         column: Its name there.
         name: The name that is sent.
         writes: The field that is written: of ``Account.Ext__c`` it is ``AccountId``.
-        field: What the values are values of: of ``Account.Ext__c`` it is the parent's field; ``None`` if nobody knows it.
+        field: What the values are values of: of ``Account.Ext__c`` it is the parent's field; ``None`` if nobody knows
+            it.
         null_only: Whether only null has a meaning there: a parent as a column, as REST writes it.
     """
 
@@ -133,7 +134,13 @@ class _Unfit(Exception):
 
 class _Fitting:
     def __init__(
-        self, described: SObjectDescription, operation: Operation, external_id: str | None, describe: Describe, *, drop: bool
+        self,
+        described: SObjectDescription,
+        operation: Operation,
+        external_id: str | None,
+        describe: Describe,
+        *,
+        drop: bool,
     ) -> None:
         self._described = described
         self._operation = operation
@@ -143,7 +150,9 @@ class _Fitting:
         field = field_of(described, key or "")
         self._key = field.name if field else key
         self._near: set[str] = set()
-        self._relationships = {field.relationship_name.lower(): field for field in described.fields if field.relationship_name}
+        self._relationships = {
+            field.relationship_name.lower(): field for field in described.fields if field.relationship_name
+        }
 
     def fit(self, names: Sequence[str]) -> Fit:
         findings = list(self._key_field())
@@ -167,10 +176,14 @@ class _Fitting:
         if self._operation is not Operation.UPSERT:
             return
         keys = [field.name for field in self._described.fields if _is_key(field)]
-        remedy = f"Give one of {listed(keys)}." if keys else f"Mark a field of {self._described.name} as external id first."
+        remedy = (
+            f"Give one of {listed(keys)}." if keys else f"Mark a field of {self._described.name} as external id first."
+        )
         field = field_of(self._described, self._key or "")
         if self._key is None:
-            yield Finding(Kind.NO_KEY, Severity.REFUSE, None, "An upsert finds its records by a field, and none is given.", remedy)
+            yield Finding(
+                Kind.NO_KEY, Severity.REFUSE, None, "An upsert finds its records by a field, and none is given.", remedy
+            )
         elif field is None:
             near = meant(self._key, keys)
             remedy = f"Did you mean {listed(near)}?" if near else remedy
@@ -183,7 +196,10 @@ class _Fitting:
     def _column(self, place: int, given: str, *, has_id: bool) -> tuple[Target | None, list[Finding]]:
         name = trimmed(given)
         if not name:
-            remedy = f"Give column {place + 1} a name, or leave it out; pandas writes no index with to_csv(..., index=False)."
+            remedy = (
+                f"Give column {place + 1} a name, or leave it out; pandas writes no index with to_csv(..., "
+                "index=False)."
+            )
             raise _Unfit(Kind.NAMELESS, f"Column {place + 1} has no name.", remedy)
         if name.lower().startswith(_OURS):
             if name.lower() != "sf__id" or has_id or not self._is_key_name("Id"):
@@ -196,8 +212,19 @@ class _Fitting:
         target = self._target(place, given, name)
         found = list(self._hindered(target))
         if target.null_only:
-            text = f"{shown(given)} is a parent and no field: null in it empties {target.writes.name}, and nothing else has a place there."
-            found.append(Finding(Kind.PARENT_NULL, Severity.WARN, given, text, f"Give {target.writes.name}, or a field of the parent."))
+            text = (
+                f"{shown(given)} is a parent and no field: null in it empties {target.writes.name}, and nothing "
+                "else has a place there."
+            )
+            found.append(
+                Finding(
+                    Kind.PARENT_NULL,
+                    Severity.WARN,
+                    given,
+                    text,
+                    f"Give {target.writes.name}, or a field of the parent.",
+                )
+            )
         elif target.name.lower() != given.lower():
             text = f"{shown(given)} is read as {target.name}."
             found.append(Finding(Kind.SPELLING, Severity.WARN, given, text, f"Call the column {target.name}."))
@@ -215,7 +242,9 @@ class _Fitting:
             return Target(place, given, reference.name, reference, reference, null_only=True)
         if name.count(".") > 1:
             remedy = "Give a field of the parent itself, such as Account.Ext__c."
-            raise _Unfit(Kind.PARENT_TOO_FAR, f"{shown(given)} goes more than one parent up, which a load cannot.", remedy)
+            raise _Unfit(
+                Kind.PARENT_TOO_FAR, f"{shown(given)} goes more than one parent up, which a load cannot.", remedy
+            )
         raise self._unknown(given, name)
 
     def _unknown(self, given: str, name: str) -> _Unfit:
@@ -226,11 +255,17 @@ class _Fitting:
             return _Unfit(Kind.LABEL, named, f"Call the column {' or '.join(people_see)}, or map it.", people_see)
         mark = next((mark for mark in ";\t|^" if mark in name), None)
         if mark:
-            return _Unfit(Kind.UNKNOWN, text, f"The file seems to have {shown(mark)} between its columns; a CSV file has a comma.")
+            return _Unfit(
+                Kind.UNKNOWN, text, f"The file seems to have {shown(mark)} between its columns; a CSV file has a comma."
+            )
         near = meant(name, [field.name for field in self._described.fields])
         if near:
             return _Unfit(Kind.UNKNOWN, text, f"Did you mean {' or '.join(near)}?", near)
-        return _Unfit(Kind.UNKNOWN, text, "Leave the column out, or map it to a field; the user may also lack the right to see the field.")
+        return _Unfit(
+            Kind.UNKNOWN,
+            text,
+            "Leave the column out, or map it to a field; the user may also lack the right to see the field.",
+        )
 
     def _parent(self, place: int, given: str, path: ParentPath) -> Target:
         reference = self._relationships.get(path.relationship.lower())
@@ -249,8 +284,13 @@ class _Fitting:
             examples = listed((str(replace(right, type=one)) for one in parents), 3)
             raise _Unfit(Kind.PARENT_TYPE, text, f"Give one of {examples}.")
         if path.type and kind is None and parents:
-            text = f"{shown(given)} names {path.type}, and the parent {relationship} is never one; it is of {listed(parents)}."
-            raise _Unfit(Kind.PARENT_TYPE, text, f"Call the column {replace(right, type=parents[0] if several else None)}.")
+            text = (
+                f"{shown(given)} names {path.type}, and the parent {relationship} is never one; it is of "
+                f"{listed(parents)}."
+            )
+            raise _Unfit(
+                Kind.PARENT_TYPE, text, f"Call the column {replace(right, type=parents[0] if several else None)}."
+            )
         if path.type and not several and not path.of_data_loader:
             text = f"The parent {relationship} is always of the same object, and then the org takes no object's name."
             raise _Unfit(Kind.PARENT_TYPE, text, f"Call the column {right}.")
@@ -261,13 +301,21 @@ class _Fitting:
         text = f"{self._described.name} has no parent called {path.relationship}, as {shown(given)} says."
         if field and field.relationship_name:
             right = ParentPath(field.relationship_name, path.field, path.type)
-            return _Unfit(Kind.UNKNOWN_PARENT, text, f"{field.name} is the field; the parent is {field.relationship_name}: {right}.")
+            return _Unfit(
+                Kind.UNKNOWN_PARENT,
+                text,
+                f"{field.name} is the field; the parent is {field.relationship_name}: {right}.",
+            )
         known = [one.relationship_name for one in self._described.fields if one.relationship_name]
         near = meant(path.relationship, known)
         remedy = f"Did you mean {' or '.join(str(replace(path, relationship=one)) for one in near)}?" if near else ""
-        return _Unfit(Kind.UNKNOWN_PARENT, text, remedy or f"Its parents are {listed(known)}." if known else "It has no parents.")
+        return _Unfit(
+            Kind.UNKNOWN_PARENT, text, remedy or f"Its parents are {listed(known)}." if known else "It has no parents."
+        )
 
-    def _parent_field(self, given: str, name: str, parents: Sequence[str], relationship: str) -> FieldDescription | None:
+    def _parent_field(
+        self, given: str, name: str, parents: Sequence[str], relationship: str
+    ) -> FieldDescription | None:
         """Find the field that a parent is found by; ``None`` if not all objects that it may be of can be described."""
         described = [one for one in map(self._describe, parents) if one]
         found = [field for one in described if (field := field_of(one, name))]
@@ -276,26 +324,49 @@ class _Fitting:
             return good
         keys = dict.fromkeys(field.name for one in described for field in one.fields if _is_key(field))
         near = [name for name in meant(name, keys) if not found]
-        remedy = f"Did you mean {relationship}.{near[0]}?" if near else f"Records of {parents[0]} are found by {listed(keys)}."
+        remedy = (
+            f"Did you mean {relationship}.{near[0]}?"
+            if near
+            else f"Records of {parents[0]} are found by {listed(keys)}."
+        )
         what = "neither an external id nor a lookup field" if found else "no field"
-        raise _Unfit(Kind.NO_KEY, f"{shown(given)}: {name} is {what} of {' or '.join(parents[:3])}, so no parent is found by it.", remedy)
+        raise _Unfit(
+            Kind.NO_KEY,
+            f"{shown(given)}: {name} is {what} of {' or '.join(parents[:3])}, so no parent is found by it.",
+            remedy,
+        )
 
     def _hindered(self, target: Target) -> Iterator[Finding]:
-        """See that a field can be written by what is done; raises what makes the column unfit, gives what does so for some rows."""
+        """See that a field can be written by what is done; raises what makes the column unfit, gives what does so for
+        some rows.
+        """
         field, name = target.writes, target.writes.name
         if target.name == name and self._is_key_name(name):
             return
         if name == "Id":
-            remedy = "Leave the column out." if self._operation is Operation.INSERT else f"Leave it out: records are found by {self._key}."
-            raise _Unfit(Kind.UNWRITABLE, f"{shown(target.column)} cannot be given: the org gives new records their ids.", remedy)
+            remedy = (
+                "Leave the column out."
+                if self._operation is Operation.INSERT
+                else f"Leave it out: records are found by {self._key}."
+            )
+            raise _Unfit(
+                Kind.UNWRITABLE, f"{shown(target.column)} cannot be given: the org gives new records their ids.", remedy
+            )
         create, update = field.createable, field.updateable
         if self._operation is Operation.UPSERT and create != update:
             what = "new" if update else "old"
-            text = f"{shown(target.column)} cannot be given for {what} records, so an upsert fails for every row that {'makes' if update else 'finds'} one."
-            yield Finding(Kind.UNWRITABLE, Severity.WARN, target.column, text, f"Load {what} records apart, without {name}.")
+            text = (
+                f"{shown(target.column)} cannot be given for {what} records, so an upsert fails for every row that "
+                f"{'makes' if update else 'finds'} one."
+            )
+            yield Finding(
+                Kind.UNWRITABLE, Severity.WARN, target.column, text, f"Load {what} records apart, without {name}."
+            )
         elif not (create if self._operation is Operation.INSERT else update):
             why, remedy = self._why_unwritable(field)
-            raise _Unfit(Kind.UNWRITABLE, f"{shown(target.column)} cannot be written by this {self._operation}: {why}.", remedy)
+            raise _Unfit(
+                Kind.UNWRITABLE, f"{shown(target.column)} cannot be written by this {self._operation}: {why}.", remedy
+            )
 
     def _why_unwritable(self, field: FieldDescription) -> tuple[str, str]:
         parts = [one.name for one in self._described.fields if one.compound_field_name == field.name != one.name]
@@ -306,11 +377,17 @@ class _Fitting:
         if field.auto_number:
             return f"the org numbers {field.name} itself", "Leave the column out."
         if field.name.lower() in _AUDIT:
-            remedy = "Leave the column out; new records may have it with the permission to set audit fields upon record creation."
+            remedy = (
+                "Leave the column out; new records may have it with the permission to set audit fields upon "
+                "record creation."
+            )
             return f"the org keeps {field.name} itself", remedy
         if field.createable:
             return f"{field.name} stays as it was when the record was made", "Leave the column out."
-        return "the user may not write it, or nobody may", f"Leave the column out, or give the user the right to edit {field.name}."
+        return (
+            "the user may not write it, or nobody may",
+            f"Leave the column out, or give the user the right to edit {field.name}.",
+        )
 
     def _is_key_name(self, name: str) -> bool:
         return self._key is not None and self._key.lower() == name.lower()
@@ -339,7 +416,9 @@ class _Fitting:
             if is_required(field) and field.name not in given:
                 text = f"No column fills {field.name}, which a new {self._described.name} must have."
                 severity = Severity.REFUSE if makes_all else Severity.WARN
-                yield Finding(Kind.REQUIRED, severity, None, text, f"Add a column {field.name}, or give it as a constant.")
+                yield Finding(
+                    Kind.REQUIRED, severity, None, text, f"Add a column {field.name}, or give it as a constant."
+                )
 
 
 def is_required(field: FieldDescription) -> bool:

@@ -1,7 +1,8 @@
 """Names of columns: what may stand around them, how a parent is named, and which field somebody may have meant.
 
-Sources: Bulk API developer guide, "Relationship Fields in a Header Row" (``Account.Ext__c``, ``Lead:Who.Email``); Data Loader's own source,
-``ParentIdLookupFieldFormatter`` (``Account:Ext__c``, ``Owner:User-Username``; in an ``.sdl`` file a backslash stands before the colon).
+Sources: Bulk API developer guide, "Relationship Fields in a Header Row" (``Account.Ext__c``, ``Lead:Who.Email``); Data
+Loader's own source, ``ParentIdLookupFieldFormatter`` (``Account:Ext__c``, ``Owner:User-Username``; in an ``.sdl`` file
+a backslash stands before the colon).
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ _PARENTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ParentPath:
-    """A parent and the field that it is found by: ``Account.Ext__c``, or ``Lead:Who.Email`` where it may be of several objects.
+    """A parent and the field that it is found by: ``Account.Ext__c``, or ``Lead:Who.Email`` where it may be of several
+    objects.
 
     Attributes:
         relationship: The parent's name in the child.
@@ -69,7 +71,9 @@ def trimmed(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Show a name in a message, so that blanks in it can be seen, and not the whole line where a header was not split."""
+    """Show a name in a message, so that blanks in it can be seen, and not the whole line where a header was not
+    split.
+    """
     return repr(name if len(name) <= _SHOWN_CHARACTERS else name[:_SHOWN_CHARACTERS] + "...")
 
 

@@ -1,11 +1,14 @@
 """How the values of a field are written, and what is wrong with one that is not written so.
 
-For each field there is a judge of one value, and a pattern that knows most good values at a glance, so that whole blocks need no judge.
+For each field there is a judge of one value, and a pattern that knows most good values at a glance, so that whole
+blocks need no judge.
 
-Sources: Bulk API developer guide, "Valid Date Format in Records" and "Valid CSV Record Rows"; Object Reference, "Primitive Data Types" (boolean,
-date, dateTime, time, double, int) and "Field Types" (id, picklist, multipicklist); SOQL and SOSL Reference, "Date Formats" (the first and the last
-date); Salesforce Help 000387302 (digits behind the point that are more than the field's stay, and are not shown); Data Loader Guide, "Data Types
-Supported" (words for booleans, which are Data Loader's and not the API's). A warning is what those leave open, or what changes nothing but the look.
+Sources: Bulk API developer guide, "Valid Date Format in Records" and "Valid CSV Record Rows"; Object Reference,
+"Primitive Data Types" (boolean, date, dateTime, time, double, int) and "Field Types" (id, picklist, multipicklist);
+SOQL and SOSL Reference, "Date Formats" (the first and the last date); Salesforce Help 000387302 (digits behind the
+point that are more than the field's stay, and are not shown); Data Loader Guide, "Data Types Supported" (words for
+booleans, which are Data Loader's and not the API's). A warning is what those leave open, or what changes nothing but
+the look.
 """
 
 from __future__ import annotations
@@ -106,7 +109,9 @@ _BEHIND_DAY_WITHOUT_ZONE: Final = re.compile(r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}
 _TIME: Final = re.compile(rf"{_CLOCK}Z?")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]+")
-_COMMA: Final = re.compile(r"[+-]?[0-9]{1,3}(?:[.' \u00a0][0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+|[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
+_COMMA: Final = re.compile(
+    r"[+-]?[0-9]{1,3}(?:[.' \u00a0][0-9]{3})*,[0-9]+|[+-]?[0-9]+,[0-9]+|[+-]?[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?"
+)
 _ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 # Every day of 1700 to 2999 but the 29th of February, which the judge sees.
@@ -142,7 +147,9 @@ def notation_of(field: FieldDescription, prefixes: Mapping[str, str]) -> Notatio
         case "boolean":
             return Notation(_boolean, b"true|false|TRUE|FALSE|True|False|1|0")
         case "int" | "long":
-            return Notation(partial(_whole, field), b"-?+[0-9]{1,%d}+" % min(field.digits or 9, 9 if field.type == "int" else 18))
+            return Notation(
+                partial(_whole, field), b"-?+[0-9]{1,%d}+" % min(field.digits or 9, 9 if field.type == "int" else 18)
+            )
         case "double" | "currency" | "percent":
             return _numbers(field)
         case "id" | "reference":
@@ -167,12 +174,20 @@ _NOT_A_DATE: Final = _refused(Cause.NOT_A_DATE, "is no date", "Write year, month
 _NO_SUCH_DAY: Final = _refused(Cause.NO_SUCH_DAY, "is a day that the calendar does not have", "Correct it.")
 _OUT_OF_YEARS: Final = _refused(Cause.OUT_OF_RANGE, "is before 1700 or after 4000", "Correct it, or leave it empty.")
 _DATE_WITH_TIME: Final = _refused(
-    Cause.DATE_WITH_TIME, "is a date with a time, and in another time zone it is another day", "Write the day alone: 2026-02-28."
+    Cause.DATE_WITH_TIME,
+    "is a date with a time, and in another time zone it is another day",
+    "Write the day alone: 2026-02-28.",
 )
-_DATE_AT_MIDNIGHT: Final = _warned(Cause.DATE_AT_MIDNIGHT, "is a date with a time, midnight", "Write the day alone: 2026-02-28.")
+_DATE_AT_MIDNIGHT: Final = _warned(
+    Cause.DATE_AT_MIDNIGHT, "is a date with a time, midnight", "Write the day alone: 2026-02-28."
+)
 _NOT_A_DATE_TIME: Final = _refused(Cause.NOT_A_DATE_TIME, "is no date-time", "Write it as 2026-02-28T13:05:00Z.")
-_NO_ZONE: Final = _refused(Cause.NO_ZONE, "has no time zone", "Write it as 2026-02-28T13:05:00Z, or with +01:00 in place of Z.")
-_NO_TIME: Final = _warned(Cause.NO_TIME, "is a day alone, which is read as midnight in UTC", "Write it as 2026-02-28T13:05:00Z.")
+_NO_ZONE: Final = _refused(
+    Cause.NO_ZONE, "has no time zone", "Write it as 2026-02-28T13:05:00Z, or with +01:00 in place of Z."
+)
+_NO_TIME: Final = _warned(
+    Cause.NO_TIME, "is a day alone, which is read as midnight in UTC", "Write it as 2026-02-28T13:05:00Z."
+)
 _NOT_A_TIME: Final = _refused(Cause.NOT_A_TIME, "is no time of day", "Write it as 13:05:00.000Z.")
 _NOT_A_NUMBER: Final = _refused(
     Cause.NOT_A_NUMBER, "is no number", "Write digits and a point alone: 1234.5, no currency and no per cent sign."
@@ -184,16 +199,26 @@ _NOT_WHOLE: Final = _refused(Cause.NOT_WHOLE, "is no whole number", "Round it.")
 _WHOLE_WITH_POINT: Final = _warned(
     Cause.WHOLE_WITH_POINT, "is a whole number that is not written as one", "Write its digits alone: 1001, not 1001.0."
 )
-_TOO_LARGE: Final = _refused(Cause.OUT_OF_RANGE, "has more digits than the field holds", "Correct it, or make the field larger.")
+_TOO_LARGE: Final = _refused(
+    Cause.OUT_OF_RANGE, "has more digits than the field holds", "Correct it, or make the field larger."
+)
 _NOT_A_BOOLEAN: Final = _refused(Cause.NOT_A_BOOLEAN, "is neither true nor false", "Write true or false.")
-_OTHER_WORD: Final = _warned(Cause.OTHER_WORD, "is a word that Data Loader knows, and the API may not", "Write true or false.")
+_OTHER_WORD: Final = _warned(
+    Cause.OTHER_WORD, "is a word that Data Loader knows, and the API may not", "Write true or false."
+)
 _CARRIAGE_RETURN: Final = _warned(
-    Cause.CARRIAGE_RETURN, "has line ends of Windows, which the org makes into plain ones", "Nothing to do, if that is right."
+    Cause.CARRIAGE_RETURN,
+    "has line ends of Windows, which the org makes into plain ones",
+    "Nothing to do, if that is right.",
 )
 _NOT_AN_ID: Final = _refused(Cause.NOT_AN_ID, "is no id: those have 15 or 18 letters and digits", "Correct it.")
-_WRONG_CHECK: Final = _refused(Cause.WRONG_CHECK, "is no id: its last three characters do not belong to the others", "Correct it.")
+_WRONG_CHECK: Final = _refused(
+    Cause.WRONG_CHECK, "is no id: its last three characters do not belong to the others", "Correct it."
+)
 _LOST_CASE: Final = _warned(
-    Cause.OTHER_CASE, "is an id whose letter case does not fit its last three characters, which then count", "See that it is the right one."
+    Cause.OTHER_CASE,
+    "is an id whose letter case does not fit its last three characters, which then count",
+    "See that it is the right one.",
 )
 
 
@@ -257,7 +282,11 @@ def _whole(field: FieldDescription, text: str) -> Problem | None:
     if not _WHOLE.fullmatch(text):
         return _WHOLE_WITH_POINT
     if field.digits and value and value.adjusted() >= field.digits:
-        return _warned(Cause.MORE_DIGITS, f"has more than the {field.digits} digits of the field", "Correct it, or make the field larger.")
+        return _warned(
+            Cause.MORE_DIGITS,
+            f"has more than the {field.digits} digits of the field",
+            "Correct it, or make the field larger.",
+        )
     return None
 
 
@@ -275,7 +304,9 @@ def _number(whole: int, scale: int, text: str) -> Problem | None:
         return problem
     value = Decimal(text)
     if value and value.adjusted() >= whole:
-        return _refused(Cause.OUT_OF_RANGE, f"has more than the {whole} digits before the point that the field holds", "Correct it.")
+        return _refused(
+            Cause.OUT_OF_RANGE, f"has more than the {whole} digits before the point that the field holds", "Correct it."
+        )
     exponent = value.normalize().as_tuple().exponent
     if value and isinstance(exponent, int) and -exponent > scale:
         text = f"has more than {scale} digits behind the point: the org keeps them, and shows {scale}"
@@ -285,14 +316,18 @@ def _number(whole: int, scale: int, text: str) -> Problem | None:
 
 def _text(longest: int, text: str) -> Problem | None:
     if longest and len(text) > longest:
-        return _refused(Cause.TOO_LONG, f"is longer than {longest:,} characters", "Shorten it, or make the field longer.")
+        return _refused(
+            Cause.TOO_LONG, f"is longer than {longest:,} characters", "Shorten it, or make the field longer."
+        )
     return _CARRIAGE_RETURN if "\r" in text else None
 
 
 def _ids(field: FieldDescription, prefixes: Mapping[str, str]) -> Notation:
     known = [prefixes[name] for name in field.reference_to if name in prefixes]
     allowed = known if len(known) == len(field.reference_to) else []
-    start = b"(?:%b)" % b"|".join(map(re.escape, (prefix.encode() for prefix in allowed))) if allowed else b"[A-Za-z0-9]{3}"
+    start = (
+        b"(?:%b)" % b"|".join(map(re.escape, (prefix.encode() for prefix in allowed))) if allowed else b"[A-Za-z0-9]{3}"
+    )
     judge = partial(_id, frozenset(prefix.lower() for prefix in allowed), listed(field.reference_to, 3))
     return Notation(judge, start + b"[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?+", is_id=True)
 
@@ -301,7 +336,9 @@ def _id(prefixes: Collection[str], objects: str, text: str) -> Problem | None:
     if not _ID.fullmatch(text):
         return _NOT_AN_ID
     if prefixes and text[:3].lower() not in prefixes:
-        return _refused(Cause.OTHER_OBJECT, f"is an id, and not one of {objects}", "See that the column holds the right ids.")
+        return _refused(
+            Cause.OTHER_OBJECT, f"is an id, and not one of {objects}", "See that the column holds the right ids."
+        )
     return None
 
 
@@ -328,7 +365,9 @@ def check_characters(record_id: str) -> Problem | None:
 def _picklist(field: FieldDescription) -> Notation:
     active = [one.value for one in field.picklist_values if one.active]
     multiple = field.type == "multipicklist"
-    judge = partial(_choices if multiple else _choice, frozenset(active), frozenset(one.value for one in field.picklist_values))
+    judge = partial(
+        _choices if multiple else _choice, frozenset(active), frozenset(one.value for one in field.picklist_values)
+    )
     one = _any_of(active)
     return Notation(judge, b"(?:%b)(?:;(?:%b))*+" % (one, one) if multiple else one)
 
@@ -338,19 +377,29 @@ def _any_of(values: Iterable[str]) -> bytes:
     encoded = sorted((value.encode() for value in values if value), reverse=True)
     if not encoded:
         return b"(?!)"
-    groups = [(first, [re.escape(one[1:]) for one in ones]) for first, ones in groupby(encoded, key=lambda one: one[:1])]
-    return b"|".join(re.escape(first) + (b"(?:%b)" % b"|".join(rest) if len(rest) > 1 else rest[0]) for first, rest in groups)
+    groups = [
+        (first, [re.escape(one[1:]) for one in ones]) for first, ones in groupby(encoded, key=lambda one: one[:1])
+    ]
+    return b"|".join(
+        re.escape(first) + (b"(?:%b)" % b"|".join(rest) if len(rest) > 1 else rest[0]) for first, rest in groups
+    )
 
 
 def _choice(active: Collection[str], ever: Collection[str], text: str) -> Problem | None:
     if text in active:
         return None
     if text in ever:
-        return _refused(Cause.INACTIVE, "is no longer active in the picklist", "Take another one, or make it active again.")
+        return _refused(
+            Cause.INACTIVE, "is no longer active in the picklist", "Take another one, or make it active again."
+        )
     if text.lower() in {one.lower() for one in active}:
-        return _warned(Cause.OTHER_CASE, "stands in the picklist in another letter case", f"Write it so: {listed(active)}.")
+        return _warned(
+            Cause.OTHER_CASE, "stands in the picklist in another letter case", f"Write it so: {listed(active)}."
+        )
     return _refused(
-        Cause.NOT_IN_LIST, "is not in the picklist, which takes nothing else", f"Take one of {listed(active)}, or add it to the list."
+        Cause.NOT_IN_LIST,
+        "is not in the picklist, which takes nothing else",
+        f"Take one of {listed(active)}, or add it to the list.",
     )
 
 

@@ -1,7 +1,8 @@
-"""Whether the values of a source fit the fields that they go to: a summary by column and cause, from one look at each block.
+"""Whether the values of a source fit the fields that they go to: a summary by column and cause, from one look at each
+block.
 
-A pattern that is made for the columns matches the good records of a block at once; no object is made for them. Only what it does not match is split
-into values, each of which is judged.
+A pattern that is made for the columns matches the good records of a block at once; no object is made for them. Only
+what it does not match is split into values, each of which is judged.
 """
 
 from __future__ import annotations
@@ -24,12 +25,21 @@ _CHECK_VALUES: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345".find(byte) % 25
 _NULL: Final = csv.NULL.encode()
 _RECORD: Final = re.compile(rb'([^"\r\n]*+(?:"[^"]*+"[^"\r\n]*+)*+)\r?+\n')
 
-_EMPTY: Final = Problem(Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out.")
-_EMPTY_KEY: Final = Problem(Cause.EMPTY, Severity.WARN, "is empty, and no record is found by that", "Fill it, or insert the record.")
-_IS_NULL: Final = Problem(
-    Cause.NULL, Severity.REFUSE, "is null, and the field may not be", "Give a value, or leave it empty, which changes nothing."
+_EMPTY: Final = Problem(
+    Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out."
 )
-_NOT_NULL: Final = Problem(Cause.NOT_NULL, Severity.REFUSE, "is no null, which alone has a meaning here", "Name a field of the parent.")
+_EMPTY_KEY: Final = Problem(
+    Cause.EMPTY, Severity.WARN, "is empty, and no record is found by that", "Fill it, or insert the record."
+)
+_IS_NULL: Final = Problem(
+    Cause.NULL,
+    Severity.REFUSE,
+    "is null, and the field may not be",
+    "Give a value, or leave it empty, which changes nothing.",
+)
+_NOT_NULL: Final = Problem(
+    Cause.NOT_NULL, Severity.REFUSE, "is no null, which alone has a meaning here", "Name a field of the parent."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +52,8 @@ class ValueFinding:
         problem: What is wrong, how bad that is, and what to do.
         count: How many records have such a value.
         first_row: The first of them, from 1.
-        sample: Its value, cut if it is long. It is the user's own data: for the user's terminal and report, and for no log and no error.
+        sample: Its value, cut if it is long. It is the user's own data: for the user's terminal and report, and for no
+            log and no error.
     """
 
     column: str
@@ -110,18 +121,23 @@ def columns_of(
         targets: Where the columns go.
         operation: What is done with the records.
         key: The field that an upsert finds its records by.
-        prefixes: The first three characters of ids, by the object's name, as far as they are known; that of the object itself is under ``Id``.
+        prefixes: The first three characters of ids, by the object's name, as far as they are known; that of the object
+            itself is under ``Id``.
         empty_as_null: Whether empty values are sent as null.
     """
     return [_column(target, operation, key, prefixes or {}, empty_as_null=empty_as_null) for target in targets]
 
 
-def _column(target: Target, operation: Operation, key: str | None, prefixes: Mapping[str, str], *, empty_as_null: bool) -> Column:
+def _column(
+    target: Target, operation: Operation, key: str | None, prefixes: Mapping[str, str], *, empty_as_null: bool
+) -> Column:
     written = target.writes
     is_id = target.name == "Id" and operation in {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
     is_key = operation is Operation.UPSERT and key is not None and target.name.lower() == key.lower()
     needed = is_id or (operation is Operation.INSERT and is_required(written))
-    nullable = written.nillable or written.type == "boolean" or (operation is Operation.INSERT and written.defaulted_on_create)
+    nullable = (
+        written.nillable or written.type == "boolean" or (operation is Operation.INSERT and written.defaulted_on_create)
+    )
     by_other_key = is_key and target.name != "Id"
     if_null = None if nullable and not needed and not by_other_key else _EMPTY_KEY if by_other_key else _IS_NULL
     if_empty = if_null if empty_as_null else _EMPTY if needed else _EMPTY_KEY if by_other_key else None
@@ -149,7 +165,8 @@ class Summary:
         """Give what was found, by column and then by the row in which it was met first."""
         found = sorted(self._found.items(), key=lambda one: (one[0][0], one[1][2]))
         return [
-            ValueFinding(target.column, target.name, problem, count, row, sample) for (_, problem), (target, count, row, sample) in found
+            ValueFinding(target.column, target.name, problem, count, row, sample)
+            for (_, problem), (target, count, row, sample) in found
         ]
 
 
@@ -229,8 +246,10 @@ class CsvValues:
 class _Patterns:
     """Patterns of whole records, for runs with and without quotes and nulls; compiled when there is such a run.
 
-    They are for clean runs, and for lines that end with LF alone where there are no quotes. There every record has all its columns, so a value
-    without quotes ends at the next comma, and the last one at the line's end: to look for one of those is much faster than for either.
+    They are for clean runs, and for lines that end with LF alone where there are no quotes. There every record has all
+    its columns, so a value
+    without quotes ends at the next comma, and the last one at the line's end: to look for one of those is much faster
+        than for either.
     """
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
@@ -243,7 +262,10 @@ class _Patterns:
         """Give the pattern of as many good records as there are."""
         nulls = b"#" in content and _NULL in content
         if (quotes, nulls, False) not in self._made:
-            values = [_pattern(column, stop, quotes=quotes, nulls=nulls) for column, stop in zip(self._columns, self._stops, strict=True)]
+            values = [
+                _pattern(column, stop, quotes=quotes, nulls=nulls)
+                for column, stop in zip(self._columns, self._stops, strict=True)
+            ]
             self._made[quotes, nulls, False] = re.compile(b"(?:%b)*+" % self._record(values, quotes=quotes))
         return self._made[quotes, nulls, False]
 
@@ -252,7 +274,9 @@ class _Patterns:
         if (quotes, False, True) not in self._made:
             an_id = rb'"?+([^",\r\n]*+)"?+' if quotes else b"([^%b]*+)"
             values = [
-                (an_id % stop if b"%" in an_id else an_id) if column and column.is_id else _pattern(None, stop, quotes=quotes, nulls=False)
+                (an_id % stop if b"%" in an_id else an_id)
+                if column and column.is_id
+                else _pattern(None, stop, quotes=quotes, nulls=False)
                 for column, stop in zip(self._columns, self._stops, strict=True)
             ]
             self._made[quotes, False, True] = re.compile(self._record(values, quotes=quotes))
@@ -283,11 +307,18 @@ def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -
     if good is not None:
         good += (b"|#N/A" if nulls and if_null is None else b"") + (b"|" if if_empty is None else b"")
         return b'(?:"(?:%b)"|%b)' % (good, good) if quotes else b"(?:%b)" % good
-    times = b"{%d,%b}+" % (0 if if_empty is None else 1, b"%d" % notation.longest if notation and notation.longest else b"")
+    times = b"{%d,%b}+" % (
+        0 if if_empty is None else 1,
+        b"%d" % notation.longest if notation and notation.longest else b"",
+    )
     not_null = rb'(?!#N/A(?:[,"\r\n]|\Z))' if nulls and if_null else b""
     bare = not_null + b"[^%b]" % stop + times
     # A value with quotes in it is rare, and takes longer.
-    return rb'(?:"%b[^"\r]%b"(?!")|(?!")%b|"%b(?:[^"\r]|"")%b")' % (not_null, times, bare, not_null, times) if quotes else bare
+    return (
+        rb'(?:"%b[^"\r]%b"(?!")|(?!")%b|"%b(?:[^"\r]|"")%b")' % (not_null, times, bare, not_null, times)
+        if quotes
+        else bare
+    )
 
 
 def _records(content: bytes) -> int:
@@ -296,12 +327,15 @@ def _records(content: bytes) -> int:
 
 
 def _are_checked(ids: Sequence[bytes]) -> bool:
-    """Whether all check characters are right, told for all ids at once: those of one place in each id, beside each other, are one large number."""
+    """Whether all check characters are right, told for all ids at once: those of one place in each id, beside each
+    other, are one large number.
+    """
     joined = b"".join(ids)
     if len(joined) != 18 * len(ids):
         joined = b"".join(one for one in ids if len(one) == 18)
     capitals, told = joined.translate(_CAPITALS), joined.translate(_CHECK_VALUES)
     return all(
-        sum(int.from_bytes(capitals[5 * group + place :: 18]) << place for place in range(5)) == int.from_bytes(told[15 + group :: 18])
+        sum(int.from_bytes(capitals[5 * group + place :: 18]) << place for place in range(5))
+        == int.from_bytes(told[15 + group :: 18])
         for group in range(3)
     )

@@ -1,8 +1,9 @@
 """Bulk API v1, one exchange at a time.
 
-Says what to ask and how to read the answer: every answer is compared with what was asked, since a job or batch that is not the one meant is worse than
-none. Sending is ``transport``'s work, waiting and repeating are ``flow``'s.
-Source of paths, headers and bodies: Bulk API chapters of the developer guide (edition of 2026) and the recordings in ``conformance/``.
+Says what to ask and how to read the answer: every answer is compared with what was asked, since a job or batch that is
+not the one meant is worse than none. Sending is ``transport``'s work, waiting and repeating are ``flow``'s.
+Source of paths, headers and bodies: Bulk API chapters of the developer guide (edition of 2026) and the recordings in
+    ``conformance/``.
 """
 
 from __future__ import annotations
@@ -68,7 +69,10 @@ class JobSettings:
 
     def __post_init__(self) -> None:
         arguments.object_name(self.object)
-        for name, given in (("external_id_field", self.external_id_field), ("assignment_rule_id", self.assignment_rule_id)):
+        for name, given in (
+            ("external_id_field", self.external_id_field),
+            ("assignment_rule_id", self.assignment_rule_id),
+        ):
             if given is not None and not arguments.text(given, name).isprintable():
                 raise UsageError(f"{name} has characters that no name has: {arguments.shown(given)}")
         if self.disable_batch_retry is not None:
@@ -150,7 +154,9 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
     headers = {
         "Sforce-Enable-PKChunking": settings.pk_chunking.header() if settings.pk_chunking else None,
         "Sforce-Line-Ending": settings.line_ending,
-        "Sforce-Disable-Batch-Retry": None if settings.disable_batch_retry is None else str(settings.disable_batch_retry).upper(),
+        "Sforce-Disable-Batch-Retry": None
+        if settings.disable_batch_retry is None
+        else str(settings.disable_batch_retry).upper(),
     }
 
     def read(answer: Answer) -> JobInfo:
@@ -187,7 +193,8 @@ def set_state(job: JobRef, state: JobState) -> Exchange[JobInfo]:
 def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
     """Hand one batch to an open job.
 
-    The API has no idempotency key, so a lost answer may hide a batch that is already running: never repeated before the job was looked at.
+    The API has no idempotency key, so a lost answer may hide a batch that is already running: never repeated before the
+        job was looked at.
     """
     request = Request(
         "POST",
@@ -236,10 +243,17 @@ def get_batch_result(job: JobRef, batch_id: str) -> Exchange[list[Result] | Resu
 
 def get_raw_result(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[Answer]:
     """Fetch the results of a data batch as they are on the wire."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", lambda answer: _content(job, content_type, answer), batch_id)
+    return _get(
+        job,
+        f"/batch/{_segment(batch_id, 'batch')}/result",
+        lambda answer: _content(job, content_type, answer),
+        batch_id,
+    )
 
 
-def get_query_result(job: JobRef, batch_id: str, result_id: str, content_type: ContentType | None = None) -> Exchange[Stream]:
+def get_query_result(
+    job: JobRef, batch_id: str, result_id: str, content_type: ContentType | None = None
+) -> Exchange[Stream]:
     """Fetch one result file of a query batch, as a stream.
 
     Args:
@@ -392,7 +406,8 @@ def _compare(answer: Answer, what: str, asked: str, came: str | None, same: Call
     """
     if came is not None and not same(asked, came):
         raise ProtocolError(
-            f"The answer is not one to what was asked: the {what} is {shown(came)} where {shown(asked)} was due", answer.facts()
+            f"The answer is not one to what was asked: the {what} is {shown(came)} where {shown(asked)} was due",
+            answer.facts(),
         )
 
 

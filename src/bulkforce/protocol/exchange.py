@@ -102,8 +102,8 @@ class Answer:
         headers: Names in lower case.
         body: The whole content, decoded; empty for a streamed answer.
         stream: The content of a streamed answer.
-        framed: Whether the answer told where it ends: by its length, in chunks, or as gzip. Of one that did not, nobody can say
-            whether it was cut: what is read from it must be whole by itself.
+        framed: Whether the answer told where it ends: by its length, in chunks, or as gzip. Of one that did not, nobody
+            can say whether it was cut: what is read from it must be whole by itself.
     """
 
     request: Request

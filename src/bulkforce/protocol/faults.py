@@ -1,10 +1,14 @@
 """What a refusal means, and who speaks: exception codes and statuses, as tables.
 
-Only an error document of the API is the org's own word. Whatever else comes (a page, a gateway's JSON, a redirect, nothing) is a stranger's, and proves
-nothing about the org: not that a job is unknown, not that a session is bad, and above all not that a request was not carried out.
+Only an error document of the API is the org's own word. Whatever else comes (a page, a gateway's JSON, a redirect,
+nothing) is a stranger's, and proves
+nothing about the org: not that a job is unknown, not that a session is bad, and above all not that a request was not
+    carried out.
 
-Sources: developer guide, "Errors"; ``AsyncExceptionCode`` of Salesforce's own Java client; statuses as seen in recordings, where every
-refusal of this API is HTTP 400, the session's included. The code is an open set: what is not listed is an `InvalidRequest`.
+Sources: developer guide, "Errors"; ``AsyncExceptionCode`` of Salesforce's own Java client; statuses as seen in
+    recordings, where every
+refusal of this API is HTTP 400, the session's included. The code is an open set: what is not listed is an
+    `InvalidRequest`.
 """
 
 from __future__ import annotations
@@ -67,7 +71,9 @@ _SHOWN_CHARACTERS: Final = 2_000
 _LONGEST_SECONDS: Final = 86_400.0
 
 # An unknown id is told by the code that malformed requests have too; the known texts tell them apart.
-_UNKNOWN_ID = re.compile(r"^(Invalid job id|Invalid batch id|Unable to find batch|Unable to find object)", re.IGNORECASE)
+_UNKNOWN_ID = re.compile(
+    r"^(Invalid job id|Invalid batch id|Unable to find batch|Unable to find object)", re.IGNORECASE
+)
 
 HINTS: Final[Mapping[str, str]] = {
     "InvalidSessionId": "log in again, or give the client an auth that can renew its session",
@@ -100,7 +106,9 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
     return kind(text, answer.facts(code, message), retry_after_seconds=retry_after(answer, now))
 
 
-def stranger(answer: Answer, now: float | None = None, what: str = "The answer is not the org's own") -> Unavailable | Intercepted:
+def stranger(
+    answer: Answer, now: float | None = None, what: str = "The answer is not the org's own"
+) -> Unavailable | Intercepted:
     """Make the error for a refusal that is not the org's: one that may pass, or one that has to be looked into."""
     fault = intercepted(answer, what)
     asked = retry_after(answer, now)
@@ -114,10 +122,13 @@ def intercepted(answer: Answer, what: str = "The answer is not the org's own") -
     if 300 <= answer.status < 400:
         where = re.sub(r"[?#].*", "", answer.headers.get("location", "nowhere"), flags=re.DOTALL)[:200]
         return Intercepted(
-            f"The answer redirects to {where}. No session is sent there; give the client that instance URL if it is right", answer.facts()
+            f"The answer redirects to {where}. No session is sent there; give the client that instance URL if it is "
+            "right",
+            answer.facts(),
         )
     return Intercepted(
-        f"{what}; something between (a proxy, a gateway, maintenance) may have spoken: HTTP {answer.status}, {describe(answer)}",
+        f"{what}; something between (a proxy, a gateway, maintenance) may have spoken: HTTP {answer.status}, "
+        f"{describe(answer)}",
         answer.facts(),
     )
 
@@ -150,7 +161,9 @@ def retry_after(answer: Answer, now: float | None) -> float | None:
 
 
 def _own_word(answer: Answer) -> tuple[str, str] | None:
-    """Read code and message of an error document of the API that was asked; ``None`` if it is none, and so not the org's."""
+    """Read code and message of an error document of the API that was asked; ``None`` if it is none, and so not the
+    org's.
+    """
     try:
         if answer.request.path.startswith("/services/data/"):
             return wire_json.rest_error(answer)

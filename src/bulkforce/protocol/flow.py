@@ -1,7 +1,8 @@
 """Conversations as generators: they yield what they wait for and return a value.
 
-A flow never sends, sleeps or looks at a clock. It yields an effect; a driver (``transport.drive``) carries it out and hands the
-outcome back in, exceptions included. So one conversation serves threads, asyncio, and tests that feed answers by hand.
+A flow never sends, sleeps or looks at a clock. It yields an effect; a driver (``transport.drive``) carries it out and
+hands the outcome back in, exceptions included. So one conversation serves threads, asyncio, and tests that feed answers
+by hand.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         RefusedError: The org answered no (or had no answer for as long as the retry policy allows).
         NotSent: The org could not be reached.
         NoAnswer: A request that reads got no whole answer.
-        OutcomeUnknown: The answer to a request that acts was lost, or is not the org's own, or not one to what was asked. It is never repeated here.
+        OutcomeUnknown: The answer to a request that acts was lost, or is not the org's own, or not one to what was
+            asked. It is never repeated here.
         Intercepted: Something between here and the org answered a request that reads.
         ProtocolError: The answer makes no sense.
     """
@@ -219,8 +221,11 @@ def _read(exchange: Exchange[T], answer: Answer) -> T:
     except Error as error:
         fault = error
     except _UNREADABLE as error:
-        fault = ProtocolError(f"The org's answer cannot be understood ({type(error).__name__}): {describe(answer)}", answer.facts())
-    # Behind the handlers, not in them: Python would chain the error that it handles, and that one may hold the whole document.
+        fault = ProtocolError(
+            f"The org's answer cannot be understood ({type(error).__name__}): {describe(answer)}", answer.facts()
+        )
+    # Behind the handlers, not in them: Python would chain the error that it handles, and that one may hold the whole
+    # document.
     if exchange.replay is Replay.FREELY:
         raise fault
     raise _unknown(fault, exchange) from fault
@@ -232,8 +237,8 @@ def _what_it_means(
     """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
     if exchange.replay is Replay.FREELY or isinstance(fault, NotSent):
         return fault
-    # Only the org's own no is one. A stranger may speak after the org has acted, and so may a time-out that the org tells: evidence is missing that any
-    # of these is safe to repeat.
+    # Only the org's own no is one. A stranger may speak after the org has acted, and so may a time-out that the org
+    # tells: evidence is missing that any of these is safe to repeat.
     own_no = isinstance(fault, RefusedError) and not isinstance(fault, Unavailable) and (fault.status or 0) < 500
     return fault if own_no else _unknown(fault, exchange)
 
@@ -246,5 +251,7 @@ def _unknown(fault: Error, exchange: Exchange[object]) -> OutcomeUnknown:
     )
     asked = fault.retry_after_seconds if isinstance(fault, Unavailable) else None
     return OutcomeUnknown(
-        f"It is not known whether the org acted on this request: {fault.text}; {hint}", fault.facts, retry_after_seconds=asked
+        f"It is not known whether the org acted on this request: {fault.text}; {hint}",
+        fault.facts,
+        retry_after_seconds=asked,
     )

@@ -22,9 +22,9 @@ Anything: TypeAlias = object
 class JobInfo:
     """A job as the org describes it.
 
-    Times are aware datetimes in UTC; processing times are milliseconds, summed over the batches. ``number_records_processed``
-    includes the failed ones. ``fast_path_enabled`` is only told in JSON. A field the org adds that is not known here is kept in ``extra``,
-    under the wire's name. ``None`` means that the org did not say.
+    Times are aware datetimes in UTC; processing times are milliseconds, summed over the batches.
+    ``number_records_processed`` includes the failed ones. ``fast_path_enabled`` is only told in JSON. A field the org
+    adds that is not known here is kept in ``extra``, under the wire's name. ``None`` means that the org did not say.
     """
 
     id: str
@@ -63,9 +63,10 @@ class JobInfo:
 class BatchInfo:
     """A batch as the org describes it.
 
-    Times are aware datetimes in UTC; processing times are milliseconds. ``number_records_processed`` includes the failed ones; for a query it
-    is the number of records read. ``state_message`` says why a batch failed. A query that PK chunking splits stays ``NotProcessed`` itself; where
-    `wait_for_batch` has found that out, ``chunks`` holds the batches that do its work (of a job with several queries, those of all).
+    Times are aware datetimes in UTC; processing times are milliseconds. ``number_records_processed`` includes the
+    failed ones; for a query it is the number of records read. ``state_message`` says why a batch failed. A query that
+    PK chunking splits stays ``NotProcessed`` itself; where `wait_for_batch` has found that out, ``chunks`` holds the
+    batches that do its work (of a job with several queries, those of all).
     """
 
     id: str
@@ -112,8 +113,8 @@ class RecordError:
 class Result:
     """What became of one record; the order is that of the batch's records.
 
-    ``id`` is the record's id, ``None`` when it failed (the org leaves it out even where the upload had one); ``created`` is true for an insert
-    and for an upsert that inserted.
+    ``id`` is the record's id, ``None`` when it failed (the org leaves it out even where the upload had one);
+    ``created`` is true for an insert and for an upsert that inserted.
     """
 
     id: str | None

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 
 BATCH_RECORDS: Final = 10_000
-# The limit is told as 10 MB; the server's own refusal says "Exceeded max size limit of 10000000" (seen in public issues).
+# The limit is told as 10 MB; the server's own refusal says "Exceeded max size limit of 10000000" (seen in public
+# issues).
 BATCH_BYTES: Final = 10_000_000
 BATCH_CHARACTERS: Final = 10_000_000
 RECORD_CHARACTERS: Final = 400_000

@@ -30,13 +30,16 @@ class PicklistValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDescription:
-    """A field of an object, in describe's own words. What an answer does not say is no hindrance: a field may be written, and be empty.
+    """A field of an object, in describe's own words. What an answer does not say is no hindrance: a field may be
+    written, and be empty.
 
     Attributes:
         name: API name.
-        type: ``id``, ``string``, ``boolean``, ``int``, ``double``, ``currency``, ``date``, ``datetime``, ``reference``, ``address`` ...
+        type: ``id``, ``string``, ``boolean``, ``int``, ``double``, ``currency``, ``date``, ``datetime``, ``reference``,
+            ``address`` ...
         label: What people see.
-        length: Characters that a text may have; 0 where that is not limited, or does not apply. ``byte_length`` is the same in bytes.
+        length: Characters that a text may have; 0 where that is not limited, or does not apply. ``byte_length`` is the
+            same in bytes.
         byte_length: See ``length``.
         precision: Digits of a number in all, and ``scale`` those behind the point.
         scale: See ``precision``.
@@ -114,7 +117,9 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
     def read(answer: Answer) -> SObjectDescription:
         described = _description(_members(answer), answer.facts())
         if not same_name(object_name, described.name):
-            raise ProtocolError(f"The org describes {shown(described.name)} where {shown(object_name)} was asked for", answer.facts())
+            raise ProtocolError(
+                f"The org describes {shown(described.name)} where {shown(object_name)} was asked for", answer.facts()
+            )
         return described
 
     return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), read)
@@ -147,7 +152,9 @@ def remaining_batches() -> Exchange[int | None]:
 
 
 def _get(path: str) -> Request:
-    return Request("GET", "/services/data/v{version}" + path, {"Accept": "application/json"}, session_header="Authorization")
+    return Request(
+        "GET", "/services/data/v{version}" + path, {"Accept": "application/json"}, session_header="Authorization"
+    )
 
 
 def _members(answer: Answer) -> Mapping[str, object]:
@@ -231,5 +238,8 @@ def _text(value: object) -> str | None:
 def _in_words_of_describe(value: object) -> object:
     """Give the names of members as describe spells them: ``byte_length`` is ``byteLength``."""
     if isinstance(value, dict):
-        return {re.sub("_(.)", lambda match: match[1].upper(), name): _in_words_of_describe(member) for name, member in value.items()}
+        return {
+            re.sub("_(.)", lambda match: match[1].upper(), name): _in_words_of_describe(member)
+            for name, member in value.items()
+        }
     return [_in_words_of_describe(one) for one in value] if isinstance(value, tuple) else value

@@ -18,8 +18,11 @@ _CLAUSE: Final = re.compile(
 
 
 _ID: Final = "'?([0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?)'?"
-# The guide writes the ids without quotes, clients have seen them in quotes. A border that was cut has another length than ids have.
-_RANGE: Final = re.compile(rf"\b(?:WHERE|AND)[\s(]+([A-Za-z][\w.]*)\s*>=\s*{_ID}\s+AND\s+\1\s*<\s*{_ID}[\s)]*\Z", re.IGNORECASE)
+# The guide writes the ids without quotes, clients have seen them in quotes. A border that was cut has another length
+# than ids have.
+_RANGE: Final = re.compile(
+    rf"\b(?:WHERE|AND)[\s(]+([A-Za-z][\w.]*)\s*>=\s*{_ID}\s+AND\s+\1\s*<\s*{_ID}[\s)]*\Z", re.IGNORECASE
+)
 _BORDER: Final = re.compile("'([0-9A-Za-z]{15})")
 
 
@@ -42,13 +45,17 @@ class Query:
     def counting(self) -> str:
         """Write the query that counts the records which this one finds."""
         kept = [name for name in self.clauses if name not in {"SELECT", "ORDER BY"} and not name.startswith("FOR ")]
-        return " ".join(["SELECT COUNT()", *(f"{name} {self.text[slice(*self.clauses[name])].strip()}" for name in kept)]).rstrip()
+        return " ".join(
+            ["SELECT COUNT()", *(f"{name} {self.text[slice(*self.clauses[name])].strip()}" for name in kept)]
+        ).rstrip()
 
     def range_in(self, text: str) -> str | None:
-        """Read which ids a chunk of this query is about, from the chunk's own query; ``None`` if it is not certain that it is one.
+        """Read which ids a chunk of this query is about, from the chunk's own query; ``None`` if it is not certain that
+        it is one.
 
         Returns:
-            The condition that makes it a chunk, to be added to this query. It is written anew, so that equal ranges are equal texts.
+            The condition that makes it a chunk, to be added to this query. It is written anew, so that equal ranges are
+            equal texts.
         """
         found = _RANGE.search(text)
         if found is None or _plain(text) == _plain(self.text):
@@ -83,7 +90,8 @@ def read(text: str) -> Query:
     ends = [match.start() for match in found[1:]] + [len(text)]
     clauses = {" ".join(match[1].upper().split()): (match.end(), end) for match, end in zip(found, ends, strict=False)}
     if not text or not found or found[0].start() or list(clauses)[:2] != ["SELECT", "FROM"]:
-        raise UsageError(f"A query begins with SELECT and has a FROM, such as: SELECT Id, Name FROM Account; this one is {_short(text)}")  # noqa: S608  (no SQL runs here)
+        example = "SELECT Id, Name FROM Account"
+        raise UsageError(f"A query begins with SELECT and has a FROM, such as: {example}; this one is {_short(text)}")
     begin, end = clauses["FROM"]
     words = masked[begin:end].replace(",", " ").split()
     if not words:
@@ -92,7 +100,10 @@ def read(text: str) -> Query:
 
 
 def borders(ids: str) -> tuple[str, str]:
-    """Take the first id of a range, and the first behind it, from what `Query.range_in` has written. Ids sort as texts."""
+    """Take the first id of a range, and the first behind it, from what `Query.range_in` has written.
+
+    Ids sort as texts.
+    """
     low, high = _BORDER.findall(ids)
     return low, high
 
@@ -116,7 +127,9 @@ _HINTS: Final = {
 
 
 def explain(text: str, state_message: str) -> str:
-    """Show what the org finds wrong with a query as a terminal should: the reason, then the line, and a caret below the place."""
+    """Show what the org finds wrong with a query as a terminal should: the reason, then the line, and a caret below the
+    place.
+    """
     reason = _PROCESSING.sub("", state_message)
     place = _ERROR_AT.search(reason)
     if place is None:

@@ -95,7 +95,9 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
                 wrong[name] = value
     # Behind the handler, not in it: Python would chain the error that it handles, and that one quotes the value whole.
     for name, value in wrong.items():
-        raise ProtocolError(f"The org's {kind.__name__} has a {name} that the protocol does not know: {shown(value)}", answer.facts())
+        raise ProtocolError(
+            f"The org's {kind.__name__} has a {name} that the protocol does not know: {shown(value)}", answer.facts()
+        )
     missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
     if missing:
         raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, missing))}", answer.facts())
@@ -103,7 +105,9 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
 
 
 def short(one: str) -> str:
-    """Cut an id to what tells it from others, case and all: the org may write it with three check characters behind, or without."""
+    """Cut an id to what tells it from others, case and all: the org may write it with three check characters behind, or
+    without.
+    """
     return one[:15]
 
 
@@ -113,16 +117,22 @@ def same_id(one: str, other: str) -> bool:
 
 
 def same_name(asked: str, came: str) -> bool:
-    """Whether the org may mean the same object or field: case is no matter, and it may know a custom one by its namespace, too."""
+    """Whether the org may mean the same object or field: case is no matter, and it may know a custom one by its
+    namespace, too.
+    """
     asked, came = asked.lower(), came.lower()
     return asked == came or (asked.count("__") == 1 and bool(re.fullmatch(rf"[a-z0-9_]+__{re.escape(asked)}", came)))
 
 
 def shown(value: object) -> str:
-    """Show a word of the protocol, a name or an id in an error; what looks like none is only measured, since it may be anything."""
+    """Show a word of the protocol, a name or an id in an error; what looks like none is only measured, since it may be
+    anything.
+    """
     if not isinstance(value, str):
         return f"a {type(value).__name__}"
-    return repr(str(value)) if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII) else f"a text of {len(value):,} characters"
+    return (
+        repr(str(value)) if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII) else f"a text of {len(value):,} characters"
+    )
 
 
 def _required(field: dataclasses.Field[object]) -> bool:

@@ -1,6 +1,7 @@
 """CSV that the org sends, split exactly, and the results of data batches in it. Control documents have no CSV form.
 
-Source: recorded results (CumulusCI, elasticio); the form of the Error column is told in the guide and read so by Salesforce's own loader.
+Source: recorded results (CumulusCI, elasticio); the form of the Error column is told in the guide and read so by
+    Salesforce's own loader.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _FLAGS: Final = {"true": True, "false": False}
 def rows(text: str) -> Iterator[list[str]]:
     """Split CSV into records and their values; blank lines are passed over.
 
-    Not the standard library's reader: its limit on a field is one for the whole process, and an error text of the org may quote a longer value.
+    Not the standard library's reader: its limit on a field is one for the whole process, and an error text of the org
+        may quote a longer value.
 
     Raises:
         FormatError: A quote stands where none may be, or is never closed; says in which record, the header not counted.
@@ -35,7 +37,11 @@ def rows(text: str) -> Iterator[list[str]]:
     while place < len(text) or values:
         found = _VALUE.match(text, place)
         if found is None:
-            raise FormatError("A quote is not closed, not doubled, or stands inside a value", row=number or None, column=len(values) + 1)
+            raise FormatError(
+                "A quote is not closed, not doubled, or stands inside a value",
+                row=number or None,
+                column=len(values) + 1,
+            )
         quoted, plain, border = found.groups()
         values.append(plain if quoted is None else quoted.replace('""', '"'))
         place = found.end()
@@ -51,7 +57,8 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         ours = FormatError("The results are not UTF-8", byte=error.start)
-    # Behind the handler, not in it: Python would chain the error that it handles to ours, and that one holds all the records.
+    # Behind the handler, not in it: Python would chain the error that it handles to ours, and that one holds all the
+    # records.
     raise ours
 
 
@@ -100,10 +107,11 @@ def results(answer: Answer) -> list[Result]:
 def record_error(text: str) -> RecordError:
     """Read the Error column of one record: ``CODE:message:Field1 Field2 --``.
 
-    How several errors of one record are joined is not known, so the text is always read as one. The message may hold colons.
+    How several errors of one record are joined is not known, so the text is always read as one. The message may hold
+    colons.
 
-    >>> record_error("REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --")
-    RecordError(status_code='REQUIRED_FIELD_MISSING', message='Required fields are missing: [LastName]', fields=('LastName',))
+    >>> record_error("REQUIRED_FIELD_MISSING:Missing: [LastName]:LastName --")
+    RecordError(status_code='REQUIRED_FIELD_MISSING', message='Missing: [LastName]', fields=('LastName',))
     """
     code, colon, rest = text.partition(":")
     if not colon:

@@ -28,9 +28,12 @@ def records_of(answer: Answer) -> object:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
         reason = str(error)
-    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds the whole document.
+    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds the whole
+    # document.
     raise ProtocolError(
-        f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes)", answer.facts()
+        f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} "
+        "bytes)",
+        answer.facts(),
     )
 
 
@@ -53,7 +56,9 @@ def _once(pairs: list[tuple[str, object]]) -> None:
 
 def _object(value: object, answer: Answer) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise ProtocolError(f"The org's answer is a JSON {type(value).__name__} where an object was due", answer.facts())
+        raise ProtocolError(
+            f"The org's answer is a JSON {type(value).__name__} where an object was due", answer.facts()
+        )
     return value
 
 
@@ -121,7 +126,9 @@ def rest_error(answer: Answer) -> tuple[str, str] | None:
 
 
 def oauth_error(answer: Answer) -> tuple[str, str] | None:
-    """Read a refusal of a login; ``None`` if it is none: a gateway's ``error`` is no word of OAuth, such as ``invalid_grant``."""
+    """Read a refusal of a login; ``None`` if it is none: a gateway's ``error`` is no word of OAuth, such as
+    ``invalid_grant``.
+    """
     word = _code(value_of(answer), "error", "error_description")
     return word if word and re.fullmatch(r"[a-z_]{1,60}", word[0]) else None
 

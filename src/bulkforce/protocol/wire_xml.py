@@ -72,7 +72,8 @@ def root_of(answer: Answer, *names: str) -> ET.Element:
         raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
     if root.tag not in {_OURS + name for name in names} and not (root.tag == _PARTNER and "queryResult" in names):
         raise ProtocolError(
-            f"The org's answer is a {root.tag[:100]!r} document where {' or '.join(names)} was due{_looks(answer)}", answer.facts()
+            f"The org's answer is a {root.tag[:100]!r} document where {' or '.join(names)} was due{_looks(answer)}",
+            answer.facts(),
         )
     return root
 
@@ -86,10 +87,16 @@ def _members(element: ET.Element) -> dict[str, object]:
 
 
 def _known_once(element: ET.Element, answer: Answer, besides: str = "") -> dict[str, object]:
-    """Read the members of a control document, where none but those ``besides`` may stand twice: nobody knows which would count."""
+    """Read the members of a control document, where none but those ``besides`` may stand twice: nobody knows which
+    would count.
+    """
     members = {child.tag: child.text or "" for child in element if child.tag != _OURS + besides}
-    if len(members) < len(element) - len(element.findall(_OURS + besides)) or not all(tag.startswith(_OURS) for tag in members):
-        raise ProtocolError(f"The org's {local(element)} has the same member twice, or one of another vocabulary", answer.facts())
+    if len(members) < len(element) - len(element.findall(_OURS + besides)) or not all(
+        tag.startswith(_OURS) for tag in members
+    ):
+        raise ProtocolError(
+            f"The org's {local(element)} has the same member twice, or one of another vocabulary", answer.facts()
+        )
     return {tag.removeprefix(_OURS): text for tag, text in members.items()}
 
 
@@ -112,7 +119,10 @@ def batch_info(answer: Answer) -> BatchInfo:
 
 def batch_infos(answer: Answer) -> list[BatchInfo]:
     """Read a ``batchInfoList``."""
-    return [info(BatchInfo, _known_once(child, answer), answer) for child in _all(root_of(answer, "batchInfoList"), "batchInfo", answer)]
+    return [
+        info(BatchInfo, _known_once(child, answer), answer)
+        for child in _all(root_of(answer, "batchInfoList"), "batchInfo", answer)
+    ]
 
 
 def results(root: ET.Element, answer: Answer) -> list[Result]:

@@ -29,7 +29,8 @@ _BESIDE: Final = ("", "-wal", "-shm", "-journal")
 """What SQLite puts behind the name of a database for the files that belong to it."""
 
 Step: TypeAlias = tuple[str, Callable[[sqlite3.Connection, Path], None]] | str
-"""From one version of a journal to the next: statements, each ended by a semicolon, and what is then to be done to a journal that has been in use."""
+"""From one version of a journal to the next: statements, each ended by a semicolon, and what is then to be done to a
+journal that has been in use."""
 
 
 class Database:
@@ -37,11 +38,13 @@ class Database:
 
     Args:
         path: The file.
-        steps: What leads from nothing to version 1, from there to version 2, and so on; the tables ``fact (name, value)`` and
-            ``file (name, size, sha256)`` are among what they make.
-        new: For a run that is begun: writes down, together with the tables, what it is to do. Else the journal must be there.
+        steps: What leads from nothing to version 1, from there to version 2, and so on; the tables ``fact (name,
+            value)`` and ``file (name, size, sha256)`` are among what they make.
+        new: For a run that is begun: writes down, together with the tables, what it is to do. Else the journal must be
+            there.
         one_thread: Whether one thread alone works with it.
-        migrate: Whether a journal of an older version is brought up to ours; else it is only good for what has always been in it.
+        migrate: Whether a journal of an older version is brought up to ours; else it is only good for what has always
+            been in it.
 
     Raises:
         JournalBusy: Another process holds it.
@@ -66,13 +69,18 @@ class Database:
             check_way(*(path.with_name(path.name + beside) for beside in _BESIDE))
             if new is not None:
                 with suppress(FileExistsError):
-                    # With the permissions that all files of the run are to have; SQLite gives them to those that it puts beside it.
+                    # With the permissions that all files of the run are to have; SQLite gives them to those that it
+                    # puts beside it.
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode_in(path.parent)))
                     made = True
             identity = path.stat()
             self._identity = identity.st_dev, identity.st_ino
             self._database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=0.5, check_same_thread=one_thread
+                f"{path.absolute().as_uri()}?mode=rw",
+                uri=True,
+                isolation_level=None,
+                timeout=0.5,
+                check_same_thread=one_thread,
             )
         except (OSError, sqlite3.OperationalError) as error:
             raise TransferError(f"The journal {path} cannot be opened: {error}") from error
@@ -85,7 +93,8 @@ class Database:
             if made:
                 self._remove_journal()
             raise TransferError(
-                f"The journal {path} cannot be written: {error}. Is the folder writable for you, and is there room on its disk?"
+                f"The journal {path} cannot be written: {error}. Is the folder writable for you, and is there room on "
+                "its disk?"
             ) from error
         except sqlite3.DatabaseError as error:
             self._database.close()
@@ -116,18 +125,24 @@ class Database:
     def _begin_in_empty(self, found: int) -> None:
         if found:
             raise UsageError(holds_a_run(self.folder))
-        check_is_empty(self.folder, {path.name for path in self.folder.iterdir()} - {self._path.name + beside for beside in _BESIDE})
+        check_is_empty(
+            self.folder,
+            {path.name for path in self.folder.iterdir()} - {self._path.name + beside for beside in _BESIDE},
+        )
 
     def _check_version(self, version: int, tables: int, ours: int) -> None:
         if not tables:
             beside = {path.name for path in self.folder.iterdir()} - {self._path.name + beside for beside in _BESIDE}
             if beside:
                 raise JournalMismatch(
-                    f"The journal {self._path} is empty, and other files of a run lie beside it ({min(beside)}): what it told is lost. Rows may have gone in, "
-                    "so loading the source again may double them; what went in can be seen in the org (Setup, Bulk Data Load Jobs) and in those files"
+                    f"The journal {self._path} is empty, and other files of a run lie beside it ({min(beside)}): what "
+                    "it told is lost. Rows may have gone in, "
+                    "so loading the source again may double them; what went in can be seen in the org (Setup, Bulk "
+                    "Data Load Jobs) and in those files"
                 )
             raise JournalMismatch(
-                f"The run in {self.folder} died before it had written down what it was to do: nothing was read, and nothing was sent. Give its "
+                f"The run in {self.folder} died before it had written down what it was to do: nothing was read, and "
+                "nothing was sent. Give its "
                 "command again; the folder may be the same"
             )
         if not version:
@@ -137,7 +152,8 @@ class Database:
             with suppress(sqlite3.DatabaseError):
                 made_by = f"bulkforce {self._recall('made by') or 'of a later version'}"
             raise JournalMismatch(
-                f"The journal in {self.folder} is of version {version}, written by {made_by}; this is bulkforce {_our_version()}, which knows versions "
+                f"The journal in {self.folder} is of version {version}, written by {made_by}; this is bulkforce "
+                f"{_our_version()}, which knows versions "
                 f"up to {ours}. Go on with this run by that bulkforce; nothing was touched"
             )
 
@@ -207,7 +223,9 @@ class Database:
         try:
             return kind(**members)
         except TypeError:
-            raise JournalMismatch(f"The journal {self._path} is damaged: it lacks facts about the run, or has strange ones") from None
+            raise JournalMismatch(
+                f"The journal {self._path} is damaged: it lacks facts about the run, or has strange ones"
+            ) from None
 
     def _remove_journal(self) -> None:
         for beside in _BESIDE:

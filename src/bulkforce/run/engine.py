@@ -1,6 +1,7 @@
 """Carries out a plan: the only loop in bulkforce, and the only place where a run waits.
 
-The thread that calls is the only one that decides and journals; workers make exchanges and write files. What a worker meets becomes events, or a
+The thread that calls is the only one that decides and journals; workers make exchanges and write files. What a worker
+meets becomes events, or a
 reason to stop: a worker never raises out of here.
 """
 
@@ -43,7 +44,8 @@ class Engine(Generic[S, O, A, E]):
         on_change: Called with the state after each step, for progress.
         warn: Called with what the user should know, though the run goes on.
         trace: Called with the name of each effect on the outside world, just after it has happened.
-        guard: Called with orders before they are begun, behind their intention in the journal; gives a reason why they must not be.
+        guard: Called with orders before they are begun, behind their intention in the journal; gives a reason why they
+            must not be.
         stopped_by: Why the sitting has stopped, if it has.
     """
 
@@ -111,7 +113,8 @@ class Engine(Generic[S, O, A, E]):
         if self.stopped_by is None:
             if self.plan.finished(self.state):
                 return True
-            # Beside what cannot be done everything else comes to its end, so that as much as possible is there, and known.
+            # Beside what cannot be done everything else comes to its end, so that as much as possible is there, and
+            # known.
             stuck = self.plan.stuck(self.state)
             if stuck is None or self._due():
                 return False

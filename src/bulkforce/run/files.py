@@ -1,7 +1,9 @@
-"""Writes files, and is the only module here that does: under a temporary name, synced, moved in place, the folder synced behind it.
+"""Writes files, and is the only module here that does: under a temporary name, synced, moved in place, the folder
+synced behind it.
 
-So a file that has its name is whole, and stays so after any death of the process and after a power cut. Only then may a journal rely on it.
-Nothing is ever written into a file that was there before, so that a link to it, or a reader of it, keeps what it had.
+So a file that has its name is whole, and stays so after any death of the process and after a power cut. Only then may a
+journal rely on it. Nothing is ever written into a file that was there before, so that a link to it, or a reader of it,
+keeps what it had.
 """
 
 from __future__ import annotations
@@ -30,14 +32,17 @@ class Draft:
     Args:
         path: The name it is to have. What stands there stays as it is until then.
         temporary: The name it has meanwhile; by default with ``.part`` behind. What has this name is removed.
-        mode: Its permissions, less those that the umask takes; by default those of its folder. What replaces a file has that file's.
+        mode: Its permissions, less those that the umask takes; by default those of its folder. What replaces a file has
+            that file's.
         buffered: Whether what is written is gathered in memory first.
 
     Raises:
         IsADirectoryError: A folder has one of the two names.
     """
 
-    def __init__(self, path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True
+    ) -> None:
         self.path = path
         self.temporary = temporary or part_of(path)
         self._published = False
@@ -107,18 +112,26 @@ def _mode_of(path: Path) -> int | None:
 
 
 def mode_in(folder: Path) -> int:
-    """Say which permissions a new file in a folder has at most: those who may not look into the folder may not read the file, wherever it goes."""
+    """Say which permissions a new file in a folder has at most: those who may not look into the folder may not read the
+    file, wherever it goes.
+    """
     return folder.stat().st_mode & 0o666
 
 
 def is_for_everybody(path: Path) -> bool:
-    """Whether everybody may read a file, and look into each folder on the way to it: one that they may not keeps them from what lies below."""
+    """Whether everybody may read a file, and look into each folder on the way to it: one that they may not keeps them
+    from what lies below.
+    """
     real = Path(os.path.realpath(path))
-    return bool(real.stat().st_mode & stat.S_IROTH) and all(folder.stat().st_mode & _LOOK_INTO == _LOOK_INTO for folder in real.parents)
+    return bool(real.stat().st_mode & stat.S_IROTH) and all(
+        folder.stat().st_mode & _LOOK_INTO == _LOOK_INTO for folder in real.parents
+    )
 
 
 @contextmanager
-def whole(path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True) -> Iterator[BinaryIO]:
+def whole(
+    path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True
+) -> Iterator[BinaryIO]:
     """Write a file that is there if nothing goes wrong, and else is not; see `Draft`."""
     draft = Draft(path, temporary=temporary, mode=mode, buffered=buffered)
     try:

@@ -27,8 +27,9 @@ PARTS: Final = "parts"
 REPORT: Final = "report.json"
 IN_DOUBT_ROWS: Final = "in_doubt.csv"
 AGAIN: Final = "again"
-"""What else is in it: the source as CSV and the feed where they are not the user's own file, the org's results of a load, or those of an extract;
-rows of which nobody can tell what became of them; and ``again``, where a source is read once more."""
+"""What else is in it: the source as CSV and the feed where they are not the user's own file, the org's results of a
+load, or those of an extract; rows of which nobody can tell what became of them; and ``again``, where a source is read
+once more."""
 
 RUNS: Final = Path("bulkforce-runs")
 """Below the working directory, when no folder is named."""
@@ -63,7 +64,8 @@ def new_run(
         outputs: Files that it writes elsewhere.
 
     Raises:
-        UsageError: The folder cannot be made, holds a run or anything else, or a file that is read or written lies where it must not.
+        UsageError: The folder cannot be made, holds a run or anything else, or a file that is read or written lies
+            where it must not.
     """
     run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{operation}-{object_name}-{secrets.token_hex(2)}"
     folder = RUNS / run if run_dir is None else Path(run_dir)
@@ -104,7 +106,8 @@ def check_is_empty(folder: Path, names: Iterable[str]) -> None:
     """
     for name in sorted(names):
         raise UsageError(
-            f"{folder} is not empty ({name} lies in it), and holds no run. A run's folder holds nothing else: name one that is empty, or not there yet"
+            f"{folder} is not empty ({name} lies in it), and holds no run. A run's folder holds nothing else: name one "
+            "that is empty, or not there yet"
         )
 
 
@@ -128,11 +131,13 @@ def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -
             found = _journal_in(outer)
             if found and path in outputs:
                 raise UsageError(
-                    f"{path} lies in the folder of a run, {outer}, where it might be taken for the run's own; name a file elsewhere"
+                    f"{path} lies in the folder of a run, {outer}, where it might be taken for the run's own; name a "
+                    "file elsewhere"
                 )
             if found and not _is_finished(found):
                 raise UsageError(
-                    f"{path} lies in the folder of a run that is not finished, {outer}; finish it first by `bulkforce resume {outer}`, or take a copy"
+                    f"{path} lies in the folder of a run that is not finished, {outer}; finish it first by `bulkforce "
+                    f"resume {outer}`, or take a copy"
                 )
 
 

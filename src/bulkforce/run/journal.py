@@ -1,7 +1,7 @@
 """What the journals of both verbs are: facts about a run, its report, and the names of its files.
 
-A file of the run has its name here before it is made, and what the run relies on its size and SHA-256. Nothing else in the folder is ever removed
-or replaced.
+A file of the run has its name here before it is made, and what the run relies on its size and SHA-256. Nothing else in
+the folder is ever removed or replaced.
 """
 
 from __future__ import annotations
@@ -64,12 +64,15 @@ class RunJournal(Database):
         kept = self._recall("report")
         if kept is None:
             raise JournalMismatch(
-                f"The run in {self.folder} is finished, but its {REPORT} was removed or changed since; what became of each row is in the files beside it"
+                f"The run in {self.folder} is finished, but its {REPORT} was removed or changed since; what became of "
+                "each row is in the files beside it"
             )
         return kept
 
     def changed(self, outputs: Iterable[str], elsewhere: Path | None = None) -> list[Path]:
-        """List the outputs of a run that is finished which are gone or are no longer what it left; those of older versions are not known."""
+        """List the outputs of a run that is finished which are gone or are no longer what it left; those of older
+        versions are not known.
+        """
         changed = [self.folder / name for name in (*outputs, REPORT) if self.sealed(name) and not self.is_whole(name)]
         left = self._recall("elsewhere")
         if elsewhere is not None and left is not None:
@@ -97,7 +100,8 @@ class RunJournal(Database):
     # The files of the run
 
     def own(self, names: Iterable[str]) -> None:
-        """Write down, inside a transaction, the names of files that the run is about to make; each stands for the same with ``.part`` behind, too.
+        """Write down, inside a transaction, the names of files that the run is about to make; each stands for the same
+        with ``.part`` behind, too.
 
         Raises:
             TransferError: Something is there already, and it is not the run's.
@@ -108,7 +112,8 @@ class RunJournal(Database):
             for path in (self.folder / name, part_of(self.folder / name)):
                 if os.path.lexists(path):
                     raise TransferError(
-                        f"{path} is in the way: it lies where the run keeps its files, and the run did not make it. Move it away"
+                        f"{path} is in the way: it lies where the run keeps its files, and the run did not make it. "
+                        "Move it away"
                     )
             self._database.execute("INSERT INTO file (name) VALUES (?)", (name,))
 
@@ -137,12 +142,21 @@ class RunJournal(Database):
 
     def sealed(self, name: str) -> Seal | None:
         """Say what one of the run's files must be; ``None`` if it was never whole."""
-        row = self._database.execute("SELECT size, sha256 FROM file WHERE name = ? AND sha256 IS NOT NULL", (name,)).fetchone()
+        row = self._database.execute(
+            "SELECT size, sha256 FROM file WHERE name = ? AND sha256 IS NOT NULL", (name,)
+        ).fetchone()
         return None if row is None else Seal(*row)
 
     def remove(self, name: str) -> None:
-        """Remove one of the run's files; if it is a folder, the run's files in it, and itself if nothing else is in it."""
-        inside = [row[0] for row in self._database.execute("SELECT name FROM file WHERE name = ? OR name GLOB ? || '/*'", (name, name))]
+        """Remove one of the run's files; if it is a folder, the run's files in it, and itself if nothing else is in
+        it.
+        """
+        inside = [
+            row[0]
+            for row in self._database.execute(
+                "SELECT name FROM file WHERE name = ? OR name GLOB ? || '/*'", (name, name)
+            )
+        ]
         for one in inside:
             for path in (self.folder / one, part_of(self.folder / one)):
                 if path.is_symlink() or path.is_file():
@@ -158,7 +172,9 @@ class RunJournal(Database):
         return folder
 
     def clear(self) -> None:
-        """Close, and leave nothing of a run that has come to nothing: not its files, not its journal, no folder that it made and nobody uses."""
+        """Close, and leave nothing of a run that has come to nothing: not its files, not its journal, no folder that it
+        made and nobody uses.
+        """
         names = [row[0] for row in self._database.execute("SELECT name FROM file")]
         made = json.loads(self._recall("made") or "[]")
         for name in names:
@@ -170,7 +186,9 @@ class RunJournal(Database):
                 Path(folder).rmdir()
 
 
-def list_runs(folder: Path | None, journal: str, begin: Callable[[Path], J], tell: Callable[[J], RunInfo]) -> list[RunInfo]:
+def list_runs(
+    folder: Path | None, journal: str, begin: Callable[[Path], J], tell: Callable[[J], RunInfo]
+) -> list[RunInfo]:
     """List the runs of one kind that are kept in a folder, the oldest first.
 
     Args:

@@ -1,8 +1,11 @@
-"""Which sitting of a run was the last on this machine, so that a copy of its folder (a restored backup, say) is known as one.
+"""Which sitting of a run was the last on this machine, so that a copy of its folder (a restored backup, say) is known
+as one.
 
-The org cannot tell two copies of a run from each other, and each would send what it believes was not sent. So each sitting, before it touches the org,
-leaves a mark in the user's state folder, and so does each job before it is asked for: an empty file named for the run and the mark's number. A journal
-that knows of fewer than there are is a copy that was left behind, or has lost its end. Two sittings that begin at once cannot make the same mark. See ``docs/adr/0010-marks-of-sittings.md``.
+The org cannot tell two copies of a run from each other, and each would send what it believes was not sent. So each
+sitting, before it touches the org,
+leaves a mark in the user's state folder, and so does each job before it is asked for: an empty file named for the run
+and the mark's number. A journal that knows of fewer than there are is a copy that was left behind, or has lost its end.
+Two sittings that begin at once cannot make the same mark. See ``docs/adr/0010-marks-of-sittings.md``.
 """
 
 from __future__ import annotations
@@ -77,7 +80,8 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
 
 def _left_behind(run: Sat) -> Unsettled:
     return Unsettled(
-        f"The run in {run.folder} was gone on with elsewhere: this folder, or its journal, is a copy that was left behind or has lost its end, and what it "
+        f"The run in {run.folder} was gone on with elsewhere: this folder, or its journal, is a copy that was left "
+        "behind or has lost its end, and what it "
         "has not sent may have gone in; nothing is sent. Go on with the other folder if there is one",
         why="copied",
     )

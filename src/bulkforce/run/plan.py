@@ -1,7 +1,9 @@
 """What a plan and a worker are: the two halves of a verb, as the engine sees them.
 
-A *plan* is pure: what to do next, and what follows from what became of it. A *worker* makes exchanges and writes files; it never sees the state, since an
-order carries all that it needs. What has happened is an *event*: it changes the state, and the journal keeps what the next sitting has to know.
+A *plan* is pure: what to do next, and what follows from what became of it. A *worker* makes exchanges and writes files;
+    it never sees the state, since an
+order carries all that it needs. What has happened is an *event*: it changes the state, and the journal keeps what the
+    next sitting has to know.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Where orders are carried out: in threads, or one after the other where it must be told beforehand what happens when."""
+"""Where orders are carried out: in threads, or one after the other where it must be told beforehand what happens
+when.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ class Threads:
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, "bulkforce")
-        # No SimpleQueue: in CPython 3.11 its get waits for ever when the time is over between two of its looks, as on a busy machine.
+        # No SimpleQueue: in CPython 3.11 its get waits for ever when the time is over between two of its looks, as on a
+        # busy machine.
         self._done: queue.Queue[Any] = queue.Queue()
 
     def begin(self, task: Callable[[], Any]) -> None:

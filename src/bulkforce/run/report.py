@@ -1,4 +1,6 @@
-"""What the reports of both verbs have in common: where a run stands, why records failed, and how a report is read back."""
+"""What the reports of both verbs have in common: where a run stands, why records failed, and how a report is read
+back.
+"""
 
 from __future__ import annotations
 
@@ -92,8 +94,8 @@ def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
 class RunInfo:
     """A run in a list: its id, folder, what it does, and where it stands.
 
-    That is a `RunState`, or ``running`` (another process works on it), ``unread`` (its source was not read to the end), ``unasked`` (an extract
-    that had not begun) or ``unreadable`` (its journal is damaged, or of a later version).
+    That is a `RunState`, or ``running`` (another process works on it), ``unread`` (its source was not read to the end),
+    ``unasked`` (an extract that had not begun) or ``unreadable`` (its journal is damaged, or of a later version).
 
     Raises:
         TypeError: What a journal says of it is not of these kinds.

@@ -20,7 +20,9 @@ T = TypeVar("T")
 class RunFlow(Protocol):
     """Runs a flow against the org, and gives what it returns; from any thread."""
 
-    def __call__(self, flow: Flow[T], /) -> T: ...
+    def __call__(self, flow: Flow[T], /) -> T:
+        """Run it."""
+        ...
 
 
 @dataclass(slots=True)

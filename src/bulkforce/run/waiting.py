@@ -27,13 +27,15 @@ class Patience:
     Attributes:
         look_seconds: Shortest pause between two looks at a job.
         look_longest_seconds: Longest pause between two looks at a job.
-        look_share: The pause is this share of the time the run has taken, so that looking late costs at most that share; together with the two
-            bounds it is the budget of calls for looking: some 150 in the first quarter of an hour, then 360 an hour.
+        look_share: The pause is this share of the time the run has taken, so that looking late costs at most that
+            share; together with the two bounds it is the budget of calls for looking: some 150 in the first quarter of
+            an hour, then 360 an hour.
         trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
         pause_seconds: Pause after the first sign of trouble; it grows.
         sendings: How often one batch may be lost on its way before the run stops.
-        fence_seconds: Between two looks at a closed job, at least, before a batch that neither shows is believed to be absent: a request may have
-            passed the org's check just before the close, and a list may lag behind. It grows from look to look.
+        fence_seconds: Between two looks at a closed job, at least, before a batch that neither shows is believed to be
+            absent: a request may have passed the org's check just before the close, and a list may lag behind. It grows
+            from look to look.
         fence_looks: After so many looks that never agree the run stops.
         job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
     """
@@ -49,7 +51,8 @@ class Patience:
     job_seconds: float = 23 * 3600.0
 
     def pause(self, error: Exception, trouble_seconds: float) -> float:
-        """Say how long to wait after a failure that may pass: longer the longer it has lasted, and as long as the org asks for.
+        """Say how long to wait after a failure that may pass: longer the longer it has lasted, and as long as the org
+        asks for.
 
         Args:
             error: The failure.
@@ -61,8 +64,13 @@ class Patience:
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """While this lasts the first Ctrl-C only asks to stop; the second ends the process as ever: the journal is enough."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    """While this lasts the first Ctrl-C only asks to stop; the second ends the process as ever: the journal is
+    enough.
+    """
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
         yield
         return
 
@@ -79,7 +87,8 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_told() -> Iterator[None]:
-    """Outside of the engine, where nothing is on the wire that would have to come to its end, Ctrl-C stops a run at once, and is told as there.
+    """Outside of the engine, where nothing is on the wire that would have to come to its end, Ctrl-C stops a run at
+    once, and is told as there.
 
     Raises:
         Interrupted: It was pressed.

@@ -31,14 +31,19 @@ class TLS:
         for name in ("ca_bundle", "client_certificate", "client_key"):
             given = getattr(self, name)
             if given is not None and not arguments.path(given, f"{name} of a TLS").name:
-                raise UsageError(f"{name} of a TLS is a PEM file, and neither empty nor a folder; leave it out if there is none")
+                raise UsageError(
+                    f"{name} of a TLS is a PEM file, and neither empty nor a folder; leave it out if there is none"
+                )
         if self.client_key_password is not None:
             arguments.secret(self.client_key_password, "client_key_password of a TLS")
         if self.client_key is not None and self.client_certificate is None:
             raise UsageError("client_key of a TLS goes with client_certificate; give both")
 
     def __repr__(self) -> str:
-        return f"TLS(ca_bundle={self.ca_bundle!r}, client_certificate={self.client_certificate!r}, client_key={self.client_key!r})"
+        return (
+            f"TLS(ca_bundle={self.ca_bundle!r}, client_certificate={self.client_certificate!r}, "
+            f"client_key={self.client_key!r})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +51,12 @@ class Timeouts:
     """Every wait has a limit.
 
     Attributes:
-        connect_seconds: For each step by which a connection comes about: reaching the host, each piece of what a proxy says, TLS.
+        connect_seconds: For each step by which a connection comes about: reaching the host, each piece of what a proxy
+            says, TLS.
         read_seconds: Between two pieces of an answer, or of an upload.
-        exchange_seconds: For a request and its answer in all, however steadily they drip. A result that is read as a stream may be of any
-            size, and be read at any pace: this is for every 262,144 bytes of it then, and time that is yours does not count.
+        exchange_seconds: For a request and its answer in all, however steadily they drip. A result that is read as a
+            stream may be of any size, and be read at any pace: this is for every 262,144 bytes of it then, and time
+            that is yours does not count.
     """
 
     connect_seconds: float = 10.0

@@ -1,7 +1,8 @@
 """Connections that know whether any of a request has left over them, and that keep an exchange within its limits.
 
-Neither can be told from outside: urllib3 gives one kind of error for a proxy that never let us through and for an answer that was lost
-behind it, and its time limits hold for each read, so that a peer who says a byte now and then holds us for ever.
+Neither can be told from outside: urllib3 gives one kind of error for a proxy that never let us through and for an
+answer that was lost behind it, and its time limits hold for each read, so that a peer who says a byte now and then
+holds us for ever.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from bulkforce.transport.base import Timeouts
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-# More than any head of an answer, and than any stretch of a body from which nothing comes (names in gzip, extensions of chunks).
+# More than any head of an answer, and than any stretch of a body from which nothing comes (names in gzip, extensions of
+# chunks).
 _FRUITLESS_BYTES = 600_000
 
 
@@ -35,8 +37,8 @@ class Sending:
     """One sending of a request.
 
     Attributes:
-        begun: Whether bytes of the request may have left. Before that nobody can have seen it: what a proxy is asked (CONNECT) and the
-            TLS handshake hold none of it.
+        begun: Whether bytes of the request may have left. Before that nobody can have seen it: what a proxy is asked
+            (CONNECT) and the TLS handshake hold none of it.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Callable[[], float]) -> None:
@@ -74,7 +76,9 @@ class Sending:
     def wait(self, sock: socket.socket, act: Callable[[], int]) -> int:
         """Do something with a socket within the limits."""
         limit, seconds = (
-            ("read_seconds", self._timeouts.read_seconds) if self.begun else ("connect_seconds", self._timeouts.connect_seconds)
+            ("read_seconds", self._timeouts.read_seconds)
+            if self.begun
+            else ("connect_seconds", self._timeouts.connect_seconds)
         )
         what = "nothing moved"
         left = self._deadline - self._clock()
@@ -130,7 +134,9 @@ class _Incoming(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None) -> None:
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
         super().__init__(sock, debuglevel, method, url)
         self._incoming = _Incoming(cast(socket.SocketIO, self.fp.detach()), sock, _here.attempt)
         self.fp = io.BufferedReader(self._incoming)

@@ -90,8 +90,8 @@ class Driver:
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow to its end in asyncio: each effect in a worker thread, pauses in the loop.
 
-        Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU. A call that is cancelled is over
-        when the request on the wire is, and makes no further one.
+        Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU.
+        A call that is cancelled is over when the request on the wire is, and makes no further one.
         """
         import asyncio  # dear to import, and only needed here
 
@@ -134,12 +134,17 @@ class Driver:
                 self.close()
 
     async def acarry_out(self, work: Callable[[Stop], T]) -> T:
-        """Do work in a worker thread. When the call is cancelled, the work is asked to stop, and the call is over when it has."""
+        """Do work in a worker thread.
+
+        When the call is cancelled, the work is asked to stop, and the call is over when it has.
+        """
         stop = Stop()
         return await in_thread(partial(self.carry_out, work, stop), partial(stop.ask, "the call was cancelled"))
 
     def close(self) -> None:
-        """Ask what is under way in other threads to stop, wait until it has, and close all connections; nothing is sent any more."""
+        """Ask what is under way in other threads to stop, wait until it has, and close all connections; nothing is sent
+        any more.
+        """
         with self._changed:
             self._closing = True
             works = dict(self._works)

@@ -1,4 +1,6 @@
-"""Gzip on the wire, with isal (extra ``fast``) if it is installed and zlib otherwise; a stream cut in the middle never passes."""
+"""Gzip on the wire, with isal (extra ``fast``) if it is installed and zlib otherwise; a stream cut in the middle never
+passes.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,13 @@ _BLOCK_BYTES = 262_144
 class Packer(Protocol):
     """Compresses piece by piece."""
 
-    def compress(self, data: bytes | memoryview, /) -> bytes: ...
-    def flush(self) -> bytes: ...
+    def compress(self, data: bytes | memoryview, /) -> bytes:
+        """Take the next piece; gives what is compressed so far."""
+        ...
+
+    def flush(self) -> bytes:
+        """Give the rest."""
+        ...
 
 
 class CutShort(EOFError):

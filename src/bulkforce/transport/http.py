@@ -87,7 +87,9 @@ class HTTP:
             pool.close()
         self._pool.clear()
 
-    def _ask(self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Sending) -> _Answering:
+    def _ask(
+        self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Sending
+    ) -> _Answering:
         try:
             with attempt.under_way():
                 response = self._pool.request(
@@ -123,17 +125,22 @@ class HTTP:
             return NotSent(_key_log_told(chain[-1]), facts, lasting=True)
         if isinstance(chain[-1], ssl.SSLCertVerificationError):
             return NotSent(
-                f"The certificate of {which} is not trusted ({_reason(error)}); if the org is behind a company proxy, give its CA bundle",
+                f"The certificate of {which} is not trusted ({_reason(error)}); if the org is behind a company proxy, "
+                "give its CA bundle",
                 facts,
                 lasting=True,
             )
         if isinstance(chain[-1], ssl.SSLError):
             # A peer that hangs up may not do so the next time.
             lasting = not isinstance(chain[-1], (ssl.SSLEOFError, ssl.SSLZeroReturnError))
-            return NotSent(f"No TLS connection to {way} ({_reason(error)}); is it an https address?", facts, lasting=lasting)
+            return NotSent(
+                f"No TLS connection to {way} ({_reason(error)}); is it an https address?", facts, lasting=lasting
+            )
         if isinstance(chain[-1], TimeoutError):
             seconds = f"{self._timeouts.connect_seconds:g} s (connect_seconds of the client's Timeouts)"
-            return NotSent(f"No connection to {way} came about within {seconds}; is it up, and is the port right?", facts)
+            return NotSent(
+                f"No connection to {way} came about within {seconds}; is it up, and is the port right?", facts
+            )
         return NotSent(f"No connection to {way} ({_reason(error)}); is it up, and is the port right?", facts)
 
     def _body(self, request: Request, headers: dict[str, str]) -> tuple[_Sending | None, dict[str, str]]:
@@ -145,7 +152,10 @@ class HTTP:
                     packed = gzip.compress(file)
                 headers = {**headers, "Content-Encoding": "gzip", "Content-Length": str(len(packed))}
                 return _Sending(io.BytesIO(packed), len(packed)), headers
-            return _Sending(request.body.open(), request.body.length), {**headers, "Content-Length": str(request.body.length)}
+            return _Sending(request.body.open(), request.body.length), {
+                **headers,
+                "Content-Length": str(request.body.length),
+            }
         except OSError as error:
             raise _unreadable(error) from error
 
@@ -187,7 +197,10 @@ def _unreadable(error: OSError) -> UsageError:
 
 
 class _Answering:
-    """An answer whose head is here, and the blocks of its content, unpacked. See `bulkforce.protocol.exchange.Stream`."""
+    """An answer whose head is here, and the blocks of its content, unpacked.
+
+    See `bulkforce.protocol.exchange.Stream`.
+    """
 
     def __init__(self, request: Request, response: urllib3.BaseHTTPResponse, attempt: Sending) -> None:
         headers = {name.lower(): value for name, value in response.headers.itermerged()}
@@ -206,7 +219,9 @@ class _Answering:
             raise self.given_up("The answer's headers make no sense about where it ends")
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the content as a stream: of any size, at any pace of who reads, and within the time limit for each so many bytes."""
+        """Give the content as a stream: of any size, at any pace of who reads, and within the time limit for each so
+        many bytes.
+        """
         self._attempt.renew()
         size = 0
         for block in self._blocks():
@@ -226,7 +241,8 @@ class _Answering:
         content = self.beginning(limit)
         if len(content) > limit:
             raise NoAnswer(
-                f"The answer is longer than {limit:,} bytes; if that can be right, give the client more largest_answer_bytes",
+                f"The answer is longer than {limit:,} bytes; if that can be right, give the client more "
+                "largest_answer_bytes",
                 self.answer.facts(),
                 lasting=True,
             )
@@ -263,7 +279,8 @@ class _Answering:
 
 def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
     _check_key_log()
-    # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https connection needs it.
+    # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https
+    # connection needs it.
     context = None if tls is None else _context(tls)
     if proxy is None:
         return urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
@@ -290,7 +307,8 @@ def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
 
 
 def _check_key_log() -> None:
-    """See whether the TLS keys can be logged where the environment wants it: each context opens that file, ours and urllib3's.
+    """See whether the TLS keys can be logged where the environment wants it: each context opens that file, ours and
+    urllib3's.
 
     Raises:
         UsageError: They cannot.
@@ -306,7 +324,11 @@ def _check_key_log() -> None:
 
 def _key_log_told(error: OSError) -> str:
     reason = error.strerror or type(error).__name__
-    return f"The file that SSLKEYLOGFILE names in the environment cannot be written ({reason}); unset the variable, or name a file that can"
+    return (
+        f"The file that SSLKEYLOGFILE names in the environment cannot be written ({reason}); unset the variable, "
+        "or "
+        "name a file that can"
+    )
 
 
 def _context(tls: TLS) -> ssl.SSLContext:
@@ -314,7 +336,8 @@ def _context(tls: TLS) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=None if tls.ca_bundle is None else os.fspath(tls.ca_bundle))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"The CA bundle {arguments.shown(str(tls.ca_bundle))} cannot be read ({error}); it is a PEM file of certificates, each with "
+            f"The CA bundle {arguments.shown(str(tls.ca_bundle))} cannot be read ({error}); it is a PEM file of "
+            "certificates, each with "
             "-----BEGIN CERTIFICATE-----"
         ) from error
     if tls.client_certificate is not None:
@@ -323,9 +346,12 @@ def _context(tls: TLS) -> ssl.SSLContext:
             # Without a password a key that needs one would make OpenSSL ask the terminal for it.
             context.load_cert_chain(os.fspath(tls.client_certificate), key, tls.client_key_password or "")
         except (OSError, ValueError) as error:
-            names = ", ".join(arguments.shown(str(one)) for one in (tls.client_certificate, tls.client_key) if one is not None)
+            names = ", ".join(
+                arguments.shown(str(one)) for one in (tls.client_certificate, tls.client_key) if one is not None
+            )
             raise UsageError(
-                f"The client certificate or its key cannot be read ({names}: {error}); give PEM files that belong together, and "
+                f"The client certificate or its key cannot be read ({names}: {error}); give PEM files that belong "
+                "together, and "
                 "client_key_password if the key has one"
             ) from error
     return context
@@ -356,7 +382,9 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause, which says most; what other than the system or we ourselves says may quote the answer, and that may hold records."""
+    """The innermost cause, which says most; what other than the system or we ourselves says may quote the answer, and
+    that may hold records.
+    """
     *_, last = _chain(error)
     if isinstance(last, GaveUp):
         return str(last)

@@ -62,8 +62,8 @@ class Stop:
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] = lambda: None) -> T:
     """Do work in a worker thread. A call that is cancelled is over when the work is, which is asked to stop.
 
-    A thread cannot be left behind without going on, so a second cancellation waits, too: for no longer than the work needs to stop. What the work
-    came to then is the cause of the ``CancelledError``.
+    A thread cannot be left behind without going on, so a second cancellation waits, too: for no longer than the work
+    needs to stop. What the work came to then is the cause of the ``CancelledError``.
     """
     import asyncio  # dear to import, and only needed here
 

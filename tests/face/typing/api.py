@@ -47,7 +47,10 @@ assert_type(job.number_batches_total, int | None)
 
 for content in ("Id\n1\n", b"Id\n1\n", Path("contacts.csv"), io.BytesIO(b"Id\n1\n")):
     assert_type(client.add_batch(job, content), bf.BatchInfo)
-assert_type(client.add_batch(job.id, [{"LastName": "M", "Birthdate": date(1989, 1, 1), "Account": {"Ext__c": "A"}}]), bf.BatchInfo)
+assert_type(
+    client.add_batch(job.id, [{"LastName": "M", "Birthdate": date(1989, 1, 1), "Account": {"Ext__c": "A"}}]),
+    bf.BatchInfo,
+)
 assert_type(client.add_batch(job, ({"LastName": name} for name in "AB")), bf.BatchInfo)
 assert_type(client.add_batch(job, Element("sObjects")), bf.BatchInfo)
 assert_type(client.add_batch(job, bf.Attachments([{"Body": "#a"}], {"a": b"", "b": Path("b")})), bf.BatchInfo)

@@ -1,4 +1,5 @@
-"""What the judges' scripts share: every case is run, and what it saw, or the error that it raised, is printed as JSON."""
+"""What the judges' scripts share: every case is run, and what it saw, or the error that it raised, is printed as
+JSON."""
 
 from __future__ import annotations
 

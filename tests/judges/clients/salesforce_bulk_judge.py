@@ -37,21 +37,35 @@ def ask(soql: str, *, everything: bool = False, **options: Any) -> list[dict[str
 
 def contacts(department: str, count: int) -> list[str]:
     job = bulk.create_insert_job("Contact", contentType="CSV")
-    return [one[0] for one in send(job, [{"LastName": f"{department} {number}", "Department": department} for number in range(count)])]
+    return [
+        one[0]
+        for one in send(
+            job, [{"LastName": f"{department} {number}", "Department": department} for number in range(count)]
+        )
+    ]
 
 
 def nasty_values_arrive() -> Any:
     job = bulk.create_insert_job("Contact", contentType="CSV")
-    return send(job, [{"LastName": str(place), "Department": "nasty", "Description": value} for place, value in enumerate(VALUES)])
+    return send(
+        job,
+        [{"LastName": str(place), "Department": "nasty", "Description": value} for place, value in enumerate(VALUES)],
+    )
 
 
 def nasty_values_come_out() -> Any:
-    return {row["LastName"]: row["Description"] for row in ask("SELECT LastName, Description FROM Contact WHERE Department = 'nasty'")}
+    return {
+        row["LastName"]: row["Description"]
+        for row in ask("SELECT LastName, Description FROM Contact WHERE Department = 'nasty'")
+    }
 
 
 def update() -> Any:
     ids = contacts("update", 3)
-    return [ids, send(bulk.create_update_job("Contact", contentType="CSV"), [{"Id": one, "FirstName": "Ada"} for one in ids])]
+    return [
+        ids,
+        send(bulk.create_update_job("Contact", contentType="CSV"), [{"Id": one, "FirstName": "Ada"} for one in ids]),
+    ]
 
 
 def upsert() -> Any:
@@ -76,7 +90,14 @@ def hard_delete() -> Any:
 
 def failing_rows() -> Any:
     job = bulk.create_insert_job("Contact", contentType="CSV", concurrency="Serial")
-    return send(job, [{"LastName": "good", "Email": ""}, {"LastName": "", "Email": "a@example.com"}, {"LastName": "mail", "Email": "no"}])
+    return send(
+        job,
+        [
+            {"LastName": "good", "Email": ""},
+            {"LastName": "", "Email": "a@example.com"},
+            {"LastName": "mail", "Email": "no"},
+        ],
+    )
 
 
 def failing_rows_in_xml() -> Any:
@@ -123,7 +144,10 @@ def aborted_job() -> Any:
 def job_status() -> Any:
     job = bulk.create_insert_job("Contact", contentType="CSV", concurrency="Parallel")
     status = bulk.job_status(job)
-    return {name: status[name] for name in ("state", "operation", "object", "contentType", "concurrencyMode", "numberBatchesTotal")}
+    return {
+        name: status[name]
+        for name in ("state", "operation", "object", "contentType", "concurrencyMode", "numberBatchesTotal")
+    }
 
 
 def bad_soql() -> Any:
@@ -131,7 +155,9 @@ def bad_soql() -> Any:
 
 
 def bad_session() -> Any:
-    return SalesforceBulk(sessionId="00Dnonsense", host=ORG["base_url"], API_version="60.0").create_insert_job("Contact", contentType="CSV")
+    return SalesforceBulk(sessionId="00Dnonsense", host=ORG["base_url"], API_version="60.0").create_insert_job(
+        "Contact", contentType="CSV"
+    )
 
 
 run({

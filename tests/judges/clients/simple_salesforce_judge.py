@@ -1,4 +1,7 @@
-"""simple-salesforce at work. It wants https, and hosts below salesforce.com for its logins: a session sends those to the emulated org."""
+"""simple-salesforce at work.
+
+It wants https, and hosts below salesforce.com for its logins: a session sends those to the emulated org.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,9 @@ def nasty_values_come_out() -> Any:
 
 
 def contacts(department: str, count: int) -> list[str]:
-    made = sf.bulk.Contact.insert([{"LastName": f"{department} {number}", "Department": department} for number in range(count)])
+    made = sf.bulk.Contact.insert(
+        [{"LastName": f"{department} {number}", "Department": department} for number in range(count)]
+    )
     return [one["id"] for one in made]
 
 
@@ -145,14 +150,26 @@ def paging() -> Any:
     soql = "SELECT Id FROM Contact WHERE Department = 'pages'"
     first = sf.query(soql)
     everything = sf.query_all(soql)
-    return [first["totalSize"], first["done"], len(first["records"]), len(everything["records"]), len(list(sf.query_all_iter(soql)))]
+    return [
+        first["totalSize"],
+        first["done"],
+        len(first["records"]),
+        len(everything["records"]),
+        len(list(sf.query_all_iter(soql))),
+    ]
 
 
 def describe() -> Any:
     whole = sf.Contact.describe()
     names = {one["name"] for one in sf.describe()["sobjects"]}
     fields = {one["name"]: one["type"] for one in whole["fields"]}
-    return [whole["keyPrefix"], fields["Email"], fields["AccountId"], fields["Badge__c"], {"Account", "Contact"} <= names]
+    return [
+        whole["keyPrefix"],
+        fields["Email"],
+        fields["AccountId"],
+        fields["Badge__c"],
+        {"Account", "Contact"} <= names,
+    ]
 
 
 def limits() -> Any:

@@ -1,4 +1,5 @@
-"""tap-salesforce at work: it describes every object, extracts by REST and by bulk queries, and turns to PK chunking when one takes too long."""
+"""tap-salesforce at work: it describes every object, extracts by REST and by bulk queries, and turns to PK chunking
+when one takes too long."""
 
 from __future__ import annotations
 

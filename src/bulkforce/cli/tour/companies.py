@@ -10,14 +10,24 @@ from typing import Final
 
 Record = dict[str, object]
 Row = Mapping[str, str | None]
-"""A record's fields as text, parents by their path, as in ``Account.Symbol__c``; what source and answers are compared in."""
+"""A record's fields as text, parents by their path, as in ``Account.Symbol__c``; what source and answers are compared
+in."""
 
 SCHEMA: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Account": {"fields": {"Symbol__c": "string(10) unique external_id", "Joined__c": "date"}}
 }
 """The custom fields of the demo's org: a key of the source's own, and a date."""
 
-ACCOUNT_FIELDS: Final = ("Symbol__c", "Name", "Industry", "SicDesc", "BillingCity", "BillingState", "Joined__c", "YearStarted")
+ACCOUNT_FIELDS: Final = (
+    "Symbol__c",
+    "Name",
+    "Industry",
+    "SicDesc",
+    "BillingCity",
+    "BillingState",
+    "Joined__c",
+    "YearStarted",
+)
 CONTACT_FIELDS: Final = ("Account.Symbol__c", "LastName", "Email", "MailingCity", "MailingState")
 
 
@@ -35,10 +45,12 @@ class Company:
 
     @property
     def city(self) -> str:
+        """The city of its headquarters."""
         return self.headquarters.partition(", ")[0]
 
     @property
     def state(self) -> str | None:
+        """What stands behind the city, a state or a country."""
         return self.headquarters.partition(", ")[2] or None
 
     def account(self) -> Record:

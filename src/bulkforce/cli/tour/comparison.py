@@ -26,7 +26,9 @@ def rows_of_json(records: Iterable[Mapping[str, object]], fields: Sequence[str])
 def rows_of_xml(root: Element, fields: Sequence[str]) -> list[Row]:
     """Read a ``queryResult``; a parent is an element within."""
     paths = {field: "/".join(f"{{*}}{name}" for name in field.split(".")) for field in fields}
-    return [{field: record.findtext(path) or None for field, path in paths.items()} for record in root.findall("{*}records")]
+    return [
+        {field: record.findtext(path) or None for field, path in paths.items()} for record in root.findall("{*}records")
+    ]
 
 
 ROWS_OF: Final[Mapping[str, Callable[..., list[Row]]]] = {"CSV": rows_of_csv, "JSON": rows_of_json, "XML": rows_of_xml}

@@ -9,7 +9,15 @@ from typing import Any, Final
 from rich.markup import escape
 
 from bulkforce.cli.tour import comparison
-from bulkforce.cli.tour.companies import ACCOUNT_FIELDS, CONTACT_FIELDS, NEWCOMERS, Company, Record, account_rows, contact_rows
+from bulkforce.cli.tour.companies import (
+    ACCOUNT_FIELDS,
+    CONTACT_FIELDS,
+    NEWCOMERS,
+    Company,
+    Record,
+    account_rows,
+    contact_rows,
+)
 from bulkforce.cli.tour.stage import Stage
 from bulkforce.client import Client
 from bulkforce.conversations import Pace
@@ -66,7 +74,9 @@ class Tour:
 
     def update_accounts(self, ids: Sequence[str]) -> None:
         """Give every account its year; the results of the insert are in the order of its records."""
-        changes: list[Record] = [{"Id": id_, "YearStarted": one.founded} for id_, one in zip(ids, self.companies, strict=True)]
+        changes: list[Record] = [
+            {"Id": id_, "YearStarted": one.founded} for id_, one in zip(ids, self.companies, strict=True)
+        ]
         with self.stage.scene("Update: every account gets its year of foundation") as scene:
             scene.outcome = f"{_good(self._load('update', 'Account', 'CSV', changes), created=False)} accounts updated"
 
@@ -112,12 +122,18 @@ class Tour:
                 same_contacts = comparison.compare(contact_rows(self.companies), rows, "Account.Symbol__c")
                 kind = type(answer).__name__
                 self.stage.line(
-                    f"    {content_type:<4} given as {kind:<8} {same_accounts} accounts and {same_contacts} contacts, all the same"
+                    f"    {content_type:<4} given as {kind:<8} {same_accounts} accounts and {same_contacts} contacts, "
+                    "all the same"
                 )
             scene.outcome = "all that went in came back, field by field"
 
     def _load(
-        self, operation: str, sobject: str, content_type: str, records: list[Record], external_id_field: str | None = None
+        self,
+        operation: str,
+        sobject: str,
+        content_type: str,
+        records: list[Record],
+        external_id_field: str | None = None,
     ) -> list[Result]:
         call, client = self.stage.call, self.client
         job = call(client.create_job, operation, sobject, content_type, external_id_field=external_id_field)
@@ -132,7 +148,10 @@ class Tour:
         """Put the same question in every format, without waiting for an answer."""
         soql = f"SELECT {', '.join(fields)} FROM {sobject}"  # noqa: S608  (SOQL, of our own words)
         self.stage.sample(soql.encode())
-        jobs = {content_type: self.stage.call(self.client.create_job, "query", sobject, content_type) for content_type in FORMATS}
+        jobs = {
+            content_type: self.stage.call(self.client.create_job, "query", sobject, content_type)
+            for content_type in FORMATS
+        }
         return {content_type: self.client.add_batch(job, soql) for content_type, job in jobs.items()}
 
     def _answer(self, batch: BatchInfo) -> Any:  # noqa: ANN401  (text, dicts or an element)

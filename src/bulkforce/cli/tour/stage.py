@@ -72,15 +72,21 @@ class Stage:
         scene, began = Scene(), perf_counter()
         yield scene
         time = f"{perf_counter() - began:.2f} s"
-        line = Text.assemble("    ", ("ok" if self.console.options.ascii_only else "✓", "bold green"), f" {scene.outcome}")
+        line = Text.assemble(
+            "    ", ("ok" if self.console.options.ascii_only else "✓", "bold green"), f" {scene.outcome}"
+        )
         line.pad_right(self.console.width - len(line) - len(time))
         self.line(line.append(time, "dim"))
 
     def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a call, and show it with its answer when the audience sees it for the first time; ``create_job`` is always shown."""
+        """Make a call, and show it with its answer when the audience sees it for the first time; ``create_job`` is
+        always shown.
+        """
         answer = method(*args, **kwargs)
         name = method.__name__
-        arguments = [_shown(value) for value in args] + [f"{key}={_shown(value)}" for key, value in kwargs.items() if value is not None]
+        arguments = [_shown(value) for value in args] + [
+            f"{key}={_shown(value)}" for key, value in kwargs.items() if value is not None
+        ]
         line = Text.assemble("    ", (f"client.{name}({', '.join(arguments)})", "green"))
         if name not in self.known:
             line.pad_right(_ANSWER_COLUMN - len(line))
@@ -110,7 +116,13 @@ def _shown(value: object) -> str:
     if isinstance(value, Pace):
         return "fast"
     if isinstance(value, str):
-        return "batch.id" if value.startswith(_BATCH_PREFIX) else "soql" if value.startswith("SELECT") else json.dumps(value)
+        return (
+            "batch.id"
+            if value.startswith(_BATCH_PREFIX)
+            else "soql"
+            if value.startswith("SELECT")
+            else json.dumps(value)
+        )
     return "records"
 
 

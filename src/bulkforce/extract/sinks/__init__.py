@@ -1,4 +1,6 @@
-"""Where extracted records go: the parts, which are CSV files as the org wrote them, come in their order, one after another."""
+"""Where extracted records go: the parts, which are CSV files as the org wrote them, come in their order, one after
+another.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ from bulkforce.extract.sinks.target import STANDARD_OUTPUT, Target
 class Sink(Protocol):
     """What takes the parts of an extract.
 
-    `begin` once, `add` for each part that has records, then `finish`; `discard` if it does not come to that (and harmless if it did). What is not
-    finished can be begun again by another sink of the same kind, with the first part.
+    `begin` once, `add` for each part that has records, then `finish`; `discard` if it does not come to that (and
+    harmless if it did). What is not finished can be begun again by another sink of the same kind, with the first part.
     """
 
     def begin(self, columns: Sequence[Column]) -> None:
@@ -61,7 +63,8 @@ def sink_for(
     warn: Callable[[str], None] = lambda _text: None,
     token: str = "",
 ) -> Sink:
-    """Choose the sink by the format, or else by the end of the file's name; standard output is CSV unless told otherwise.
+    """Choose the sink by the format, or else by the end of the file's name; standard output is CSV unless told
+    otherwise.
 
     Args:
         to: Path of the file, or ``"-"`` for standard output.
@@ -100,5 +103,6 @@ def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
         if suffix in _SUFFIXES:
             return _SUFFIXES[suffix]
     raise UsageError(
-        f"The name {name} does not tell the format; known are {', '.join(_SUFFIXES)}. Or give the format: {', '.join(FORMATS)}"
+        f"The name {name} does not tell the format; known are {', '.join(_SUFFIXES)}. Or give the format: "
+        f"{', '.join(FORMATS)}"
     )

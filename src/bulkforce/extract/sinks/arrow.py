@@ -35,8 +35,8 @@ class Writer(Protocol):
 class TypedSink:
     """Writes typed columns.
 
-    Where a value does not fit the type that describe tells, its column gets a wider one and the file is written anew from the first part: an extract
-    of ten million records does not fail for one digit too many.
+    Where a value does not fit the type that describe tells, its column gets a wider one and the file is written anew
+    from the first part: an extract of ten million records does not fail for one digit too many.
 
     Args:
         target: Where to.

@@ -1,4 +1,7 @@
-"""JSON lines: one object a record, its values as the org wrote them. Numbers, ``true`` and ``false`` without quotes, the empty value as ``null``."""
+"""JSON lines: one object a record, its values as the org wrote them.
+
+Numbers, ``true`` and ``false`` without quotes, the empty value as ``null``.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,9 @@ class JsonLinesSink:
             before, values, after = _values(column, bare)
             pieces += [behind + name + before, values]
             behind = after
-        return _content(pc.binary_join_element_wise(*pieces, behind + "}\n", "", null_handling="replace", null_replacement="null"))
+        return _content(
+            pc.binary_join_element_wise(*pieces, behind + "}\n", "", null_handling="replace", null_replacement="null")
+        )
 
     def finish(self) -> None:
         """Move the file in place."""

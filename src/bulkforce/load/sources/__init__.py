@@ -1,7 +1,8 @@
 """Any source of records made into one CSV file on disk, in constant memory.
 
-Null is the same for all: an absent name and an empty text are an empty value, which leaves the field as it is; ``None``, JSON ``null``, XML ``nil``
-and Arrow null (so a missing value of pandas) are ``#N/A``, which sets null. Columns are the union of all names, in order of first appearance.
+Null is the same for all: an absent name and an empty text are an empty value, which leaves the field as it is;
+``None``, JSON ``null``, XML ``nil`` and Arrow null (so a missing value of pandas) are ``#N/A``, which sets null.
+Columns are the union of all names, in order of first appearance.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value]] | Iterable[Arrow]
-"""Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as mappings, Arrow record batches,
-or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
+"""Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as
+mappings, Arrow record batches, or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
 
 STANDARD_INPUT: Final = "-"
 _RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
@@ -59,7 +60,8 @@ def name_of(source: Source) -> str:
 
 
 def place_of(source: Source) -> Path | None:
-    """Say where a source lies that can be read as often as need be; ``None`` for what can be read once, or lies in memory.
+    """Say where a source lies that can be read as often as need be; ``None`` for what can be read once, or lies in
+    memory.
 
     Raises:
         UsageError: There is no such file, its kind is not known, or it cannot be read.
@@ -148,7 +150,10 @@ def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> N
 
 
 def _given(source: Iterable[object]) -> Iterator[object]:
-    """Give what the caller's own code gives. What it raises is the caller's and comes through as it is, even past those who tell of full disks."""
+    """Give what the caller's own code gives.
+
+    What it raises is the caller's and comes through as it is, even past those who tell of full disks.
+    """
     try:
         yield from source
     except Exception as error:

@@ -1,7 +1,7 @@
 """Arrow data as CSV, column by column: no Python object is made per value, but for binary ones and UUIDs.
 
-Struct columns are parents: ``Account`` with a field ``Ext__c`` becomes ``Account.Ext__c``. The index columns that pandas adds to a file for an
-index without a name are left out.
+Struct columns are parents: ``Account`` with a field ``Ext__c`` becomes ``Account.Ext__c``. The index columns that
+pandas adds to a file for an index without a name are left out.
 """
 
 from __future__ import annotations
@@ -81,11 +81,15 @@ def _offered(source: Arrow) -> Iterator[pa.RecordBatch]:
     pa = _pyarrow()
     if (column := _column_of_objects(source)) is not None:
         raise FormatError("The column holds Python objects, which no library can give as Arrow data", column=column)
-    yield from pa.RecordBatchReader.from_stream(source) if hasattr(source, "__arrow_c_stream__") else [pa.record_batch(source)]
+    yield from (
+        pa.RecordBatchReader.from_stream(source) if hasattr(source, "__arrow_c_stream__") else [pa.record_batch(source)]
+    )
 
 
 def _column_of_objects(source: object) -> str | None:
-    """Find a column of polars that holds Python objects: it is exported as their addresses in memory, and nothing tells."""
+    """Find a column of polars that holds Python objects: it is exported as their addresses in memory, and nothing
+    tells.
+    """
     if type(source).__module__.partition(".")[0] != "polars":
         return None
     schema = getattr(source, "schema", {})
@@ -114,7 +118,10 @@ def ipc(path: Path) -> Iterator[pa.RecordBatch]:
 
 def _of_file(path: Path, error: Exception) -> str:
     # What pyarrow says of a file is about its structure; values only show in what it says of arrays.
-    return f"The source {path.name} cannot be read: {' '.join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__}"
+    return (
+        f"The source {path.name} cannot be read: "
+        f"{' '.join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__}"
+    )
 
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
@@ -131,7 +138,9 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
                 read += batch.num_rows
                 yield batch
         if read != told:
-            raise FormatError(f"The source {path.name} is damaged: it has {read:,} of the {told:,} records that it tells of")
+            raise FormatError(
+                f"The source {path.name} is damaged: it has {read:,} of the {told:,} records that it tells of"
+            )
 
 
 def _ipc(path: Path) -> Iterator[pa.RecordBatch]:
@@ -151,11 +160,14 @@ def _ipc(path: Path) -> Iterator[pa.RecordBatch]:
         end = file.tell()
         file.seek(max(end - len(_END_OF_STREAM), 0))
         # Streams of before Arrow 0.15 have shorter marks, at their start and at their end.
-        if not file.read(len(_END_OF_STREAM)).endswith(_END_OF_STREAM if start.startswith(_END_OF_STREAM[:4]) else _END_OF_STREAM[4:]):
+        if not file.read(len(_END_OF_STREAM)).endswith(
+            _END_OF_STREAM if start.startswith(_END_OF_STREAM[:4]) else _END_OF_STREAM[4:]
+        ):
             raise FormatError(f"The source {path.name} is cut short: the mark at the end of its stream is not there")
         if end < file.size():
             raise FormatError(
-                f"The source {path.name} has {file.size() - end:,} bytes behind the end of its stream; one file holds one stream"
+                f"The source {path.name} has {file.size() - end:,} bytes behind the end of its stream; one file holds "
+                "one stream"
             )
 
 
@@ -189,7 +201,9 @@ def _check(batch: pa.RecordBatch, before: int) -> None:
             damaged = damaged or name
     if damaged is not None:
         where = f"in one of the records {before + 1:,} to {before + batch.num_rows:,}"
-        raise FormatError(f"The Arrow data is damaged {where}: a value is not where, or not what, its column says", column=damaged)
+        raise FormatError(
+            f"The Arrow data is damaged {where}: a value is not where, or not what, its column says", column=damaged
+        )
 
 
 def _ours(work: Callable[[], T], tell: Callable[[Exception], str], column: str | None = None) -> T:

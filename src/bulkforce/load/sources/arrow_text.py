@@ -28,7 +28,9 @@ def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
     texts = {}
     for child, values in zip(plain.type, plain.flatten(), strict=True):
         if child.name == "attributes":
-            raise FormatError("The type of a parent cannot be told in Arrow data; name the column Type:Parent.Field", column=name)
+            raise FormatError(
+                "The type of a parent cannot be told in Arrow data; name the column Type:Parent.Field", column=name
+            )
         path = f"{name}.{child.name}"
         if path in texts:
             raise FormatError(f"The column {arguments.shown(path)} stands twice")
@@ -102,7 +104,9 @@ def _check_years(column: pa.Array, a_second: float, name: str, before: int) -> N
     first, last = (max(min(int(second * a_second), 2**63 - 1), -(2**63)) for second in (_FIRST_SECOND, _LAST_SECOND))
     outside = pc.or_(pc.less(counts, first), pc.greater(counts, last))
     if pc.any(outside).as_py():
-        raise FormatError("A date before the year 1 or after 9999", row=before + pc.index(outside, True).as_py() + 1, column=name)
+        raise FormatError(
+            "A date before the year 1 or after 9999", row=before + pc.index(outside, True).as_py() + 1, column=name
+        )
 
 
 def _joined(*parts: Any) -> pa.Array:  # noqa: ANN401

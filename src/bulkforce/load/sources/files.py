@@ -38,7 +38,8 @@ def form_of(path: Path, known: Collection[str], unpackable: Collection[str]) -> 
     if form in known or (form in unpackable and not packing):
         return form, packing
     raise UsageError(
-        f"The name of the source {path} does not tell what it is; known are {', '.join(known)} (also with {_GZIP} or {_ZSTD} behind) "
+        f"The name of the source {path} does not tell what it is; known are {', '.join(known)} (also with {_GZIP} or "
+        f"{_ZSTD} behind) "
         f"and {', '.join(unpackable)}"
     )
 
@@ -143,7 +144,9 @@ def checked(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _refuse_utf_16(start: bytes) -> None:
     if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in start[:2]:
-        raise FormatError('The source is in UTF-16 (Excel calls it "Unicode text"); save it as UTF-8 (in Excel "CSV UTF-8")', byte=0)
+        raise FormatError(
+            'The source is in UTF-16 (Excel calls it "Unicode text"); save it as UTF-8 (in Excel "CSV UTF-8")', byte=0
+        )
 
 
 def _gunzip(file: BinaryIO) -> Iterator[bytes]:

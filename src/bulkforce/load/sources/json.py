@@ -65,10 +65,13 @@ def _decoded(line: bytes, row: int, start: int) -> object:
     except UnicodeDecodeError as error:
         ours = FormatError("The content is not UTF-8", row=row, byte=start + error.start)
     except json.JSONDecodeError as error:
-        ours = FormatError(f"Not JSON: {error.msg}", row=row, byte=start + len(error.doc[: error.pos].encode("utf-8", "surrogatepass")))
+        ours = FormatError(
+            f"Not JSON: {error.msg}", row=row, byte=start + len(error.doc[: error.pos].encode("utf-8", "surrogatepass"))
+        )
     except (FormatError, RecursionError) as error:
         ours = FormatError(_text_of(error), row=row, byte=start)
-    # Behind the handler, here and below: Python would chain the error that it handles, and that one holds the whole text.
+    # Behind the handler, here and below: Python would chain the error that it handles, and that one holds the whole
+    # text.
     raise ours
 
 

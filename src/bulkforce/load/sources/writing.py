@@ -80,9 +80,14 @@ class CsvFile:
             if not isinstance(name, str) or not name.strip():
                 raise FormatError(f"{arguments.shown(name)} cannot be the name of a field", row=row)
             if twin := self._lowered.get(name.lower()):
-                raise FormatError(f"{arguments.shown(twin)} and {arguments.shown(name)} are the same field to the org", row=row)
+                raise FormatError(
+                    f"{arguments.shown(twin)} and {arguments.shown(name)} are the same field to the org", row=row
+                )
             if len(self.columns) == limits.RECORD_FIELDS:
-                raise FormatError(f"The records have more than {limits.RECORD_FIELDS:,} different fields; no record may have more", row=row)
+                raise FormatError(
+                    f"The records have more than {limits.RECORD_FIELDS:,} different fields; no record may have more",
+                    row=row,
+                )
             self._lowered[name.lower()] = name
             self.columns[name] = None
 
@@ -119,7 +124,9 @@ class CsvFile:
             try:
                 content = csv.write(columns)
             except FormatError as error:
-                place = next(place for place, row in enumerate(zip(*columns, strict=True), 1) if _SURROGATE.search("".join(row)))
+                place = next(
+                    place for place, row in enumerate(zip(*columns, strict=True), 1) if _SURROGATE.search("".join(row))
+                )
                 raise FormatError(error.text, row=self.records + place) from error
             self.write(content, len(block))
 

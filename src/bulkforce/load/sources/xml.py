@@ -43,7 +43,9 @@ def _parse(step: Callable[[], object], records: _Records) -> None:
         raise
     except ET.ParseError as error:
         line, column = error.position
-        raise FormatError(f"Not well-formed XML at line {line}, column {column}: {error}", row=records.count or None) from error
+        raise FormatError(
+            f"Not well-formed XML at line {line}, column {column}: {error}", row=records.count or None
+        ) from error
     except (LookupError, ValueError) as error:
         raise FormatError(f"The XML declares an encoding that cannot be read: {error}") from error
 
@@ -81,7 +83,9 @@ class _Records:
                 raise FormatError("A field has one parent record, not two", row=self.count)
             self._parent = {}
         if self._depth > _PARENT_FIELD:
-            raise FormatError("A parent record is named by one of its own fields, not by its parent's", row=self.count, column=name)
+            raise FormatError(
+                "A parent record is named by one of its own fields, not by its parent's", row=self.count, column=name
+            )
         self._nil = attributes.get(_NIL, "") in {"true", "1"}
         self._text = []
 
