@@ -148,6 +148,10 @@ def test_id_with_something_before_it_is_none() -> None:
     assert found(f"Id,Email\nXX{ID},a\n{ID},b\n") == [("Id", Cause.NOT_AN_ID, 1, 1, f"XX{ID}")]
 
 
+def test_line_inside_a_value_is_no_record() -> None:
+    assert found(f'Id,Notes__c\nBAD,"a\n{ID},b"\n{ID},x\n') == [("Id", Cause.NOT_AN_ID, 1, 1, "BAD")]
+
+
 def test_text_is_measured_in_characters() -> None:
     assert found("Id,LastName\n" + f"{ID},{'ä' * 80}\n" + f"{ID},{'ä' * 81}\n") == [("LastName", Cause.TOO_LONG, 1, 2, "ä" * 80 + "...")]
 

@@ -185,7 +185,9 @@ class CsvValues:
         if self._columns:
             quotes = b'"' in unit.content
             content = unit.content if quotes or b"\r" not in unit.content else unit.content.replace(b"\r\n", b"\n")
-            columns_of_ids = self._patterns.good_ids(content) if self._ids and not quotes else []
+            # Else a line may begin inside a value.
+            by_line = bool(self._ids) and (not quotes or content.count(b"\n") == unit.records)
+            columns_of_ids = self._patterns.good_ids(content, quotes=quotes) if by_line else []
             if not columns_of_ids or len(columns_of_ids[0]) != unit.records:
                 self._look_for_bad(content, quotes=quotes)
                 columns_of_ids = self._patterns.ids(content, quotes=quotes) if self._ids else []
@@ -246,14 +248,14 @@ class _Patterns:
         nulls = b"#" in content and _NULL in content
         return self._pattern("good", quotes=quotes, nulls=nulls)
 
-    def good_ids(self, content: bytes) -> list[Sequence[bytes]]:
-        """Give the ids of all good records, from lines without quotes."""
-        return _transposed(self._pattern("good with ids", quotes=False, nulls=b"#" in content and _NULL in content).findall(content))
+    def good_ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
+        """Give the ids of all good records, of which each is a line."""
+        nulls = b"#" in content and _NULL in content
+        return _by_column(self._pattern("good with ids", quotes=quotes, nulls=nulls).findall(content))
 
     def ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
         """Give the ids of all records."""
-        found = _transposed(self._pattern("ids", quotes=quotes, nulls=False).findall(content))
-        return [list(map(csv.unquote, ids)) for ids in found] if quotes else found
+        return _by_column(self._pattern("ids", quotes=quotes, nulls=False).findall(content))
 
     def _pattern(self, what: str, *, quotes: bool, nulls: bool) -> re.Pattern[bytes]:
         if (what, quotes, nulls) not in self._made:
@@ -291,11 +293,10 @@ def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -
     return rb'(?:"%b[^"\r]%b"(?!")|(?!")%b|"%b(?:[^"\r]|"")%b")' % (not_null, times, bare, not_null, times) if quotes else bare
 
 
-def _transposed(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
-    """Give what groups of a pattern found by group: of a single group it comes without tuples."""
-    if found and isinstance(found[0], tuple):
-        return list(zip(*found, strict=True))
-    return [found]  # type: ignore[list-item]
+def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
+    """Give what the groups of a pattern found, group by group and without quotes; if there is but one, it comes without tuples."""
+    columns: list[Sequence[bytes]] = list(zip(*found, strict=True)) if found and isinstance(found[0], tuple) else [found]  # type: ignore[list-item]
+    return [list(map(csv.unquote, column)) if b'"' in b"".join(column) else column for column in columns]
 
 
 def _records(content: bytes) -> int:
