@@ -24,7 +24,7 @@ ID = "003Kf000015ftgGIAQ"
 
 def columns(names: Sequence[str], operation: Operation = UPDATE, key: str | None = None, *, empty_as_null: bool = False) -> list[Column]:
     targets = fit(names, CONTACT, operation, external_id=key, describe=PARENTS.get).targets
-    return columns_of(targets, operation, key=key, prefixes=PREFIXES, empty_as_null=empty_as_null)
+    return columns_of(targets, operation, key=key, object_name="Contact", prefixes=PREFIXES, empty_as_null=empty_as_null)
 
 
 def looked_at(content: bytes, asked: Sequence[Column], block: int = csv.BLOCK_BYTES) -> CsvValues:
@@ -142,6 +142,12 @@ def test_id_of_another_object_is_not_looked_at_any_closer() -> None:
 def test_id_whose_letter_case_is_lost_is_counted_once() -> None:
     assert found(f"Id,WhoId\n{ID},00q000000000001EAA\n") == [("WhoId", Cause.OTHER_CASE, 1, 1, "00q000000000001EAA")]
     assert found(f"Id,Account\n{ID},001000000000001AAB\n") == [("Account", Cause.NOT_NULL, 1, 1, "001000000000001AAB")]
+
+
+@pytest.mark.parametrize(("name", "right", "wrong"), [("Id", ID, "001000000000001"), ("Account.Id", "001000000000001", ID)])
+def test_id_is_of_the_object_it_is_given_for(name: str, right: str, wrong: str) -> None:
+    names, rest = (name, "Email") if name == "Id" else (name, "Id"), "" if name == "Id" else ID
+    assert found(f"{','.join(names)}\n{right},{rest}\n{wrong},{rest}\n") == [(name, Cause.OTHER_OBJECT, 1, 2, wrong)]
 
 
 def test_id_with_something_before_it_is_none() -> None:

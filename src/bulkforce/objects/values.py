@@ -101,6 +101,7 @@ def columns_of(
     operation: Operation,
     *,
     key: str | None = None,
+    object_name: str | None = None,
     prefixes: Mapping[str, str] | None = None,
     empty_as_null: bool = False,
 ) -> list[Column]:
@@ -110,13 +111,22 @@ def columns_of(
         targets: Where the columns go.
         operation: What is done with the records.
         key: The field that an upsert finds its records by.
-        prefixes: The first three characters of ids, by the object's name, as far as they are known; that of the object itself is under ``Id``.
+        object_name: The object, of which the ids are that stand in ``Id``.
+        prefixes: The first three characters of ids, by the object's name, as far as they are known.
         empty_as_null: Whether empty values are sent as null.
     """
-    return [_column(target, operation, key, prefixes or {}, empty_as_null=empty_as_null) for target in targets]
+    columns = []
+    for target in targets:
+        field = target.field
+        if field and field.type == "id":
+            parents = target.writes.reference_to if target.name != "Id" else (object_name,) if object_name else ()
+            field = replace(field, reference_to=parents)
+        notation = notation_of(field, prefixes or {}) if field else None
+        columns.append(_column(target, notation, operation, key, empty_as_null=empty_as_null))
+    return columns
 
 
-def _column(target: Target, operation: Operation, key: str | None, prefixes: Mapping[str, str], *, empty_as_null: bool) -> Column:
+def _column(target: Target, notation: Notation | None, operation: Operation, key: str | None, *, empty_as_null: bool) -> Column:
     written = target.writes
     is_id = target.name == "Id" and operation in {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
     is_key = operation is Operation.UPSERT and key is not None and target.name.lower() == key.lower()
@@ -125,7 +135,6 @@ def _column(target: Target, operation: Operation, key: str | None, prefixes: Map
     by_other_key = is_key and target.name != "Id"
     if_null = None if nullable and not needed and not by_other_key else _EMPTY_KEY if by_other_key else _IS_NULL
     if_empty = if_null if empty_as_null else _EMPTY if needed else _EMPTY_KEY if by_other_key else None
-    notation = notation_of(target.field, prefixes) if target.field else None
     return Column(target, notation, if_empty, if_null)
 
 
