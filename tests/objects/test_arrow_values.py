@@ -1,5 +1,4 @@
-"""Values of Arrow data against the fields they go to: by type where that is enough, and else as a judge of each text
-finds them."""
+"""Values of Arrow data against the fields they go to: by type where that is enough, and else as a judge of each text finds them."""
 
 from __future__ import annotations
 
@@ -9,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.objects.contacts import CONTACT, PARENTS
 
@@ -60,6 +59,7 @@ MIDNIGHT = datetime(2026, 2, 28)  # noqa: DTZ001
         ("Active__c", pa.array([True, None])),
         ("Active__c", pa.array([1, 0])),
         ("Amount__c", pa.array([1.5, float("nan"), None, -1e15])),
+        ("Amount__c", pa.array([1.5, float("nan")]).dictionary_encode()),
         ("Amount__c", pa.array([1, None, 10**15])),
         ("Amount__c", pa.array([Decimal("1.50"), None])),
         ("Amount__c", pa.array(["1.5"], pa.large_string())),
@@ -92,6 +92,7 @@ def test_values_that_fit_have_nothing_to_be_found(name: str, values: pa.Array) -
         ("Birthdate", pa.array([20260228]), Cause.NOT_A_DATE, 1, "20260228"),
         ("Birthdate", pa.array(["2026-02-28", "x\ny"]), Cause.NOT_A_DATE, 2, "x\ny"),
         ("Birthdate", pa.array(["2026-02-28\n2026-02-28"]), Cause.NOT_A_DATE, 1, "2026-02-28\n2026-02-28"),
+        ("Birthdate", pa.array(["1,5", ""]), Cause.NOT_A_DATE, 1, "1,5"),
         ("Birthdate", pa.array(["2026-02-28\r", "2026-02-28"]), Cause.NOT_A_DATE, 1, "2026-02-28\r"),
         ("Birthdate", pa.array(['"2026-02-28"']), Cause.NOT_A_DATE, 1, '"2026-02-28"'),
         ("Seen__c", pa.array([None, DAY]), Cause.NO_TIME, 2, "2026-02-28"),
@@ -187,6 +188,7 @@ TEXTS += [
 NAMES = [field.name for field in CONTACT.fields if field.createable]
 
 
+@settings(max_examples=250)
 @given(
     st.sampled_from(NAMES),
     st.lists(st.lists(st.none() | st.sampled_from(TEXTS), max_size=5), max_size=3),

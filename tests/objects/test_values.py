@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.objects.contacts import CONTACT, PARENTS
 
@@ -26,7 +26,9 @@ def columns(
     names: Sequence[str], operation: Operation = UPDATE, key: str | None = None, *, empty_as_null: bool = False
 ) -> list[Column]:
     targets = fit(names, CONTACT, operation, external_id=key, describe=PARENTS.get).targets
-    return columns_of(targets, operation, key=key, prefixes=PREFIXES, empty_as_null=empty_as_null)
+    return columns_of(
+        targets, operation, key=key, object_name="Contact", prefixes=PREFIXES, empty_as_null=empty_as_null
+    )
 
 
 def looked_at(content: bytes, asked: Sequence[Column], block: int = csv.BLOCK_BYTES) -> CsvValues:
@@ -140,9 +142,36 @@ def test_ids_are_looked_at_by_their_object_and_check_characters() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["Morkel", '"Mor, kel"'])
+def test_ids_of_records_that_are_bad_otherwise_are_looked_at(name: str) -> None:
+    wrong = ID[:-1] + "R"
+    text = f"Id,LastName,Birthdate\n{ID},{name},x\n{wrong},{name},y\n{ID},{name},#N/A\n"
+    assert found(text) == [("Id", Cause.WRONG_CHECK, 1, 2, wrong), ("Birthdate", Cause.NOT_A_DATE, 2, 1, "x")]
+
+
+def test_id_of_another_object_is_not_looked_at_any_closer() -> None:
+    assert found(f"Id,AccountId\n{ID},{ID[:17]}R\n") == [("AccountId", Cause.OTHER_OBJECT, 1, 1, ID[:17] + "R")]
+
+
 def test_id_whose_letter_case_is_lost_is_counted_once() -> None:
     assert found(f"Id,WhoId\n{ID},00q000000000001EAA\n") == [("WhoId", Cause.OTHER_CASE, 1, 1, "00q000000000001EAA")]
     assert found(f"Id,Account\n{ID},001000000000001AAB\n") == [("Account", Cause.NOT_NULL, 1, 1, "001000000000001AAB")]
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"), [("Id", ID, "001000000000001"), ("Account.Id", "001000000000001", ID)]
+)
+def test_id_is_of_the_object_it_is_given_for(name: str, right: str, wrong: str) -> None:
+    names, rest = (name, "Email") if name == "Id" else (name, "Id"), "" if name == "Id" else ID
+    assert found(f"{','.join(names)}\n{right},{rest}\n{wrong},{rest}\n") == [(name, Cause.OTHER_OBJECT, 1, 2, wrong)]
+
+
+def test_id_with_something_before_it_is_none() -> None:
+    assert found(f"Id,Email\nXX{ID},a\n{ID},b\n") == [("Id", Cause.NOT_AN_ID, 1, 1, f"XX{ID}")]
+
+
+def test_line_inside_a_value_is_no_record() -> None:
+    assert found(f'Id,Notes__c\nBAD,"a\n{ID},b"\n{ID},x\n') == [("Id", Cause.NOT_AN_ID, 1, 1, "BAD")]
 
 
 def test_text_is_measured_in_characters() -> None:
@@ -168,12 +197,22 @@ GOOD = [
     ["true", "1", "", "#N/A"],
 ]
 BAD = [
-    ["", "#N/A", "nonsense", ID[:17] + "R", "001000000000001", "003KF000015ftgGIAQ"],
+    [
+        "",
+        "#N/A",
+        "non,sense",
+        'non"sense',
+        "two\nlines",
+        ID[:17] + "R",
+        ID[:17] + "R, x",
+        "001000000000001",
+        "003KF000015ftgGIAQ",
+    ],
     ["#N/A", "x" * 81, "a\r\nb", "ä" * 81, '"' * 81],
     ["2026-02-30", "x", "1,5", 'a"b', "2026-02-28T00:00:00Z"],
     ["1,5", "x", "1.005", "1" * 17],
     ["primary", "Gold", "Gold, old "],
-    [ID, "001000000000001AAB", "x"],
+    [ID, ID[:17] + "R", "001000000000001AAB", "x"],
     ["red,blue", "pink", "red;pink"],
     [],
     ["yes", "x", "two\nlines"],
@@ -211,6 +250,7 @@ def records(bad: float) -> st.SearchStrategy[list[str]]:
     ).map(list)
 
 
+@settings(max_examples=250)
 @given(
     st.lists(records(0), max_size=6),
     st.lists(records(1), max_size=12),

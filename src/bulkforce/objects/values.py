@@ -112,6 +112,7 @@ def columns_of(
     operation: Operation,
     *,
     key: str | None = None,
+    object_name: str | None = None,
     prefixes: Mapping[str, str] | None = None,
     empty_as_null: bool = False,
 ) -> list[Column]:
@@ -121,15 +122,23 @@ def columns_of(
         targets: Where the columns go.
         operation: What is done with the records.
         key: The field that an upsert finds its records by.
-        prefixes: The first three characters of ids, by the object's name, as far as they are known; that of the object
-            itself is under ``Id``.
+        object_name: The object, of which the ids are that stand in ``Id``.
+        prefixes: The first three characters of ids, by the object's name, as far as they are known.
         empty_as_null: Whether empty values are sent as null.
     """
-    return [_column(target, operation, key, prefixes or {}, empty_as_null=empty_as_null) for target in targets]
+    columns = []
+    for target in targets:
+        field = target.field
+        if field and field.type == "id":
+            parents = target.writes.reference_to if target.name != "Id" else (object_name,) if object_name else ()
+            field = replace(field, reference_to=parents)
+        notation = notation_of(field, prefixes or {}) if field else None
+        columns.append(_column(target, notation, operation, key, empty_as_null=empty_as_null))
+    return columns
 
 
 def _column(
-    target: Target, operation: Operation, key: str | None, prefixes: Mapping[str, str], *, empty_as_null: bool
+    target: Target, notation: Notation | None, operation: Operation, key: str | None, *, empty_as_null: bool
 ) -> Column:
     written = target.writes
     is_id = target.name == "Id" and operation in {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
@@ -141,7 +150,6 @@ def _column(
     by_other_key = is_key and target.name != "Id"
     if_null = None if nullable and not needed and not by_other_key else _EMPTY_KEY if by_other_key else _IS_NULL
     if_empty = if_null if empty_as_null else _EMPTY if needed else _EMPTY_KEY if by_other_key else None
-    notation = notation_of(target.field, prefixes) if target.field else None
     return Column(target, notation, if_empty, if_null)
 
 
@@ -202,10 +210,14 @@ class CsvValues:
         if self._columns:
             quotes = b'"' in unit.content
             content = unit.content if quotes or b"\r" not in unit.content else unit.content.replace(b"\r\n", b"\n")
-            self._look_for_bad(content, quotes=quotes)
-            if self._ids:
-                for column, ids in zip(self._ids, self._patterns.ids(content, quotes=quotes), strict=True):
-                    self._check(column.target, ids)
+            # Else a line may begin inside a value.
+            by_line = bool(self._ids) and (not quotes or content.count(b"\n") == unit.records)
+            columns_of_ids = self._patterns.good_ids(content, quotes=quotes) if by_line else []
+            if not columns_of_ids or len(columns_of_ids[0]) != unit.records:
+                self._look_for_bad(content, quotes=quotes)
+                columns_of_ids = self._patterns.ids(content, quotes=quotes) if self._ids else []
+            for column, ids in zip(self._ids, columns_of_ids, strict=True):
+                self._check(column, ids)
         self.rows += unit.records
 
     def findings(self) -> list[ValueFinding]:
@@ -226,7 +238,7 @@ class CsvValues:
 
     def _look(self, raw: bytes, row: int, *, are_ids_checked: bool = False) -> None:
         """Judge the values of a record."""
-        values = csv.split(raw) if b'"' in raw else raw.split(b",")
+        values = [raw] if self._width == 1 else csv.split(raw) if b'"' in raw else raw.split(b",")
         for column, good in zip(self._columns, self._good, strict=True):
             value = values[column.target.place]
             if not good.fullmatch(value) or (column.is_id and not are_ids_checked):
@@ -234,13 +246,13 @@ class CsvValues:
                 if problem := column.judge(text, is_checked=are_ids_checked):
                     self._summary.add(column.target, problem, row, text)
 
-    def _check(self, target: Target, ids: Sequence[bytes]) -> None:
-        """Look at the check characters of ids."""
+    def _check(self, column: Column, ids: Sequence[bytes]) -> None:
+        """Look at the check characters of what is otherwise good."""
         if not _are_checked(ids):
             for row, record_id in enumerate(ids, self.rows + 1):
                 text = record_id.decode("utf-8", "replace")
-                if problem := check_characters(text):
-                    self._summary.add(target, problem, row, text)
+                if not column.judge(text, is_checked=True) and (problem := check_characters(text)):
+                    self._summary.add(column.target, problem, row, text)
 
 
 class _Patterns:
@@ -256,39 +268,33 @@ class _Patterns:
         self._columns: list[Column | None] = [None] * width
         for column in columns:
             self._columns[column.target.place] = column
-        self._made: dict[tuple[bool, bool, bool], re.Pattern[bytes]] = {}
+        self._made: dict[tuple[str, bool, bool], re.Pattern[bytes]] = {}
 
     def of(self, content: bytes, *, quotes: bool) -> re.Pattern[bytes]:
         """Give the pattern of as many good records as there are."""
         nulls = b"#" in content and _NULL in content
-        if (quotes, nulls, False) not in self._made:
-            values = [
-                _pattern(column, stop, quotes=quotes, nulls=nulls)
-                for column, stop in zip(self._columns, self._stops, strict=True)
-            ]
-            self._made[quotes, nulls, False] = re.compile(b"(?:%b)*+" % self._record(values, quotes=quotes))
-        return self._made[quotes, nulls, False]
+        return self._pattern("good", quotes=quotes, nulls=nulls)
 
-    def ids(self, content: bytes, *, quotes: bool) -> Iterable[Sequence[bytes]]:
-        """Give the values of each column of ids."""
-        if (quotes, False, True) not in self._made:
-            an_id = rb'"?+([^",\r\n]*+)"?+' if quotes else b"([^%b]*+)"
-            values = [
-                (an_id % stop if b"%" in an_id else an_id)
-                if column and column.is_id
-                else _pattern(None, stop, quotes=quotes, nulls=False)
-                for column, stop in zip(self._columns, self._stops, strict=True)
-            ]
-            self._made[quotes, False, True] = re.compile(self._record(values, quotes=quotes))
-        found = self._made[quotes, False, True].findall(content)
-        return zip(*found, strict=True) if found and isinstance(found[0], tuple) else [found]
+    def good_ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
+        """Give the ids of all good records, of which each is a line."""
+        nulls = b"#" in content and _NULL in content
+        return _by_column(self._pattern("good with ids", quotes=quotes, nulls=nulls).findall(content))
 
-    @property
-    def _stops(self) -> list[bytes]:
-        return [b","] * (len(self._columns) - 1) + [rb"\n"]
+    def ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
+        """Give the ids of all records."""
+        return _by_column(self._pattern("ids", quotes=quotes, nulls=False).findall(content))
 
-    def _record(self, values: Sequence[bytes], *, quotes: bool) -> bytes:
-        return b",".join(values) + (rb"\r?+\n" if quotes else rb"\n")
+    def _pattern(self, what: str, *, quotes: bool, nulls: bool) -> re.Pattern[bytes]:
+        if (what, quotes, nulls) not in self._made:
+            values = []
+            for column, stop in zip(self._columns, [b","] * (len(self._columns) - 1) + [rb"\n"], strict=True):
+                is_id = what != "good" and column is not None and column.is_id
+                value = _pattern(column if what != "ids" else None, stop, quotes=quotes, nulls=nulls)
+                values.append(b"(%b)" % value if is_id else value)
+            record = b",".join(values) + (rb"\r?+\n" if quotes else rb"\n")
+            form = {"good": b"(?:%b)*+", "good with ids": b"(?m:^)%b", "ids": b"%b"}[what]
+            self._made[what, quotes, nulls] = re.compile(form % record)
+        return self._made[what, quotes, nulls]
 
 
 def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -> bytes:
@@ -321,21 +327,32 @@ def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -
     )
 
 
+def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
+    """Give what the groups of a pattern found, group by group and without quotes; if there is but one, it comes without
+    tuples.
+    """
+    columns: list[Sequence[bytes]] = (
+        list(zip(*found, strict=True)) if found and isinstance(found[0], tuple) else [found]
+    )  # type: ignore[list-item]
+    return [list(map(csv.unquote, column)) if b'"' in b"".join(column) else column for column in columns]
+
+
 def _records(content: bytes) -> int:
     """Count whole records."""
     return b"".join(content.split(b'"')[::2]).count(b"\n")
 
 
 def _are_checked(ids: Sequence[bytes]) -> bool:
-    """Whether all check characters are right, told for all ids at once: those of one place in each id, beside each
-    other, are one large number.
+    """Whether all check characters are right, told for all ids at once, as if they were one large number with a byte
+    for each character.
+
+    What a character of a group adds to the value of its check character is moved to the last of the five, and added up
+    there.
     """
     joined = b"".join(ids)
     if len(joined) != 18 * len(ids):
         joined = b"".join(one for one in ids if len(one) == 18)
-    capitals, told = joined.translate(_CAPITALS), joined.translate(_CHECK_VALUES)
-    return all(
-        sum(int.from_bytes(capitals[5 * group + place :: 18]) << place for place in range(5))
-        == int.from_bytes(told[15 + group :: 18])
-        for group in range(3)
-    )
+    capitals = int.from_bytes(joined.translate(_CAPITALS), "little")
+    values = sum(capitals << 8 * (4 - place) + place for place in range(5)).to_bytes(len(joined) + 5, "little")
+    told = joined.translate(_CHECK_VALUES)
+    return all(values[5 * group + 4 : len(joined) : 18] == told[15 + group :: 18] for group in range(3))
