@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -57,6 +58,11 @@ class Job:
     state: str = "Open"
     counts: float = 0.0
     batches: list[Batch] = field(default_factory=list)
+
+
+DESCRIBED = json.dumps(
+    {"name": "Row__c", "fields": [{"name": "Id", "type": "id"}, {"name": "Code__c", "type": "string", "length": 20}]}
+).encode()
 
 
 class Org:
@@ -160,8 +166,10 @@ class Org:
         if request.body is not None:
             with request.body.open() as file:
                 content = file.read()
+        if request.path.endswith("/describe"):
+            return 200, {"content-type": "application/json"}, DESCRIBED
         if not path:
-            # Anything over REST: an org that does not tell.
+            # Anything else over REST: an org that does not tell.
             return 404, {"content-type": "application/json"}, b'[{"errorCode":"NOT_FOUND","message":"not here"}]'
         if request.method == "POST":
             return self._post(path, content, headers, shows_in)
@@ -326,7 +334,7 @@ def kind_of(request: Request) -> str:
     """Name the kind of a request."""
     if request.method == "POST":
         return "open" if request.path.endswith("/job") else "add" if request.path.endswith("/batch") else "state"
-    return "list" if request.path.endswith("/batch") else "read"
+    return "list" if request.path.endswith("/batch") else "describe" if request.path.endswith("/describe") else "read"
 
 
 def _element(content: bytes, name: str) -> str:

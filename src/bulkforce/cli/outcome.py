@@ -59,7 +59,7 @@ def carry_out(
     except DoesNotFit as error:
         tell(f"bulkforce: {error.text}")
         for line in error.lines:
-            tell(f"  {line}")
+            tell(f"bulkforce: - {line}")
         raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:
         # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.

@@ -127,22 +127,29 @@ class Objects:
             self._unknown.add(name.lower())
             return None
         except (RefusedError, TransportError, ProtocolError) as error:
-            self._sitting.warn(
-                f"The org does not tell what fields {name} has, so what goes into them is not checked: {error}"
-            )
+            self._warn(name, error)
             return None
         if self._journal:
             self._journal.keep_object(name, described.to_json())
         return described
 
     def is_missing(self, name: str) -> Finding | None:
-        """Say that the org has no such object, if it has said so."""
+        """Say that the org has no such object, if it has said so and tells which it has instead."""
         if name.lower() not in self._unknown:
             return None
         known: tuple[str, ...] = ()
         with suppress(RefusedError, TransportError, ProtocolError):
             known = self._sitting.run(ask(rest.object_names()))
-        return unknown_object(name, known)
+        if known and name.lower() not in map(str.lower, known):
+            return unknown_object(name, known)
+        # What answers may know nothing of describe at all.
+        self._warn(name, "it says that there is no such object")
+        return None
+
+    def _warn(self, name: str, why: object) -> None:
+        self._sitting.warn(
+            f"The org does not tell what fields {name} has, so what goes into them is not checked: {why}"
+        )
 
 
 def checking_for(objects: Objects, asked: Asked) -> Checking:

@@ -328,12 +328,9 @@ def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -
 
 
 def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
-    """Give what the groups of a pattern found, group by group and without quotes; if there is but one, it comes without
-    tuples.
-    """
-    columns: list[Sequence[bytes]] = (
-        list(zip(*found, strict=True)) if found and isinstance(found[0], tuple) else [found]
-    )  # type: ignore[list-item]
+    """Return what the groups of a pattern found, group by group and without quotes."""
+    groups = [row if isinstance(row, tuple) else (row,) for row in found]
+    columns: list[Sequence[bytes]] = list(zip(*groups, strict=True)) or [[]]
     return [list(map(csv.unquote, column)) if b'"' in b"".join(column) else column for column in columns]
 
 
