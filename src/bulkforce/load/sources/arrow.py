@@ -213,10 +213,10 @@ def _rows_of(rows: int, size: int) -> int:
 
 def _bytes_of(batch: pa.RecordBatch) -> int:
     try:
-        return batch.nbytes
+        return int(batch.nbytes)
     except TypeError:
         # Before version 24 pyarrow cannot tell it of a string_view, only how large the whole is that it is a piece of.
-        return batch.get_total_buffer_size()
+        return int(batch.get_total_buffer_size())
 
 
 def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> None:
