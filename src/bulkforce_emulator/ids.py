@@ -97,7 +97,7 @@ def canonical(ids: pa.StringArray) -> pa.StringArray:
     """Ids of 15 or 18 characters, as 18 in the right letter case; null where one is missing or malformed."""
     lengths = pc.binary_length(ids)
     sized = pc.or_(pc.equal(lengths, 15), pc.equal(lengths, 18))
-    plain = pc.fill_null(pc.if_else(sized, ids, None), "")
+    plain = pc.fill_null(pc.if_else(sized, ids, no_texts(len(ids))), "")
     padded = pc.ascii_rpad(plain, 18, "-").cast(pa.binary(18))
     matrix = np.frombuffer(padded.buffers()[1], dtype=np.uint8)[padded.offset * 18 :].reshape(-1, 18)[: len(ids)].copy()
     short = matrix[:, 15] == ord("-")
@@ -105,7 +105,12 @@ def canonical(ids: pa.StringArray) -> pa.StringArray:
     good = _IS_DIGIT[significant].all(axis=1)
     good &= short | _restore_case(significant, matrix[:, 15:], short)
     matrix[:, 15:] = _check_characters(significant)
-    return pc.if_else(pa.array(good), _column(matrix), pa.scalar(None, pa.string()))
+    return pc.if_else(pa.array(good), _column(matrix), no_texts(len(ids)))
+
+
+def no_texts(count: int) -> pa.StringArray:
+    """Nulls for `if_else`: before version 24 pyarrow made texts out of bounds of a slice and one null for all."""
+    return pa.nulls(count, pa.string())
 
 
 def _restore_case(

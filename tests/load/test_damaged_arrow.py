@@ -1,5 +1,4 @@
-"""Arrow data that is not what it says is refused, whoever gives it: nothing beyond a value gets into a record, no
-record is lost in silence."""
+"""Arrow data that is not what it says is refused, whoever gives it: nothing beyond a value gets into a record, no record is lost in silence."""
 
 from __future__ import annotations
 
@@ -83,11 +82,12 @@ DAMAGED: dict[str, Callable[[], pa.Array]] = {
     "a list of texts beyond their buffer": lambda: pa.ListArray.from_arrays(pa.array([0, 2], pa.int32()), beyond()),
     "runs that go back": lambda: damaged(runs(), 2, 0, int32(9)),
     "runs of texts beyond their buffer": lambda: damaged(runs(), 4, 4, int32(2**20)),
-    "an extension's text beyond its buffer": lambda: pa.ExtensionArray.from_storage(pa.json_(), beyond()),
     "a number with more digits than its type": lambda: damaged(pa.array([Decimal(1), Decimal(2)], pa.decimal128(3, 0)), 1, 0, b"\xff" * 8),
     "a time after midnight": lambda: damaged(pa.array([time(1), time(2)], pa.time32("ms")), 1, 0, int32(86_400_000)),
     "more nulls than it tells of": lambda: damaged(pa.array(["x", None, "z"], pa.string()), 0, 0, b"\0"),
 }  # fmt: skip
+if hasattr(pa, "json_"):
+    DAMAGED["an extension's text beyond its buffer"] = lambda: pa.ExtensionArray.from_storage(pa.json_(), beyond())
 
 
 @pytest.mark.parametrize("make", DAMAGED.values(), ids=list(DAMAGED))
@@ -181,8 +181,7 @@ FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
     "pandas: categories of several kinds": (lambda: pd.DataFrame({"a": pd.Categorical([1, MARKER])}), "'a'"),
     "pandas: a column twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "stand twice"),
     "pandas: months": (lambda: pd.DataFrame({"a": pd.period_range("2026-01", periods=2, freq="M")}), "pandas.period cannot be written (field a)"),
-    "pandas: intervals": (lambda: pd.DataFrame({"a": pd.interval_range(0, 2)}), ("pandas.interval cannot be written "
-"(field a)")),
+    "pandas: intervals": (lambda: pd.DataFrame({"a": pd.interval_range(0, 2)}), "pandas.interval cannot be written (field a)"),
     "pandas: durations": (lambda: pd.DataFrame({"a": pd.to_timedelta(["1s"])}), "(record 1, field a)"),
     "pandas: one column": (lambda: pd.Series([1]), "Series of pandas"),
     "polars: any objects": (lambda: pl.DataFrame({"b": [1], "a": [object()]}), "(field a)"),
@@ -202,6 +201,11 @@ FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
         "(record 1, field a)",
     ),
 }  # fmt: skip
+if not hasattr(pl, "Int128"):
+    del FRAMES["polars: integers of 128 bits"]
+if not hasattr(pd.Series, "__arrow_c_stream__"):
+    # It is then refused as records that are no mappings.
+    del FRAMES["pandas: one column"]
 
 
 @pytest.mark.filterwarnings("ignore")  # polars warns of its objects
@@ -240,7 +244,11 @@ def test_odd_frames_that_can_be_written_are(run: Path) -> None:
         {"a": pa.array([0], pa.timestamp("s", "Nowhere/At all")), "b": pa.array([True]).cast(pa.int8()).cast(pa.int8())}
     )
     assert to_csv(zone, run).path.read_bytes() == b"a,b\n1970-01-01T00:00:00.000Z,1\n"
-    flags = pa.table(
-        {"a": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8())), "b": ["x", "y", "z"]}
+
+
+@pytest.mark.skipif(not hasattr(pa, "bool8"), reason="this pyarrow does not know the type")
+def test_flags_of_a_byte_are_written_as_words(run: Path) -> None:
+    flags = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0, None], pa.int8()))
+    assert (
+        to_csv(pa.table({"a": flags, "b": ["x", "y", "z"]}), run).path.read_bytes() == b"a,b\ntrue,x\nfalse,y\n#N/A,z\n"
     )
-    assert to_csv(flags, run).path.read_bytes() == b"a,b\ntrue,x\nfalse,y\n#N/A,z\n"

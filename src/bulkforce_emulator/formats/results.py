@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from bulkforce_emulator.formats.columns import data_of, json_texts
 from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
+from bulkforce_emulator.ids import no_texts
 from bulkforce_emulator.uploads import Format, RowError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def write_results(outcomes: Outcomes, written_in: Format, settings: Settings) ->
 def _shown_ids(outcomes: Outcomes, settings: Settings) -> pa.StringArray:
     if settings.failed_rows_carry_id or outcomes.errors.null_count == outcomes.count:
         return outcomes.ids
-    return pc.if_else(pc.is_null(outcomes.errors), outcomes.ids, pa.scalar(None, pa.string()))
+    return pc.if_else(pc.is_null(outcomes.errors), outcomes.ids, no_texts(outcomes.count))
 
 
 def _booleans(outcomes: Outcomes) -> tuple[pa.StringArray, pa.StringArray]:

@@ -225,6 +225,14 @@ def _rows_of(rows: int, size: int) -> int:
     return max(1, min(_ROWS, _PIECE_BYTES * rows // max(size, 1)))
 
 
+def _bytes_of(batch: pa.RecordBatch) -> int:
+    try:
+        return int(batch.nbytes)
+    except TypeError:
+        # Before version 24 pyarrow cannot tell it of a string_view, only how large the whole is that it is a piece of.
+        return int(batch.get_total_buffer_size())
+
+
 def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> None:
     """Write record batches as CSV.
 
@@ -235,7 +243,7 @@ def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> N
     with csv_file(target, on_block) as file:
         for batch in found:
             _ours(partial(_check, batch, file.records), _damaged)
-            step = _rows_of(batch.num_rows, batch.nbytes)
+            step = _rows_of(batch.num_rows, _bytes_of(batch))
             for start in range(0, batch.num_rows, step):
                 _write_piece(batch.slice(start, step), file)
 

@@ -62,13 +62,13 @@ def _lay_out(arrays: dict[str, pa.Array], number: int, column: Column, upload: U
     if pc.any(marked).as_py():
         nulled = f"n{number}"
         arrays[nulled] = pc.fill_null(marked, fill_value=False)
-        values = pc.if_else(marked, pa.scalar(None, pa.string()), values)
+        values = pc.if_else(marked, ids.no_texts(len(values)), values)
     is_id = column.field.type in {"id", "reference"} and (column.index is None or column.index.type == "id")
     if is_id and values.null_count < len(values):
         canonical = ids.canonical(values)
         if canonical.null_count > values.null_count:
             malformed = f"m{number}"
-            arrays[malformed] = pc.if_else(pc.is_null(canonical), values, pa.scalar(None, pa.string()))
+            arrays[malformed] = pc.if_else(pc.is_null(canonical), values, ids.no_texts(len(values)))
         values = canonical
     arrays[f"c{number}"] = values
     return Given(
