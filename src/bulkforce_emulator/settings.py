@@ -80,6 +80,9 @@ class Settings:
     retiring_version: float | None = None
     #: Whether `Authorization: Bearer` is accepted in place of `X-SFDC-Session`.
     bearer_accepted: bool = False
+    #: Whether a good `Authorization: Bearer` counts beside an `X-SFDC-Session` that is no session: Data Loader writes
+    #: `Bearer` into that, too, and works.
+    bearer_beside_bad_session: bool = True
     #: The status for an unknown path, such as `GET /jobs`.
     unknown_path_status: int = 400
     #: The status for a method that a path does not support.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import zlib
 from contextlib import contextmanager
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.state.org import Org
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 #: A longer body is far over every limit, and the rest of it is dropped.
 _PATIENCE_BYTES = 64_000_000
 #: An answer up to this size is sent whole: each piece costs a switch of threads.
 _SMALL_BYTES = 1 << 16
+_SLASHES = re.compile("/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +87,17 @@ class RequestLog:
 
 def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """The whole server as an ASGI application; `hosts` are the names it is known by."""
+    bulk1 = _bulk1(org)
     routes = [
-        Route("/services/async/{version}/{rest:path}", _bulk1(org), methods=list(_METHODS)),
+        Route("/services/async/{version}/{rest:path}", bulk1, methods=list(_METHODS)),
         *soap.routes(org),
         *oauth.routes(org),
         *rest.routes(org),
         *control.routes(org, faults, log),
+        Route("/services/async{rest:path}", bulk1, methods=list(_METHODS)),
+        rest.nowhere("/services{rest:path}"),
     ]
-    return Guard(WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org), hosts)
+    return _Folded(Guard(WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org), hosts))
 
 
 def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
@@ -106,7 +111,7 @@ def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
         call = Bulk1Request(
             request.method,
             request.url.path,
-            request.path_params["version"],
+            request.path_params.get("version", ""),
             parts,
             headers,
             body,
@@ -153,6 +158,19 @@ def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
         if some:
             yield some
     yield packer.flush()
+
+
+class _Folded:
+    """Reads `//` in a path as `/`, as recorded servers do: some clients keep a slash at the end of the instance URL."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "//" in scope.get("path", ""):
+            raw = scope.get("raw_path", b"")
+            scope = {**scope, "path": _SLASHES.sub("/", scope["path"]), "raw_path": re.sub(rb"/{2,}", b"/", raw)}
+        await self._app(scope, receive, send)
 
 
 class _Logged:

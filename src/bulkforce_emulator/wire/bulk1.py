@@ -72,10 +72,12 @@ class Bulk1:
             return self._error(ApiError("InternalServerError", type(problem).__name__, 500), form, call)
 
     def _check_session(self, call: Bulk1Request) -> None:
-        token = call.headers.get("x-sfdc-session")
-        if token is None and self._org.settings.bearer_accepted:
-            token = call.headers.get("authorization", "").removeprefix("Bearer ").strip() or None
-        if token is None or not self._org.sessions.is_valid(token):
+        settings, session = self._org.settings, call.headers.get("x-sfdc-session")
+        if session is not None and self._org.sessions.is_valid(session):
+            return
+        bearer = call.headers.get("authorization", "").removeprefix("Bearer ").strip()
+        counts = settings.bearer_accepted if session is None else settings.bearer_beside_bad_session
+        if not (counts and bearer and self._org.sessions.is_valid(bearer)):
             raise ApiError.of(self._texts.session_invalid)
 
     def _check_version(self, call: Bulk1Request) -> None:

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote
 
 import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from bulkforce_emulator.wire.bulk1_request import gunzipped, wants_gzip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from starlette.requests import Request
 
@@ -56,7 +56,23 @@ class Call:
         return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
 
 
-def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str], name: str | None = None) -> Route:
+class CallRoute(Route):
+    """A route whose calls can also be answered without a request of their own; see `answered`."""
+
+    answer: Callable[[Call], Response]
+
+
+def answered(routes: Iterable[BaseRoute], call: Call) -> Response | None:
+    """The answer to a call by the first route that takes it; None if no route does."""
+    for one in routes:
+        if isinstance(one, CallRoute) and call.method in (one.methods or ()):
+            found = one.path_regex.match(call.path)
+            if found:
+                return one.answer(replace(call, values=found.groupdict()))
+    return None
+
+
+def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str], name: str | None = None) -> CallRoute:
     """A route whose calls are answered in worker threads."""
 
     async def endpoint(request: Request) -> Response:
@@ -64,7 +80,9 @@ def route(path: str, answer: Callable[[Call], Response], methods: Sequence[str],
         worth_it = len(response.body) > _WORTH_PACKING_BYTES and wants_gzip(request.headers.get("accept-encoding", ""))
         return _packed(response) if worth_it else response
 
-    return Route(path, endpoint, methods=list(methods), name=name)
+    made = CallRoute(path, endpoint, methods=list(methods), name=name)
+    made.answer = answer
+    return made
 
 
 async def _read(request: Request) -> Call:

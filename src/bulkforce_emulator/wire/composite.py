@@ -11,7 +11,7 @@ from bulkforce_emulator.ids import canonical
 from bulkforce_emulator.uploads import BatchError
 from bulkforce_emulator.wire.calls import Call, json_response
 from bulkforce_emulator.wire.query import records, run
-from bulkforce_emulator.wire.resources import Resources, RestError, data_path, document_of, not_found
+from bulkforce_emulator.wire.resources import Resources, RestError, data_path, document_of, not_found, version
 from bulkforce_emulator.wire.sobjects import named_type, upload_row
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Outcomes
 
 _MOST = 200
+#: From this version on an upsert that was rolled back says of each record whether it was created.
+_TELLS_CREATED = 46.0
 #: The outcome of a good record that is rolled back with bad ones. The words are ours, after the documentation.
 _TAKEN_BACK = {
     "success": False,
@@ -81,7 +83,8 @@ class Composite(Resources):
         def act(name: str, batch: list[dict[str, Any]]) -> Outcomes:
             return self.org.upsert(name, batch, field.name)
 
-        return json_response(self._by_object(rows, act, upsert=True, all_or_none=all_or_none))
+        created = version(call) >= _TELLS_CREATED
+        return json_response(self._by_object(rows, act, upsert=True, created=created, all_or_none=all_or_none))
 
     def read(self, call: Call) -> Response:
         """Records by their ids, in the order asked for, null where there is none."""
@@ -124,6 +127,7 @@ class Composite(Resources):
         act: Callable[[str, list[dict[str, Any]]], Outcomes],
         *,
         upsert: bool = False,
+        created: bool = False,
         all_or_none: bool,
     ) -> list[dict[str, Any]]:
         """Write the rows; with `all_or_none`, one failure rolls all of them back."""
@@ -133,7 +137,9 @@ class Composite(Resources):
                 if all_or_none:
                     _take_back_if_any_failed(outcomes)
         except _TakenBackError as taken_back:
-            return [_TAKEN_BACK if outcome["success"] else outcome for outcome in taken_back.outcomes]
+            outcomes = [_TAKEN_BACK if outcome["success"] else outcome for outcome in taken_back.outcomes]
+            # Recorded: an upsert says of each row that it made none.
+            return [outcome | {"created": False} for outcome in outcomes] if created else outcomes
         return outcomes
 
     def _each_object(

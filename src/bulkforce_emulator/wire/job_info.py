@@ -63,7 +63,7 @@ def read_request(
     Raises:
         ApiError: `InvalidJob` or `InvalidEntity`, saying what is wrong.
     """
-    given = {name: value for name, value in members.items() if value is not None and value != ""}
+    given = {name: value for name, value in _given(members).items() if value != ""}
     texts = settings.texts.calls
     _refuse_servers_own(given, texts)
     _refuse_unknown(given, settings)
@@ -93,7 +93,7 @@ def read_state(members: Mapping[str, Any], settings: Settings) -> JobState:
     Raises:
         ApiError: It has more, or no state that a client may set.
     """
-    given = {name: value for name, value in members.items() if value is not None}
+    given = _given(members)
     texts = settings.texts.calls
     _refuse_servers_own(given, texts)
     for name in _CLIENTS_OWN:
@@ -107,6 +107,11 @@ def read_state(members: Mapping[str, Any], settings: Settings) -> JobState:
         if state == spelled(settable):
             return settable
     raise ApiError.of(texts.job_unreadable)
+
+
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    """What a client really says: Salesforce's own writes every member, those of the server as 0, null or false."""
+    return {name: value for name, value in members.items() if value is not None and (value or name not in _SERVERS_OWN)}
 
 
 def _capitalized(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bulkforce_emulator.wire import composite, query, sobjects
+from bulkforce_emulator.wire import batch_call, composite, query, sobjects
 from bulkforce_emulator.wire.calls import Call, json_response, route
 from bulkforce_emulator.wire.identity import identity_url
 from bulkforce_emulator.wire.resources import METHODS, Resources, data_path, not_found
@@ -23,7 +23,7 @@ _RESOURCES = ("composite", "limits", "query", "queryAll", "sobjects", "tooling")
 def routes(org: Org) -> list[Route]:
     """All routes below `/services/data`."""
     rest = _Rest(org)
-    return [
+    listed = [
         route("/services/data", rest.versions, ("GET",)),
         route("/services/data/", rest.versions, ("GET",)),
         *rest.at("", rest.resources, ("GET",)),
@@ -31,8 +31,17 @@ def routes(org: Org) -> list[Route]:
         *query.routes(org),
         *composite.routes(org),
         *sobjects.routes(org),
-        *rest.at("/{rest:path}", rest.unknown, METHODS),
     ]
+    return [*batch_call.routes(org, listed), *listed, *rest.at("/{rest:path}", rest.unknown, METHODS)]
+
+
+def nowhere(path: str) -> Route:
+    """The route of every path that there is not: refused in the words of REST."""
+
+    def refused(_: Call) -> Response:
+        return json_response([not_found().document], 404)
+
+    return route(path, refused, (*METHODS, "HEAD", "OPTIONS", "TRACE"))
 
 
 class _Rest(Resources):
