@@ -127,6 +127,9 @@ class Settings:
     #: Whether a chunk size above the limit is reduced to it; if not, the job is refused.
     cut_chunk_size: bool = True
 
+    #: Whether a batch of a delete or hardDelete with anything but a column of ids fails.
+    deletes_take_ids_alone: bool = True
+
     # Rows
 
     #: What happens to a CSV row with fewer values than the header.

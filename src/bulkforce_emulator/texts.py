@@ -18,6 +18,12 @@ def spelled(state: StrEnum) -> str:
     return "".join(word.capitalize() for word in state.split("_"))
 
 
+def spelled_operation(operation: StrEnum) -> str:
+    """An operation as Salesforce spells it: `hard_delete` is `hardDelete`."""
+    first, *more = operation.split("_")
+    return first + "".join(word.capitalize() for word in more)
+
+
 class Text(NamedTuple):
     """A code and the words that go with it; `{names}` are filled in."""
 
@@ -135,6 +141,11 @@ class BatchTexts:
         "InvalidBatch",
         "Failed to parse CSV. Exceeded number of records : {given}. "
         "Number of records should be less than or equal to {most}",
+    )
+    #: client: seen by users of v1 with bare ids, and of 2.0 with further columns
+    delete_not_ids: Text = Text("InvalidBatch", "The '{operation}' batch must contain only ids")
+    binary_unpacked: Text = Text(
+        "InvalidBatch", "Binary field {field} is only supported for content types ZIP_XML and ZIP_CSV"
     )
     #: guide: the words; the code is ours
     query_retried: Text = Text("InternalServerError", "Retried more than thirty times")

@@ -23,6 +23,7 @@ from bulkforce_emulator.state import chunking
 from bulkforce_emulator.state.job import Batch, Job, Operation
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch
 from bulkforce_emulator.state.rows.engine import Order
+from bulkforce_emulator.texts import spelled_operation
 from bulkforce_emulator.uploads import BatchError, Format
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ class Processing:
     def _data(self, batch: Batch, mishap: Mishap | None) -> None:
         job, org = batch.job, self._org
         upload = self._read(batch)
+        self._check_columns(job, upload)
         if mishap is not None:
             upload = mishap.strike(upload, org.settings.texts.rows)
         order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
@@ -146,6 +148,23 @@ class Processing:
         self._keep(batch, outcomes)
         if mishap is not None and mishap.message is not None:
             raise BatchError.quoted(mishap.message)  # its first rows are done, and have results
+
+    def _check_columns(self, job: Job, upload: Upload) -> None:
+        """Refuse a batch for its columns, whatever their values are."""
+        deletes = job.operation in {Operation.DELETE, Operation.HARD_DELETE}
+        if (
+            deletes
+            and self._org.settings.deletes_take_ids_alone
+            and {name.lower() for name in upload.columns} != {"id"}
+        ):
+            raise BatchError.of(self._texts.delete_not_ids, operation=spelled_operation(job.operation))
+        for name in upload.columns:
+            field = job.sobject.field(name)
+            if field is not None and field.type == "base64" and not job.zipped and not deletes:
+                raise BatchError.of(self._texts.binary_unpacked, field=field.name)
+            if job.format == Format.CSV and field is None and job.sobject.relationship(name) is not None:
+                # In JSON a parent that is null means something.
+                raise BatchError.of(self._texts.field_unknown, name=name)
 
     def _read(self, batch: Batch) -> Upload:
         job, settings = batch.job, self._org.settings
