@@ -20,7 +20,9 @@ ONCE = RetryPolicy(attempts=1)
 
 
 def listed(*batches: tuple[str, str]) -> Answer:
-    members = [f"<batchInfo><id>{one}</id><jobId>750A</jobId><state>{state}</state></batchInfo>" for one, state in batches]
+    members = [
+        f"<batchInfo><id>{one}</id><jobId>750A</jobId><state>{state}</state></batchInfo>" for one, state in batches
+    ]
     return said(xml("batchInfoList", "".join(members)))
 
 
@@ -42,7 +44,9 @@ def test_a_load_is_no_query(operation: str) -> None:
         (refused("InvalidJob"), InvalidRequest),
     ],
 )
-def test_what_is_refused_for_another_reason_than_its_content_is_no_word_on_its_content(answer: Answer, kind: type[Error]) -> None:
+def test_what_is_refused_for_another_reason_than_its_content_is_no_word_on_its_content(
+    answer: Answer, kind: type[Error]
+) -> None:
     with pytest.raises(kind):
         Script([answer, answer], policy=ONCE).run(API.send("750A", Body.of(b"x")))
 

@@ -190,7 +190,9 @@ def test_a_report_of_a_version_that_did_not_seal_it_is_read(journal: RunJournal)
 
 
 @pytest.mark.parametrize("harm", [None, Path.unlink, change], ids=["as it was", "gone", "changed"])
-def test_a_file_elsewhere_is_known_by_its_size_and_time(journal: RunJournal, tmp_path: Path, harm: Callable[[Path], None] | None) -> None:
+def test_a_file_elsewhere_is_known_by_its_size_and_time(
+    journal: RunJournal, tmp_path: Path, harm: Callable[[Path], None] | None
+) -> None:
     out = tmp_path / "out.csv"
     out.write_bytes(b"rows")
     finished(journal, out)
