@@ -1,16 +1,23 @@
 # make demo and make test do all the set-up on a fresh machine with Python 3.11+ and make.
 PYTHON ?= python3
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 FUZZ ?= 60s
 ROWS ?= 1000000
 SEEDS ?= 10000
 VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
+# Tests that need no org, process or time; those that count steps trace by themselves. What they must reach is in pyproject.toml.
+DRY := tests/apis tests/conformance tests/objects tests/run tests/simulation tests/unit $(addprefix tests/extract/test_,extract_plan.py extract_state.py verdicts.py) \
+	$(addprefix tests/load/test_,journal.py plan.py verdicts.py) $(addprefix --ignore=tests/,conformance/test_emulator.py unit/test_content.py unit/test_csv.py unit/test_gzip.py)
+# Which share of lines and branches they reach in each room, in percent, at least.
+FLOORS := apis:98 extract:98 load:99 objects:99 protocol:99 run:98
 # What pyproject.toml says is enough.
 URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
+LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fuzz simulate lowest judges browser lint check format bench docs pictures clean
+.PHONY: help demo test coverage fuzz simulate lowest pythons judges browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,9 +28,24 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 test: $(VENV)/.dev  ## the whole suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-lowest: $(VENV)/.dev .lowest/urllib3-$(URLLIB3)  ## the tests of the wire with the oldest HTTP library that is supported
+coverage: $(VENV)/.dev  ## how much of what decides the dry tests reach; fails where a room falls below its floor
+	@SEEDS=100 $(BIN)/coverage run -m pytest -p no:xdist $(DRY)
+	@status=0; for floor in $(FLOORS); do echo "$$floor"; \
+		$(BIN)/coverage report --include="src/bulkforce/$${floor%:*}/*" --fail-under=$${floor#*:} || status=1; done; exit $$status
+
+lowest: $(VENV)/.dev .lowest/urllib3-$(URLLIB3) .lowest/others  ## the tests of the wire with the oldest HTTP library that is supported, and of sources and commands with the oldest of the others
 	@PYTHONPATH=.lowest/urllib3-$(URLLIB3) $(BIN)/python -c 'import urllib3; assert f"{urllib3.__version__}.".startswith("$(URLLIB3)."), urllib3.__version__'
 	@PYTHONPATH=.lowest/urllib3-$(URLLIB3) $(BIN)/python -m pytest tests/wire --numprocesses auto
+	@PYTHONPATH=.lowest/others $(BIN)/python -m pytest -W ignore::DeprecationWarning tests/cli/test_tour.py tests/load/test_damaged_arrow.py tests/load/test_sources.py tests/unit/test_answers.py --numprocesses auto
+
+pythons:  ## the quick tests on each of PYTHONS that is there (PYTHONS="python3.13 /opt/python3.14/bin/python")
+	@set -e; for python in $(PYTHONS); do \
+		$$python -c '' 2>/dev/null || { echo "$$python is not there"; continue; }; \
+		folder=.pythons/$$($$python -c 'import platform; print(platform.python_version())'); echo $$folder; \
+		[ $$folder/.made -nt pyproject.toml ] || { $$python -m venv $$folder && \
+			$$folder/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && touch $$folder/.made; }; \
+		$$folder/bin/python -m pytest $(addprefix tests/,apis cli extract face load run unit) --numprocesses auto; \
+	done
 
 judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
 	@$(BIN)/python -m pytest tests/judges
@@ -59,7 +81,7 @@ format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 clean:  ## away with everything made
-	rm -rf $(VENV) .judges .lowest $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .coverage $(VENV) .judges .lowest .pythons $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bulkforce needs Python 3.11 or later; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -76,6 +98,9 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 
 .lowest/urllib3-%: | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ 'urllib3==$*'
+
+.lowest/others: pyproject.toml | $(VENV)/bin/python
+	@rm -rf $@ && $(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ $(LOWEST)
 
 .judges/%/.made: tests/judges/clients/%.txt
 	@$(PYTHON) -m venv .judges/$* && .judges/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@

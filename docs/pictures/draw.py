@@ -80,8 +80,8 @@ def main() -> None:
                 return (
                     f"extract Contact: {report.rows:,} rows in {report.batches} batches, {report.seconds:.1f} s, "
                     f"{report.api_calls} API calls\n"
-                    f"  every batch's rows were counted and are as many as the org told; {report.bytes:,} bytes came\n "
-                    " contacts.parquet"
+                    f"  the rows of every batch match the org's own count; {report.bytes:,} bytes received\n"
+                    "  contacts.parquet"
                 )
 
             draw("load", "bulkforce load contacts.csv --object Contact --operation insert", load)

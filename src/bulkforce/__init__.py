@@ -1,4 +1,4 @@
-"""bulkforce: any amount of data into and out of Salesforce, exactly once, at wire speed, in constant memory."""
+"""bulkforce: move any amount of data into and out of Salesforce, exactly once, at wire speed, in constant memory."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -133,7 +133,7 @@ __all__ = [
     "connect",
 ]
 
-# The home of a name is imported when the name is first used: the whole house takes longer than `bulkforce --help` may.
+# Each name's module is imported when the name is first used: importing everything would slow down `bulkforce --help`.
 _HOMES = {
     "async_client": "AsyncClient",
     "auth": "BearerToken ClientCredentials JWTBearer RefreshToken UsernamePassword",
@@ -142,9 +142,8 @@ _HOMES = {
     "conversations": "Pace",
     "errors": (
         "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError "
-        "JobFailed JobNotDone JournalBusy JournalMismatch "
-        "LimitReached MissingExtra NoAnswer NotAuthenticated NotFound NotPermitted NotSent OutcomeUnknown "
-        "ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
+        "JobFailed JobNotDone JournalBusy JournalMismatch LimitReached MissingExtra NoAnswer NotAuthenticated NotFound "
+        "NotPermitted NotSent OutcomeUnknown ProtocolError QueryRefused RecordsFailed RefusedError SourceChanged "
         "TransferError TransportError Unavailable Unsettled UsageError"
     ),
     "formats.zip": "Attachments",
@@ -166,7 +165,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 
-if not TYPE_CHECKING:  # a checker that saw this would believe in every name
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in _HOME_OF:

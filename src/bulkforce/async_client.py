@@ -1,4 +1,4 @@
-"""`AsyncClient`: the twin of `Client` for asyncio, held to it by a parity test. The docstrings are the twin's."""
+"""`AsyncClient`: the twin of `Client` for asyncio; a parity test keeps the two alike. `Client` has the full docs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,14 @@ T = TypeVar("T")
 
 
 class _InThread(Client):
-    """The client that a worker thread has: it works for the call of an `AsyncClient`, and stops when that is
-    cancelled.
-    """
+    """The client in a worker thread: it does the work of one `AsyncClient` call, and stops if that is cancelled."""
 
     def __init__(self, driver: Driver, stop: Stop) -> None:
         self.driver = driver
         self._stop = stop
 
     def _carry_out(self, work: Callable[[Sitting], T]) -> T:
-        from bulkforce.run.sitting import Sitting  # only what runs for long needs the engine and SQLite
+        from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
 
         return work(Sitting.of(self.driver, self._stop))
 
@@ -49,7 +47,7 @@ class _InThread(Client):
 def _in_thread(
     verb: Callable[Concatenate[Client, P], T],
 ) -> Callable[Concatenate[AsyncClient, P], Coroutine[object, object, T]]:
-    """Make the twin of a method that runs for long; it is declared once, by `Client`."""
+    """Make the twin of a long-running method, which only `Client` declares."""
 
     @wraps(verb)
     async def twin(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -59,13 +57,13 @@ def _in_thread(
 
 
 class AsyncClient:
-    """A client of one Salesforce org for asyncio; takes what `Client` takes, and every method is to be awaited.
+    """A client for one Salesforce org, for asyncio; takes the arguments of `Client`, and every method is awaited.
 
-    The work of a call is done in a worker thread: bulk work is few and large requests. A call that is cancelled, also
-    by ``asyncio.timeout``, is over when the requests on the wire are, for which it waits no longer than `Timeouts`
-    allow; it makes no further one. A load or extract settles what it can and
-    can then be resumed: the `Interrupted` that tells how is the cause of the ``CancelledError``. A second cancellation
-    waits, too, since a thread that is left behind would go on.
+    Each call does its work in a worker thread, since bulk work is a few large requests. A cancelled call (also by
+    ``asyncio.timeout``) ends when its requests on the wire have ended, which `Timeouts` limits, and sends no further
+    ones. A cancelled load or extract settles what it can and can then be resumed: the cause of the ``CancelledError``
+    is an `Interrupted` that says how. A second cancellation waits as well, because a thread left behind would keep
+    running.
     """
 
     def __init__(
@@ -107,7 +105,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Stop what other tasks have under way, see it stopped, and close all connections; nothing is sent any more."""
+        """Stop the work of other tasks, wait until it has stopped, and close all connections; see `Client.close`."""
         await in_thread(self.driver.close)
 
     async def create_job(
@@ -138,35 +136,35 @@ class AsyncClient:
         return await self.driver.arun(ask(bulk1.create_job(settings)))
 
     async def get_job_info(self, job: JobRef) -> JobInfo:
-        """Look at a job, given as `JobInfo` or id."""
+        """Return the state of a job, given as `JobInfo` or id."""
         return await self.driver.arun(ask(bulk1.get_job_info(job)))
 
     async def close_job(self, job: JobRef) -> JobInfo:
-        """Let no more batches into a job; those queued still run."""
+        """Close a job: it accepts no more batches, and those already queued still run."""
         return await self.driver.arun(ask(bulk1.set_state(job, JobState.CLOSED)))
 
     async def abort_job(self, job: JobRef) -> JobInfo:
-        """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
+        """Abort a job: queued batches do not run, running ones finish, and nothing is undone."""
         return await self.driver.arun(ask(bulk1.set_state(job, JobState.ABORTED)))
 
     async def add_batch(self, job: JobRef, content: Content) -> BatchInfo:
-        """Hand one batch to an open job."""
+        """Add one batch to an open job."""
         return await self.driver.arun(conversations.add_batch(job, content))
 
     async def get_batch_info(self, job: JobRef, batch_id: str) -> BatchInfo:
-        """Look at a batch."""
+        """Return the state of a batch."""
         return await self.driver.arun(ask(bulk1.get_batch_info(job, batch_id)))
 
     async def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
-        """Look at all batches of a job."""
+        """Return the state of every batch of a job."""
         return await self.driver.arun(ask(bulk1.get_all_batches(job)))
 
     async def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
-        """Read back the bytes that a batch was added with; SOQL for a query."""
+        """Return the bytes that the batch was created from; for a query, its SOQL."""
         return await self.driver.arun(ask(bulk1.get_batch_request(job, batch_id)))
 
     async def get_batch_result(self, job: JobRef, batch_id: str) -> BatchResult:
-        """Fetch what a batch came to."""
+        """Fetch the results of a batch."""
         return await self.driver.arun(conversations.get_batch_result(job, batch_id))
 
     async def get_query_result_ids(self, job: JobRef, batch_id: str) -> list[str]:
@@ -174,7 +172,7 @@ class AsyncClient:
         return await self.driver.arun(conversations.get_query_result_ids(job, batch_id))
 
     async def get_query_result(self, job: JobRef, batch_id: str, result_id: str) -> AsyncResultStream:
-        """Fetch one result file of a query batch, as a stream of any size."""
+        """Stream one result file, of any size, of a query batch."""
         return AsyncResultStream(
             ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id))))
         )
@@ -187,17 +185,13 @@ class AsyncClient:
         timeout_seconds: float = conversations.DAY_SECONDS,
         pace: Pace | None = None,
     ) -> BatchInfo:
-        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good
-        from bad.
-        """
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``."""
         return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
     async def wait_for_job(
         self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
     ) -> JobInfo:
-        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking
-        included.
-        """
+        """Wait until every batch of a job, PK chunks included, is ``Completed``, ``Failed`` or ``NotProcessed``."""
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace))
 
     load = _in_thread(Client.load)
@@ -214,11 +208,11 @@ class AsyncClient:
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
     ) -> QueryResult:
-        """See `Client.query`; iterate over what this gives with ``async for``."""
+        """Query records as in `Client.query`; iterate over the result with ``async for``."""
         from bulkforce.extract import query  # see above
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     async def create_spec(self, job: JobRef, mapping_csv: str) -> None:
-        """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field."""
+        """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields."""
         await self.driver.arun(ask(bulk1.create_spec(job, mapping_csv)))

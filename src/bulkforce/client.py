@@ -1,6 +1,6 @@
 """`Client`: every call of the API as one method.
 
-A skin: what is said and understood is in `protocol` and `conversations`.
+A thin layer: `protocol` and `conversations` hold the requests and how their answers are read.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ T = TypeVar("T")
 
 
 class Client:
-    """A client of one Salesforce org; safe to use from many threads.
+    """A client for one Salesforce org; safe to use from many threads.
 
     Args:
-        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. May be left out where the login
-            tells it.
+        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. Optional where the login returns
+            it.
         auth: How to log in: `RefreshToken`, `BearerToken`, `ClientCredentials`, `JWTBearer`, `UsernamePassword`.
         version: API version in the path.
         tls: Certificate authorities and client certificate.
-        proxy: URL of a HTTP proxy, with user and password if it wants them.
-        timeouts: Limits of every wait on the network.
-        retry: How stubborn to be with what can be repeated safely.
-        gzip_requests: Send batches gzipped; worth it on links slower than about 100 MB/s.
-        largest_answer_bytes: An answer that is held in memory, unpacked, is not read beyond that: of no use is a bigger
-            one but to fill the memory. Result files of queries, which are streamed to disk, may be of any size.
-        transport: What sends, in place of HTTP; for tests.
+        proxy: URL of an HTTP proxy, with user and password if it needs them.
+        timeouts: Limits on every wait for the network.
+        retry: How often and how long to retry what can safely be repeated.
+        gzip_requests: Compress batches with gzip; worth it on links slower than about 100 MB/s.
+        largest_answer_bytes: The most bytes, after decompression, to read of an answer that is held in memory; a larger
+            one is an error. Query result files are streamed to disk and may be of any size.
+        transport: Sends requests instead of HTTP; for tests.
 
     Raises:
-        UsageError: An argument cannot be used: the URL is not https (loopback excepted), a TLS file cannot be read, the
-            proxy is none, and so on.
+        UsageError: An argument is invalid: the URL is not https (loopback excepted), a TLS file cannot be read, the
+            proxy URL is malformed, and so on.
 
     Every method may raise `RefusedError` (the org said no), `NotSent`, `NoAnswer` or `OutcomeUnknown` (no usable
-    answer), and `ProtocolError` (the answer makes no sense, or is not the org's: `Intercepted`). A session that has
-    expired is renewed once, and the call repeated.
+    answer), and `ProtocolError` (the answer makes no sense, or did not come from the org: `Intercepted`). An expired
+    session is renewed once and the call repeated.
 
     Example:
         >>> import bulkforce as bf
@@ -113,9 +113,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; nothing is sent any more.
+        """Close all connections; nothing is sent afterwards.
 
-        Loads, extracts and queries under way in other threads are asked to stop, as by Ctrl-C, and waited for. They can
+        Loads, extracts and queries running in other threads are asked to stop, as by Ctrl-C, and waited for. They can
         be resumed.
         """
         self.driver.close()
@@ -139,15 +139,15 @@ class Client:
             operation: ``insert``, ``update``, ``upsert``, ``delete``, ``hardDelete``, ``query`` or ``queryAll``.
             object: API name of the object, such as ``Contact`` or ``Invoice__c``.
             content_type: ``CSV``, ``JSON``, ``XML``, ``ZIP_CSV``, ``ZIP_JSON`` or ``ZIP_XML``.
-            external_id_field: For an upsert: the field that tells which records exist already.
+            external_id_field: For an upsert: the field to match existing records by.
             concurrency_mode: ``Parallel`` (the org's default) or ``Serial``.
             assignment_rule_id: Assignment rule for cases or leads.
             pk_chunking: For a query: let the org split it by record id; ``True``, a chunk size, or a `PKChunking`.
             line_ending: ``LF`` or ``CRLF``: how line ends inside text area values are read.
-            disable_batch_retry: Tell the org not to run a batch again that takes too long.
+            disable_batch_retry: Ask the org not to retry a batch that takes too long.
 
         Raises:
-            UsageError: The settings are not the protocol's or contradict each other; nothing was sent.
+            UsageError: A setting is unknown to the protocol, or two contradict each other; nothing was sent.
             OutcomeUnknown: The answer was lost; an empty job may have been left behind.
         """
         settings = bulk1.settings(
@@ -164,57 +164,57 @@ class Client:
         return self.driver.run(ask(bulk1.create_job(settings)))
 
     def get_job_info(self, job: JobRef) -> JobInfo:
-        """Look at a job, given as `JobInfo` or id."""
+        """Return the state of a job, given as `JobInfo` or id."""
         return self.driver.run(ask(bulk1.get_job_info(job)))
 
     def close_job(self, job: JobRef) -> JobInfo:
-        """Let no more batches into a job; those queued still run."""
+        """Close a job: it accepts no more batches, and those already queued still run."""
         return self.driver.run(ask(bulk1.set_state(job, JobState.CLOSED)))
 
     def abort_job(self, job: JobRef) -> JobInfo:
-        """Stop a job: queued batches will not run, running ones finish, and nothing is undone."""
+        """Abort a job: queued batches do not run, running ones finish, and nothing is undone."""
         return self.driver.run(ask(bulk1.set_state(job, JobState.ABORTED)))
 
     def add_batch(self, job: JobRef, content: Content) -> BatchInfo:
-        """Hand one batch to an open job.
+        """Add one batch to an open job.
 
         Args:
-            job: The job; given by its id only, it is looked at first.
-            content: What to load, or SOQL for a query job. Text and bytes are taken as they are; a ``pathlib.Path`` is
+            job: The job. If you pass only its id, the job is fetched first.
+            content: What to load, or SOQL for a query job. Text and bytes are sent as they are; a ``pathlib.Path`` is
                 streamed from the file; an open binary file is read; a list of mappings is written in the job's format
-                (``None`` sets null; a nested mapping is a parent by its external id); an ``ElementTree`` element goes
-                into an XML job; `Attachments`, or a whole zip, into a zip job.
+                (``None`` sets null; a nested mapping names a parent by its external id); an ``ElementTree`` element
+                goes into an XML job; `Attachments`, or a complete zip, into a zip job.
 
         Raises:
-            FormatError: The content does not fit the job's content type, or a limit; nothing was sent.
-            OutcomeUnknown: The answer was lost and the batch may be running: see ``get_all_batches`` before sending it
-                again.
+            FormatError: The content does not match the job's content type, or exceeds a limit; nothing was sent.
+            OutcomeUnknown: The answer was lost and the batch may be running; call ``get_all_batches`` before you send
+                it again.
         """
         return self.driver.run(conversations.add_batch(job, content))
 
     def get_batch_info(self, job: JobRef, batch_id: str) -> BatchInfo:
-        """Look at a batch."""
+        """Return the state of a batch."""
         return self.driver.run(ask(bulk1.get_batch_info(job, batch_id)))
 
     def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
-        """Look at all batches of a job."""
+        """Return the state of every batch of a job."""
         return self.driver.run(ask(bulk1.get_all_batches(job)))
 
     def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
-        """Read back the bytes that a batch was added with; SOQL for a query."""
+        """Return the bytes that the batch was created from; for a query, its SOQL."""
         return self.driver.run(ask(bulk1.get_batch_request(job, batch_id)))
 
     def get_batch_result(self, job: JobRef, batch_id: str) -> BatchResult:
-        """Fetch what a batch came to.
+        """Fetch the results of a batch.
 
         Returns:
-            For a data job one `Result` a record, in the order of the batch, the same from all formats. For a query the
-            records, all result files
-            merged in order: CSV text with one header, a list of dicts, or a ``queryResult`` element; empty when nothing
-                was found.
+            For a data job, one `Result` per record in the order of the batch, whatever the format. For a query, the
+            records of all result files in order: CSV text with one header, a list of dicts, or a ``queryResult``
+            element; empty if the query found nothing.
 
         Raises:
-            InvalidRequest: The batch has no results, as when it failed before any record; ``get_batch_info`` says why.
+            InvalidRequest: The batch has no results, for example because it failed before its first record;
+                ``get_batch_info`` says why.
         """
         return self.driver.run(conversations.get_batch_result(job, batch_id))
 
@@ -223,7 +223,7 @@ class Client:
         return self.driver.run(conversations.get_query_result_ids(job, batch_id))
 
     def get_query_result(self, job: JobRef, batch_id: str, result_id: str) -> ResultStream:
-        """Fetch one result file of a query batch, as a stream of any size.
+        """Stream one result file, of any size, of a query batch.
 
         Example:
             >>> with client.get_query_result(job, batch.id, result_id) as stream:  # doctest: +SKIP
@@ -240,36 +240,35 @@ class Client:
         timeout_seconds: float = conversations.DAY_SECONDS,
         pace: Pace | None = None,
     ) -> BatchInfo:
-        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``; `BatchInfo.raise_for_state` tells good
-        from bad.
+        """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``.
 
-        A query that PK chunking splits is ``NotProcessed`` itself: then all its chunks are waited for, and are in
-            ``chunks`` of what is returned.
+        Call `BatchInfo.raise_for_state` on what it returns to raise if the batch did not succeed. If PK chunking splits
+        a query, the batch itself ends as ``NotProcessed``; this method then waits for all its chunks and returns them
+        in ``chunks``.
 
         Args:
             job: The job.
             batch_id: The batch.
             timeout_seconds: How long to wait at most.
-            pace: How often to look; by default from 0.2 s, growing to 10 s.
+            pace: How often to poll; by default after 0.2 s at first, growing to every 10 s.
 
         Raises:
-            JobNotDone: The time is over. The org goes on with the batch.
+            JobNotDone: The time is up. The org is still working on the batch.
         """
         return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
     def wait_for_job(
         self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
     ) -> JobInfo:
-        """Wait until every batch of a job is ``Completed``, ``Failed`` or ``NotProcessed``, those of PK chunking
-        included.
+        """Wait until every batch of a job, PK chunks included, is ``Completed``, ``Failed`` or ``NotProcessed``.
 
         Raises:
-            JobNotDone: The time is over. The org goes on with the job.
+            JobNotDone: The time is up. The org is still working on the job.
         """
         return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace))
 
     def _carry_out(self, work: Callable[[Sitting], T]) -> T:
-        from bulkforce.run.sitting import Sitting  # only what runs for long needs the engine and SQLite
+        from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
 
         return self.driver.carry_out(lambda stop: work(Sitting.of(self.driver, stop)))
 
@@ -294,9 +293,9 @@ class Client:
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one.
 
-        The source is read once before anything is sent: what no batch may hold is rejected, what is no CSV at all is an
-        error. Then batches are sent, watched and their results fetched side by side. A run that dies at any moment is
-        continued by `resume`.
+        The whole source is read once before anything is sent: rows that exceed a limit of the org are rejected, and a
+        malformed file is an error. Then batches are sent and watched, and their results fetched, side by side. If the
+        run dies at any moment, `resume` continues it.
 
         Args:
             source: Path of a file (CSV, JSON, JSON lines, XML, Parquet, Arrow; also ``.gz`` and ``.zst``), ``"-"`` for
@@ -304,38 +303,37 @@ class Client:
                 data frame (anything with ``__arrow_c_stream__``).
             object: API name of the object.
             operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
-            external_id: For an upsert: the field that tells which records exist already.
-            mapping: A dict of columns to fields (``None`` drops), or the path of a TOML or ``.sdl`` file.
+            external_id: For an upsert: the field to match existing records by.
+            mapping: A dict of columns to fields (``None`` drops the column), or the path of a TOML or ``.sdl`` file.
             concurrency_mode: ``Parallel`` or ``Serial``.
-            workers: Uploads and downloads at once; the org decides how many batches it runs at once.
-            batch_records: Records in a batch at most, 1 to 10,000.
+            workers: Concurrent uploads and downloads; the org decides how many batches it runs at once.
+            batch_records: Maximum number of records in a batch, 1 to 10,000.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
                 ``unprocessed.csv``, ``rejected.csv`` and ``report.json`` go there.
             empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and
                 ``None`` set null.
-            check: Ask the org what fields the object has, and see before anything is sent whether columns and values
-                fit; see `check`.
+            check: Ask the org which fields the object has, and check columns and values against them before anything is
+                sent; see `check`.
             on_unknown_column: ``"refuse"`` stops a load that has columns which cannot be sent, ``"drop"`` leaves them
                 out.
             values: What to do about values that the org would refuse: ``"warn"`` and load (their rows come back as
-                failed), ``"refuse"`` to load, or ``"skip"`` looking at values.
-            dry_run: Read, check and plan only; nothing is created.
+                failed), ``"refuse"`` to load, or ``"skip"`` checking values.
+            dry_run: Only read, check and plan; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
         Returns:
-            What it came to: ``read = succeeded + failed + unprocessed + rejected``.
+            The report, in which ``read = succeeded + failed + unprocessed + rejected``.
 
         Raises:
-            Interrupted: The run stopped before its end (Ctrl-C, the org out of reach, the job aborted, a full disk) and
-                can be resumed.
-            Unsettled: The run cannot go on without your word; see `resume`.
+            Interrupted: The run stopped early (Ctrl-C, the org unreachable, the job aborted, a full disk) and can be
+                resumed.
+            Unsettled: The run cannot go on without your decision; see `resume`.
             DoesNotFit: Columns do not fit the object; the error says which, and what to do. Nothing was sent.
             FormatError: The source cannot be read; nothing was sent.
-            LimitReached: The org does not take that many batches today; nothing was sent.
+            LimitReached: The org does not accept that many batches today; nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
 
-            What an iterable of yours raises while it is asked for the next record comes through as it is, whatever it
-            is; nothing was sent.
+            If your own iterable raises while the load reads it, its exception propagates unchanged; nothing was sent.
 
         Example:
             >>> report = client.load("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP
@@ -377,11 +375,11 @@ class Client:
         values: Literal["warn", "refuse", "skip"] = "warn",
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CheckReport:
-        """See whether a source fits an object, and send nothing.
+        """Check whether a source fits an object, without sending anything.
 
-        The org is asked what fields the object has. Then the whole source is read: columns that are unknown or cannot
-        be written, keys and required fields that are missing, values that the org would refuse or change. All that can
-        be found is found at once, each with what to do.
+        Asks the org which fields the object has, then reads the whole source and looks for columns that are unknown or
+        read-only, missing keys and required fields, and values that the org would refuse or change. Reports everything
+        at once, each finding with a remedy.
 
         Args:
             source: As in `load`.
@@ -391,7 +389,7 @@ class Client:
             mapping: As in `load`.
             empty_as_null: As in `load`.
             on_unknown_column: As in `load`.
-            values: ``"skip"`` looks at columns only.
+            values: ``"skip"`` checks columns only.
             on_progress: As in `load`.
 
         Raises:
@@ -428,32 +426,31 @@ class Client:
         accept_as: Literal["sent", "not-sent"] | None = None,
         on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
     ) -> LoadReport | ExtractReport:
-        """Go on with a load or an extract that stopped or died; nothing goes in, or comes out, twice.
+        """Continue a load or an extract that stopped or died; nothing is loaded or extracted twice.
 
-        One that is finished only tells its report again, and warns if its files are no longer what it left.
+        If the run is already finished, only returns its report again, and warns if its files have changed since.
 
         Args:
             run: The run's id, or its folder.
-            workers: Uploads and downloads at once; by default as many as the run was begun with.
-            accept_as: Of a load: your word on what the org cannot tell, for a run that ended with `Unsettled`.
-                ``"sent"``: rows in doubt count as sent and stay in ``in_doubt.csv``; what the org did not take of them
-                is lost. ``"not-sent"``: they are sent again; what the org took of them is doubled. Either way batches
-                of somebody else in the run's jobs are no reason to stop any more, and rows that were never sent are
-                sent.
-            on_progress: As in `load` or `extract`, whichever the run is of.
+            workers: Concurrent uploads and downloads; by default as many as the run started with.
+            accept_as: For a load that ended with `Unsettled`: how to treat the rows in doubt. ``"sent"``: they count as
+                sent and stay in ``in_doubt.csv``; any that the org did not accept are lost. ``"not-sent"``: they are
+                sent again; any that the org did accept are duplicated. Either way, batches in the run's jobs that the
+                run did not send no longer stop it, and rows that were never sent are sent.
+            on_progress: As in `load` or `extract`, depending on the run.
 
         Returns:
             A `LoadReport`, or an `ExtractReport` if the run is an extract.
 
         Raises:
-            NotFound: The org keeps the results of an extract for 7 days, and they are over.
-            SourceChanged: The source is no longer the one the run was begun with; nothing was touched.
-            JournalBusy: Another process works on this run; nothing was touched.
-            JournalMismatch: The run belongs to another org, or died while a source was read that cannot be read again;
+            NotFound: The org keeps the results of an extract for 7 days, and no longer has them.
+            SourceChanged: The source has changed since the run started; nothing was touched.
+            JournalBusy: Another process is working on this run; nothing was touched.
+            JournalMismatch: The run belongs to another org, or died while reading a source that cannot be read again;
                 nothing was sent.
-            Unsettled: It cannot be known what the org took, or a job of the run holds what it did not send. Nothing
-                more is sent; what is certain is in the run's files, the rest in ``in_doubt.csv``, and the error's
-                ``report`` counts both.
+            Unsettled: It is impossible to know what the org accepted, or a job of the run holds a batch that the run
+                did not send. Nothing more is sent; the rows whose fate is certain are in the run's files, the others in
+                ``in_doubt.csv``, and the error's ``report`` counts both.
         """
         from bulkforce import catalog  # see above
 
@@ -475,31 +472,31 @@ class Client:
         since_file: str | Path | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
-        """Bring every record that a query finds into a file, and prove that all came.
+        """Extract every record that a query finds into a file, and prove that none is missing.
 
-        The records of each batch are counted on disk and compared with what the org told; what stays short is an error.
-        The file is whole or not there. A run that dies at any moment is continued by `resume_extract`; what is on disk
-        is not fetched twice.
+        Counts the records of each batch on disk and compares them with the org's own count; a batch that stays short is
+        an error. The file appears complete or not at all. If the run dies at any moment, `resume_extract` continues it
+        without fetching again what is already on disk.
 
         Args:
             soql: The query.
-            to: The file; its name tells the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``.
+            to: The file; its suffix sets the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``.
                 ``"-"`` is CSV on standard output.
             object: Instead of a query: every field of this object that a bulk query can return.
-            format: The format, where the name does not tell.
-            all_rows: Deleted and archived records, too.
-            pk_chunking: Let the org split the query by record ids: ``"auto"`` for large objects, a chunk size, or a
+            format: The format, if the suffix does not say.
+            all_rows: Include deleted and archived records.
+            pk_chunking: Let the org split the query by record id: ``"auto"`` for large objects, a chunk size, or a
                 `PKChunking`.
-            workers: Downloads at once.
+            workers: Concurrent downloads.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
-            since_file: Keeps the highest ``SystemModstamp`` seen; next time only records changed since come, with an
-                overlap of ten minutes.
+            since_file: Stores the highest ``SystemModstamp`` seen; the next extract fetches only records changed since,
+                with an overlap of ten minutes.
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
-            Interrupted: The run stopped before its end and can be resumed.
+            Interrupted: The run stopped early and can be resumed.
             BatchFailed: The org refuses the query, or failed too often to answer it.
-            TransferError: Rows are missing; the error names the batch and the numbers.
+            TransferError: Records are missing; the error names the batch and the numbers.
 
         Example:
             >>> client.extract("SELECT Id, Name FROM Account", to="accounts.parquet").rows  # doctest: +SKIP
@@ -529,19 +526,19 @@ class Client:
         workers: int | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
-        """Go on with an extract that stopped or died: `resume` for those who know that it is one.
+        """Continue an extract that stopped or died: `resume`, for a run that you know to be an extract.
 
-        One that is finished only tells its report again, and warns if its file is no longer what it left.
+        If the run is already finished, only returns its report again, and warns if its file has changed since.
 
         Args:
             run: The run's id, or its folder.
-            workers: Downloads at once; by default as many as the run was begun with.
+            workers: Concurrent downloads; by default as many as the run started with.
             on_progress: As in `extract`.
 
         Raises:
-            JournalBusy: Another process works on this run; nothing was touched.
-            JournalMismatch: The run belongs to another org, or its journal is of a later version of bulkforce.
-            NotFound: The org keeps results for 7 days, and they are over.
+            JournalBusy: Another process is working on this run; nothing was touched.
+            JournalMismatch: The run belongs to another org, or a later version of bulkforce wrote its journal.
+            NotFound: The org keeps results for 7 days, and no longer has them.
         """
         from bulkforce.extract import verb as extract  # see above
 
@@ -557,13 +554,13 @@ class Client:
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
     ) -> QueryResult:
-        """Ask for records as Arrow record batches, or a frame, or dicts; see `QueryResult`.
+        """Query records as Arrow record batches, a data frame or dicts; see `QueryResult`.
 
         Args:
-            soql: The query; it is sent when the result is first looked at.
-            all_rows: Deleted and archived records, too.
+            soql: The query; sent when you first use the result.
+            all_rows: Include deleted and archived records.
             pk_chunking: As in `extract`.
-            workers: Downloads at once; a slow reader makes them wait.
+            workers: Concurrent downloads; they wait for a slow reader.
 
         Raises:
             MissingExtra: pyarrow is not installed.
@@ -576,13 +573,13 @@ class Client:
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     def create_spec(self, job: JobRef, mapping_csv: str) -> None:
-        """Upload a transformation spec to a CSV job: which column of foreign CSV files is which field.
+        """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields.
 
         Args:
             job: The job, before its first batch.
             mapping_csv: CSV with the columns ``Salesforce Field,Csv Header,Value,Hint``, under 8,192 characters.
 
         Raises:
-            UsageError: The spec is too long or empty, or the job is no CSV job.
+            UsageError: The spec is empty or too long, or the job is not a CSV job.
         """
         self.driver.run(ask(bulk1.create_spec(job, mapping_csv)))

@@ -1,4 +1,4 @@
-"""`connect`: a client from the environment."""
+"""`connect`: make a client from environment variables."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ _CA_BUNDLE = "BULKFORCE_CA_BUNDLE"
 
 
 def connect(environment: Mapping[str, str] | None = None) -> Client:
-    """Make a client of the org that the environment names.
+    """Make a client from environment variables.
 
-    ``BULKFORCE_INSTANCE_URL`` says where the org is; with it goes one of: ``BULKFORCE_ACCESS_TOKEN`` (a session id or
+    ``BULKFORCE_INSTANCE_URL`` is the org's URL. To log in, set one of: ``BULKFORCE_ACCESS_TOKEN`` (a session id or
     access token); ``BULKFORCE_CLIENT_ID``, ``BULKFORCE_CLIENT_SECRET`` and ``BULKFORCE_REFRESH_TOKEN``; or the first
-    two alone (client credentials). ``BULKFORCE_API_VERSION`` sets another version; ``BULKFORCE_CA_BUNDLE`` names a PEM
-    file of authorities to trust instead of the system's.
+    two of these alone (client credentials). ``BULKFORCE_API_VERSION`` sets another API version;
+    ``BULKFORCE_CA_BUNDLE`` names a PEM file of certificate authorities to trust instead of the system's.
 
     Args:
-        environment: By default ``os.environ``.
+        environment: The variables; by default ``os.environ``.
 
     Raises:
-        UsageError: Something is missing, or cannot be used; the message names the variable, and holds no secret.
+        UsageError: A variable is missing or invalid; the message names it and holds no secret.
 
     Example:
         >>> connect({"BULKFORCE_INSTANCE_URL": "https://acme.my.salesforce.com", "BULKFORCE_ACCESS_TOKEN": "00D..."})
@@ -46,14 +46,13 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
     found = _found(os.environ if environment is None else environment)
     if _URL not in found:
         raise UsageError(
-            f"No org is named: set {_URL} (such as https://acme.my.salesforce.com), and {_TOKEN}, or {_ID} and "
-            f"{_SECRET} "
-            f"with {_REFRESH} (without it: client credentials)"
+            f"No org is configured: set {_URL} (such as https://acme.my.salesforce.com), and either {_TOKEN}, or "
+            f"{_ID} and {_SECRET} with {_REFRESH} (without it: client credentials)"
         )
     with _named(_URL):
-        # What is no URL at all may be a token in the wrong place, and is not shown.
+        # If it is not a URL at all, it may be a misplaced token, so it is not shown.
         if "://" not in found[_URL]:
-            raise UsageError("it is no URL of an org; it looks like https://acme.my.salesforce.com")
+            raise UsageError("it is not the URL of an org, such as https://acme.my.salesforce.com")
         arguments.url(found[_URL])
     version = found.get(_VERSION, limits.API_VERSION)
     with _named(_VERSION):
@@ -66,13 +65,13 @@ def connect(environment: Mapping[str, str] | None = None) -> Client:
 
 
 def _found(environment: Mapping[str, str]) -> dict[str, str]:
-    """Take what is set; a variable that is empty or blank is as good as none."""
+    """Read the variables that are set; an empty or blank one counts as unset."""
     found = {}
     for name in (_URL, _TOKEN, _ID, _SECRET, _REFRESH, _VERSION, _CA_BUNDLE):
         with _named(name):
             value = arguments.secret(environment.get(name) or "", "it").strip()
             if not value.isprintable():
-                raise UsageError("it holds a line end or another character that cannot be printed")
+                raise UsageError("it contains a line end or another unprintable character")
         if value:
             found[name] = value
     return found
@@ -80,14 +79,14 @@ def _found(environment: Mapping[str, str]) -> dict[str, str]:
 
 @contextmanager
 def _named(name: str) -> Iterator[None]:
-    """Say which variable is at fault."""
+    """Name the variable in a `UsageError` about its value."""
     try:
         yield
     except UsageError as error:
         reason = str(error)
     else:
         return
-    raise UsageError(f"{name} cannot be used: {reason}. Set it anew, or take it out of the environment")
+    raise UsageError(f"{name} is invalid: {reason}. Correct it, or unset it")
 
 
 def _auth(found: Mapping[str, str]) -> Auth:
@@ -99,4 +98,4 @@ def _auth(found: Mapping[str, str]) -> Auth:
     if _ID in found and _SECRET in found:
         return ClientCredentials(found[_ID], found[_SECRET])
     missing = f"{_SECRET} or {_REFRESH}" if _ID in found else f"{_TOKEN}, or {_ID} and {_SECRET}"
-    raise UsageError(f"{_URL} is set, but no way to log in: set {missing}")
+    raise UsageError(f"{_URL} is set, but there is no way to log in: set {missing}")

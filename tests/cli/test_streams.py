@@ -166,7 +166,7 @@ def test_demo_and_emulator_end_when_they_cannot_print(how: str) -> None:
         done = run(*arguments, spoilt={1: how})
         assert done.returncode == {"full": FAILED, "nobody": NOBODY_READS}[how]
         # The emulator begins with talk.
-        told = [line for line in done.stderr.splitlines() if line and "at your service" not in line]
+        told = [line for line in done.stderr.splitlines() if line and "org is running" not in line]
         assert told == (
             ["bulkforce: Standard output cannot be written: No space left on device"] if how == "full" else []
         )
@@ -181,7 +181,7 @@ def test_emulator_serves_where_it_cannot_talk(spoilt: str) -> None:
         assert client.create_job("insert", "Contact", "CSV").state is bf.JobState.OPEN
     command.terminate()
     _, talk = command.communicate()
-    assert (command.returncode, "at your service" in talk) == (0, spoilt == "stdout closed")
+    assert (command.returncode, "org is running" in talk) == (0, spoilt == "stdout closed")
 
 
 def test_load_goes_on_when_the_terminal_that_its_bar_is_on_goes_away(

@@ -74,7 +74,7 @@ def test_rows_are_the_same_from_all_three_formats() -> None:
 
 def test_tour_fails_when_a_company_did_not_go_in(client: bf.Client, stage: Stage) -> None:
     first, second, *_ = companies.read()
-    with pytest.raises(bf.Error, match="did not go as it must"):
+    with pytest.raises(bf.Error, match="did not go as expected"):
         Tour(client, stage, [first, second, replace(second, name="")]).play()
 
 

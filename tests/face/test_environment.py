@@ -89,8 +89,8 @@ def test_variable_that_cannot_be_used_is_named_and_no_secret_shown(
     with pytest.raises(bf.UsageError) as caught:
         bf.connect(environment)
     told = str(caught.value)
-    assert told.startswith(f"{name} cannot be used: ")
-    assert told.endswith("Set it anew, or take it out of the environment")
+    assert told.startswith(f"{name} is invalid: ")
+    assert told.endswith("Correct it, or unset it")
     assert len(told) < 5_500
     assert told.isprintable()
     assert MARKER not in held_by(caught.value)

@@ -1,4 +1,4 @@
-"""Ways to get a session: small objects whose flows end in `Credentials` (`bulkforce.protocol.flow.Auth`)."""
+"""Ways to log in: small objects whose flows return `Credentials` (`bulkforce.protocol.flow.Auth`)."""
 
 from bulkforce.auth.oauth import ClientCredentials, JWTBearer, RefreshToken
 from bulkforce.auth.soap import UsernamePassword

@@ -1,7 +1,7 @@
 """OAuth 2.0: the flows that need no browser.
 
-Sources: help pages of the flows, and clients in production (reference of the token request). Answers have no
-``expires_in``: a session is used until the org refuses it.
+Sources: Salesforce's help pages on the flows, and how clients in production send the token request. Answers have no
+``expires_in``, so a session is used until the org refuses it.
 """
 
 from __future__ import annotations
@@ -22,15 +22,14 @@ _TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
 
 @dataclass(slots=True)
 class RefreshToken:
-    """OAuth refresh token: long-lived, renews the session by itself.
+    """OAuth refresh token: long-lived, and renews the session automatically.
 
     Attributes:
         client_id: Consumer key of the connected app.
-        client_secret: Its secret; empty if the app needs none.
-        refresh_token: The refresh token. With rotation switched on in the org it is replaced at each use.
-        refresh_url: Token endpoint; by default that of the client's instance URL, or of
-            ``https://login.salesforce.com``.
-        on_rotation: Called with the new refresh token when the org has replaced it, so that you can store it.
+        client_secret: Its consumer secret; empty if the app needs none.
+        refresh_token: The refresh token. If the org rotates refresh tokens, it is replaced at each use.
+        refresh_url: Token endpoint; by default on the client's instance URL, or on ``https://login.salesforce.com``.
+        on_rotation: Called with the new refresh token whenever the org replaces it, so that you can store it.
     """
 
     client_id: str
@@ -44,7 +43,7 @@ class RefreshToken:
         arguments.urls(refresh_url=self.refresh_url)
         if self.on_rotation is not None and not callable(self.on_rotation):
             raise UsageError(
-                "The auth's on_rotation is a function that is given the new refresh token, not "
+                "The auth's on_rotation must be a function that takes the new refresh token, not "
                 f"{type(self.on_rotation).__name__}"
             )
 
@@ -55,7 +54,7 @@ class RefreshToken:
             form["client_secret"] = self.client_secret
         granted = yield from _token(self.refresh_url or (instance_url or limits.LOGIN_URL) + _TOKEN_PATH, form)
         if granted.refresh_token and granted.refresh_token != self.refresh_token:
-            # The old one is dead from now on.
+            # The old one no longer works.
             self.refresh_token = granted.refresh_token
             if self.on_rotation:
                 self.on_rotation(granted.refresh_token)
@@ -68,8 +67,8 @@ class ClientCredentials:
 
     Attributes:
         client_id: Consumer key of the connected app.
-        client_secret: Its secret.
-        token_url: Token endpoint; by default that of the client's instance URL.
+        client_secret: Its consumer secret.
+        token_url: Token endpoint; by default on the client's instance URL.
     """
 
     client_id: str
@@ -83,7 +82,7 @@ class ClientCredentials:
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade id and secret for an access token; see `Auth`."""
         if instance_url is None and self.token_url is None:
-            raise UsageError("Client credentials work on the org's own host: give the client its instance URL")
+            raise UsageError("Client credentials work only on the org's own host: pass the client its instance URL")
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
         return (yield from _token(self.token_url or str(instance_url) + _TOKEN_PATH, form)).credentials(instance_url)
 
@@ -95,9 +94,9 @@ class JWTBearer:
     Attributes:
         client_id: Consumer key of the connected app.
         username: The user to log in as.
-        private_key: Private key in PEM whose certificate is registered with the app.
+        private_key: PEM private key whose certificate is registered with the app.
         audience: ``https://login.salesforce.com`` or ``https://test.salesforce.com``.
-        token_url: Token endpoint; by default the audience's.
+        token_url: Token endpoint; by default on the audience's host.
     """
 
     client_id: str
@@ -110,7 +109,7 @@ class JWTBearer:
         key = self.private_key
         if not isinstance(key, (str, bytes)):
             raise UsageError(
-                f"The auth's private_key is a PEM text that begins with -----BEGIN, not {type(key).__name__}"
+                f"The auth's private_key must be PEM text that begins with -----BEGIN, not {type(key).__name__}"
             )
         arguments.secrets(
             client_id=self.client_id, username=self.username, private_key="" if isinstance(key, bytes) else key
@@ -124,12 +123,14 @@ class JWTBearer:
         except ImportError as error:
             raise MissingExtra("jwt", "Logging in with a JWT") from error
         now = yield from seconds(Now())
-        # The org takes no assertion that lives longer than three minutes.
+        # The org rejects assertions that are valid for more than three minutes.
         claims = {"iss": self.client_id, "sub": self.username, "aud": self.audience, "exp": int(now) + 170}
         try:
             assertion = jwt.encode(claims, self.private_key, algorithm="RS256")
         except (ValueError, TypeError, jwt.PyJWTError) as error:
-            raise UsageError("The private key cannot be read; it is a PEM text that begins with -----BEGIN") from error
+            raise UsageError(
+                "The private key cannot be read; it must be PEM text that begins with -----BEGIN"
+            ) from error
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
         return (yield from _token(self.token_url or self.audience + _TOKEN_PATH, form)).credentials(instance_url)
 
@@ -157,7 +158,7 @@ def _token(url: str, form: dict[str, str]) -> Flow[_Granted]:
     members = document if isinstance(document, dict) else {}
     texts = [members.get(name) or "" for name in ("access_token", "instance_url", "refresh_token")]
     if not all(isinstance(text, str) for text in texts) or not is_token(texts[0]):
-        raise ProtocolError(f"The login's answer holds no access token: {describe(answer)}", answer.facts())
+        raise ProtocolError(f"The answer to the login has no access token: {describe(answer)}", answer.facts())
     return _Granted(*texts)
 
 
@@ -167,6 +168,6 @@ def _refused(answer: Answer, now: float) -> Error:
     except ProtocolError:
         word = None
     if word is None or answer.status >= 500:
-        return stranger(answer, now, "The login's answer is not the org's own")
+        return stranger(answer, now, "The answer to the login did not come from the org")
     text = f"The login was refused: {word[0]}: {word[1]} (check the client id, the secret, the user and the login host)"
     return NotAuthenticated(text, answer.facts(*word))

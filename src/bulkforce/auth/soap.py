@@ -1,7 +1,7 @@
 """SOAP ``login()``: user name and password.
 
-Source: recordings of the call (2012, 2026). The org retires it: gone from API version 65.0, off by default in new orgs.
-The session id it gives still opens every version of the Bulk API.
+Source: recordings of the call (2012, 2026). Salesforce is retiring it: it is gone from API version 65.0 on, and off by
+default in new orgs. The session id that it returns still works with every version of the Bulk API.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _PARTNER = "urn:partner.soap.sforce.com"
 
 @dataclass(frozen=True, slots=True)
 class UsernamePassword:
-    """Log in with user name, password and security token, by SOAP ``login()``.
+    """Log in with user name, password and security token, through SOAP ``login()``.
 
     Attributes:
         username: The user.
         password: The password.
-        security_token: Appended to the password, as the org wants it from addresses it does not trust.
+        security_token: Appended to the password, as the org requires from addresses it does not trust.
         login_url: ``https://login.salesforce.com``, ``https://test.salesforce.com`` for a sandbox, or the org's own
             host.
         version: API version of the call, below 65.0.
@@ -55,14 +55,12 @@ class UsernamePassword:
             reason = found.get("exceptionMessage") or found.get("faultstring")
             if reason is None:
                 now = yield from seconds(Now())
-                raise stranger(answer, now, "The login's answer is not SOAP")
+                raise stranger(answer, now, "The answer to the login is not SOAP")
             code = found.get("exceptionCode")
             raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
         server = instance_url or _server(found.get("serverUrl", ""))
         if server is None or not is_token(found["sessionId"]):
-            raise ProtocolError(
-                "The login's answer holds no session id, or does not say where the org is", answer.facts()
-            )
+            raise ProtocolError("The answer to the login has no session id, or no URL of the org", answer.facts())
         return Credentials(server, found["sessionId"])
 
     def _envelope(self) -> bytes:
@@ -82,7 +80,7 @@ def _server(url: str) -> str | None:
 
 
 def _texts(answer: Answer) -> dict[str, str]:
-    """All texts of a SOAP answer by local name; the names of interest stand once."""
+    """Return all texts of a SOAP answer by local name; those we need occur only once."""
     try:
         root = wire_xml.parse(answer.body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A session id or access token that somebody else got."""
+"""A session id or access token that you already have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkforce.protocol.flow import Credentials, Flow
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """Use a session id or an OAuth access token as it is; it cannot be renewed.
+    """Use an existing session id or OAuth access token; it cannot be renewed.
 
     Attributes:
         token: The session id or access token.
@@ -28,17 +28,18 @@ class BearerToken:
     def __post_init__(self) -> None:
         arguments.secrets(token=self.token or "")
         if not re.fullmatch(r"\s*[!-~]+\s*", self.token or ""):
-            raise UsageError("The token is empty, or holds a blank, a line end or a character that no token has")
+            raise UsageError("The token is empty, or contains a blank, a line end or a character that no token has")
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:
-        """Give the token; see `Auth`."""
+        """Return the token; see `Auth`."""
         if stale is not None:
             raise NotAuthenticated(
                 "The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken"
             )
         if instance_url is None:
             raise UsageError(
-                "With a bare token the client needs the instance URL, such as https://acme.my.salesforce.com"
+                "A bare token does not say where the org is: pass the client its instance URL, such as "
+                "https://acme.my.salesforce.com"
             )
         yield from ()
         return Credentials(instance_url, self.token.strip())

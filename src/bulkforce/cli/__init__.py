@@ -1,1 +1,1 @@
-"""The command line: parse, call one public function, hand the result to an output."""
+"""The command line: each command parses its arguments, calls one public function, and prints the result."""

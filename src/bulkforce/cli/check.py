@@ -1,4 +1,4 @@
-"""`bulkforce check`, and what it found for people to read."""
+"""`bulkforce check`, and its report for people to read."""
 
 from __future__ import annotations
 
@@ -18,30 +18,47 @@ if TYPE_CHECKING:
 
 def check(
     *,
-    file: Annotated[str, typer.Argument(help="As for load.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
+        ),
+    ],
     object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
-    operation: Annotated[Operation, typer.Option(help="What is to be done with the records.")],
+    operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
     external_id: Annotated[
         str | None,
-        typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD"),
+        typer.Option(help="For an upsert: the field to match existing records by.", metavar="FIELD"),
     ] = None,
     column_map: Annotated[
         Path | None,
-        typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE"),
+        typer.Option(
+            "--map",
+            help="TOML or Data Loader .sdl file that maps columns to fields.",
+            dir_okay=False,
+            metavar="FILE",
+        ),
     ] = None,
-    empty_as_null: Annotated[bool, typer.Option("--empty-as-null", help="An empty value sets null.")] = False,
+    empty_as_null: Annotated[
+        bool,
+        typer.Option("--empty-as-null", help="Check as for a load in which an empty value sets the field to null."),
+    ] = False,
     on_unknown_column: Annotated[
-        OnUnknownColumn, typer.Option(help="Columns that cannot be sent stop a load, or are left out.")
+        OnUnknownColumn,
+        typer.Option(help="Columns that cannot be sent: refuse to load, or drop them and load the others."),
     ] = OnUnknownColumn.refuse,
-    values: Annotated[Values, typer.Option(help="skip looks at columns only.")] = Values.warn,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    values: Annotated[
+        Values,
+        typer.Option(help="skip checks columns only; warn and refuse both check values, and report them alike."),
+    ] = Values.warn,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """See whether a file fits an object, before anything is sent: all that can be found, each with what to do.
+    """Check whether a file fits an object, without sending anything, and report everything found with a remedy.
 
     Example: bulkforce check contacts.csv --object Contact --operation upsert --external-id Email__c
 
-    Exit code 0: it fits. 2: a load would not begin. 3: a load would begin, and rows would fail.
+    Exit codes: 0 the file fits, 2 a load would not start, 3 a load would start but rows would fail.
     """
     from bulkforce.connection import connect
 
@@ -67,7 +84,7 @@ def check(
 
 
 def show(report: CheckReport, *, as_json: bool) -> int:
-    """Print what was found, and say with which code to leave."""
+    """Print the report and return the exit code."""
     if as_json:
         print(ascii_json(report.to_json()))
     else:
@@ -76,14 +93,14 @@ def show(report: CheckReport, *, as_json: bool) -> int:
 
 
 def lines_of(report: CheckReport) -> Iterator[str]:
-    """Write a report for people."""
+    """Yield the lines of a report for people."""
     from bulkforce.load.checking import told
     from bulkforce.objects.columns import Severity
 
     rows = f"{report.read:,} row{'' if report.read == 1 else 's'}"
     yield f"{report.operation} {report.object}: {rows}; nothing was sent."
     if not (report.described or report.unfit):
-        yield "The org does not tell what fields the object has, so only the form of the file was checked."
+        yield "The org does not say which fields the object has, so only the format of the file was checked."
     columns = {
         severity: [(one.text, one.remedy, "") for one in report.columns if one.severity is severity]
         for severity in Severity
@@ -94,17 +111,17 @@ def lines_of(report: CheckReport) -> Iterator[str]:
         ]
         for severity in Severity
     }
-    yield from _part("A load would not begin:", columns[Severity.REFUSE])
+    yield from _part("A load would not start:", columns[Severity.REFUSE])
     yield from _part("Rows that the org would refuse:", values[Severity.REFUSE])
     if report.rejected:
         yield from _part(
-            "Rows that are not sent:",
-            [(f"{report.rejected:,} are over a limit of the org, or are no records.", "", "")],
+            "Rows that would not be sent:",
+            [(f"{report.rejected:,} exceed a limit of the org, or are not records.", "", "")],
         )
-    yield from _part("Worth a look:", columns[Severity.WARN] + values[Severity.WARN])
-    yield from _part("Columns that are not sent:", columns[Severity.DROP])
+    yield from _part("Worth checking:", columns[Severity.WARN] + values[Severity.WARN])
+    yield from _part("Columns that would not be sent:", columns[Severity.DROP])
     if report.fits:
-        yield "It fits." if report.described else "Nothing speaks against a load."
+        yield "The file fits." if report.described else "No problems found."
 
 
 def _part(title: str, found: Sequence[tuple[str, str, str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Words that options take, as the command line knows them."""
+"""The values that options of the command line accept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """What a load may do."""
+    """The operation of a load."""
 
     insert = "insert"
     update = "update"
@@ -16,21 +16,21 @@ class Operation(StrEnum):
 
 
 class AcceptAs(StrEnum):
-    """What a user may say of rows in doubt."""
+    """How a user may settle rows in doubt."""
 
     sent = "sent"
     not_sent = "not-sent"
 
 
 class OnUnknownColumn(StrEnum):
-    """What becomes of columns that cannot be sent."""
+    """What to do about columns that cannot be sent."""
 
     refuse = "refuse"
     drop = "drop"
 
 
 class Values(StrEnum):
-    """What becomes of values that the org would refuse."""
+    """What to do about values that the org would refuse."""
 
     warn = "warn"
     refuse = "refuse"

@@ -1,4 +1,4 @@
-"""`bulkforce demo`: the whole conversation with an org, on real companies, in seconds."""
+"""`bulkforce demo`: everything a client does with an org, with real companies, in seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def demo() -> None:
-    """Send 503 companies to an emulated org and get them back."""
+    """Load 503 companies into an emulated org and query them back."""
     began = perf_counter()
     org_class = emulator_class()
     from bulkforce.auth import BearerToken
@@ -29,8 +29,8 @@ def demo() -> None:
 
 
 def _welcome(stage: Stage, base_url: str) -> None:
-    stage.line("[bold]bulkforce: records into a Salesforce org and back, over the Bulk API[/bold]")
-    stage.line(f"An emulated org listens on {base_url}; nothing leaves this machine.")
+    stage.line("[bold]bulkforce: records into a Salesforce org and back, through the Bulk API[/bold]")
+    stage.line(f"An emulated org runs at {base_url}; nothing leaves this machine.")
     stage.line("")
     stage.line("    [green]org = Emulator(schema).start()[/green]")
     stage.line("    [green]client = bf.Client(org.base_url, auth=bf.BearerToken(org.session_id))[/green]")
@@ -40,6 +40,6 @@ def _welcome(stage: Stage, base_url: str) -> None:
 def _farewell(stage: Stage, requests: int, seconds: float) -> None:
     stage.line(f"\n[bold green]All well:[/bold green] {requests} requests in {seconds:.1f} s.\n")
     stage.line("[bold]What next[/bold]")
-    stage.line("    bulkforce emulator       an org of your own, until Ctrl-C")
+    stage.line("    bulkforce emulator       start an emulated org of your own")
     stage.line("    examples/                eighteen short scripts to copy from, for any org")
-    stage.line("    README.md                every call on one page, and the way to a real org")
+    stage.line("    README.md                every call on one page, and how to connect to a real org")

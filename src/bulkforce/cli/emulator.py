@@ -1,4 +1,4 @@
-"""`bulkforce emulator`: an org of your own, until you stop it."""
+"""`bulkforce emulator`: an emulated org that runs until you stop it."""
 
 from __future__ import annotations
 
@@ -27,19 +27,22 @@ def emulator(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.", metavar="ADDRESS")] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65_535, metavar="N")
+        int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65_535, metavar="N")
     ] = 0,
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="Another host name for its page and control calls; may be repeated.", metavar="NAME"),
+        typer.Option(
+            help="Another host name under which its web page and control calls may be used; can be repeated.",
+            metavar="NAME",
+        ),
     ] = None,
     session_id: Annotated[
-        str | None, typer.Option(help="Session id to accept; by default one is made up.", metavar="S")
+        str | None, typer.Option(help="Session id to accept; by default a generated one.", metavar="ID")
     ] = None,
     schema: Annotated[
         Path | None,
         typer.Option(
-            help="TOML or JSON file with objects and fields to add to the standard ones.",
+            help="TOML or JSON file of objects and fields to add to the standard ones.",
             exists=True,
             dir_okay=False,
             metavar="FILE",
@@ -48,7 +51,7 @@ def emulator(
     settings: Annotated[
         Path | None,
         typer.Option(
-            help="TOML or JSON file with limits, and choices where it is not known what Salesforce does.",
+            help="TOML or JSON file of limits, and of choices where Salesforce's behaviour is not known.",
             exists=True,
             dir_okay=False,
             metavar="FILE",
@@ -57,7 +60,7 @@ def emulator(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of CSV and JSON files, one per object (1-Account.csv), with records to begin with.",
+            help="Folder of CSV and JSON files, one per object (1-Account.csv), with records to start with.",
             exists=True,
             file_okay=False,
             metavar="FOLDER",
@@ -66,27 +69,28 @@ def emulator(
     persist: Annotated[
         Path | None,
         typer.Option(
-            help="DuckDB file that keeps the records from one run to the next; jobs are not kept.",
+            help="DuckDB file that keeps the records between runs; jobs are not kept.",
             dir_okay=False,
             metavar="FILE",
         ),
     ] = None,
-    tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a certificate made for it.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="Serve https, with a generated certificate.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print base URL, session id and all other credentials as one JSON line.")
+        bool,
+        typer.Option("--json", help="Print the base URL, session id and all other credentials as one line of JSON."),
     ] = False,
 ) -> None:
-    """Serve an emulated org until Ctrl-C.
+    """Run an emulated org until Ctrl-C.
 
     Example: bulkforce emulator --port 8080 --session-id secret --schema my.toml --data records --persist org.duckdb
     """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    # What a file has kept is not seeded again.
+    # An existing file already holds the records.
     seeded = None if persist is not None and arguments.path(persist, "The file of --persist").exists() else data
     org_class = emulator_class()
-    with _told_as_options(schema, settings):
+    with _option_named(schema, settings):
         org = org_class(
             schema,
             settings=settings,
@@ -105,8 +109,8 @@ def emulator(
             raise Error(f"Cannot listen on {host[:255]}, port {port}: {error.strerror}") from error
         if not is_loopback(host):
             print(
-                f"Anyone who reaches {host} can use and control this org and read its credentials: use it only in a "
-                "network you trust.",
+                f"Warning: anyone who can reach {host} can use and control this org and read its credentials; run it "
+                "only in a network that you trust.",
                 file=sys.stderr,
             )
         _announce_as_json(org) if as_json else _announce(org, persist)
@@ -116,8 +120,8 @@ def emulator(
 
 
 @contextmanager
-def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[None]:
-    """Say which option is at fault when an org cannot be made."""
+def _option_named(schema: Path | None, settings: Path | None) -> Iterator[None]:
+    """Name the option at fault if the org cannot be created."""
     from bulkforce_emulator import HostError, SeedError, SettingsError, StoreError
 
     try:
@@ -130,14 +134,14 @@ def _told_as_options(schema: Path | None, settings: Path | None) -> Iterator[Non
         raise typer.BadParameter(str(error), param_hint="--persist") from error
     except SettingsError as error:
         raise typer.BadParameter(f"{settings}: {error}", param_hint="--settings") from error
-    except ValueError as error:  # the emulator's SchemaError, and what the readers of TOML and JSON raise
+    except ValueError as error:  # the emulator's SchemaError, and errors of the TOML and JSON parsers
         raise typer.BadParameter(
             f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None
         ) from error
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is for this machine alone."""
+    """Return whether an address can be reached from this machine only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -154,17 +158,17 @@ def _announce_as_json(org: Emulator) -> None:
 
 
 def _announce(org: Emulator, persist: Path | None) -> None:
-    # The variables are data, to be pasted or evaluated by a shell; the rest is talk.
-    print("An emulated org is at your service. In another terminal:\n", file=sys.stderr)
+    # The variables go to stdout, for a shell to evaluate; the rest goes to stderr.
+    print("The emulated org is running. In another terminal, set:\n", file=sys.stderr)
     print(
         f"export BULKFORCE_INSTANCE_URL='{org.base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{org.session_id}'", flush=True
     )
     if org.ca_bundle is not None:
         for name in ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
             print(f"export {name}='{org.ca_bundle}'", flush=True)
-    end = f"its records stay in {persist}" if persist else "its records go with it"
+    end = f"its records stay in {persist}" if persist else "its records are then gone"
     print(
-        f"\nand then, for instance: python examples/insert_csv.py\nSee its jobs at {org.base_url}/\nCtrl-C ends it; "
-        f"{end}.",
+        f"\nThen try, for example: python examples/insert_csv.py\nIts jobs are at {org.base_url}/\n"
+        f"Press Ctrl-C to stop it; {end}.",
         file=sys.stderr,
     )

@@ -1,4 +1,4 @@
-"""`bulkforce extract`, and the resumption of one."""
+"""`bulkforce extract`, and how it is resumed."""
 
 from __future__ import annotations
 
@@ -20,61 +20,68 @@ if TYPE_CHECKING:
 
 def extract(
     *,
-    soql: Annotated[str | None, typer.Argument(help="The query; or name an --object.", show_default=False)] = None,
+    soql: Annotated[str | None, typer.Argument(help="The query; or use --object.", show_default=False)] = None,
     output: Annotated[
         str,
         typer.Option(
             "--output",
             "-o",
-            help="FILE.csv, .csv.gz, .jsonl, .parquet or .arrow; - is CSV on standard output.",
+            help="File to write: .csv, .csv.gz, .jsonl, .parquet or .arrow; - is CSV on standard output.",
             metavar="FILE",
         ),
     ],
     output_format: Annotated[
-        str | None, typer.Option("--format", help="The format, where the file's name does not tell.", metavar="FORMAT")
+        str | None,
+        typer.Option(
+            "--format",
+            help="Format, if the file's suffix does not say: csv, csv.gz, jsonl, jsonl.gz, parquet or arrow.",
+            metavar="FORMAT",
+        ),
     ] = None,
     object_name: Annotated[
         str | None,
         typer.Option(
-            "--object", help="Instead of a query: the object, with every field that can be extracted.", metavar="NAME"
+            "--object", help="Instead of a query: extract this object, with every field possible.", metavar="NAME"
         ),
     ] = None,
     fields: Annotated[
-        str, typer.Option(help="With --object: which fields; all is all there is.", metavar="all")
+        str, typer.Option(help="With --object: which fields; only 'all' is possible.", metavar="all")
     ] = "all",
-    all_rows: Annotated[bool, typer.Option("--all-rows", help="Deleted and archived records, too.")] = False,
+    all_rows: Annotated[bool, typer.Option("--all-rows", help="Include deleted and archived records.")] = False,
     pk_chunking: Annotated[
         str,
         typer.Option(
-            help="Let the org split the query by record ids: auto, off, a chunk size, or options such as "
-            "'chunkSize=100000; parent=Account'.",
+            help="Let the org split the query by record id: auto (for large objects), off, a chunk size, or options "
+            "such as 'chunkSize=100000; parent=Account'.",
             metavar="auto|off|N",
         ),
     ] = "auto",
     since_file: Annotated[
         Path | None,
         typer.Option(
-            help="Only what changed since the last time; the highest SystemModstamp is kept in this file.",
+            help="Extract only records changed since the last extract with this file, which stores the highest "
+            "SystemModstamp.",
             dir_okay=False,
             metavar="FILE",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Downloads at once.", min=1, max=64, metavar="N")] = 4,
+    workers: Annotated[int, typer.Option(help="Concurrent downloads.", min=1, max=64, metavar="N")] = 4,
     run_dir: Annotated[
         Path | None,
         typer.Option(
-            help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
+            help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Bring every record that a query finds into a file, and prove that all came.
+    """Extract every record that a query finds into a file, and prove that none is missing.
 
     Example: bulkforce extract "SELECT Id, Name FROM Account" -o accounts.parquet
 
-    Data goes to the file or standard output, all talk to standard error. Exit codes: 0 all well, 1 failed, 2 called
-        wrongly, 4 interrupted and resumable.
+    With -o -, records go to standard output and the report to standard error.
+
+    Exit codes: 0 success, 1 failure, 2 wrong usage, 4 interrupted, can be resumed.
     """
     from bulkforce.connection import connect
     from bulkforce.extract.asking import ExtractOptions
@@ -82,7 +89,7 @@ def extract(
     from bulkforce.run.sitting import Sitting
 
     if fields != "all":
-        raise UsageError(f"--fields knows only 'all', not {arguments.shown(fields)}; name the fields in a query")
+        raise UsageError(f"--fields must be 'all', not {arguments.shown(fields)}; to choose fields, pass a query")
     chunking = _chunking(pk_chunking)
     client = connect()
     carry_out_extract(
@@ -120,13 +127,13 @@ def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:
         raise
     except ValueError:
         forms = "auto, off, a chunk size, or 'chunkSize=N; parent=NAME; startRow=ID'"
-        raise UsageError(f"--pk-chunking is {forms}, not {arguments.shown(text)}") from None
+        raise UsageError(f"--pk-chunking must be {forms}, not {arguments.shown(text)}") from None
 
 
 def carry_out_extract(
     work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool
 ) -> NoReturn:
-    """Do an extract, tell of it, and leave with the code that says how it went."""
+    """Run an extract, show its progress and report, and exit with the code for its outcome."""
     from bulkforce.cli.extract_output import extract_done, extract_standing, show_extract
 
     carry_out(work, extract_standing, show_extract, extract_done, quiet=quiet, as_json=as_json)

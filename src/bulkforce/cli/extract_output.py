@@ -1,6 +1,4 @@
-"""What an extract looks like to people and to programs: how far it is, and its report, on stderr where stdout is the
-data's.
-"""
+"""The output of an extract: its progress and its report, which goes to stderr if stdout carries the data."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 
 
 def extract_standing(progress: ExtractProgress) -> Standing:
-    """Where an extract stands."""
+    """Describe how far an extract is."""
     running, batches = progress.batches.get("running", 0), sum(progress.batches.values())
     of = "" if progress.total is None else f" of {progress.total:,}"
     rows = f"{progress.rows:,}{of} rows{rate_in_words(progress.rows, progress.seconds)}"
@@ -25,24 +23,24 @@ def extract_standing(progress: ExtractProgress) -> Standing:
 
 
 def extract_done(report: ExtractReport) -> str:
-    """Say what is done, in one line."""
+    """Say in one line what is done."""
     return f"The extract of {report.rows:,} rows is complete, in {report.to}"
 
 
 def show_extract(report: ExtractReport, *, as_json: bool) -> int:
-    """Print a report, where it does not mix with data, and say with which code to leave."""
+    """Print a report, where it does not mix with the data, and return the exit code."""
     out = sys.stderr if report.to == STANDARD_OUTPUT else sys.stdout
     if as_json:
         print(ascii_json(report.to_json()), file=out)
         return 0
-    rate = f", {report.rows / report.seconds:,.0f} rows a second" if report.seconds else ""
+    rate = f", {report.rows / report.seconds:,.0f} rows per second" if report.seconds else ""
     batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
     print(
         f"extract {report.object}: {report.rows:,} rows in {batches}, {report.seconds:,.1f} s{rate}, "
         f"{report.api_calls:,} API calls",
         file=out,
     )
-    print(f"  every batch's rows were counted and are as many as the org told; {report.bytes:,} bytes came", file=out)
+    print(f"  the rows of every batch match the org's own count; {report.bytes:,} bytes received", file=out)
     if report.to != STANDARD_OUTPUT:
         print(f"  {shown(report.to)}", file=out)
     return 0

@@ -1,4 +1,4 @@
-"""What the command line needs and a plain installation does not have."""
+"""Parts of the command line that need an extra to be installed."""
 
 from __future__ import annotations
 

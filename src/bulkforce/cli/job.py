@@ -13,9 +13,9 @@ from bulkforce.cli.streams import printing
 if TYPE_CHECKING:
     from bulkforce.protocol.info import JobInfo
 
-job = typer.Typer(help="Look at a job, close it, abort it.", no_args_is_help=True, rich_markup_mode=None)
+job = typer.Typer(help="Show, close or abort a job.", no_args_is_help=True, rich_markup_mode=None)
 JobId = Annotated[str, typer.Argument(help="The job's id, such as 750Kf00000R1wzRIAR.", metavar="ID")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the job and its batches as JSON.")]
 
 
 @job.command("show")
@@ -35,25 +35,25 @@ def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
         print(f"  {batch.id}  {batch.state:<13}{counts}  {batch.state_message or ''}".rstrip())
 
 
-@job.command("close")
+@job.command("close", short_help="Close a job; queued batches still run.")
 def close_job(job_id: JobId) -> None:
-    """Let no more batches into a job; those queued still run."""
+    """Close a job: it accepts no more batches, and those already queued still run."""
     from bulkforce.connection import connect
 
     with connect() as client:
         info = client.close_job(job_id)
-    with printing(f"The job {info.id} is closed"):
+    with printing(f"Job {info.id} is closed"):
         _show(info)
 
 
-@job.command("abort")
+@job.command("abort", short_help="Abort a job; queued batches do not run.")
 def abort_job(job_id: JobId) -> None:
-    """Stop a job: queued batches will not run, and nothing is undone."""
+    """Abort a job: queued batches do not run, running ones finish, and nothing is undone."""
     from bulkforce.connection import connect
 
     with connect() as client:
         info = client.abort_job(job_id)
-    with printing(f"The job {info.id} is aborted"):
+    with printing(f"Job {info.id} is aborted"):
         _show(info)
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from bulkforce.load.report import LoadReport, Progress
 
 
-Workers = Annotated[int, typer.Option(help="Uploads and downloads at once.", min=1, max=64, metavar="N")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Workers = Annotated[int, typer.Option(help="Concurrent uploads and downloads.", min=1, max=64, metavar="N")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
@@ -26,48 +26,55 @@ def load(
     file: Annotated[
         str,
         typer.Argument(
-            help="CSV, JSON, JSON lines, XML, Parquet or Arrow; also .gz and .zst; - is CSV on standard input."
+            help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
         ),
     ],
     object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
     operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
     external_id: Annotated[
         str | None,
-        typer.Option(help="For an upsert: the field that tells which records exist already.", metavar="FIELD"),
+        typer.Option(help="For an upsert: the field to match existing records by.", metavar="FIELD"),
     ] = None,
     column_map: Annotated[
         Path | None,
-        typer.Option("--map", help="TOML or Data Loader .sdl file: columns to fields.", dir_okay=False, metavar="FILE"),
+        typer.Option(
+            "--map",
+            help="TOML or Data Loader .sdl file that maps columns to fields.",
+            dir_okay=False,
+            metavar="FILE",
+        ),
     ] = None,
     workers: Workers = 4,
     serial: Annotated[
-        bool, typer.Option("--serial", help="Let the org run one batch at a time, against lock errors.")
+        bool, typer.Option("--serial", help="Let the org run one batch at a time, to avoid lock errors.")
     ] = False,
     batch_records: Annotated[
-        int, typer.Option(help="Records in a batch at most.", min=1, max=10_000, metavar="N")
+        int, typer.Option(help="Maximum number of records in a batch.", min=1, max=10_000, metavar="N")
     ] = 10_000,
     empty_as_null: Annotated[
-        bool, typer.Option("--empty-as-null", help="An empty value sets null; otherwise it leaves the field as it is.")
+        bool,
+        typer.Option("--empty-as-null", help="An empty value sets the field to null instead of leaving it as it is."),
     ] = False,
     check: Annotated[
-        bool, typer.Option(help="See first whether columns and values fit the object; see bulkforce check.")
+        bool,
+        typer.Option(help="Check first whether columns and values fit the object, as bulkforce check does."),
     ] = True,
     on_unknown_column: Annotated[
-        OnUnknownColumn, typer.Option(help="Columns that cannot be sent stop the load, or are left out.")
+        OnUnknownColumn,
+        typer.Option(help="Columns that cannot be sent: refuse to load, or drop them and load the others."),
     ] = OnUnknownColumn.refuse,
     values: Annotated[
         Values,
-        typer.Option(
-            help="Values that the org would refuse: warn and load, refuse to load, or skip looking at values."
-        ),
+        typer.Option(help="Values that the org would refuse: warn and load, refuse to load, or skip checking values."),
     ] = Values.warn,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check; count rows, batches, bytes and API calls; create nothing.")
+        bool,
+        typer.Option("--dry-run", help="Only check, and count rows, batches, bytes and API calls; create nothing."),
     ] = False,
     run_dir: Annotated[
         Path | None,
         typer.Option(
-            help="The run's folder; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
+            help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
     quiet: Quiet = False,
@@ -77,8 +84,10 @@ def load(
 
     Example: bulkforce load contacts.csv --object Contact --operation upsert --external-id Email__c
 
-    An empty CSV value leaves the field as it is; #N/A sets null. Exit codes: 0 all well, 1 failed, 2 called wrongly, 3
-    finished with failed rows, 4 interrupted and resumable.
+    An empty CSV value leaves the field as it is; #N/A sets it to null. The run's folder gets success.csv, failed.csv,
+    unprocessed.csv and rejected.csv.
+
+    Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
     from bulkforce.connection import connect
 
@@ -111,24 +120,25 @@ def resume(
     run: Annotated[str, typer.Argument(help="The run's id, or its folder.")],
     workers: Annotated[
         int | None,
-        typer.Option(help="Uploads and downloads at once; by default as many as before.", min=1, max=64, metavar="N"),
+        typer.Option(
+            help="Concurrent uploads and downloads; by default as many as before.", min=1, max=64, metavar="N"
+        ),
     ] = None,
     accept_as: Annotated[
         AcceptAs | None,
         typer.Option(
-            help="Your word on rows of which the org cannot tell whether it has them: sent counts them as sent (those "
-            "that it lacks are lost), "
-            "not-sent sends them again (those that it has are doubled)."
+            help="How to settle rows of which it is unknown whether the org has them: sent counts them as sent (any "
+            "that the org lacks are lost), not-sent sends them again (any that it has are duplicated)."
         ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a load or an extract that stopped or died; nothing goes in, or comes out, twice.
+    """Continue a load or an extract that stopped or died; nothing is loaded or extracted twice.
 
     Example: bulkforce resume 20260212-154348-insert-Contact-3f2a
 
-    A load that cannot go on by itself says why, and what it leaves to you: see --accept-as.
+    If a load cannot continue without your decision, it says why; decide with --accept-as.
     """
     from bulkforce.connection import connect
     from bulkforce.extract.verb import folder_of as is_extract
@@ -137,7 +147,8 @@ def resume(
     if is_extract(run):
         if accept_as:
             raise typer.BadParameter(
-                "an extract changes nothing in the org, so there is nothing to accept", param_hint="--accept-as"
+                "it is for loads, but this run is an extract, which changes nothing in the org",
+                param_hint="--accept-as",
             )
         from bulkforce.cli.extract import carry_out_extract
 
@@ -155,11 +166,17 @@ def resume(
 def runs(
     *,
     folder: Annotated[
-        Path | None, typer.Option("--run-dir", help="Where the runs are kept.", file_okay=False, metavar="FOLDER")
+        Path | None,
+        typer.Option(
+            "--run-dir",
+            help="Folder that holds the runs; by default bulkforce-runs.",
+            file_okay=False,
+            metavar="FOLDER",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List the runs, the oldest first.
+    """List loads and extracts with their states, oldest first.
 
     Example: bulkforce runs
     """

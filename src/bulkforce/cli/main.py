@@ -1,8 +1,7 @@
-"""The command line's entry: which commands there are, and what an error looks like.
+"""The command line's entry point: its commands, and how errors are printed.
 
-Nothing here, and nothing at the top of a command's module, may import more than typer and the standard library:
-`bulkforce --help` answers at once because the client, the emulator and rich are imported by the command that needs
-them.
+Neither this module nor the top of a command's module may import more than typer and the standard library: each command
+imports the client, the emulator and rich when it needs them, which keeps `bulkforce --help` fast.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from bulkforce.cli.load import load, resume, runs
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS
 from bulkforce.errors import Error, MissingExtra, UsageError
 
-# No rich help and no rich tracebacks: importing rich for them takes longer than all the rest.
+# No rich help and no rich tracebacks: importing rich takes longer than everything else.
 app = typer.Typer(
     name="bulkforce",
     no_args_is_help=True,
@@ -33,11 +32,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
-app.command()(check)
-app.command()(load)
-app.command()(extract)
-app.command()(resume)
-app.command()(runs)
+app.command(short_help="Check whether a file fits an object; send nothing.")(check)
+app.command(short_help="Load a file into an object.")(load)
+app.command(short_help="Extract what a query finds into a file.")(extract)
+app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
+app.command(short_help="List loads and extracts with their states.")(runs)
 app.add_typer(job, name="job")
 app.command()(emulator)
 
@@ -54,20 +53,20 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's form)
 def bulkforce(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", callback=_print_version, is_eager=True)
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Records into and out of Salesforce, over the Bulk API; and an org to rehearse on.
+    """Load records into Salesforce and extract them, through the Bulk API; and run an emulated org to test with.
 
-    Begin with: bulkforce demo
+    To see it at work: bulkforce demo
     """
 
 
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 all well, 1 failed, 2 called wrongly, 3 finished with failed records, 4 interrupted and resumable, 141
-        nobody reads its output any more.
+    Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed records, 4 interrupted and resumable, 141
+    output reader gone.
     """
     streams.take_up()
     code = _code_of(app)

@@ -1,6 +1,4 @@
-"""How a load or an extract is carried out for the command line: told of while it runs, its report printed, and with
-which code it ends.
-"""
+"""Running a load, extract or check for the command line: its progress, its report and its exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ CALLED_WRONGLY: Final = 2
 FINISHED_WITH_FAILURES: Final = 3
 INTERRUPTED: Final = 4
 NOBODY_READS: Final = 141
-"""What a shell says of a program that is ended because whoever read its output has left."""
+"""What a shell reports for a program that SIGPIPE ended, because the reader of its output has gone."""
 
 Told = TypeVar("Told")
 Report = TypeVar("Report")
@@ -35,15 +33,15 @@ def carry_out(
     quiet: bool,
     as_json: bool,
 ) -> NoReturn:
-    """Do the work, tell of it, and leave with the code that says how it went.
+    """Do the work, show its progress and report, and exit with the code for its outcome.
 
     Args:
-        work: Called with what is to be called with each progress.
+        work: The work; takes a callback for its progress.
         standing: Puts progress into words.
-        show: Prints a report, told ``as_json``, and says with which code to leave.
-        done: Says in words what is done and where, for when the report cannot be printed.
-        quiet: Tell no progress.
-        as_json: Print the report as JSON, also that of work which did not come to its end.
+        show: Prints a report, as JSON if ``as_json``, and returns the exit code.
+        done: Says in words what is done and where, in case the report cannot be printed.
+        quiet: Show no progress.
+        as_json: Print the report as JSON, even of work that stopped early.
     """
     try:
         with telling(standing, quiet=quiet) as teller:
@@ -62,8 +60,8 @@ def carry_out(
             tell(f"bulkforce: - {line}")
         raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:
-        # The second Ctrl-C: leave now, whatever still waits for the network. The journal is enough.
-        tell("bulkforce: left at once; `bulkforce runs` lists what can be resumed")
+        # The second Ctrl-C: exit now, whatever still waits for the network. The journal is enough to resume from.
+        tell("bulkforce: stopped at once; `bulkforce runs` lists the runs that can be resumed")
         os._exit(INTERRUPTED)
     with printing(done(report)):
         code = show(report, as_json=as_json)

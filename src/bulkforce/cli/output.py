@@ -1,4 +1,4 @@
-"""What a load looks like to people and to programs: how far it is, and its report on stdout."""
+"""The output of a load: its progress, and its report on stdout."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SAMPLE = 60
 
 
 def load_standing(progress: Progress) -> Standing:
-    """Where a load stands."""
+    """Describe how far a load is."""
     if progress.phase == "reading":
         return Standing("reading", f"{progress.read:,} rows")
     failed = progress.failed + progress.unprocessed + progress.rejected + progress.in_doubt
@@ -29,22 +29,22 @@ def load_standing(progress: Progress) -> Standing:
 
 
 def load_done(report: LoadReport) -> str:
-    """Say what is done, in one line."""
+    """Say in one line what is done."""
     if report.state is RunState.PLANNED:
         return "The dry run is complete"
     return (
-        f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded, and {report.run_dir} tells "
-        "of each"
+        f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded; the result of each is in "
+        f"{report.run_dir}"
     )
 
 
 def ascii_json(document: str) -> str:
-    """Write JSON so that it can be printed whatever the encoding is."""
+    """Format JSON in ASCII, which can be printed in any encoding."""
     return json.dumps(json.loads(document), indent=2)
 
 
 def show(report: LoadReport, *, as_json: bool) -> int:
-    """Print a report and say with which code to leave."""
+    """Print a report and return the exit code."""
     if as_json:
         print(ascii_json(report.to_json()))
     elif report.state is RunState.PLANNED:
@@ -59,19 +59,19 @@ def show(report: LoadReport, *, as_json: bool) -> int:
 
 
 def _show_plan(report: LoadReport) -> None:
-    remaining = "the org does not say how many it takes today"
+    remaining = "the org does not say how many it accepts today"
     if report.remaining_batches is not None:
-        fits = "it fits" if report.batches <= report.remaining_batches else "IT DOES NOT FIT"
-        remaining = f"the org takes {report.remaining_batches:,} more today: {fits}"
+        fits = "enough" if report.batches <= report.remaining_batches else "NOT ENOUGH"
+        remaining = f"the org accepts {report.remaining_batches:,} more today: {fits}"
     print(f"Dry run: {report.operation} {report.object}; nothing was created.")
-    print(f"  rows      {report.read:>14,}   {report.rejected:,} of them over a limit of the org, to be rejected")
+    print(f"  rows      {report.read:>14,}   of which {report.rejected:,} exceed a limit of the org and are rejected")
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
-    print(f"  API calls {report.api_calls:>14,}   and a look at the job now and then")
+    print(f"  API calls {report.api_calls:>14,}   plus polling the job")
 
 
 def _show_report(report: LoadReport) -> None:
-    rate = f", {report.read / report.seconds:,.0f} rows a second" if report.seconds else ""
+    rate = f", {report.read / report.seconds:,.0f} rows per second" if report.seconds else ""
     print(
         f"{report.operation} {report.object}: {report.read:,} rows in {report.batches:,} "
         f"batch{'' if report.batches == 1 else 'es'}, {report.seconds:,.1f} s{rate}, "
@@ -90,7 +90,7 @@ def _show_report(report: LoadReport) -> None:
         for what, count, file in counts:
             print(f"  {what:<12}{count:>14,}   {folder}/{file}")
     for job in report.jobs_left_open:
-        print(f"  an empty job may be left open in the org: {job}")
+        print(f"  an empty job may have been left open in the org: {job}")
     if report.errors:
         _show_reasons(report.errors[:_REASONS_SHOWN])
         if len(report.errors) > _REASONS_SHOWN:
@@ -98,19 +98,17 @@ def _show_report(report: LoadReport) -> None:
 
 
 def _show_reasons(groups: Sequence[ErrorGroup]) -> None:
-    """Each reason whole, on lines of its own, whatever the width of the terminal; behind it the first row that has it,
-    cut.
-    """
+    """Print each reason in full, on lines of its own, followed by the first row that failed for it, shortened."""
     print("Why rows failed:")
     for group in groups:
         print(wrapped(f"{group.count:>8,}  {group.status_code}: {group.message}", " " * 10))
-        # A record may hold line ends.
+        # A row may contain line ends.
         sample = shown(" ".join(group.sample.split()))
         print(f"{'':10}row {group.row:,}: {sample if len(sample) <= _SAMPLE else sample[: _SAMPLE - 3] + '...'}")
 
 
 def wrapped(text: str, indent: str) -> str:
-    """Break a line for a terminal; what is piped is not broken."""
+    """Wrap a line for a terminal; leave it whole for a pipe or file."""
     text = shown(text)
     if sys.stdout is None or not sys.stdout.isatty():
         return text

@@ -1,4 +1,4 @@
-"""How progress is told on stderr: a live bar on a terminal, a line now and then elsewhere, nothing if quiet."""
+"""Progress on stderr: a live bar on a terminal, a line now and then elsewhere, nothing if quiet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a run stands, in words and numbers that a bar can show."""
+    """How far a run is, in words and numbers that a bar can show."""
 
     doing: str
     rows: str
@@ -32,7 +32,7 @@ class Standing:
 
     @property
     def left(self) -> str:
-        """How long it still takes; empty if nobody knows, and at the end."""
+        """How long the run will still take; empty if unknown, and at the end."""
         return "" if self.seconds_left is None or self.done == self.total else f"about {_clock(self.seconds_left)} left"
 
     def __str__(self) -> str:
@@ -41,14 +41,14 @@ class Standing:
 
 @contextmanager
 def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Callable[[P], None] | None]:
-    """Choose how progress is told.
+    """Choose how to show progress.
 
     Args:
-        standing: Puts what the run tells into words.
-        quiet: Tell nothing.
+        standing: Puts a run's progress into words.
+        quiet: Show nothing.
 
     Yields:
-        What is to be called with each progress.
+        The callback for progress, or ``None`` if quiet.
     """
     if quiet:
         yield None
@@ -60,7 +60,7 @@ def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Calla
 
 
 def live_bar(console: Console) -> Bar:
-    """Make the bar, which shows nothing until it is entered."""
+    """Make the bar; it shows nothing until its context is entered."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -78,7 +78,7 @@ def live_bar(console: Console) -> Bar:
 
 
 def on_bar(bar: Bar, standing: Callable[[P], Standing]) -> Callable[[P], None]:
-    """Tell progress on a bar."""
+    """Return a callback that shows progress on a bar."""
     task = bar.add_task("asking", total=None, rows="", batches="", left="")
 
     def tell(progress: P) -> None:
@@ -110,14 +110,14 @@ def _in_lines(standing: Callable[[P], Standing]) -> Callable[[P], None]:
 
 
 def batches_in_words(counts: Mapping[str, int]) -> str:
-    """Say how many batches are in which state; empty when there are none."""
-    told = [f"{count:,} {state}" for state, count in counts.items() if count]
-    return "batches: " + ", ".join(told) if told else ""
+    """Say how many batches are in which state; empty if there are none."""
+    states = [f"{count:,} {state}" for state, count in counts.items() if count]
+    return "batches: " + ", ".join(states) if states else ""
 
 
 def rate_in_words(rows: int, seconds: float) -> str:
-    """Say how many rows a second; empty when no time has passed."""
-    return f", {rows / seconds:,.0f} a second" if seconds else ""
+    """Say how many rows per second; empty if no time has passed."""
+    return f", {rows / seconds:,.0f} per second" if seconds else ""
 
 
 def _clock(seconds: float) -> str:

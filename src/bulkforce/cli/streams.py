@@ -1,9 +1,9 @@
-r"""The three standard streams, which may be closed, full, or have nobody at their other end: all that is printed goes
-    through here.
+r"""The three standard streams, which may be closed, full or without a reader; everything that is printed goes through
+here.
 
-What is printed is plain text: characters that would steer a terminal (a file's name may hold them) are shown, as in
-``\u001b``. Talk on stderr that cannot be written is lost, and no work stops for it. That stdout cannot be written is
-told, by `OutputLost`, and once.
+Output is plain text: characters that would control a terminal (a file name may contain some) are printed as escapes
+such as ``\u001b``. Messages that cannot be written to stderr are lost, and no work stops because of them. If stdout
+cannot be written, `OutputLost` is raised, once.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _STEERING: Final = (*range(0x20), *range(0x7F, 0xA0), 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-# Written as JSON writes them, so that what is printed as JSON stays so.
+# Escaped as in JSON, so that printed JSON stays valid.
 _SHOWN: Final = {code: f"\\u{code:04x}" for code in _STEERING}
 _SHOWN_IN_LINES: Final = {code: shown for code, shown in _SHOWN.items() if chr(code) not in "\n\t"}
 
 
 class OutputLost(Error):
-    """What was to be printed on stdout is lost.
+    """Output for stdout is lost.
 
     Attributes:
         reason: Why.
-        reader_left: Whether that is only because whoever read it wants no more, as ``head`` does.
+        reader_left: Whether the only reason is that its reader has gone, as ``head`` does.
     """
 
     def __init__(self, reason: str, *, reader_left: bool, before: str = "Standard output cannot be written") -> None:
@@ -48,7 +48,7 @@ class _Output(io.FileIO):
     _lost = False
 
     def write(self, content: ReadableBuffer, /) -> int:
-        # Once it is told, the interpreter may well try to write the rest when it ends.
+        # After the first error, the interpreter may still try to write the rest when it exits.
         if self._lost:
             return memoryview(content).nbytes
         try:
@@ -68,7 +68,7 @@ class _Talk(io.FileIO):
 
 
 class _Plain(io.TextIOWrapper):
-    """Shows what would steer a terminal."""
+    """Escapes characters that would control a terminal."""
 
     def write(self, text: str, /) -> int:
         super().write(text.translate(_SHOWN_IN_LINES))
@@ -76,7 +76,7 @@ class _Plain(io.TextIOWrapper):
 
 
 class _PlainTalk(_Plain):
-    """Cuts what is longer than any path: the error that typer makes of an argument quotes it whole."""
+    """Shortens words longer than any path: typer's errors quote the whole of an argument."""
 
     def write(self, text: str, /) -> int:
         super().write(re.sub(r"(\S{100})\S{4000,}", r"\1...", text))
@@ -84,7 +84,7 @@ class _PlainTalk(_Plain):
 
 
 class _Painted:
-    """The same stream, for colours and bars."""
+    """The same stream, without escaping, for colours and bars."""
 
     def __init__(self, stream: _Plain) -> None:
         self._stream = stream
@@ -97,11 +97,11 @@ class _Painted:
 
 
 def take_up() -> None:
-    """Take the streams up as the process was given them.
+    """Set up the standard streams that the process was started with.
 
-    In the place of a closed one goes the null device, lest a file that is opened later gets its number. Python's own
-    mark of a closed stream, ``None``, stays on stdin and stdout, so that who needs them can refuse; on stderr it would
-    not do: what is printed to ``None`` goes to stdout.
+    Replace a closed one with the null device, or a file opened later would get its number. For stdin and stdout, keep
+    ``None``, Python's mark of a closed stream, so that whoever needs them can refuse; for stderr that would not work,
+    since printing to ``None`` prints to stdout.
     """
     for number in range(3):
         try:
@@ -109,13 +109,13 @@ def take_up() -> None:
         except OSError:
             _fill(number)
         else:
-            # Readers and writers of ours know no other way.
+            # Our readers and writers expect blocking streams.
             with suppress(OSError):
                 os.set_blocking(number, True)
     if sys.stdout is not None:
         sys.stdout = _over(sys.stdout, _Output, 1)
     if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as the process lives
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - stays open until the process exits
     sys.stderr = _over(sys.stderr, _Talk, 2)
 
 
@@ -127,9 +127,7 @@ def _fill(number: int) -> None:
 
 
 def _over(stream: TextIO, kind: type[io.FileIO], number: int) -> TextIO:
-    """Put a stream of a kind of ours in the place of one; what is not on a descriptor (in a test, on a Windows console)
-    stays as it is.
-    """
+    """Rebuild a stream on a raw file of our own, unless it has no descriptor (in a test, on a Windows console)."""
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     raw = getattr(stream.buffer, "raw", stream.buffer)
@@ -147,17 +145,17 @@ def _over(stream: TextIO, kind: type[io.FileIO], number: int) -> TextIO:
 
 
 def tell(text: str) -> None:
-    """Say something to the user, in one line on stderr."""
+    """Print one line for the user on stderr."""
     print(text.translate(_SHOWN), file=sys.stderr)
 
 
 def shown(text: str) -> str:
-    """Show, in text that is painted, what would steer a terminal."""
+    """Escape what would control a terminal, for text that is printed in colour."""
     return text.translate(_SHOWN)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Make a console for what is painted; what others say is to be `shown` there."""
+    """Make a console for coloured output; pass text from outside through `shown` first."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
@@ -167,10 +165,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def flush() -> None:
-    """See that what was printed is out.
+    """Flush stdout.
 
     Raises:
-        OutputLost: It is not.
+        OutputLost: Some of the output could not be written.
     """
     if sys.stdout is not None:
         sys.stdout.flush()
@@ -178,13 +176,13 @@ def flush() -> None:
 
 @contextmanager
 def printing(done: str) -> Iterator[None]:
-    """Print what something came to.
+    """Print an outcome, and if that is impossible, raise an error that says what was done nevertheless.
 
     Args:
-        done: What is so, whether it can be printed or not.
+        done: What was done, whether or not it can be printed.
 
     Raises:
-        OutputLost: It cannot; says so, too.
+        OutputLost: The output could not be written; its message begins with ``done``.
     """
     try:
         yield

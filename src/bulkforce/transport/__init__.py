@@ -1,1 +1,1 @@
-"""The wet shell: the only place with sockets, clocks and chance. It knows nothing of jobs."""
+"""Input and output: the only room with sockets, clocks and random numbers. It does not know what a job is."""

@@ -1,4 +1,4 @@
-"""The seam: one method, request in, answer out; a test double is a plain class of ten lines."""
+"""The interface to the network: request in, answer out, small enough that a test double is a class of ten lines."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bulkforce.protocol.exchange import Answer, Request
 
 @dataclass(frozen=True, slots=True)
 class TLS:
-    """How the org's host proves itself, and how we do.
+    """How to verify the org's host, and how to identify the client to it.
 
     Attributes:
         ca_bundle: PEM file with the certificate authorities to trust instead of the system's.
-        client_certificate: PEM file with our certificate, where the org wants mutual TLS.
-        client_key: PEM file with its private key, if it is not in the same file.
+        client_certificate: PEM file with the client certificate, for orgs that require mutual TLS.
+        client_key: PEM file with its private key, if that is not in the same file.
         client_key_password: Password of the key.
     """
 
@@ -32,12 +32,13 @@ class TLS:
             given = getattr(self, name)
             if given is not None and not arguments.path(given, f"{name} of a TLS").name:
                 raise UsageError(
-                    f"{name} of a TLS is a PEM file, and neither empty nor a folder; leave it out if there is none"
+                    f"{name} of a TLS must be the path of a PEM file, neither empty nor a folder; if there is no file, "
+                    "leave it out"
                 )
         if self.client_key_password is not None:
             arguments.secret(self.client_key_password, "client_key_password of a TLS")
         if self.client_key is not None and self.client_certificate is None:
-            raise UsageError("client_key of a TLS goes with client_certificate; give both")
+            raise UsageError("client_key of a TLS needs a client_certificate; pass both")
 
     def __repr__(self) -> str:
         return (
@@ -48,15 +49,14 @@ class TLS:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Every wait has a limit.
+    """Limits on every wait for the network.
 
     Attributes:
-        connect_seconds: For each step by which a connection comes about: reaching the host, each piece of what a proxy
-            says, TLS.
+        connect_seconds: For each step of making a connection: reaching the host, each piece of the proxy's answer, TLS.
         read_seconds: Between two pieces of an answer, or of an upload.
-        exchange_seconds: For a request and its answer in all, however steadily they drip. A result that is read as a
-            stream may be of any size, and be read at any pace: this is for every 262,144 bytes of it then, and time
-            that is yours does not count.
+        exchange_seconds: For a request and its answer as a whole, however steadily they trickle. A result that is read
+            as a stream may be of any size and be read at any pace: the limit then applies to each 262,144 bytes of it,
+            not counting the time that your code takes.
     """
 
     connect_seconds: float = 10.0
@@ -69,24 +69,24 @@ class Timeouts:
 
 
 LARGEST_ANSWER_BYTES = 100_000_000
-"""No list of batches and no results of 10,000 records come near; and it fits in memory."""
+"""Far more than any list of batches or the results of 10,000 records need, and small enough for memory."""
 
 
 class Transport(Protocol):
-    """Something that sends requests; safe to use from many threads."""
+    """Sends requests; must be safe to use from many threads."""
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
-        """Send one request and wait for its answer; never follows a redirect, never repeats.
+        """Send one request and wait for its answer; never follow a redirect, never retry.
 
         Args:
-            request: What to ask.
-            url: Where, in full.
-            headers: All headers of the request.
+            request: The request.
+            url: Its full URL.
+            headers: All its headers.
             streamed: Leave the body of a success on the wire, in ``Answer.stream``.
 
         Raises:
-            NotSent: The org certainly never saw it.
-            NoAnswer: It may have been seen, but no whole answer came.
+            NotSent: The org has certainly not seen the request.
+            NoAnswer: The org may have seen the request, but no complete answer arrived.
         """
         ...
 

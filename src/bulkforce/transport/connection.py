@@ -1,8 +1,8 @@
-"""Connections that know whether any of a request has left over them, and that keep an exchange within its limits.
+"""Connections that know whether any byte of a request has left, and that enforce the limits of an exchange.
 
-Neither can be told from outside: urllib3 gives one kind of error for a proxy that never let us through and for an
-answer that was lost behind it, and its time limits hold for each read, so that a peer who says a byte now and then
-holds us for ever.
+Neither is possible from outside: urllib3 raises the same error for a proxy that never let us through and for an answer
+that was lost behind it, and its timeouts apply to each read, so a peer that sends a byte now and then could hold us for
+ever.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from bulkforce.transport.base import Timeouts
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-# More than any head of an answer, and than any stretch of a body from which nothing comes (names in gzip, extensions of
-# chunks).
+# More than the head of any answer, and more than any part of a body that yields no content (names in gzip headers,
+# chunk extensions).
 _FRUITLESS_BYTES = 600_000
 
 
 class GaveUp(Exception):
-    """An exchange went over a limit, or what came makes no sense; the text says what."""
+    """An exchange exceeded a limit, or the answer makes no sense; the message says which."""
 
 
 class Sending:
-    """One sending of a request.
+    """One attempt to send a request.
 
     Attributes:
-        begun: Whether bytes of the request may have left. Before that nobody can have seen it: what a proxy is asked
-            (CONNECT) and the TLS handshake hold none of it.
+        begun: Whether any bytes of the request may have left. Until then the org cannot have seen it: neither the
+            CONNECT to a proxy nor the TLS handshake contains any of it.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Callable[[], float]) -> None:
@@ -48,24 +48,24 @@ class Sending:
         self.renew()
 
     def renew(self) -> None:
-        """Begin the time limit anew."""
+        """Restart the time limit."""
         self._deadline = self._clock() + self._timeouts.exchange_seconds
         self.progress()
 
     def progress(self) -> None:
-        """Something came of the bytes so far."""
+        """Note that the bytes so far have yielded content."""
         self._fruitless = 0
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Let somebody else take time that does not count."""
+        """Exclude the time spent in the caller's code from the limit."""
         since = self._clock()
         yield
         self._deadline += self._clock() - since
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Make this the attempt to which all that this thread's connections do belongs."""
+        """Count everything that this thread's connections do towards this attempt."""
         before = getattr(_here, "attempt", None)
         _here.attempt = self
         try:
@@ -83,23 +83,23 @@ class Sending:
         what = "nothing moved"
         left = self._deadline - self._clock()
         if left < seconds:
-            limit, what = "exchange_seconds", "it was not over"
+            limit, what = "exchange_seconds", "the exchange was not complete"
         if left > 0:
             sock.settimeout(min(left, seconds))
             try:
                 return act()
             except TimeoutError as error:
-                if error.errno is not None:  # the system's own, after it sent again and again
+                if error.errno is not None:  # the system's own, after all its retransmissions
                     raise
-        told = getattr(self._timeouts, limit)
-        raise GaveUp(f"{what} after {told:g} s; if that can be right, raise {limit} of the client's Timeouts")
+        allowed = getattr(self._timeouts, limit)
+        raise GaveUp(f"{what} after {allowed:g} s; if that is too short, raise {limit} of the client's Timeouts")
 
     def read(self, raw: socket.SocketIO, sock: socket.socket, buffer: WriteableBuffer) -> int:
         """Read from a socket within the limits."""
         count = self.wait(sock, lambda: raw.readinto(buffer) or 0)
         self._fruitless += count
         if self._fruitless > _FRUITLESS_BYTES:
-            raise GaveUp(f"{_FRUITLESS_BYTES:,} bytes came without an end of the answer's head, or without any content")
+            raise GaveUp(f"{_FRUITLESS_BYTES:,} bytes arrived without the end of the answer's head, or without content")
         return count
 
 
@@ -107,10 +107,10 @@ _here = threading.local()
 
 
 class _Incoming(io.RawIOBase):
-    """What comes in for an attempt.
+    """The incoming bytes of an attempt.
 
     Attributes:
-        ended: Whether nothing more can come.
+        ended: Whether the peer has closed its side.
     """
 
     ended = False
@@ -142,21 +142,21 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(self._incoming)
 
     def begin(self) -> None:
-        """Read the head, which http.client takes for one wherever it ends, be it in the middle of a length.
+        """Read the head, and refuse one that is cut: http.client accepts it even if it ends in the middle of a length.
 
-        Interim answers before it are passed over; http.client knows only one of them, 100.
+        Skip interim answers before it; http.client knows only one of them, 100.
         """
         super().begin()
         while 101 < self.status < 200:
-            self.headers = None  # type: ignore[assignment]  # so that it begins again
+            self.headers = None  # type: ignore[assignment]  # makes it read the next head
             super().begin()
         if self._incoming.ended or (not self.headers.is_multipart() and self.headers.get_payload()):
-            # What it could not read, and all behind that, is not among the headers.
-            raise GaveUp("the head of the answer broke off, or makes no sense")
+            # The headers lack whatever it could not parse, and everything after that.
+            raise GaveUp("the head of the answer broke off, or is malformed")
 
 
 class _Attempting(HTTPConnection):
-    """All bytes that leave go through `send`; those of the request are what is not sent while connecting."""
+    """Every outgoing byte goes through `send`; those sent after connecting belong to the request."""
 
     response_class = _Response
     _connecting = False
@@ -168,7 +168,7 @@ class _Attempting(HTTPConnection):
         finally:
             self._connecting = False
 
-    def send(self, data: ReadableBuffer) -> None:  # type: ignore[override]  # urllib3 gives bytes, and nothing else
+    def send(self, data: ReadableBuffer) -> None:  # type: ignore[override]  # urllib3 passes only bytes
         if self.sock is None:
             self.connect()
         attempt: Sending = _here.attempt
@@ -183,12 +183,12 @@ class _SecuredAttempting(_Attempting, HTTPSConnection):
 
 
 class Connections(HTTPConnectionPool):
-    """Connections for http."""
+    """A pool of connections for http."""
 
     ConnectionCls = _Attempting
 
 
 class SecuredPool(HTTPSConnectionPool):
-    """Connections for https."""
+    """A pool of connections for https."""
 
     ConnectionCls = _SecuredAttempting

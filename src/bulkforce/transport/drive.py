@@ -1,4 +1,4 @@
-"""Drivers: the only two places that send and sleep, one a colour."""
+"""The driver: carries out flows, both blocking and for asyncio; the only place that sends and sleeps."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Driver:
     """Carries out the effects of flows, for one org; safe to use from many threads.
 
     Attributes:
-        transport: Sends.
-        auth: Gets and renews the session.
-        instance_url: Where the org is, or ``None`` if the login says it.
-        version: API version, as in ``66.0``.
-        retry: How stubborn to be.
+        transport: Sends requests.
+        auth: Opens and renews the session.
+        instance_url: The org's URL, or ``None`` if the login returns it.
+        version: API version, such as ``66.0``.
+        retry: How often and how long to retry.
         headers: Sent with every request.
-        sleep: Waits that many seconds.
-        chance: Gives numbers from 0 to 1.
+        sleep: Waits for a number of seconds.
+        chance: Returns a random number from 0 to 1.
         calls: Requests made so far; each counts against the org's daily API calls.
     """
 
@@ -68,8 +68,8 @@ class Driver:
         """Run a flow to its end.
 
         Args:
-            flow: What to do.
-            sleep: Waits, in place of the driver's own way.
+            flow: The flow.
+            sleep: How to wait, instead of the driver's own ``sleep``.
         """
         try:
             effect = next(flow)
@@ -83,17 +83,17 @@ class Driver:
     def _step(self, flow: Flow[T], effect: Effect, sleep: Callable[[float], None] | None = None) -> Effect:
         try:
             outcome = self._perform(effect, sleep or self.sleep)
-        except Exception as error:  # noqa: BLE001  (whatever it is, it is the flow's to handle)
+        except Exception as error:  # noqa: BLE001  (the flow handles it, whatever it is)
             return flow.throw(error)
         return flow.send(outcome)
 
     async def arun(self, flow: Flow[T]) -> T:
-        """Run a flow to its end in asyncio: each effect in a worker thread, pauses in the loop.
+        """Run a flow to its end in asyncio: effects in worker threads, pauses in the event loop.
 
-        Bulk work is ten big requests, not ten thousand small ones; threads cost nothing here and async HTTP costs CPU.
-        A call that is cancelled is over when the request on the wire is, and makes no further one.
+        Bulk work is ten big requests, not ten thousand small ones: threads cost next to nothing here, and async HTTP
+        costs CPU. A cancelled call ends when its request on the wire has ended, and sends no further one.
         """
-        import asyncio  # dear to import, and only needed here
+        import asyncio  # slow to import, and only needed here
 
         try:
             effect = next(flow)
@@ -114,7 +114,7 @@ class Driver:
             flow.close()
 
     def carry_out(self, work: Callable[[Stop], T], stop: Stop | None = None) -> T:
-        """Do work in this thread that `close` asks to stop and waits for.
+        """Do work in this thread; `close` asks it to stop and waits for it.
 
         Raises:
             UsageError: The client is closed.
@@ -134,24 +134,19 @@ class Driver:
                 self.close()
 
     async def acarry_out(self, work: Callable[[Stop], T]) -> T:
-        """Do work in a worker thread.
-
-        When the call is cancelled, the work is asked to stop, and the call is over when it has.
-        """
+        """Do work in a worker thread; if the call is cancelled, ask the work to stop and wait until it has."""
         stop = Stop()
         return await in_thread(partial(self.carry_out, work, stop), partial(stop.ask, "the call was cancelled"))
 
     def close(self) -> None:
-        """Ask what is under way in other threads to stop, wait until it has, and close all connections; nothing is sent
-        any more.
-        """
+        """Ask the work in other threads to stop, wait until it has, and close all connections; send nothing more."""
         with self._changed:
             self._closing = True
             works = dict(self._works)
         for stop in works:
             stop.ask("the client was closed")
         if threading.get_ident() in works.values():
-            # Work of this very thread closes its own client, and still has an end to come to; it is closed then.
+            # Work in this very thread is closing its own client; connections are closed when that work ends.
             return
         with self._changed:
             self._changed.wait_for(lambda: not self._works)
@@ -160,7 +155,7 @@ class Driver:
 
     def _check_open(self, closed: bool) -> None:  # noqa: FBT001  (one of two flags)
         if closed:
-            raise UsageError("The client is closed; nothing is sent any more. Make a new one")
+            raise UsageError("The client is closed and sends nothing more; create a new one")
 
     def _perform(self, effect: Effect, sleep: Callable[[float], None]) -> Outcome:
         match effect:
@@ -193,7 +188,7 @@ class Driver:
         return effect.seconds * (1 - self.chance() / 2) if effect.jittered else effect.seconds
 
     def _authenticate(self, stale: Credentials | None) -> Credentials:
-        # Single-flight: who waited here while another renewed finds credentials that are not the stale ones.
+        # Single-flight: a thread that waited here while another renewed the session finds fresh credentials.
         with self._lock:
             if self._current is None or self._current == stale:
                 fresh = self.run(self.auth.credentials(self.instance_url, stale))
@@ -203,7 +198,7 @@ class Driver:
 
 
 class _Done(Exception):
-    """A flow's value on its way out of a thread: asyncio lets no StopIteration through."""
+    """Carries a flow's value out of a thread, since asyncio does not let StopIteration through."""
 
     def __init__(self, value: object) -> None:
         super().__init__()
@@ -218,7 +213,7 @@ def _boxed(step: Callable[[Flow[T], Effect], Effect], flow: Flow[T], effect: Eff
 
 
 def _close(value: object) -> None:
-    """Close what nobody will read: a result on the wire."""
+    """Close a result on the wire that will never be read."""
     close = getattr(value, "close", None)
     if close is not None:
         close()

@@ -1,6 +1,4 @@
-"""Gzip on the wire, with isal (extra ``fast``) if it is installed and zlib otherwise; a stream cut in the middle never
-passes.
-"""
+"""Gzip on the wire, by isal (extra ``fast``) if it is installed and zlib otherwise; a truncated stream is an error."""
 
 from __future__ import annotations
 
@@ -19,20 +17,20 @@ class Packer(Protocol):
     """Compresses piece by piece."""
 
     def compress(self, data: bytes | memoryview, /) -> bytes:
-        """Take the next piece; gives what is compressed so far."""
+        """Compress the next piece; return the output so far."""
         ...
 
     def flush(self) -> bytes:
-        """Give the rest."""
+        """Return the rest of the output."""
         ...
 
 
 class CutShort(EOFError):
-    """The compressed stream ends before its end."""
+    """The compressed stream is truncated."""
 
 
 def compress(file: BinaryIO) -> bytes:
-    """Compress a whole batch; level 1, since links are slower than it and faster than more."""
+    """Compress a whole batch, at level 1: it is faster than networks are, and higher levels are slower."""
     packing = packer(1)
     pieces = []
     while block := file.read(_BLOCK_BYTES):
@@ -41,16 +39,16 @@ def compress(file: BinaryIO) -> bytes:
 
 
 def packer(level: int) -> Packer:
-    """Begin to compress; equal content makes equal bytes, since neither name nor time is written."""
+    """Start compressing; equal content gives equal bytes, since neither name nor time is written."""
     return cast(Packer, zlib.compressobj(level, zlib.DEFLATED, 31))
 
 
 def decompress(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress a stream block by block; each block given out has a bounded size.
+    """Decompress a stream, yielding blocks of bounded size.
 
     Raises:
         CutShort: The stream ends too early.
-        zlib.error: It is no gzip.
+        zlib.error: It is not gzip.
     """
     unpacker = zlib.decompressobj(31)
     started = False
@@ -58,7 +56,7 @@ def decompress(blocks: Iterable[bytes]) -> Iterator[bytes]:
         rest = block
         while rest:
             if unpacker.eof:
-                # Several gzip members after one another are one stream.
+                # Consecutive gzip members form one stream.
                 unpacker, started = zlib.decompressobj(31), False
             started = True
             piece = unpacker.decompress(rest, _BLOCK_BYTES)
@@ -68,7 +66,7 @@ def decompress(blocks: Iterable[bytes]) -> Iterator[bytes]:
             elif not rest:
                 break
     if started and not unpacker.eof:
-        raise CutShort("the gzip stream ends before its end")
+        raise CutShort("the gzip stream is truncated")
 
 
 NotGzip = cast("type[Exception]", zlib.error)

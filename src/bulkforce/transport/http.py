@@ -1,4 +1,4 @@
-"""HTTP by urllib3. With `transport.connection` the only module that knows a HTTP library."""
+"""HTTP by urllib3. Only this module and `transport.connection` use an HTTP library."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bulkforce.transport.connection import Connections, GaveUp, SecuredPool, Sen
 
 _BLOCK_BYTES = 262_144
 _POOL_CONNECTIONS = 32
-# More than any error document or page; what is longer is not read to its end.
+# More than any error document or page; longer ones are not read to their end.
 _REFUSAL_BYTES = 1_000_000
 
 
@@ -35,11 +35,11 @@ class HTTP:
 
     Args:
         tls: Certificate authorities and client certificate.
-        proxy: URL of a HTTP proxy.
-        timeouts: Limits of every wait.
-        gzip_requests: Send batches gzipped.
-        largest_answer_bytes: An answer that is read whole, unpacked, is not read beyond that.
-        clock: Seconds on a clock that never goes back.
+        proxy: URL of an HTTP proxy.
+        timeouts: Limits on every wait.
+        gzip_requests: Compress batches with gzip.
+        largest_answer_bytes: The most bytes, after decompression, to read of an answer that is held in memory.
+        clock: Returns the seconds on a clock that never goes back.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class HTTP:
                 body.close()
         answer = answering.answer
         if answer.status < 300 and body is not None and not body.sent:
-            # A refusal by the head alone is one; nothing can come of a request that is half said.
-            raise answering.given_up("A success came although the request could not be said to its end")
+            # The org may refuse a request after reading only its head, but it cannot have carried out half of one.
+            raise answering.given_up("The answer reports success, but the request was not sent completely")
         if streamed and answer.status < 300:
             return replace(answer, stream=answering)
         if answer.status < 300:
@@ -81,7 +81,7 @@ class HTTP:
         return replace(answer, body=answering.beginning(_REFUSAL_BYTES))
 
     def close(self) -> None:
-        """Close all connections, also where somebody still holds a stream."""
+        """Close all connections, including those whose streams are still being read."""
         pools = self._pool.pools
         for pool in filter(None, map(pools.get, pools.keys())):
             pool.close()
@@ -106,41 +106,40 @@ class HTTP:
             return _Answering(request, response, attempt)
         except Error:
             raise
-        except Exception as error:  # noqa: BLE001  (no list of what a library makes of hostile peers is ever complete, and what is not on it is doubt)
+        except Exception as error:  # noqa: BLE001  (libraries raise all kinds of errors for hostile peers; any of them leaves us in doubt)
             fault = self._fault(error, request, url, attempt)
-        # Outside, so that it holds no foreign error: those quote what came.
+        # Raised outside the handler so as not to chain the library's error, which may quote the answer.
         raise fault
 
     def _fault(self, error: Exception, request: Request, url: str, attempt: Sending) -> NotSent | NoAnswer:
-        """Tell whether the org can have seen the request."""
+        """Make an error that says whether the org can have seen the request."""
         host, facts = _host(url), request.facts()
         if attempt.begun:
-            return NoAnswer(f"No answer came from {host} ({_reason(error)})", facts)
+            return NoAnswer(f"No answer from {host} ({_reason(error)})", facts)
         chain = list(_chain(error))
         way, which = (f"{host} through the proxy", f"{host}, or of the proxy,") if self._proxied else (host, host)
         if any(isinstance(each, (faults.NameResolutionError, faults.LocationValueError)) for each in chain):
-            return NotSent(f"The host {which} is not known; check the instance URL", facts, lasting=True)
+            unknown = f"{host}, or the proxy's host," if self._proxied else host
+            return NotSent(f"The host {unknown} cannot be found; check the instance URL", facts, lasting=True)
         if isinstance(chain[-1], OSError) and chain[-1].filename is not None:
-            # Nothing on the network has a name of a file; see `_check_key_log`.
-            return NotSent(_key_log_told(chain[-1]), facts, lasting=True)
+            # Network errors carry no file name; see `_check_key_log`.
+            return NotSent(_key_log_unwritable(chain[-1]), facts, lasting=True)
         if isinstance(chain[-1], ssl.SSLCertVerificationError):
             return NotSent(
-                f"The certificate of {which} is not trusted ({_reason(error)}); if the org is behind a company proxy, "
-                "give its CA bundle",
+                f"The certificate of {which} is not trusted ({_reason(error)}); if you are behind a company proxy, "
+                "pass the company's CA bundle as ca_bundle of the client's TLS",
                 facts,
                 lasting=True,
             )
         if isinstance(chain[-1], ssl.SSLError):
-            # A peer that hangs up may not do so the next time.
+            # A peer that hung up may not do so again.
             lasting = not isinstance(chain[-1], (ssl.SSLEOFError, ssl.SSLZeroReturnError))
             return NotSent(
-                f"No TLS connection to {way} ({_reason(error)}); is it an https address?", facts, lasting=lasting
+                f"No TLS connection to {way} ({_reason(error)}); is it really an https address?", facts, lasting=lasting
             )
         if isinstance(chain[-1], TimeoutError):
             seconds = f"{self._timeouts.connect_seconds:g} s (connect_seconds of the client's Timeouts)"
-            return NotSent(
-                f"No connection to {way} came about within {seconds}; is it up, and is the port right?", facts
-            )
+            return NotSent(f"No connection to {way} within {seconds}; is it up, and is the port right?", facts)
         return NotSent(f"No connection to {way} ({_reason(error)}); is it up, and is the port right?", facts)
 
     def _body(self, request: Request, headers: dict[str, str]) -> tuple[_Sending | None, dict[str, str]]:
@@ -161,10 +160,10 @@ class HTTP:
 
 
 class _Sending:
-    """A body of a known length.
+    """A request body of known length.
 
     Attributes:
-        sent: Whether all of it was handed to the system.
+        sent: Whether all of it was handed to the operating system.
     """
 
     def __init__(self, file: BinaryIO, length: int) -> None:
@@ -177,7 +176,7 @@ class _Sending:
             self._left -= len(block)
             yield block
         if self._left:
-            # The connection is closed with the request half said, so the org does not act on it.
+            # This closes the connection in the middle of the request, so the org does not act on it.
             raise UsageError("The content became shorter while it was being sent")
         self.sent = True
 
@@ -188,7 +187,7 @@ class _Sending:
         try:
             return self._file.read(size)
         except OSError as error:
-            # Not told as ours it would be taken for the network's.
+            # Otherwise it would be taken for an error of the network.
             raise _unreadable(error) from error
 
 
@@ -197,7 +196,7 @@ def _unreadable(error: OSError) -> UsageError:
 
 
 class _Answering:
-    """An answer whose head is here, and the blocks of its content, unpacked.
+    """An answer whose head has arrived, and its content as decompressed blocks.
 
     See `bulkforce.protocol.exchange.Stream`.
     """
@@ -212,16 +211,14 @@ class _Answering:
         self.framed = response.status in {204, 304} or length is not None or chunks is not None or self._packed
         self.answer = Answer(request, response.status, headers, framed=self.framed)
         if response.status < 200:
-            raise self.given_up("Instead of an answer came another protocol")
+            raise self.given_up("The peer switched to another protocol instead of answering")
         if not self._packed and packing not in {"", "identity"}:
-            raise self.given_up(f"The answer is packed as {packing[:40]!r}, which nobody asked for")
+            raise self.given_up(f"The answer has the content encoding {packing[:40]!r}, which was not asked for")
         if (chunks or "chunked").strip().lower() != "chunked" or not re.fullmatch("[0-9]{1,18}", length or "0"):
-            raise self.given_up("The answer's headers make no sense about where it ends")
+            raise self.given_up("The answer's headers do not say clearly where it ends")
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the content as a stream: of any size, at any pace of who reads, and within the time limit for each so
-        many bytes.
-        """
+        """Yield the content, of any size and at any pace; the time limit applies to each block of so many bytes."""
         self._attempt.renew()
         size = 0
         for block in self._blocks():
@@ -233,23 +230,23 @@ class _Answering:
                 self._attempt.renew()
 
     def close(self) -> None:
-        # A connection with an unread rest cannot be used again.
+        # A connection with unread content cannot be reused.
         self._response.close()
 
     def whole(self, limit: int) -> bytes:
-        """Read to the end."""
+        """Read all of the content."""
         content = self.beginning(limit)
         if len(content) > limit:
             raise NoAnswer(
-                f"The answer is longer than {limit:,} bytes; if that can be right, give the client more "
-                "largest_answer_bytes",
+                f"The answer is longer than {limit:,} bytes; if you expect such answers, raise largest_answer_bytes of "
+                "the client",
                 self.answer.facts(),
                 lasting=True,
             )
         return content
 
     def beginning(self, limit: int) -> bytes:
-        """Read to the end, or somewhat beyond the limit."""
+        """Read to the end, or to just beyond the limit."""
         content = io.BytesIO()
         for block in self._blocks():
             content.write(block)
@@ -272,27 +269,27 @@ class _Answering:
         self._response.release_conn()
 
     def given_up(self, why: str) -> NoAnswer:
-        """Hang up, and say why."""
+        """Hang up, and return an error that says why."""
         self.close()
         return NoAnswer(why, self.answer.facts())
 
 
 def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
     _check_key_log()
-    # Without settings of ours urllib3 makes its own context, with the system's authorities, when the first https
-    # connection needs it.
+    # Without a TLS of the user's, urllib3 makes its own context, with the system's certificate authorities, for the
+    # first https connection.
     context = None if tls is None else _context(tls)
     if proxy is None:
         return urllib3.PoolManager(maxsize=_POOL_CONNECTIONS, blocksize=_BLOCK_BYTES, ssl_context=context)
     try:
         given = urllib3.util.parse_url(arguments.secret(proxy, "The proxy"))
-        # What is asked of a name server must be a name; "%" is what urllib3 makes of what no name has.
+        # A name server accepts only valid names; urllib3 escapes invalid characters with "%".
         (given.host or "").encode("idna")
         if given.host and given.port != 0 and proxy.isprintable() and not set(given.host) & set("% "):
             return urllib3.ProxyManager(
                 proxy,
                 proxy_headers=urllib3.make_headers(proxy_basic_auth=unquote(given.auth)) if given.auth else None,
-                # A company's authority vouches for its proxy, too; our certificate is for the org only.
+                # A company's authority also vouches for its proxy; the client certificate is for the org only.
                 proxy_ssl_context=None if tls is None else _context(TLS(ca_bundle=tls.ca_bundle)),
                 maxsize=_POOL_CONNECTIONS,
                 blocksize=_BLOCK_BYTES,
@@ -302,16 +299,15 @@ def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
         raise
     except (faults.HTTPError, ValueError):
         pass
-    # The URL may hold a password: neither it nor the cause is shown.
-    raise UsageError("The proxy is no URL of a HTTP proxy; it looks like http://user:password@proxy.acme.com:3128")
+    # The URL may contain a password: show neither it nor the cause.
+    raise UsageError("The proxy is not a valid URL of an HTTP proxy, such as http://user:password@proxy.acme.com:3128")
 
 
 def _check_key_log() -> None:
-    """See whether the TLS keys can be logged where the environment wants it: each context opens that file, ours and
-    urllib3's.
+    """Check that the file named by SSLKEYLOGFILE can be written: every TLS context, ours or urllib3's, opens it.
 
     Raises:
-        UsageError: They cannot.
+        UsageError: It cannot.
     """
     path = os.environ.get("SSLKEYLOGFILE")
     if not path or sys.flags.ignore_environment:
@@ -319,15 +315,14 @@ def _check_key_log() -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).keylog_filename = path
     except OSError as error:
-        raise UsageError(_key_log_told(error)) from error
+        raise UsageError(_key_log_unwritable(error)) from error
 
 
-def _key_log_told(error: OSError) -> str:
+def _key_log_unwritable(error: OSError) -> str:
     reason = error.strerror or type(error).__name__
     return (
-        f"The file that SSLKEYLOGFILE names in the environment cannot be written ({reason}); unset the variable, "
-        "or "
-        "name a file that can"
+        f"The file named by the environment variable SSLKEYLOGFILE cannot be written ({reason}); unset the variable, "
+        "or name a file that can be written"
     )
 
 
@@ -336,23 +331,21 @@ def _context(tls: TLS) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=None if tls.ca_bundle is None else os.fspath(tls.ca_bundle))
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"The CA bundle {arguments.shown(str(tls.ca_bundle))} cannot be read ({error}); it is a PEM file of "
-            "certificates, each with "
-            "-----BEGIN CERTIFICATE-----"
+            f"The CA bundle {arguments.shown(str(tls.ca_bundle))} cannot be read ({error}); it must be a PEM file of "
+            "certificates, each beginning with -----BEGIN CERTIFICATE-----"
         ) from error
     if tls.client_certificate is not None:
         key = None if tls.client_key is None else os.fspath(tls.client_key)
         try:
-            # Without a password a key that needs one would make OpenSSL ask the terminal for it.
+            # With None, OpenSSL would ask for a key's password on the terminal.
             context.load_cert_chain(os.fspath(tls.client_certificate), key, tls.client_key_password or "")
         except (OSError, ValueError) as error:
             names = ", ".join(
                 arguments.shown(str(one)) for one in (tls.client_certificate, tls.client_key) if one is not None
             )
             raise UsageError(
-                f"The client certificate or its key cannot be read ({names}: {error}); give PEM files that belong "
-                "together, and "
-                "client_key_password if the key has one"
+                f"The client certificate or its key cannot be read ({names}: {error}); pass PEM files that belong "
+                "together, and client_key_password if the key has one"
             ) from error
     return context
 
@@ -360,10 +353,10 @@ def _context(tls: TLS) -> ssl.SSLContext:
 def _check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not re.fullmatch(r"[\t\x20-\x7e\x80-\xff]*", value):
-            # The value may be a token, and the libraries' own errors quote it.
+            # The value may be a token, and the HTTP library's own error would quote it.
             raise UsageError(
-                f"The header {name} holds what no header can (a line break, or a letter that is not in Latin-1); "
-                "was a token read from a file together with its line end?"
+                f"The header {name} contains a character that no header may (a line break, or a letter outside "
+                "Latin-1); was a token read from a file together with its line end?"
             )
 
 
@@ -375,15 +368,16 @@ def _host(url: str) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Go from an error to what it came from."""
+    """Follow an error to its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or next((each for each in error.args if isinstance(each, Exception)), None)
 
 
 def _reason(error: Exception) -> str:
-    """The innermost cause, which says most; what other than the system or we ourselves says may quote the answer, and
-    that may hold records.
+    """Describe the innermost cause, which says most.
+
+    Quote only the system's texts and our own: others may quote the answer, and with it records.
     """
     *_, last = _chain(error)
     if isinstance(last, GaveUp):

@@ -1,4 +1,4 @@
-"""How work in other threads is asked to stop, and how asyncio waits until it has."""
+"""Stopping work in other threads, and waiting in asyncio until it has stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Stop:
-    """Asks work to come to its end; safe to use from many threads."""
+    """Asks work to stop; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -24,10 +24,10 @@ class Stop:
         self._listeners: list[Callable[[], None]] = []
 
     def ask(self, reason: str) -> None:
-        """Ask; of several reasons the first counts.
+        """Ask the work to stop; if asked several times, the first reason counts.
 
         Args:
-            reason: What the run was stopped by, as in "the client was closed".
+            reason: Why, as in "the client was closed".
         """
         with self._lock:
             self._reason = self._reason or reason
@@ -38,11 +38,11 @@ class Stop:
 
     @property
     def asked(self) -> Interrupted | None:
-        """What to stop with, if it was asked for."""
+        """The error to stop with, or ``None`` if nothing has asked for a stop."""
         return Interrupted(self._reason) if self._event.is_set() else None
 
     def then(self, listener: Callable[[], None]) -> None:
-        """Call this when it is asked for; at once if it was."""
+        """Call a listener when a stop is asked for; at once if it already was."""
         with self._lock:
             if not self._event.is_set():
                 self._listeners.append(listener)
@@ -50,25 +50,25 @@ class Stop:
         listener()
 
     def sleep(self, seconds: float) -> None:
-        """Sleep, but no longer than until it is asked for.
+        """Sleep, unless a stop is asked for.
 
         Raises:
-            Interrupted: It was.
+            Interrupted: A stop was asked for.
         """
         if self._event.wait(seconds):
             raise Interrupted(self._reason)
 
 
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] = lambda: None) -> T:
-    """Do work in a worker thread. A call that is cancelled is over when the work is, which is asked to stop.
+    """Do work in a worker thread; if the call is cancelled, ask the work to stop and wait until it has.
 
-    A thread cannot be left behind without going on, so a second cancellation waits, too: for no longer than the work
-    needs to stop. What the work came to then is the cause of the ``CancelledError``.
+    A thread that is left behind would keep running, so a second cancellation waits as well, for as long as the work
+    needs to stop. The exception with which the work then ends becomes the cause of the ``CancelledError``.
     """
-    import asyncio  # dear to import, and only needed here
+    import asyncio  # slow to import, and only needed here
 
     context = copy_context()
-    # Whose turn it was: the thread's, or the cancellation's while all threads were busy.
+    # Decides who comes first: the thread that starts the work, or a cancellation while all threads are busy.
     turn: Future[None] = Future()
 
     def begin() -> T:

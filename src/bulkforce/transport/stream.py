@@ -1,4 +1,4 @@
-"""A result file as users read it."""
+"""Result files as streams."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class ResultStream:
-    """A result file on its way: iterate over blocks of bytes, or read from it like a file.
+    """A result file that is being downloaded: iterate over blocks of bytes, or read it like a file.
 
     Raises:
-        NoAnswer: (while reading) The file broke off before its end.
+        NoAnswer: (while reading) The download broke off before the end of the file.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -33,14 +33,14 @@ class ResultStream:
             yield block
 
     def read_block(self) -> bytes:
-        """Read the next block as it came; nothing at the end."""
+        """Read the next block as it arrived; return ``b""`` at the end."""
         if self.closed:
-            # Without this, a file closed too early would look like a short one.
+            # Otherwise a file closed too early would look like a short one.
             raise UsageError("The result stream is closed")
         return next(self._blocks, b"")
 
     def read(self, size: int = -1) -> bytes:
-        """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        """Read ``size`` bytes, or fewer at the end; everything that is left if ``size`` is negative."""
         pieces, have = [self._rest], len(self._rest)
         while size < 0 or have < size:
             block = self.read_block()
@@ -55,15 +55,15 @@ class ResultStream:
 
     @property
     def framed(self) -> bool:
-        """Whether a file that was cut on its way would be noticed: the org said where it ends."""
+        """Whether a file cut short on its way would be noticed, because the org said where it ends."""
         return self._stream.framed
 
     def readable(self) -> bool:
-        """Say yes; what reads from files asks."""
+        """Return True; readers of file objects ask."""
         return True
 
     def close(self) -> None:
-        """Give the connection back; what was not read is lost."""
+        """Release the connection; any unread content is lost."""
         if not self.closed:
             self.closed = True
             self._stream.close()
@@ -78,9 +78,10 @@ class ResultStream:
 
 
 class AsyncResultStream:
-    """A result file on its way: iterate over blocks of bytes, or read from it. See `bulkforce.client.ResultStream`.
+    """A result file that is being downloaded, for asyncio; see `ResultStream`.
 
-    A read that is cancelled closes the stream: what it had read is lost, and a file with a hole must not look whole.
+    Cancelling a read closes the stream: what the read had fetched is lost, and a file with a gap must not look
+    complete.
     """
 
     def __init__(self, stream: ResultStream) -> None:
@@ -88,7 +89,7 @@ class AsyncResultStream:
 
     @property
     def framed(self) -> bool:
-        """Whether a file that was cut on its way would be noticed: the org said where it ends."""
+        """Whether a file cut short on its way would be noticed, because the org said where it ends."""
         return self._stream.framed
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -97,11 +98,11 @@ class AsyncResultStream:
             yield block
 
     async def read(self, size: int = -1) -> bytes:
-        """Read ``size`` bytes, fewer only at the end; all that is left if ``size`` is negative."""
+        """Read ``size`` bytes, or fewer at the end; everything that is left if ``size`` is negative."""
         return await self._read(lambda: self._stream.read(size))
 
     async def _read(self, read: Callable[[], T]) -> T:
-        import asyncio  # dear to import, and only needed here
+        import asyncio  # slow to import, and only needed here
 
         try:
             return await in_thread(read)
@@ -110,7 +111,7 @@ class AsyncResultStream:
             raise
 
     async def close(self) -> None:
-        """Give the connection back; what was not read is lost."""
+        """Release the connection; any unread content is lost."""
         self._stream.close()
 
     async def __aenter__(self) -> Self:

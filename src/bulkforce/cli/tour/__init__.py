@@ -1,1 +1,1 @@
-"""What `bulkforce demo` shows: a tour through all that can be done with records."""
+"""The tour that `bulkforce demo` gives: every operation on records, one scene each."""

@@ -10,13 +10,13 @@ from typing import Final
 
 Record = dict[str, object]
 Row = Mapping[str, str | None]
-"""A record's fields as text, parents by their path, as in ``Account.Symbol__c``; what source and answers are compared
-in."""
+"""A record's fields as text, parents by path (``Account.Symbol__c``): the form in which source and answers are
+compared."""
 
 SCHEMA: Final[dict[str, dict[str, dict[str, str]]]] = {
     "Account": {"fields": {"Symbol__c": "string(10) unique external_id", "Joined__c": "date"}}
 }
-"""The custom fields of the demo's org: a key of the source's own, and a date."""
+"""The custom fields of the demo's org: the source's own key, and a date."""
 
 ACCOUNT_FIELDS: Final = (
     "Symbol__c",
@@ -50,11 +50,11 @@ class Company:
 
     @property
     def state(self) -> str | None:
-        """What stands behind the city, a state or a country."""
+        """The state or country of its headquarters."""
         return self.headquarters.partition(", ")[2] or None
 
     def account(self) -> Record:
-        """The account as it is inserted; year and industry come later, by update and upsert."""
+        """Return the account as inserted; update and upsert add year and industry later."""
         return {
             "Symbol__c": self.symbol,
             "Name": self.name,
@@ -65,7 +65,7 @@ class Company:
         }
 
     def contact(self) -> Record:
-        """The head office; its company is told by symbol, so that no id needs to be known."""
+        """Return the contact for the head office; it names its company by symbol, so that no id is needed."""
         return {
             "LastName": f"{self.name} Head Office",
             "Account": {"Symbol__c": self.symbol},
@@ -80,7 +80,7 @@ NEWCOMERS: Final = (
     Company("GLBX", "Globex Corporation", "Utilities", "Domination", "Cypress Creek, Oregon", "", ""),
     Company("INTC.H", "Initech", "Information Technology", "Cover Sheets", "Austin, Texas", "", ""),
 )
-"""Companies that are none, to be upserted and deleted."""
+"""Invented companies, to be upserted and deleted."""
 
 
 def read() -> list[Company]:
@@ -101,12 +101,12 @@ def read() -> list[Company]:
 
 
 def account_rows(companies: Iterable[Company]) -> list[Row]:
-    """What a query for all accounts must give."""
+    """Return what a query for all accounts must return."""
     return [_row({**one.account(), "SicDesc": one.industry, "YearStarted": one.founded}) for one in companies]
 
 
 def contact_rows(companies: Iterable[Company]) -> list[Row]:
-    """What a query for all contacts must give."""
+    """Return what a query for all contacts must return."""
     return [_row({**one.contact(), "Account.Symbol__c": one.symbol}) for one in companies]
 
 

@@ -1,4 +1,4 @@
-"""Whether what came back is what went in: the three shapes of an answer made into plain rows, and compared."""
+"""Comparing what came back with what went in: turns the three forms of an answer into plain rows."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def rows_of_csv(text: str, fields: Sequence[str]) -> list[Row]:
 
 
 def rows_of_json(records: Iterable[Mapping[str, object]], fields: Sequence[str]) -> list[Row]:
-    """Read dicts; a parent is a dict within."""
+    """Read dicts; a parent is a nested dict."""
     return [{field: _text(record, field.split(".")) for field in fields} for record in records]
 
 
 def rows_of_xml(root: Element, fields: Sequence[str]) -> list[Row]:
-    """Read a ``queryResult``; a parent is an element within."""
+    """Read a ``queryResult``; a parent is a nested element."""
     paths = {field: "/".join(f"{{*}}{name}" for name in field.split(".")) for field in fields}
     return [
         {field: record.findtext(path) or None for field, path in paths.items()} for record in root.findall("{*}records")
@@ -38,16 +38,16 @@ def _text(value: object, path: Sequence[str]) -> str | None:
     for name in path:
         value = value.get(name) if isinstance(value, Mapping) else None
     if isinstance(value, int):
-        # The one number asked for is a date, which the Bulk API gives in JSON as milliseconds.
+        # The only number queried is a date, which the Bulk API returns in JSON as milliseconds.
         return datetime.fromtimestamp(value / 1000, UTC).date().isoformat()
     return None if value is None else str(value)
 
 
 def compare(expected: Iterable[Row], found: Iterable[Row], key: str) -> int:
-    """Say how many rows agree.
+    """Return how many rows agree.
 
     Raises:
-        Error: Not all of them do.
+        Error: Some rows differ.
     """
     wanted = {row[key]: row for row in expected}
     given = list(found)

@@ -30,12 +30,12 @@ FAST: Final = Pace(first_seconds=0.02)
 
 @dataclass(frozen=True)
 class Tour:
-    """Leads through the scenes.
+    """Plays the scenes.
 
     Attributes:
-        client: Speaks with the org.
-        stage: Shows what is done.
-        companies: What is loaded.
+        client: The client of the org.
+        stage: Shows the scenes.
+        companies: The companies to load.
     """
 
     client: Client
@@ -46,7 +46,7 @@ class Tour:
         """Play all scenes.
 
         Raises:
-            Error: Something did not go as it must.
+            Error: A scene did not go as expected.
         """
         ids = self.insert_accounts()
         half = len(self.companies) // 2
@@ -59,10 +59,10 @@ class Tour:
         self.query_all()
 
     def insert_accounts(self) -> list[str]:
-        """Insert the companies, and give their ids."""
+        """Insert the companies and return their ids."""
         with self.stage.scene(f"Insert {len(self.companies)} companies, as CSV") as scene:
             results = self._load("insert", "Account", "CSV", [one.account() for one in self.companies])
-            self.stage.note("Every job is these calls. From here on, only what differs is shown.")
+            self.stage.note("Every job takes these calls. From here on, only what differs is shown.")
             scene.outcome = f"{_good(results, created=True)} accounts created"
         return [str(result.id) for result in results]
 
@@ -73,35 +73,35 @@ class Tour:
             scene.outcome = f"{_good(results, created=True)} contacts created, their accounts found by symbol"
 
     def update_accounts(self, ids: Sequence[str]) -> None:
-        """Give every account its year; the results of the insert are in the order of its records."""
+        """Set every account's year; the results of the insert are in the order of its records."""
         changes: list[Record] = [
             {"Id": id_, "YearStarted": one.founded} for id_, one in zip(ids, self.companies, strict=True)
         ]
-        with self.stage.scene("Update: every account gets its year of foundation") as scene:
+        with self.stage.scene("Update every account with the year it was founded") as scene:
             scene.outcome = f"{_good(self._load('update', 'Account', 'CSV', changes), created=False)} accounts updated"
 
     def upsert_accounts(self) -> list[str]:
-        """Upsert the companies with newcomers among them, and give the newcomers' ids."""
+        """Upsert the companies with newcomers among them, and return the newcomers' ids."""
         known: list[Record] = [{"Symbol__c": one.symbol, "SicDesc": one.industry} for one in self.companies]
         new = [{**one.account(), "Joined__c": None, "SicDesc": one.industry} for one in NEWCOMERS]
-        with self.stage.scene("Upsert: industries by symbol, three new companies among them") as scene:
+        with self.stage.scene("Upsert industries by symbol, with three new companies among them") as scene:
             results = self._load("upsert", "Account", "XML", [*known, *new], external_id_field="Symbol__c")
             updated = _good(results[: len(known)], created=False)
             scene.outcome = f"{updated} accounts updated, {_good(results[len(known) :], created=True)} created"
         return [str(result.id) for result in results[len(known) :]]
 
     def refuse_a_contact(self) -> None:
-        """Insert contacts of which one lacks what it must have."""
+        """Insert contacts, one of which lacks a required field."""
         contacts = [one.contact() for one in NEWCOMERS]
         del contacts[1]["LastName"]
-        with self.stage.scene("A record that the org refuses: a contact without a last name") as scene:
+        with self.stage.scene("Insert a contact that the org refuses: it has no last name") as scene:
             results = self._load("insert", "Contact", "JSON", contacts)
             good = _good([results[0], results[2]], created=True)
             if results[1].success:
-                raise Error("A contact without a last name went in")
+                raise Error("The org accepted a contact without a last name")
             for error in results[1].errors:
                 self.stage.line(f"    [yellow]record 2: {error.status_code}: {escape(error.message)}[/yellow]")
-            scene.outcome = f"{good} contacts created, 1 refused; a bad record stops no other"
+            scene.outcome = f"{good} contacts created, 1 refused; the others are not affected"
 
     def delete_accounts(self, ids: Sequence[str]) -> None:
         """Delete the newcomers; their contacts go with them."""
@@ -122,8 +122,8 @@ class Tour:
                 same_contacts = comparison.compare(contact_rows(self.companies), rows, "Account.Symbol__c")
                 kind = type(answer).__name__
                 self.stage.line(
-                    f"    {content_type:<4} given as {kind:<8} {same_accounts} accounts and {same_contacts} contacts, "
-                    "all the same"
+                    f"    {content_type:<4} as {kind:<8} {same_accounts} accounts and {same_contacts} contacts, "
+                    "all equal to the source"
                 )
             scene.outcome = "all that went in came back, field by field"
 
@@ -145,8 +145,8 @@ class Tour:
         return results
 
     def _queries(self, sobject: str, fields: Sequence[str]) -> dict[str, BatchInfo]:
-        """Put the same question in every format, without waiting for an answer."""
-        soql = f"SELECT {', '.join(fields)} FROM {sobject}"  # noqa: S608  (SOQL, of our own words)
+        """Send the same query in every format, without waiting for results."""
+        soql = f"SELECT {', '.join(fields)} FROM {sobject}"  # noqa: S608  (SOQL from constants)
         self.stage.sample(soql.encode())
         jobs = {
             content_type: self.stage.call(self.client.create_job, "query", sobject, content_type)
@@ -161,8 +161,8 @@ class Tour:
 
 
 def _good(results: Sequence[Result], *, created: bool) -> int:
-    """Count results that are all as expected."""
+    """Return the number of results, all of which must be as expected."""
     for row, result in enumerate(results, 1):
         if not result.success or result.created != created:
-            raise Error(f"Record {row} of {len(results)} did not go as it must: {result.errors or result}")
+            raise Error(f"Record {row} of {len(results)} did not go as expected: {result.errors or result}")
     return len(results)

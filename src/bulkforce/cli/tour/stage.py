@@ -1,4 +1,4 @@
-"""What the audience sees: titles, calls and what they gave, in colour on a terminal and plain in a pipe."""
+"""What the audience sees: titles, calls and their results, in colour on a terminal and plain in a pipe."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _XML_BEFORE_RECORDS: Final = re.compile(r"<\?xml.*?<sObjects[^>]*>", re.DOTALL)
 
 @dataclass
 class Scene:
-    """A scene that plays.
+    """A scene that is playing.
 
     Attributes:
-        outcome: What it came to, to be set before its end.
+        outcome: Its outcome in words; set it before the scene ends.
     """
 
     outcome: str = ""
@@ -44,9 +44,9 @@ class Stage:
     """Prints the tour.
 
     Attributes:
-        console: Where to.
-        known: Names of the calls that the audience has seen.
-        scenes: How many scenes have begun.
+        console: Where to print.
+        known: Names of the calls that the audience has already seen.
+        scenes: How many scenes have started.
     """
 
     console: Console
@@ -55,9 +55,9 @@ class Stage:
 
     @classmethod
     def on_stdout(cls) -> Stage:
-        """Open a stage on stdout; no line is longer than can be read with ease."""
+        """Make a stage on stdout, with lines short enough to read comfortably."""
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # A tick that the terminal cannot show is no reason to fail.
+            # Do not fail because of a tick that the terminal cannot show.
             sys.stdout.reconfigure(errors="replace")
         console = make_console()
         console.width = min(console.width, WIDEST)
@@ -65,7 +65,7 @@ class Stage:
 
     @contextmanager
     def scene(self, title: str) -> Iterator[Scene]:
-        """Show a scene's title, and at its end what it came to and how long it took."""
+        """Show a scene's title, and at its end the outcome and how long it took."""
         self.scenes += 1
         self.line("")
         self.line(Text.assemble((f"{self.scenes:>2}  ", "bold cyan"), (title, "bold")))
@@ -79,9 +79,7 @@ class Stage:
         self.line(line.append(time, "dim"))
 
     def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Make a call, and show it with its answer when the audience sees it for the first time; ``create_job`` is
-        always shown.
-        """
+        """Make a call, and show it with its result if it is new to the audience; always show ``create_job``."""
         answer = method(*args, **kwargs)
         name = method.__name__
         arguments = [_shown(value) for value in args] + [
@@ -106,7 +104,7 @@ class Stage:
         self.line(Text("    " + text, "dim"))
 
     def line(self, line: Text | str) -> None:
-        """Show one line, cut where the screen ends; text in brackets is rich's markup."""
+        """Show one line, cut at the edge of the screen; text in brackets is rich's markup."""
         self.console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
 
 
