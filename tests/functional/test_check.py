@@ -196,7 +196,7 @@ def test_org_that_does_not_describe_gets_a_warning_and_the_load(
     report = client.load(write("LastName,Emial\nx,y\n"), "Contact", "insert")
     # As before: the org refuses the column, and each row says so.
     assert report.unprocessed == 1
-    assert "so what goes into them is not checked" in caplog.text
+    assert "so columns and values are not checked" in caplog.text
 
 
 def test_object_is_described_once_and_a_resumed_run_sees_the_same(org: Emulator, client: bf.Client) -> None:

@@ -286,17 +286,17 @@ def test_wrong_call_is_refused_before_anything_is_sent(
 
 def test_a_run_folder_is_not_used_twice(org: Emulator, tmp_path: Path) -> None:
     bring(org, tmp_path)
-    with pytest.raises(errors.UsageError, match="holds a run already; go on with it by `bulkforce resume"):
+    with pytest.raises(errors.UsageError, match="already holds a run; resume it with `bulkforce resume"):
         bring(org, tmp_path)
 
 
 def test_a_run_folder_of_a_load_is_not_used_and_the_reverse(org: Emulator, tmp_path: Path) -> None:
     bring(org, tmp_path)
     with client_of(org) as client:
-        with pytest.raises(errors.UsageError, match="holds a run already"):
+        with pytest.raises(errors.UsageError, match="already holds a run"):
             client.load([{"Code__c": "x"}], "Row__c", "insert", run_dir=tmp_path / "run")
         client.load([{"Code__c": "", "Text__c": "refused"}], "Row__c", "insert", run_dir=tmp_path / "load")
-        with pytest.raises(errors.UsageError, match="holds a run already"):
+        with pytest.raises(errors.UsageError, match="already holds a run"):
             client.extract(QUERY, to=tmp_path / "other.csv", run_dir=tmp_path / "load")
     assert not (tmp_path / "other.csv").exists()
 

@@ -241,7 +241,7 @@ def test_dry_run_counts_and_creates_nothing(org: Emulator, tmp_path: Path) -> No
 def test_load_with_more_batches_than_the_org_takes_today_is_refused(tmp_path: Path) -> None:
     with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_batches=5))) as org:
         load = Load(org, tmp_path)
-        with pytest.raises(LimitReached, match="needs 6 batches, and the org takes 5 more"):
+        with pytest.raises(LimitReached, match="needs 6 batches, but the org accepts only 5 more"):
             load.begin()
         assert changes(org) == []
         assert not load.run_dir.exists()
@@ -258,7 +258,7 @@ def test_load_goes_on_with_a_warning_where_the_org_does_not_tell_its_limits(
     load = Load(org, tmp_path)
     load.check(load.begin())
     org.faults.clear()
-    assert ["how many batches it still takes today" in one for one in load.warnings] == [False, True]
+    assert ["how many more batches it accepts today" in one for one in load.warnings] == [False, True]
 
 
 def test_batches_used_up_on_the_way_stop_the_run(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_wrong_options_are_refused_before_anything_is_sent(
 
 def test_object_that_the_org_does_not_know_leaves_no_run(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path, options={"object": "Nope__c"})
-    with pytest.raises(DoesNotFit, match="Nope__c is no object of this org"):
+    with pytest.raises(DoesNotFit, match="This org has no object Nope__c"):
         load.begin()
     assert not load.run_dir.exists()
     load = Load(org, tmp_path, options={"object": "Nope__c", "check": False})

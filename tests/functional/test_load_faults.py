@@ -281,7 +281,7 @@ def test_results_that_nobody_can_read_leave_their_rows_in_doubt_and_the_rest_is_
     assert (report.state, report.pending, report.in_doubt, report.unprocessed) == ("finished", 0, 6, 0)
     assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == load.source.rows[:6]
     assert {row[0].partition(":")[0] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]} == {
-        "The org took this row, and what became of it is not known"
+        "The org accepted this row, but its outcome is not known"
     }
     assert (load.run_dir / "unreadable-000001.csv").read_bytes() == body
     assert_exactly_once(org, load.books, load.source)
@@ -580,7 +580,7 @@ def test_copy_of_a_run_that_went_on_elsewhere_sends_nothing(
     before = len(changes(org))
     if not marks:  # on another machine
         monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
-    match = "gone on with elsewhere" if marks else "was closed while this run was stopped|which this run did not send"
+    match = "continued elsewhere" if marks else "was closed while this run was stopped|which this run did not send"
     unsettled(copy_of_it, copy_of_it.resume, match)
     assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
     assert_exactly_once(org, load.books, load.source)
@@ -611,7 +611,7 @@ def test_copy_of_a_run_whose_job_was_fenced_is_known_by_its_sittings(
         assert report.state == "finished"
         assert report.in_doubt == len(load.source.rows) - report.succeeded - report.failed > 0
     else:
-        unsettled(copy_of_it, copy_of_it.resume, "gone on with elsewhere")
+        unsettled(copy_of_it, copy_of_it.resume, "continued elsewhere")
     assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
     assert_exactly_once(org, load.books, load.source)
 
@@ -633,7 +633,7 @@ def test_journal_that_was_put_back_sends_nothing(org: Emulator, tmp_path: Path) 
     for path in (tmp_path / "kept").glob("journal.sqlite*"):
         shutil.copy(path, load.run_dir)
     before = len(changes(org))
-    unsettled(load, load.resume, "copy that was left behind or has lost its end")
+    unsettled(load, load.resume, "outdated copy, or has lost its end")
     assert [change for change in changes(org)[before:] if change.endswith("/batch")] == []
     assert_exactly_once(org, load.books, load.source)
 
@@ -692,7 +692,7 @@ def test_resume_refuses_a_source_that_has_changed(org: Emulator, tmp_path: Path,
             load.path.write_bytes(content.replace(b"row 5", b"ROW 5"))
         case _:
             load.path.unlink()
-    refused(load, SourceChanged, "changed|cannot be read")
+    refused(load, SourceChanged, "changed|can no longer be read")
 
 
 def test_source_that_changes_under_way_stops_the_run(org: Emulator, tmp_path: Path) -> None:
@@ -725,7 +725,7 @@ def test_resume_refuses_a_run_in_use_by_another_process(org: Emulator, tmp_path:
     ) as holder:
         assert holder.stdout
         holder.stdout.readline()
-        refused(load, JournalBusy, "Another process works on the run")
+        refused(load, JournalBusy, "Another process is working on the run")
         assert [run.state for run in loads.runs(tmp_path)] == ["running"]
         holder.communicate("\n", timeout=600)
     load.check(load.resume())
@@ -781,7 +781,9 @@ def test_resume_refuses_a_folder_that_is_no_run(org: Emulator, tmp_path: Path, c
     if content is not None:
         (load.run_dir / "journal.sqlite").write_bytes(content)
     refused(
-        load, UsageError if content is None else JournalMismatch, "no run|no journal|died before it had written down"
+        load,
+        UsageError if content is None else JournalMismatch,
+        "no run|not a bulkforce journal|died before it recorded what to do",
     )
 
 
@@ -797,7 +799,7 @@ def test_load_refuses_a_folder_that_holds_a_run(org: Emulator, tmp_path: Path) -
     load = Load(org, tmp_path)
     stopped(load)
     before = len(org.requests)
-    with pytest.raises(UsageError, match="holds a run already"):
+    with pytest.raises(UsageError, match="already holds a run"):
         load.begin()
     assert changes(org, before) == []
     load.check(load.resume())

@@ -174,7 +174,7 @@ def test_run_in_another_runs_folder_is_refused(org: Emulator, tmp_path: Path, wa
         else partial(bring, org, tmp_path, run_dir=inner)
     )
     before = contents(tmp_path)
-    with pytest.raises(UsageError, match="lies in the folder of another run"):
+    with pytest.raises(UsageError, match="is inside the folder of another run"):
         begin()
     assert contents(tmp_path) == before
 
@@ -184,9 +184,9 @@ def test_link_that_leads_into_a_runs_folder_is_seen_through(org: Emulator, tmp_p
     first.check(first.begin())
     (first.run_dir / "more").mkdir()
     (tmp_path / "link").symlink_to(first.run_dir / "more", target_is_directory=True)
-    with pytest.raises(UsageError, match="lies in the folder of another run"):
+    with pytest.raises(UsageError, match="is inside the folder of another run"):
         Load(org, tmp_path, options={"run_dir": tmp_path / "link"}).begin()
-    with pytest.raises(UsageError, match="lies in the folder of a run"):
+    with pytest.raises(UsageError, match="is in the folder of a run"):
         bring(org, tmp_path, run_dir=tmp_path / "second", to=tmp_path / "link" / "out.csv")
     (tmp_path / "third").mkdir()
     (tmp_path / "other link").symlink_to(tmp_path / "third", target_is_directory=True)
@@ -210,7 +210,7 @@ def test_output_in_a_runs_folder_is_refused(org: Emulator, tmp_path: Path, way: 
     before = contents(tmp_path)
     place = WAYS[way](own if where == "own" else other) / ("success.csv" if output == "to" else "since.toml")
     options: dict[str, Any] = {"soql": "SELECT Id, SystemModstamp FROM Row__c", "run_dir": own, output: place}
-    with pytest.raises(UsageError, match="keep them apart" if where == "own" else "lies in the folder of a run"):
+    with pytest.raises(UsageError, match="keep them apart" if where == "own" else "is in the folder of a run"):
         bring(org, tmp_path, **options)
     assert contents(tmp_path) == before
 
@@ -378,7 +378,7 @@ def test_two_loads_into_one_folder_at_once_are_one(org: Emulator, tmp_path: Path
     def intrude(effect: str) -> None:
         if effect in {"journal", "send"} and not refused:
             for verb in (second.begin, lambda: bring(org, tmp_path)):
-                with pytest.raises(Error, match=r"Another process|holds a run already") as caught:
+                with pytest.raises(Error, match=r"Another process|already holds a run") as caught:
                     verb()
                 refused.append(caught.value)
 
@@ -471,7 +471,7 @@ def test_journal_that_is_blank_is_begun_and_nothing_else(org: Emulator, tmp_path
     run.check(run.begin())
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "journal.sqlite").touch()
-    with pytest.raises(UsageError, match="holds a run already"):
+    with pytest.raises(UsageError, match="already holds a run"):
         bring(org, tmp_path, run_dir=tmp_path / "other")
 
 

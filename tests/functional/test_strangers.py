@@ -334,7 +334,7 @@ def test_allowance_and_count_that_a_gateway_hides_are_not_told_and_no_more(
     load = Load(lasting_org, tmp_path, DISTINCT, url=gateway.url)
     gateway.speak("GET", "/services/data/", instead(REPLIES[who], acted=False), times=1_000)
     load.check(load.begin())
-    assert any("does not tell how many batches" in warning for warning in load.warnings)
+    assert any("does not say how many more batches" in warning for warning in load.warnings)
     (outputs := tmp_path / "extract").mkdir()
     with bf.Client(gateway.url, bf.BearerToken(lasting_org.session_id), retry=QUICK) as client:
         report = bring(lasting_org, outputs, client=client, pk_chunking="auto")

@@ -194,7 +194,7 @@ def test_record_over_a_limit_is_rejected_and_the_rest_goes_on(record: bytes, rea
 def test_record_larger_than_a_batch_is_rejected() -> None:
     done = cut(b"a\nxx\n" + b"x" * 20 + b"\nyy\n", batch_bytes=10)
     assert [(one.row, one.reason) for one in done.rejected] == [
-        (2, "21 bytes; a batch, its header included, has at most 10")
+        (2, "21 bytes; a batch, header included, has at most 10")
     ]
     assert [batch.records for batch in done.batches] == [2]
 

@@ -123,9 +123,9 @@ def stream(**columns: list[Any]) -> bytes:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (stream(a=["x", "y"])[:-8], "is cut short: the mark at the end"),
-        (stream(a=["x", "y"]) * 2, "bytes behind the end of its stream; one file holds one stream"),
-        (b"FEA1" + bytes(40) + b"FEA1", "Feather of version 1; write it again as version 2"),
+        (stream(a=["x", "y"])[:-8], "is truncated: the mark at the end"),
+        (stream(a=["x", "y"]) * 2, "bytes after the end of its stream; a file may hold only one stream"),
+        (b"FEA1" + bytes(40) + b"FEA1", "a Feather file of version 1; save it as version 2"),
     ],
     ids=["cut between two batches", "two streams", "Feather 1"],
 )
@@ -149,7 +149,7 @@ def test_parquet_that_has_fewer_records_than_it_tells_of_is_refused(tmp_path: Pa
     # Thrift writes 100 as c8 01, and 70 as 8c 01.
     place = [at for at in range(len(content)) if content[at : at + 2] == b"\xc8\x01"][nth]
     (tmp_path / "a.parquet").write_bytes(content[:place] + b"\x8c\x01" + content[place + 2 :])
-    assert "it has 70 of the 100 records that it tells of" in str(refused(tmp_path / "a.parquet", run))
+    assert "it has 70 of the 100 records that it declares" in str(refused(tmp_path / "a.parquet", run))
 
 
 def test_parquet_with_a_checksum_that_does_not_fit_is_refused(tmp_path: Path, run: Path) -> None:
@@ -179,7 +179,7 @@ FRAMES: dict[str, tuple[Callable[[], Any], str]] = {
     "pandas: complex numbers": (lambda: pd.DataFrame({"a": [1j]}), "'a'"),
     "pandas: sparse": (lambda: pd.DataFrame({"a": pd.arrays.SparseArray([0, 1])}), "'a'"),
     "pandas: categories of several kinds": (lambda: pd.DataFrame({"a": pd.Categorical([1, MARKER])}), "'a'"),
-    "pandas: a column twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "stand twice"),
+    "pandas: a column twice": (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "appear twice"),
     "pandas: months": (lambda: pd.DataFrame({"a": pd.period_range("2026-01", periods=2, freq="M")}), "pandas.period cannot be written (field a)"),
     "pandas: intervals": (lambda: pd.DataFrame({"a": pd.interval_range(0, 2)}), "pandas.interval cannot be written (field a)"),
     "pandas: durations": (lambda: pd.DataFrame({"a": pd.to_timedelta(["1s"])}), "(record 1, field a)"),

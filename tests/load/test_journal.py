@@ -289,7 +289,7 @@ def test_one_batch_of_the_org_is_not_two_of_ours(journal: LoadJournal, first: st
     journal.record(
         [JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchSending(2, 1), BatchAccepted(1, first)]
     )
-    with pytest.raises(JournalMismatch, match="has given it to another before"):
+    with pytest.raises(JournalMismatch, match="had given it to another batch before"):
         journal.record([BatchAccepted(2, again)])
     journal.record([BatchAccepted(2, "75100000000000a")])
 
@@ -337,7 +337,7 @@ def test_run_is_held_by_one_process(tmp_path: Path) -> None:
         ).stdout
 
     with closing(begin(tmp_path, 1)):
-        assert other_process().startswith("busy: Another process works on the run")
+        assert other_process().startswith("busy: Another process is working on the run")
         with pytest.raises(JournalBusy):
             LoadJournal(tmp_path)
     assert other_process() == "free\n"
@@ -358,7 +358,7 @@ def test_journal_of_another_version_is_refused_and_left_alone(tmp_path: Path) ->
 @pytest.mark.parametrize("content", [b"not a database, but long enough to be taken for one" * 100, b"short"])
 def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / LOAD).write_bytes(content)
-    with pytest.raises(JournalMismatch, match="no journal of bulkforce"):
+    with pytest.raises(JournalMismatch, match="not a bulkforce journal"):
         LoadJournal(tmp_path)
     assert (tmp_path / LOAD).read_bytes() == content
 
@@ -366,7 +366,7 @@ def test_file_that_is_no_journal_is_refused(tmp_path: Path, content: bytes) -> N
 def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / LOAD)) as database:
         database.execute("CREATE TABLE theirs (x)")
-    with pytest.raises(JournalMismatch, match="a database of something else"):
+    with pytest.raises(JournalMismatch, match="another application's database"):
         LoadJournal(tmp_path)
 
 

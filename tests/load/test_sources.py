@@ -104,8 +104,8 @@ def test_packed_csv_is_unpacked(tmp_path: Path, run: Path, name: str) -> None:
 def test_packed_file_that_is_cut_or_none_is_refused(tmp_path: Path, run: Path, name: str) -> None:
     pack = gzip.compress if name.endswith("gz") else zstandard.ZstdCompressor().compress
     packed = pack(os.urandom(300_000))
-    assert "source is no whole" in refused(file(tmp_path, name, packed[:-5]), run)
-    assert "source is no " in refused(file(tmp_path, name, "Name\nx\n"), run)
+    assert "source is not a complete" in refused(file(tmp_path, name, packed[:-5]), run)
+    assert "source is not a" in refused(file(tmp_path, name, "Name\nx\n"), run)
     refused(file(tmp_path, name, b""), run, UsageError)
 
 
@@ -296,17 +296,17 @@ def test_long_json_is_read_across_blocks(tmp_path: Path, run: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('{"a": "x"}', "is it .jsonl, with a record a line? (byte 0)"),
-        ('[{"a": "x"}, 3]', "A record is a JSON object (record 2, byte 13)"),
-        ('[{"a": "x"} {"a": "y"}]', "',' or ']' is due behind a record (record 1, byte 12)"),
+        ('{"a": "x"}', "is it .jsonl, with one record per line? (byte 0)"),
+        ('[{"a": "x"}, 3]', "A record must be a JSON object (record 2, byte 13)"),
+        ('[{"a": "x"} {"a": "y"}]', "',' or ']' expected after a record (record 1, byte 12)"),
         ('[{"é": "x"}, {"a": x, "bbbbbbbbbbbbbbbbbbb": "y"}]', "Not JSON: Expecting value (record 2, byte 20)"),
-        ('[{"a": NaN}]', "NaN is no number to Salesforce"),
-        ('[{"a": -Infinity}]', "-Infinity is no number"),
-        ('[{"a": "x"}', "cut short"),
-        ('[{"a": "x"},', "cut short"),
-        ('[{"a": "x', "cut short"),
-        ('[{"a": tr', "cut short"),
-        ("[", "cut short"),
+        ('[{"a": NaN}]', "NaN is not a number in JSON"),
+        ('[{"a": -Infinity}]', "-Infinity is not a number"),
+        ('[{"a": "x"}', "truncated"),
+        ('[{"a": "x"},', "truncated"),
+        ('[{"a": "x', "truncated"),
+        ('[{"a": tr', "truncated"),
+        ("[", "truncated"),
         ('[{"a": "x"}] x', "something follows the array (byte 13)"),
         (b'[{"a": "\xff"}]', "The content is not UTF-8 (byte 8)"),
         (b'[{"a": "\xc3', "The content is not UTF-8 (byte 8)"),
@@ -329,14 +329,14 @@ def test_json_text_that_never_ends_is_not_read_to_its_end(tmp_path: Path, run: P
     [
         ('{"a": "x"}\n{"a": "é", "b": y}\n', "Not JSON: Expecting value (record 2, byte 28)"),
         ('{"a": "x"} {"a": "y"}\n', "Not JSON: Extra data (record 1, byte 11)"),
-        ('[{"a": "x"}]\n', "A record is a JSON object (record 1, byte 0)"),
+        ('[{"a": "x"}]\n', "A record must be a JSON object (record 1, byte 0)"),
         (
             '{"a": "x"}\n{"a": NaN}',
-            "NaN is no number to Salesforce, nor to JSON; use null for a missing value (record 2, byte 11)",
+            "NaN is not a number in JSON or Salesforce; use null for a missing value (record 2, byte 11)",
         ),
         (b'{"a": "x"}\n{"a": "\xff"}', "not UTF-8 (record 2, byte 18)"),
         ('{"a": ' + "[" * 100_000, "nested too deeply (record 1"),
-        ("x" * 17_000_000, "one record a line"),
+        ("x" * 17_000_000, "one record per line"),
     ],
 )
 def test_json_line_that_is_wrong_says_where(tmp_path: Path, run: Path, content: str | bytes, said: str) -> None:
@@ -387,20 +387,20 @@ def test_long_xml_is_read_across_blocks(tmp_path: Path, run: Path) -> None:
     [
         ('<!DOCTYPE s [<!ENTITY a "b">]><sObjects/>', "DOCTYPE is refused"),
         ("<records/>", "sObjects document, not 'records'"),
-        (OPEN + "<record/></sObjects>", "an sObject element is due, not 'record' (record 1)"),
+        (OPEN + "<record/></sObjects>", "xpected an sObject element, not 'record' (record 1)"),
         (OPEN + "<sObject><a>1</a>", "Not well-formed XML at line 1"),
         (
             OPEN + "<sObject><a>1</a><a>2</a></sObject></sObjects>",
-            "A field stands twice in a record (record 1, field a)",
+            "A field appears twice in a record (record 1, field a)",
         ),
-        (OPEN + "<sObject><P><x>1</x></P></sObject></sObjects>", "an sObject element is due, not 'x' (record 1)"),
-        (OPEN + "<sObject><P><sObject/><sObject/></P></sObject></sObjects>", "one parent record, not two"),
-        (OPEN + "<sObject><P>x<sObject/></P></sObject></sObjects>", "text where only elements may be (record 1)"),
+        (OPEN + "<sObject><P><x>1</x></P></sObject></sObjects>", "xpected an sObject element, not 'x' (record 1)"),
+        (OPEN + "<sObject><P><sObject/><sObject/></P></sObject></sObjects>", "two parent records; only one is allowed"),
+        (OPEN + "<sObject><P>x<sObject/></P></sObject></sObjects>", "ext where only elements are allowed (record 1)"),
         (
             OPEN + "<sObject><P><sObject><Q><sObject><x>1</x></sObject></Q></sObject></P></sObject></sObjects>",
             "by one of its own fields",
         ),
-        (OPEN + "<sObject>text</sObject></sObjects>", "text where only elements may be (record 1)"),
+        (OPEN + "<sObject>text</sObject></sObjects>", "ext where only elements are allowed (record 1)"),
     ],
 )
 def test_xml_that_is_wrong_is_refused(tmp_path: Path, run: Path, content: str, said: str) -> None:
@@ -627,9 +627,11 @@ def test_single_empty_column_of_arrow_is_no_blank_line(run: Path) -> None:
 
 def test_arrow_in_which_there_is_nothing_is_refused(run: Path) -> None:
     assert "no records" in refused(table().slice(0, 0), run, UsageError)
-    assert "stands twice" in refused(pa.table([["x"], ["y"]], names=["a", "a"]), run)
+    assert "appears twice" in refused(pa.table([["x"], ["y"]], names=["a", "a"]), run)
     assert "cannot be read as records" in refused(pl.Series([1]), run)
-    assert "After Arrow data comes a dict" in refused([pa.record_batch({"a": ["x"]}), {"a": "x"}], run)
+    assert "All items must be Arrow data, but one is a dict" in refused(
+        [pa.record_batch({"a": ["x"]}), {"a": "x"}], run
+    )
 
 
 @given(

@@ -269,8 +269,8 @@ def test_jobs_whose_creation_never_ends_well_stop_the_run(times: int, stops: boo
         return
     assert isinstance(verdict.stop, errors.OutcomeUnknown)
     assert (
-        verdict.stop.text == "A job was asked for 5 times, and none could be used; "
-        "as many empty jobs may have been left open. The last time: x"
+        verdict.stop.text == "Creating a job was tried 5 times without success; "
+        "up to as many empty jobs may have been left open. The last time: x"
     )
 
 
@@ -292,7 +292,7 @@ def test_results_that_stay_unreadable_leave_their_rows_in_doubt_so_that_the_run_
     for _ in range(3):
         verdicts.append(refused(view, FetchResults(1), ERRORS["unreadable"], RULES))
         take_in(view, verdicts[-1])
-    in_doubt = BatchLeftInDoubt(1, "The org took this row, and what became of it is not known: x")
+    in_doubt = BatchLeftInDoubt(1, "The org accepted this row, but its outcome is not known: x")
     assert [list(verdict.events) for verdict in verdicts] == [
         [ResultsUnreadable(1)],
         [ResultsUnreadable(1)],
@@ -305,11 +305,13 @@ def test_results_that_stay_unreadable_leave_their_rows_in_doubt_so_that_the_run_
 
 
 def in_doubt(*batches: int, because: str = "x") -> list[Event]:
-    return [BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {because}") for batch in batches]
+    return [
+        BatchLeftInDoubt(batch, f"It is not known whether the org accepted this row: {because}") for batch in batches
+    ]
 
 
 GONE = (
-    "The org no longer knows job 750A (jobs are kept for 7 days): what became of its batches can only be seen "
+    "The org no longer knows job 750A (jobs are kept for 7 days). The outcome of its batches can only be seen "
     "in the records themselves; nothing more is sent"
 )
 ALL_STAGES = [*doubted(2), BatchSending(3, 1), BatchAccepted(3, "7513"), *done(1)]
@@ -641,7 +643,7 @@ def test_every_answer_that_an_order_may_have_is_in_the_table_and_no_other_is_tak
     for kind, order in orders.items():
         for name, answer in answers.items():
             if (kind, name) not in known:
-                with pytest.raises(TypeError, match=f"^{name.__name__} is no answer to {kind.__name__}$"):
+                with pytest.raises(TypeError, match=f"^{name.__name__} is not an answer to {kind.__name__}$"):
                     answered(a_view(), order, answer, RULES)
 
 
@@ -714,7 +716,7 @@ def test_a_batch_that_never_arrives_stops_the_run_and_is_named() -> None:
     verdict = answered(view, prepare(view, SettleJob(1)), Found({}, ()), RULES)
     assert verdict.events == [JobSettled(1, {}, (1, 3, 4))]
     assert isinstance(verdict.stop, errors.NotSent)
-    assert verdict.stop.text.startswith("Batch 3 was sent 5 times and never arrived;")
+    assert verdict.stop.text.startswith("Batch 3 was sent 5 times and never arrived.")
 
 
 def test_a_batch_that_arrived_after_all_is_no_reason_to_stop_or_pause() -> None:
@@ -729,11 +731,11 @@ def test_a_batch_that_arrived_after_all_is_no_reason_to_stop_or_pause() -> None:
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
-        ([], "This row was not sent; the run stopped before: why"),
-        (sent(1), "It is not known whether the org took this row: why"),
-        (doubted(1), "It is not known whether the org took this row: why"),
-        (taken(1), "The org took this row in batch 7511, and what became of it is not known: why"),
-        ([*sent(1), BatchAbsent(1)], "This row was not sent; the run stopped before: why"),
+        ([], "This row was not sent; the run stopped first: why"),
+        (sent(1), "It is not known whether the org accepted this row: why"),
+        (doubted(1), "It is not known whether the org accepted this row: why"),
+        (taken(1), "The org accepted this row in batch 7511, but its outcome is not known: why"),
+        ([*sent(1), BatchAbsent(1)], "This row was not sent; the run stopped first: why"),
     ],
 )
 def test_where_a_row_stands_whose_batch_has_no_outcome(before: list[Event], expected: str) -> None:

@@ -82,14 +82,14 @@ def test_a_blank_file_that_was_there_is_begun_in_and_not_removed_if_that_fails(p
 
 def test_a_journal_in_which_something_stands_is_not_begun_in(path: Path) -> None:
     new(path).close()
-    with pytest.raises(UsageError, match="holds a run already"):
+    with pytest.raises(UsageError, match="already holds a run"):
         new(path)
     assert facts(path)
 
 
 def test_a_journal_is_begun_only_where_nothing_else_lies(path: Path) -> None:
     (path.parent / "notes").touch()
-    with pytest.raises(UsageError, match=r"is not empty \(notes lies in it\)"):
+    with pytest.raises(UsageError, match=r"is not empty \(it contains notes\)"):
         new(path)
     assert remains(path) == ["notes"]
 
@@ -97,7 +97,7 @@ def test_a_journal_is_begun_only_where_nothing_else_lies(path: Path) -> None:
 def test_one_process_holds_a_journal(path: Path) -> None:
     with closing(new(path)):
         for write in (None, nothing):
-            with pytest.raises(JournalBusy, match="Another process works on the run"):
+            with pytest.raises(JournalBusy, match="Another process is working on the run"):
                 Database(path, ONE, new=write)
     Database(path, ONE).close()
 
@@ -117,14 +117,14 @@ def test_a_folder_in_the_way_is_told(path: Path, beside: str) -> None:
 
 def test_a_file_that_is_no_database_is_no_journal(path: Path) -> None:
     path.write_bytes(b"no database, but long enough to be looked at as one" * 10)
-    with pytest.raises(JournalMismatch, match="is no journal of bulkforce"):
+    with pytest.raises(JournalMismatch, match="is not a bulkforce journal"):
         Database(path, ONE)
 
 
 def test_a_database_of_something_else_is_no_journal(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE songs (name)")
-    with pytest.raises(JournalMismatch, match="it is a database of something else"):
+    with pytest.raises(JournalMismatch, match="it is another application's database"):
         Database(path, ONE)
 
 
@@ -138,7 +138,7 @@ def test_a_journal_that_was_emptied_is_not_one_of_a_run_that_sent_nothing(path: 
     path.touch()
     (path.parent / "results").mkdir()
     (path.parent / "feed.csv").touch()
-    with pytest.raises(JournalMismatch, match=r"\(feed.csv\): what it told is lost"):
+    with pytest.raises(JournalMismatch, match=r"\(feed.csv\), so its content is lost"):
         Database(path, ONE)
 
 
@@ -148,7 +148,7 @@ def test_a_journal_of_a_later_version_is_left_alone(path: Path, known: bool) -> 
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE fact SET value = '9.9'" if known else "DROP TABLE fact")
     made_by = "bulkforce 9.9;" if known else "a later bulkforce;"
-    with pytest.raises(JournalMismatch, match=f"of version 2, written by {made_by} .* up to 1"):
+    with pytest.raises(JournalMismatch, match=f"has version 2, written by {made_by} .* up to 1"):
         Database(path, ONE)
 
 
@@ -211,7 +211,7 @@ def test_a_fact_that_makes_no_sense_is_told(path: Path, text: str) -> None:
             journal._remember("facts", json.dumps({"rows": 3}))
         assert journal._members("none") is None
         assert journal._members("facts") == {"rows": 3}
-        with pytest.raises(JournalMismatch, match="what it says of 'asked' makes no sense"):
+        with pytest.raises(JournalMismatch, match="its entry 'asked' makes no sense"):
             journal._members("asked")
 
 
@@ -219,7 +219,7 @@ def test_a_fact_that_makes_no_sense_is_told(path: Path, text: str) -> None:
 def test_facts_that_are_missing_or_strange_are_told(path: Path, members: dict[str, object]) -> None:
     with closing(new(path)) as journal:
         assert journal._made_of(seal, {"size": 1, "sha256": "x"}) == seal(1, "x")
-        with pytest.raises(JournalMismatch, match="lacks facts about the run, or has strange ones"):
+        with pytest.raises(JournalMismatch, match="facts about the run are missing or unknown"):
             journal._made_of(seal, members)
 
 

@@ -172,7 +172,7 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
 
 def test_a_file_where_a_folder_is_to_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
-    with pytest.raises(NotADirectoryError, match="a is in the way: it is no folder"):
+    with pytest.raises(NotADirectoryError, match="a is in the way: it is not a folder"):
         make_folder(tmp_path / "a")
 
 

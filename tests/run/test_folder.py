@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_made_or_looked_into_is_told(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     assert "cannot be used" in refused(tmp_path / "file")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    assert "cannot be made" in refused(tmp_path / "link" / "run")
+    assert "cannot be created" in refused(tmp_path / "link" / "run")
 
 
 @pytest.mark.parametrize("journal", [LOAD, EXTRACT])
@@ -106,27 +106,27 @@ def test_a_folder_holds_one_run(tmp_path: Path, journal: str) -> None:
         # It is the journal itself that says whether anything stands in it.
         assert begun(folder)[2] == []
     else:
-        assert "holds a run already; go on with it by `bulkforce resume" in refused(folder)
+        assert "already holds a run; resume it with `bulkforce resume" in refused(folder)
 
 
 def test_a_folder_in_which_anything_else_lies_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "b").touch()
     (tmp_path / "run" / "a").touch()
-    assert "is not empty (a lies in it)" in refused(tmp_path / "run")
+    assert "is not empty (it contains a)" in refused(tmp_path / "run")
 
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_no_run_lies_in_another(tmp_path: Path, finished: bool) -> None:
     outer = a_run(tmp_path / "outer", finished=finished)
-    assert "lies in the folder of another run" in refused(outer / "a" / "b")
+    assert "is inside the folder of another run" in refused(outer / "a" / "b")
 
 
 @pytest.mark.parametrize("kind", ["inputs", "outputs"])
 @pytest.mark.parametrize("where", ["run", "run/file", "."])
 def test_a_file_of_the_user_and_the_runs_folder_are_apart(tmp_path: Path, kind: str, where: str) -> None:
     inputs, outputs = ([tmp_path / where], []) if kind == "inputs" else ([], [tmp_path / where])
-    assert "lie in one another" in refused(tmp_path / "run", inputs=inputs, outputs=outputs)
+    assert "overlap" in refused(tmp_path / "run", inputs=inputs, outputs=outputs)
 
 
 @pytest.mark.parametrize("journal", [LOAD, EXTRACT])
@@ -135,8 +135,8 @@ def test_a_file_of_the_user_and_the_runs_folder_are_apart(tmp_path: Path, kind: 
     [
         ("inputs", True, None),
         ("inputs", False, "of a run that is not finished"),
-        ("outputs", True, "where it might be taken for the run's own"),
-        ("outputs", False, "where it might be taken for the run's own"),
+        ("outputs", True, "where it might be mistaken for one of the run's files"),
+        ("outputs", False, "where it might be mistaken for one of the run's files"),
     ],
 )
 def test_a_file_in_the_folder_of_another_run(
@@ -180,7 +180,7 @@ def test_a_folder_that_we_may_not_look_into_holds_no_run_for_us(
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), sqlite3.OperationalError("database is full")])
 def test_a_disk_that_fails_is_told_as_an_error_of_ours(error: Exception) -> None:
     with (
-        pytest.raises(TransferError, match="The run in x cannot be written, or its source not be read") as caught,
+        pytest.raises(TransferError, match="The run in x cannot be written, or its source cannot be read") as caught,
         disk_told(Path("x")),
     ):
         raise error

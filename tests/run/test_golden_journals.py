@@ -114,7 +114,7 @@ def test_finished_load_of_version_1_tells_its_report(tmp_path: Path) -> None:
 def test_load_of_version_1_that_died_while_reading_says_what_to_do(tmp_path: Path) -> None:
     with Emulator(SCHEMA) as org:
         run_dir = copy_of("load-unread", tmp_path, org, "journal.sqlite")
-        with pytest.raises(JournalMismatch, match=r"nothing was sent\. Give the load again, with another folder"):
+        with pytest.raises(JournalMismatch, match=r"Nothing was sent\. Start the load again with another folder"):
             resume(org, run_dir)
         assert org.requests == []
 
@@ -190,7 +190,7 @@ def test_journal_of_a_later_version_is_refused_with_the_version_that_can_read_it
         for _ in range(2):
             with pytest.raises(
                 JournalMismatch,
-                match=rf"of version 97, written by {by}; this is bulkforce \d.* versions up to {VERSION}\. Go on .* by "
+                match=rf"has version 97, written by {by}; this is bulkforce \d.* versions up to {VERSION}\. Resume .* with "
                 r"that",
             ):
                 go_on(org, run_dir, verb)
@@ -256,7 +256,7 @@ def test_feed_that_version_1_lost_cannot_be_made_again(tmp_path: Path) -> None:
         (run_dir / "feed.csv").unlink()
         with pytest.raises(
             SourceChanged,
-            match=r"and its source, source\.csv, cannot be read a second time; nothing was touched\. Rows of it went",
+            match=r"and its source, source\.csv, cannot be read a second time; nothing was touched\. Some of its rows went",
         ):
             resume(org, run_dir)
         assert org.requests == []

@@ -1,1 +1,1 @@
-"""`load`: a source into an object, exactly once."""
+"""`load`: loads a source into an object, exactly once."""

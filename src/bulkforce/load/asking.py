@@ -1,4 +1,4 @@
-"""What is asked of the org: the options of a load, and what is to be known before anything is sent."""
+"""The options of a load, and what to ask the org before anything is sent."""
 
 from __future__ import annotations
 
@@ -63,44 +63,43 @@ class LoadOptions:
 def api_for(
     sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None
 ) -> Ingest1:
-    """Make the API that a load goes by; checks what is asked of its jobs."""
+    """Return the API for a load, after checking the options of its jobs."""
     looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
     return Ingest1.of(operation, object_name, looks, external_id=external_id, concurrency_mode=concurrency_mode)
 
 
 def remaining_batches(sitting: Sitting) -> int | None:
-    """Ask the org how many batches it still takes today; an org that does not say is no reason not to load.
+    """Ask the org how many more batches it accepts today; if it does not say, warn and return ``None``.
 
     Raises:
-        NotSent: The org is out of reach.
-        NotAuthenticated: The session is no good.
+        NotSent: The org cannot be reached.
+        NotAuthenticated: The org refuses the session.
     """
     try:
         remaining: int | None = sitting.run(ask(rest.remaining_batches()))
     except (NotSent, NotAuthenticated):
         raise
     except (RefusedError, TransportError, ProtocolError) as error:
-        sitting.warn(f"The org does not tell how many batches it still takes today, so that was not checked: {error}")
+        sitting.warn(f"The org does not say how many more batches it accepts today, so this was not checked: {error}")
         return None
     return remaining
 
 
 def check_allowance(batches: int, remaining: int | None) -> None:
-    """Refuse a load of more batches than the org takes today."""
+    """Refuse a load with more batches than the org accepts today."""
     if remaining is not None and batches > remaining:
         raise LimitReached(
-            f"The load needs {batches:,} batches, and the org takes {remaining:,} more in this rolling day; nothing "
-            "was sent. "
-            "Wait, load a part, or use larger batches"
+            f"The load needs {batches:,} batches, but the org accepts only {remaining:,} more in "
+            "this rolling 24 hours; nothing was sent. Wait, load a part, or use larger batches"
         )
 
 
 class Objects:
-    """Asks the org what objects are, each once in a run: what it said is kept in the journal, where there is one.
+    """Asks the org to describe objects, each once per run; the answers are kept in the journal, if there is one.
 
     Args:
-        sitting: Reaches the org, and warns.
-        journal: The run's.
+        sitting: Reaches the org, and passes on warnings.
+        journal: The run's journal.
     """
 
     def __init__(self, sitting: Sitting, journal: LoadJournal | None = None) -> None:
@@ -109,7 +108,7 @@ class Objects:
         self._unknown: set[str] = set()
 
     def describe(self, name: str) -> rest.SObjectDescription | None:
-        """Describe an object; ``None`` if the org does not."""
+        """Return the org's description of an object; ``None`` if it gives none."""
         if name.lower() not in self._known:
             self._known[name.lower()] = self._kept(name) or self._ask(name)
         return self._known[name.lower()]
@@ -134,7 +133,7 @@ class Objects:
         return described
 
     def is_missing(self, name: str) -> Finding | None:
-        """Say that the org has no such object, if it has said so and tells which it has instead."""
+        """Return the finding that the org has no such object, if the org said so and names those it has instead."""
         if name.lower() not in self._unknown:
             return None
         known: tuple[str, ...] = ()
@@ -142,18 +141,16 @@ class Objects:
             known = self._sitting.run(ask(rest.object_names()))
         if known and name.lower() not in map(str.lower, known):
             return unknown_object(name, known)
-        # What answers may know nothing of describe at all.
+        # Something that answers in the org's place may not support describe at all.
         self._warn(name, "it says that there is no such object")
         return None
 
     def _warn(self, name: str, why: object) -> None:
-        self._sitting.warn(
-            f"The org does not tell what fields {name} has, so what goes into them is not checked: {why}"
-        )
+        self._sitting.warn(f"The org does not say what fields {name} has, so columns and values are not checked: {why}")
 
 
 def checking_for(objects: Objects, asked: Asked) -> Checking:
-    """Make what checks a load, by what the org says of its object."""
+    """Return the checking of a load against the org's description of its object."""
     return Checking(
         asked.object,
         Operation(asked.operation),
@@ -166,7 +163,7 @@ def checking_for(objects: Objects, asked: Asked) -> Checking:
 
 
 def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:
-    """Say what a load would do."""
+    """Return the report of what a load would do."""
     batches = len(reading.batches)
     return LoadReport(
         run="",
@@ -178,8 +175,8 @@ def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Rea
         rejected=len(reading.rejected),
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
-        # Opening and closing the job, seeing that it holds just its batches, each batch and its results; looking comes
-        # on top and depends on the org's speed.
+        # To open, close and audit the job, and for each batch and its results; polling comes on top and depends on the
+        # org's speed.
         api_calls=4 + 2 * batches,
         remaining_batches=remaining_batches(sitting),
         seconds=time.monotonic() - begun,

@@ -1,4 +1,4 @@
-"""Jobs and batches of a load, and what became of them: values, as the plan sees them."""
+"""Jobs and batches of a load and their outcomes: plain values, as the plan sees them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Final
 
 IN_DOUBT: Final = "in doubt"
-"""The outcome of a batch of which nobody can tell any more whether the org took it, or what became of it."""
+"""The outcome of a batch if it cannot be determined whether the org accepted it, or what its results were."""
 
 
 class JobStage(StrEnum):
-    """Where one of our jobs stands."""
+    """The stage of one of our jobs."""
 
     OPENING = "opening"
     OPEN = "open"
@@ -21,7 +21,7 @@ class JobStage(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """Where one sending of a batch stands."""
+    """The state of one attempt to send a batch."""
 
     SENDING = "sending"
     ACCEPTED = "accepted"
@@ -36,11 +36,11 @@ class Job:
     Attributes:
         number: Its number.
         id: The org's id, once it is known.
-        stage: Where it stands.
-        opened: When it was asked for.
+        stage: Its stage.
+        opened: When its creation was requested.
         closing: Whether we may have closed it.
-        left_open: Whether it may be in the org, open and empty, though its id was never learnt.
-        audited: Whether it was seen to hold just what the journal knows, since the last batch was accepted.
+        left_open: Whether it may be in the org, open and empty, although we never learned its id.
+        audited: Whether it was checked, after the last batch was accepted, to hold exactly the batches in the journal.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The latest sending of a batch."""
+    """The latest attempt to send a batch."""
 
     job: int
     state: AttemptState
@@ -71,9 +71,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many records of a batch the org says it processed, and how many of them failed; ``None`` if it does not
-    say.
-    """
+    """How many records of a batch the org processed, and how many of them failed; ``None`` if it does not say."""
 
     processed: int | None
     failed: int | None
@@ -81,16 +79,16 @@ class Counts:
 
 @dataclass(slots=True)
 class BatchView:
-    """What is known of one batch.
+    """What is known about one batch.
 
     Attributes:
         number: From 1, in the source's order.
         records: How many it has.
-        sha256: Of the bytes that are sent.
-        attempt: The latest sending, if there was one.
-        outcome: How it ended, once it has.
+        sha256: Digest of the bytes sent.
+        attempt: The latest attempt to send it, if any.
+        outcome: How it ended, once it has ended.
         fetched: Whether its results are on disk, or there are none.
-        results: Size and SHA-256 of its results, once they were on disk.
+        results: Size and SHA-256 of its results, once they are on disk.
     """
 
     number: int
@@ -103,5 +101,5 @@ class BatchView:
 
     @property
     def ended(self) -> Outcome | None:
-        """How it ended, if that is known and its results are on disk: it can be joined."""
+        """How the batch ended, if its results are on disk too, so that it can be joined."""
         return self.outcome if self.fetched else None

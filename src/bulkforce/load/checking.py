@@ -1,6 +1,4 @@
-"""What can be known of a load before anything is sent: its columns are fitted to the object, and its values looked at
-as they are read. Dry.
-"""
+"""Checks a load before anything is sent: fits its columns to the object, and checks values as they are read. No I/O."""
 
 from __future__ import annotations
 
@@ -24,17 +22,17 @@ Values: TypeAlias = Literal["warn", "refuse", "skip"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckReport:
-    """Whether a source fits an object: all that was found, and nothing was sent.
+    """Whether a source fits an object: everything that the check found. Nothing was sent.
 
     Attributes:
         object: The object.
-        operation: What is to be done with the records.
-        read: Records in the source.
-        rejected: Records that no batch may hold, because they are over a limit or are no records.
-        described: Whether the org told what fields the object has; without that, only the form of the file was checked.
-        columns: What was found about columns. What has the severity ``refuse`` stops a load.
-        values: What was found about values, by column and cause. Rows with ``refuse`` would be refused by the org; a
-            load goes on with the others, unless it was begun with ``values="refuse"``.
+        operation: The operation to run on the records.
+        read: Number of records in the source.
+        rejected: Number of records that fit in no batch, because they exceed a limit or are malformed.
+        described: Whether the org described the object's fields; without that, only the form of the file was checked.
+        columns: Findings about columns. Those with severity ``refuse`` stop a load.
+        values: Findings about values, by column and cause. The org would refuse the rows of those with severity
+            ``refuse``; a load still continues, unless it was started with ``values="refuse"``.
     """
 
     object: str
@@ -47,28 +45,28 @@ class CheckReport:
 
     @property
     def fits(self) -> bool:
-        """Whether a load can begin, and no row is known that the org would refuse."""
+        """Whether a load can start, and the check found no row that the org would refuse."""
         return not (
             self.unfit or self.rejected or any(found.problem.severity is Severity.REFUSE for found in self.values)
         )
 
     @property
     def unfit(self) -> tuple[Finding, ...]:
-        """What stops a load."""
+        """The findings that stop a load."""
         return tuple(found for found in self.columns if found.severity is Severity.REFUSE)
 
     def to_json(self) -> str:
-        """Write the report as JSON."""
+        """Return the report as JSON."""
         return json.dumps(asdict(self) | {"fits": self.fits}, indent=2, ensure_ascii=False)
 
     def raise_if_unfit(self, values: Values = "warn") -> None:
-        """Stop a load that cannot work.
+        """Raise an error if a load cannot work.
 
         Args:
-            values: Whether values stop it, too.
+            values: Whether values stop it, too; ``"refuse"`` says yes.
 
         Raises:
-            DoesNotFit: It cannot.
+            DoesNotFit: The source does not fit the object.
         """
         wrong = [f"{found.text} {found.remedy}" for found in self.unfit]
         if values == "refuse":
@@ -81,7 +79,7 @@ class CheckReport:
 
 
 def told(found: ValueFinding) -> str:
-    """Say what is wrong with values, without showing one."""
+    """Return the text of a finding about values, without showing a value."""
     rows = (
         f"row {found.first_row:,}"
         if found.count == 1
@@ -91,14 +89,14 @@ def told(found: ValueFinding) -> str:
 
 
 def unknown_object(name: str, known: tuple[str, ...]) -> Finding:
-    """Say that an object is not there, and which may have been meant."""
+    """Return the finding that an object does not exist, with suggestions."""
     near = meant(name, known)
     remedy = (
         f"Did you mean {' or '.join(near)}?"
         if near
-        else "Give its API name; the user may also lack the right to see it."
+        else "Use its API name; the user may also lack permission to see it."
     )
-    return Finding(Kind.UNKNOWN_OBJECT, Severity.REFUSE, None, f"{name} is no object of this org.", remedy)
+    return Finding(Kind.UNKNOWN_OBJECT, Severity.REFUSE, None, f"This org has no object {name}.", remedy)
 
 
 class Checking:
@@ -106,12 +104,12 @@ class Checking:
 
     Args:
         name: The object.
-        operation: What is done with the records.
-        external_id: The field that an upsert finds its records by.
-        describe: Describes this object, and those of parents.
-        is_missing: Says that the org has no such object, if it has not.
-        on_unknown_column: Whether columns that cannot be sent stop the load, or are left out.
-        values: Whether values are looked at.
+        operation: The operation to run on the records.
+        external_id: The external id field of an upsert.
+        describe: Describes this object, and the objects of parents.
+        is_missing: Returns a finding if the org has no such object.
+        on_unknown_column: Whether columns that cannot be sent stop the load or are dropped.
+        values: Whether values are checked.
     """
 
     def __init__(
@@ -134,10 +132,10 @@ class Checking:
         self._values: CsvValues | None = None
 
     def shape(self, wanted: Shape) -> Shape | None:
-        """Fit what a map makes of the columns to the object.
+        """Fit the mapped columns to the object.
 
         Returns:
-            What can be sent; ``None`` if nothing can.
+            The columns that can be sent; ``None`` if there are none.
         """
         self._described = self._describe(self._name)
         if self._described is None:
@@ -192,12 +190,12 @@ class Checking:
         return {name: prefix for name, prefix in known.items() if prefix}
 
     def look(self, unit: csv.Unit) -> None:
-        """Look at the next records."""
+        """Check the next records."""
         if self._values is not None:
             self._values.add(unit)
 
     def report(self, read: int, rejected: int) -> CheckReport:
-        """Say what was found."""
+        """Return the report of the check."""
         values = [*self._constants.findings(), *(self._values.findings() if self._values else ())]
         return CheckReport(
             object=self._described.name if self._described else self._name,

@@ -1,8 +1,7 @@
-"""Cut CSV into batches, exact against the bytes that will be sent, header counted. Dry: blocks in, batches and
-rejections out.
+"""Cuts CSV into batches, measured in the exact bytes to be sent, header included. No I/O: blocks in, batches out.
 
-A batch is a byte range of the feed (a CSV file on disk); records that the org cannot take are left out of the feed and
-named.
+A batch is a byte range of the feed (a CSV file on disk). Records that the org cannot accept are left out of the feed
+and reported as rejected.
 """
 
 from __future__ import annotations
@@ -26,12 +25,11 @@ class Batch:
     Attributes:
         number: From 1, in the source's order.
         start: Offset of its first record in the feed.
-        end: Offset behind its last record.
+        end: Offset of the first byte after its last record.
         records: Number of records.
-        size: Bytes that are sent, header included.
-        sha256: Digest of the bytes that are sent.
-        piece_sha256: Digest of the records as they stand in the feed; empty where they are sent just so, behind a
-            header.
+        size: Number of bytes sent, header included.
+        sha256: Digest of the bytes sent.
+        piece_sha256: Digest of the records as they are in the feed; empty if they are sent unchanged after the header.
     """
 
     number: int
@@ -45,11 +43,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record that no batch may hold.
+    """A record that fits in no batch.
 
     Attributes:
         row: Its number in the source, from 1, blank lines not counted.
-        reason: Which limit it is over, or why it is no record.
+        reason: Which limit it exceeds, or why it is not a valid record.
         raw: Its bytes.
     """
 
@@ -59,19 +57,20 @@ class Rejected:
 
 
 Keep: TypeAlias = Callable[[bytes], None]
-"""Told of each run of records that belongs to the feed, in order."""
+"""Called with each run of records that belongs to the feed, in order."""
 
 
 class Cutter:
-    """Takes the source's blocks in order and gives out batches and rejections.
+    """Takes the source's blocks in order and yields batches and rejections.
 
     Args:
-        shape: What is done to each record on its way out; limits count what is sent.
-        batch_records: Records a batch holds at most.
-        keep: Told of every run of records that belongs to the feed, in order.
-        part: Told before the first one that does not stand in the source just so: from here on feed and source part.
-        look: Shown every run of records, those that are rejected among them.
-        batch_bytes: Bytes a batch has at most, header included.
+        shape: How records are converted before they are sent; limits apply to what is sent.
+        batch_records: Maximum number of records in a batch.
+        keep: Called with each run of records that belongs to the feed, in order.
+        part: Called before the first run of records that differs from the source: from here on the feed is a file of
+            its own.
+        look: Called with each run of records, rejected ones included.
+        batch_bytes: Maximum size of a batch in bytes, header included.
     """
 
     def __init__(
@@ -106,15 +105,15 @@ class Cutter:
         self._piece_digest = None if self._shape.keeps_bytes else hashlib.sha256()
 
     def cut(self, blocks: Iterable[bytes], start: int, source_start: int | None = None) -> Iterator[Batch | Rejected]:
-        """Cut the records in ``blocks``, the header behind them.
+        """Cut the records in ``blocks``, which begin after the header.
 
         Args:
             blocks: The source.
             start: Offset of the first record in the feed.
-            source_start: Offset of the first record in the source, for errors; by default the same.
+            source_start: Offset of the first record in the source, for errors; by default ``start``.
 
         Raises:
-            FormatError: The source is no CSV that anybody could read: a quote where none may be, or not UTF-8.
+            FormatError: The source is not valid CSV: it has a misplaced quote, or is not UTF-8.
         """
         self._offset = start
         self._begin()
@@ -159,7 +158,7 @@ class Cutter:
 
     def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
         if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in (b"\n", b"\r\n")):
-            # Nothing was left out; the last record of a file may have no line end.
+            # Nothing was left out; the last record of a file may lack its line end.
             content = unit.content
         else:
             content = b"\n".join([*good, b""])
@@ -170,7 +169,7 @@ class Cutter:
     def _too_large(self, line: bytes) -> str | None:
         size = len(self._shape.apply(line))
         return (
-            f"{size:,} bytes; a batch, its header included, has at most {self._batch_bytes:,}"
+            f"{size:,} bytes; a batch, header included, has at most {self._batch_bytes:,}"
             if size > self._room
             else None
         )
@@ -178,7 +177,7 @@ class Cutter:
     def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:
         self._keep(content)
         while self._records + records > self._batch_records or self._size + len(sent) > self._room:
-            # Once a batch: the border lies in this run of records.
+            # Once per batch: the batch ends within this run of records.
             fits, count = self._fitting(content)
             self._take(content[:fits], self._shape.apply(content[:fits]), count)
             yield self._seal()
@@ -187,7 +186,7 @@ class Cutter:
         self._take(content, sent, records)
 
     def _fitting(self, content: bytes) -> tuple[int, int]:
-        """Find how many bytes, and how many records, still go into the batch."""
+        """Return how many bytes, and how many records, still fit into the batch."""
         fits, count, size = 0, self._records, self._size
         for raw in csv.lines(content):
             size += len(self._shape.apply(raw))

@@ -35,12 +35,12 @@ from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 
 OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
-"""The files that a load leaves to its user; ``in_doubt.csv`` only where rows are in doubt."""
+"""The files that a load leaves for its user; ``in_doubt.csv`` only if rows are in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is told of a run."""
+    """A run under way, as its report and errors need it."""
 
     journal: LoadJournal
     facts: LoadFacts
@@ -52,11 +52,11 @@ class Run:
 
 
 def finish(run: Run) -> LoadReport:
-    """Put the outputs in place, when all is well to the last."""
+    """Move the outputs into place and finish the run, once every row is accounted for."""
     journal, outputs = run.journal, run.outputs
     outputs.publish()
     if not outputs.tally.in_doubt:
-        # One of an earlier sitting, in which some were.
+        # An earlier sitting, with rows still in doubt, may have left one.
         journal.remove(IN_DOUBT_ROWS)
     run.sitting.trace("publish")
     report = report_of(run, None)
@@ -68,16 +68,15 @@ def finish(run: Run) -> LoadReport:
 
 
 def stopped(run: Run, cause: Exception | None) -> Error:
-    """Make the error for a run that has stopped and can be resumed, and leave its report behind."""
+    """Write the report of a run that stopped but can be resumed, and return the error to raise."""
     report = report_of(run, cause)
-    with suppress(OSError):  # a full disk may be the very reason
+    with suppress(OSError):  # a full disk may be why it stopped
         write_whole(run.journal.folder / REPORT, report.to_json().encode())
     if not run.journal.in_place:
         jobs = ", ".join(report.jobs) or "none"
         return TransferError(
-            f"The run's folder {report.run_dir} was removed while the run was under way, and with it all that is known "
-            "of the run; nothing more is sent, "
-            f"and it cannot be resumed. See what became of the rows in the org's jobs: {jobs}"
+            f"The run's folder {report.run_dir} was removed while the run was under way, and its journal with it. "
+            f"Nothing more is sent, and the run cannot be resumed. Check the rows' results in the org's jobs: {jobs}"
         )
     nothing_sent = all(job.stage is JobStage.LOST for job in run.view.jobs.values())
     if isinstance(cause, Error) and nothing_sent and isinstance(cause, (RefusedError, TransportError, SourceChanged)):
@@ -88,8 +87,8 @@ def stopped(run: Run, cause: Exception | None) -> Error:
         else ""
     )
     error = Interrupted(
-        f"The run stopped with {report.pending:,} of {report.read:,} records open: {cause}.{left} Go on with: "
-        f"bulkforce resume {report.run_dir}"
+        f"The run stopped with {report.pending:,} of {report.read:,} records open: "
+        f"{cause}.{left} Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
@@ -97,34 +96,33 @@ def stopped(run: Run, cause: Exception | None) -> Error:
 
 
 def _mismatch(run: Run, report: LoadReport) -> TransferError:
-    """Make the error for a run whose counts do not add up; it stays as it is, however often it is gone on with."""
+    """Return the error for a run whose counts do not add up; resuming it does not help."""
     folder = run.journal.folder
     error = TransferError(
         f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in "
-        f"{folder}, and the run is not finished. "
-        "Please report this, with the report and the journal in that folder"
+        f"{folder}, and the run is not finished. Please report this, with the report and the journal in that folder"
     )
     write_whole(folder / REPORT, report_of(run, error).to_json().encode())
     return error
 
 
 def finished(sitting: Sitting, journal: LoadJournal) -> LoadReport:
-    """Tell the report of a run that is finished; what has become of its files since then is no matter of the load."""
-    # Wherever it was moved to.
+    """Return the report of a finished run; warn if its files have changed since, which is not the load's concern."""
+    # The folder may have been moved since.
     report = replace(LoadReport.from_json(journal.report()), run_dir=journal.folder)
     if changed := journal.changed(OUTPUTS):
         sitting.warn(
-            f"The run is finished; since then {', '.join(path.name for path in changed)} in {journal.folder} "
-            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that what is there may not be what the "
-            "report tells. The org keeps results "
-            f"for 7 days; the load's jobs: {', '.join(report.jobs) or 'none'}"
+            f"The run is finished, but {', '.join(path.name for path in changed)} in {journal.folder} "
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed since and may no longer match the report. "
+            f"The org keeps results for 7 days; the load's jobs: {', '.join(report.jobs) or 'none'}"
         )
     return report
 
 
 def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
-    """Give the outputs of a run that cannot go on by itself: what is certain where it belongs, the rest in
-    ``in_doubt.csv``.
+    """Write the outputs of a run that cannot continue by itself, and return the error to raise.
+
+    Rows with a known outcome go to the usual files, the rest to ``in_doubt.csv``.
     """
     _write_rest(run.view, worker, cause)
     run.outputs.publish()
@@ -133,18 +131,17 @@ def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
     write_whole(folder / REPORT, report.to_json().encode())
     if report.in_doubt:
         text = (
-            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are left; they are in "
-            f"{folder / IN_DOUBT_ROWS} with the reason, and the others in the "
-            f"files beside it. When you know what became of those in doubt: bulkforce resume {folder} --accept-as sent "
-            "counts them as sent, whatever the org "
-            "has; --accept-as not-sent sends them again, which doubles those that the org has. Either goes on with the "
-            "rows that were not sent"
+            f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are in doubt; "
+            f"they are in {folder / IN_DOUBT_ROWS}, each with the reason, and the others in the files beside it. "
+            f"Once you know whether the org has them: bulkforce resume {folder} --accept-as sent "
+            "counts them as sent, whatever the org has; --accept-as not-sent sends them again, "
+            "which duplicates those that the org has. Both then send the rows that were not sent"
         )
     else:
         text = (
-            f"{cause.text}. What became of each of the {report.read:,} rows is known, and is in the files in {folder}: "
-            "look at the job before you load "
-            f"anything again. bulkforce resume {folder} --accept-as sent ends the run as it is"
+            f"{cause.text}. The outcome of each of the {report.read:,} rows is known and "
+            f"is in the files in {folder}. Check the job before you load anything again. "
+            f"bulkforce resume {folder} --accept-as sent ends the run as it is"
         )
     error = Unsettled(text, cause.facts, why=cause.why, strangers=cause.strangers)
     error.report = report
@@ -153,7 +150,7 @@ def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
 
 
 def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
-    """Write what is known of all batches that are not joined yet, done or not."""
+    """Write the rows of all batches that are not joined yet, with what is known about them."""
     for number in range(view.joined + 1, len(view.batches) + 1):
         batch, order = view.batches[number], prepare_join(view, number)
         if not (batch.ended and worker.join(order, batch.ended)):
@@ -161,7 +158,7 @@ def _write_rest(view: View, worker: LoadWorker, cause: Unsettled) -> None:
 
 
 def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
-    """Say what a load came to."""
+    """Return the report of a load."""
     tally, facts, jobs = run.outputs.tally, run.facts, run.view.jobs.values()
     return LoadReport(
         run=facts.run,
@@ -192,7 +189,7 @@ def _left_open(job: Job, facts: LoadFacts) -> str:
 
 
 def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) -> Progress:
-    """Say where a load stands."""
+    """Return the progress of a load."""
     waiting = sum(map(len, view.waiting.values()))
     sent = facts.read - len(facts.rejected) - view.unsent
     tally = outputs.tally
@@ -221,6 +218,6 @@ def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) ->
 
 
 def clear_results(journal: LoadJournal) -> None:
-    """Remove what was only needed to resume; everything in it stands in the outputs."""
+    """Remove the files that were only needed to resume; the outputs hold everything in them."""
     for name in (RESULTS, FEED, SOURCE, AGAIN):
         journal.remove(name)

@@ -1,4 +1,4 @@
-"""What happens in a load, as frozen facts. The journal writes them down; the plan follows from them."""
+"""The events of a load, as frozen values. The journal records them; the plan derives from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bulkforce.errors import Unsettled
 
 @dataclass(frozen=True, slots=True)
 class RunTakenUp:
-    """A run goes on after a death or a stop: its jobs are compared with the journal before anything more is sent."""
+    """A run resumes after a crash or a stop: its jobs are compared with the journal before anything more is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class JobWanted:
 
 @dataclass(frozen=True, slots=True)
 class JobOpened:
-    """The org created it."""
+    """The org created the job."""
 
     job: int
     id: str
@@ -33,7 +33,7 @@ class JobOpened:
 
 @dataclass(frozen=True, slots=True)
 class JobLost:
-    """The org did not, or its answer was lost: then an empty job may have been ``left_open``."""
+    """The org did not create the job, or its answer was lost and an empty job may have been ``left_open``."""
 
     job: int
     left_open: bool = False
@@ -49,7 +49,7 @@ class BatchSending:
 
 @dataclass(frozen=True, slots=True)
 class BatchAccepted:
-    """The org took it."""
+    """The org accepted the batch."""
 
     batch: int
     id: str
@@ -57,14 +57,14 @@ class BatchAccepted:
 
 @dataclass(frozen=True, slots=True)
 class BatchAbsent:
-    """The org certainly did not take it; it is to be sent again."""
+    """The org certainly did not accept the batch; it will be sent again."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRefused:
-    """The org will not have it, now or ever: its content is the reason."""
+    """The org refused the batch because of its content, so sending it again would not help."""
 
     batch: int
     message: str
@@ -72,14 +72,14 @@ class BatchRefused:
 
 @dataclass(frozen=True, slots=True)
 class BatchDoubted:
-    """The answer was lost: the org may have taken it. Its job takes nothing more and is to be settled."""
+    """The answer was lost: the org may have accepted the batch. Its job gets no more batches and must be settled."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobSettled:
-    """The job is closed for good, and what became of its doubtful batches is known."""
+    """The job is closed for good, and the outcome of its doubtful batches is known."""
 
     job: int
     adopted: Mapping[int, str] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class JobSettled:
 
 @dataclass(frozen=True, slots=True)
 class JobClosing:
-    """A job is about to be closed (the intention): from now on we may be the ones who closed it."""
+    """A job is about to be closed (the intention): from now on we may have closed it ourselves."""
 
     job: int
 
@@ -102,7 +102,7 @@ class JobClosed:
 
 @dataclass(frozen=True, slots=True)
 class JobListed:
-    """A list of the job's batches showed these, which the journal does not know."""
+    """A list of the job's batches held these, which the journal does not know."""
 
     job: int
     unknown: frozenset[str]
@@ -110,9 +110,7 @@ class JobListed:
 
 @dataclass(frozen=True, slots=True)
 class JobAudited:
-    """The job holds just the batches that the journal knows; ``aborted`` tells whether somebody ended it before its
-    end.
-    """
+    """The job holds exactly the batches in the journal; ``aborted`` says whether someone ended it early."""
 
     job: int
     aborted: bool = False
@@ -120,7 +118,7 @@ class JobAudited:
 
 @dataclass(frozen=True, slots=True)
 class StrangersAccepted:
-    """The user says that these batches of a job, which are none of ours, are no reason to stop."""
+    """The user decided not to stop for these batches of a job, which are not ours."""
 
     job: int
     ids: frozenset[str]
@@ -135,8 +133,8 @@ class BatchEnded:
         end: How it ended.
         message: Why, if the org says.
         has_results: Whether there are results to fetch.
-        processed: How many records the org says it processed, if it does.
-        failed: How many of them failed, if the org says.
+        processed: How many records the org processed, if it says.
+        failed: How many of them failed, if it says.
     """
 
     batch: int
@@ -149,20 +147,18 @@ class BatchEnded:
 
 @dataclass(frozen=True, slots=True)
 class BatchNeverRun:
-    """The org took the batch, but its job was aborted before it ran: certainly nothing happened; it may be sent
-    again.
-    """
+    """The org accepted the batch, but its job was aborted before it ran, so it can safely be sent again."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLeftInDoubt:
-    """What became of the batch cannot be known any more; it is not sent again.
+    """The outcome of the batch cannot be determined; it is not sent again.
 
     Attributes:
         batch: Its number.
-        reason: Why it cannot be known.
+        reason: Why it cannot be determined.
     """
 
     batch: int
@@ -171,7 +167,7 @@ class BatchLeftInDoubt:
 
 @dataclass(frozen=True, slots=True)
 class ResultsFetched:
-    """The results of a batch are on disk, of this size and SHA-256."""
+    """The results of a batch are on disk, with this size and SHA-256."""
 
     batch: int
     size: int
@@ -180,28 +176,28 @@ class ResultsFetched:
 
 @dataclass(frozen=True, slots=True)
 class ResultsLost:
-    """The results of a batch are not on disk any more as they were; they are to be fetched again."""
+    """The results of a batch on disk are missing or changed; they will be fetched again."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class ResultsUnreadable:
-    """The results of a batch came, and could not be read."""
+    """The results of a batch were fetched but could not be read."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchJoined:
-    """A batch stands in the outputs, each row with its result."""
+    """A batch is in the outputs, each row with its result."""
 
     batch: int
 
 
 @dataclass(frozen=True, slots=True)
 class OrderUnsettled:
-    """What was to be found out of a job cannot be found out by this sitting."""
+    """This sitting cannot find out what an order asked about a job."""
 
     order: Hashable
     error: Unsettled

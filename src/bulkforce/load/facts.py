@@ -1,4 +1,4 @@
-"""What is known of a load from its beginning: what was asked for, and what the reading of its source found."""
+"""What a load knows before it sends anything: what was asked for, and what reading the source found."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from bulkforce.load.checking import OnUnknownColumn, Values
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What a run was begun with: enough to read its source again.
+    """What a run was started with: enough to read its source again.
 
     Attributes:
         run: Its id.
-        begun: When, in seconds since 1970.
-        instance_url: The org.
+        begun: When it was started, in seconds since 1970.
+        instance_url: The org's URL.
         operation: As in the job.
         object: As in the job.
         external_id: As in the job.
         concurrency_mode: As in the job.
-        source: What to call the source.
-        path: Where it can be read again; ``None`` if it cannot.
-        mapping: The members of the column map.
+        source: The name of the source in reports.
+        path: Where the source can be read again; ``None`` if it cannot.
+        mapping: The column map, as a dict.
         empty_as_null: Whether an empty value sets null.
-        batch_records: Records a batch holds at most.
-        workers: Uploads and downloads at once.
+        batch_records: Maximum number of records in a batch.
+        workers: Maximum number of concurrent uploads and downloads.
         check: Whether columns and values are checked against the object.
-        on_unknown_column: What becomes of columns that cannot be sent.
-        values: What becomes of values that the org would refuse.
+        on_unknown_column: What to do with columns that cannot be sent.
+        values: What to do about values that the org would refuse.
     """
 
     run: str
@@ -54,7 +54,7 @@ ASKED: Final = frozenset(field.name for field in fields(Asked))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadFacts(Asked):
-    """What a run was begun with, and what its reading found."""
+    """What a run was started with, and what reading its source found."""
 
     feed: str
     feed_is_ours: bool

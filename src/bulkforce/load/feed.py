@@ -1,4 +1,4 @@
-"""The file that batches are ranges of, guarded against change."""
+"""The file that batches are ranges of, and the checks that it has not changed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from bulkforce.load.mapping import Shape
 class Feed:
     """The file that batches are ranges of.
 
-    Its size and time tell at once that it has changed; its digests, that it has not.
+    A different size or modification time shows a change at once; the digests prove that there was none.
     """
 
     def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
         self.path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
 
     def confirm(self, batches: Iterable[Batch]) -> None:
-        """See, before a run goes on, that the file is the one that was read, piece by piece; to touch it or to copy it
-        back is no change.
+        """Check, before a run continues, that the file is still what was read, batch by batch.
+
+        A new modification time alone, from `touch` or a restored copy, is not a change.
 
         Raises:
-            SourceChanged: It is not.
+            SourceChanged: The file has changed.
         """
         now = self._stat()
         if now.st_size == self._size:
@@ -40,10 +41,10 @@ class Feed:
             self.rows(batch)
 
     def check(self) -> None:
-        """See by its size and time that the file is still the one that was read.
+        """Check by its size and modification time that the file is still what was read.
 
         Raises:
-            SourceChanged: It is not.
+            SourceChanged: The file has changed.
         """
         now = self._stat()
         if (now.st_size, now.st_mtime_ns) != (self._size, self._mtime_ns):
@@ -56,13 +57,13 @@ class Feed:
             raise self._unreadable(error) from error
 
     def _unreadable(self, error: OSError) -> SourceChanged:
-        return SourceChanged(f"The source {self.path} cannot be read any more: {error.strerror}")
+        return SourceChanged(f"The source {self.path} can no longer be read: {error.strerror}")
 
     def rows(self, batch: Batch) -> bytes:
-        """Read the records of a batch as they stand in the source.
+        """Read the records of a batch as they are in the source.
 
         Raises:
-            SourceChanged: They are not those that were sealed.
+            SourceChanged: The records are not what was read.
         """
         rows = self._read(batch)
         if batch.piece_sha256:
@@ -72,24 +73,24 @@ class Feed:
         return rows
 
     def ids(self, batch: Batch) -> list[bytes]:
-        """Read with which ids the records of a batch are sent; none if they are not told by their ids.
+        """Read the ids that the records of a batch are sent with; none if no column holds ids.
 
         Raises:
-            SourceChanged: They are not those that were sealed.
+            SourceChanged: The records are not what was read.
         """
         place = self._shape.id_place
         return [] if place is None else column_of(self.rows(batch), batch.records, place, len(self._shape.source))
 
     def content(self, batch: Batch) -> bytes:
-        """Make the bytes of a batch that are sent.
+        """Return the content of a batch, as it is sent.
 
         Raises:
-            SourceChanged: They are not those that were sealed.
+            SourceChanged: The records are not what was read.
         """
         self.check()
         if not self._shape.keeps_bytes:
             return self._sent(self._read(batch), batch)
-        # Read behind the header into one buffer: a batch is in memory once.
+        # Read into one buffer, after the header: a batch is in memory once.
         header = self._shape.header
         content = io.BytesIO(header.ljust(len(header) + batch.end - batch.start))
         with self._open(batch) as file, content.getbuffer() as view:
@@ -120,4 +121,4 @@ class Feed:
 
     def _compare(self, content: bytes, sha256: str, batch: Batch) -> None:
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise SourceChanged(f"The source {self.path} has changed: batch {batch.number} is no longer what was read")
+            raise SourceChanged(f"The source {self.path} has changed: batch {batch.number} is not what was read")

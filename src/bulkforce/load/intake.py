@@ -1,5 +1,6 @@
-"""The way in: a source is read once, wholly, before anything is sent; again after a death; and once more when what was
-made of it is lost.
+"""The way in: reads a source to its end before anything is sent.
+
+It is read again if the process died while reading, or if a file that was made from it is lost.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from bulkforce.run.seal import Seal
 from bulkforce.vocabulary import Operation
 
 OnRead: TypeAlias = Callable[[int], None]
-"""Told how many records were read so far; what it raises is the end."""
+"""Called with the number of records read so far; an exception from it stops the reading."""
 
 _RANGES_TOLD: Final = 10
 _BY_ID: Final = {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
@@ -41,22 +42,22 @@ def read(
     fit: Callable[[Shape], Shape | None],
     look: Callable[[csv.Unit], None] = lambda _unit: None,
 ) -> tuple[Reading, LoadFacts] | None:
-    """Read a source, and keep in a folder what has to be kept of it.
+    """Read a source, and keep in a folder what the run needs from it.
 
     Args:
         source: The source.
-        asked: What is asked of it.
-        folder: The run's.
-        on_read: Told how far it is.
-        fit: Makes of the columns, as the map has them, those that can be sent; ``None`` if there is none.
-        look: Shown every run of records.
+        asked: What the run was asked to do.
+        folder: The run's folder.
+        on_read: Called with the number of records read so far.
+        fit: Reduces the columns of the map to those that can be sent; returns ``None`` if there are none.
+        look: Called with each run of records.
 
     Returns:
         What was found; ``None`` if no column can be sent.
 
     Raises:
-        FormatError: The source cannot be read; says where.
-        UsageError: It is not there, or its columns do not fit the map.
+        FormatError: The source cannot be read; the error says where.
+        UsageError: The source does not exist, or its columns do not fit the map.
     """
     found = to_csv(source, folder, lambda: on_read(0))
     header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True)
@@ -65,7 +66,7 @@ def read(
     if shape is None:
         return None
     if not all(name.strip() for name in shape.names):
-        # Where nobody knows the object, nobody leaves it out either.
+        # If the object is not known, nothing has dropped the nameless column.
         csv.header_of(found.path, may_repeat=OUR_COLUMNS)
     reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look).read()
     if reading.feed_is_ours and found.ours:
@@ -89,25 +90,24 @@ def read(
 
 
 def shape_of(facts: LoadFacts) -> Shape:
-    """Give what is done to each record of a run on its way out."""
+    """Return the shape that a run's records are sent in."""
     return Shape(
         tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null
     )
 
 
 def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
-    """Give the file that a run's batches are ranges of."""
+    """Return the file that a run's batches are ranges of."""
     shape = shape_of(facts)
     path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
     return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
 
 
 def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
-    """See, before a run goes on, that its source is what was read; what we made of it and is lost is made again, if
-    that can be.
+    """Check, before a run continues, that its source has not changed; make our own files again if they are lost.
 
     Raises:
-        SourceChanged: It is not, or cannot be.
+        SourceChanged: The source has changed, or a lost file cannot be made again.
     """
     batches, feed, lost = journal.batches(), feed_of(journal, facts), ""
     try:
@@ -128,11 +128,9 @@ def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
 
 
 def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch], why: str, on_read: OnRead) -> None:
-    """Read the source once more, beside what is left, and take what comes of it if that is the same to the last
-    byte.
-    """
+    """Read the source again in a folder of its own, and take its files if they are identical to the last byte."""
     if facts.path is None:
-        raise SourceChanged(f"{why}; and its source, {facts.source}, cannot be read a second time")
+        raise SourceChanged(f"{why}, and its source, {facts.source}, cannot be read a second time")
     asked, folder = journal.asked(), journal.make_folder(AGAIN)
     assert asked is not None
     try:
@@ -143,38 +141,37 @@ def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch]
             folder / REJECTED
         ) == journal.sealed(REJECTED)
         if not same:
-            raise SourceChanged(f"{why}; and its source, {facts.path}, is no longer what was read")
+            raise SourceChanged(f"{why}, and its source, {facts.path}, has changed since it was read")
         for name in (facts.feed, REJECTED):
             (folder / name).replace(journal.folder / name)
         sync_folder(journal.folder)
     except (FormatError, UsageError) as error:
-        raise SourceChanged(f"{why}; and its source, {facts.path}, is no longer what was read") from error
+        raise SourceChanged(f"{why}, and its source, {facts.path}, has changed since it was read") from error
     finally:
         journal.remove(AGAIN)
 
 
 def what_is_left(view: View, facts: LoadFacts, batches: Iterable[Batch]) -> str:
-    """Say what can still be done when the source is not what it was."""
+    """Return what the user can still do when the source has changed."""
     path = facts.path or facts.feed
     if all(batch.attempt is None for batch in view.batches.values()):
-        return f"Nothing was sent. Put {path} back as it was, and resume; or give the load again, with another folder"
+        return f"Nothing was sent. Restore {path} and resume, or start the load again with another folder"
     unsent = _rows(batches, set(view.pending), facts)
     doubtful = _rows(batches, {number for numbers in view.doubtful.values() for number in numbers}, facts)
     only = (
         f"load only those that were not sent, {unsent}"
         if unsent
-        else "see in the org's jobs what became of them: all of them were sent"
+        else "check the results in the org's jobs: all rows were sent"
     )
     told = (
-        f"Rows of it went to the org already, and to load all of it again would double them. Put {path} back as it "
-        "was, to the last byte, and "
-        f"resume; or {only}"
+        "Some of its rows went to the org already, so loading all of it again would "
+        f"duplicate them. Restore {path}, to the last byte, and resume; or {only}"
     )
-    return f"{told}. It is not known whether the org took {doubtful}" if doubtful else told
+    return f"{told}. It is not known whether the org accepted {doubtful}" if doubtful else told
 
 
 def _rows(batches: Iterable[Batch], wanted: set[int], facts: LoadFacts) -> str:
-    """Name the rows of some batches, by their numbers in the source."""
+    """Return the row numbers, in the source, of some batches."""
     shifts = [row - place for place, row in enumerate(facts.rejected)]
     ranges: list[tuple[int, int]] = []
     first = 1

@@ -1,9 +1,9 @@
-"""The memory of a run: SQLite in the run's folder. Intention before each request, answer after it; never a token, never
-a record.
+"""The journal of a load: a SQLite file in the run's folder.
 
-A run is read back from here after any death. The rule that no batch goes in twice is in the schema: a partial unique
-index allows one accepted attempt a batch, so that SQLite itself refuses the bug. Written by one thread only, the
-engine's.
+It records the intention before each request and the answer after it; never a token, never a record.
+
+After any crash, a run is restored from here. The rule that no batch is loaded twice is in the schema: a partial unique
+index allows one accepted attempt per batch, so SQLite itself rejects such a bug. Only the engine's thread writes to it.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ FILES: Final = (
     *(*_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN),
     *(f"{AGAIN}/{name}" for name in _READ),
 )
-"""Whatever a load makes in its folder, besides a file in ``results`` for each batch."""
+"""Everything that a load creates in its folder, besides a file in ``results`` for each batch."""
 
-# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+# Never change a version that was released; put changes into the next.
 _VERSION_1: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE batch (
@@ -88,7 +88,7 @@ ALTER TABLE batch ADD COLUMN piece_sha256 TEXT NOT NULL DEFAULT '';
 
 
 def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
-    """Version 1 relied on files without a seal; what is there now is what it has to go on."""
+    """Seal the files of a journal of version 1, which relied on files without a seal."""
     database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in FILES])
     if found := database.execute("SELECT value FROM fact WHERE name = 'facts'").fetchone():
         facts = json.loads(found[0])
@@ -106,7 +106,7 @@ def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
     for batch, fetched in database.execute("SELECT batch, fetched FROM outcome WHERE state != 'refused'").fetchall():
         name = results_file(batch)
         database.execute("INSERT INTO file (name) VALUES (?)", (name,))
-        # Where they are lost, or there were none, which version 1 did not tell, they are fetched again.
+        # Results that are lost, or never existed (version 1 did not say which), are fetched again.
         names += [name] if fetched else []
     for name in names:
         if (folder / name).exists():
@@ -119,22 +119,22 @@ VERSION: Final = len(_STEPS)
 
 
 def results_file(batch: int) -> str:
-    """Say where in the run's folder the results of a batch are kept."""
+    """Return the path, in the run's folder, of a batch's results."""
     return f"{RESULTS}/{batch:06}.csv"
 
 
 def unreadable_file(batch: int) -> str:
-    """Say where they are kept for the user if they cannot be read."""
+    """Return the path, in the run's folder, of a batch's unreadable results, kept for the user."""
     return f"unreadable-{batch:06}.csv"
 
 
 class LoadJournal(RunJournal):
-    """One run's journal, held by this process alone.
+    """The journal of one load, locked by this process.
 
     Args:
         folder: The run's folder.
-        asked: For a run that is begun: with what.
-        made: For a run that is begun: the folders that were made for it, the innermost first.
+        asked: For a new run: what it was started with.
+        made: For a new run: the folders created for it, the innermost first.
         migrate: See `bulkforce.run.database.Database`.
 
     Raises:
@@ -154,7 +154,7 @@ class LoadJournal(RunJournal):
         self.own(FILES)
 
     def take_in(self, facts: LoadFacts, batches: Iterable[Batch]) -> None:
-        """Write down what was read: from here on it can be sent."""
+        """Record what was read; from here on it can be sent."""
         with self.transaction():
             self._database.executemany(
                 "INSERT INTO batch VALUES (:number, :start, :end, :records, :size, :sha256, :piece_sha256)",
@@ -166,7 +166,7 @@ class LoadJournal(RunJournal):
 
     @property
     def token(self) -> str:
-        """Tell this run from all others, whatever it is called; older versions gave it none."""
+        """A token that identifies this run, whatever its name; created now if an older version did not."""
         token = self._recall("token")
         if token is None:
             token = secrets.token_hex(8)
@@ -176,32 +176,32 @@ class LoadJournal(RunJournal):
 
     @property
     def sittings(self) -> int:
-        """Say how often the run was begun or gone on with, or asked for a job."""
+        """How often the run was started, was resumed or requested a job."""
         return int(self._recall("sittings") or 0)
 
     def begin_sitting(self, number: int) -> None:
-        """Write down that a sitting begins."""
+        """Record that a sitting begins."""
         with self.transaction():
             self._remember("sittings", str(number))
 
     def asked(self) -> Asked | None:
-        """Read back what the run was begun with; ``None`` if a bulkforce that did not write that down died while the
-        source was being read.
+        """Return what the run was started with; ``None`` if an older version, which did not record it, died while
+        reading.
         """
         asked = self._members("asked")
         return None if asked is None else self._made_of(Asked, asked)
 
     def facts(self) -> LoadFacts | None:
-        """Read back what was read; ``None`` if the run died before that was done."""
+        """Return what was read; ``None`` if the run died before it was."""
         asked, found = self._members("asked"), self._members("facts")
         return None if asked is None or found is None else self._made_of(LoadFacts, asked | found)
 
     def batches(self) -> list[Batch]:
-        """Read back the batches, in order."""
+        """Return the batches, in order."""
         return [Batch(*row) for row in self._database.execute("SELECT * FROM batch ORDER BY number")]
 
     def view(self) -> View:
-        """Read back where the run stands."""
+        """Return the state of the run."""
         batches = {batch.number: BatchView(batch.number, batch.records, batch.sha256) for batch in self.batches()}
         taken: dict[int, set[str]] = {}
         jobs = {
@@ -228,19 +228,19 @@ class LoadJournal(RunJournal):
         return View(batches, jobs, taken=taken)
 
     def keep_object(self, name: str, described: str) -> None:
-        """Write down what the org said of an object, so that every sitting sees the same."""
+        """Record the org's description of an object, so that every sitting sees the same."""
         with self.transaction():
             self._remember(f"object {name.lower()}", described)
 
     def object(self, name: str) -> str | None:
-        """Give back what `keep_object` wrote down."""
+        """Return the description that `keep_object` recorded, if any."""
         return self._recall(f"object {name.lower()}")
 
     def record(self, events: Iterable[Event]) -> None:
-        """Write down what has happened, all of it or nothing; it is on disk when this returns.
+        """Record events, all or none; they are on disk when this returns.
 
         Raises:
-            JournalMismatch: It would mean that a batch goes in twice.
+            JournalMismatch: They would mean that a batch is loaded twice.
         """
         with self.transaction():
             for event in events:
@@ -275,8 +275,8 @@ class LoadJournal(RunJournal):
                 run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
             case BatchDoubted(batch):
                 run(
-                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state "
-                    "= 'sending')",
+                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT "
+                    "job FROM attempt WHERE batch = ? AND state = 'sending')",
                     (batch,),
                 )
             case JobSettled(job, adopted, absent):
@@ -292,16 +292,15 @@ class LoadJournal(RunJournal):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
             case BatchLeftInDoubt(batch, reason):
                 run(
-                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE SET state = excluded.state, "
-                    "message = excluded.message, "
-                    "fetched = 1",
+                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE "
+                    "SET state = excluded.state, message = excluded.message, fetched = 1",
                     (batch, IN_DOUBT, reason),
                 )
             case StrangersAccepted(job, ids):
                 known = set(json.loads(self._recall(f"strangers {job}") or "[]"))
                 self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
             case RunTakenUp() | JobListed() | JobAudited() | ResultsUnreadable() | BatchJoined() | OrderUnsettled():
-                # What a sitting has seen is seen again by the next, which also writes the outputs from their beginning.
+                # The next sitting finds these out again, and writes the outputs from the start.
                 pass
             case ResultsFetched(batch, size, sha256):
                 self.seal(results_file(batch), Seal(size, sha256))
@@ -315,7 +314,8 @@ class LoadJournal(RunJournal):
         self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))
 
     def _attempt(self, batch: int, before: str, after: str, batch_id: str | None = None) -> None:
-        # The index sees to it that no id stands twice as it is written; nor may it with check characters and without.
+        # The index rejects an id that is there in the same form; it must not be there in the other form (15 or 18
+        # characters) either.
         if (
             batch_id is not None
             and self._database.execute(
@@ -324,10 +324,10 @@ class LoadJournal(RunJournal):
             ).fetchone()
         ):
             raise JournalMismatch(
-                f"The org gives the id {batch_id} to batch {batch}, and has given it to another before"
+                f"The org gave the id {batch_id} to batch {batch}, but had given it to another batch before"
             )
         changed = self._database.execute(
             "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
         ).rowcount
         if changed != 1:
-            raise JournalMismatch(f"Batch {batch} has {changed} attempts that are {before}; one was due")
+            raise JournalMismatch(f"Batch {batch} has {changed} attempts in the state {before}; expected one")

@@ -1,4 +1,4 @@
-"""From the source's columns to the org's fields: renamed, dropped, constant.
+"""Maps the source's columns to the org's fields: renames, drops, and adds constants.
 
 A map is a TOML file, a Data Loader ``.sdl`` file, or a dict::
 
@@ -30,18 +30,18 @@ from bulkforce.formats.text import decoded
 from bulkforce.protocol.wire_csv import rows
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
-"""Columns that our own outputs add; when such a file is loaded again they are left out."""
+"""Columns that our own outputs add; they are left out when such a file is loaded again."""
 _OUR_ID: Final = OUR_COLUMNS[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnMap:
-    """What a user asks of the columns.
+    """What a user wants done with the columns.
 
     Attributes:
         columns: Column of the source -> field of the org; an empty field drops the column.
         constants: Field of the org -> its value in every record.
-        only_named: Drop the columns that are not named.
+        only_named: Whether to drop the columns that are not named.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -56,14 +56,14 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What is done to each record on its way out.
+    """How each record is converted before it is sent.
 
     Attributes:
         source: Names of the source's columns.
         taken: Places of the columns that are sent, in order.
         names: Names of the fields that are sent, constants last.
         constants: Values of the constants.
-        empty_as_null: Send an empty value as ``#N/A``.
+        empty_as_null: Whether to send an empty value as ``#N/A``.
     """
 
     source: tuple[str, ...]
@@ -79,19 +79,19 @@ class Shape:
 
     @property
     def keeps_bytes(self) -> bool:
-        """Whether the records are sent exactly as they stand in the source."""
+        """Whether the records are sent exactly as they are in the source."""
         return self.taken == tuple(range(len(self.source))) and not self.constants and not self.empty_as_null
 
     @property
     def id_place(self) -> int | None:
-        """The place of the column that is sent as the record's id, if there is one."""
+        """The place of the column that is sent as the record's id, if any."""
         return next((place for place, name in zip(self.taken, self.names, strict=False) if name.lower() == "id"), None)
 
     def apply(self, content: bytes) -> bytes:
-        """Shape whole records.
+        """Convert whole records.
 
         Raises:
-            FormatError: They are not records of the source's columns.
+            FormatError: They do not have the source's columns.
         """
         if self.keeps_bytes:
             return content
@@ -109,7 +109,7 @@ class Shape:
 
 
 def _rows(content: bytes) -> list[list[str]]:
-    """Split records, by the standard library's reader where its limits, which are the whole process's, allow."""
+    """Split records, with the standard library's reader if its limits, which are process-wide, allow it."""
     text = decoded(content)
     try:
         return [row for row in csv.reader(io.StringIO(text, newline="")) if row]
@@ -123,20 +123,21 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     Args:
         source: The names.
         column_map: The map.
-        empty_as_null: Send an empty value as ``#N/A``.
-        by_id: Records are found by their ids: where the source has none but those that an earlier load wrote into its
-            outputs, they are these.
+        empty_as_null: Whether to send an empty value as ``#N/A``.
+        by_id: Whether records are found by their ids. If the source has no id column of its own, the ids that an
+            earlier load wrote into its outputs are used.
 
     Raises:
-        UsageError: The map names a column that the source has not, two columns go to one field, or no column is left.
+        UsageError: The map names a column that the source does not have, two columns go to one field, or no column is
+            left.
     """
     known = {name.lower(): name for name in source}
     targets = {}
     for column, target in column_map.columns.items():
         if column.lower() not in known:
             raise UsageError(
-                f"The map names the column {arguments.shown(column)}, which the source does not have; it has: "
-                f"{', '.join(source)}"
+                f"The map names the column {arguments.shown(column)}, "
+                f"which the source does not have; it has: {', '.join(source)}"
             )
         targets[known[column.lower()]] = target
     taken, names = [], []
@@ -146,7 +147,7 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
                 continue
             targets[name] = "Id"
         target = targets.get(name, "" if column_map.only_named else name or " ")
-        # A column without a name is not left out without a word.
+        # A column without a name is kept, so that the check can report it.
         wanted = [name] if target and not target.strip() else filter(None, re.split(r"\s*,\s*", target))
         for one in wanted:
             taken.append(place)
@@ -155,7 +156,7 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     lowered = [name.lower() for name in names]
     twice = next((name for name in names if name.strip() and lowered.count(name.lower()) > 1), None)
     if twice:
-        raise UsageError(f"Two columns go to the field {arguments.shown(twice)}")
+        raise UsageError(f"Two columns map to the field {arguments.shown(twice)}")
     if not taken:
         raise UsageError("No column of the source is left to send")
     return Shape(tuple(source), tuple(taken), tuple(names), tuple(column_map.constants.values()), empty_as_null)
@@ -165,7 +166,7 @@ def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) ->
     """Read a map from a TOML file, an ``.sdl`` file, or a dict of columns to fields (``None`` drops).
 
     Raises:
-        UsageError: The file cannot be read or is not of either form.
+        UsageError: The file cannot be read or has neither form.
     """
     if given is None:
         return ColumnMap()
@@ -182,14 +183,14 @@ def _toml(path: Path) -> ColumnMap:
     unknown = set(document) - {"columns", "constants"}
     columns, constants = document.get("columns", {}), document.get("constants", {})
     if unknown or not isinstance(columns, dict) or not isinstance(constants, dict):
-        raise UsageError(f"The map {path} has the tables [columns] and [constants], and nothing else")
+        raise UsageError(f"The map {path} may hold only the tables [columns] and [constants]")
     if not all(isinstance(value, str) for value in [*columns.values(), *constants.values()]):
-        raise UsageError(f"The map {path}: every value is a string")
+        raise UsageError(f"The map {path} has a value that is not a string")
     return ColumnMap(columns, constants)
 
 
 def _sdl(text: str) -> ColumnMap:
-    """Read Java properties, in which Data Loader keeps its maps; a source in quotes is a constant."""
+    """Read Java properties, the format of Data Loader's maps; a quoted source is a constant."""
     columns: dict[str, str] = {}
     constants: dict[str, str] = {}
     joined = re.sub(r"(?<!\\)\\\r?\n[ \t]*", "", text)
@@ -206,7 +207,7 @@ def _sdl(text: str) -> ColumnMap:
         else:
             columns[key] = target
     if not columns and not constants:
-        raise FormatError("The .sdl map maps nothing")
+        raise FormatError("The .sdl map is empty: it maps no columns and no constants")
     return ColumnMap(columns, constants, only_named=True)
 
 

@@ -1,4 +1,4 @@
-"""What a load orders: each order says what is to be done, and carries all that its worker needs."""
+"""The orders of a load: each says what to do, and carries everything that its worker needs."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ class SendBatch:
 
 @dataclass(frozen=True, slots=True)
 class SettleJob:
-    """Close a fenced job for good and find out what it holds: which of the ``doubtful`` batches, besides those
-    ``known`` by id.
-    """
+    """Close a fenced job for good, and find which of the ``doubtful`` batches it holds besides the ``known`` ids."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -44,7 +42,7 @@ class SettleJob:
 
 @dataclass(frozen=True, slots=True)
 class CloseJob:
-    """Close a job that gets nothing more."""
+    """Close a job that gets no more batches."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -52,7 +50,7 @@ class CloseJob:
 
 @dataclass(frozen=True, slots=True)
 class AuditJob:
-    """Compare what a job holds with what the journal knows; see `IngestApi.audit`."""
+    """Compare the batches of a job with those in the journal; see `IngestApi.audit`."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -64,7 +62,7 @@ class AuditJob:
 
 @dataclass(frozen=True, slots=True)
 class LookAtJob:
-    """List the batches of a job, among them those that are ``waiting``: id -> number."""
+    """List the batches of a job; ``waiting`` maps the ids of those that we wait for to their numbers."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -73,15 +71,15 @@ class LookAtJob:
 
 @dataclass(frozen=True, slots=True)
 class FetchResults:
-    """Bring the results of a batch to disk.
+    """Save the results of a batch to disk.
 
     Attributes:
         batch: Its number.
-        facts: The org's ids of its job and of itself.
-        records: How many it has.
-        whole: Whether every one of them must have a result.
-        counts: What the org counts of it, if that was seen.
-        last_try: Whether results that cannot be read are to be kept for the user.
+        facts: The org's ids of the batch and its job.
+        records: How many records it has.
+        whole: Whether each of them must have a result.
+        counts: The org's counts for it, if they were seen.
+        last_try: Whether to keep unreadable results for the user.
     """
 
     batch: int
@@ -94,11 +92,11 @@ class FetchResults:
 
 @dataclass(frozen=True, slots=True)
 class JoinBatch:
-    """Write the rows of the next batch, each with its result, into the run's outputs.
+    """Write the rows of the next batch, each with its result, to the run's outputs.
 
     Attributes:
         batch: Its number.
-        records: How many it has.
+        records: How many records it has.
         outcome: How it ended.
         results: Size and SHA-256 of its results.
     """
@@ -113,14 +111,14 @@ Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookA
 
 
 Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Seal | bool | None
-"""Of `OpenJob`, `AuditJob`, and of `SendBatch` whose job is not open any more: the job. Of `SendBatch`: the batch, or
-why its content is refused. Of
-`SettleJob`: what was found.
-Of `JoinBatch`: whether the results were on disk as they were. Of `CloseJob`: nothing."""
+"""The answer to `OpenJob`, to `AuditJob`, and to `SendBatch` if its job is no longer open: the job. To `SendBatch`: the
+batch, or why the org refused its content. To `SettleJob`: what was found. To `JoinBatch`: whether the results on disk
+were unchanged. To `CloseJob`: nothing.
+"""
 
 
 def prepare(view: View, order: Order) -> Order:
-    """Give an order all that its worker needs: the state may change while it works."""
+    """Add to an order everything that its worker needs, since the state may change while it works."""
     match order:
         case OpenJob():
             return order
@@ -155,6 +153,6 @@ def prepare(view: View, order: Order) -> Order:
 
 
 def prepare_join(view: View, number: int) -> JoinBatch:
-    """Give the order to join a batch all that its worker needs."""
+    """Return the order to join a batch, with everything that its worker needs."""
     batch = view.batches[number]
     return JoinBatch(number, batch.records, batch.outcome, batch.results)

@@ -1,6 +1,6 @@
-"""Results joined to records by position, in blocks of raw slices, and written in the source's order.
+"""Joins results to records by position, in blocks of raw slices, and writes them in the source's order.
 
-No value of a record is parsed.
+The values of records are never parsed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bulkforce.run.folder import IN_DOUBT_ROWS
 from bulkforce.run.report import ErrorGroup
 
 _GROUPS: Final = 1_000
-"""Reasons kept apart; messages may hold ids, and memory is bounded."""
+"""How many reasons are counted separately: messages may hold ids, and this bounds memory."""
 
 
 _SAMPLE_BYTES: Final = 200
@@ -29,7 +29,7 @@ _SAMPLE_BYTES: Final = 200
 
 @dataclass(slots=True)
 class Tally:
-    """Counts and reasons."""
+    """Counts of records by outcome, and the reasons of those that failed."""
 
     succeeded: int = 0
     failed: int = 0
@@ -38,7 +38,7 @@ class Tally:
     reasons: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
 
     def reason(self, status_code: str, message: str, row: int, sample: bytes, count: int = 1) -> None:
-        """Count records that failed for a reason; ``row`` and ``sample`` are the first one's number and bytes."""
+        """Count records that failed for a reason; ``row`` and ``sample`` are the number and bytes of the first one."""
         key = (status_code, message)
         if key not in self.reasons and len(self.reasons) >= _GROUPS:
             key = (status_code, "(other messages)")
@@ -46,7 +46,7 @@ class Tally:
         self.reasons[key] = replace(known, count=known.count + count)
 
     def groups(self) -> tuple[ErrorGroup, ...]:
-        """Give the reasons, the most frequent first."""
+        """Return the reasons, the most frequent first."""
         return tuple(sorted(self.reasons.values(), key=lambda group: -group.count))
 
 
@@ -59,9 +59,9 @@ class Ended:
         first: Number of its first record in the feed, from 1.
         records: How many it has.
         rows: The raw records, from the feed.
-        outcomes: What the org says became of them.
+        outcomes: Their results from the org.
         reason: Why records without a result have none.
-        in_doubt: Whether nobody can tell any more what became of the records.
+        in_doubt: Whether the outcome of the records cannot be determined.
     """
 
     number: int
@@ -74,18 +74,18 @@ class Ended:
 
 
 class Outputs:
-    """The files of a run.
+    """The output files of a run.
 
     Args:
         folder: Where they go.
-        header: The source's own header, raw, without line end.
-        rejected_rows: Numbers of the records that were rejected, ascending: they shift the numbers of the others.
+        header: The source's own header, raw, without its line end.
+        rejected_rows: Numbers of the rejected records, ascending; they shift the numbers of the others.
     """
 
     NAMES: Final = ("success.csv", "failed.csv", "unprocessed.csv")
 
     def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int]) -> None:
-        # The i-th rejected row shifts all feed records from (row - i) on by one more.
+        # From (row - i) on, the i-th rejected row shifts all records of the feed by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
         self.tally = Tally()
         self._drafts: list[Draft] = []
@@ -106,7 +106,7 @@ class Outputs:
         """Write the records of the next batch.
 
         Raises:
-            SourceChanged: The source does not have the batch's records any more.
+            SourceChanged: The source no longer has the batch's records.
         """
         if batch.in_doubt:
             self._in_doubt(rows_of(batch.rows, batch.records), batch)
@@ -170,17 +170,17 @@ class Outputs:
         return feed_row + bisect_right(self._shifts, feed_row)
 
     def publish(self) -> None:
-        """Move the files in place."""
+        """Move the files into place."""
         for draft in self._drafts:
             draft.publish()
 
     def discard(self) -> None:
-        """Leave no half-written file behind."""
+        """Remove the files that were not published."""
         for draft in self._drafts:
             draft.discard()
 
 
 def _changed(batch: Ended) -> SourceChanged:
     return SourceChanged(
-        f"The source has changed under batch {batch.number}: it held {batch.records:,} records when they were sent"
+        f"The source has changed: batch {batch.number} no longer holds the {batch.records:,} records that were sent"
     )

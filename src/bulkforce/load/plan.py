@@ -1,7 +1,6 @@
-"""What to do next in a load: pure. No socket, thread, clock or database. What follows from it is in `verdicts`.
+"""What to do next in a load. Pure: no socket, thread, clock or database. `verdicts` says what follows from it.
 
-The same state and rules always give the same orders. See `state` for how a batch and a job get from one stage to the
-next.
+The same state and rules always give the same orders. `state` describes how batches and jobs move from stage to stage.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ from bulkforce.load.verdicts import Follows, answered, refused
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The plan of a load, by its rules; see `bulkforce.run.plan.Plan`."""
+    """The plan of a load with its rules; see `bulkforce.run.plan.Plan`."""
 
     rules: Rules
 
@@ -52,8 +51,9 @@ class LoadPlan:
         return on_resume(state)
 
     def decide(self, state: View, busy: Collection[Order], now: float, *, stopping: bool) -> list[Order]:
-        """See `decide`. What cannot be settled keeps the rest from being sent; when the run stops, what is in doubt is
-        still settled.
+        """See `decide`.
+
+        While something cannot be settled, nothing more is sent; when the run stops, doubts are still settled.
         """
         feeding = not (stopping or state.unsettled)
         orders = decide(state, busy, replace(self.rules, feeding=feeding), now)
@@ -74,7 +74,7 @@ class LoadPlan:
         return prepare(state, order)
 
     def intend(self, order: Order, now: float) -> list[Event]:
-        """Say what is journalled before an order is begun."""
+        """Return the events to journal before an order is started."""
         match order:
             case OpenJob(job):
                 return [JobWanted(job, now)]
@@ -106,12 +106,12 @@ class LoadPlan:
         return state.finished
 
     def stuck(self, state: View) -> Unsettled | None:
-        """Give the first thing that cannot be settled."""
+        """Return the first order's reason why it cannot be settled, if any."""
         return next(iter(state.unsettled.values()), None)
 
 
 def on_resume(view: View) -> list[Event]:
-    """Say what follows from a death: nothing of what was under way can be trusted to have failed."""
+    """Return what follows from a stop or crash: nothing that was under way can be assumed to have failed."""
     lost: list[Event] = [
         JobLost(job.number, left_open=True) for job in view.jobs.values() if job.stage is JobStage.OPENING
     ]
@@ -123,19 +123,19 @@ def on_resume(view: View) -> list[Event]:
 
 
 def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> list[Order]:
-    """Say what to begin now, besides what is under way.
+    """Return the orders to start now, besides those under way.
 
     Args:
-        view: Where the run stands.
+        view: The state of the run.
         busy: The orders under way.
-        rules: What to keep to.
-        now: Seconds on the clock that jobs were opened by.
+        rules: The rules to follow.
+        now: Seconds, on the same clock as the jobs' opening times.
     """
     joins = _joins(view, busy)
     if view.unaudited:
-        # What an earlier sitting left is audited before anything is touched.
+        # Audit the jobs of earlier sittings before touching anything.
         return [*(audit for job in sorted(view.unaudited) if (audit := AuditJob(job)) not in busy), *joins]
-    # What it left in doubt is settled before anything more is sent, and nothing is sent beside a stranger.
+    # Settle what they left in doubt before sending anything more, and never send while there are strangers.
     feeding = rules.feeding and not (view.doubts_first or view.strangers)
     usable = [
         job
@@ -146,7 +146,7 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
         and CloseJob(job.number) not in busy
     ]
     orders = [order for order in _control(view, usable, feeding=feeding) if order not in busy]
-    # Joining takes a worker's place, too: each holds as much memory as a batch has.
+    # A join counts as a worker, too: each needs as much memory as a batch.
     slots = rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy)
     fetches = [
         order
@@ -158,7 +158,7 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
         if usable and feeding
         else []
     )
-    # Uploads first, they keep the org at work; but a fetch is never starved.
+    # Uploads first, since they keep the org busy; but never starve fetches.
     if fetches and not any(isinstance(order, FetchResults) for order in busy):
         sends = sends[: max(slots - 1, 0)]
     chosen: list[Order] = [*sends, *fetches]
@@ -166,9 +166,7 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
 
 
 def _joins(view: View, busy: Collection[Order]) -> list[Order]:
-    """Give the one batch that comes next in the outputs, if its results are there: they are written one after the
-    other.
-    """
+    """Return the join of the next batch in the outputs, if its results are there; joins run one at a time."""
     following = view.batches.get(view.joined + 1)
     ready = following is not None and following.ended and not any(isinstance(order, JoinBatch) for order in busy)
     return [JoinBatch(view.joined + 1)] if ready else []
@@ -196,7 +194,7 @@ def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Order]
 
 def _is_to_be_audited(view: View, job: Job) -> bool:
     if view.strangers.get(job.number) and not view.doubtful.get(job.number):
-        # With doubts left it is settled first, which finds strangers as well.
+        # With doubts left, settle the job first; that finds strangers as well.
         return True
-    # As late as can be: what the org took behind our back may appear late.
+    # As late as possible: a batch that the org accepted without our knowing may appear late.
     return job.stage is JobStage.CLOSED and view.done == len(view.batches) and not job.audited

@@ -1,7 +1,7 @@
-"""Read a source once, before anything is sent: cut it into batches, write the rejected records down, keep the feed.
+"""Reads a source once, before anything is sent: cuts it into batches, writes rejected records, keeps the feed.
 
-The feed is the file that batches are ranges of: the source itself where every record stands in it just so, else
-    ``feed.csv`` in the run's folder.
+The feed is the file that batches are ranges of: the source itself if it holds exactly those records, otherwise
+``feed.csv`` in the run's folder.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Reading:
     Attributes:
         feed: The file that batches are ranges of.
         feed_is_ours: Whether it is a copy in the run's folder.
-        header: The source's header, raw.
+        header: The source's raw header.
         batches: The batches, in order.
-        read: Records read, the rejected included.
+        read: Number of records read, rejected ones included.
         rejected: Numbers of the rejected records.
     """
 
@@ -43,7 +43,7 @@ class Reading:
 
 
 def header_of_rejected(header: bytes) -> bytes:
-    """Give the header of the file of rejected records, with its line end."""
+    """Return the header of the file of rejected records, with its line end."""
     return b"sf__Row,sf__Error," + header + b"\n"
 
 
@@ -54,10 +54,10 @@ class Reader:
         path: A CSV file.
         folder: The run's folder.
         header: The file's header.
-        shape: What is done to each record on its way out.
-        batch_records: Records a batch holds at most.
-        on_records: Told how many records were read so far.
-        look: Shown every run of records.
+        shape: How records are converted before they are sent.
+        batch_records: Maximum number of records in a batch.
+        on_records: Called with the number of records read so far.
+        look: Called with each run of records.
     """
 
     def __init__(
@@ -79,10 +79,10 @@ class Reader:
         self._rejected: array[int] = array("Q")
 
     def read(self) -> Reading:
-        """Read to the end.
+        """Read the source to its end.
 
         Raises:
-            FormatError: The source is no CSV that anybody could read; says where. Nothing was sent.
+            FormatError: The source is not valid CSV; the error says where. Nothing was sent.
         """
         batches: list[Batch] = []
         with self._files:
@@ -114,7 +114,7 @@ class Reader:
             self._copy.write(content)
 
     def _part(self) -> None:
-        """From here on the feed is no longer the source: begin the copy with what was the same so far."""
+        """Start ``feed.csv`` with what was identical so far: from here on the feed differs from the source."""
         if self._copy is not None:
             return
         self._copy = self._new(FEED)

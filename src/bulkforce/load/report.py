@@ -1,4 +1,4 @@
-"""What a load came to: counts that add up, and errors grouped."""
+"""The report of a load: counts that add up, and errors grouped by reason."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from bulkforce.run.report import ErrorGroup, RunState, read_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a load stands at a moment.
+    """The progress of a load at one moment.
 
-    ``read = succeeded + failed + unprocessed + rejected + in_doubt`` at the end; before it, ``sent`` tells how many
-    records the org has taken.
-    ``batches`` counts ours by state: ``pending``, ``sending``, ``accepted``, ``ended``, ``done``. ``seconds_left`` is
-        ``None`` until it can be told.
+    At the end, ``read = succeeded + failed + unprocessed + rejected + in_doubt``; until then, ``sent`` is the number of
+    records that the org has accepted. ``batches`` counts our batches by state: ``pending``, ``sending``, ``accepted``,
+    ``ended``, ``done``. ``seconds_left`` is ``None`` until it can be estimated.
     """
 
     phase: str
@@ -36,32 +35,32 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """What a load came to.
+    """The report of a load.
 
     Attributes:
         run: The run's id.
         run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``,
             ``report.json``.
-        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it cannot go on without your word, see
-            ``accept_as`` of `Client.resume`), or ``planned`` (a dry run).
+        state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it needs your decision, see ``accept_as`` of
+            `Client.resume`), or ``planned`` (a dry run).
         operation: As in the job.
         object: As in the job.
         read: Records in the source.
-        succeeded: Records that went in.
+        succeeded: Records that the org saved.
         failed: Records that the org refused, each with a reason.
-        unprocessed: Records without a result, because the org gave up their batch or refused it.
+        unprocessed: Records without a result, because the org refused their batch or gave up on it.
         rejected: Records over a limit of the org, never sent.
-        in_doubt: Records in ``in_doubt.csv``: nobody can tell what became of them, or the run stopped for good before
-            they were sent; the file says which.
+        in_doubt: Records in ``in_doubt.csv``: either their outcome cannot be determined, or the run stopped before they
+            were sent; the file says which.
         batches: Number of batches.
         bytes: Bytes of all batches.
         jobs: Ids of the jobs used.
         jobs_left_open: Jobs that may be in the org, open and empty, because the answer to their creation was lost; each
-            told by when it was asked for.
-        api_calls: Calls made in this sitting; for a plan, those to be expected at least.
-        remaining_batches: For a plan, how many batches the org still takes today; ``None`` if it did not say.
-        fits: For a plan, whether no row is known that the org would refuse; see `CheckReport.fits`.
-        errors: The reasons of failed records, the most frequent first.
+            is identified by the time of the request.
+        api_calls: Calls made in this sitting; for a plan, the minimum to expect.
+        remaining_batches: For a plan, how many more batches the org accepts today; ``None`` if it did not say.
+        fits: For a plan, whether the check found nothing that the org would refuse; see `CheckReport.fits`.
+        errors: Why records failed, the most frequent reason first.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.
     """
@@ -94,18 +93,18 @@ class LoadReport:
         return self.read - self.succeeded - self.failed - self.unprocessed - self.rejected - self.in_doubt
 
     def raise_for_failures(self) -> LoadReport:
-        """Return this report if every record went in.
+        """Return this report if every record succeeded.
 
         Raises:
-            RecordsFailed: Some did not.
+            RecordsFailed: At least one did not.
         """
         if self.succeeded != self.read:
             counts = (
-                f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, {self.rejected:,} rejected, "
-                f"{self.in_doubt:,} in doubt, {self.pending:,} open"
+                f"{self.failed:,} failed, {self.unprocessed:,} unprocessed, "
+                f"{self.rejected:,} rejected, {self.in_doubt:,} in doubt, {self.pending:,} open"
             )
             raise RecordsFailed(
-                f"{self.read - self.succeeded:,} of {self.read:,} records did not go in: {counts}; see {self.run_dir}"
+                f"{self.read - self.succeeded:,} of {self.read:,} records did not succeed: {counts}; see {self.run_dir}"
             )
         return self
 
@@ -114,12 +113,12 @@ class LoadReport:
         """Read a report that `to_json` wrote.
 
         Raises:
-            FormatError: It is none.
+            FormatError: The text is not such a report.
         """
         return read_json(text, cls, left_out={"pending"})
 
     def to_json(self) -> str:
-        """Write the report as JSON."""
+        """Return the report as JSON."""
         return json.dumps(
             asdict(self) | {"run_dir": str(self.run_dir), "pending": self.pending}, indent=2, ensure_ascii=False
         )

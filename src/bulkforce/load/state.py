@@ -1,15 +1,15 @@
-"""Where a load stands, and how what happens changes that: pure. No socket, thread, clock or database.
+"""The state of a load, and how events change it. Pure: no socket, thread, clock or database.
 
-A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to a sending is lost, its job is
-*fenced*: it gets nothing more, and once nothing flies towards it any more it is settled (closed, listed, read back);
-each doubtful batch then is accepted after all, or pending again.
+A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to an upload is lost, its job is
+*fenced*: it gets no more batches, and once no upload to it is under way it is settled (closed, listed, read back). Each
+doubtful batch then turns out to be accepted, or is pending again.
 
-Every list of a job's batches is compared with what is known. One that is none of ours is a *stranger*: nothing more is
-sent. While a batch flies, an id that nobody knows may be its; so each such *suspect* names the batches that would
-explain it, and is a stranger once none is left. A job is *audited* when
-it was seen to hold what it should: each before a run that was taken up sends anything, and each at the end.
+Every list of a job's batches is compared with the batches we know. A batch that is not ours is a *stranger*, and stops
+all further sending. While an upload is under way, an unknown id may be the id of its batch: it is a *suspect*, kept
+with the batches that would explain it, and becomes a stranger once none of them is left. A job is *audited* once it was
+seen to hold exactly our batches: each job before a resumed run sends anything, and each job at the end.
 
-Once its results are on disk a batch is *joined* with them in the run's outputs, in the source's order.
+Once its results are on disk, a batch is *joined* with them in the run's outputs, in the source's order.
 """
 
 from __future__ import annotations
@@ -52,31 +52,32 @@ from bulkforce.protocol.wire import short
 
 @dataclass(slots=True)
 class View:
-    """Where a run stands. Plain values, kept in step with the journal by `apply`; no step looks at all batches. Ids of
-    batches stand here as `short` writes them.
+    """The state of a run: plain values, which `apply` keeps in step with the journal.
+
+    No step looks at all batches. Ids of batches have the form that `short` returns.
 
     Attributes:
         batches: All batches, by number.
         jobs: All jobs, by number.
-        pending: Batches to be sent.
+        pending: Batches to send.
         flying: Batches being sent -> their jobs.
-        doubtful: Job -> batches whose answers were lost.
-        taken: Job -> ids of the batches that it accepted, and of strangers that the user accepted.
-        waiting: Job -> id -> number of the batches that the org works on.
-        fetchable: Batches whose results are to be fetched.
-        suspects: Job -> id that nobody knows -> the batches that may be it.
-        strangers: Job -> ids of batches that are none of ours.
-        unaudited: Jobs to be audited before anything more is sent.
-        done: How many batches have their results on disk, or have none.
-        joined: How many are joined with their results in the outputs; each sitting begins at the first.
+        doubtful: Job -> batches whose answer was lost.
+        taken: Job -> ids of the batches that it holds: ours, and strangers that the user accepted.
+        waiting: Job -> id -> number of the batches that the org is working on.
+        fetchable: Batches with results to fetch.
+        suspects: Job -> unknown id -> the batches that it may belong to.
+        strangers: Job -> ids of batches that are not ours.
+        unaudited: Jobs to audit before anything more is sent.
+        done: How many batches have their results on disk, or have no results.
+        joined: How many batches are joined with their results in the outputs; each sitting starts at the first.
         unsent: Records of the batches that are pending or flying.
         doubts_first: Whether doubts that an earlier sitting left are settled before anything more is sent.
-        unsettled: What cannot be settled, and why, in this sitting.
-        aborted: Jobs that somebody else ended while the run was stopped.
-        counted: What the org counts of batches that ended in this sitting.
+        unsettled: Orders that cannot be settled in this sitting, and why.
+        aborted: Jobs that someone else ended while the run was stopped.
+        counted: The org's counts for batches that ended in this sitting.
         unreadable: How often the results of a batch could not be read, in this sitting.
         losses: How often a batch never arrived, in this sitting.
-        jobs_lost: How many jobs in a row were asked for and could not be used, in this sitting.
+        jobs_lost: How many jobs in a row could not be created, in this sitting.
     """
 
     batches: dict[int, BatchView]
@@ -106,16 +107,16 @@ class View:
             self._sort_in(batch)
 
     def job_id(self, job: int) -> str:
-        """Give the org's id of a job."""
+        """Return the org's id of a job."""
         return str(self.jobs[job].id)
 
     def facts(self, batch: BatchView) -> Facts:
-        """Give the org's ids of a batch that was sent, and of its job."""
+        """Return the org's ids of a batch that was sent, and of its job."""
         assert batch.attempt is not None
         return Facts(job_id=self.job_id(batch.attempt.job), batch_id=batch.attempt.id)
 
     def _sort_in(self, batch: BatchView) -> None:
-        """Put a batch that was read back where it belongs."""
+        """File a batch that was read from the journal under its state."""
         attempt = batch.attempt
         if batch.outcome is not None:
             if batch.fetched:
@@ -132,14 +133,14 @@ class View:
 
     @property
     def finished(self) -> bool:
-        """Whether every batch is joined, and every job closed and seen to hold what it should."""
+        """Whether every batch is joined, and every job closed and audited."""
         return self.joined == len(self.batches) and all(
             job.stage is JobStage.LOST or (job.stage is JobStage.CLOSED and job.audited) for job in self.jobs.values()
         )
 
 
 def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event, each a line or two)
-    """Bring the view up to date with what has happened."""
+    """Update the view with an event."""
     match event:
         case RunTakenUp():
             view.unaudited = {
@@ -159,7 +160,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
         case JobClosing(job):
             view.jobs[job].closing = True
         case JobClosed(job):
-            # A fenced job is closed by settling it; before that its doubtful batches would be forgotten.
+            # Settling closes a fenced job; closing it earlier would forget its doubtful batches.
             if view.jobs[job].stage is not JobStage.FENCED:
                 view.jobs[job].stage = JobStage.CLOSED
         case JobListed(job, unknown):
@@ -168,11 +169,11 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             if aborted:
                 view.aborted.add(job)
             view.unaudited.discard(job)
-            # With doubts left it was only seen to be ours still.
+            # With doubts left, the audit only showed that the job is still ours.
             view.jobs[job].audited = not view.doubtful.get(job)
             if view.jobs[job].audited:
-                # What a list held is in it no more, or the user has spoken: to audit the job for it again would never
-                # end.
+                # The strangers are gone from the job or accepted by the user: keeping them would audit the job for
+                # ever.
                 view.strangers.pop(job, None)
         case StrangersAccepted(job, ids):
             view.taken.setdefault(job, set()).update(map(short, ids))
@@ -262,7 +263,7 @@ def _release(view: View, job: int, batch: int) -> None:
 
 
 def _suspect(view: View, job: int, unknown: Iterable[str]) -> None:
-    """Weigh ids that nobody knows: what is on its way to the job may be behind them, anything else is a stranger."""
+    """Take in unknown ids: each may belong to an upload that is under way; otherwise it is a stranger."""
     for batch_id in unknown:
         on_their_way = {batch for batch, target in view.flying.items() if target == job} | view.doubtful.get(job, set())
         view.suspects.setdefault(job, {}).setdefault(batch_id, on_their_way)
@@ -270,7 +271,7 @@ def _suspect(view: View, job: int, unknown: Iterable[str]) -> None:
 
 
 def _explain(view: View, job: int, batch: int | None) -> None:
-    """Weigh the suspects of a job again, now that it is known what became of a batch."""
+    """Review the suspects of a job, now that the outcome of a batch is known."""
     suspects = view.suspects.get(job)
     for batch_id, explanations in list(suspects.items()) if suspects else ():
         explanations.discard(batch or 0)
@@ -288,7 +289,7 @@ def _forget(view: View, batch: int) -> Attempt:
 
 
 def _leave_in_doubt(view: View, batch: int) -> None:
-    """Take a batch from where it stands, be that waiting, doubtful, pending, or with results that nobody can read."""
+    """Remove a batch from its state: waiting, doubtful, pending, or with results that cannot be read."""
     if batch in view.fetchable:
         del view.fetchable[batch]
         return

@@ -1,4 +1,4 @@
-"""`load`: a source into an object, exactly once. Options in, report out; also `resume` and the list of runs."""
+"""`load`: loads a source into an object, exactly once; also `resume` and the list of runs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         api.object,
         lambda run, folder, made: LoadJournal(folder, replace(asked, run=run), made),
         journal=LOAD,
-        # Whoever may not read the source may not read what is made of it.
+        # Whoever may not read the source may not read copies of it either.
         private=path is None or not is_for_everybody(path),
         inputs=[Path(given) for given in (path, options.mapping) if isinstance(given, (str, Path))],
     )
@@ -102,19 +102,19 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             return _carry_out(sitting, journal, feed, options.workers, options.on_progress, begun)
         except Interrupted:
             if path is None and journal.facts() is None:
-                # What was not read to its end cannot be read again.
+                # A source that was not read to its end cannot be read again.
                 journal.clear()
             raise
         except BaseException as error:
             nothing_sent = all(job.stage is JobStage.LOST for job in journal.view().jobs.values())
             if nothing_sent and (isinstance(error, Exception) or path is None):
-                # There is nothing to resume, and no litter is left.
+                # There is nothing to resume: leave no files behind.
                 journal.clear()
             raise
 
 
 def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
-    """See whether a source fits an object; see `bulkforce.client.Client.check`."""
+    """Check whether a source fits an object; see `bulkforce.client.Client.check`."""
     api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
     asked = _asked(sitting, options, api, maps.read_map(options.mapping))
     with (
@@ -154,7 +154,7 @@ def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: Col
 def _look_at(
     sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
 ) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
-    """Read a source, and see whether it fits."""
+    """Read a source, and check whether it fits its object."""
     checking = checking_for(objects, asked)
     found = intake.read(source, asked, folder, _on_read(sitting, on_progress), checking.shape, checking.look)
     read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
@@ -164,10 +164,10 @@ def _look_at(
 def _read(
     sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
 ) -> tuple[CheckReport, tuple[Reading, LoadFacts]]:
-    """Read a source that is to be loaded.
+    """Read a source to load, and warn about what the check found.
 
     Raises:
-        DoesNotFit: It does not fit its object.
+        DoesNotFit: The source does not fit its object.
     """
     report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
     report.raise_if_unfit(asked.values)
@@ -176,9 +176,7 @@ def _read(
         f"{told(one)} {one.problem.remedy}" for one in report.values
     ]
     if lines:
-        sitting.warn(
-            "The check before the load found, and the load goes on:" + "".join(f"\n- {line}" for line in lines)
-        )
+        sitting.warn("The load continues, but the check before it found:" + "".join(f"\n- {line}" for line in lines))
     return report, found
 
 
@@ -190,17 +188,17 @@ def resume(
     accept_as: AcceptAs | None = None,
     on_progress: OnProgress | None = None,
 ) -> LoadReport:
-    """Go on with a run; see `bulkforce.client.Client.resume`."""
+    """Resume a run; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
     if workers is not None:
         arguments.count(workers, "The number of workers", 1)
     if accept_as not in (None, "sent", "not-sent"):
-        raise UsageError(f"{arguments.shown(accept_as)} is no word on rows in doubt; there are: sent, not-sent")
+        raise UsageError(f"{arguments.shown(accept_as)} is not a value of accept_as; use sent or not-sent")
     folder = folder_of(run)
     with disk_told(folder), closing(LoadJournal(folder)) as journal:
         asked = journal.asked()
         if asked is None:
-            raise JournalMismatch(f"The run in {folder} died while its source was being read, {_LOAD_AGAIN}")
+            raise JournalMismatch(f"The run in {folder} died while it was reading its source. {_LOAD_AGAIN}")
         if journal.finished:
             clear_results(journal)
             return finished(sitting, journal)
@@ -213,8 +211,8 @@ def resume(
         if facts is None:
             if asked.path is None:
                 raise JournalMismatch(
-                    f"The run in {folder} died while its source was being read: {asked.source}, which cannot be read a "
-                    f"second time, {_LOAD_AGAIN}"
+                    f"The run in {folder} died while it was reading its source, "
+                    f"{asked.source}, which cannot be read a second time. {_LOAD_AGAIN}"
                 )
             feed = _take_in(sitting, journal, Path(asked.path), on_progress)
         else:
@@ -225,11 +223,11 @@ def resume(
         )
 
 
-_LOAD_AGAIN: Final = "and nothing was sent. Give the load again, with another folder; this one can be removed"
+_LOAD_AGAIN: Final = "Nothing was sent. Start the load again with another folder; this one can be removed"
 
 
 def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress: OnProgress | None) -> Feed:
-    """Read the source, and write down what is to be sent."""
+    """Read the source, and record in the journal what to send."""
     asked = journal.asked()
     assert asked is not None
     with _told_of_stops("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
@@ -263,7 +261,7 @@ def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
 
 @contextmanager
 def _told_of_stops(then: str) -> Iterator[None]:
-    """Tell of a stop while the source is read, and what to do then."""
+    """Add to the error of a stop that the source was being read, and what to do next."""
     try:
         with ctrl_c_told():
             yield
@@ -318,7 +316,7 @@ def _carry_out(
     run = Run(journal, facts, outputs, engine.state, batches, sitting, begun)
     try:
         if left_behind := marks.begin(journal, accepted=accept_as is not None):
-            # It stops the run, or is ended as the user says.
+            # Either it stops the run, or the user has decided how to continue.
             if accept_as is None:
                 engine.stopped_by = left_behind
             else:
@@ -336,7 +334,7 @@ def _carry_out(
                 report = finish(run)
         except (OSError, sqlite3.Error, Interrupted) as error:
             if isinstance(error, Interrupted) and journal.finished:
-                # It came too late to stop this load, whose report stands; it may still stop what would come next.
+                # Too late to stop this load, whose report is final; the caller may still want to stop.
                 raise KeyboardInterrupt from None
             raise stopped(run, error) from error
         sitting.trace("journal")
@@ -350,19 +348,19 @@ def folder_of(run: str | Path) -> Path:
     """Find a run by its folder or its id.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such run.
     """
     folder = find(run, LOAD)
     if folder is None:
         raise UsageError(
-            f"There is no run {arguments.shown(str(run))}, neither as a folder nor in {RUNS.absolute()}; `bulkforce "
-            "runs` lists them"
+            f"There is no run {arguments.shown(str(run))}, neither as a folder "
+            f"nor in {RUNS.absolute()}; `bulkforce runs` lists the runs there"
         )
     return folder
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
-    """List the runs kept in a folder, the oldest first."""
+    """List the runs in a folder, the oldest first."""
     return list_runs(folder, LOAD, partial(LoadJournal, migrate=False), _run_info)
 
 

@@ -1,4 +1,4 @@
-"""What follows from what became of an order of a load: events, a reason to stop, or trouble that may pass. Pure."""
+"""What follows from the outcome of a load's order: events, a reason to stop, or trouble that may pass. Pure."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ Follows: TypeAlias = Verdict[Event]
 
 
 def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
-    """Say what follows from an order that was carried out."""
+    """Return what follows from an order that was carried out."""
     match order, answer:
         case OpenJob(job), JobSeen(job_id):
             return Verdict([JobOpened(job, job_id)])
@@ -88,13 +88,13 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
         case JoinBatch(batch), bool(there):
             return Verdict([BatchJoined(batch) if there else ResultsLost(batch)])
         case _:
-            raise TypeError(f"{type(answer).__name__} is no answer to {type(order).__name__}")
+            raise TypeError(f"{type(answer).__name__} is not an answer to {type(order).__name__}")
 
 
 def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:
-    """Say what follows from an order that failed.
+    """Return what follows from an order that failed.
 
-    Only what certainly did not reach the org, or was refused by it, may be sent again.
+    A batch may only be sent again if it certainly did not reach the org, or the org refused it.
     """
     match order, error:
         case OpenJob(job), _:
@@ -104,7 +104,7 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
         case SendBatch(batch), NotSent() | RefusedError() | SourceChanged():
             return Verdict([BatchAbsent(batch)], trouble=error)
         case SendBatch(batch), OutcomeUnknown() | ProtocolError():
-            # It is sought for at once, unless the org asks for a pause.
+            # Look for it at once, unless the org asks for a pause.
             return Verdict(
                 [BatchDoubted(batch)], trouble=error if getattr(error, "retry_after_seconds", None) else None
             )
@@ -113,8 +113,8 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
         case FetchResults(batch), UnreadableResults():
             if view.unreadable[batch] + 1 < RESULT_TRIES:
                 return Verdict([ResultsUnreadable(batch)], trouble=error)
-            # So that the rest of the run comes to its end.
-            text = f"The org took this row, and what became of it is not known: {text_of(error)}"
+            # The rest of the run can still finish.
+            text = f"The org accepted this row, but its outcome is not known: {text_of(error)}"
             return Verdict([ResultsUnreadable(batch), BatchLeftInDoubt(batch, text)])
         case AuditJob(job), NotFound() if not _is_needed(view, job):
             return Verdict([JobClosing(job), JobClosed(job), JobAudited(job)])
@@ -127,11 +127,12 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
 
 
 def _job_taken_away(view: View, batch: int, job: int, seen: JobSeen) -> Follows:
-    """The job is not open although we did not close it: another follows if it was closed, and the run stops if it was
-    aborted.
+    """Handle a job that is no longer open though we did not close it.
+
+    If it was closed, another job follows; if it was aborted, the run stops.
     """
     if seen.standing is JobStanding.OPEN:
-        text = "The org says that the job is open, and refuses a batch because it is not"
+        text = "The org says that the job is open, but refuses a batch because it is closed"
         return Verdict([BatchAbsent(batch)], trouble=Unavailable(text, Facts(job_id=seen.id)))
     stops = seen.standing is JobStanding.ABORTED and job not in view.aborted
     return Verdict([BatchAbsent(batch), JobClosed(job)], stop=_aborted(seen.id) if stops else None)
@@ -141,7 +142,7 @@ def _looked(view: View, order: LookAtJob, looked: Looked) -> Follows:
     job = order.job
     unknown = frozenset(looked.batches) - view.taken.get(job, set())
     events: list[Event] = [JobListed(job, unknown)] if unknown else []
-    # While the list was on its way, something else may have ended a batch: the user's word on a job that is gone.
+    # While the list was on its way, the user's decision about a missing job may have ended a batch.
     waiting = view.waiting.get(job, {})
     ended = [(batch_id, seen) for batch_id in order.waiting if (seen := looked.batches[batch_id]).end]
     events += [_end_of(waiting[batch_id], seen) for batch_id, seen in ended if batch_id in waiting]
@@ -155,7 +156,7 @@ def _end_of(number: int, seen: BatchSeen) -> Event:
     assert seen.end is not None
     if seen.never_run:
         return BatchNeverRun(number)
-    # A batch that failed may have results for what it did, whatever it counts.
+    # A failed batch may have results for the records it processed, whatever its counts say.
     return BatchEnded(number, seen.end, seen.message, has_results=True, processed=seen.processed, failed=seen.failed)
 
 
@@ -167,27 +168,25 @@ def _settled(view: View, order: SettleJob, found: Found, rules: Rules) -> Follow
             return _unsettled(view, order, strangers, rules)
         events = [StrangersAccepted(job, strangers.strangers)]
         if rules.accept_as == "sent":
-            # One of them may be ours after all, in a form that cannot be told.
+            # One of them may be ours after all, in a form that we cannot recognize.
             events += _left_in_doubt(left, strangers)
             left = []
     times = max((view.losses[batch] + 1 for batch in left), default=0)
     stop = None
     if times >= rules.sendings:
         batch = next(batch for batch in left if view.losses[batch] + 1 == times)
-        # A batch that never arrives, however often it is sent, is no passing trouble.
+        # A batch that never arrives, however often it is sent, will not recover by waiting.
         stop = NotSent(
-            f"Batch {batch} was sent {times} times and never arrived; does something on the way cut uploads of this "
-            "size? Smaller batches may pass"
+            f"Batch {batch} was sent {times} times and never arrived. "
+            "Does a proxy or firewall cut off uploads of this size? Smaller batches may get through"
         )
-    # The first time it is sent again at once.
+    # After the first loss it is sent again at once.
     pause = rules.pause_seconds * 4 ** (times - 2) if times > 1 else 0.0
     return Verdict([*events, JobSettled(job, found.adopted, tuple(left))], stop=stop, pause_seconds=pause)
 
 
 def _unsettled(view: View, order: AuditJob | SettleJob | LookAtJob, error: Unsettled, rules: Rules) -> Follows:
-    """End what cannot be settled as the user says; without a word it stops the run, once all else has come to its
-    end.
-    """
+    """Settle an order as the user decided; without a decision, stop the run once everything else is done."""
     if rules.accept_as is None:
         return Verdict([OrderUnsettled(order, error)])
     sent, number = rules.accept_as == "sent", order.job
@@ -214,55 +213,56 @@ def _unsettled(view: View, order: AuditJob | SettleJob | LookAtJob, error: Unset
 
 
 def rest_in_doubt(view: View, error: Unsettled, accept_as: AcceptAs) -> list[Event]:
-    """What this run has not sent, somebody else may have: with the user's word that it was sent it is left so."""
+    """Return what follows for the batches that this run has not sent, but another copy of it may have.
+
+    If the user decided that they were sent, they are left in doubt.
+    """
     rest = [*view.pending, *(batch for batches in view.doubtful.values() for batch in sorted(batches))]
     return _left_in_doubt(rest if accept_as == "sent" else [], error)
 
 
 def _left_in_doubt(batches: Iterable[int], error: Error) -> list[Event]:
     return [
-        BatchLeftInDoubt(batch, f"It is not known whether the org took this row: {text_of(error)}") for batch in batches
+        BatchLeftInDoubt(batch, f"It is not known whether the org accepted this row: {text_of(error)}")
+        for batch in batches
     ]
 
 
 def standing(view: View, batch: BatchView, cause: Exception | None) -> str:
-    """Say where a row stands whose batch has no outcome, for a run that cannot go on by itself."""
+    """Return the status of a row whose batch has no outcome, for a run that cannot continue by itself."""
     if batch.number in view.pending:
-        return f"This row was not sent; the run stopped before: {text_of(cause)}"
+        return f"This row was not sent; the run stopped first: {text_of(cause)}"
     if batch.attempt and batch.attempt.id:
-        return (
-            f"The org took this row in batch {batch.attempt.id}, and what became of it is not known: {text_of(cause)}"
-        )
-    return f"It is not known whether the org took this row: {text_of(cause)}"
+        return f"The org accepted this row in batch {batch.attempt.id}, but its outcome is not known: {text_of(cause)}"
+    return f"It is not known whether the org accepted this row: {text_of(cause)}"
 
 
 def text_of(error: Exception | None) -> str:
-    """Give the words of an error without the ids behind them."""
+    """Return the text of an error without the ids that follow it."""
     return error.text if isinstance(error, Error) else str(error)
 
 
 def _is_needed(view: View, job: int) -> bool:
-    """Whether something of a job is still to be found out."""
+    """Whether anything about a job is still unknown."""
     waits = view.doubtful.get(job) or view.waiting.get(job)
     return bool(waits) or any(_job_of(view.batches[batch]) == job for batch in view.fetchable)
 
 
 def _jobs_lost(times: int, error: Exception, rules: Rules) -> OutcomeUnknown | None:
-    """A job whose creation never ends well, however often it is asked for, is no passing trouble."""
+    """Return the reason to stop if creating a job has failed too often for waiting to help."""
     if times < rules.sendings:
         return None
     return OutcomeUnknown(
-        f"A job was asked for {times} times, and none could be used; as many empty jobs may have been left open. The "
-        f"last time: {text_of(error)}",
+        f"Creating a job was tried {times} times without success; "
+        f"up to as many empty jobs may have been left open. The last time: {text_of(error)}",
         getattr(error, "facts", None),
     )
 
 
 def _gone(job_id: str, error: NotFound) -> Unsettled:
     return Unsettled(
-        f"The org no longer knows job {job_id} (jobs are kept for 7 days): what became of its batches can only be seen "
-        "in the records "
-        "themselves; nothing more is sent",
+        f"The org no longer knows job {job_id} (jobs are kept for 7 days). "
+        "The outcome of its batches can only be seen in the records themselves; nothing more is sent",
         error.facts,
         why="gone",
     )
@@ -270,7 +270,7 @@ def _gone(job_id: str, error: NotFound) -> Unsettled:
 
 def _aborted(job_id: str) -> JobAborted:
     return JobAborted(
-        f"Job {job_id} was aborted or failed in the org. Resuming sends what has not run in a new job",
+        f"Job {job_id} was aborted or failed in the org. Resuming sends the batches that did not run in a new job",
         Facts(job_id=job_id),
     )
 

@@ -1,6 +1,4 @@
-"""Carries out the orders of a load: makes exchanges, brings results to disk, and joins them with the rows they are
-about.
-"""
+"""Carries out the orders of a load: sends requests, saves results to disk, and joins them with their rows."""
 
 from __future__ import annotations
 
@@ -38,16 +36,17 @@ from bulkforce.vocabulary import Operation
 
 
 class LoadWorker:
-    """Carries out orders, many at once; of `JoinBatch` one at a time. Memory is bounded by what is under way: the
-    batches and their results.
+    """Carries out orders, many at once, but only one `JoinBatch` at a time.
+
+    Memory is bounded by the batches and results under way.
 
     Args:
         run: Runs a flow.
-        api: The API that it goes by.
-        batches: What the source was cut into.
-        feed: Where their rows come from.
-        outputs: Where rows and results go.
-        folder: The run's.
+        api: The API to use.
+        batches: The batches of the source.
+        feed: Holds their rows.
+        outputs: Takes rows and results.
+        folder: The run's folder.
         trace: See `bulkforce.run.engine.Engine`.
     """
 
@@ -63,10 +62,10 @@ class LoadWorker:
     ) -> None:
         self._run, self._api, self._batches, self._feed, self._outputs = run, api, batches, feed, outputs
         self._folder, self._trace = folder, trace
-        # Whether the record that a row is about is told by an id in it.
+        # Whether a row names its record by id.
         by_key = api.operation is Operation.UPSERT and str(api.external_id).lower() != "id"
         self._by_id = api.operation is not Operation.INSERT and not by_key
-        # One thread joins: the next join takes the memory of the last, where each of many threads would keep its own.
+        # One thread joins: each join reuses the memory of the last, while many threads would each keep their own.
         self._joining = ThreadPoolExecutor(1, "bulkforce-join")
         self._firsts: dict[int, int] = {}
         first = 1
@@ -137,7 +136,7 @@ class LoadWorker:
         )
         if content is None:
             if processed := self._counts(order).processed:
-                raise self._unreadable(order, b"", f"the org processed {processed:,} records and gives no results")
+                raise self._unreadable(order, b"", f"the org processed {processed:,} records but returned no results")
             content = b""
         elif problem := self._problem(order, content):
             raise self._unreadable(order, content, problem)
@@ -151,7 +150,7 @@ class LoadWorker:
         return self._api.check_results(content, order.records, whole=order.whole, failed=failed, ids=ids)
 
     def _counts(self, order: FetchResults) -> Counts:
-        """Say what the org counts of a batch; a sitting that did not see it end looks again."""
+        """Return the org's counts for a batch; ask again if this sitting did not see it end."""
         if order.counts is not None:
             return order.counts
         seen = self._run(self._api.look_at_batch(str(order.facts.job_id), str(order.facts.batch_id)))
@@ -162,18 +161,18 @@ class LoadWorker:
         if order.last_try:
             path = self._folder / unreadable_file(order.batch)
             write_whole(path, content)
-            text += f". They were fetched {RESULT_TRIES} times; as they came they are in {path}"
+            text += f". They were fetched {RESULT_TRIES} times; what the org sent is in {path}"
         return UnreadableResults(text, order.facts)
 
     def join(self, order: JoinBatch, outcome: Outcome) -> bool:
-        """Write what became of a batch, unless its results are not on disk any more as they were.
+        """Write the rows of a batch with their outcomes, unless its results on disk are missing or changed.
 
         Args:
-            order: The batch, and what its results must be.
+            order: The batch, and the seal of its results.
             outcome: How it ended.
 
         Returns:
-            Whether it was written.
+            Whether the rows were written.
         """
         in_doubt = outcome.state == IN_DOUBT
         self._feed.check()
@@ -191,7 +190,7 @@ class LoadWorker:
         return True
 
     def _outcomes(self, order: JoinBatch, *, whole: bool) -> Outcomes | None:
-        """Read a batch's results from disk, if they are there as they were."""
+        """Read a batch's results from disk; return ``None`` if they are missing or changed."""
         try:
             content = (self._folder / results_file(order.batch)).read_bytes()
         except FileNotFoundError:
@@ -199,10 +198,10 @@ class LoadWorker:
         if not order.results or Seal(*order.results) != Seal.of(content):
             return None
         if not content and not whole:
-            # The org said that there are none.
+            # The org said that there are no results.
             return Outcomes(())
         try:
             return self._api.read_results(content, order.records, whole=whole)
         except FormatError:
-            # Only if an earlier version has fetched them, which did not look at them.
+            # Only an earlier version could have fetched these: it did not check them.
             return None

@@ -1,1 +1,1 @@
-"""The machine that carries out a plan. It knows no rows and no API."""
+"""The machinery that carries out a plan. It knows nothing about rows or APIs."""

@@ -1,4 +1,4 @@
-"""The time a run goes by."""
+"""The clocks of a run."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Two clocks: one that may be put forward or back, and one that may not.
+    """Two clocks: one that may be adjusted, and one that only moves forward.
 
     Attributes:
-        today: Seconds since 1970: what the age of a job is taken by, in whatever sitting.
-        now: Seconds that only grow, within a sitting: what is waited by.
+        today: Seconds since 1970, for the age of jobs, which is compared between sittings.
+        now: Monotonic seconds, for waiting within a sitting.
     """
 
     today: Callable[[], float] = time.time

@@ -1,4 +1,4 @@
-"""A SQLite file of facts about one run, which one process holds, and which no death can spoil. Versions migrate."""
+"""A SQLite file of facts about one run: locked by one process, safe from crashes, and migrated between versions."""
 
 from __future__ import annotations
 
@@ -18,39 +18,40 @@ from bulkforce.run.folder import check_is_empty, holds_a_run
 K = TypeVar("K")
 
 _SETTINGS: Final = (
-    # Held as long as the process lives, however it dies.
+    # Locked as long as the process lives, however it ends.
     "locking_mode = EXCLUSIVE",
     "journal_mode = WAL",
-    # A power cut, too, may cost nothing that was journalled.
+    # Not even a power cut may lose what was journalled.
     "synchronous = FULL",
     "foreign_keys = ON",
 )
 _BESIDE: Final = ("", "-wal", "-shm", "-journal")
-"""What SQLite puts behind the name of a database for the files that belong to it."""
+"""What SQLite appends to the name of a database to name the files that belong to it."""
 
 Step: TypeAlias = tuple[str, Callable[[sqlite3.Connection, Path], None]] | str
-"""From one version of a journal to the next: statements, each ended by a semicolon, and what is then to be done to a
-journal that has been in use."""
+"""From one version of a journal to the next: statements, each ended by a semicolon, and a function for what else to
+change in a journal that has been in use.
+"""
 
 
 class Database:
-    """What one run remembers.
+    """The facts that are recorded about one run.
 
     Args:
         path: The file.
-        steps: What leads from nothing to version 1, from there to version 2, and so on; the tables ``fact (name,
-            value)`` and ``file (name, size, sha256)`` are among what they make.
-        new: For a run that is begun: writes down, together with the tables, what it is to do. Else the journal must be
-            there.
-        one_thread: Whether one thread alone works with it.
-        migrate: Whether a journal of an older version is brought up to ours; else it is only good for what has always
-            been in it.
+        steps: The steps from nothing to version 1, from there to version 2, and so on; they create, among others, the
+            tables ``fact (name, value)`` and ``file (name, size, sha256)``.
+        new: For a new run: records what it will do, in the transaction that creates the tables. Without it, the journal
+            must exist.
+        one_thread: Whether only one thread uses it.
+        migrate: Whether to migrate a journal of an older version to ours; otherwise only what has always been in it can
+            be read.
 
     Raises:
-        JournalBusy: Another process holds it.
-        JournalMismatch: It is of a later version of bulkforce, or no journal.
-        UsageError: A run is to be begun in a folder where something is.
-        TransferError: It cannot be read, or not be written.
+        JournalBusy: Another process has locked it.
+        JournalMismatch: It is from a later version of bulkforce, or not a journal.
+        UsageError: The folder for a new run is not empty.
+        TransferError: It cannot be read or written.
     """
 
     def __init__(
@@ -69,8 +70,7 @@ class Database:
             check_way(*(path.with_name(path.name + beside) for beside in _BESIDE))
             if new is not None:
                 with suppress(FileExistsError):
-                    # With the permissions that all files of the run are to have; SQLite gives them to those that it
-                    # puts beside it.
+                    # With the permissions of all files of the run; SQLite gives the same to the files it adds.
                     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, mode_in(path.parent)))
                     made = True
             identity = path.stat()
@@ -89,16 +89,18 @@ class Database:
         except sqlite3.OperationalError as error:
             self._database.close()
             if "locked" in str(error):
-                raise JournalBusy(f"Another process works on the run in {self.folder}; nothing was touched") from error
+                raise JournalBusy(
+                    f"Another process is working on the run in {self.folder}; nothing was touched"
+                ) from error
             if made:
                 self._remove_journal()
             raise TransferError(
-                f"The journal {path} cannot be written: {error}. Is the folder writable for you, and is there room on "
-                "its disk?"
+                f"The journal {path} cannot be written: {error}. "
+                "Do you have permission to write to the folder, and is there room on its disk?"
             ) from error
         except sqlite3.DatabaseError as error:
             self._database.close()
-            raise JournalMismatch(f"{path} is no journal of bulkforce: {error}") from error
+            raise JournalMismatch(f"{path} is not a bulkforce journal: {error}") from error
         except BaseException:
             self._database.close()
             if made:
@@ -135,26 +137,25 @@ class Database:
             beside = {path.name for path in self.folder.iterdir()} - {self._path.name + beside for beside in _BESIDE}
             if beside:
                 raise JournalMismatch(
-                    f"The journal {self._path} is empty, and other files of a run lie beside it ({min(beside)}): what "
-                    "it told is lost. Rows may have gone in, "
-                    "so loading the source again may double them; what went in can be seen in the org (Setup, Bulk "
-                    "Data Load Jobs) and in those files"
+                    f"The journal {self._path} is empty, but there are other files "
+                    f"of a run beside it ({min(beside)}), so its content is lost. "
+                    "Rows may already be in the org, and loading the source again may duplicate them. "
+                    "Check the org (Setup, Bulk Data Load Jobs) and those files to see which rows were loaded"
                 )
             raise JournalMismatch(
-                f"The run in {self.folder} died before it had written down what it was to do: nothing was read, and "
-                "nothing was sent. Give its "
-                "command again; the folder may be the same"
+                f"The run in {self.folder} died before it recorded what to do: "
+                "nothing was read, and nothing was sent. Run its command again; you may use the same folder"
             )
         if not version:
-            raise JournalMismatch(f"{self._path} is no journal of bulkforce: it is a database of something else")
+            raise JournalMismatch(f"{self._path} is not a bulkforce journal: it is another application's database")
         if version > ours:
             made_by = "a later bulkforce"
             with suppress(sqlite3.DatabaseError):
                 made_by = f"bulkforce {self._recall('made by') or 'of a later version'}"
             raise JournalMismatch(
-                f"The journal in {self.folder} is of version {version}, written by {made_by}; this is bulkforce "
-                f"{_our_version()}, which knows versions "
-                f"up to {ours}. Go on with this run by that bulkforce; nothing was touched"
+                f"The journal in {self.folder} has version {version}, written by {made_by}; "
+                f"this is bulkforce {_our_version()}, which knows versions up to {ours}. "
+                "Resume this run with that bulkforce; nothing was touched"
             )
 
     def _bring_up(self, steps: Sequence[Step], version: int) -> None:
@@ -169,15 +170,15 @@ class Database:
             self._remember("made by", _our_version())
 
     def close(self) -> None:
-        """Let go of the run."""
+        """Close the journal and release the run."""
         self._database.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All that is written inside is written together, and is on disk when this ends.
+        """Write everything inside together; it is on disk when this ends.
 
         Raises:
-            JournalMismatch: The journal is no longer where it was, so that nobody would ever read what is written.
+            JournalMismatch: The journal was removed or replaced, so what was written would never be read.
         """
         self._database.execute("BEGIN IMMEDIATE")
         try:
@@ -209,7 +210,7 @@ class Database:
         return None if row is None else str(row[0])
 
     def _members(self, fact: str) -> dict[str, Any] | None:
-        """Read back a fact with members; ``None`` if it was never written down."""
+        """Return a fact that has members; ``None`` if it was never recorded."""
         text = self._recall(fact)
         if text is None:
             return None
@@ -217,14 +218,14 @@ class Database:
             members = json.loads(text)
             if isinstance(members, dict) and members:
                 return members
-        raise JournalMismatch(f"The journal {self._path} is damaged: what it says of {fact!r} makes no sense")
+        raise JournalMismatch(f"The journal {self._path} is damaged: its entry {fact!r} makes no sense")
 
     def _made_of(self, kind: Callable[..., K], members: Mapping[str, Any]) -> K:
         try:
             return kind(**members)
         except TypeError:
             raise JournalMismatch(
-                f"The journal {self._path} is damaged: it lacks facts about the run, or has strange ones"
+                f"The journal {self._path} is damaged: facts about the run are missing or unknown"
             ) from None
 
     def _remove_journal(self) -> None:
@@ -234,6 +235,6 @@ class Database:
 
 @cache
 def _our_version() -> str:
-    from importlib.metadata import version  # slow to import, and seldom needed
+    from importlib.metadata import version  # slow to import, and rarely needed
 
     return version("bulkforce")

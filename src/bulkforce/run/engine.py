@@ -1,8 +1,7 @@
 """Carries out a plan: the only loop in bulkforce, and the only place where a run waits.
 
-The thread that calls is the only one that decides and journals; workers make exchanges and write files. What a worker
-meets becomes events, or a
-reason to stop: a worker never raises out of here.
+The calling thread is the only one that decides and journals; workers send requests and write files. A worker's errors
+become events or a reason to stop: they never propagate from here.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ A = TypeVar("A")
 E = TypeVar("E")
 
 _LONGEST_WAIT_SECONDS: Final = 0.5
-"""After which it is looked in any case whether the run is asked to stop."""
+"""How long to wait, at most, before checking whether the run was asked to stop."""
 
 
 @dataclass(slots=True)
@@ -34,19 +33,19 @@ class Engine(Generic[S, O, A, E]):
 
     Attributes:
         plan: What to do.
-        worker: Does it.
-        journal: Remembers it.
-        state: Where the run stands.
-        pool: Where orders are carried out.
+        worker: Carries out the orders.
+        journal: Records the events.
+        state: The state of the run.
+        pool: Runs the worker.
         patience: How to wait.
-        clock: What to wait by.
-        stop: Asks this sitting to stop, from another thread; as Ctrl-C does.
+        clock: The clocks to use.
+        stop: Asks this sitting to stop, from another thread, as Ctrl-C does.
         on_change: Called with the state after each step, for progress.
-        warn: Called with what the user should know, though the run goes on.
-        trace: Called with the name of each effect on the outside world, just after it has happened.
-        guard: Called with orders before they are begun, behind their intention in the journal; gives a reason why they
-            must not be.
-        stopped_by: Why the sitting has stopped, if it has.
+        warn: Called with what the user should know although the run continues.
+        trace: Called with the name of each effect on the outside world, just after it happened.
+        guard: Called with orders before they start, after their intention is journalled; returns a reason if they must
+            not start.
+        stopped_by: Why the sitting stopped, if it did.
     """
 
     plan: Plan[S, O, A, E]
@@ -70,10 +69,10 @@ class Engine(Generic[S, O, A, E]):
     _hopeless: bool = False
 
     def run(self) -> bool:
-        """Go on until nothing is left to do or there is a reason to stop.
+        """Run until nothing is left to do or there is a reason to stop.
 
         Returns:
-            Whether nothing is left to do; else `stopped_by` says why.
+            Whether nothing is left to do; otherwise `stopped_by` says why.
         """
         self._begun = self.clock.now()
         try:
@@ -84,7 +83,7 @@ class Engine(Generic[S, O, A, E]):
                     self._take_in()
                     self.on_change(self.state)
         except (Error, OSError, sqlite3.Error) as error:
-            # The journal could not be written. What flies comes down; resuming finds out what became of it.
+            # The journal could not be written. Requests under way finish, and resuming finds out their outcome.
             self.stopped_by = error
         except BaseException:
             self.pool.close(wait=False)
@@ -93,7 +92,7 @@ class Engine(Generic[S, O, A, E]):
         return self.stopped_by is None
 
     def record(self, events: Iterable[E]) -> None:
-        """Take in what has happened: it is in the state and in the journal when this returns."""
+        """Apply events: they are in the state and in the journal when this returns."""
         events = list(events)
         for event in events:
             self.plan.apply(self.state, event)
@@ -113,17 +112,16 @@ class Engine(Generic[S, O, A, E]):
         if self.stopped_by is None:
             if self.plan.finished(self.state):
                 return True
-            # Beside what cannot be done everything else comes to its end, so that as much as possible is there, and
-            # known.
+            # Finish everything else first, so that as many results as possible are there and known.
             stuck = self.plan.stuck(self.state)
             if stuck is None or self._due():
                 return False
             self.stopped_by = stuck
-        # What flew has come down; doubts that can be settled now are, so that resuming is quick.
+        # Nothing is under way any more; settle the doubts that can be settled now, so that resuming is quick.
         return self._hopeless or not self._due()
 
     def _due(self) -> Sequence[O]:
-        """Say what is to be done, whether or not it is time for it."""
+        """Return all orders to start, whether or not their time has come."""
         return self.plan.decide(self.state, self._busy, self.clock.today(), stopping=self.stopped_by is not None)
 
     def _begin(self) -> None:
@@ -135,7 +133,7 @@ class Engine(Generic[S, O, A, E]):
         orders = [self.plan.prepare(self.state, order) for order in due]
         self.record(event for order in orders for event in self.plan.intend(order, self.clock.today()))
         if reason := self.guard(orders):
-            not_begun = NotSent(f"Nothing more is begun: {reason}")
+            not_begun = NotSent(f"Nothing more is started: {reason}")
             self.record(event for order in orders for event in self.plan.refused(self.state, order, not_begun).events)
             self.stopped_by = self.stopped_by or reason
             return
@@ -143,7 +141,8 @@ class Engine(Generic[S, O, A, E]):
             try:
                 self.pool.begin(self._task(order))
             except RuntimeError:
-                # Python itself is ending, and takes no more work; what was intended is in doubt for whoever resumes.
+                # Python is shutting down and accepts no more work; what was journalled as intended is in doubt on
+                # resuming.
                 self.stopped_by, self._hopeless = self.stopped_by or Interrupted("the program is ending"), True
                 return
             self._busy.add(order)
@@ -152,13 +151,13 @@ class Engine(Generic[S, O, A, E]):
         def task() -> tuple[O, A | Exception]:
             try:
                 return order, self.worker.carry_out(order)
-            except Exception as error:  # noqa: BLE001  (whatever a worker meets is weighed by the deciding thread)
+            except Exception as error:  # noqa: BLE001  (the calling thread judges every error)
                 return order, error
 
         return task
 
     def _take_in(self) -> None:
-        """Wait until something is done, or it is time to look again; then journal all that has come."""
+        """Wait until an order is done or it is time to poll again; then journal what has arrived."""
         happened: list[E] = []
         for order, answer in self.pool.take(self._pause()):
             self._busy.discard(order)
@@ -169,7 +168,7 @@ class Engine(Generic[S, O, A, E]):
             else:
                 self._trouble_since = None
                 verdict = self.plan.answered(self.state, order, answer)
-            # Each may stand on those before it; nothing is begun before all are journalled.
+            # Each verdict may build on those before it; nothing starts before all are journalled.
             for event in verdict.events:
                 self.plan.apply(self.state, event)
             happened += verdict.events
@@ -188,7 +187,7 @@ class Engine(Generic[S, O, A, E]):
             self._weigh(verdict.trouble)
 
     def _weigh(self, error: Exception) -> None:
-        """Decide whether a failure is to be waited out or a reason to stop."""
+        """Decide whether to wait out a failure or to stop."""
         now = self.clock.now()
         if self.stopped_by is None and self.plan.reached(self.state) and may_pass(error):
             self._trouble_since = now if self._trouble_since is None else self._trouble_since
@@ -219,5 +218,5 @@ class Engine(Generic[S, O, A, E]):
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether a failure may be over in a while: the org is out of reach or busy, or what came is not to be believed."""
+    """Whether a failure may be temporary: the org is unreachable or busy, or its answer made no sense."""
     return isinstance(error, (TransportError, Unavailable, ProtocolError)) and not getattr(error, "lasting", False)

@@ -1,9 +1,8 @@
-"""Writes files, and is the only module here that does: under a temporary name, synced, moved in place, the folder
-synced behind it.
+"""Writes files, as the only module here that does: under a temporary name, synced, and then moved into place.
 
-So a file that has its name is whole, and stays so after any death of the process and after a power cut. Only then may a
-journal rely on it. Nothing is ever written into a file that was there before, so that a link to it, or a reader of it,
-keeps what it had.
+The folder is synced as well, so a file under its final name is complete, and stays so after a crash or a power cut;
+only then may a journal rely on it. Existing files are never written into, so links to them and their readers keep the
+old content.
 """
 
 from __future__ import annotations
@@ -20,24 +19,25 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 UMASK: Final = 0o666
-"""The permissions that the umask leaves, for files of the user's."""
+"""The permissions of the user's files, before the umask is applied."""
 _LOOK_INTO: Final = stat.S_IROTH | stat.S_IXOTH
 _CANNOT_SYNC: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
-"""How file systems say that they have no such thing as a folder that can be synced."""
+"""The errors by which file systems say that they cannot sync a folder."""
 
 
 class Draft:
-    """A file in the making; it gets its name by `publish`.
+    """A file being written; `publish` gives it its final name.
 
     Args:
-        path: The name it is to have. What stands there stays as it is until then.
-        temporary: The name it has meanwhile; by default with ``.part`` behind. What has this name is removed.
-        mode: Its permissions, less those that the umask takes; by default those of its folder. What replaces a file has
-            that file's.
-        buffered: Whether what is written is gathered in memory first.
+        path: Its final name. A file of that name is kept until then.
+        temporary: Its name until then; by default the final name with ``.part`` added. An existing file of that name is
+            removed.
+        mode: Its permissions before the umask is applied; by default those of its folder. A file that replaces another
+            gets that file's permissions.
+        buffered: Whether writes are buffered in memory.
 
     Raises:
-        IsADirectoryError: A folder has one of the two names.
+        IsADirectoryError: One of the two names is a folder.
     """
 
     def __init__(
@@ -58,11 +58,11 @@ class Draft:
             self.temporary.chmod(before)
 
     def _open(self, opener: Callable[[str, int], int], *, buffered: bool) -> BinaryIO:
-        # Never what is there already: it may be a link to something else.
+        # Never open an existing file: it may be a link to something else.
         return open(self.temporary, "xb", -1 if buffered else 0, opener=opener)
 
     def publish(self) -> None:
-        """Bring it to disk and give it its name; when this returns it is there, whatever happens."""
+        """Sync the file and give it its final name; when this returns, it survives a crash."""
         self.file.flush()
         os.fsync(self.file.fileno())
         self.file.close()
@@ -71,8 +71,8 @@ class Draft:
         sync_folder(self.path.parent)
 
     def discard(self) -> None:
-        """Leave nothing behind; harmless after `publish`."""
-        # What could not be written to a full disk cannot be at closing either.
+        """Remove the file unless it was published."""
+        # Closing fails, too, if buffered content does not fit on a full disk.
         with suppress(OSError):
             self.file.close()
         if not self._published:
@@ -80,26 +80,26 @@ class Draft:
 
 
 def check_way(*places: Path) -> None:
-    """See that no folder stands where a file of ours is, or is to be.
+    """Check that there is no folder in the place of one of our files.
 
     Raises:
-        IsADirectoryError: One does.
+        IsADirectoryError: There is one.
     """
     for place in places:
         if place.is_dir() and not place.is_symlink():
-            raise IsADirectoryError(f"{place} is in the way: it is a folder, and no file. Move it away")
+            raise IsADirectoryError(f"{place} is in the way: it is a folder, not a file. Move it away")
 
 
 def part_of(path: Path, token: str = "") -> Path:
-    """Give the name that a file has while it is written; a token sets it apart from whatever else lies beside it."""
+    """Return the name of a file while it is being written; a token makes it differ from other files there."""
     return path.with_name(f"{path.name}{'.' if token else ''}{token}.part")
 
 
 def new_token(*paths: Path) -> str:
-    """Find a token by which nothing is called yet, for files in folders of the user's."""
+    """Return a token that no file beside these uses yet, for files in the user's folders."""
     while True:
         token = secrets.token_hex(4)
-        # A root has no name, and will be refused for what it is.
+        # A root folder has no name, and is refused later.
         if not any(path.name and os.path.lexists(part_of(path, token)) for path in paths):
             return token
 
@@ -112,16 +112,12 @@ def _mode_of(path: Path) -> int | None:
 
 
 def mode_in(folder: Path) -> int:
-    """Say which permissions a new file in a folder has at most: those who may not look into the folder may not read the
-    file, wherever it goes.
-    """
+    """Return the permissions for a new file in a folder: whoever may not read the folder may not read the file."""
     return folder.stat().st_mode & 0o666
 
 
 def is_for_everybody(path: Path) -> bool:
-    """Whether everybody may read a file, and look into each folder on the way to it: one that they may not keeps them
-    from what lies below.
-    """
+    """Whether everyone may read a file and every folder on the path to it, since a private folder hides its files."""
     real = Path(os.path.realpath(path))
     return bool(real.stat().st_mode & stat.S_IROTH) and all(
         folder.stat().st_mode & _LOOK_INTO == _LOOK_INTO for folder in real.parents
@@ -132,7 +128,7 @@ def is_for_everybody(path: Path) -> bool:
 def whole(
     path: Path, *, temporary: Path | None = None, mode: int | None = None, buffered: bool = True
 ) -> Iterator[BinaryIO]:
-    """Write a file that is there if nothing goes wrong, and else is not; see `Draft`."""
+    """Write a file that appears only if nothing goes wrong; see `Draft`."""
     draft = Draft(path, temporary=temporary, mode=mode, buffered=buffered)
     try:
         yield draft.file
@@ -142,23 +138,23 @@ def whole(
 
 
 def write_whole(path: Path, content: bytes, *, temporary: Path | None = None, mode: int | None = None) -> None:
-    """Write a file of this content; see `Draft`."""
+    """Write a file with this content; see `Draft`."""
     with whole(path, temporary=temporary, mode=mode) as file:
         file.write(content)
 
 
 def make_folder(path: Path, *, mode: int | None = None) -> list[Path]:
-    """Make a folder, and those above it as far as they are missing.
+    """Create a folder, and its missing parents.
 
     Args:
-        path: The folder; it may be there.
-        mode: Its permissions, also if it is there; by default those that the umask leaves to one that is made.
+        path: The folder; it may exist.
+        mode: Its permissions, even if it exists; by default the umask decides for a new one.
 
     Returns:
-        Those that were made, the innermost first.
+        The folders that were created, the innermost first.
 
     Raises:
-        NotADirectoryError: It is there, and no folder.
+        NotADirectoryError: It exists but is not a folder.
     """
     missing: list[Path] = []
     folder = path
@@ -176,14 +172,14 @@ def make_folder(path: Path, *, mode: int | None = None) -> list[Path]:
             sync_folder(folder.parent)
             made.insert(0, folder)
     if not path.is_dir():
-        raise NotADirectoryError(f"{path} is in the way: it is no folder. Move it away")
+        raise NotADirectoryError(f"{path} is in the way: it is not a folder. Move it away")
     if mode is not None:
         path.chmod(mode)
     return made
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring to disk which names a folder holds."""
+    """Sync the list of names in a folder to disk."""
     if sys.platform == "win32":
         return
     handle = os.open(folder, os.O_RDONLY)

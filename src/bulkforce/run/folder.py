@@ -1,4 +1,4 @@
-"""Where runs are kept: a folder each, that holds nothing but the run, and lies in nobody's way."""
+"""The folders of runs: each holds one run and nothing else, apart from other runs and the user's files."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ PARTS: Final = "parts"
 REPORT: Final = "report.json"
 IN_DOUBT_ROWS: Final = "in_doubt.csv"
 AGAIN: Final = "again"
-"""What else is in it: the source as CSV and the feed where they are not the user's own file, the org's results of a
-load, or those of an extract; rows of which nobody can tell what became of them; and ``again``, where a source is read
-once more."""
+"""Other files there: the source as CSV and the feed, unless they are the user's own file; rejected rows; the results of
+a load, or the parts of an extract; the report; rows in doubt; and ``again``, where a source is read a second time.
+"""
 
 RUNS: Final = Path("bulkforce-runs")
-"""Below the working directory, when no folder is named."""
+"""The default place for runs, below the working directory."""
 
-THEIRS: Final = "This was raised by the records that were given to bulkforce, while it asked for the next one."
-"""Marks what is not ours to tell."""
+THEIRS: Final = "This was raised by the records passed to bulkforce, while it asked for the next one."
+"""A note on exceptions that are the caller's own, which we pass on unchanged."""
 
 J = TypeVar("J")
 
@@ -51,21 +51,20 @@ def new_run(
     inputs: Iterable[Path] = (),
     outputs: Iterable[Path] = (),
 ) -> J:
-    """Make the folder of a new run, and its journal in it.
+    """Create the folder of a new run, and its journal in it.
 
     Args:
         run_dir: The folder that the user named, if any.
         operation: What the run does.
-        object_name: With which object.
-        begin: Makes the journal; told the run's id, its folder, and which folders were made for it.
+        object_name: The object it works on.
+        begin: Creates the journal; called with the run's id, its folder, and the folders created for it.
         journal: The journal's name.
-        private: Whether nobody else may look into the folder.
-        inputs: Files that the run reads.
-        outputs: Files that it writes elsewhere.
+        private: Whether to keep other users out of the folder.
+        inputs: The files that the run reads.
+        outputs: The files that it writes elsewhere.
 
     Raises:
-        UsageError: The folder cannot be made, holds a run or anything else, or a file that is read or written lies
-            where it must not.
+        UsageError: The folder cannot be created or is not empty, or an input or output is in a forbidden place.
     """
     run = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{operation}-{object_name}-{secrets.token_hex(2)}"
     folder = RUNS / run if run_dir is None else Path(run_dir)
@@ -74,7 +73,7 @@ def new_run(
     try:
         made = make_folder(folder, mode=0o700 if private else None)
     except OSError as error:
-        raise UsageError(f"The run's folder {folder} cannot be made: {error.strerror or error}") from error
+        raise UsageError(f"The run's folder {folder} cannot be created: {error.strerror or error}") from error
     try:
         return begin(run if run_dir is None else folder.name, folder, made)
     except BaseException:
@@ -93,51 +92,51 @@ def _check_is_free(folder: Path, journal: str) -> None:
         raise UsageError(f"The run's folder {folder} cannot be used: {error.strerror}") from error
     if names & {LOAD, EXTRACT} - {journal}:
         raise UsageError(holds_a_run(folder))
-    # If the journal is there it is looked into; one in which nothing stands is as good as none.
+    # An existing journal is checked later; an empty one counts as none.
     if journal not in names:
         check_is_empty(folder, names)
 
 
 def check_is_empty(folder: Path, names: Iterable[str]) -> None:
-    """See that nothing lies in a folder, given the names that count.
+    """Check that a folder is empty, judged by the given names.
 
     Raises:
-        UsageError: Something does.
+        UsageError: It is not.
     """
     for name in sorted(names):
         raise UsageError(
-            f"{folder} is not empty ({name} lies in it), and holds no run. A run's folder holds nothing else: name one "
-            "that is empty, or not there yet"
+            f"{folder} is not empty (it contains {name}) and holds no run. "
+            "A run needs a folder of its own: name an empty one, or one that does not exist yet"
         )
 
 
 def holds_a_run(folder: Path) -> str:
-    """Say that a folder is taken."""
-    return f"{folder} holds a run already; go on with it by `bulkforce resume {folder}`, or name another folder"
+    """Return the error text for a folder that already holds a run."""
+    return f"{folder} already holds a run; resume it with `bulkforce resume {folder}`, or name another folder"
 
 
 def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
-    """See that no run lies in another, and no file of the user's in a run."""
+    """Check that no run is inside another, and no file of the user inside a run."""
     place = Path(os.path.realpath(folder))
     for outer in place.parents:
         if _journal_in(outer):
-            raise UsageError(f"{folder} lies in the folder of another run, {outer}; name one elsewhere")
+            raise UsageError(f"{folder} is inside the folder of another run, {outer}; name one elsewhere")
     inputs, outputs = list(inputs), list(outputs)
     for path in [*inputs, *outputs]:
         real = Path(os.path.realpath(path))
         if real == place or place in real.parents or real in place.parents:
-            raise UsageError(f"{path} and the run's folder {folder} lie in one another; keep them apart")
+            raise UsageError(f"{path} and the run's folder {folder} overlap; keep them apart")
         for outer in real.parents:
             found = _journal_in(outer)
             if found and path in outputs:
                 raise UsageError(
-                    f"{path} lies in the folder of a run, {outer}, where it might be taken for the run's own; name a "
-                    "file elsewhere"
+                    f"{path} is in the folder of a run, {outer}, where it might "
+                    "be mistaken for one of the run's files; name a file elsewhere"
                 )
             if found and not _is_finished(found):
                 raise UsageError(
-                    f"{path} lies in the folder of a run that is not finished, {outer}; finish it first by `bulkforce "
-                    f"resume {outer}`, or take a copy"
+                    f"{path} is in the folder of a run that is not finished, {outer}; "
+                    f"finish that run first with `bulkforce resume {outer}`, or use a copy"
                 )
 
 
@@ -146,7 +145,7 @@ def _journal_in(folder: Path) -> Path | None:
 
 
 def holds(folder: Path, journal: str) -> bool:
-    """Whether a folder holds a journal; one that we may not look into holds none for us."""
+    """Whether a folder holds a journal; a folder that we may not read counts as holding none."""
     try:
         return (folder / journal).exists()
     except OSError:
@@ -154,7 +153,7 @@ def holds(folder: Path, journal: str) -> bool:
 
 
 def find(run: str | Path, journal: str) -> Path | None:
-    """Find a run by its folder or its id; ``None`` if there is none with such a journal."""
+    """Find a run by its folder or id; ``None`` if there is none with such a journal."""
     given = arguments.path(run, "The run")
     return next((folder for folder in (given, RUNS / given) if holds(folder, journal)), None)
 
@@ -164,16 +163,16 @@ def _is_finished(journal: Path) -> bool:
         with closing(sqlite3.connect(f"{journal.as_uri()}?mode=rw", uri=True, timeout=0)) as database:
             return database.execute("SELECT 1 FROM fact WHERE name = 'finished'").fetchone() is not None
     except sqlite3.Error:
-        # Held by its process, or nothing that we know.
+        # Locked by its process, or not a journal that we know.
         return False
 
 
 @contextmanager
 def disk_told(folder: Path) -> Iterator[None]:
-    """A disk that is full or read-only, or a file that cannot be read, is told as an error of ours."""
+    """Raise our own error for a full or read-only disk, or a file that cannot be read."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
         if THEIRS in getattr(error, "__notes__", ()):
             raise
-        raise TransferError(f"The run in {folder} cannot be written, or its source not be read: {error}") from error
+        raise TransferError(f"The run in {folder} cannot be written, or its source cannot be read: {error}") from error

@@ -1,7 +1,7 @@
-"""What the journals of both verbs are: facts about a run, its report, and the names of its files.
+"""What the journals of both verbs share: facts about a run, its report, and the names of its files.
 
-A file of the run has its name here before it is made, and what the run relies on its size and SHA-256. Nothing else in
-the folder is ever removed or replaced.
+The name of each file of the run is recorded before the file is created, and its size and SHA-256 if the run relies on
+it. Nothing else in the folder is ever removed or replaced.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ class RunJournal(Database):
     """The journal of one run; see `Database` for how it is opened."""
 
     def finish(self, report: bytes, kept: str, outputs: Iterable[str] = (), elsewhere: Path | None = None) -> None:
-        """Write the report, and then down that the outputs are in place and nothing is left to do.
+        """Write the report, and then record that the outputs are in place and nothing is left to do.
 
         Args:
             report: The report.
-            kept: The same without any value of a record: what the journal itself keeps of it.
-            outputs: The run's files that must be there, and are from now on the user's to do with as they like.
-            elsewhere: A file that was written outside of the run's folder.
+            kept: The report without any value of a record, for the journal to keep.
+            outputs: The run's files that must exist; from now on they belong to the user.
+            elsewhere: A file that was written outside the run's folder.
 
         Raises:
-            OSError: One is not there.
+            OSError: An output is missing.
         """
         seals = {name: Seal.of_file(self.folder / name) for name in outputs}
         found = None if elsewhere is None else elsewhere.stat()
@@ -51,10 +51,10 @@ class RunJournal(Database):
             self._remember("finished", "yes")
 
     def report(self) -> str:
-        """Read back the report of a run that is finished; what the journal kept of it, if the report is gone.
+        """Return the report of a finished run, or what the journal kept of it if the report is gone.
 
         Raises:
-            JournalMismatch: Nothing is left of it.
+            JournalMismatch: Neither is left.
         """
         # Version 1 did not seal it.
         with suppress(FileNotFoundError):
@@ -64,19 +64,19 @@ class RunJournal(Database):
         kept = self._recall("report")
         if kept is None:
             raise JournalMismatch(
-                f"The run in {self.folder} is finished, but its {REPORT} was removed or changed since; what became of "
-                "each row is in the files beside it"
+                f"The run in {self.folder} is finished, but its {REPORT} was removed "
+                "or changed since; the outcome of each row is in the files beside it"
             )
         return kept
 
     def changed(self, outputs: Iterable[str], elsewhere: Path | None = None) -> list[Path]:
-        """List the outputs of a run that is finished which are gone or are no longer what it left; those of older
-        versions are not known.
+        """Return the outputs of a finished run that were removed or changed since; older versions did not record
+        theirs.
         """
         changed = [self.folder / name for name in (*outputs, REPORT) if self.sealed(name) and not self.is_whole(name)]
         left = self._recall("elsewhere")
         if elsewhere is not None and left is not None:
-            # Not by its digest: it may be many times larger than anything that a run keeps.
+            # Not by its digest: it may be far larger than any file of a run.
             with suppress(FileNotFoundError):
                 found = elsewhere.stat()
                 if left == f"{found.st_size} {found.st_mtime_ns}":
@@ -90,21 +90,21 @@ class RunJournal(Database):
         return self._recall("finished") is not None
 
     def known(self) -> dict[str, Any]:
-        """Tell what the run was begun with and what its reading found, by whatever version.
+        """Return what the run was started with and what reading its source found, whatever version recorded it.
 
         Raises:
-            JournalMismatch: What was written there is damaged.
+            JournalMismatch: The entries are damaged.
         """
         return {name: value for fact in ("asked", "facts") for name, value in (self._members(fact) or {}).items()}
 
     # The files of the run
 
     def own(self, names: Iterable[str]) -> None:
-        """Write down, inside a transaction, the names of files that the run is about to make; each stands for the same
-        with ``.part`` behind, too.
+        """Record, inside a transaction, the names of files that the run is about to create; each covers its ``.part``,
+        too.
 
         Raises:
-            TransferError: Something is there already, and it is not the run's.
+            TransferError: A file of that name exists and is not the run's.
         """
         for name in names:
             if self.owns(name):
@@ -112,17 +112,17 @@ class RunJournal(Database):
             for path in (self.folder / name, part_of(self.folder / name)):
                 if os.path.lexists(path):
                     raise TransferError(
-                        f"{path} is in the way: it lies where the run keeps its files, and the run did not make it. "
-                        "Move it away"
+                        f"{path} is in the way: it is where the run keeps its files, "
+                        "but the run did not create it. Move it away"
                     )
             self._database.execute("INSERT INTO file (name) VALUES (?)", (name,))
 
     def seal(self, name: str, seal: Seal) -> None:
-        """Write down, inside a transaction, what one of the run's files must be from now on; it is on disk."""
+        """Record, inside a transaction, the seal of one of the run's files, which is on disk."""
         self._database.execute("UPDATE file SET size = ?, sha256 = ? WHERE name = ?", (seal.size, seal.sha256, name))
 
     def read(self, name: str) -> bytes | None:
-        """Read one of the run's files whole; ``None`` if it is not what it must be, or was never whole."""
+        """Return the content of one of the run's files; ``None`` if it does not match its seal, or has none."""
         try:
             content = (self.folder / name).read_bytes()
         except (FileNotFoundError, IsADirectoryError):
@@ -130,27 +130,25 @@ class RunJournal(Database):
         return content if self.sealed(name) == Seal.of(content) else None
 
     def owns(self, name: str) -> bool:
-        """Whether a file is the run's."""
+        """Whether a file is one of the run's."""
         return self._database.execute("SELECT 1 FROM file WHERE name = ?", (name,)).fetchone() is not None
 
     def is_whole(self, name: str) -> bool:
-        """Whether one of the run's files is what it must be."""
+        """Whether one of the run's files matches its seal."""
         try:
             return Seal.of_file(self.folder / name) == self.sealed(name)
         except (FileNotFoundError, IsADirectoryError):
             return False
 
     def sealed(self, name: str) -> Seal | None:
-        """Say what one of the run's files must be; ``None`` if it was never whole."""
+        """Return the seal of one of the run's files; ``None`` if it was never complete."""
         row = self._database.execute(
             "SELECT size, sha256 FROM file WHERE name = ? AND sha256 IS NOT NULL", (name,)
         ).fetchone()
         return None if row is None else Seal(*row)
 
     def remove(self, name: str) -> None:
-        """Remove one of the run's files; if it is a folder, the run's files in it, and itself if nothing else is in
-        it.
-        """
+        """Remove one of the run's files; of a folder, the run's files in it, and the folder if it is then empty."""
         inside = [
             row[0]
             for row in self._database.execute(
@@ -166,15 +164,13 @@ class RunJournal(Database):
                 (self.folder / name).rmdir()
 
     def make_folder(self, name: str) -> Path:
-        """Make a folder inside the run's, as private as that."""
+        """Create a folder inside the run's folder, with the same permissions."""
         folder = self.folder / name
         make_folder(folder, mode=self.folder.stat().st_mode & 0o777)
         return folder
 
     def clear(self) -> None:
-        """Close, and leave nothing of a run that has come to nothing: not its files, not its journal, no folder that it
-        made and nobody uses.
-        """
+        """Close, and remove a run that did nothing: its files, its journal, and the empty folders that it created."""
         names = [row[0] for row in self._database.execute("SELECT name FROM file")]
         made = json.loads(self._recall("made") or "[]")
         for name in names:
@@ -189,13 +185,13 @@ class RunJournal(Database):
 def list_runs(
     folder: Path | None, journal: str, begin: Callable[[Path], J], tell: Callable[[J], RunInfo]
 ) -> list[RunInfo]:
-    """List the runs of one kind that are kept in a folder, the oldest first.
+    """List the runs of one kind in a folder, the oldest first.
 
     Args:
         folder: By default `RUNS`.
         journal: The name of their journals.
         begin: Opens the journal in a run's folder.
-        tell: Tells a run by its journal.
+        tell: Returns the info on a run, given its journal.
     """
 
     def look_at(run: Path) -> RunInfo:
@@ -205,7 +201,7 @@ def list_runs(
         except JournalBusy:
             state = "running"
         except (TransferError, sqlite3.Error, KeyError, TypeError):
-            # One that is damaged must not hide the others.
+            # A damaged one must not hide the others.
             state = "unreadable"
         return RunInfo(run.name, run, "", state, None)
 

@@ -1,11 +1,11 @@
-"""Which sitting of a run was the last on this machine, so that a copy of its folder (a restored backup, say) is known
-as one.
+"""Marks of a run's sittings on this machine, by which a copy of its folder (a restored backup, for example) is
+recognized.
 
-The org cannot tell two copies of a run from each other, and each would send what it believes was not sent. So each
-sitting, before it touches the org,
-leaves a mark in the user's state folder, and so does each job before it is asked for: an empty file named for the run
-and the mark's number. A journal that knows of fewer than there are is a copy that was left behind, or has lost its end.
-Two sittings that begin at once cannot make the same mark. See ``docs/adr/0010-marks-of-sittings.md``.
+The org cannot distinguish two copies of a run, and each would send what it believes was not sent. So each sitting
+leaves a mark in the user's state folder before it touches the org, and again before each job it creates: an empty file
+named after the run and the mark's number. A journal that knows fewer marks than exist is an outdated copy, or has lost
+its end. Two sittings that begin at the same time cannot create the same mark. See
+``docs/adr/0010-marks-of-sittings.md``.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ from typing import Final, Protocol
 from bulkforce.errors import Unsettled
 
 _KEPT_SECONDS: Final = 90 * 86_400.0
-"""The org forgets a job after seven days; a run that is older than this has nothing to go on with."""
+"""The org forgets a job after seven days; a run older than this has nothing left to resume."""
 
 _SWEPT: Final = "swept"
 _SWEPT_SECONDS: Final = 86_400.0
 
 
 class Sat(Protocol):
-    """What remembers the sittings of a run; the journal does."""
+    """Records the sittings of a run; the journal does."""
 
     folder: Path
 
     @property
     def token(self) -> str:
-        """Tells the run from all others."""
+        """A token that identifies the run."""
         ...
 
     @property
     def sittings(self) -> int:
-        """How many there were."""
+        """How many sittings there were."""
         ...
 
     def begin_sitting(self, number: int) -> None:
-        """Write down that a sitting begins; it is on disk when this returns."""
+        """Record that a sitting begins; it is on disk when this returns."""
         ...
 
 
 def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Unsettled | None:
-    """Leave a mark: a sitting of a run begins, or it asks for a job.
+    """Leave a mark because a sitting of a run begins or is about to create a job.
 
     Args:
-        run: Its journal.
-        marks: Where marks are left; by default in the user's state folder.
-        accepted: Whether the user has said that this copy is to go on, so that it is the one that counts from now on.
+        run: The run's journal.
+        marks: The folder for marks; by default one in the user's state folder.
+        accepted: Whether the user decided to continue with this copy, which makes it the current one.
 
     Returns:
-        Why it is not to touch the org without the user's word; ``None`` if it may, and where marks cannot be left.
+        Why the run must not touch the org without the user's decision; ``None`` if it may, or if marks cannot be left.
     """
     if marks is None:
         from platformdirs import user_state_path
@@ -73,16 +73,16 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
         except FileExistsError:
             return _left_behind(run)
     except OSError:
-        # A home that cannot be written to: what the org shows has to do.
+        # The home folder is not writable: rely on what the org shows.
         return None
     return _left_behind(run) if behind else None
 
 
 def _left_behind(run: Sat) -> Unsettled:
     return Unsettled(
-        f"The run in {run.folder} was gone on with elsewhere: this folder, or its journal, is a copy that was left "
-        "behind or has lost its end, and what it "
-        "has not sent may have gone in; nothing is sent. Go on with the other folder if there is one",
+        f"The run in {run.folder} was continued elsewhere: this folder or its journal is an "
+        "outdated copy, or has lost its end, and what it has not sent may already be in the org. "
+        "Nothing is sent. Resume the other folder if there is one",
         why="copied",
     )
 
@@ -93,7 +93,7 @@ def _number(mark: Path) -> int:
 
 
 def _forget_old(marks: Path) -> None:
-    """Remove marks that are of no use any more; once a day, since it looks at those of all runs."""
+    """Remove outdated marks; once a day, since it looks at the marks of all runs."""
     swept, now = marks / _SWEPT, time.time()
     with suppress(FileNotFoundError):
         if abs(now - swept.stat().st_mtime) < _SWEPT_SECONDS:

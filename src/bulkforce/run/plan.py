@@ -1,9 +1,8 @@
-"""What a plan and a worker are: the two halves of a verb, as the engine sees them.
+"""Plan and worker: the two halves of a verb, as the engine sees them.
 
-A *plan* is pure: what to do next, and what follows from what became of it. A *worker* makes exchanges and writes files;
-    it never sees the state, since an
-order carries all that it needs. What has happened is an *event*: it changes the state, and the journal keeps what the
-    next sitting has to know.
+A *plan* is pure: it decides what to do next, and what follows from the outcome. A *worker* sends requests and writes
+files; it never sees the state, since an order carries everything it needs. An *event* is something that has happened:
+it changes the state, and the journal keeps what the next sitting has to know.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ E_contra = TypeVar("E_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Verdict(Generic[E_co]):
-    """What follows from what became of an order.
+    """What follows from the outcome of an order.
 
     Attributes:
         events: What has happened.
-        stop: Why nothing new is to be begun.
-        trouble: What may pass: it is waited out, or else a reason to stop.
-        warning: For the user.
-        pause_seconds: How long nothing is to be begun, at least.
+        stop: The reason to stop starting anything new.
+        trouble: A failure that may be temporary: it is waited out, or becomes the reason to stop.
+        warning: A warning for the user.
+        pause_seconds: Minimum time before anything new is started.
     """
 
     events: Sequence[E_co] = ()
@@ -42,56 +41,56 @@ class Verdict(Generic[E_co]):
 
 
 class Plan(Protocol[S_contra, O, A_contra, E]):
-    """What a verb does, without a socket, thread, clock or database: the same state always gives the same orders.
+    """What a verb does, without sockets, threads, clocks or databases: the same state always gives the same orders.
 
-    Two orders are equal when they are about the same thing, whatever they carry.
+    Two orders are equal if they are about the same thing, whatever else they carry.
     """
 
     def begin(self, state: S_contra) -> Sequence[E]:
-        """Say what follows from the end of the last sitting, however it ended."""
+        """Return what follows from the end of the last sitting, however it ended."""
         ...
 
     def decide(self, state: S_contra, busy: Collection[O], now: float, *, stopping: bool) -> Sequence[O]:
-        """Say what to begin now.
+        """Return the orders to start now.
 
         Args:
-            state: Where the run stands.
+            state: The state of the run.
             busy: The orders under way.
             now: Seconds since 1970.
-            stopping: Whether only what makes the end clean is to be begun.
+            stopping: Whether to start only what makes for a clean end.
         """
         ...
 
     def is_look(self, order: O) -> bool:
-        """Whether an order only looks how far the org is: it is given again and again, with growing pauses."""
+        """Whether an order only polls the org: it is repeated with growing pauses."""
         ...
 
     def looks(self, state: S_contra) -> Iterable[O]:
-        """Give the looks that wait for their time, or are under way."""
+        """Return the polling orders that are due later or under way."""
         ...
 
     def prepare(self, state: S_contra, order: O) -> O:
-        """Give an order all that its worker needs."""
+        """Add to an order everything that its worker needs."""
         ...
 
     def intend(self, order: O, now: float) -> Sequence[E]:
-        """Say what is journalled before an order is begun."""
+        """Return the events to journal before an order is started."""
         ...
 
     def answered(self, state: S_contra, order: O, answer: A_contra) -> Verdict[E]:
-        """Say what follows from an order that was carried out."""
+        """Return what follows from an order that was carried out."""
         ...
 
     def refused(self, state: S_contra, order: O, error: Exception) -> Verdict[E]:
-        """Say what follows from an order that failed."""
+        """Return what follows from an order that failed."""
         ...
 
     def apply(self, state: S_contra, event: E) -> None:
-        """Bring the state up to date with what has happened."""
+        """Update the state with an event."""
         ...
 
     def reached(self, state: S_contra) -> bool:
-        """Whether the org has ever answered in this run: before that, trouble is not waited out."""
+        """Whether the org has ever answered in this run; until then, failures are not waited out."""
         ...
 
     def finished(self, state: S_contra) -> bool:
@@ -99,7 +98,7 @@ class Plan(Protocol[S_contra, O, A_contra, E]):
         ...
 
     def stuck(self, state: S_contra) -> Exception | None:
-        """Say why the run cannot come to its end, if so; whatever else can be done is done first."""
+        """Return why the run cannot finish, if it cannot; everything else is done first."""
         ...
 
 
@@ -107,20 +106,20 @@ class Worker(Protocol[O_contra, A_co]):
     """Carries out orders, in any thread, many at once."""
 
     def carry_out(self, order: O_contra) -> A_co:
-        """Do what is ordered.
+        """Carry out an order.
 
         Returns:
-            What came of it, for `Plan.answered`.
+            The answer, for `Plan.answered`.
 
         Raises:
-            Exception: Whatever it meets; for `Plan.refused`.
+            Exception: Any failure, for `Plan.refused`.
         """
         ...
 
 
 class Journal(Protocol[E_contra]):
-    """Remembers what has happened."""
+    """Records what has happened."""
 
     def record(self, events: Iterable[E_contra]) -> None:
-        """Write events down, all or nothing; they are on disk when this returns."""
+        """Record events, all or none; they are on disk when this returns."""
         ...

@@ -1,6 +1,4 @@
-"""Where orders are carried out: in threads, or one after the other where it must be told beforehand what happens
-when.
-"""
+"""Pools that carry out orders: in threads, or one at a time where the sequence must be predictable."""
 
 from __future__ import annotations
 
@@ -11,26 +9,26 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 WORKERS: Final = 4
-"""Uploads and downloads at once, by default."""
+"""The default for concurrent uploads and downloads."""
 
 
 class Pool(Protocol):
-    """Carries out tasks; what they give is collected by the thread that began them."""
+    """Carries out tasks; the thread that started them collects what they return."""
 
     def begin(self, task: Callable[[], Any]) -> None:
-        """Begin a task, which never raises.
+        """Start a task; tasks never raise.
 
         Raises:
-            RuntimeError: No more tasks are taken.
+            RuntimeError: The pool accepts no more tasks.
         """
         ...
 
     def take(self, seconds: float) -> list[Any]:
-        """Give what has been done since the last time; wait for something at most so long."""
+        """Return the results since the last call; if there are none, wait for one, at most this long."""
         ...
 
     def close(self, *, wait: bool = True) -> None:
-        """Take no more tasks, and by default wait for those under way."""
+        """Accept no more tasks, and by default wait for those under way."""
         ...
 
 
@@ -38,13 +36,13 @@ class Threads:
     """Carries out tasks in threads.
 
     Args:
-        count: How many at once.
+        count: Number of threads.
     """
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, "bulkforce")
-        # No SimpleQueue: in CPython 3.11 its get waits for ever when the time is over between two of its looks, as on a
-        # busy machine.
+        # Not SimpleQueue: in CPython 3.11 its `get` hangs if the timeout expires between two of its checks, as may
+        # happen on a busy machine.
         self._done: queue.Queue[Any] = queue.Queue()
 
     def begin(self, task: Callable[[], Any]) -> None:
@@ -67,10 +65,10 @@ class Threads:
 
 
 class Inline:
-    """Carries out each task at once, in the thread that begins it: no two things ever happen at once.
+    """Carries out each task immediately, in the thread that starts it, so nothing ever runs concurrently.
 
     Args:
-        sleep: Waits, where there is nothing to take.
+        sleep: Called to wait when there is nothing to take.
     """
 
     def __init__(self, sleep: Callable[[float], object] = time.sleep) -> None:

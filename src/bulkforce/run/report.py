@@ -1,6 +1,4 @@
-"""What the reports of both verbs have in common: where a run stands, why records failed, and how a report is read
-back.
-"""
+"""What the reports of both verbs share: the state of a run, why records failed, and how to read a report back."""
 
 from __future__ import annotations
 
@@ -29,11 +27,11 @@ class ErrorGroup:
     """Records that failed for the same reason.
 
     Attributes:
-        status_code: The org's status code, or ``BATCH`` when the org gave up a whole batch.
+        status_code: The org's status code, or ``BATCH`` if the org gave up on a whole batch.
         message: The org's message.
-        count: How many records.
+        count: Number of records.
         row: Number of the first of them in the source, from 1.
-        sample: The beginning of that record, as it stands in the source.
+        sample: The beginning of that record, as it is in the source.
     """
 
     status_code: str
@@ -67,7 +65,7 @@ def _all_of(kind: type, value: object) -> list[Any]:
 
 
 def read_members(members: Mapping[str, Any], kind: type[T]) -> T:
-    """Make a dataclass of the members of a JSON object; raises what it likes if they do not fit."""
+    """Return a dataclass made from the members of a JSON object; raises various errors if they do not fit."""
     fields = {field.name: str(field.type) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values = {}
     for name, value in members.items():
@@ -80,25 +78,26 @@ def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
     """Read a report that was written as JSON.
 
     Raises:
-        FormatError: It is none of this kind.
+        FormatError: The text is not a report of this kind.
     """
     try:
         return read_members({name: value for name, value in json.loads(text).items() if name not in left_out}, kind)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         pass
-    # Behind the handler: Python would chain the error that it handles, and that one holds the whole text.
-    raise FormatError(f"This is no {kind.__name__} as bulkforce writes it")
+    # Raised outside the handler: Python would chain the handled error, which holds the whole text.
+    raise FormatError(f"This is not a {kind.__name__} written by bulkforce")
 
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """A run in a list: its id, folder, what it does, and where it stands.
+    """A run in a list: its id, folder, purpose and state.
 
-    That is a `RunState`, or ``running`` (another process works on it), ``unread`` (its source was not read to the end),
-    ``unasked`` (an extract that had not begun) or ``unreadable`` (its journal is damaged, or of a later version).
+    The state is a `RunState`, or ``running`` (another process is working on it), ``unread`` (its source was not read to
+    the end), ``unasked`` (an extract that had not started) or ``unreadable`` (its journal is damaged, or from a later
+    version).
 
     Raises:
-        TypeError: What a journal says of it is not of these kinds.
+        TypeError: What the journal holds has other types.
     """
 
     run: str

@@ -1,4 +1,4 @@
-"""What a file must be, so that it can be told whether it is still that."""
+"""Seals of files, which show whether a file is unchanged."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What a file must be: its size and SHA-256."""
+    """The size and SHA-256 that a file must have."""
 
     size: int
     sha256: str
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """Seal the content of a file."""
+        """Return the seal of a file's content."""
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
     @classmethod
     def of_file(cls, path: Path) -> Self:
-        """Seal a file as it is."""
+        """Return the seal of a file as it is now."""
         with path.open("rb") as file:
             return cls(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,4 +1,4 @@
-"""What a verb needs besides its options: a way to the org, how to wait, whom to tell."""
+"""What a verb needs besides its options: access to the org, how to wait, and whom to notify."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ T = TypeVar("T")
 
 
 class RunFlow(Protocol):
-    """Runs a flow against the org, and gives what it returns; from any thread."""
+    """Runs a flow against the org and returns its result; may be called from any thread."""
 
     def __call__(self, flow: Flow[T], /) -> T:
-        """Run it."""
+        """Run the flow."""
         ...
 
 
 @dataclass(slots=True)
 class Sitting:
-    """What both verbs need besides the options.
+    """What both verbs need besides their options.
 
     Attributes:
         run: Runs a flow against the org.
-        calls: Says how many requests were made.
-        warn: Called with what the user should know, though the run goes on.
+        calls: Returns the number of requests made.
+        warn: Called with what the user should know although the run continues.
         patience: How to wait.
-        trace: Called with the name of each effect on the outside world, just after it has happened.
+        trace: Called with the name of each effect on the outside world, just after it happened.
         stop: Asks the run to stop, from another thread.
-        clock: What to wait by.
-        pool: Makes what carries out orders, so many at once.
+        clock: The clocks to use.
+        pool: Creates a pool for this many concurrent orders.
     """
 
     run: RunFlow
@@ -51,7 +51,7 @@ class Sitting:
 
     @classmethod
     def of(cls, driver: Driver, stop: Stop | None = None) -> Sitting:
-        """Sit down with a client's driver; warnings go to the log."""
+        """Create a sitting from a client's driver; warnings go to the log."""
         before, halt = driver.calls, stop or Stop()
 
         def run(flow: Flow[T]) -> T:
@@ -60,6 +60,6 @@ class Sitting:
         return cls(run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning, stop=halt)
 
     def instance_url(self) -> str:
-        """Say where the org is, logging in if need be."""
+        """Return the org's URL, logging in if necessary."""
         credentials: Credentials = self.run(authenticate())
         return credentials.instance_url

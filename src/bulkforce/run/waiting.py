@@ -1,4 +1,4 @@
-"""How a run waits, how often it tells, and how it is asked to stop."""
+"""How a run waits, how often it reports progress, and how it is asked to stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ P = TypeVar("P")
 
 BY_CTRL_C: Final = "stopped by Ctrl-C"
 LONGEST_ASKED_SECONDS: Final = 300.0
-"""An org that asks for a longer pause is looked at again all the same."""
+"""If the org asks for a longer pause, we try again after this time all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,17 @@ class Patience:
     Attributes:
         look_seconds: Shortest pause between two looks at a job.
         look_longest_seconds: Longest pause between two looks at a job.
-        look_share: The pause is this share of the time the run has taken, so that looking late costs at most that
-            share; together with the two bounds it is the budget of calls for looking: some 150 in the first quarter of
-            an hour, then 360 an hour.
-        trouble_seconds: How long the org may be out of reach before the run stops, to be resumed.
+        look_share: The pause as a share of the run's time so far, so that polling late costs at most that share.
+            Together with the two bounds it sets the number of calls for polling: some 150 in the first quarter of an
+            hour, then 360 an hour.
+        trouble_seconds: How long the org may be unreachable before the run stops, to be resumed later.
         pause_seconds: Pause after the first sign of trouble; it grows.
-        sendings: How often one batch may be lost on its way before the run stops.
-        fence_seconds: Between two looks at a closed job, at least, before a batch that neither shows is believed to be
-            absent: a request may have passed the org's check just before the close, and a list may lag behind. It grows
-            from look to look.
-        fence_looks: After so many looks that never agree the run stops.
-        job_seconds: Age at which a job gets no more batches; the org takes none after 24 hours.
+        sendings: How often one batch may be lost in transit before the run stops.
+        fence_seconds: Minimum pause between two looks at a closed job before a batch missing from both counts as
+            absent: a request may have passed the org's check just before the job was closed, and a list may lag behind.
+            It grows from look to look.
+        fence_looks: The run stops after this many looks that do not agree.
+        job_seconds: Age at which a job gets no more batches; the org accepts none after 24 hours.
     """
 
     look_seconds: float = 0.2
@@ -51,12 +51,13 @@ class Patience:
     job_seconds: float = 23 * 3600.0
 
     def pause(self, error: Exception, trouble_seconds: float) -> float:
-        """Say how long to wait after a failure that may pass: longer the longer it has lasted, and as long as the org
-        asks for.
+        """Return how long to wait after a failure that may be temporary.
+
+        The pause grows with the time that the failures last, and is at least as long as the org asks for.
 
         Args:
             error: The failure.
-            trouble_seconds: How long there has been nothing but failures.
+            trouble_seconds: How long there have been only failures.
         """
         asked = min(getattr(error, "retry_after_seconds", None) or 0.0, LONGEST_ASKED_SECONDS)
         return max(min(self.pause_seconds + trouble_seconds / 4, 30.0), asked)
@@ -64,8 +65,8 @@ class Patience:
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """While this lasts the first Ctrl-C only asks to stop; the second ends the process as ever: the journal is
-    enough.
+    """Within this context, the first Ctrl-C only asks to stop. The second ends the process as usual, which the journal
+    survives.
     """
     if (
         threading.current_thread() is not threading.main_thread()
@@ -87,11 +88,10 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def ctrl_c_told() -> Iterator[None]:
-    """Outside of the engine, where nothing is on the wire that would have to come to its end, Ctrl-C stops a run at
-    once, and is told as there.
+    """Turn Ctrl-C into an error, outside the engine: no request has to finish there, so the run stops at once.
 
     Raises:
-        Interrupted: It was pressed.
+        Interrupted: Ctrl-C was pressed.
     """
     try:
         yield
@@ -100,9 +100,9 @@ def ctrl_c_told() -> Iterator[None]:
 
 
 def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
-    """Tell progress at most ten times a second: telling must not cost what it tells of."""
+    """Limit progress calls to ten a second, so that they do not slow the run down."""
     if tell is not None and not callable(tell):
-        raise UsageError(f"on_progress is a function that is told of the progress, not {type(tell).__name__}")
+        raise UsageError(f"on_progress must be a function that takes the progress, not {type(tell).__name__}")
     last = 0.0
 
     def told(progress: P) -> None:

@@ -1,8 +1,8 @@
-"""Any source of records made into one CSV file on disk, in constant memory.
+"""Converts any source of records to one CSV file on disk, in constant memory.
 
-Null is the same for all: an absent name and an empty text are an empty value, which leaves the field as it is;
-``None``, JSON ``null``, XML ``nil`` and Arrow null (so a missing value of pandas) are ``#N/A``, which sets null.
-Columns are the union of all names, in order of first appearance.
+Null works the same for all: a missing name and an empty string become an empty value, which leaves the field as it is;
+``None``, JSON ``null``, XML ``nil`` and Arrow null (which includes pandas' missing values) become ``#N/A``, which sets
+the field to null. The columns are the union of all names, in order of first appearance.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SourceFile:
 
 
 def name_of(source: Source) -> str:
-    """Say what to call a source in reports."""
+    """Return the name of a source for reports."""
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if source == STANDARD_INPUT else arguments.path(source, "The source").name
     if arrow.is_arrow(source):
@@ -60,11 +60,10 @@ def name_of(source: Source) -> str:
 
 
 def place_of(source: Source) -> Path | None:
-    """Say where a source lies that can be read as often as need be; ``None`` for what can be read once, or lies in
-    memory.
+    """Return the path of a source that can be read repeatedly; ``None`` if it can be read only once, or is in memory.
 
     Raises:
-        UsageError: There is no such file, its kind is not known, or it cannot be read.
+        UsageError: The file cannot be read, or its kind is not known.
     """
     if not isinstance(source, (str, os.PathLike)) or source == STANDARD_INPUT:
         return None
@@ -77,25 +76,25 @@ def place_of(source: Source) -> Path | None:
 
 
 def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> SourceFile:
-    """Make a source into a CSV file: a CSV file on disk as it is, all else as ``source.csv`` in ``folder``.
+    """Return a source as a CSV file: a CSV file on disk unchanged, anything else as ``source.csv`` in ``folder``.
 
     Args:
         source: Where records come from.
         folder: The run's folder.
-        on_block: Called for each block of records that is written; what it raises is the end.
+        on_block: Called after each block of records; an exception from it stops the conversion.
 
     Raises:
-        UsageError: There is no such file, its kind is not known, or it is empty.
+        UsageError: The file does not exist, its kind is not known, or it is empty.
         MissingExtra: The kind needs a library that is not installed.
-        FormatError: The records cannot be read or written; says where. No ``source.csv`` is left behind.
+        FormatError: The records cannot be read or written; the error says where. No ``source.csv`` is left behind.
     """
     target = folder / SOURCE
     if isinstance(source, (str, os.PathLike)):
         return _of_path(source, target, on_block)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        raise UsageError("The source is bytes; a CSV in memory is given as io.BytesIO(...)")
+        raise UsageError("The source is bytes; pass CSV in memory as io.BytesIO(...)")
     if isinstance(source, Mapping):
-        raise UsageError("The source is a single mapping; give a list of records")
+        raise UsageError("The source is a single mapping; pass a list of records")
     if arrow.is_arrow(source):
         arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
         return SourceFile(target, ours=True)
@@ -150,9 +149,9 @@ def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> N
 
 
 def _given(source: Iterable[object]) -> Iterator[object]:
-    """Give what the caller's own code gives.
+    """Yield the items of the caller's own iterable.
 
-    What it raises is the caller's and comes through as it is, even past those who tell of full disks.
+    An exception from it is the caller's and passes through unchanged, even where we turn I/O errors into our own.
     """
     try:
         yield from source

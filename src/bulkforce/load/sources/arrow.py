@@ -1,7 +1,7 @@
-"""Arrow data as CSV, column by column: no Python object is made per value, but for binary ones and UUIDs.
+"""Arrow data as CSV, column by column: no Python object per value, except for binary values and UUIDs.
 
 Struct columns are parents: ``Account`` with a field ``Ext__c`` becomes ``Account.Ext__c``. The index columns that
-pandas adds to a file for an index without a name are left out.
+pandas writes for an unnamed index are left out.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _END_OF_STREAM: Final = b"\xff\xff\xff\xff\0\0\0\0"
 
 
 class ArrowArray(Protocol):
-    """Arrow data in one piece: a record batch of any library."""
+    """Arrow data in one piece: a record batch from any library."""
 
     def __arrow_c_array__(self, requested_schema: object | None = None) -> tuple[object, object]: ...
 
 
 class ArrowStream(Protocol):
-    """Arrow data in pieces: a frame or table of any library."""
+    """Arrow data in pieces: a data frame or table from any library."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
 
@@ -47,12 +47,12 @@ Arrow: TypeAlias = ArrowArray | ArrowStream
 
 
 def is_arrow(source: object) -> bool:
-    """Whether something offers Arrow data."""
+    """Whether an object offers Arrow data."""
     return hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__")
 
 
 def name_of(source: object) -> str:
-    """Say what to call a frame or table.
+    """Return the name of a data frame or table for messages.
 
     >>> name_of(3)
     'int of builtins'
@@ -70,26 +70,24 @@ def _pyarrow() -> Any:  # noqa: ANN401  (it has no types)
 
 
 def batches(sources: Iterable[Arrow]) -> Iterator[pa.RecordBatch]:
-    """Read whatever offers Arrow data, one after another. What ``sources`` itself raises comes through as it is."""
+    """Read objects that offer Arrow data, one after another. Exceptions from ``sources`` itself pass through."""
     for source in sources:
         if not is_arrow(source):
-            raise FormatError(f"After Arrow data comes a {type(source).__name__}, which is none")
+            raise FormatError(f"All items must be Arrow data, but one is a {type(source).__name__}")
         yield from _read(_offered(source), partial(_of_library, name_of(source)))
 
 
 def _offered(source: Arrow) -> Iterator[pa.RecordBatch]:
     pa = _pyarrow()
     if (column := _column_of_objects(source)) is not None:
-        raise FormatError("The column holds Python objects, which no library can give as Arrow data", column=column)
+        raise FormatError("The column holds Python objects, which cannot be converted to Arrow data", column=column)
     yield from (
         pa.RecordBatchReader.from_stream(source) if hasattr(source, "__arrow_c_stream__") else [pa.record_batch(source)]
     )
 
 
 def _column_of_objects(source: object) -> str | None:
-    """Find a column of polars that holds Python objects: it is exported as their addresses in memory, and nothing
-    tells.
-    """
+    """Return a polars column that holds Python objects, if any: polars silently exports their memory addresses."""
     if type(source).__module__.partition(".")[0] != "polars":
         return None
     schema = getattr(source, "schema", {})
@@ -97,12 +95,12 @@ def _column_of_objects(source: object) -> str | None:
 
 
 def _of_library(name: str, error: Exception) -> str:
-    """Say what another library complains of, but for the values that its own words would show."""
+    """Return another library's complaint, without the values that its own message may show."""
     found = _OTHER_COLUMN.search(str(error))
     where = f" in the column {found[1] or found[2]!r}" if found else ""
     return (
         f"The source, a {name}, cannot be read as records ({type(error).__name__}{where}); "
-        "does a column mix types, stand twice, or hold what Arrow has no type for?"
+        "does a column mix types, appear twice, or hold values that Arrow has no type for?"
     )
 
 
@@ -117,7 +115,7 @@ def ipc(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _of_file(path: Path, error: Exception) -> str:
-    # What pyarrow says of a file is about its structure; values only show in what it says of arrays.
+    # pyarrow's messages about files describe their structure; only those about arrays show values.
     return (
         f"The source {path.name} cannot be read: "
         f"{' '.join(str(error).split())[:_REASON_CHARACTERS] or type(error).__name__}"
@@ -132,14 +130,14 @@ def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path, buffer_size=_READ_BYTES, page_checksum_verification=True) as file:
         told, read = file.metadata.num_rows, 0
         for place in range(file.num_row_groups):
-            # One after another: of row groups read together all buffers are kept to the end.
+            # One at a time: row groups that are read together keep all their buffers to the end.
             group = file.metadata.row_group(place)
             for batch in file.iter_batches(_rows_of(group.num_rows, group.total_byte_size), row_groups=[place]):
                 read += batch.num_rows
                 yield batch
         if read != told:
             raise FormatError(
-                f"The source {path.name} is damaged: it has {read:,} of the {told:,} records that it tells of"
+                f"The source {path.name} is damaged: it has {read:,} of the {told:,} records that it declares"
             )
 
 
@@ -154,20 +152,20 @@ def _ipc(path: Path) -> Iterator[pa.RecordBatch]:
                 yield reader.get_batch(place)
             return
         if start[:4] == b"FEA1":
-            raise FormatError(f"The source {path.name} is Feather of version 1; write it again as version 2")
+            raise FormatError(f"The source {path.name} is a Feather file of version 1; save it as version 2")
         file.seek(0)
         yield from pa.ipc.open_stream(file)
         end = file.tell()
         file.seek(max(end - len(_END_OF_STREAM), 0))
-        # Streams of before Arrow 0.15 have shorter marks, at their start and at their end.
+        # Streams from before Arrow 0.15 have shorter marks, at their start and at their end.
         if not file.read(len(_END_OF_STREAM)).endswith(
             _END_OF_STREAM if start.startswith(_END_OF_STREAM[:4]) else _END_OF_STREAM[4:]
         ):
-            raise FormatError(f"The source {path.name} is cut short: the mark at the end of its stream is not there")
+            raise FormatError(f"The source {path.name} is truncated: the mark at the end of its stream is missing")
         if end < file.size():
             raise FormatError(
-                f"The source {path.name} has {file.size() - end:,} bytes behind the end of its stream; one file holds "
-                "one stream"
+                f"The source {path.name} has {file.size() - end:,} bytes "
+                "after the end of its stream; a file may hold only one stream"
             )
 
 
@@ -177,18 +175,18 @@ def _refuse_empty(path: Path) -> None:
 
 
 def _read(found: Iterator[pa.RecordBatch], tell: Callable[[Exception], str]) -> Iterator[pa.RecordBatch]:
-    """Read record batches; whatever goes wrong is a `FormatError`, and ``tell`` says what it was without a value."""
+    """Read record batches; any failure becomes a `FormatError`, which ``tell`` words without showing a value."""
     while (batch := _ours(partial(next, found, None), tell)) is not None:
         yield batch
 
 
 def _check(batch: pa.RecordBatch, before: int) -> None:
-    """See that a record batch is what it says, so that nothing behind here reads memory which is none of its.
+    """Check that a record batch is valid, so that nothing after this reads memory outside it.
 
-    pyarrow takes the word of a file, and of another library: for where a text ends, for what stands in a dictionary.
+    pyarrow trusts files and other libraries about where a string ends or which entries a dictionary has.
 
     Raises:
-        FormatError: It is not; says in which column.
+        FormatError: It is not valid; the error names the column.
     """
     import pyarrow as pa
 
@@ -202,26 +200,26 @@ def _check(batch: pa.RecordBatch, before: int) -> None:
     if damaged is not None:
         where = f"in one of the records {before + 1:,} to {before + batch.num_rows:,}"
         raise FormatError(
-            f"The Arrow data is damaged {where}: a value is not where, or not what, its column says", column=damaged
+            f"The Arrow data is damaged {where}: a value does not match what its column declares", column=damaged
         )
 
 
 def _ours(work: Callable[[], T], tell: Callable[[Exception], str], column: str | None = None) -> T:
-    """Do what other libraries do; whatever goes wrong there becomes an error of ours.
+    """Call another library; any exception from it becomes an error of ours.
 
-    Not raised in the handler: what the other library complains of may show values, and Python would chain it to ours.
+    It is raised outside the handler: the library's error may show values, and Python would chain it to ours.
     """
     try:
         return work()
     except Error:
         raise
-    except Exception as error:  # noqa: BLE001  (they raise what they like)
+    except Exception as error:  # noqa: BLE001  (libraries raise anything)
         ours = FormatError(tell(error), column=column)
     raise ours
 
 
 def _rows_of(rows: int, size: int) -> int:
-    """Say how many rows to take at once, so that a piece is not much larger than it should be."""
+    """Return how many rows to take at a time, so that a piece is not much larger than intended."""
     return max(1, min(_ROWS, _PIECE_BYTES * rows // max(size, 1)))
 
 
@@ -229,7 +227,7 @@ def _bytes_of(batch: pa.RecordBatch) -> int:
     try:
         return int(batch.nbytes)
     except TypeError:
-        # Before version 24 pyarrow cannot tell it of a string_view, only how large the whole is that it is a piece of.
+        # Before version 24 pyarrow cannot report it for a string_view slice, only for the whole it is a slice of.
         return int(batch.get_total_buffer_size())
 
 
@@ -237,8 +235,8 @@ def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> N
     """Write record batches as CSV.
 
     Raises:
-        UsageError: There is no record.
-        FormatError: A value cannot be written; says which.
+        UsageError: There are no records.
+        FormatError: A value cannot be written; the error says which.
     """
     with csv_file(target, on_block) as file:
         for batch in found:
@@ -253,7 +251,7 @@ def _write_piece(piece: pa.RecordBatch, file: CsvFile) -> None:
     for field, column in zip(piece.schema, piece.columns, strict=True):
         found = _ours(partial(texts_of, column, field.name, file.records), partial(_unwritten, column.type), field.name)
         if twice := texts.keys() & found.keys():
-            raise FormatError(f"The column {arguments.shown(twice.pop())} stands twice")
+            raise FormatError(f"The column {arguments.shown(twice.pop())} appears twice")
         texts |= found
     file.add_columns(texts)
     if texts:
@@ -277,7 +275,7 @@ def _csv(texts: Mapping[str, pa.Array], columns: Sequence[str], rows: int) -> me
 
     absent = pa.repeat(pa.scalar("", pa.string()), rows)
     whole = pa.record_batch([texts.get(name, absent) for name in columns], names=columns)
-    # Quotes nowhere if they are needed nowhere; and the only value of a record is never nothing at all.
+    # No quotes if no value needs them; but a record's only value is never written as an empty line.
     if len(columns) > 1:
         with suppress(pa.ArrowInvalid):
             return _as_csv(whole, "none")

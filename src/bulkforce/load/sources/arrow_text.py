@@ -1,4 +1,4 @@
-"""Arrow values as texts: each as the org reads it, or refused with its column and row."""
+"""Arrow values as text, in the form that the org reads; others are refused, with their column and row."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _INDEX: Final = re.compile(r"__index_level_\d+__")
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
-"""The years 1 to 9999: others have no form with four digits."""
+"""The years 1 to 9999; others cannot be written with four digits."""
 
 
 def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
-    """Write a column as text; of a parent, each of its fields."""
+    """Return a column as text; for a parent, one column for each of its fields."""
     plain = _plain(column, name)
     if not _is(plain, "struct"):
         return {} if _INDEX.fullmatch(name) else {name: _written(plain, name, before)}
@@ -29,11 +29,12 @@ def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
     for child, values in zip(plain.type, plain.flatten(), strict=True):
         if child.name == "attributes":
             raise FormatError(
-                "The type of a parent cannot be told in Arrow data; name the column Type:Parent.Field", column=name
+                "Arrow data cannot give a parent's type in attributes; name the column Type:Parent.Field instead",
+                column=name,
             )
         path = f"{name}.{child.name}"
         if path in texts:
-            raise FormatError(f"The column {arguments.shown(path)} stands twice")
+            raise FormatError(f"The column {arguments.shown(path)} appears twice")
         texts[path] = _written(_plain(values, path), path, before)
     return texts
 
@@ -45,7 +46,7 @@ def _is(column: pa.Array, *kinds: str) -> bool:
 
 
 def _plain(column: pa.Array, name: str) -> pa.Array:
-    """Take off what only says how values are kept: extension types, dictionaries, runs."""
+    """Remove encodings that only affect storage: extension types, dictionaries, runs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -54,11 +55,11 @@ def _plain(column: pa.Array, name: str) -> pa.Array:
         if kind == "arrow.bool8":
             return pc.cast(column, pa.bool_())
         if not _is(column, "string", "large_string", "string_view", "dictionary"):
-            # How it is kept is not what it means: a month of pandas is kept as their number since 1970.
+            # The stored value is not the meaning: pandas stores a month as the number of months since 1970.
             raise FormatError(f"A value of type {kind} cannot be written", column=name)
     if _is(column, "dictionary"):
         values = column.dictionary
-        # Nothing can be taken from a string_view yet.
+        # `take` does not support string_view yet.
         column = (pc.cast(values, pa.large_string()) if _is(values, "string_view") else values).take(column.indices)
     if _is(column, "run_end_encoded"):
         column = pc.run_end_decode(column)
@@ -75,7 +76,7 @@ def _written(column: pa.Array, name: str, before: int) -> pa.Array:
         texts = pa.nulls(len(column), pa.string())
     elif _is(column, "timestamp"):
         _check_years(column, _SECONDS[column.type.unit], name, before)
-        # In UTC first, whatever the zone: its name may be one that nobody here knows.
+        # Convert to UTC first: the zone's name may not be known on this machine.
         utc = pc.cast(column, pa.timestamp(column.type.unit))
         exact = pc.cast(pc.floor_temporal(utc, unit="millisecond"), pa.timestamp("ms"))
         texts = _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), "Z")
@@ -126,7 +127,7 @@ def _floats(column: pa.Array, name: str, before: int) -> pa.Array:
         row = before + pc.index(finite, False).as_py() + 1
         raise FormatError(NO_NUMBER, row=row, column=name)
     size = pc.abs(column)
-    # Outside of these bounds Arrow and Python write exponents in different ways.
+    # Outside these bounds Arrow and Python write exponents differently.
     usual = pc.or_(pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)), pc.equal(size, 0))
     if _is(column, "float64") and not pc.all(usual).as_py():
         return _one_by_one(column, name, before)
@@ -136,7 +137,7 @@ def _floats(column: pa.Array, name: str, before: int) -> pa.Array:
 
 
 def _one_by_one(column: pa.Array, name: str, before: int) -> pa.Array:
-    """Write the values of a rare kind, as Python objects."""
+    """Return values of a rare type as text, converted as Python objects."""
     import pyarrow as pa
 
     texts: list[str | None] = []

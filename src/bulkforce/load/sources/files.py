@@ -1,4 +1,4 @@
-"""Files of a source: what kind they are by name, and their bytes in blocks, unpacked."""
+"""The files of a source: their kind by name, and their content in blocks, decompressed."""
 
 from __future__ import annotations
 
@@ -13,42 +13,41 @@ from bulkforce.transport import gzip
 
 _BLOCK_BYTES: Final = 262_144
 _GZIP, _ZSTD = ".gz", ".zst"
-# A block of 128 KiB can be packed into four bytes, so that little is unpacked at once.
+# Four bytes can hold a block of 128 KiB, so little is decompressed at a time.
 _ZSTD_BLOCK_BYTES: Final = 8_192
 
 
 def form_of(path: Path, known: Collection[str], unpackable: Collection[str]) -> tuple[str, str]:
-    """Tell a file's form (``.csv``, ...) and packing (``.gz``, ``.zst`` or nothing) by its name.
+    """Return a file's form (``.csv``, ...) and packing (``.gz``, ``.zst`` or nothing), judged by its name.
 
     Raises:
-        UsageError: There is no such file, or its name does not tell.
+        UsageError: The file does not exist, or its name does not show its form.
     """
     try:
         mode = path.stat().st_mode
     except OSError as error:
         raise UsageError(f"The source {path} cannot be read: {error.strerror}") from error
     if stat.S_ISDIR(mode):
-        raise UsageError(f"The source {path} is a directory; give a file")
+        raise UsageError(f"The source {path} is a directory; name a file")
     suffix = path.suffix.lower()
     packing = suffix if suffix in {_GZIP, _ZSTD} else ""
     form = Path(path.stem).suffix.lower() if packing else suffix
-    # A pipe has no name to speak of, and "contacts.gz" says no more.
+    # The name of a pipe does not show a form; neither does "contacts.gz".
     if not form and (packing or not stat.S_ISREG(mode)):
         form = ".csv"
     if form in known or (form in unpackable and not packing):
         return form, packing
     raise UsageError(
-        f"The name of the source {path} does not tell what it is; known are {', '.join(known)} (also with {_GZIP} or "
-        f"{_ZSTD} behind) "
-        f"and {', '.join(unpackable)}"
+        f"The name of the source {path} does not show its format; "
+        f"known are {', '.join(known)} (also followed by {_GZIP} or {_ZSTD}) and {', '.join(unpackable)}"
     )
 
 
 def look_at(path: Path) -> None:
-    """Check that a file, which is used in place, can be read and is not empty.
+    """Check that a file that will be used in place can be read and is not empty.
 
     Raises:
-        UsageError: It cannot, or is.
+        UsageError: It cannot be read, or is empty.
         FormatError: It is in UTF-16.
     """
     with _opened(path) as file:
@@ -57,11 +56,11 @@ def look_at(path: Path) -> None:
 
 
 def unpacked(path: Path, packing: str) -> Iterator[bytes]:
-    """Read a file in blocks, unpacked.
+    """Read a file in blocks, decompressed.
 
     Raises:
         UsageError: It cannot be read.
-        FormatError: It is not packed so, or cut short.
+        FormatError: It is not in the packing's format, or is truncated.
     """
     with _opened(path) as file:
         if packing == _GZIP:
@@ -93,7 +92,7 @@ def _block(file: BinaryIO, block_bytes: int) -> bytes:
     try:
         block: object = file.read(block_bytes)
     except (OSError, ValueError) as error:
-        # A ValueError: it is closed, or not open for reading.
+        # ValueError: it is closed, or not open for reading.
         raise UsageError(f"The source {name_of(file)} cannot be read: {error}") from error
     if not isinstance(block, (bytes, bytearray, memoryview)):
         raise UsageError("The file is open as text; open it in binary mode ('rb')")
@@ -112,16 +111,16 @@ def standard_input() -> Iterator[bytes]:
 
 
 def name_of(file: object) -> str:
-    """Say what to call an open file."""
+    """Return the name of an open file for messages."""
     name = getattr(file, "name", None)
     return Path(name).name if isinstance(name, str) else "an open file"
 
 
 def checked(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass on what is not empty and looks like UTF-8.
+    """Pass blocks on, after checking that they are not empty and look like UTF-8.
 
     Raises:
-        UsageError: There is nothing.
+        UsageError: There is no content.
         FormatError: It is UTF-16.
     """
     start: bytes | None = b""
@@ -153,7 +152,7 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
     try:
         yield from gzip.decompress(read(file))
     except (gzip.CutShort, gzip.NotGzip) as error:
-        raise FormatError(f"The source is no whole gzip file: {error}") from error
+        raise FormatError(f"The source is not a complete gzip file: {error}") from error
 
 
 def _unzstd(file: BinaryIO) -> Iterator[bytes]:
@@ -176,9 +175,9 @@ def _unzstd(file: BinaryIO) -> Iterator[bytes]:
                 yield unpacker.decompress(rest)
                 rest, begun = unpacker.unused_data, not unpacker.eof
                 if unpacker.eof:
-                    # Several frames after one another are one stream.
+                    # A stream may consist of several frames.
                     unpacker = frame()
     except ZstdError as error:
-        raise FormatError(f"The source is no zstd file: {error}") from error
+        raise FormatError(f"The source is not a zstd file: {error}") from error
     if begun:
-        raise FormatError("The source is no whole zstd file: it ends before its end")
+        raise FormatError("The source is not a complete zstd file: it is truncated")

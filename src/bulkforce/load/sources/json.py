@@ -1,4 +1,4 @@
-"""Records in JSON, one at a time: an array of objects, or an object a line. Numbers keep the text they have."""
+"""JSON records, one at a time: an array of objects, or one object per line. Numbers keep their text."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise FormatError(f"{constant} is no number to Salesforce, nor to JSON; use null for a missing value")
+    raise FormatError(f"{constant} is not a number in JSON or Salesforce; use null for a missing value")
 
 
-# As text a number loses no digit, and costs nothing to convert.
+# As text, a number loses no digits and costs nothing to convert.
 _DECODER: Final = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
 
 
 def lines(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
-    """Read an object a line; blank lines are passed over.
+    """Read one object per line; blank lines are skipped.
 
     Raises:
-        FormatError: A line is no JSON object; says which record, and the byte.
+        FormatError: A line is not a JSON object; the error gives the record and the byte.
     """
     row, start = 0, 0
     for line in _lines(blocks):
@@ -43,7 +43,9 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     for block in checked(blocks):
         *whole, carry = (carry + block).split(b"\n")
         if len(carry) > LONGEST_RECORD_BYTES:
-            raise FormatError(f"A line has more than {LONGEST_RECORD_BYTES:,} bytes; JSON lines have one record a line")
+            raise FormatError(
+                f"A line has more than {LONGEST_RECORD_BYTES:,} bytes; JSON lines have one record per line"
+            )
         yield from whole
     yield carry
 
@@ -55,7 +57,7 @@ def _object(line: bytes, row: int, start: int) -> Mapping[str, Value]:
         whole = end == len(text)
     except (ValueError, RecursionError):
         whole = False
-    # Nearly always it is; where not, the slow way tells what is wrong.
+    # It nearly always is; otherwise the slow way finds what is wrong.
     return _record(value if whole else _decoded(line, row, start), row, start)
 
 
@@ -70,8 +72,7 @@ def _decoded(line: bytes, row: int, start: int) -> object:
         )
     except (FormatError, RecursionError) as error:
         ours = FormatError(_text_of(error), row=row, byte=start)
-    # Behind the handler, here and below: Python would chain the error that it handles, and that one holds the whole
-    # text.
+    # Raised outside the handler, here and below: Python would chain the handled error, which holds the whole text.
     raise ours
 
 
@@ -81,26 +82,28 @@ def _text_of(error: FormatError | RecursionError) -> str:
 
 def _record(value: object, row: int, start: int) -> Mapping[str, Value]:
     if not isinstance(value, dict):
-        raise FormatError("A record is a JSON object", row=row, byte=start)
+        raise FormatError("A record must be a JSON object", row=row, byte=start)
     return value
 
 
 def array(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
-    """Read an array of objects, in constant memory.
+    """Read an array of objects in constant memory.
 
     Raises:
-        FormatError: It is none; says which record, and the byte.
+        FormatError: The content is not such an array; the error gives the record and the byte.
     """
     text = _Text(blocks)
     if text.next() != "[":
-        raise FormatError("A .json source is an array of records; is it .jsonl, with a record a line?", byte=text.byte)
+        raise FormatError(
+            "A .json source must be an array of records; is it .jsonl, with one record per line?", byte=text.byte
+        )
     text.skip()
     row, mark = 1, text.next()
     while mark != "]":
         yield text.record(row)
         mark = text.next()
         if mark not in {",", "]"}:
-            raise FormatError("Not JSON: ',' or ']' is due behind a record" if mark else _CUT, row=row, byte=text.byte)
+            raise FormatError("Not JSON: ',' or ']' expected after a record" if mark else _CUT, row=row, byte=text.byte)
         if mark == ",":
             text.skip()
             row += 1
@@ -109,11 +112,11 @@ def array(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
         raise FormatError("Not JSON: something follows the array", byte=text.byte)
 
 
-_CUT: Final = "The source is cut short: its array does not end"
+_CUT: Final = "The source is truncated: its array does not end"
 
 
 class _Text:
-    """Text that is read as far as it is needed."""
+    """Text that is read only as far as needed."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self._blocks = checked(blocks)
@@ -124,7 +127,7 @@ class _Text:
 
     @property
     def byte(self) -> int:
-        """Where we are."""
+        """The offset of the current place in the source."""
         return self._byte_of(self._place)
 
     def _byte_of(self, place: int) -> int:
@@ -146,7 +149,7 @@ class _Text:
         raise ours
 
     def next(self) -> str:
-        """Give the next mark that is no space, but do not pass it; nothing at the end."""
+        """Return the next character that is not a space, without consuming it; an empty string at the end."""
         while True:
             match = _SPACE.match(self._buffer, self._place)
             assert match is not None
@@ -157,20 +160,20 @@ class _Text:
                 return ""
 
     def skip(self) -> None:
-        """Pass one mark."""
+        """Consume one character."""
         self._place += 1
 
     def record(self, row: int) -> Mapping[str, Value]:
-        """Pass a record and give it."""
+        """Consume a record and return it."""
         if self.next() != "{":
-            raise FormatError("A record is a JSON object" if self.next() else _CUT, row=row, byte=self.byte)
+            raise FormatError("A record must be a JSON object" if self.next() else _CUT, row=row, byte=self.byte)
         while (found := self._try(row)) is None:
             pass
         start, self._place = self._place, found[1]
         return _record(found[0], row, start)
 
     def _try(self, row: int) -> tuple[object, int] | None:
-        """Read a record, and where it ends; nothing if more of the text was read first."""
+        """Return a record and where it ends; ``None`` if more of the text had to be read first."""
         try:
             return _DECODER.raw_decode(self._buffer, self._place)
         except json.JSONDecodeError as error:
@@ -183,13 +186,13 @@ class _Text:
         return None
 
     def _go_on(self, message: str, place: int, row: int) -> None:
-        """Read more if the record may have failed only because it was not there to its end yet."""
+        """Read more text if the record may only have failed because it is not complete yet."""
         length = len(self._buffer)
-        # The error stands at the end, or a word or escape before it; only a text may be open for longer.
+        # Then the error is at most a word or escape before the end; only strings may be open for longer.
         open_end = place + _LONGEST_WORD > length or message.startswith("Unterminated string")
         if not open_end or length - self._place > LONGEST_RECORD_BYTES:
             raise FormatError(f"Not JSON: {message}", row=row, byte=self._byte_of(place))
-        # As much again as there is, so that a long record is not begun too often.
+        # Double the text, so that a long record is not parsed too often.
         wanted = 2 * (length - self._place)
         if not self._read_on():
             raise FormatError(f"{_CUT} ({message})", row=row, byte=self.byte)

@@ -1,4 +1,4 @@
-"""A CSV file written while its columns are still being found, and moved in place when it is whole."""
+"""Writes a CSV file while its columns are still being discovered, and moves it into place when it is complete."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from bulkforce.run.files import Draft, whole
 OnBlock: TypeAlias = Callable[[], None]
 
 _READ_BYTES: Final = 262_144
-# Few enough that they fit in memory even if each is as long as can be.
+# Few enough to fit in memory even if each is as long as allowed.
 _BLOCK_RECORDS: Final = 256
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
 def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
-    """Write a CSV file and move it in place if nothing goes wrong.
+    """Write a CSV file and move it into place if nothing goes wrong.
 
     Args:
         target: The file.
-        on_block: Called for each block of records that is written; what it raises is the end.
+        on_block: Called after each block of records; an exception from it stops the writing.
 
     Raises:
         UsageError: No record was written, or none has a field.
@@ -51,7 +51,7 @@ def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
 
 
 class CsvFile:
-    """A CSV file to which columns may be added at any time; what was written before is padded at the end, in one pass.
+    """A CSV file to which columns may be added at any time; earlier records are padded at the end, in one pass.
 
     Attributes:
         columns: The names so far, in order.
@@ -62,17 +62,17 @@ class CsvFile:
         self._file = file
         self._on_block = on_block
         self._lowered: dict[str, str] = {}
-        # Where records begin that have so many columns.
+        # Offset and width of each run of records with the same columns.
         self._sections: list[tuple[int, int]] = []
         self._bare = 0
         self.columns: dict[str, None] = {}
         self.records = 0
 
     def add_columns(self, names: Iterable[str], row: int | None = None) -> None:
-        """Make sure that there are columns of these names.
+        """Add the columns that are not there yet.
 
         Raises:
-            FormatError: One cannot be the name of a field.
+            FormatError: A name cannot be the name of a field.
         """
         for name in names:
             if name in self.columns:
@@ -92,14 +92,14 @@ class CsvFile:
             self.columns[name] = None
 
     def write(self, content: bytes | memoryview, records: int) -> None:
-        """Write whole records that have all columns, LF behind each."""
+        """Write whole records that have all columns, each followed by LF."""
         self._begin_section()
         self._file.write(content)
         self.records += records
         self._on_block()
 
     def write_bare(self, records: int) -> None:
-        """Write records without any field."""
+        """Write records that have no fields."""
         if self.columns:
             self._begin_section()
             self._file.writelines(repeat(csv.write([[""]] * len(self.columns)), records))
@@ -113,7 +113,7 @@ class CsvFile:
         """Write records, a block at a time.
 
         Raises:
-            FormatError: A record cannot be written; says which.
+            FormatError: A record cannot be written; the error says which.
         """
         rest = iter(records)
         while block := list(islice(rest, _BLOCK_RECORDS)):
@@ -131,12 +131,12 @@ class CsvFile:
             self.write(content, len(block))
 
     def _columns_of(self, block: list[Mapping[str, Value]]) -> list[list[str]]:
-        """Write the values as text: column by column if the records allow it, else one by one."""
+        """Return the values as text: column by column if the records allow it, otherwise one by one."""
         if set(map(type, block)) == {dict} and self.columns.keys() >= set().union(*block):
             try:
                 return [_texts([record.get(name, "") for record in block]) for name in self.columns]
             except FormatError:
-                # A parent, or a value that cannot be written: the slow way tells which.
+                # A parent, or a value that cannot be written: the slow way finds which.
                 pass
         flat = []
         for number, record in enumerate(block, self.records + 1):
@@ -155,7 +155,7 @@ class CsvFile:
             self._bare = 0
 
     def check(self) -> None:
-        """Refuse a file in which there is nothing.
+        """Refuse an empty file.
 
         Raises:
             UsageError: No record was written, or none has a field.
@@ -165,11 +165,11 @@ class CsvFile:
 
     @property
     def is_ragged(self) -> bool:
-        """Whether columns were added when records had been written."""
+        """Whether columns were added after records had been written."""
         return len(self._sections) > 1
 
     def widen(self, narrow: Path, wide: BinaryIO) -> None:
-        """Write the file again, all records with all columns."""
+        """Write the file again, with all columns in all records."""
         wide.write(csv.write([[name] for name in self.columns]))
         with narrow.open("rb") as file:
             file.seek(self._sections[0][0])

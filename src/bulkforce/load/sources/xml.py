@@ -1,4 +1,4 @@
-"""Records in XML, one at a time: an ``sObjects`` document."""
+"""XML records, one at a time: an ``sObjects`` document."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ROOT, _RECORD, _FIELD, _PARENT, _PARENT_FIELD = 1, 2, 3, 4, 5
 
 
 def sobjects(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
-    """Read an ``sObjects`` document, in constant memory.
+    """Read an ``sObjects`` document in constant memory.
 
     Raises:
         UsageError: It is empty.
-        FormatError: It is none; says which record.
+        FormatError: The content is not such a document; the error gives the record.
     """
     records = _Records()
     parser = ET.XMLParser(target=records)
@@ -63,7 +63,7 @@ class _Records:
         self._text: list[str] = []
 
     def take(self) -> list[dict[str, Value]]:
-        """Give the records that are whole."""
+        """Return the complete records, and forget them."""
         whole, self._whole = self._whole, []
         return whole
 
@@ -72,19 +72,21 @@ class _Records:
         self._depth += 1
         name = _local(tag)
         if self._depth == _ROOT and name != "sObjects":
-            raise FormatError(f"XML content is an sObjects document, not {arguments.shown(name)}")
+            raise FormatError(f"XML content must be an sObjects document, not {arguments.shown(name)}")
         if self._depth == _RECORD:
             self.count += 1
             self._record = {}
         if self._depth in {_RECORD, _PARENT} and name != "sObject":
-            raise FormatError(f"Here an sObject element is due, not {arguments.shown(name)}", row=self.count)
+            raise FormatError(f"Expected an sObject element, not {arguments.shown(name)}", row=self.count)
         if self._depth == _PARENT:
             if self._parent is not None:
-                raise FormatError("A field has one parent record, not two", row=self.count)
+                raise FormatError("A field has two parent records; only one is allowed", row=self.count)
             self._parent = {}
         if self._depth > _PARENT_FIELD:
             raise FormatError(
-                "A parent record is named by one of its own fields, not by its parent's", row=self.count, column=name
+                "A parent record must be named by one of its own fields, not by its parent's",
+                row=self.count,
+                column=name,
             )
         self._nil = attributes.get(_NIL, "") in {"true", "1"}
         self._text = []
@@ -113,11 +115,11 @@ class _Records:
 
     def _refuse_text(self) -> None:
         if self._text and not "".join(self._text).isspace():
-            raise FormatError("Here stands text where only elements may be", row=self.count or None)
+            raise FormatError("Text where only elements are allowed", row=self.count or None)
 
     def _set(self, record: dict[str, Value], name: str, value: Value) -> None:
         if name in record:
-            raise FormatError("A field stands twice in a record", row=self.count, column=name)
+            raise FormatError("A field appears twice in a record", row=self.count, column=name)
         record[name] = value
 
     def doctype(self, _name: str, _pubid: str | None, _system: str | None) -> None:
