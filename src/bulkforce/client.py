@@ -402,7 +402,7 @@ class Client:
             >>> print(report.columns[0].text, report.columns[0].remedy)  # doctest: +SKIP
             'Last Name' is the label of LastName, and a load needs the name. Call the column LastName, or map it.
         """
-        from bulkforce.load import verb as load  # see above
+        from bulkforce.load import check as checks  # see above
         from bulkforce.load.asking import LoadOptions
 
         options = LoadOptions(
@@ -416,7 +416,7 @@ class Client:
             values=values,
             on_progress=on_progress,
         )
-        return self._carry_out(lambda sitting: load.check(sitting, options))
+        return self._carry_out(lambda sitting: checks.check(sitting, options))
 
     def resume(
         self,

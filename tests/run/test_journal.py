@@ -254,7 +254,7 @@ def test_a_report_is_read_back_as_it_was_written() -> None:
     ids=["no JSON", "no object", "too little", "too much", "text", "flag", "null", "number", "too deep"],
 )
 def test_what_is_no_report_is_refused_without_showing_it(text: str) -> None:
-    with pytest.raises(FormatError, match="This is no ErrorGroup as bulkforce writes it") as caught:
+    with pytest.raises(FormatError, match="This is not the ErrorGroup of a run") as caught:
         read_json(text, ErrorGroup)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
 

@@ -118,5 +118,5 @@ def test_progress_is_told_at_most_so_often(monkeypatch: pytest.MonkeyPatch) -> N
 def test_progress_that_is_told_to_nothing_is_not_told() -> None:
     silent: Callable[[int], None] = every_so_often(None)
     silent(1)
-    with pytest.raises(UsageError, match="on_progress is a function that is told of the progress, not int"):
+    with pytest.raises(UsageError, match="on_progress must be a function that takes the progress, not int"):
         every_so_often(7)  # type: ignore[arg-type]

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, replace
+from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from bulkforce import arguments
-from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
@@ -29,29 +27,25 @@ from bulkforce.load.asking import (
     OnProgress,
     api_for,
     check_allowance,
-    checking_for,
     planned,
     remaining_batches,
 )
 from bulkforce.load.batches import JobStage
-from bulkforce.load.checking import CheckReport, told
+from bulkforce.load.check import asked_of, on_read_of, read_checked, told_of_stops
 from bulkforce.load.ending import Run, clear_results, finish, finished, progress_of, stopped, unsettled
 from bulkforce.load.events import Event
-from bulkforce.load.facts import Asked, LoadFacts
+from bulkforce.load.facts import LoadFacts
 from bulkforce.load.feed import Feed
 from bulkforce.load.journal import LoadJournal
-from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.orders import Answer, OpenJob, Order
 from bulkforce.load.outputs import Outputs
 from bulkforce.load.plan import LoadPlan
-from bulkforce.load.reader import Reading
-from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.report import LoadReport
 from bulkforce.load.rules import AcceptAs, Rules
-from bulkforce.load.sources import Source, name_of, place_of
+from bulkforce.load.sources import Source, place_of
 from bulkforce.load.state import View
 from bulkforce.load.verdicts import rest_in_doubt
 from bulkforce.load.worker import LoadWorker
-from bulkforce.protocol import limits
 from bulkforce.run import marks
 from bulkforce.run.engine import Engine
 from bulkforce.run.files import is_for_everybody
@@ -74,14 +68,14 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         arguments.flag(getattr(options, flag), flag)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     path = place_of(options.source)
-    asked = _asked(sitting, options, api, column_map)
+    asked = asked_of(sitting, options, api, column_map)
     if options.dry_run:
         with (
             tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
             disk_told(Path(name)),
-            _told_of_stops("Nothing was sent"),
+            told_of_stops("Nothing was sent"),
         ):
-            report, (reading, _) = _read(
+            report, (reading, _) = read_checked(
                 sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress
             )
             return replace(planned(sitting, options, api, reading, begun), fits=report.fits)
@@ -111,73 +105,6 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
                 # There is nothing to resume: leave no files behind.
                 journal.clear()
             raise
-
-
-def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
-    """Check whether a source fits an object; see `bulkforce.client.Client.check`."""
-    api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
-    asked = _asked(sitting, options, api, maps.read_map(options.mapping))
-    with (
-        tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
-        disk_told(Path(name)),
-        _told_of_stops("Nothing was sent"),
-    ):
-        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)[0]
-
-
-def _asked(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
-    if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-        raise UsageError(
-            f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}"
-        )
-    path = place_of(options.source)
-    return Asked(
-        run="",
-        begun=time.time(),
-        instance_url=sitting.instance_url(),
-        operation=api.operation,
-        object=api.object,
-        external_id=api.external_id,
-        concurrency_mode=api.concurrency_mode,
-        source=name_of(options.source),
-        path=None if path is None else str(path),
-        mapping=asdict(column_map),
-        empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
-        batch_records=options.batch_records,
-        workers=options.workers,
-        check=arguments.flag(options.check, "check"),
-        on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
-        values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
-    )
-
-
-def _look_at(
-    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
-) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
-    """Read a source, and check whether it fits its object."""
-    checking = checking_for(objects, asked)
-    found = intake.read(source, asked, folder, _on_read(sitting, on_progress), checking.shape, checking.look)
-    read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
-    return checking.report(read, rejected), found
-
-
-def _read(
-    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
-) -> tuple[CheckReport, tuple[Reading, LoadFacts]]:
-    """Read a source to load, and warn about what the check found.
-
-    Raises:
-        DoesNotFit: The source does not fit its object.
-    """
-    report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
-    report.raise_if_unfit(asked.values)
-    assert found is not None
-    lines = [f"{one.text} {one.remedy}" for one in report.columns] + [
-        f"{told(one)} {one.problem.remedy}" for one in report.values
-    ]
-    if lines:
-        sitting.warn("The load continues, but the check before it found:" + "".join(f"\n- {line}" for line in lines))
-    return report, found
 
 
 def resume(
@@ -216,7 +143,7 @@ def resume(
                 )
             feed = _take_in(sitting, journal, Path(asked.path), on_progress)
         else:
-            with _told_of_stops(_go_on(folder)):
+            with told_of_stops(_go_on(folder)):
                 feed = _confirm(sitting, journal, facts, on_progress)
         return _carry_out(
             sitting, journal, feed, asked.workers if workers is None else workers, on_progress, begun, accept_as
@@ -230,8 +157,10 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
     """Read the source, and record in the journal what to send."""
     asked = journal.asked()
     assert asked is not None
-    with _told_of_stops("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
-        _, (reading, facts) = _read(sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress)
+    with told_of_stops("Nothing was sent" if asked.path is None else f"Nothing was sent. {_go_on(journal.folder)}"):
+        _, (reading, facts) = read_checked(
+            sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress
+        )
         check_allowance(len(reading.batches), remaining_batches(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
@@ -240,33 +169,11 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
 
 def _confirm(sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None) -> Feed:
     try:
-        return intake.confirm(journal, facts, _on_read(sitting, on_progress))
+        return intake.confirm(journal, facts, on_read_of(sitting, on_progress))
     except SourceChanged as error:
         raise SourceChanged(
             f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}"
         ) from error
-
-
-def _on_read(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
-    told = every_so_often(on_progress)
-
-    def on_read(read: int) -> None:
-        if read:
-            told(Progress(phase="reading", read=read))
-        if stopped_by := sitting.stop.asked:
-            raise stopped_by
-
-    return on_read
-
-
-@contextmanager
-def _told_of_stops(then: str) -> Iterator[None]:
-    """Add to the error of a stop that the source was being read, and what to do next."""
-    try:
-        with ctrl_c_told():
-            yield
-    except Interrupted as error:
-        raise Interrupted(f"The load stopped while its source was being read: {error.text}. {then}") from error
 
 
 def _go_on(folder: Path) -> str:

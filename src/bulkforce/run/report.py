@@ -85,7 +85,7 @@ def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         pass
     # Raised outside the handler: Python would chain the handled error, which holds the whole text.
-    raise FormatError(f"This is not a {kind.__name__} written by bulkforce")
+    raise FormatError(f"This is not the {kind.__name__} of a run")
 
 
 @dataclass(frozen=True, slots=True)

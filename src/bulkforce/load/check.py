@@ -1,0 +1,127 @@
+"""The check of a load: whether its columns and values fit the object, found out while the source is read."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from bulkforce import arguments
+from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.errors import (
+    Interrupted,
+    UsageError,
+)
+from bulkforce.load import intake
+from bulkforce.load import mapping as maps
+from bulkforce.load.asking import (
+    LoadOptions,
+    Objects,
+    OnProgress,
+    api_for,
+    checking_for,
+)
+from bulkforce.load.checking import CheckReport, told
+from bulkforce.load.facts import Asked, LoadFacts
+from bulkforce.load.mapping import ColumnMap
+from bulkforce.load.reader import Reading
+from bulkforce.load.report import Progress
+from bulkforce.load.sources import Source, name_of, place_of
+from bulkforce.protocol import limits
+from bulkforce.run.folder import disk_told
+from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import ctrl_c_told, every_so_often
+
+
+def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
+    """Check whether a source fits an object; see `bulkforce.client.Client.check`."""
+    api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
+    asked = asked_of(sitting, options, api, maps.read_map(options.mapping))
+    with (
+        tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
+        disk_told(Path(name)),
+        told_of_stops("Nothing was sent"),
+    ):
+        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)[0]
+
+
+def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
+    """Take in what is asked of a load; checks what needs no look at the source."""
+    if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
+        raise UsageError(
+            f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}"
+        )
+    path = place_of(options.source)
+    return Asked(
+        run="",
+        begun=time.time(),
+        instance_url=sitting.instance_url(),
+        operation=api.operation,
+        object=api.object,
+        external_id=api.external_id,
+        concurrency_mode=api.concurrency_mode,
+        source=name_of(options.source),
+        path=None if path is None else str(path),
+        mapping=asdict(column_map),
+        empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
+        batch_records=options.batch_records,
+        workers=options.workers,
+        check=arguments.flag(options.check, "check"),
+        on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
+        values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
+    )
+
+
+def _look_at(
+    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
+) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
+    """Read a source, and check whether it fits its object."""
+    checking = checking_for(objects, asked)
+    found = intake.read(source, asked, folder, on_read_of(sitting, on_progress), checking.shape, checking.look)
+    read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
+    return checking.report(read, rejected), found
+
+
+def read_checked(
+    sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
+) -> tuple[CheckReport, tuple[Reading, LoadFacts]]:
+    """Read a source to load, and warn about what the check found.
+
+    Raises:
+        DoesNotFit: The source does not fit its object.
+    """
+    report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
+    report.raise_if_unfit(asked.values)
+    assert found is not None
+    lines = [f"{one.text} {one.remedy}" for one in report.columns] + [
+        f"{told(one)} {one.problem.remedy}" for one in report.values
+    ]
+    if lines:
+        sitting.warn("The load continues, but the check before it found:" + "".join(f"\n- {line}" for line in lines))
+    return report, found
+
+
+def on_read_of(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
+    """Return what reports how far reading is, and stops it when the sitting is asked to stop."""
+    told = every_so_often(on_progress)
+
+    def on_read(read: int) -> None:
+        if read:
+            told(Progress(phase="reading", read=read))
+        if stopped_by := sitting.stop.asked:
+            raise stopped_by
+
+    return on_read
+
+
+@contextmanager
+def told_of_stops(then: str) -> Iterator[None]:
+    """Add to the error of a stop that the source was being read, and what to do next."""
+    try:
+        with ctrl_c_told():
+            yield
+    except Interrupted as error:
+        raise Interrupted(f"The load stopped while its source was being read: {error.text}. {then}") from error
