@@ -1,11 +1,11 @@
-"""Delete contacts by JSON: the ids are all that is sent."""
+"""Delete contacts, as JSON: only their ids are sent."""
 
 import os
 import sys
 
 import bulkforce as bf
 
-CONTACT_IDS = sys.argv[1:] or sys.exit("Which contacts? Give their ids, such as those that insert_json.py prints")
+CONTACT_IDS = sys.argv[1:] or sys.exit("Pass the ids of contacts, such as those that insert_json.py prints")
 DOOMED = [{"Id": contact_id} for contact_id in CONTACT_IDS]
 
 client = bf.Client(os.environ["BULKFORCE_INSTANCE_URL"], auth=bf.BearerToken(os.environ["BULKFORCE_ACCESS_TOKEN"]))
@@ -14,7 +14,7 @@ job = client.create_job("delete", "Contact", "JSON")
 batch = client.add_batch(job, DOOMED)
 print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
 print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
-print("What the org was given:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
+print("What the org received:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
 
 client.wait_for_batch(job, batch.id).raise_for_state()
 for result in client.get_batch_result(job, batch.id):

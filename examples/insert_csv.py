@@ -16,7 +16,7 @@ job = client.create_job("insert", "Contact", "CSV")
 batch = client.add_batch(job, CONTACTS)
 print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
 print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
-print("What the org was given:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
+print("What the org received:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
 
 client.wait_for_batch(job, batch.id).raise_for_state()
 for result in client.get_batch_result(job, batch.id):

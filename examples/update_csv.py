@@ -1,11 +1,11 @@
-"""Update contacts by CSV: a new title, and no phone number any more (`#N/A` sets a field to null)."""
+"""Update contacts, as CSV: set a title and clear the phone number (`#N/A` sets a field to null)."""
 
 import os
 import sys
 
 import bulkforce as bf
 
-CONTACT_IDS = sys.argv[1:] or sys.exit("Which contacts? Give their ids, such as those that insert_csv.py prints")
+CONTACT_IDS = sys.argv[1:] or sys.exit("Pass the ids of contacts, such as those that insert_csv.py prints")
 CHANGES = "Id,Title,Phone\n" + "".join(f"{contact_id},Pioneer,#N/A\n" for contact_id in CONTACT_IDS)
 
 client = bf.Client(os.environ["BULKFORCE_INSTANCE_URL"], auth=bf.BearerToken(os.environ["BULKFORCE_ACCESS_TOKEN"]))
@@ -14,7 +14,7 @@ job = client.create_job("update", "Contact", "CSV")
 batch = client.add_batch(job, CHANGES)
 print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
 print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
-print("What the org was given:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
+print("What the org received:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
 
 client.wait_for_batch(job, batch.id).raise_for_state()
 for result in client.get_batch_result(job, batch.id):

@@ -1,4 +1,4 @@
-"""Upsert contacts by XML, as an element tree: update those whose e-mail address the org knows, insert the others."""
+"""Upsert contacts, as an XML element tree: update those whose e-mail address the org has, and insert the others."""
 
 import os
 from xml.etree.ElementTree import Element, SubElement
@@ -19,7 +19,7 @@ job = client.create_job("upsert", "Contact", "XML", external_id_field="Email")
 batch = client.add_batch(job, CONTACTS)
 print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
 print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
-print("What the org was given:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
+print("What the org received:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
 
 client.wait_for_batch(job, batch.id).raise_for_state()
 for result in client.get_batch_result(job, batch.id):

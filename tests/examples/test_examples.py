@@ -134,7 +134,7 @@ def test_query(org: Emulator, run: Run, capsys: pytest.CaptureFixture[str], form
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("operation", ["update", "delete"])
 def test_what_needs_ids_says_so(run: Run, operation: str, form: str) -> None:
-    with pytest.raises(SystemExit, match=f"Which contacts.*insert_{form}.py"):
+    with pytest.raises(SystemExit, match=f"Pass the ids.*insert_{form}.py"):
         run(f"{operation}_{form}")
 
 

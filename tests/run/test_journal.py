@@ -114,7 +114,7 @@ def test_only_the_runs_own_files_are_removed(journal: RunJournal) -> None:
     (folder / "2.csv").unlink()
     (folder / "2.csv").symlink_to("nowhere")
     (folder / "1.csv.part").touch()
-    (journal.folder / "results2").touch()
+    put(journal, "results2")
     (folder / "notes").touch()
     journal.remove("results")
     assert names(journal.folder) == ["results", "results/notes", "results2"]

@@ -1,4 +1,4 @@
-// The program that is tested: it sends its members to Salesforce as contacts, and says which were refused, and why.
+// The program under test: it sends its members to Salesforce as contacts, and reports which were refused, and why.
 import jsforce from 'jsforce';
 
 export async function send(members, { instanceUrl, accessToken }) {

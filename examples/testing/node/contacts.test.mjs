@@ -1,4 +1,4 @@
-// Its tests, with Node's own runner: node --test. The emulator is a process beside them.
+// Tests of contacts.mjs, with Node's own runner: node --test. The emulator runs as a process beside them.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -28,7 +28,7 @@ test('members become contacts', async () => {
   assert.deepEqual(records.map((record) => record.LastName), ['Murray', 'Lovelace']);
 });
 
-test('refused members are told', async () => {
+test('refused members are reported', async () => {
   assert.deepEqual(await send([{ badge: 'B-3', name: '' }], org), [
     'B-3: REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --',
   ]);

@@ -1,4 +1,4 @@
-"""The program that is tested: it sends its members to Salesforce as contacts, and says which were refused, and why."""
+"""The program under test: it sends its members to Salesforce as contacts, and reports which were refused, and why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bulkforce as bf
 
 
 def send(members: list[dict[str, str]]) -> list[str]:
-    """Upsert members by their badge; gives a line for each that was refused."""
+    """Upsert members by badge; return a line for each one that was refused."""
     with bf.connect() as client:
         job = client.create_job("upsert", "Contact", "JSON", external_id_field="Badge__c")
         batch = client.add_batch(job, [{"Badge__c": member["badge"], "LastName": member["name"]} for member in members])

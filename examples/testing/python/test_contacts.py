@@ -1,4 +1,4 @@
-"""Its tests: run them with `pytest examples/testing/python`."""
+"""Tests of contacts.py; run them with `pytest examples/testing/python`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_members_become_contacts(salesforce_environment: Emulator) -> None:
     assert [contact["LastName"] for contact in salesforce_environment.records("Contact")] == ["Murray", "Lovelace"]
 
 
-def test_refused_members_are_told(salesforce_environment: Emulator) -> None:
+def test_refused_members_are_reported(salesforce_environment: Emulator) -> None:
     assert send([{"badge": "B-1", "name": ""}]) == ["B-1: Required fields are missing: [LastName]"]
     assert salesforce_environment.count("Contact") == 0
 
