@@ -128,7 +128,7 @@ def was_begun(ended: Ended) -> bool:
     What died before the first commit of its journal has done nothing, and its command is to be given again.
     """
     nowhere = ended.error == "UsageError" and "There is no " in ended.text
-    return not (nowhere or (ended.error == "JournalMismatch" and "died before it recorded what to do" in ended.text))
+    return not (nowhere or (ended.error == "JournalMismatch" and "died before it" in ended.text))
 
 
 class Forge:

@@ -41,7 +41,7 @@ OnProgress: TypeAlias = Callable[[Progress], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
-    """What a user asks of a load; see `bulkforce.client.Client.load`."""
+    """The options of a load; see `bulkforce.client.Client.load`."""
 
     source: Source
     object: str

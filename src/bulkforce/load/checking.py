@@ -63,7 +63,7 @@ class CheckReport:
         """Raise an error if a load cannot work.
 
         Args:
-            values: Whether values stop it, too; ``"refuse"`` says yes.
+            values: With ``"refuse"``, values that the org would refuse are an error, too.
 
         Raises:
             DoesNotFit: The source does not fit the object.

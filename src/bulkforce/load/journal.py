@@ -185,9 +185,7 @@ class LoadJournal(RunJournal):
             self._remember("sittings", str(number))
 
     def asked(self) -> Asked | None:
-        """Return what the run was started with; ``None`` if an older version, which did not record it, died while
-        reading.
-        """
+        """Return what the run was started with; ``None`` if an old version died while reading, without recording it."""
         asked = self._members("asked")
         return None if asked is None else self._made_of(Asked, asked)
 
@@ -275,8 +273,8 @@ class LoadJournal(RunJournal):
                 run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
             case BatchDoubted(batch):
                 run(
-                    "UPDATE job SET stage = 'fenced' WHERE number = (SELECT "
-                    "job FROM attempt WHERE batch = ? AND state = 'sending')",
+                    "UPDATE job SET stage = 'fenced' "
+                    "WHERE number = (SELECT job FROM attempt WHERE batch = ? AND state = 'sending')",
                     (batch,),
                 )
             case JobSettled(job, adopted, absent):
@@ -292,8 +290,8 @@ class LoadJournal(RunJournal):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
             case BatchLeftInDoubt(batch, reason):
                 run(
-                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) DO UPDATE "
-                    "SET state = excluded.state, message = excluded.message, fetched = 1",
+                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) "
+                    "DO UPDATE SET state = excluded.state, message = excluded.message, fetched = 1",
                     (batch, IN_DOUBT, reason),
                 )
             case StrangersAccepted(job, ids):

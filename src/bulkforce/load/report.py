@@ -45,11 +45,11 @@ class LoadReport:
             `Client.resume`), or ``planned`` (a dry run).
         operation: As in the job.
         object: As in the job.
-        read: Records in the source.
+        read: Number of records in the source.
         succeeded: Records that the org saved.
         failed: Records that the org refused, each with a reason.
         unprocessed: Records without a result, because the org refused their batch or gave up on it.
-        rejected: Records over a limit of the org, never sent.
+        rejected: Records that exceed a limit of the org; never sent.
         in_doubt: Records in ``in_doubt.csv``: either their outcome cannot be determined, or the run stopped before they
             were sent; the file says which.
         batches: Number of batches.

@@ -29,9 +29,7 @@ _BESIDE: Final = ("", "-wal", "-shm", "-journal")
 """What SQLite appends to the name of a database to name the files that belong to it."""
 
 Step: TypeAlias = tuple[str, Callable[[sqlite3.Connection, Path], None]] | str
-"""From one version of a journal to the next: statements, each ended by a semicolon, and a function for what else to
-change in a journal that has been in use.
-"""
+"""From one version of a journal to the next: statements that end in semicolons, and what else to do to a used one."""
 
 
 class Database:

@@ -70,9 +70,7 @@ class RunJournal(Database):
         return kept
 
     def changed(self, outputs: Iterable[str], elsewhere: Path | None = None) -> list[Path]:
-        """Return the outputs of a finished run that were removed or changed since; older versions did not record
-        theirs.
-        """
+        """Return the outputs of a finished run that were removed or changed since; old versions did not seal theirs."""
         changed = [self.folder / name for name in (*outputs, REPORT) if self.sealed(name) and not self.is_whole(name)]
         left = self._recall("elsewhere")
         if elsewhere is not None and left is not None:

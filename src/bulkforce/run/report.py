@@ -14,7 +14,7 @@ from bulkforce.errors import FormatError
 
 
 class RunState(StrEnum):
-    """Where a run stands."""
+    """The state of a run."""
 
     PLANNED = "planned"
     INTERRUPTED = "interrupted"

@@ -65,9 +65,7 @@ class Patience:
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Within this context, the first Ctrl-C only asks to stop. The second ends the process as usual, which the journal
-    survives.
-    """
+    """Let the first Ctrl-C only ask to stop; a second ends the process as usual, which the journal survives."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
