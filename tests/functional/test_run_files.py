@@ -387,7 +387,7 @@ def test_finished_load_tells_its_report_and_which_of_its_files_is_not_what_it_le
         # The reasons hold what rows held, and are nowhere but in the report.
         assert sits(load) == (replace(report, errors=()) if name == "report.json" else report)
         (said,) = load.warnings
-        assert f"The run is finished; since then {name} in {load.run_dir} was removed or changed" in said
+        assert f"The run is finished, but {name} in {load.run_dir} was removed or changed" in said
         assert load.books.jobs[0].id in said
     assert changed is None or (load.run_dir / name).read_bytes() == changed
 
@@ -460,7 +460,7 @@ def test_command_tells_the_report_of_a_finished_load_whose_files_are_gone(org: E
     assert ended.returncode == 3
     assert f"{report.succeeded:,}" in ended.stdout
     (line,) = ended.stderr.splitlines()
-    assert line.startswith("The run is finished; since then success.csv, failed.csv")
+    assert line.startswith("The run is finished, but success.csv, failed.csv")
     told = run("resume", str(load.run_dir), "--json", environment=environment)
     assert LoadReport.from_json(told.stdout) == replace(report, errors=())
     assert org.requests[before:] == []

@@ -466,7 +466,7 @@ def test_journal_that_is_blank_is_begun_and_nothing_else(org: Emulator, tmp_path
     run = Load(org, tmp_path)
     run.run_dir.mkdir()
     (run.run_dir / "journal.sqlite").touch()
-    with pytest.raises(JournalMismatch, match="Give its command again"):
+    with pytest.raises(JournalMismatch, match="Run its command again"):
         run.resume()
     run.check(run.begin())
     (tmp_path / "other").mkdir()
