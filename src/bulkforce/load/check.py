@@ -1,4 +1,4 @@
-"""The check of a load: whether its columns and values fit the object, found out while the source is read."""
+"""The check of a load: whether its columns and values fit the object, determined while reading the source."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
 
 
 def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
-    """Take in what is asked of a load; checks what needs no look at the source."""
+    """Return what a load was asked to do, after checking everything that does not need the source."""
     if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
         raise UsageError(
             f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}"
@@ -105,7 +105,7 @@ def read_checked(
 
 
 def on_read_of(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRead:
-    """Return what reports how far reading is, and stops it when the sitting is asked to stop."""
+    """Return a callback that reports how far reading has got, and stops it if the sitting is asked to stop."""
     told = every_so_often(on_progress)
 
     def on_read(read: int) -> None:
