@@ -93,8 +93,7 @@ class Database:
             if made:
                 self._remove_journal()
             raise TransferError(
-                f"The journal {path} cannot be written: {error}. "
-                "Do you have permission to write to the folder, and is there room on its disk?"
+                f"The journal {path} cannot be written: {error}. Is the folder writable, and is there room on its disk?"
             ) from error
         except sqlite3.DatabaseError as error:
             self._database.close()
