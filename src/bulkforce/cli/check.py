@@ -116,7 +116,7 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     if report.rejected:
         yield from _part(
             "Rows that would not be sent:",
-            [(f"{report.rejected:,} exceed a limit of the org, or are not records.", "", "")],
+            [(f"{report.rejected:,} over a limit of the org, or not a record.", "", "")],
         )
     yield from _part("Worth checking:", columns[Severity.WARN] + values[Severity.WARN])
     yield from _part("Columns that would not be sent:", columns[Severity.DROP])

@@ -127,7 +127,7 @@ def resume(
     accept_as: Annotated[
         AcceptAs | None,
         typer.Option(
-            help="How to settle rows of which it is unknown whether the org has them: sent counts them as sent (any "
+            help="How to settle rows that the org may or may not have: sent counts them as sent (any "
             "that the org lacks are lost), not-sent sends them again (any that it has are duplicated)."
         ),
     ] = None,

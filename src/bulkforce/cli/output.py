@@ -64,7 +64,9 @@ def _show_plan(report: LoadReport) -> None:
         fits = "enough" if report.batches <= report.remaining_batches else "NOT ENOUGH"
         remaining = f"the org accepts {report.remaining_batches:,} more today: {fits}"
     print(f"Dry run: {report.operation} {report.object}; nothing was created.")
-    print(f"  rows      {report.read:>14,}   of which {report.rejected:,} exceed a limit of the org and are rejected")
+    print(
+        f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected, as over a limit of the org"
+    )
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
     print(f"  API calls {report.api_calls:>14,}   plus polling the job")
