@@ -1,4 +1,4 @@
-"""All runs, of loads and of extracts: going on with one, and the list of them."""
+"""All runs, loads and extracts alike: resume one, or list them."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def resume(
     accept_as: AcceptAs | None = None,
     on_progress: OnLoad | OnExtract | None = None,
 ) -> LoadReport | ExtractReport:
-    """Go on with a run, whatever it is; see `bulkforce.client.Client.resume`."""
+    """Resume a run, whether a load or an extract; see `bulkforce.client.Client.resume`."""
     if extracts.folder_of(run) is None:
         told = cast("OnLoad | None", on_progress)
         return loads.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=told)
     if accept_as is not None:
-        raise UsageError("An extract changes nothing in the org, so there is nothing in doubt: leave accept_as out")
+        raise UsageError("An extract changes nothing in the org, so nothing is in doubt: leave out accept_as")
     return extracts.resume_extract(sitting, run, workers=workers, on_progress=cast("OnExtract | None", on_progress))
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
-    """List the runs kept in a folder, the oldest first.
+    """List the runs in a folder, oldest first.
 
     Args:
         folder: By default ``bulkforce-runs`` in the working directory.

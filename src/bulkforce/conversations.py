@@ -1,4 +1,4 @@
-"""Conversations of several exchanges: waiting, merging result files."""
+"""Conversations that take several exchanges: waiting for a batch, merging result files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bulkforce.protocol.wire_csv import NO_RECORDS
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
 DAY_SECONDS: Final = 86_400.0
-"""How long to wait when nothing is said: a job may stay open no longer."""
+"""How long to wait by default: no job stays open longer."""
 
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
 BatchResult: TypeAlias = Any
 """``list[Result]`` or `QueryRecords`.
 
-The caller, who made the job, knows which; a union would make every caller prove it to the type checker.
+The caller made the job and knows which; a union would make every caller prove it to the type checker.
 """
 
 
@@ -40,14 +40,14 @@ _NOTHING_FOUND: Final[Mapping[ContentType, Callable[[], QueryRecords]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often to look.
+    """How often to poll.
 
-    Each look is an API call of the org, so the pause grows as the wait does.
+    Each poll counts as an API call of the org, so the pauses grow during a long wait.
 
     Attributes:
-        first_seconds: Pause before the second look.
-        growth: Factor from pause to pause.
-        longest_seconds: No pause is longer.
+        first_seconds: Pause before the second poll.
+        growth: Factor from one pause to the next.
+        longest_seconds: Longest pause.
     """
 
     first_seconds: float = 0.2
@@ -55,13 +55,13 @@ class Pace:
     longest_seconds: float = 10.0
 
     def __post_init__(self) -> None:
-        # Without a pause the org's daily calls would be used up in minutes.
+        # Without a pause, polling would use up the org's daily API calls in minutes.
         arguments.seconds(self.first_seconds, "first_seconds of a Pace", arguments.SHORTEST_SECONDS)
         arguments.seconds(self.longest_seconds, "longest_seconds of a Pace", arguments.SHORTEST_SECONDS)
         arguments.number(self.growth, "growth of a Pace", 1, 1_000)
 
     def pauses(self) -> Iterator[float]:
-        """Give the pauses, without end."""
+        """Yield the pauses, without end."""
         pause = self.first_seconds
         while True:
             yield min(pause, self.longest_seconds)
@@ -69,14 +69,14 @@ class Pace:
 
 
 def add_batch(job: JobRef, content: Content) -> Flow[BatchInfo]:
-    """Seal content and hand it to the job; a job known by its id only is looked at first, for its content type."""
+    """Seal content and add it to the job; given only a job id, look up the job's content type first."""
     info = job if isinstance(job, JobInfo) else (yield from ask(bulk1.get_job_info(job)))
     sealed = seal(content, info.content_type, info.operation)
     return (yield from ask(bulk1.add_batch(info, info.content_type, sealed.body)))
 
 
 def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pace | None) -> Flow[BatchInfo]:
-    """Look at a batch until its state is final, and, if PK chunking has split it, at its chunks until theirs are."""
+    """Poll a batch until its state is final and, if PK chunking has split it, until its chunks are final, too."""
     deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
     pauses = _pauses(pace)
     while True:
@@ -99,11 +99,9 @@ def _pauses(pace: Pace | None) -> Iterator[float]:
 
 
 def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
-    """List the chunks of a job's queries; ``None`` if what was not processed was not split either: its job was
-    aborted.
-    """
+    """List the chunks of a job's queries; ``None`` if nothing was split because the job was aborted."""
     listed = yield from ask(bulk1.get_all_batches(job))
-    # After the list: in a job that is not aborted even now, nothing but the original of a split query is NotProcessed.
+    # After the list: if the job is still not aborted, only the original of a split query can be NotProcessed.
     info = yield from ask(bulk1.get_job_info(job))
     if not info.operation.is_query or info.state not in {JobState.OPEN, JobState.CLOSED}:
         return None
@@ -111,10 +109,10 @@ def _chunks(job: JobRef) -> Flow[tuple[BatchInfo, ...] | None]:
 
 
 def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace | None) -> Flow[JobInfo]:
-    """Look at a job's batches until all states are final, and then at the job.
+    """Poll a job's batches until all states are final, then get the job.
 
-    With PK chunking too: the original batch becomes NotProcessed only when all chunk batches are there, so a list in
-        which all are final is whole.
+    This also works with PK chunking: the original batch becomes NotProcessed only once all chunk batches exist, so a
+    list in which all states are final is complete.
     """
     deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
     pauses = _pauses(pace)
@@ -131,7 +129,7 @@ def _pause(pause: float, deadline: float, what: str, facts: Facts, timeout_secon
     left = deadline - (yield from seconds(Elapsed()))
     if left <= 0:
         raise JobNotDone(
-            f"{what} after {timeout_seconds:g} s; the org goes on with it, wait again or look later", facts
+            f"{what} after {timeout_seconds:g} s; the org continues with it: wait again or check later", facts
         )
     yield Sleep(min(pause, left))
 
@@ -144,13 +142,13 @@ def get_query_result_ids(job: JobRef, batch_id: str) -> Flow[list[str]]:
     if not found:
         return []
     raise ProtocolError(
-        "This batch has results of records, not result files: it is no query",
+        "This batch has record results, not result files: it is not a query batch",
         Facts(job_id=bulk1.job_id(job), batch_id=batch_id),
     )
 
 
 def get_batch_result(job: JobRef, batch_id: str) -> Flow[BatchResult]:
-    """Fetch what a batch came to: one result a record, or all result files of a query merged in order."""
+    """Fetch the results of a batch: one result per record, or all result files of a query, merged in order."""
     found = yield from ask(bulk1.get_batch_result(job, batch_id))
     if not isinstance(found, ResultIds):
         return found
@@ -165,10 +163,10 @@ def get_batch_result(job: JobRef, batch_id: str) -> Flow[BatchResult]:
 
 
 def merge(answers: Sequence[Answer]) -> QueryRecords:
-    """Put the result files of a query together, in order.
+    """Merge the result files of a query, in order.
 
     Raises:
-        ProtocolError: A file is not what the others are.
+        ProtocolError: A file does not match the others.
     """
     media = answers[0].media_type
     if media == "text/csv":
@@ -182,7 +180,7 @@ def merge(answers: Sequence[Answer]) -> QueryRecords:
 
 
 def merge_csv(answers: Sequence[Answer]) -> str:
-    """Put CSV result files together under one header; a file without records has none."""
+    """Merge CSV result files under one header; a file without records has no header."""
     filled = [answer for answer in answers if answer.body.strip() != NO_RECORDS]
     merged: list[bytes] = []
     names: tuple[str, ...] = ()
@@ -201,8 +199,8 @@ def merge_csv(answers: Sequence[Answer]) -> str:
         return b"".join(merged).decode()
     except UnicodeDecodeError as error:
         place = error.start
-    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds all records.
-    raise ProtocolError(f"A result file is not UTF-8 (byte {place} of all)", filled[0].facts())
+    # Outside the handler: inside, Python would chain the decoding error, which holds all records.
+    raise ProtocolError(f"A result file is not UTF-8 (byte {place} of the merged files)", filled[0].facts())
 
 
 def _header(answer: Answer) -> csv.Header:
@@ -210,10 +208,8 @@ def _header(answer: Answer) -> csv.Header:
         return csv.header(answer.body)
     except FormatError:
         pass
-    # Without the cause: where the header is lost, it speaks of a record.
-    raise ProtocolError(
-        "A result file does not begin with a header that can be read, so it is not the CSV it should be", answer.facts()
-    )
+    # Without the cause: if the header is missing, the cause quotes a record.
+    raise ProtocolError("A result file does not begin with a readable CSV header", answer.facts())
 
 
 def _records(answer: Answer) -> list[dict[str, object]]:

@@ -2,31 +2,31 @@
 
 ::
 
-    Error                       root: a message for people, the facts as attributes
-    +- UsageError               you asked for the impossible; nothing was sent
-    |  +- DoesNotFit              columns or values that the object does not take; see ``report``
-    |  +- MissingExtra            an optional dependency is not installed; says which
+    Error                       root: a readable message, with the facts as attributes
+    +- UsageError               the call cannot work; nothing was sent
+    |  +- DoesNotFit              columns or values that the object does not accept; see ``report``
+    |  +- MissingExtra            an optional dependency is not installed; the message names it
     +- TransportError           no usable answer came back
-    |  +- NotSent                 the org certainly never saw the request: repeat freely
-    |  +- NoAnswer                a request that only reads got no whole answer
-    |  +- OutcomeUnknown          the org may have acted: look before you repeat
-    +- RefusedError             the org answered no
+    |  +- NotSent                 the org never saw the request: safe to repeat
+    |  +- NoAnswer                a read-only request got no complete answer
+    |  +- OutcomeUnknown          the org may have acted: check before you repeat
+    +- RefusedError             the org refused the request
     |  +- NotAuthenticated        session, token or login refused
     |  +- NotPermitted            the user may not do this
     |  +- NotFound                no such job, batch, result or object
-    |  +- InvalidRequest          the org finds the request or its content wrong
-    |  +- LimitReached            a limit of the org; see ``retry_after_seconds``
+    |  +- InvalidRequest          the org rejected the request or its content
+    |  +- LimitReached            an org limit is used up; see ``retry_after_seconds``
     |  +- Unavailable             the org cannot answer now; see ``retry_after_seconds``
-    +- ProtocolError            the org said something that the protocol does not allow
-    |  +- Intercepted             not the org, but something between here and there answered
-    |  +- UnreadableResults       the results of a batch are not what results are
+    +- ProtocolError            the org's answer violates the protocol
+    |  +- Intercepted             something between here and the org answered instead
+    |  +- UnreadableResults       the results of a batch are malformed
     +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
-    +- JobError                 a job or batch did not come to a good end
+    +- JobError                 a job or batch did not succeed
     |  +- JobFailed, JobAborted, BatchFailed (QueryRefused), JobNotDone
-    +- TransferError            a load or extract could not go on
+    +- TransferError            a load or extract could not continue
        +- JournalMismatch, JournalBusy, SourceChanged, RecordsFailed, Unsettled, Interrupted, FellShort
 
-Failed *records* are results, not errors. No error ever holds a token or the value of a record.
+Failed *records* are results, not errors. No error ever contains a token or the value of a record.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known about the request an error came from; ``None`` where it does not apply."""
+    """What is known about the request behind an error; ``None`` where it does not apply."""
 
     status: int | None = None
     code: str | None = None
@@ -50,7 +50,7 @@ class Facts:
 
     def __str__(self) -> str:
         parts = [f"{self.method} {self.path}" if self.method else "", f"HTTP {self.status}" if self.status else ""]
-        # Ids that the path shows already are not said twice.
+        # Do not repeat ids that the path already shows.
         path = self.path or ""
         parts += [f"job {self.job_id}" if self.job_id and self.job_id not in path else ""]
         parts += [f"batch {self.batch_id}" if self.batch_id and self.batch_id not in path else ""]
@@ -58,15 +58,15 @@ class Facts:
 
 
 class Error(Exception):
-    """Root of all errors of bulkforce.
+    """Base class of all bulkforce errors.
 
     Attributes:
         text: What happened, without the facts.
-        status: HTTP status of the answer, if one came.
+        status: HTTP status of the answer, if there was one.
         code: The org's ``exceptionCode`` (an open set of strings), or the OAuth ``error``.
         message: The org's ``exceptionMessage``, or the OAuth ``error_description``.
         method: HTTP method of the request.
-        path: Path of the request, without host and query.
+        path: Path of the request, without host and query string.
         job_id: The job concerned.
         batch_id: The batch concerned.
     """
@@ -87,15 +87,15 @@ class Error(Exception):
 
 
 class UsageError(Error, ValueError):
-    """You asked for the impossible. Raised before anything is sent."""
+    """The call cannot work as written. Raised before anything is sent."""
 
 
 class DoesNotFit(UsageError):
-    """What is to be loaded does not fit the object. Nothing was sent.
+    """The source does not fit the object. Nothing was sent.
 
     Attributes:
-        lines: What does not fit, and what to do, one thing a line.
-        report: All that was found, a `CheckReport`.
+        lines: What does not fit and what to do about it, one problem per line.
+        report: Everything the check found, a `CheckReport`.
     """
 
     report: object = None
@@ -115,7 +115,7 @@ class MissingExtra(UsageError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs an extra that is not installed. Do: pip install 'bulkforce[{extra}]'")
+        super().__init__(f"{purpose} needs an extra that is not installed. Run: pip install 'bulkforce[{extra}]'")
         self.extra = extra
         self.purpose = purpose
 
@@ -128,10 +128,10 @@ class TransportError(Error):
 
 
 class NotSent(TransportError):
-    """The org certainly never saw the request, so it may be repeated freely.
+    """The org never saw the request, so it is safe to repeat.
 
     Attributes:
-        lasting: Repeating is hopeless until something is changed (a name that does not resolve, a wrong certificate).
+        lasting: Whether repeating is pointless until something changes (an unknown host name, a bad certificate).
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, lasting: bool = False) -> None:
@@ -140,10 +140,10 @@ class NotSent(TransportError):
 
 
 class NoAnswer(TransportError):
-    """The connection broke or timed out before the answer was whole, on a request that only reads.
+    """A read-only request got no complete answer: the connection broke or timed out.
 
     Attributes:
-        lasting: Repeating is hopeless until something is changed (an answer that is longer than the client may read).
+        lasting: Whether repeating is pointless until something changes (an answer longer than the client may read).
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, lasting: bool = False) -> None:
@@ -154,8 +154,8 @@ class NoAnswer(TransportError):
 class OutcomeUnknown(TransportError):
     """The org may have acted on the request, but its answer was lost.
 
-    Do not repeat it blindly: list the job's batches first (``get_all_batches``), and read them back
-        (``get_batch_request``).
+    Do not repeat it blindly: first list the job's batches (``get_all_batches``) and read them back
+    (``get_batch_request``).
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
@@ -164,11 +164,11 @@ class OutcomeUnknown(TransportError):
 
 
 class RefusedError(Error):
-    """The org understood the request and answered no.
+    """The org understood the request and refused it.
 
-    This is the org's own word: an error document of the API, with its ``code``. What anything else says (a proxy, a
-    gateway, a login page) is `Intercepted`, or, where it may pass, `Unavailable` without a ``code``; on a request that
-    acts it is `OutcomeUnknown`.
+    The org itself sent this: an error document of the API, with a ``code``. An answer from anything else (a proxy, a
+    gateway, a login page) raises `Intercepted`, or `Unavailable` without a ``code`` if it looks temporary; for a
+    request that changes something it raises `OutcomeUnknown`.
     """
 
     def __init__(self, text: str, facts: Facts | None = None, *, retry_after_seconds: float | None = None) -> None:
@@ -185,11 +185,11 @@ class NotPermitted(RefusedError):
 
 
 class NotFound(RefusedError):
-    """There is no such job, batch, result or object."""
+    """No such job, batch, result or object exists."""
 
 
 class InvalidRequest(RefusedError):
-    """The org finds the request, or what it carries, wrong."""
+    """The org rejected the request or its content."""
 
 
 class LimitReached(RefusedError):
@@ -197,30 +197,30 @@ class LimitReached(RefusedError):
 
 
 class Unavailable(RefusedError):
-    """The org cannot answer at the moment, or something in front of it says so; then ``code`` is ``None``."""
+    """The org cannot answer right now; ``code`` is ``None`` if something in front of the org said so."""
 
 
 class ProtocolError(Error):
-    """The org, or something in front of it, said what the protocol does not allow."""
+    """The org, or something in front of it, sent an answer that violates the protocol."""
 
 
 class Intercepted(ProtocolError):
-    """Something between here and the org (a proxy, a gateway, a login page) answered in its place.
+    """Something between here and the org (a proxy, a gateway, a login page) answered instead of the org.
 
-    It tells nothing about the org: neither that a job is unknown, nor that a session is bad.
+    The answer proves nothing about the org: not that a job is unknown, and not that a session is invalid.
     """
 
 
 class UnreadableResults(ProtocolError):
-    """The results of a batch are not what results are: cut, of other columns, in another encoding."""
+    """The results of a batch are malformed: truncated, with the wrong columns or in the wrong encoding."""
 
 
 class FormatError(Error, ValueError):
     """Records could not be read or written.
 
     Attributes:
-        row: Number of the record, from 1, the header not counted.
-        column: Name (or number, from 1) of the field.
+        row: Number of the record, from 1, not counting the header.
+        column: Name of the field, or its number from 1.
         byte: Offset in the content, from 0.
     """
 
@@ -240,59 +240,58 @@ class FormatError(Error, ValueError):
 
 
 class JobError(Error):
-    """A job or batch did not come to a good end."""
+    """A job or batch did not succeed."""
 
 
 class JobFailed(JobError):
-    """The org gave the job up."""
+    """The org gave up on the job."""
 
 
 class JobAborted(JobError):
-    """Somebody aborted the job."""
+    """The job was aborted."""
 
 
 class BatchFailed(JobError):
-    """The org could not process the batch as a whole; the reason is its state message."""
+    """The org could not process the batch; its state message says why."""
 
 
 class QueryRefused(BatchFailed):
-    """The org finds a query wrong; asking again is no use."""
+    """The org rejected the query; sending it again will not help."""
 
 
 class JobNotDone(JobError):
-    """The time you gave for waiting is over; the job goes on in the org."""
+    """The wait timed out; the job continues in the org."""
 
 
 class TransferError(Error):
-    """A load or extract could not go on."""
+    """A load or extract could not continue."""
 
 
 class JournalMismatch(TransferError):
-    """The run's journal does not fit what is asked, or what the org says."""
+    """The run's journal does not match the request, or what the org says."""
 
 
 class JournalBusy(TransferError):
-    """Another process works on this run."""
+    """Another process is working on this run."""
 
 
 class SourceChanged(TransferError):
-    """The source is no longer the one the run was begun with."""
+    """The source has changed since the run began."""
 
 
 class RecordsFailed(TransferError):
-    """Some records did not go in. Only raised by ``raise_for_failures()``."""
+    """Some records failed. Raised only by ``raise_for_failures()``."""
 
 
 class Unsettled(TransferError):
-    """It cannot be known what the org took, or it holds what the run did not send, so nothing more is sent.
+    """The run cannot tell what the org accepted, or the org holds batches the run did not send; sending stops.
 
     Attributes:
-        why: ``strangers`` (a job holds batches that are none of the run's), ``closed`` (a job was closed while the run
-            was stopped, and not by it), ``copied`` (the run was gone on with in another copy of its folder), ``gone``
-            (the org no longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches does not
-            come to rest).
-        strangers: Ids of the batches that are none of the run's.
-        report: Of a load: what is certain, a `LoadReport`.
+        why: ``strangers`` (a job holds batches that the run did not send), ``closed`` (something else closed a job
+            while the run was stopped), ``copied`` (another copy of the run's folder was resumed), ``gone`` (the org no
+            longer knows a job) or ``restless`` (a job cannot be closed, or its list of batches keeps changing).
+        strangers: Ids of the batches that the run did not send.
+        report: For a load: what is certain, a `LoadReport`.
     """
 
     report: object = None
@@ -311,14 +310,14 @@ class Unsettled(TransferError):
 
 
 class FellShort(TransferError):
-    """An extract lacks rows that the org said it had found."""
+    """An extract has fewer records than the org said it found."""
 
 
 class Interrupted(TransferError):
-    """The run was stopped before its end and can be resumed.
+    """The run stopped before its end and can be resumed.
 
     Attributes:
-        report: Where it stands, a `LoadReport`.
+        report: What was done so far: a `LoadReport`, or an `ExtractReport` for an extract.
     """
 
     report: object = None

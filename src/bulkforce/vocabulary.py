@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """What a job does. The spelling is significant: ``INSERT`` is an error."""
+    """What a job does. Case matters: ``INSERT`` is an error."""
 
     INSERT = "insert"
     UPDATE = "update"
@@ -21,7 +21,7 @@ class Operation(StrEnum):
 
     @property
     def is_query(self) -> bool:
-        """Whether the batches of the job are SOQL, and its results records."""
+        """Whether the job's batches are SOQL and its results are records."""
         return self in {Operation.QUERY, Operation.QUERY_ALL}
 
 
@@ -42,26 +42,26 @@ class ContentType(StrEnum):
 
     @property
     def records(self) -> ContentType:
-        """The format of the records themselves, inside the zip if there is one."""
+        """The format of the records themselves, inside the zip for a zip type."""
         return ContentType(self.value.removeprefix("ZIP_"))
 
 
 class ConcurrencyMode(StrEnum):
-    """Whether batches run beside each other."""
+    """Whether the org processes batches in parallel."""
 
     PARALLEL = "Parallel"
     SERIAL = "Serial"
 
 
 class LineEnding(StrEnum):
-    """How line ends inside text area values are read."""
+    """How the org reads line ends inside text area values."""
 
     LF = "LF"
     CRLF = "CRLF"
 
 
 class JobState(StrEnum):
-    """Where a job is in its life."""
+    """The state of a job."""
 
     OPEN = "Open"
     CLOSED = "Closed"
@@ -70,7 +70,7 @@ class JobState(StrEnum):
 
 
 class BatchState(StrEnum):
-    """Where a batch is in its life."""
+    """The state of a batch."""
 
     QUEUED = "Queued"
     IN_PROGRESS = "InProgress"
@@ -80,11 +80,10 @@ class BatchState(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> BatchState | None:
-        # One sample of the guide (the PK chunking walkthrough) has a blank in it, and clients in production test for
-        # it.
+        # One sample in the guide (the PK chunking walkthrough) has a space, and clients in production check for it.
         return cls.NOT_PROCESSED if value == "Not Processed" else None
 
     @property
     def is_final(self) -> bool:
-        """Whether the batch will not change any more."""
+        """Whether this state is final: the batch will not change any more."""
         return self in {BatchState.COMPLETED, BatchState.FAILED, BatchState.NOT_PROCESSED}

@@ -83,7 +83,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: str) ->
     assert (refused.returncode, refused.stdout) == (1, "")
     assert (
         refused.stderr
-        == "bulkforce: An emulated org needs an extra that is not installed. Do: pip install 'bulkforce[emulator]'\n"
+        == "bulkforce: An emulated org needs an extra that is not installed. Run: pip install 'bulkforce[emulator]'\n"
     )
 
 

@@ -239,8 +239,8 @@ def test_large_objects_are_chunked_without_being_told(
         ("SELECT Id FROM Nowhere__c", errors.NotFound, "Unable to find object: Nowhere__c"),
         ("SELECT Id FROM Organization", errors.InvalidRequest, "not supported by the Bulk Query API"),
         ("SELECT Id FROM", errors.UsageError, "names no object"),
-        ("hello", errors.UsageError, "begins with SELECT"),
-        ("", errors.UsageError, "begins with SELECT"),
+        ("hello", errors.UsageError, "begin with SELECT"),
+        ("", errors.UsageError, "begin with SELECT"),
     ],
 )
 def test_query_that_cannot_be_answered_says_why_and_leaves_nothing(
@@ -267,7 +267,7 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
         ({"to": "nowhere/out.csv"}, "There is no folder nowhere"),
         ({"to": "out.xlsx"}, "does not tell the format"),
         ({"format": "xlsx"}, "There is no format 'xlsx'; known are csv"),
-        ({"workers": 0}, "workers is 1 or more, not 0"),
+        ({"workers": 0}, "workers must be 1 or more, not 0"),
         ({"pk_chunking": 300_000}, "1 to 250,000"),
         ({"soql": f"{QUERY} LIMIT 5", "pk_chunking": 100}, "LIMIT"),
         ({"pk_chunking": PKChunking(parent="Account")}, "goes with a share or history table"),

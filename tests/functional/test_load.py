@@ -305,11 +305,11 @@ def test_source_that_is_no_csv_is_refused_before_anything_is_sent(
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"operation": "query"}, "records come out with a query"),
+        ({"operation": "query"}, "to get records out, use extract"),
         ({"operation": "upsert"}, "needs external_id_field"),
         ({"batch_records": 0}, "1 to 10,000"),
         ({"batch_records": 10_001}, "1 to 10,000"),
-        ({"workers": 0}, "workers is 1 or more, not 0"),
+        ({"workers": 0}, "workers must be 1 or more, not 0"),
         ({"mapping": {"Nope": "Code__c"}}, "does not have"),
         ({"source": "no/such.csv"}, "no/such.csv"),
     ],

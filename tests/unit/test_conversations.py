@@ -273,7 +273,7 @@ def test_query_result_ids_are_listed_in_order() -> None:
 
 
 def test_query_result_ids_of_a_data_batch_are_refused() -> None:
-    with pytest.raises(errors.ProtocolError, match="no query") as caught:
+    with pytest.raises(errors.ProtocolError, match="not a query batch") as caught:
         script(conversations.get_query_result_ids("750A", "751B"), [file('[{"success":true}]', "application/json")])
     assert (caught.value.job_id, caught.value.batch_id) == ("750A", "751B")
 
