@@ -84,14 +84,14 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "cut in a value": (of(went_in(), refused(MARKER))[:-5], "(record 2, field 4)"),
     "cut in an id": (of(went_in(), went_in())[:-25], "(record 2"),
     "cut in an id without quotes": (of(f"{ID},true,true,", f"{ID[:9]}", header="Id,Success,Created,Error\n"), "1 values for 4 columns (record 2)"),
-    "an id of another length": (of(went_in(), went_in(ID[:16])), "id of a result is none (record 2)"),
-    "an id that is none": (of(went_in(MARKER + "-" * (18 - len(MARKER))), went_in()), ("id of a result is none (record "
+    "an id of another length": (of(went_in(), went_in(ID[:16])), "result has an invalid id (record 2)"),
+    "an id that is none": (of(went_in(MARKER + "-" * (18 - len(MARKER))), went_in()), ("result has an invalid id (record "
 "1)")),
-    "ids with quotes in them": (of(went_in(ID[:8] + '""' + ID[:8])), "id of a result is none (record 1)"),
-    "an id that is no ASCII": (of(went_in("é" * 18)), "id of a result is none (record 1)"),
-    "a refused one's id that is none": (of(went_in(), refused("a:b:--", MARKER)), "id of a result is none (record 2)"),
-    "a success without id": (of(went_in(), went_in("")), "id of a result is none (record 2)"),
-    "all successes without id": (of(went_in(""), went_in("")), "id of a result is none (record 1)"),
+    "ids with quotes in them": (of(went_in(ID[:8] + '""' + ID[:8])), "result has an invalid id (record 1)"),
+    "an id that is no ASCII": (of(went_in("é" * 18)), "result has an invalid id (record 1)"),
+    "a refused one's id that is none": (of(went_in(), refused("a:b:--", MARKER)), "result has an invalid id (record 2)"),
+    "a success without id": (of(went_in(), went_in("")), "result has an invalid id (record 2)"),
+    "all successes without id": (of(went_in(""), went_in("")), "result has an invalid id (record 1)"),
     "success neither true nor false": (of(went_in(), f'"{ID}","{MARKER}","true",""'), "true or false (record 2)"),
     "created neither true nor false": (of(went_in(created=MARKER)), "true or false (record 1)"),
     "success in capitals": (of(went_in().replace("true", "TRUE", 1)), "true or false (record 1)"),
@@ -157,7 +157,7 @@ def _by_value(content: bytes) -> object:
     errors = {}
     for place, row in enumerate(result_rows(content)):
         if (row.id or row.success) and not (row.id.isascii() and row.id.isalnum() and len(row.id) in {15, 18}):
-            raise FormatError("The id of a result is none", row=place + 1)
+            raise FormatError("A result has an invalid id", row=place + 1)
         marks.append(f"{row.id},{f'{str(row.created).lower()},' if row.success else ''}".encode())
         if not row.success:
             errors[place] = row.error
@@ -252,7 +252,7 @@ def of_ids(*ids: str) -> bytes:
 )
 def test_results_name_the_records_that_were_sent(ids: list[str], sent: list[str], fits: bool) -> None:
     problem = check(of_ids(*ids), len(ids), whole=True, ids=[one.encode() for one in sent])
-    assert problem is None if fits else str(problem).endswith("is about another record than was sent there")
+    assert problem is None if fits else str(problem).endswith("is about a different record than was sent there")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

@@ -201,7 +201,7 @@ def test_results_that_stay_those_of_other_records_leave_the_rows_in_doubt(
         0,
     )
     assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == source.rows[:12]
-    assert "is about another record than was sent there" in read_csv(load.run_dir / "in_doubt.csv")[1][0]
+    assert "is about a different record than was sent there" in read_csv(load.run_dir / "in_doubt.csv")[1][0]
     assert (load.run_dir / "unreadable-000001.csv").exists()
 
 

@@ -1,6 +1,6 @@
-"""Conversations with the org that a run needs, one module for each API and version of it. What the wire says is
-translated here, and only here.
+"""The conversations with the org that a run needs, one module per API and version. Only these modules translate the
+wire's vocabulary.
 
-`abc` says what a run needs of any API, and in which words it is told: `IngestApi` for a load, `QueryApi` for an
-extract. All of it is dry: conversations are flows, which somebody else runs.
+`abc` defines what a run needs of any API, and in which terms: `IngestApi` for a load, `QueryApi` for an extract. All of
+it is dry: conversations are flows, which the caller runs.
 """

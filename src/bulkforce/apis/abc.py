@@ -1,8 +1,8 @@
-"""What a run needs of an API, whichever version it is: `IngestApi` for a load, `QueryApi` for an extract, and what they
-tell.
+"""What a run needs of an API, whatever its version: `IngestApi` for a load, `QueryApi` for an extract, and the values
+they return.
 
-A job takes batches; a batch is what is sent at once, and what has results. Ids of batches that are told in mappings and
-sets are as `bulkforce.protocol.wire.short` writes them, since the org writes an id with 15 or 18 characters.
+A job takes batches; a batch is the unit that is sent and that has results. Batch ids in mappings and sets are in the
+form of `bulkforce.protocol.wire.short`, since the org writes an id with 15 or 18 characters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _GROWTH: Final = 1.5
 
 
 class JobStanding(Enum):
-    """Whether a job takes batches, takes no more, or was ended before its time: aborted by somebody, or failed."""
+    """Whether a job accepts batches, accepts no more, or ended early because it was aborted or failed."""
 
     OPEN = "open"
     CLOSED = "closed"
@@ -31,7 +31,7 @@ class JobStanding(Enum):
 
 
 class BatchEnd(StrEnum):
-    """How a batch ended. Journals hold these words."""
+    """How a batch ended. Journals store these words."""
 
     COMPLETED = "Completed"
     FAILED = "Failed"
@@ -39,9 +39,7 @@ class BatchEnd(StrEnum):
 
 
 class QueryFault(Enum):
-    """Why the org failed to answer a query, where that says what to do: it would find the same fault again, or it wants
-    smaller pieces.
-    """
+    """Why the org failed a query, as far as that decides what to do: the query is wrong, or it needs smaller pieces."""
 
     WRONG = "wrong"
     TOO_LARGE = "too large"
@@ -49,12 +47,12 @@ class QueryFault(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobSeen:
-    """A job, as the org tells it.
+    """A job, as the org describes it.
 
     Attributes:
-        id: The org's.
-        standing: Whether it takes batches.
-        created: When it was created, in seconds since 1970; ``None`` if the org does not tell.
+        id: The org's id of the job.
+        standing: Whether it accepts batches.
+        created: When it was created, in seconds since 1970; ``None`` if the org does not say.
     """
 
     id: str
@@ -64,16 +62,15 @@ class JobSeen:
 
 @dataclass(frozen=True, slots=True)
 class BatchSeen:
-    """A batch, as the org tells it.
+    """A batch, as the org describes it.
 
     Attributes:
-        id: The org's, with as many characters as it wrote.
-        end: How it ended; ``None`` while it has not.
-        message: Why it ended so, if the org says.
-        processed: How many records the org says it processed, those that failed among them; of a query, how many it
-            found.
+        id: The org's id of the batch, with 15 or 18 characters as the org wrote it.
+        end: How it ended; ``None`` while it is running.
+        message: Why it ended that way, if the org says.
+        processed: How many records the org says it processed, including failed ones; for a query, how many it found.
         failed: How many of them failed, if the org says.
-        fault: Of a query that failed: why, as far as it matters.
+        fault: For a query that failed: why, as far as it matters.
     """
 
     id: str
@@ -85,22 +82,20 @@ class BatchSeen:
 
     @property
     def never_run(self) -> bool:
-        """Whether the org took the batch and certainly did nothing with it."""
+        """Whether the org accepted the batch and certainly did nothing with it."""
         return self.end is BatchEnd.NOT_PROCESSED and not self.processed
 
 
 @dataclass(frozen=True, slots=True)
 class ContentRefused:
-    """The org finds a batch's bytes wrong, and would find so again; everything else is about the job, the session or
-    the org.
-    """
+    """The org rejected a batch's bytes, and would do so again; no fault of the job, the session or the org."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a look at a job showed: its batches by their ids; and the job itself, where it was looked at, too."""
+    """What a look at a job showed: its batches by id, and the job itself if that was fetched, too."""
 
     batches: Mapping[str, BatchSeen]
     job: JobSeen | None = None
@@ -113,7 +108,7 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent in one batch: the digest of its bytes, and how to make them again."""
+    """What was sent in one batch: the digest of its bytes, and how to produce them again."""
 
     sha256: str
     content: Callable[[], bytes]
@@ -121,7 +116,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a closed job holds besides what was known: batches in doubt (number -> id), and those of strangers."""
+    """What a closed job holds besides the known batches: batches in doubt (number -> id), and foreign ones."""
 
     adopted: Mapping[int, str]
     strangers: tuple[str, ...]
@@ -129,23 +124,23 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """How often a job is looked at before its list is believed; see `Patience.fence_seconds`."""
+    """How often a job is looked at before its list of batches is trusted; see `Patience.fence_seconds`."""
 
     seconds: float
     most: int
 
     def pauses(self) -> Iterator[float]:
-        """Give the pauses between the looks, which grow."""
+        """Return the growing pauses between the looks."""
         return (self.seconds * _GROWTH**look for look in range(self.most - 1))
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of the records of a batch, by place; the last ones may have no result.
+    """The outcome of each record of a batch, by position; the last ones may have no result.
 
     Attributes:
-        marks: The record's id, and for one that went in whether it was created; a comma behind each.
-        errors: Place of a record that did not go in, from 0 -> the org's reason.
+        marks: The record's id and, if it succeeded, whether it was created; each followed by a comma.
+        errors: Position of a failed record, from 0 -> the org's reason.
     """
 
     marks: Sequence[bytes]
@@ -153,13 +148,12 @@ class Outcomes:
 
 
 def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
-    """Make the error for a job with batches that are none of ours."""
+    """Return the error for a job that holds batches we did not send."""
     batches = f"batch {next(iter(ids))}" if len(ids) == 1 else f"batches {', '.join(sorted(ids)[:5])}"
     return Unsettled(
-        f"Job {job_id} holds {batches}, which this run did not send: somebody else added it, the same request reached "
-        "the org twice, or a copy of the "
-        "run's folder was gone on with; nothing more is sent. Compare it with the run's rows: its rows may be in the "
-        "org twice",
+        f"Job {job_id} holds {batches}, which this run did not send: someone else added it, the same request reached "
+        "the org twice, or a copy of the run's folder was resumed; nothing more is sent. Compare it with the run's "
+        "rows: its rows may be in the org twice",
         Facts(job_id=job_id, batch_id=min(ids)),
         why="strangers",
         strangers=ids,
@@ -169,22 +163,22 @@ def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
 class IngestApi(Protocol):
     """How records get into the org.
 
-    All jobs of one load are created with the same settings, which the API was made with.
+    All jobs of one load are created with the same settings: those the API object was made with.
     """
 
     @property
     def operation(self) -> Operation:
-        """What is done with the records."""
+        """What the org does with the records."""
         ...
 
     @property
     def object(self) -> str:
-        """The API name of the object that they go into."""
+        """The API name of the object that the records belong to."""
         ...
 
     @property
     def external_id(self) -> str | None:
-        """The field that tells which records exist already."""
+        """The external id field, which identifies existing records."""
         ...
 
     def open(self) -> Flow[JobSeen]:
@@ -195,17 +189,17 @@ class IngestApi(Protocol):
         """Add a batch to a job.
 
         Returns:
-            The batch; or why its content is refused; or the job, where that takes no batches any more.
+            The batch; or why the org refused its content; or the job, if that accepts no more batches.
 
         Raises:
-            NotSent: It certainly did not reach the org.
-            RefusedError: The org certainly did not take it, for another reason than its content.
-            OutcomeUnknown: It may have taken it: `settle` finds out.
+            NotSent: The batch did not reach the org.
+            RefusedError: The org did not accept the batch, for a reason other than its content.
+            OutcomeUnknown: The org may have accepted the batch: `settle` finds out.
         """
         ...
 
     def settle(self, job_id: str, known: Collection[str], doubtful: Mapping[int, Sent]) -> Flow[Found]:
-        """See to it that a job takes nothing more, and find out which doubtful batches it holds.
+        """Make sure that a job accepts nothing more, and find out which doubtful batches it holds.
 
         Args:
             job_id: The job.
@@ -213,28 +207,27 @@ class IngestApi(Protocol):
             doubtful: What was sent, by the number of the batch.
 
         Returns:
-            What it holds; a doubtful batch that is not adopted it does not hold, and never will.
+            What the job holds; it does not hold, and never will, a doubtful batch that is not adopted.
 
         Raises:
-            Unsettled: It still takes batches, or its list does not come to rest.
+            Unsettled: The job still accepts batches, or its list of batches keeps changing.
         """
         ...
 
     def audit(
         self, job_id: str, known: Collection[str], *, doubts: bool, ours_to_close: bool, closed: bool
     ) -> Flow[JobSeen]:
-        """See that a job holds just the batches that are known.
+        """Check that a job holds exactly the known batches.
 
         Args:
             job_id: The job.
             known: Ids of the batches that it is known to hold.
-            doubts: Whether batches are in doubt; which it holds is then for `settle` to find out.
-            ours_to_close: Whether only we could have closed it, and have not.
-            closed: Whether it was closed, so that it must not be open.
+            doubts: Whether batches are in doubt; then `settle` finds out which of them the job holds.
+            ours_to_close: Whether only we should have closed it, and did not.
+            closed: Whether it was closed and so must not be open.
 
         Raises:
-            Unsettled: It was closed, and not by us; or holds a batch that is not known; or its list does not come to
-                rest.
+            Unsettled: Something else closed the job, it holds an unknown batch, or its list of batches keeps changing.
         """
         ...
 
@@ -242,7 +235,7 @@ class IngestApi(Protocol):
         """Look at the batches of a job; and at the job, if one of those ``waiting`` was never run.
 
         Raises:
-            ProtocolError: One of those waiting is not told of, or what is told makes no sense.
+            ProtocolError: The org does not list one of those waiting, or its answer makes no sense.
         """
         ...
 
@@ -251,26 +244,26 @@ class IngestApi(Protocol):
         ...
 
     def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:
-        """Fetch the results of a batch as the org writes them; ``None`` if the org itself says that there are none.
+        """Fetch the results of a batch as the org writes them; ``None`` if the org says that there are none.
 
         Args:
             job_id: The job.
             batch_id: The batch.
-            whole: Whether it must have results, so that the org's word that it has none is an error.
+            whole: Whether it must have results, so that having none is an error.
         """
         ...
 
     def check_results(
         self, content: bytes, records: int, *, whole: bool, failed: int | None = None, ids: Sequence[bytes] = ()
     ) -> str | None:
-        """Say what is wrong with results, if anything. What passes is read by `read_results`.
+        """Return what is wrong with results, if anything. `read_results` can read any that pass.
 
         Args:
             content: What the org sent.
             records: How many records the batch has.
-            whole: Whether every one of them must have a result.
-            failed: How many failed, if the org told.
-            ids: The ids that the records were sent with, if they were.
+            whole: Whether every record must have a result.
+            failed: How many failed, if the org said.
+            ids: The ids that the records were sent with, if any.
         """
         ...
 
@@ -278,20 +271,20 @@ class IngestApi(Protocol):
         """Read results; see `check_results`.
 
         Raises:
-            FormatError: They are not what they should be. Says what is wrong, and in which record, but shows no value.
+            FormatError: They are malformed. Says what is wrong, and in which record, but shows no value.
         """
         ...
 
     def close(self, job_id: str) -> Flow[None]:
-        """Close a job that gets nothing more; one that the org no longer has takes nothing more either."""
+        """Close a job that needs no more batches; if the org no longer has it, there is nothing to close."""
         ...
 
 
 class QueryApi(Protocol):
-    """How the records that a query finds get out of the org."""
+    """How records that a query finds get out of the org."""
 
     def check_chunking(self, chunking: PKChunking | None) -> None:
-        """See whether the org can be asked to split the query like this.
+        """Check that the org can be asked to split the query this way.
 
         Raises:
             UsageError: It cannot.
@@ -302,12 +295,12 @@ class QueryApi(Protocol):
         """Create a job.
 
         Args:
-            chunking: How the query is to be split by record ids, as `PKChunking.header` writes it.
+            chunking: How to split the query by record ids, as `PKChunking.header` writes it.
         """
         ...
 
     def ask(self, job_id: str, soql: str) -> Flow[BatchSeen]:
-        """Put the query into its job."""
+        """Add the query to its job."""
         ...
 
     def look(self, job_id: str, original: str, known: Collection[str], *, splits: bool) -> Flow[Looked]:
@@ -316,45 +309,44 @@ class QueryApi(Protocol):
         Args:
             job_id: The job.
             original: The batch with the query.
-            known: Batches that it must hold: a list without one of them is not believed.
-            splits: Whether the chunks that the query is split into are still to come. A list that should be that of all
-                of them is believed when it agrees with the job's own count; or when it stays the same over all looks
-                and the count at least does not contradict it.
+            known: Batches that it must hold: a list without one of them is not trusted.
+            splits: Whether the chunks of the query are still to come. A list of all chunks is trusted when it agrees
+                with the job's own count, or when it stays the same over all looks and the count does not contradict it.
 
         Raises:
-            ProtocolError: The list is not to be believed, however often it is looked at.
+            ProtocolError: The list still cannot be trusted after all looks.
         """
         ...
 
     def read_range(self, job_id: str, batch_id: str, query: Query) -> Flow[str | None]:
-        """Read which ids a chunk of a query is about; what may have been cut is read again.
+        """Read which range of ids a chunk of a query covers; read again if the request may have been truncated.
 
         Returns:
-            The condition that makes it a chunk; ``None`` if it does not show that it is one.
+            The condition that makes it a chunk; ``None`` if it does not look like one.
         """
         ...
 
     def list_results(self, job_id: str, batch_id: str) -> Flow[list[str]]:
-        """Ask which result files a batch has."""
+        """List the result files of a batch."""
         ...
 
     def fetch(self, job_id: str, batch_id: str, result_id: str) -> Flow[Stream]:
-        """Fetch a result file, a CSV, block by block."""
+        """Fetch a result file, which is CSV, block by block."""
         ...
 
     def close(self, job_id: str, original: str, chunks: int | None) -> Flow[Looked | None]:
-        """Close a job that has given everything.
+        """Close a job whose results are all fetched.
 
         Args:
             job_id: The job.
             original: The batch with the query.
-            chunks: How many chunks are known, where the query was split.
+            chunks: How many chunks are known, if the query was split.
 
         Returns:
-            Of a query that was split the list of its batches, if it has others than are known.
+            For a split query, the list of its batches if it has more than are known.
         """
         ...
 
     def abort(self, job_id: str) -> Flow[None]:
-        """End a job that is given up, whatever state it is in; what it still does is no matter."""
+        """End an abandoned job, whatever state it is in; what it still does no longer matters."""
         ...

@@ -1,14 +1,11 @@
-"""Records into the org by Bulk API v1. What a job of ours really holds is found out by this: fence, look, then adopt;
-never guess.
+"""Load records into the org with Bulk API v1. To find out what one of our jobs really holds: fence, look, adopt; never
+guess.
 
-A job with doubtful batches is closed first: the org takes no more batches, so a late twin cannot land any more. Then
-    its batches are listed until two
-looks in a row, some seconds apart, agree with each other and with the job's own count: a request may have passed the
-    org's check just before the close,
-and a list may lag behind. Those that nobody knows are read back and compared with what was sent: by digest, and if that
-    fails by the records they hold,
-since it is not proven that the org gives back the very bytes. Equal batches are counted, not merged: two equal batches
-    in doubt need two in the org.
+A job with doubtful batches is closed first: the org accepts no more batches, so a late duplicate can no longer arrive.
+Then its batches are listed until two looks in a row, some seconds apart, agree with each other and with the job's own
+count: a request may have passed the org's check just before the close, and a list may lag behind. Unknown batches are
+read back and compared with what was sent: by digest and, if that fails, by their records, since the org may not return
+the exact bytes. Equal batches are counted, not merged: two equal batches in doubt need two in the org.
 """
 
 from __future__ import annotations
@@ -61,7 +58,7 @@ class Ingest1:
 
     Attributes:
         settings: What jobs are created with.
-        looks: How often a closed job is looked at before its list is believed.
+        looks: How often a closed job is looked at before its list of batches is trusted.
     """
 
     settings: JobSettings
@@ -77,16 +74,18 @@ class Ingest1:
         external_id: str | None = None,
         concurrency_mode: ConcurrencyMode | str | None = None,
     ) -> Ingest1:
-        """Check what is asked of a load's jobs.
+        """Check the settings of a load's jobs.
 
         Raises:
-            UsageError: A word is not the protocol's, or the settings contradict each other.
+            UsageError: The protocol has no such word, or the settings contradict each other.
         """
         settings = bulk1.settings(
             operation, object_name, ContentType.CSV, external_id_field=external_id, concurrency_mode=concurrency_mode
         )
         if settings.operation.is_query:
-            raise UsageError("A load inserts, updates, upserts, deletes or hardDeletes; records come out with a query")
+            raise UsageError(
+                "A load inserts, updates, upserts, deletes or hardDeletes; to get records out, use extract"
+            )
         return cls(settings, looks)
 
     @property
@@ -106,7 +105,7 @@ class Ingest1:
 
     @property
     def concurrency_mode(self) -> ConcurrencyMode | None:
-        """Whether the org works on batches beside each other, if that was asked for."""
+        """Whether the org processes batches in parallel, if that was specified."""
         return self.settings.concurrency_mode
 
     def open(self) -> Flow[JobSeen]:
@@ -157,8 +156,7 @@ class Ingest1:
         if ours_to_close and info.state is JobState.CLOSED:
             raise Unsettled(
                 f"Job {job_id} was closed while this run was stopped, and not by it. If a copy of the run's folder was "
-                "gone on with, the rest has gone "
-                "in already; nothing more is sent",
+                "resumed, the remaining rows are already in the org; nothing more is sent",
                 Facts(job_id=job_id),
                 why="closed",
             )
@@ -191,8 +189,8 @@ class Ingest1:
         job = job_seen(info)
         if job.standing is not JobStanding.ABORTED:
             raise ProtocolError(
-                "The org says that a batch was not processed, which happens to batches of a job that was aborted, and "
-                f"that the job is {info.state}",
+                "The org says that a batch was not processed, as happens when a job is aborted, but also that the job "
+                f"is {info.state}",
                 Facts(job_id=job_id),
             )
         return Looked(listed, job)
@@ -208,8 +206,8 @@ class Ingest1:
         except InvalidRequest:
             if whole:
                 raise
-            # A batch that failed in the middle may have results for what it did, or none; the org itself says so, a
-            # stranger's 400 is `Intercepted`.
+            # A batch that failed halfway may have results for what it did, or none. The org itself says so: a 400 from
+            # anything else is `Intercepted`.
             return None
 
     def check_results(
@@ -225,14 +223,14 @@ class Ingest1:
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`."""
-        # A job that was purged takes no more batches either.
+        # A purged job accepts no more batches either.
         with suppress(NotFound):
             yield from close_for_good(job_id)
 
 
 def _lacks(job_id: str, batch_id: str) -> ProtocolError:
     return ProtocolError(
-        f"The org's list lacks batch {batch_id}, which it has accepted", Facts(job_id=job_id, batch_id=batch_id)
+        f"The org's list lacks batch {batch_id}, which the org has accepted", Facts(job_id=job_id, batch_id=batch_id)
     )
 
 
@@ -246,8 +244,9 @@ def _list(job_id: str) -> Flow[list[str]]:
 
 
 def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:
-    """List the batches of a job until two looks in a row agree with each other, and with the job's own count; one that
-    is closed must say so.
+    """List the batches of a job until two looks in a row agree with each other and with the job's own count.
+
+    If the job was closed, it must say so.
     """
     before: set[str] | None = None
     info: JobInfo
@@ -264,9 +263,8 @@ def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]
     if closed and info.state is JobState.OPEN:
         raise stays_open(job_id)
     raise Unsettled(
-        f"What job {job_id} holds does not come to rest: after {looks.most} looks its list and its count of batches "
-        "still differ, or change; nothing "
-        "more is sent. Go on with the run later",
+        f"The batches of job {job_id} keep changing: after {looks.most} looks, its list and its count of batches still "
+        "differ or change; nothing more is sent. Resume the run later",
         Facts(job_id=job_id),
     )
 
@@ -284,7 +282,7 @@ def _match(content: bytes, left: Mapping[int, Sent]) -> int | None:
 
 
 def _records(content: bytes) -> Sequence[Sequence[str]] | None:
-    """Read the records, line ends inside values as LF: how the org gives them back."""
+    """Read the records, with line ends inside values as LF, the way the org returns them."""
     try:
         text = content.decode().replace("\r\n", "\n").replace("\r", "\n")
         return list(rows(text))

@@ -1,4 +1,4 @@
-"""Jobs of Bulk API v1, as both of its conversations have them: closed for good, given up, and told in a run's words."""
+"""What ingest and query share about jobs of Bulk API v1: close or abort one, and translate it into a run's terms."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _STANDINGS: Final = {JobState.OPEN: JobStanding.OPEN, JobState.CLOSED: JobStandi
 
 
 def close_for_good(job_id: str) -> Flow[JobInfo]:
-    """Close a job and see that it is closed; one that has ended in another way is as good.
+    """Close a job and check that it is closed; a job that ended in another way is just as good.
 
     Raises:
-        Unsettled: It is still open after several tries.
+        Unsettled: It is still open after several attempts.
     """
     for attempt in range(_CLOSE_TRIES):
         try:
             info = yield from ask(bulk1.set_state(job_id, JobState.CLOSED))
         except (OutcomeUnknown, InvalidRequest):
-            # Lost, or refused because it is closed or aborted already: looking tells.
+            # The answer was lost, or the job is already closed or aborted: find out which.
             info = yield from ask(bulk1.get_job_info(job_id))
         if info.state is not JobState.OPEN:
             return info
@@ -34,14 +34,12 @@ def close_for_good(job_id: str) -> Flow[JobInfo]:
 
 
 def stays_open(job_id: str) -> Unsettled:
-    """Say that a job could not be closed."""
-    return Unsettled(
-        f"Job {job_id} could not be closed, so that a late batch could still land in it", Facts(job_id=job_id)
-    )
+    """Return the error for a job that could not be closed."""
+    return Unsettled(f"Job {job_id} could not be closed, so a late batch could still land in it", Facts(job_id=job_id))
 
 
 def abort(job_id: str) -> Flow[None]:
-    """Abort a job, whatever state it is in; what it still does is no matter."""
+    """Abort a job, whatever state it is in; what it still does no longer matters."""
     try:
         yield from ask(bulk1.set_state(job_id, JobState.ABORTED))
     except (OutcomeUnknown, InvalidRequest):
@@ -51,12 +49,12 @@ def abort(job_id: str) -> Flow[None]:
 
 
 def job_seen(info: JobInfo) -> JobSeen:
-    """Tell a job in a run's words."""
+    """Translate a job into a run's terms."""
     created = info.created_date.timestamp() if info.created_date else None
     return JobSeen(info.id, _STANDINGS.get(info.state, JobStanding.ABORTED), created)
 
 
 def batch_seen(info: BatchInfo, fault: QueryFault | None = None) -> BatchSeen:
-    """Tell a batch in a run's words."""
+    """Translate a batch into a run's terms."""
     end = BatchEnd(info.state) if info.state.is_final else None
     return BatchSeen(info.id, end, info.state_message, info.number_records_processed, info.number_records_failed, fault)

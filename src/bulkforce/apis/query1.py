@@ -1,11 +1,10 @@
-"""Records out of the org by Bulk API v1: which batches a query's job has, which of them are chunks of the query, and
-what they found.
+"""Get records out of the org with Bulk API v1: which batches a query's job has, which of them are chunks of the query,
+and what they found.
 
-The org splits a query by making more batches in its job; once the original is NotProcessed they are all there. But the
-list of them may lag behind, and a job
-may hold batches that are none of ours: a request that reached the org twice, or somebody else's. So the list is
-believed when it agrees with the job's own count of its batches, and a batch is believed to be a chunk when its request
-shows our query with a range of ids that no other has.
+The org splits a query by adding batches to its job; once the original is NotProcessed, all of them exist. But the list
+may lag behind, and a job may hold batches that are not ours: a request that reached the org twice, or someone else's.
+So the list is trusted when it agrees with the job's own count of its batches, and a batch counts as a chunk when its
+request is our query with a range of ids that no other batch has.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from bulkforce.vocabulary import BatchState, ContentType, Operation
 _TRIES: Final = 3
 
 _WANTS_CHUNKING: Final = ("QUERY_TIMEOUT", "Retried more than", "Tried more than", "Failed to write query result")
-"""Signs that a query is too large for one batch; a client in production falls back to PK chunking on them."""
+"""Signs that a query is too large for one batch; a client in production falls back to PK chunking when it sees one."""
 
 _QUERY_IS_WRONG: Final = ("InvalidBatch", "FeatureNotEnabled")
 
@@ -40,8 +39,8 @@ class Query1:
 
     Attributes:
         operation: ``query`` or ``queryAll``.
-        object: The object behind FROM.
-        looks: How often a job is looked at before its list is believed.
+        object: The object after FROM.
+        looks: How often a job is looked at before its list of batches is trusted.
     """
 
     operation: Operation | str
@@ -64,7 +63,7 @@ class Query1:
 
     def look(self, job_id: str, original: str, known: Collection[str], *, splits: bool) -> Flow[Looked]:
         """See `QueryApi`."""
-        # The chunks are all there once the original is NotProcessed.
+        # Once the original is NotProcessed, all chunks exist.
         return self._look(
             job_id, original, known, lambda batches: splits and batches[short(original)].end is BatchEnd.NOT_PROCESSED
         )
@@ -93,7 +92,7 @@ class Query1:
                 agrees = _agree(len(listed) - never_run, never_run, info)
                 if agrees or job.standing is JobStanding.ABORTED:
                     return seen[-1]
-                what = f"has {len(listed)} batches where the job counts {info.number_batches_total}"
+                what = f"has {len(listed)} batches but the job counts {info.number_batches_total}"
                 if agrees is False:
                     seen.clear()
             if pause is not None:
@@ -101,9 +100,8 @@ class Query1:
         if len(seen) > len(pauses) and all(one.batches.keys() == seen[0].batches.keys() for one in seen):
             return seen[-1]
         raise ProtocolError(
-            f"The org's list of the batches of job {job_id} {what}, however often it is looked at, so it cannot be "
-            "known whether it is whole. "
-            "Go on later",
+            f"The org's list of the batches of job {job_id} {what}, even after {len(pauses) + 1} looks, so it may be "
+            "incomplete. Try again later",
             Facts(job_id=job_id),
         )
 
@@ -123,7 +121,7 @@ class Query1:
             return list(found.ids)
         if found:
             raise ProtocolError(
-                "A query batch has results of records, not result files", Facts(job_id=job_id, batch_id=batch_id)
+                "A query batch has record results, not result files", Facts(job_id=job_id, batch_id=batch_id)
             )
         return []
 
@@ -146,15 +144,14 @@ class Query1:
 
 
 def _agree(chunks: int, others: int, info: JobInfo) -> bool | None:
-    """Whether a list of the batches of a split query agrees with the job's own count of them; ``None`` if that cannot
-    be told.
+    """Whether a list of the batches of a split query agrees with the job's own count; ``None`` if that is unclear.
 
-    Whether the count includes the original is not known. But the original is in no state that is counted.
+    It is not known whether the total includes the original. But the original is in none of the states with a count.
 
     Args:
         chunks: Batches in the list that run or ran.
         others: Batches in the list that never run: the original.
-        info: The job, looked at after the list.
+        info: The job, fetched after the list.
     """
     total = info.number_batches_total
     if total is None:

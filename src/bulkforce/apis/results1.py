@@ -1,6 +1,6 @@
-"""The results of a batch as a load reads them: what became of each record, in the batch's order.
+"""The results of a batch as a load reads them: the outcome of each record, in the order of the batch.
 
-What the org is known to write is taken apart in blocks of bytes; whatever is not just so goes through the exact reader,
+The forms that the org is known to write are split in blocks of bytes; anything else goes through the exact reader,
 value by value.
 """
 
@@ -20,7 +20,7 @@ _ALL_WELL: Final = {b'","true","true",""\n"': b",true,", b'","true","false",""\n
 _WENT_IN: Final = {border[:-2]: created for border, created in _ALL_WELL.items()}
 _ID_15: Final = 15
 _ID_18: Final = 19
-"""Where an id of 18 characters ends in a line of results: it stands first, in quotes."""
+"""Where an id of 18 characters ends in a line of results: it comes first, in quotes."""
 _ID: Final = re.compile(rb"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 _USUAL: Final = re.compile(rb'"(%b|)","(true|false)","(true|false)","([^"]*+(?:""[^"]*+)*+)"' % _ID.pattern)
 
@@ -34,43 +34,43 @@ def check(
     inserted: bool = False,
     ids: Sequence[bytes] = (),
 ) -> str | None:
-    """Say what is wrong with results, if anything. What passes is read by `read`.
+    """Return what is wrong with results, if anything. `read` can read any that pass.
 
     Args:
         content: What the org sent.
         records: How many records the batch has.
-        whole: Whether every one of them must have a result.
-        failed: How many failed, if the org told.
-        inserted: Whether each record that went in must have an id of its own.
-        ids: The ids that the records were sent with, if they were.
+        whole: Whether every record must have a result.
+        failed: How many failed, if the org said.
+        inserted: Whether each successful record must have an id of its own.
+        ids: The ids that the records were sent with, if any.
     """
     try:
         outcomes = read(content, records, whole=whole)
     except FormatError as error:
         return str(error)
     if failed is not None and len(outcomes.errors) != failed:
-        return f"{len(outcomes.errors):,} results say that their record failed, and the org counts {failed:,}"
+        return f"{len(outcomes.errors):,} results say that their record failed, but the org counts {failed:,}"
     went_in = (
         [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors]
         if outcomes.errors
         else outcomes.marks
     )
     if inserted and len(set(went_in)) != len(went_in):
-        return "several records have one id"
+        return "several records have the same id"
     if ids and (place := _other(outcomes.marks, ids)) is not None:
-        return f"result {place + 1:,} is about another record than was sent there"
+        return f"result {place + 1:,} is about a different record than was sent there"
     return None
 
 
 def _other(marks: Sequence[bytes], ids: Sequence[bytes]) -> int | None:
-    """Find the first result that names another record than the one that was sent in its place."""
+    """Find the first result that names a different record than the one sent at its position."""
     named, sent = [mark[:_ID_15] for mark in marks], [one[:_ID_15] for one in ids[: len(marks)]]
     if named == sent:
         return None
     for place, (one, other) in enumerate(zip(named, sent, strict=False)):
-        # Of a record that did not go in the org need not tell the id; what was sent may be none.
+        # The org need not return the id of a failed record, and what was sent may not be an id.
         if one != other and _ID.fullmatch(one) and _ID.fullmatch(ids[place]):
-            # The check characters are there so that case may be lost on the way.
+            # The check characters exist so that an id survives losing its case.
             if len(ids[place]) > _ID_15 and one.lower() == other.lower():
                 continue
             return place
@@ -81,7 +81,7 @@ def read(content: bytes, records: int, *, whole: bool) -> Outcomes:
     """Read results; see `check`.
 
     Raises:
-        FormatError: They are not what they should be. Says what is wrong, and in which record, but shows no value.
+        FormatError: They are malformed. Says what is wrong, and in which record, but shows no value.
     """
     outcomes = _all_well(content) or _usual(content) or _exact(content)
     count = len(outcomes.marks)
@@ -91,7 +91,7 @@ def read(content: bytes, records: int, *, whole: bool) -> Outcomes:
 
 
 def _all_well(content: bytes) -> Outcomes | None:
-    """Read results that all say the same, that the record went in, without a look at any of them."""
+    """Read results that all report the same success, without looking at each one."""
     start = _HEADER + b'"'
     if content.startswith(start):
         for border, created in _ALL_WELL.items():
@@ -103,14 +103,14 @@ def _all_well(content: bytes) -> Outcomes | None:
 
 
 def _usual(content: bytes) -> Outcomes | None:
-    """Read results that are written in the usual way: these columns, every value in quotes, LF between the results."""
+    """Read results written in the usual way: these columns, every value in quotes, LF between results."""
     if not content.startswith(_HEADER):
         return None
     marks: list[bytes] = []
     reasons: dict[int, bytes] = {}
     quoted_ids: list[bytes] = []
     for place, line in enumerate(rows_of(content[len(_HEADER) :])):
-        # A record that went in is told by how its line ends; a look at its values takes five times as long.
+        # The end of the line shows that a record succeeded; looking at its values would take five times as long.
         created = _WENT_IN.get(line[_ID_18:])
         if created is not None:
             quoted_ids.append(line[:_ID_18])
@@ -122,7 +122,7 @@ def _usual(content: bytes) -> Outcomes | None:
         if found[2] == b"false":
             reasons[place] = found[4].replace(b'""', b'"')
         marks.append(_mark(found[1], found[3] if found[2] == b"true" else None))
-    # One quote each, at its start, and nothing else but letters and digits.
+    # Each has one quote, at its start, and otherwise only letters and digits.
     ids = b"".join(quoted_ids).split(b'"')
     if ids.pop(0) or (ids and not (set(map(len, ids)) == {_ID_18 - 1} and b"".join(ids).isalnum())):
         return None
@@ -138,7 +138,7 @@ def _exact(content: bytes) -> Outcomes:
     for place, row in enumerate(result_rows(content)):
         record_id = row.id.encode()
         if not _ID.fullmatch(record_id) and (row.success or record_id):
-            raise FormatError("The id of a result is none", row=place + 1)
+            raise FormatError("A result has an invalid id", row=place + 1)
         if not row.success:
             errors[place] = row.error
         marks.append(_mark(record_id, (b"true" if row.created else b"false") if row.success else None))
