@@ -236,7 +236,7 @@ def test_lost_answer_to_a_batch_is_an_unknown_outcome_and_is_not_repeated(
     job = client.create_job("insert", "Contact", "CSV")
     org.faults.add(Fault(kind, "POST", "*/batch", after_bytes=1))
     before = count(org, "POST", f"{job.id}/batch")
-    with pytest.raises(errors.OutcomeUnknown, match="look at the job") as caught:
+    with pytest.raises(errors.OutcomeUnknown, match="check the job") as caught:
         client.add_batch(job, "LastName\nM\n")
     assert caught.value.job_id == job.id
     assert count(org, "POST", f"{job.id}/batch") <= before + 1

@@ -167,7 +167,7 @@ def test_answer_about_another_batch_is_no_answer(exchange: Exchange[Any], change
 
 
 def test_answer_about_another_batch_of_the_job_is_no_answer() -> None:
-    assert f"{OTHER_BATCH!r} where {BATCH!r} was due" in refused(
+    assert f"{OTHER_BATCH!r}, expected {BATCH!r}" in refused(
         BATCH_INFO, document("batchInfo", {**A_BATCH, "id": OTHER_BATCH}, "xml")
     )
 
@@ -397,7 +397,7 @@ def test_allowance_that_is_not_told_is_none(value: object) -> None:
 
 def test_error_says_what_was_asked_and_what_came() -> None:
     told = refused(CREATE, document("jobInfo", {**A_JOB, "operation": "delete"}, "json"))
-    assert re.search(r"the operation is 'delete' where 'upsert' was due; an empty job may have been left behind", told)
+    assert re.search(r"the operation is 'delete', expected 'upsert'; an empty job may have been left behind", told)
 
 
 @pytest.mark.parametrize(

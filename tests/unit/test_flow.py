@@ -183,7 +183,7 @@ def test_ask_never_repeats_what_acts_when_the_org_may_have_acted(exchange: Excha
         script.run(ask(exchange))
     assert len(script.sent) == 1
     assert caught.value.method == ("POST" if isinstance(line, Exception) else exchange.request.method)
-    hint = "harmless" if exchange is CREATES else "look at the job"
+    hint = "harmless" if exchange is CREATES else "check the job"
     assert hint in str(caught.value)
 
 

@@ -55,7 +55,7 @@ def test_query_is_seen_from_outside(text: str, object_name: str, columns: tuple[
     ],
 )
 def test_what_is_no_query_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"A query begins with SELECT|names no object"):
+    with pytest.raises(UsageError, match=r"A query must begin with SELECT|names no object"):
         soql.read(text)
 
 

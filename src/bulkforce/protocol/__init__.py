@@ -1,1 +1,1 @@
-"""The dry core: what to ask and how to read the answer. No socket, thread, clock, file or randomness."""
+"""The dry core: what to ask, and how to read the answer. No sockets, threads, clocks, files or randomness."""

@@ -1,9 +1,9 @@
 """Bulk API v1, one exchange at a time.
 
-Says what to ask and how to read the answer: every answer is compared with what was asked, since a job or batch that is
-not the one meant is worse than none. Sending is ``transport``'s work, waiting and repeating are ``flow``'s.
+Defines what to ask and how to read the answer. Every answer is compared with the request, since the wrong job or batch
+is worse than none. Sending is up to ``transport``; waiting and repeating are up to ``flow``.
 Source of paths, headers and bodies: Bulk API chapters of the developer guide (edition of 2026) and the recordings in
-    ``conformance/``.
+``conformance/``.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _BATCH_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.ZIP_JSON: "zip/json",
     ContentType.ZIP_XML: "zip/xml",
 }
-# What the content of a job comes as; of zips it is not known.
+# The media type in which the org returns a job's content; for zips it is not known.
 _CONTENT_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.CSV: _CSV,
     ContentType.JSON: wire_json.MEDIA,
@@ -51,7 +51,7 @@ _CONTENT_MEDIA: Final[Mapping[ContentType, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class JobSettings:
-    """What a job is created with, checked.
+    """The checked settings of a new job.
 
     Raises:
         UsageError: The settings contradict each other or the protocol.
@@ -74,23 +74,23 @@ class JobSettings:
             ("assignment_rule_id", self.assignment_rule_id),
         ):
             if given is not None and not arguments.text(given, name).isprintable():
-                raise UsageError(f"{name} has characters that no name has: {arguments.shown(given)}")
+                raise UsageError(f"{name} contains characters that no name can: {arguments.shown(given)}")
         if self.disable_batch_retry is not None:
             arguments.flag(self.disable_batch_retry, "disable_batch_retry")
         if self.operation is Operation.UPSERT and not self.external_id_field:
-            raise UsageError("An upsert needs external_id_field: the field that tells which records exist already")
+            raise UsageError("An upsert needs external_id_field: the field that identifies existing records")
         if self.operation is not Operation.UPSERT and self.external_id_field:
-            raise UsageError(f"external_id_field goes with upsert only, not with {self.operation}")
+            raise UsageError(f"external_id_field works only with upsert, not with {self.operation}")
         if self.pk_chunking is not None:
             self._check_chunking(self.pk_chunking)
         if self.operation.is_query and self.content_type.is_zip:
-            raise UsageError(f"A query job has content type CSV, JSON or XML, not {self.content_type}")
+            raise UsageError(f"The content type of a query job must be CSV, JSON or XML, not {self.content_type}")
 
     def _check_chunking(self, chunking: PKChunking) -> None:
         if not isinstance(chunking, PKChunking):
-            raise UsageError(f"pk_chunking is True, a chunk size or a PKChunking, not {type(chunking).__name__}")
+            raise UsageError(f"pk_chunking must be True, a chunk size or a PKChunking, not {type(chunking).__name__}")
         if not self.operation.is_query:
-            raise UsageError(f"pk_chunking goes with query and queryAll only, not with {self.operation}")
+            raise UsageError(f"pk_chunking works only with query and queryAll, not with {self.operation}")
 
 
 def settings(
@@ -105,10 +105,10 @@ def settings(
     line_ending: LineEnding | str | None = None,
     disable_batch_retry: bool | None = None,
 ) -> JobSettings:
-    """Check what a user asks of a new job.
+    """Check a user's settings for a new job.
 
     Raises:
-        UsageError: A word is not the protocol's, or the settings contradict each other.
+        UsageError: The protocol has no such word, or the settings contradict each other.
     """
     chunking = pk_chunking
     if isinstance(chunking, bool):
@@ -129,20 +129,20 @@ def settings(
 
 
 def word(vocabulary: type[W], value: str, what: str) -> W:
-    """Read one of the protocol's words; upper and lower case matter on the wire, so they matter here.
+    """Read one of the protocol's words; case matters on the wire, so it matters here.
 
     Raises:
-        UsageError: There is no such word.
+        UsageError: The protocol has no such word.
     """
     try:
         return vocabulary(value)
     except ValueError:
-        raise UsageError(f"{arguments.shown(value)} is no {what}; there are: {', '.join(vocabulary)}") from None
+        raise UsageError(f"There is no {what} {arguments.shown(value)}; choose from: {', '.join(vocabulary)}") from None
 
 
 def create_job(settings: JobSettings) -> Exchange[JobInfo]:
-    """Open a job."""
-    # This order is the XSD's; whether the org takes another is not known.
+    """Create a job."""
+    # The order is that of the XSD; whether the org accepts another is not known.
     fields = {
         "operation": settings.operation.value,
         "object": settings.object,
@@ -174,12 +174,12 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
 
 
 def get_job_info(job: JobRef) -> Exchange[JobInfo]:
-    """Look at a job."""
+    """Get a job."""
     return _get(job, "", lambda answer: _this_job(job, answer))
 
 
 def set_state(job: JobRef, state: JobState) -> Exchange[JobInfo]:
-    """Close or abort a job; an answer that shows it in another state is no success."""
+    """Close or abort a job; an answer that shows it in another state is an error."""
 
     def read(answer: Answer) -> JobInfo:
         info = _this_job(job, answer)
@@ -191,17 +191,17 @@ def set_state(job: JobRef, state: JobState) -> Exchange[JobInfo]:
 
 
 def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
-    """Hand one batch to an open job.
+    """Add a batch to an open job.
 
-    The API has no idempotency key, so a lost answer may hide a batch that is already running: never repeated before the
-        job was looked at.
+    The API has no idempotency key, so a lost answer may hide a batch that is already running: check the job before
+    repeating this.
     """
     request = Request(
         "POST",
         f"{_BASE}/{_segment(job, 'job')}/batch",
         {"Content-Type": _BATCH_MEDIA[content_type]},
         body,
-        # Salesforce's own client never gzips a zip; sizes are counted on the plain bytes either way.
+        # Salesforce's own client never gzips a zip; size limits apply to the uncompressed bytes either way.
         compress=not content_type.is_zip,
         job_id=job_id(job),
     )
@@ -209,7 +209,7 @@ def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[Ba
 
 
 def get_batch_info(job: JobRef, batch_id: str) -> Exchange[BatchInfo]:
-    """Look at a batch."""
+    """Get a batch."""
 
     def read(answer: Answer) -> BatchInfo:
         info = _batch_of(job, _batch_info(answer), answer)
@@ -220,7 +220,7 @@ def get_batch_info(job: JobRef, batch_id: str) -> Exchange[BatchInfo]:
 
 
 def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
-    """Look at all batches of a job."""
+    """List all batches of a job."""
 
     def read(answer: Answer) -> list[BatchInfo]:
         listed = [_batch_of(job, info, answer) for info in _batch_infos(answer)]
@@ -231,7 +231,7 @@ def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
 
 
 def get_batch_request(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
-    """Read back what was sent."""
+    """Read back the content of a batch."""
     path = f"/batch/{_segment(batch_id, 'batch')}/request"
     return _get(job, path, lambda answer: _content(job, content_type, answer).body, batch_id)
 
@@ -260,7 +260,7 @@ def get_query_result(
         job: The job.
         batch_id: The batch.
         result_id: The file.
-        content_type: Of the job, where that is given by its id only: what comes as anything else is not the org's.
+        content_type: The job's, if only its id is given: an answer of any other type does not come from the org.
     """
 
     def read(answer: Answer) -> Stream:
@@ -278,21 +278,21 @@ def get_query_result(
 
 
 def get_whole_query_result(job: JobRef, batch_id: str, result_id: str) -> Exchange[Answer]:
-    """Fetch one result file of a query batch, whole."""
+    """Fetch one result file of a query batch, all at once."""
     path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
     return _get(job, path, lambda answer: _content(job, None, answer), batch_id)
 
 
 def create_spec(job: JobRef, mapping_csv: str) -> Exchange[None]:
-    """Upload a transformation spec: how the columns of foreign CSV files become fields.
+    """Upload a transformation spec: how columns of CSV files from elsewhere map to fields.
 
     Raises:
         UsageError: The spec is too long, or the job is not a CSV job.
     """
     if isinstance(job, JobInfo) and job.content_type is not ContentType.CSV:
-        raise UsageError(f"A transformation spec goes with a CSV job, not with {job.content_type}")
+        raise UsageError(f"A transformation spec works only with a CSV job, not with {job.content_type}")
     if len(arguments.text(mapping_csv, "A spec")) >= limits.SPEC_CHARACTERS:
-        raise UsageError(f"A spec has fewer than {limits.SPEC_CHARACTERS:,} characters, not {len(mapping_csv):,}")
+        raise UsageError(f"A spec must have fewer than {limits.SPEC_CHARACTERS:,} characters, not {len(mapping_csv):,}")
     if not mapping_csv.strip():
         raise UsageError("The spec is empty")
     request = Request(
@@ -302,7 +302,7 @@ def create_spec(job: JobRef, mapping_csv: str) -> Exchange[None]:
         Body.of(mapping_csv.encode()),
         job_id=job_id(job),
     )
-    # Sending the same spec twice sets the same spec, but whether the org accepts a second one is not known.
+    # Sending the same spec twice should be harmless, but whether the org accepts a second one is not known.
     return Exchange(request, _done, Replay.AFTER_RECONCILING)
 
 
@@ -314,7 +314,7 @@ class ResultIds:
 
 
 def job_id(job: JobRef) -> str:
-    """Take the id of a job."""
+    """Return the id of a job."""
     return job.id if isinstance(job, JobInfo) else job
 
 
@@ -323,7 +323,7 @@ def _segment(thing: JobRef, what: str) -> str:
     if not text.strip():
         raise UsageError(f"The {what} id is missing: {arguments.shown(text)}")
     if text in {".", ".."} or len(text) > arguments.LONGEST_NAME:
-        raise UsageError(f"{arguments.shown(text)} is no {what} id")
+        raise UsageError(f"{arguments.shown(text)} is not a {what} id")
     return quote(text, safe="")
 
 
@@ -342,7 +342,7 @@ def _control(
     job_id: str | None = None,
     replay: Replay = Replay.AFTER_RECONCILING,
 ) -> Exchange[JobInfo]:
-    """POST a ``jobInfo``, in JSON for JSON jobs and in XML for all others: the answer comes in the body's form."""
+    """POST a ``jobInfo``, in JSON for JSON jobs and in XML for all others; the answer uses the same form."""
     as_json = content_type.records is ContentType.JSON
     content = wire_json.job_info_request(fields) if as_json else wire_xml.job_info_request(fields)
     sent = {"Content-Type": _JSON if as_json else _XML} | {name: str(value) for name, value in headers.items() if value}
@@ -351,7 +351,7 @@ def _control(
 
 
 def _by_form(xml: Callable[[Answer], T], json: Callable[[Answer], T]) -> Callable[[Answer], T]:
-    """Read by what the answer is: which form comes back has several rules. What is neither is not the org's."""
+    """Choose the reader by the answer's media type; if it is neither XML nor JSON, the answer is not from the org."""
 
     def read(answer: Answer) -> T:
         if answer.media_type not in {wire_xml.MEDIA, wire_json.MEDIA}:
@@ -390,23 +390,23 @@ def _batch_of(job: JobRef, info: BatchInfo, answer: Answer) -> BatchInfo:
 
 def _check_id(what: str, text: str, answer: Answer) -> None:
     if not re.fullmatch(r"[A-Za-z0-9]{1,18}", text):
-        raise ProtocolError(f"The org's answer has a {what} id that is none: {shown(text)}", answer.facts())
+        raise ProtocolError(f"The org's answer has an invalid {what} id: {shown(text)}", answer.facts())
 
 
 def _check_once(ids: Sequence[str], what: str, answer: Answer) -> None:
     if len(set(map(short, ids))) < len(ids):
-        raise ProtocolError(f"The org's list has the same {what} more than once", answer.facts())
+        raise ProtocolError(f"The org's list contains the same {what} more than once", answer.facts())
 
 
 def _compare(answer: Answer, what: str, asked: str, came: str | None, same: Callable[[str, str], bool] = eq) -> None:
-    """See that an answer speaks of what was asked; what an answer may leave out, and does, is no contradiction.
+    """Check that an answer matches the request; a value that the answer may omit can be ``None``.
 
     Raises:
-        ProtocolError: It does not.
+        ProtocolError: It does not match.
     """
     if came is not None and not same(asked, came):
         raise ProtocolError(
-            f"The answer is not one to what was asked: the {what} is {shown(came)} where {shown(asked)} was due",
+            f"The answer does not match the request: the {what} is {shown(came)}, expected {shown(asked)}",
             answer.facts(),
         )
 
@@ -420,7 +420,7 @@ def _results(answer: Answer) -> list[Result] | ResultIds:
 def _json_results(answer: Answer) -> list[Result] | ResultIds:
     items = wire_json.value_of(answer)
     if not isinstance(items, list):
-        raise ProtocolError("The org's results are no array", answer.facts())
+        raise ProtocolError("The org's results are not an array", answer.facts())
     if items and all(isinstance(item, str) for item in items):
         return _result_ids(items, answer)
     return wire_json.results(items, answer)
@@ -441,7 +441,7 @@ def _result_ids(ids: Sequence[str], answer: Answer) -> ResultIds:
 
 
 def _content(job: JobRef, content_type: ContentType | None, answer: Answer) -> Answer:
-    """Pass an answer that is not read here, if it comes as what it should be; a page is never the org's content."""
+    """Return an answer if its media type is right for the job; an HTML page is never the org's content."""
     kind = job.content_type if isinstance(job, JobInfo) else content_type
     if kind is not None and answer.media_type != _CONTENT_MEDIA.get(kind, answer.media_type):
         raise intercepted(answer)
@@ -455,7 +455,7 @@ def _no_page(answer: Answer) -> Answer:
 
 
 def _done(answer: Answer) -> None:
-    # What the org says to a spec is not known, but that it says so with 201, and that it is no page.
+    # What the org answers to a spec is not known, only that the status is 201 and that it is not an HTML page.
     _no_page(answer)
     if answer.status != 201:
         raise intercepted(answer)

@@ -1,4 +1,4 @@
-"""One exchange: a request, and how to read its answer. Plain values; nothing here sends."""
+"""One exchange: a request, and how to read its answer. Plain values; nothing is sent here."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Replay(Enum):
-    """What it would mean to send the same request twice."""
+    """What happens if the same request is sent twice."""
 
     FREELY = auto()
     """Nothing: it only reads, or the org did not act."""
     LEAVES_LITTER = auto()
-    """An empty job too many."""
+    """An extra empty job."""
     AFTER_RECONCILING = auto()
-    """Rows doubled, or a refusal: find out first what became of the first try."""
+    """Duplicate rows, or a refusal: first find out what happened to the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Content that can be sent again: opened anew each time.
+    """Content that can be sent several times: each send opens it again.
 
     Attributes:
-        open: Gives a binary file at the content's first byte; the sender closes it.
+        open: Returns a binary file at the content's first byte; the sender closes it.
         length: Size in bytes.
     """
 
@@ -39,7 +39,7 @@ class Body:
 
     @classmethod
     def of(cls, content: bytes) -> Body:
-        """Make a body of bytes in memory."""
+        """Make a body from bytes in memory."""
         return cls(lambda: io.BytesIO(content), len(content))
 
 
@@ -48,11 +48,11 @@ class Request:
     """What to ask.
 
     Attributes:
-        method: ``GET`` or ``POST``; v1 knows no other.
-        path: Path below the instance URL, with ``{version}`` where the API version goes; or a whole URL (logging in).
-        headers: Headers besides the session's.
-        body: What is sent along.
-        compress: May the body be sent gzipped, if the client was told so?
+        method: ``GET`` or ``POST``; v1 uses no other.
+        path: Path below the instance URL, with ``{version}`` where the API version goes; or a full URL (for a login).
+        headers: Headers besides the session header.
+        body: The content to send, if any.
+        compress: Whether the body may be gzipped, if the client has compression on.
         session_header: The header that carries the session id, ``X-SFDC-Session`` or ``Authorization``.
         job_id: The job concerned, for errors.
         batch_id: The batch concerned, for errors.
@@ -68,7 +68,7 @@ class Request:
     batch_id: str | None = None
 
     def facts(self, status: int | None = None, code: str | None = None, message: str | None = None) -> Facts:
-        """Say what is known about this request, for an error."""
+        """Return what is known about this request, for an error."""
         path = self.path.partition("?")[0]
         if "://" in path:
             path = "/" + path.split("://", 1)[1].partition("/")[2]
@@ -80,15 +80,15 @@ class Stream(Protocol):
 
     @property
     def framed(self) -> bool:
-        """Whether a cut would be noticed; see `Answer`."""
+        """Whether truncation would be noticed; see `Answer`."""
         ...
 
     def __iter__(self) -> Iterator[bytes]:
-        """Give the blocks as they come; raises `NoAnswer` when the answer ends before its end."""
+        """Yield the blocks as they arrive; raise `NoAnswer` if the answer breaks off."""
         ...
 
     def close(self) -> None:
-        """Give the connection back, read to the end or not."""
+        """Return the connection to the pool, whether or not everything was read."""
         ...
 
 
@@ -102,8 +102,8 @@ class Answer:
         headers: Names in lower case.
         body: The whole content, decoded; empty for a streamed answer.
         stream: The content of a streamed answer.
-        framed: Whether the answer told where it ends: by its length, in chunks, or as gzip. Of one that did not, nobody
-            can say whether it was cut: what is read from it must be whole by itself.
+        framed: Whether the answer marks its own end: by its length, in chunks, or as gzip. Otherwise truncation goes
+            unnoticed, and the content itself must show that it is complete.
     """
 
     request: Request
@@ -115,23 +115,23 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        """The media type alone, in lower case: parameters such as charset are not told by most answers."""
+        """The media type alone, in lower case; most answers have no parameters such as charset."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def facts(self, code: str | None = None, message: str | None = None) -> Facts:
-        """Say what is known about this answer, for an error."""
+        """Return what is known about this answer, for an error."""
         return self.request.facts(self.status, code, message)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[T_co]):
-    """A request, how to read its answer, and what a repetition would mean.
+    """A request, how to read its answer, and what happens if it is repeated.
 
     Attributes:
         request: What to ask.
-        read: Turns the answer into a value; raises `ProtocolError` when it does not make sense.
-        replay: What sending it twice would mean.
-        streamed: Hand the body over as a stream rather than whole.
+        read: Turns the answer into a value; raises `ProtocolError` if the answer makes no sense.
+        replay: What happens if it is sent twice.
+        streamed: Whether to return the body as a stream instead of all at once.
     """
 
     request: Request

@@ -1,14 +1,12 @@
-"""What a refusal means, and who speaks: exception codes and statuses, as tables.
+"""What a refusal means and who sent it: exception codes and statuses, as tables.
 
-Only an error document of the API is the org's own word. Whatever else comes (a page, a gateway's JSON, a redirect,
-nothing) is a stranger's, and proves
-nothing about the org: not that a job is unknown, not that a session is bad, and above all not that a request was not
-    carried out.
+Only an error document of the API comes from the org itself. Anything else (a page, a gateway's JSON, a redirect,
+nothing) comes from something in between and proves nothing about the org: not that a job is unknown, not that a session
+is invalid, and above all not that a request was not carried out.
 
 Sources: developer guide, "Errors"; ``AsyncExceptionCode`` of Salesforce's own Java client; statuses as seen in
-    recordings, where every
-refusal of this API is HTTP 400, the session's included. The code is an open set: what is not listed is an
-    `InvalidRequest`.
+recordings, where every refusal of this API is HTTP 400, even that of a session. The codes are an open set: one that is
+not listed is an `InvalidRequest`.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ from bulkforce.protocol import wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer
 
 SUCCESS: Final = frozenset({200, 201})
-"""The only statuses of this API's own answers that are no refusal; 202, 203 or 206 are a gateway's."""
+"""The only statuses with which this API reports success; 202, 203 or 206 come from a gateway."""
 
 BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "InvalidSessionId": NotAuthenticated,
@@ -61,16 +59,16 @@ BY_STATUS: Final[Mapping[int, type[RefusedError]]] = {
     429: LimitReached,
 }
 
-# A stranger's statuses that say "later": time-out, too early, too many requests.
+# Statuses from something in between that mean "later": timeout, too early, too many requests.
 _PASSING: Final = frozenset({408, 425, 429})
 
-# Of the org's words; the whole is in the error's ``message``.
+# How much of the org's message is shown; all of it is in the error's ``message``.
 _SHOWN_CHARACTERS: Final = 2_000
 
-# No answer is waited for longer than this, whatever it asks.
+# The longest wait, however long an answer asks for.
 _LONGEST_SECONDS: Final = 86_400.0
 
-# An unknown id is told by the code that malformed requests have too; the known texts tell them apart.
+# An unknown id has the same code as a malformed request; the known messages tell them apart.
 _UNKNOWN_ID = re.compile(
     r"^(Invalid job id|Invalid batch id|Unable to find batch|Unable to find object)", re.IGNORECASE
 )
@@ -79,18 +77,18 @@ HINTS: Final[Mapping[str, str]] = {
     "InvalidSessionId": "log in again, or give the client an auth that can renew its session",
     "INVALID_SESSION_ID": "log in again, or give the client an auth that can renew its session",
     "InvalidVersion": "set another version on the client",
-    "ExceededQuota": "the org's allowance of batches in 24 hours is used up; it comes back hour by hour",
+    "ExceededQuota": "the org has used up its batches for 24 hours; they become available again hour by hour",
     "FeatureNotEnabled": "ask the org's administrator",
-    "InvalidJobState": "look at the job's state with get_job_info",
+    "InvalidJobState": "check the job's state with get_job_info",
 }
 
 
 def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercepted:
-    """Make the error for an answer that is not a success, whatever its body is.
+    """Return the error for an answer that is not a success, whatever its body is.
 
     Args:
-        answer: What came.
-        now: Seconds since 1970; without it a ``Retry-After`` that is a date says nothing.
+        answer: The answer.
+        now: Seconds since 1970; without it, a ``Retry-After`` date is ignored.
     """
     word = _own_word(answer)
     if word is None:
@@ -109,7 +107,7 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
 def stranger(
     answer: Answer, now: float | None = None, what: str = "The answer is not the org's own"
 ) -> Unavailable | Intercepted:
-    """Make the error for a refusal that is not the org's: one that may pass, or one that has to be looked into."""
+    """Return the error for a refusal that is not from the org: one that may pass, or one to be looked into."""
     fault = intercepted(answer, what)
     asked = retry_after(answer, now)
     if answer.status >= 500 or answer.status in _PASSING or asked is not None:
@@ -118,28 +116,28 @@ def stranger(
 
 
 def intercepted(answer: Answer, what: str = "The answer is not the org's own") -> Intercepted:
-    """Make the error for an answer that is not the org's, whatever its status says."""
+    """Return the error for an answer that is not from the org, whatever its status."""
     if 300 <= answer.status < 400:
         where = re.sub(r"[?#].*", "", answer.headers.get("location", "nowhere"), flags=re.DOTALL)[:200]
         return Intercepted(
-            f"The answer redirects to {where}. No session is sent there; give the client that instance URL if it is "
-            "right",
+            f"The answer redirects to {where}. The session is not sent there; if that is the right place, make it the "
+            "client's instance URL",
             answer.facts(),
         )
     return Intercepted(
-        f"{what}; something between (a proxy, a gateway, maintenance) may have spoken: HTTP {answer.status}, "
-        f"{describe(answer)}",
+        f"{what}; something in between (a proxy, a gateway, a maintenance page) may have answered: "
+        f"HTTP {answer.status}, {describe(answer)}",
         answer.facts(),
     )
 
 
 def describe(answer: Answer) -> str:
-    """Say what a body that was not expected looks like, without quoting records."""
+    """Describe an unexpected body without quoting records."""
     body = answer.body[:4_096].lstrip()
     if not body and not answer.stream:
         return "an empty body"
     what = f"{answer.media_type or 'untyped'} body" + ("" if answer.stream else f" of {len(answer.body)} bytes")
-    # Only of a page: in any other document a title may be a field of a record.
+    # Only for an HTML page: in any other document, a title may be a field of a record.
     if re.match(rb"(<!doctype html[^>]*>\s*)?<html", body, re.IGNORECASE) and (
         title := re.search(rb"<title[^>]*>([^<]{1,120})", body, re.IGNORECASE)
     ):
@@ -148,7 +146,7 @@ def describe(answer: Answer) -> str:
 
 
 def retry_after(answer: Answer, now: float | None) -> float | None:
-    """Read how long the answer asks to wait, in seconds; a date that is over is no time at all."""
+    """Read how long the answer asks to wait, in seconds; for a date in the past that is 0."""
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_SECONDS)
@@ -161,9 +159,7 @@ def retry_after(answer: Answer, now: float | None) -> float | None:
 
 
 def _own_word(answer: Answer) -> tuple[str, str] | None:
-    """Read code and message of an error document of the API that was asked; ``None`` if it is none, and so not the
-    org's.
-    """
+    """Read the code and message of the API's error document; ``None`` if it is not one, and so not from the org."""
     try:
         if answer.request.path.startswith("/services/data/"):
             return wire_json.rest_error(answer)

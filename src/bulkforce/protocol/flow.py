@@ -1,8 +1,8 @@
 """Conversations as generators: they yield what they wait for and return a value.
 
-A flow never sends, sleeps or looks at a clock. It yields an effect; a driver (``transport.drive``) carries it out and
-hands the outcome back in, exceptions included. So one conversation serves threads, asyncio, and tests that feed answers
-by hand.
+A flow never sends, sleeps or reads a clock. It yields an effect; a driver (``transport.drive``) carries it out and
+sends the outcome back in, or throws an exception in. So the same conversation works with threads, with asyncio, and in
+tests that supply the answers.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Where the org is and the session id (or OAuth access token) that opens it."""
+    """The org's URL and the session id (or OAuth access token) for it."""
 
     instance_url: str
     access_token: str = field(repr=False)
 
 
 def is_token(text: str) -> bool:
-    """Whether this may be a session id or access token: what can stand in a header, and no blank."""
+    """Whether this may be a session id or access token: characters that a header can carry, without spaces."""
     return re.fullmatch(r"[!-~]+", text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticate:
-    """Wait for credentials; ``stale`` names those that the org refused. Outcome: `Credentials`."""
+    """Wait for credentials; ``stale`` are those that the org refused. Outcome: `Credentials`."""
 
     stale: Credentials | None = None
 
@@ -63,7 +63,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait; ``jittered`` lets the driver shorten it by chance, so that many clients do not come back at once."""
+    """Wait; if ``jittered``, the driver shortens it at random, so that many clients do not return at the same time."""
 
     seconds: float
     jittered: bool = False
@@ -71,17 +71,17 @@ class Sleep:
 
 @dataclass(frozen=True, slots=True)
 class Elapsed:
-    """Ask for seconds on a clock that never goes back. Outcome: `float`."""
+    """Get the seconds on a monotonic clock. Outcome: `float`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """Ask for seconds since 1970. Outcome: `float`."""
+    """Get the seconds since 1970. Outcome: `float`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Ask how stubborn the client is. Outcome: `RetryPolicy`."""
+    """Get the client's retry policy. Outcome: `RetryPolicy`."""
 
 
 Effect: TypeAlias = Authenticate | Send | Sleep | Elapsed | Now | Policy
@@ -98,11 +98,11 @@ class Auth(Protocol):
         The caller makes sure that only one such flow runs at a time.
 
         Args:
-            instance_url: What the client was told, or ``None`` when the login is to say it.
-            stale: Credentials that the org has refused, or ``None`` at the first time.
+            instance_url: The client's instance URL, or ``None`` if the login is to provide it.
+            stale: Credentials that the org has refused, or ``None`` the first time.
 
         Raises:
-            NotAuthenticated: The login was refused, or there is nothing to renew with.
+            NotAuthenticated: The login was refused, or the session cannot be renewed.
         """
         ...
 
@@ -115,36 +115,36 @@ def authenticate(stale: Credentials | None = None) -> Flow[Credentials]:
 
 
 def send(request: Request, credentials: Credentials | None = None, *, streamed: bool = False) -> Flow[Answer]:
-    """Wait for an answer, whatever it says."""
+    """Wait for an answer, of whatever status."""
     answer = yield Send(request, credentials, streamed)
     assert isinstance(answer, Answer)
     return answer
 
 
 def seconds(clock: Elapsed | Now) -> Flow[float]:
-    """Look at a clock."""
+    """Read a clock."""
     value = yield clock
     assert isinstance(value, float)
     return value
 
 
 def policy() -> Flow[RetryPolicy]:
-    """Ask how stubborn the client is."""
+    """Get the client's retry policy."""
     value = yield Policy()
     assert isinstance(value, RetryPolicy)
     return value
 
 
 def ask(exchange: Exchange[T]) -> Flow[T]:
-    """Make one exchange: renew a session that has expired, once; repeat what may be repeated.
+    """Make one exchange: renew an expired session once, and repeat what is safe to repeat.
 
     Raises:
-        RefusedError: The org answered no (or had no answer for as long as the retry policy allows).
+        RefusedError: The org refused the request (or was unavailable for as long as the retry policy allows).
         NotSent: The org could not be reached.
-        NoAnswer: A request that reads got no whole answer.
-        OutcomeUnknown: The answer to a request that acts was lost, or is not the org's own, or not one to what was
-            asked. It is never repeated here.
-        Intercepted: Something between here and the org answered a request that reads.
+        NoAnswer: A read-only request got no complete answer.
+        OutcomeUnknown: The answer to a request that changes something was lost, is not from the org, or does not match
+            the request. Such a request is never repeated here.
+        Intercepted: Something between here and the org answered a read-only request.
         ProtocolError: The answer makes no sense.
     """
     stubborn = yield from policy()
@@ -169,12 +169,12 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             now = yield from seconds(Now())
             fault, cause = _what_it_means(refusal(answer, now), exchange), None
         if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
-            # The refused request did nothing (reference of the OAuth flows, 13.3), so it is repeated whatever it is.
+            # The refused request did nothing (reference of the OAuth flows, 13.3), so any request can be repeated.
             renewed = True
             try:
                 credentials = yield from _credentials(credentials, stubborn)
             except NotAuthenticated as error:
-                # Where there is nothing to renew with, the org's own refusal says most.
+                # If the session cannot be renewed, the org's own refusal is the most helpful.
                 raise (fault if error.status is None else error) from cause
             continue
         pause = stubborn.pause(fault, attempt)
@@ -184,7 +184,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
 
 
 def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Credentials]:
-    """Log in or renew; a login host that cannot be reached, or cannot answer now, is tried again."""
+    """Log in or renew; if the login host cannot be reached or cannot answer now, try again."""
     attempt = 0
     while True:
         attempt += 1
@@ -199,7 +199,7 @@ def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Crede
 
 
 def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flow[None]:
-    """Wait before the next try; when the work is to stop, there is none, and the last one's fault is the end."""
+    """Wait before the next attempt; if the work is interrupted, raise the last attempt's error instead."""
     try:
         yield Sleep(seconds, jittered=True)
     except Interrupted:
@@ -210,7 +210,7 @@ def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flo
 _EXPIRED = frozenset({"InvalidSessionId", "INVALID_SESSION_ID"})
 
 
-# All that reading a document that is none can raise; what it is must not become a traceback of a foreign kind.
+# Everything that reading a malformed document can raise; callers must see only our own errors.
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError, RecursionError)
 
 
@@ -224,8 +224,7 @@ def _read(exchange: Exchange[T], answer: Answer) -> T:
         fault = ProtocolError(
             f"The org's answer cannot be understood ({type(error).__name__}): {describe(answer)}", answer.facts()
         )
-    # Behind the handlers, not in them: Python would chain the error that it handles, and that one may hold the whole
-    # document.
+    # Outside the handlers: inside, Python would chain the handled error, which may hold the whole document.
     if exchange.replay is Replay.FREELY:
         raise fault
     raise _unknown(fault, exchange) from fault
@@ -234,11 +233,11 @@ def _read(exchange: Exchange[T], answer: Answer) -> T:
 def _what_it_means(
     fault: TransportError | RefusedError | Intercepted, exchange: Exchange[object]
 ) -> TransportError | RefusedError | Intercepted:
-    """What a failure means depends on the request that failed: a lost answer to a POST hides what the org did."""
+    """Return what a failure means for this request: a lost answer to a POST hides what the org did."""
     if exchange.replay is Replay.FREELY or isinstance(fault, NotSent):
         return fault
-    # Only the org's own no is one. A stranger may speak after the org has acted, and so may a time-out that the org
-    # tells: evidence is missing that any of these is safe to repeat.
+    # Only a refusal by the org itself is definite. Something in between may answer after the org has acted, and so may
+    # the org with a timeout: there is no evidence that any of these is safe to repeat.
     own_no = isinstance(fault, RefusedError) and not isinstance(fault, Unavailable) and (fault.status or 0) < 500
     return fault if own_no else _unknown(fault, exchange)
 
@@ -247,7 +246,7 @@ def _unknown(fault: Error, exchange: Exchange[object]) -> OutcomeUnknown:
     hint = (
         "an empty job may have been left behind; it is harmless"
         if exchange.replay is Replay.LEAVES_LITTER
-        else "look at the job and its batches before you repeat it"
+        else "check the job and its batches before you repeat it"
     )
     asked = fault.retry_after_seconds if isinstance(fault, Unavailable) else None
     return OutcomeUnknown(

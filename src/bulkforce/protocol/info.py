@@ -1,6 +1,6 @@
-"""What the org tells about jobs, batches and records: frozen values.
+"""What the org says about jobs, batches and records: frozen values.
 
-Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); the order of the fields is the wire's.
+Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); fields are in the order of the wire.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Anything: TypeAlias = object
 class JobInfo:
     """A job as the org describes it.
 
-    Times are aware datetimes in UTC; processing times are milliseconds, summed over the batches.
-    ``number_records_processed`` includes the failed ones. ``fast_path_enabled`` is only told in JSON. A field the org
-    adds that is not known here is kept in ``extra``, under the wire's name. ``None`` means that the org did not say.
+    Times are aware datetimes in UTC; processing times are in milliseconds, summed over the batches.
+    ``number_records_processed`` includes failed records. ``fast_path_enabled`` comes only in JSON. Fields unknown to
+    bulkforce are kept in ``extra``, under their names on the wire. ``None`` means that the org did not say.
     """
 
     id: str
@@ -54,7 +54,7 @@ class JobInfo:
     extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        # Those that calls go by when it is handed back to them.
+        # Calls that take a JobInfo rely on these two.
         arguments.instance(self.operation, Operation, "operation of a JobInfo")
         arguments.instance(self.content_type, ContentType, "content_type of a JobInfo")
 
@@ -63,10 +63,10 @@ class JobInfo:
 class BatchInfo:
     """A batch as the org describes it.
 
-    Times are aware datetimes in UTC; processing times are milliseconds. ``number_records_processed`` includes the
-    failed ones; for a query it is the number of records read. ``state_message`` says why a batch failed. A query that
-    PK chunking splits stays ``NotProcessed`` itself; where `wait_for_batch` has found that out, ``chunks`` holds the
-    batches that do its work (of a job with several queries, those of all).
+    Times are aware datetimes in UTC; processing times are in milliseconds. ``number_records_processed`` includes failed
+    records; for a query it is the number of records read. ``state_message`` says why a batch failed. A query that PK
+    chunking splits stays ``NotProcessed`` itself; if it comes from `wait_for_batch`, ``chunks`` holds the batches that
+    do its work (for a job with several queries, the chunks of all of them).
     """
 
     id: str
@@ -84,7 +84,7 @@ class BatchInfo:
     extra: Mapping[str, Anything] = field(default_factory=dict, hash=False)
 
     def raise_for_state(self) -> BatchInfo:
-        """Return this batch unless the org could not process it; where it has chunks, these count.
+        """Return this batch unless the org could not process it; if it has chunks, check those instead.
 
         Raises:
             BatchFailed: The batch is ``Failed`` or ``NotProcessed``, or one of its chunks is.
@@ -95,14 +95,14 @@ class BatchInfo:
         elif self.state in {BatchState.FAILED, BatchState.NOT_PROCESSED}:
             reason = self.state_message or "the org gave no reason"
             if self.state is BatchState.NOT_PROCESSED:
-                reason += "; its job was aborted, or PK chunking has split its query (wait_for_batch tells)"
+                reason += "; its job was aborted, or PK chunking has split its query (wait_for_batch tells which)"
             raise BatchFailed(f"Batch {self.id} is {self.state}: {reason}", Facts(job_id=self.job_id, batch_id=self.id))
         return self
 
 
 @dataclass(frozen=True, slots=True)
 class RecordError:
-    """Why the org refused one record: ``status_code`` is a SOAP API ``StatusCode``, ``fields`` those concerned."""
+    """Why the org refused a record: ``status_code`` is a SOAP API ``StatusCode``, ``fields`` the fields concerned."""
 
     status_code: str
     message: str
@@ -111,10 +111,10 @@ class RecordError:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one record; the order is that of the batch's records.
+    """The outcome of one record; results are in the order of the batch's records.
 
-    ``id`` is the record's id, ``None`` when it failed (the org leaves it out even where the upload had one);
-    ``created`` is true for an insert and for an upsert that inserted.
+    ``id`` is the record's id, or ``None`` if it failed (the org omits the id even if the upload had one); ``created``
+    is true for an insert, and for an upsert that inserted.
     """
 
     id: str | None

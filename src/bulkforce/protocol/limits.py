@@ -1,4 +1,4 @@
-"""Every number of the org, once.
+"""All limits and defaults of the org, in one place.
 
 Sources: "Limits and Allocations Quick Reference", edition 67.0, and the Bulk API chapters of the developer guide
 (edition of 2026), unless said otherwise. Looked up 2026-11.
@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 BATCH_RECORDS: Final = 10_000
-# The limit is told as 10 MB; the server's own refusal says "Exceeded max size limit of 10000000" (seen in public
-# issues).
+# Documented as 10 MB; the server's refusal says "Exceeded max size limit of 10000000" (seen in public issues).
 BATCH_BYTES: Final = 10_000_000
 BATCH_CHARACTERS: Final = 10_000_000
 RECORD_CHARACTERS: Final = 400_000
@@ -27,7 +26,7 @@ ZIP_FILES: Final = 1_000
 ZIP_NAME_BYTES: Final = 512
 
 LOGIN_URL: Final = "https://login.salesforce.com"
-# The newest version whose Bulk chapters the facts were taken from.
+# The newest version whose Bulk API chapters this library follows.
 API_VERSION: Final = "66.0"
-# SOAP login() is gone from 65.0 on (help: SOAP login() retirement, April 2026).
+# SOAP login() is not available from 65.0 on (help: SOAP login() retirement, April 2026).
 SOAP_LOGIN_VERSION: Final = "64.0"

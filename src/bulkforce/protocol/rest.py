@@ -1,6 +1,6 @@
 """The few calls of the REST API that bulk work needs.
 
-Source: what Salesforce clients in production ask for; the least answer of each is in ``conformance/``.
+Source: what Salesforce clients in production call; a minimal answer to each is in ``conformance/``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bulkforce.protocol.wire import same_name, shown
 
 @dataclass(frozen=True, slots=True)
 class PicklistValue:
-    """A value of a picklist: what is stored, what is shown, and whether new records may have it."""
+    """A picklist value: what is stored, what is displayed, and whether new records may use it."""
 
     value: str
     label: str = ""
@@ -30,34 +30,33 @@ class PicklistValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDescription:
-    """A field of an object, in describe's own words. What an answer does not say is no hindrance: a field may be
-    written, and be empty.
+    """A field of an object, as describe returns it. By default, if an answer does not say, a field may be written and
+    may be empty.
 
     Attributes:
         name: API name.
         type: ``id``, ``string``, ``boolean``, ``int``, ``double``, ``currency``, ``date``, ``datetime``, ``reference``,
             ``address`` ...
-        label: What people see.
-        length: Characters that a text may have; 0 where that is not limited, or does not apply. ``byte_length`` is the
-            same in bytes.
-        byte_length: See ``length``.
-        precision: Digits of a number in all, and ``scale`` those behind the point.
-        scale: See ``precision``.
+        label: The label that users see.
+        length: How many characters a text may have; 0 if there is no limit, or it does not apply.
+        byte_length: The same in bytes.
+        precision: Digits of a number in total.
+        scale: Digits after the decimal point.
         digits: Digits of a whole number (``int``).
         nillable: Whether it may be empty.
-        defaulted_on_create: Whether the org fills it in a new record that does not.
-        createable: Whether the user may give it in a new record, and ``updateable`` in one that is there.
-        updateable: See ``createable``.
+        defaulted_on_create: Whether the org fills it in if a new record does not set it.
+        createable: Whether the user may set it in a new record.
+        updateable: Whether the user may change it in an existing record.
         calculated: Whether it is a formula.
         auto_number: Whether the org numbers it.
-        external_id: Whether upserts and parents may be found by it, which goes also with ``id_lookup``.
-        id_lookup: See ``external_id``.
-        compound_field_name: The compound that it is a part of.
-        relationship_name: How queries reach the parent, and ``reference_to`` which objects that may be.
-        reference_to: See ``relationship_name``.
-        polymorphic_foreign_key: Whether the parent may be of several objects.
-        restricted_picklist: Whether the org takes only the values of the list.
-        picklist_values: The list, with values that are no longer active.
+        external_id: Whether it is an external id, by which upserts and references to parents find records.
+        id_lookup: Whether it can be used like an external id.
+        compound_field_name: The compound field that it is part of.
+        relationship_name: The name by which queries reach the parent.
+        reference_to: The objects that the parent may be.
+        polymorphic_foreign_key: Whether the parent may be one of several objects.
+        restricted_picklist: Whether the org accepts only the values of the picklist.
+        picklist_values: The picklist, including values that are no longer active.
     """
 
     name: str
@@ -86,7 +85,7 @@ class FieldDescription:
 
 @dataclass(frozen=True, slots=True)
 class SObjectDescription:
-    """An object: its name in proper case, its fields, its label, and the first three characters of its records' ids."""
+    """An object: its exact name, its fields, its label, and the first three characters of its records' ids."""
 
     name: str
     fields: tuple[FieldDescription, ...]
@@ -94,15 +93,15 @@ class SObjectDescription:
     key_prefix: str | None = None
 
     def to_json(self) -> str:
-        """Write what is known of the object, in describe's own words; `description_of` reads it again."""
+        """Write the description as JSON, with describe's own names; `description_of` reads it back."""
         return orjson.dumps(_in_words_of_describe(asdict(self))).decode()
 
 
 def description_of(text: str) -> SObjectDescription:
-    """Read what `SObjectDescription.to_json` wrote, or the answer of describe itself.
+    """Read what `SObjectDescription.to_json` wrote, or an answer of describe itself.
 
     Raises:
-        ProtocolError: It is no description of an object.
+        ProtocolError: It is not the description of an object.
     """
     try:
         members = orjson.loads(text)
@@ -118,7 +117,7 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
         described = _description(_members(answer), answer.facts())
         if not same_name(object_name, described.name):
             raise ProtocolError(
-                f"The org describes {shown(described.name)} where {shown(object_name)} was asked for", answer.facts()
+                f"The org describes {shown(described.name)} instead of {shown(object_name)}", answer.facts()
             )
         return described
 
@@ -126,7 +125,7 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
 
 
 def object_names() -> Exchange[tuple[str, ...]]:
-    """Ask which objects the org has, as far as the user may see them."""
+    """Ask which objects the org has that the user may see."""
 
     def read(answer: Answer) -> tuple[str, ...]:
         objects = _members(answer).get("sobjects")
@@ -137,17 +136,17 @@ def object_names() -> Exchange[tuple[str, ...]]:
 
 
 def count_records(object_name: str) -> Exchange[int]:
-    """Ask how many records an object has, deleted ones not counted."""
+    """Ask how many records an object has, not counting deleted ones."""
     return Exchange(_get(f"/query?q=SELECT+COUNT()+FROM+{quote(object_name, safe='')}"), _total)
 
 
 def count(soql: str, *, all_rows: bool = False) -> Exchange[int]:
-    """Ask how many records a query with ``COUNT()`` finds; with ``all_rows`` deleted and archived ones, too."""
+    """Ask how many records a query with ``COUNT()`` finds; with ``all_rows``, including deleted and archived ones."""
     return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(soql)}"), _total)
 
 
 def remaining_batches() -> Exchange[int | None]:
-    """Ask how many batches the org still takes in this rolling day; ``None`` if it does not say."""
+    """Ask how many more batches the org accepts within 24 hours; ``None`` if it does not say."""
     return Exchange(_get("/limits"), _remaining)
 
 
@@ -183,14 +182,14 @@ def _total(answer: Answer) -> int:
 def _description(members: Mapping[str, object], facts: Facts) -> SObjectDescription:
     name, fields = members.get("name"), members.get("fields")
     if not isinstance(name, str) or not isinstance(fields, list):
-        raise ProtocolError("The description of an object is not what it should be", facts)
+        raise ProtocolError("The description of an object lacks its name or its fields", facts)
     described = tuple(_field(told, facts) for told in fields)
     return SObjectDescription(name, described, _text(members.get("label")) or "", _text(members.get("keyPrefix")))
 
 
 def _field(told: object, facts: Facts) -> FieldDescription:
     if not isinstance(told, Mapping) or not isinstance(told.get("name"), str) or not isinstance(told.get("type"), str):
-        raise ProtocolError("The description of an object has a field without name or type", facts)
+        raise ProtocolError("The description of an object has a field without a name or type", facts)
 
     def number(name: str) -> int:
         return _count(told.get(name)) or 0
@@ -236,7 +235,7 @@ def _text(value: object) -> str | None:
 
 
 def _in_words_of_describe(value: object) -> object:
-    """Give the names of members as describe spells them: ``byte_length`` is ``byteLength``."""
+    """Rename members to describe's spelling: ``byte_length`` becomes ``byteLength``."""
     if isinstance(value, dict):
         return {
             re.sub("_(.)", lambda match: match[1].upper(), name): _in_words_of_describe(member)

@@ -1,4 +1,4 @@
-"""How stubborn to be, as an immutable value."""
+"""When to retry a failed request, as an immutable value."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bulkforce.errors import Error, LimitReached, NoAnswer, NotSent, Unavailable
 class RetryPolicy:
     """When and how often a failed request is repeated.
 
-    Only what is safe comes here: requests that read, and requests that the org certainly never saw.
+    It applies only to what is safe to repeat: read-only requests, and requests that the org certainly never saw.
 
     Attributes:
-        attempts: Tries in all, the first included; 1 means never again.
-        first_seconds: Pause after the first failure; it doubles each time, and chance takes up to half of it away.
-        longest_seconds: No pause is longer, unless the org asks for one by ``Retry-After``.
-        patience_seconds: A ``Retry-After`` longer than this is not waited for.
+        attempts: Attempts in total, including the first; 1 means no retries.
+        first_seconds: Pause after the first failure; it doubles each time, minus a random part of up to half.
+        longest_seconds: Longest pause, unless the org asks for a longer one with ``Retry-After``.
+        patience_seconds: Longest ``Retry-After`` to wait for; a longer one raises the error at once.
     """
 
     attempts: int = 5
@@ -32,11 +32,11 @@ class RetryPolicy:
             arguments.seconds(getattr(self, name), f"{name} of a RetryPolicy")
 
     def pause(self, fault: Error, attempt: int) -> float | None:
-        """Say how long to wait before trying again, in seconds; ``None`` means give up.
+        """Return how long to wait before trying again, in seconds; ``None`` means give up.
 
         Args:
             fault: What went wrong.
-            attempt: How many tries were made, from 1.
+            attempt: How many attempts were made, from 1.
         """
         if attempt >= self.attempts or not is_passing(fault):
             return None
@@ -48,7 +48,7 @@ class RetryPolicy:
 
 
 def is_passing(fault: Error) -> bool:
-    """Whether the same request may well succeed a little later."""
+    """Whether the same request may succeed a little later."""
     if isinstance(fault, (NotSent, NoAnswer)):
         return not fault.lasting
     if isinstance(fault, LimitReached):

@@ -1,4 +1,4 @@
-"""As much of SOQL as an extract must know: the object, the columns, the clauses. The org alone judges the rest."""
+"""As much of SOQL as an extract needs: the object, the columns, the clauses. The rest is up to the org."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ _CLAUSE: Final = re.compile(
 
 
 _ID: Final = "'?([0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?)'?"
-# The guide writes the ids without quotes, clients have seen them in quotes. A border that was cut has another length
-# than ids have.
+# The guide writes the ids without quotes; clients have seen them in quotes. A truncated border is shorter than any id.
 _RANGE: Final = re.compile(
     rf"\b(?:WHERE|AND)[\s(]+([A-Za-z][\w.]*)\s*>=\s*{_ID}\s+AND\s+\1\s*<\s*{_ID}[\s)]*\Z", re.IGNORECASE
 )
@@ -28,12 +27,12 @@ _BORDER: Final = re.compile("'([0-9A-Za-z]{15})")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query, seen from outside.
+    """The outline of a query.
 
     Attributes:
-        text: The query, without blanks around it.
-        object: The object behind FROM.
-        columns: What is selected, as it is written.
+        text: The query, without surrounding whitespace.
+        object: The object after FROM.
+        columns: The selected columns, as written.
         clauses: Name of each clause, in upper case -> where its content begins and ends.
     """
 
@@ -43,19 +42,18 @@ class Query:
     clauses: dict[str, tuple[int, int]]
 
     def counting(self) -> str:
-        """Write the query that counts the records which this one finds."""
+        """Return the query that counts the records this one finds."""
         kept = [name for name in self.clauses if name not in {"SELECT", "ORDER BY"} and not name.startswith("FOR ")]
         return " ".join(
             ["SELECT COUNT()", *(f"{name} {self.text[slice(*self.clauses[name])].strip()}" for name in kept)]
         ).rstrip()
 
     def range_in(self, text: str) -> str | None:
-        """Read which ids a chunk of this query is about, from the chunk's own query; ``None`` if it is not certain that
-        it is one.
+        """Read from a chunk's own query which range of ids it covers; ``None`` if it may not be a chunk of this query.
 
         Returns:
-            The condition that makes it a chunk, to be added to this query. It is written anew, so that equal ranges are
-            equal texts.
+            The condition that makes it a chunk, to be added to this query. It is normalized, so that equal ranges are
+            equal strings.
         """
         found = _RANGE.search(text)
         if found is None or _plain(text) == _plain(self.text):
@@ -68,7 +66,7 @@ class Query:
         return f"{field} >= '{low}' AND {field} < '{high}'" if chunk else None
 
     def with_condition(self, condition: str) -> str:
-        """Write the query with one more condition."""
+        """Return the query with one more condition."""
         if "WHERE" in self.clauses:
             begin, end = self.clauses["WHERE"]
             return f"{self.text[:begin]} {condition} AND ({self.text[begin:end].strip()}) {self.text[end:]}".rstrip()
@@ -91,18 +89,18 @@ def read(text: str) -> Query:
     clauses = {" ".join(match[1].upper().split()): (match.end(), end) for match, end in zip(found, ends, strict=False)}
     if not text or not found or found[0].start() or list(clauses)[:2] != ["SELECT", "FROM"]:
         example = "SELECT Id, Name FROM Account"
-        raise UsageError(f"A query begins with SELECT and has a FROM, such as: {example}; this one is {_short(text)}")
+        raise UsageError(f"A query must begin with SELECT and have a FROM, like {example}; this one is {_short(text)}")
     begin, end = clauses["FROM"]
     words = masked[begin:end].replace(",", " ").split()
     if not words:
-        raise UsageError(f"The query names no object behind FROM: {_short(text)}")
+        raise UsageError(f"The query names no object after FROM: {_short(text)}")
     return Query(text, words[0], _columns(text, masked, *clauses["SELECT"]), clauses)
 
 
 def borders(ids: str) -> tuple[str, str]:
-    """Take the first id of a range, and the first behind it, from what `Query.range_in` has written.
+    """Return the first id of a range, and the first id after it, from a condition that `Query.range_in` wrote.
 
-    Ids sort as texts.
+    Ids sort as strings.
     """
     low, high = _BORDER.findall(ids)
     return low, high
@@ -120,14 +118,14 @@ _ERROR_AT: Final = re.compile(r"ERROR at Row:(\d+):Column:(\d+)\s*(.*)", re.DOTA
 _PROCESSING: Final = re.compile(r"^\w+ : Failed to process query:\s*")
 
 _HINTS: Final = {
-    "compound data": "select its parts, such as BillingStreet and BillingCity; --object lists all that can be selected",
-    "Binary field": "leave it out; file contents come over the REST API, one by one",
+    "compound data": "select its parts, such as BillingStreet and BillingCity; --object selects all that can be",
+    "Binary field": "leave it out; get file contents from the REST API, one at a time",
     "in CSV format": "query the child object by itself, with the id of its parent",
 }
 
 
 def explain(text: str, state_message: str) -> str:
-    """Show what the org finds wrong with a query as a terminal should: the reason, then the line, and a caret below the
+    """Format the org's complaint about a query for a terminal: the reason, then the line, with a caret below the
     place.
     """
     reason = _PROCESSING.sub("", state_message)
@@ -154,7 +152,7 @@ def _columns(text: str, masked: str, begin: int, end: int) -> tuple[str, ...]:
 
 
 def _masked(text: str) -> str:
-    """Blank out what stands in quotes or parentheses; all else keeps its place."""
+    """Blank out everything in quotes or parentheses; the rest keeps its position."""
     masked = _TEXT.sub(lambda match: "x" * len(match[0]), text)
     while (once := _NEST.sub(lambda match: "x" * len(match[0]), masked)) != masked:
         masked = once

@@ -1,4 +1,4 @@
-"""From the wire's fields to ours: one table for both representations of the control documents."""
+"""Map the wire's fields to ours: one table for both forms of the control documents, XML and JSON."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def _flag(value: object) -> bool:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("no text")
+        raise TypeError("not a string")
     return value
 
 
 def _count(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
-        raise ValueError("no count")
+        raise ValueError("not a count")
     return int(str(value))
 
 
 def _version(value: object) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", str(value)):
-        raise ValueError("no version")
+        raise ValueError("not a version")
     return float(str(value))
 
 
@@ -70,7 +70,7 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
 
 @cache
 def _plan(kind: type[JobInfo | BatchInfo]) -> dict[str, tuple[str, Callable[[object], object]]]:
-    """Wire name -> (our name, how to read the value), from the annotations of the dataclass."""
+    """Map each wire name to our name and a reader for the value, using the annotations of the dataclass."""
     return {
         camel(field.name): (field.name, _READERS.get(str(field.type), _text))
         for field in dataclasses.fields(kind)
@@ -93,10 +93,10 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
                 known[ours] = read(value)
             except (ValueError, TypeError, KeyError, OverflowError):
                 wrong[name] = value
-    # Behind the handler, not in it: Python would chain the error that it handles, and that one quotes the value whole.
+    # Outside the handler: inside, Python would chain the handled error, which quotes the whole value.
     for name, value in wrong.items():
         raise ProtocolError(
-            f"The org's {kind.__name__} has a {name} that the protocol does not know: {shown(value)}", answer.facts()
+            f"The org's {kind.__name__} has a {name} unknown to the protocol: {shown(value)}", answer.facts()
         )
     missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
     if missing:
@@ -105,33 +105,29 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
 
 
 def short(one: str) -> str:
-    """Cut an id to what tells it from others, case and all: the org may write it with three check characters behind, or
-    without.
-    """
+    """Cut an id to the 15 case-sensitive characters that identify it; the org may append three check characters."""
     return one[:15]
 
 
 def same_id(one: str, other: str) -> bool:
-    """Whether two ids name the same thing."""
+    """Whether two ids identify the same thing."""
     return short(one) == short(other)
 
 
 def same_name(asked: str, came: str) -> bool:
-    """Whether the org may mean the same object or field: case is no matter, and it may know a custom one by its
-    namespace, too.
-    """
+    """Whether two names may mean the same object or field: ignore case, and a namespace prefix that the org may add."""
     asked, came = asked.lower(), came.lower()
     return asked == came or (asked.count("__") == 1 and bool(re.fullmatch(rf"[a-z0-9_]+__{re.escape(asked)}", came)))
 
 
 def shown(value: object) -> str:
-    """Show a word of the protocol, a name or an id in an error; what looks like none is only measured, since it may be
-    anything.
-    """
+    """Show a protocol word, name or id for an error; of anything else, which may be a value, show only the length."""
     if not isinstance(value, str):
         return f"a {type(value).__name__}"
     return (
-        repr(str(value)) if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII) else f"a text of {len(value):,} characters"
+        repr(str(value))
+        if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII)
+        else f"a string of {len(value):,} characters"
     )
 
 

@@ -1,7 +1,7 @@
-"""CSV that the org sends, split exactly, and the results of data batches in it. Control documents have no CSV form.
+"""Exact parsing of the org's CSV, and of data batch results in it. Control documents have no CSV form.
 
-Source: recorded results (CumulusCI, elasticio); the form of the Error column is told in the guide and read so by
-    Salesforce's own loader.
+Source: recorded results (CumulusCI, elasticio); the format of the Error column is in the guide, and Salesforce's own
+loader reads it the same way.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import RecordError, Result
 
 NO_RECORDS: Final = b"Records not found for this query"
-"""What a CSV result file holds instead of a header when no record was found (seen by many clients)."""
+"""What a CSV result file holds instead of a header if the query found no records (seen by many clients)."""
 
-# Possessive: a value of some megabytes must not be remembered character by character, to go back on.
+# Possessive quantifiers: the engine must not store a backtracking point per character of a value of several megabytes.
 _VALUE: Final = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n?|\n|\Z)')
 _COLUMNS: Final = ("id", "success", "created", "error")
 _FLAGS: Final = {"true": True, "false": False}
 
 
 def rows(text: str) -> Iterator[list[str]]:
-    """Split CSV into records and their values; blank lines are passed over.
+    """Split CSV into records and their values; skip blank lines.
 
-    Not the standard library's reader: its limit on a field is one for the whole process, and an error text of the org
-        may quote a longer value.
+    This does not use the standard library's reader: its field size limit is global to the process, and an error message
+    of the org may quote a longer value.
 
     Raises:
-        FormatError: A quote stands where none may be, or is never closed; says in which record, the header not counted.
+        FormatError: A quote is misplaced or never closed; says in which record, not counting the header.
     """
     place = number = 0
     values: list[str] = []
@@ -38,7 +38,7 @@ def rows(text: str) -> Iterator[list[str]]:
         found = _VALUE.match(text, place)
         if found is None:
             raise FormatError(
-                "A quote is not closed, not doubled, or stands inside a value",
+                "A quote is not closed, not doubled, or inside an unquoted value",
                 row=number or None,
                 column=len(values) + 1,
             )
@@ -57,13 +57,12 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         ours = FormatError("The results are not UTF-8", byte=error.start)
-    # Behind the handler, not in it: Python would chain the error that it handles to ours, and that one holds all the
-    # records.
+    # Outside the handler: inside, Python would chain the handled error to ours, and it holds all the records.
     raise ours
 
 
 class ResultRow(NamedTuple):
-    """What the org says of one record."""
+    """What the org says about one record."""
 
     id: str
     success: bool
@@ -72,10 +71,10 @@ class ResultRow(NamedTuple):
 
 
 def result_rows(content: bytes) -> Iterator[ResultRow]:
-    """Read results; columns are found by name.
+    """Read results; find columns by name.
 
     Raises:
-        FormatError: They are not what they should be; says in which record, and never shows a value.
+        FormatError: They are malformed; says in which record, and never shows a value.
     """
     table = rows(_text(content))
     header = [name.strip().lower() for name in next(table, [])]
@@ -87,7 +86,7 @@ def result_rows(content: bytes) -> Iterator[ResultRow]:
             raise FormatError(f"A result has {len(values)} values for {len(header)} columns", row=number)
         record_id, success, created, error_text = (values[place] for place in places)
         if success not in _FLAGS or created not in _FLAGS:
-            raise FormatError("Success and Created are true or false", row=number)
+            raise FormatError("Success and Created must be true or false", row=number)
         yield ResultRow(record_id, _FLAGS[success], _FLAGS[created], error_text)
 
 
@@ -100,15 +99,15 @@ def results(answer: Answer) -> list[Result]:
         ]
     except FormatError as error:
         raise ProtocolError(
-            f"The org's results are not the CSV they should be ({len(answer.body):,} bytes): {error}", answer.facts()
+            f"The org's results are not valid CSV results ({len(answer.body):,} bytes): {error}", answer.facts()
         ) from error
 
 
 def record_error(text: str) -> RecordError:
     """Read the Error column of one record: ``CODE:message:Field1 Field2 --``.
 
-    How several errors of one record are joined is not known, so the text is always read as one. The message may hold
-    colons.
+    How the org joins several errors of one record is not known, so the text is always read as one. The message may
+    contain colons.
 
     >>> record_error("REQUIRED_FIELD_MISSING:Missing: [LastName]:LastName --")
     RecordError(status_code='REQUIRED_FIELD_MISSING', message='Missing: [LastName]', fields=('LastName',))
@@ -117,7 +116,7 @@ def record_error(text: str) -> RecordError:
     if not colon:
         return RecordError("", text)
     message, colon, fields = rest.removesuffix("--").rpartition(":")
-    # Without the mark at its end, what stands behind the last colon is no list of fields.
+    # Without the trailing mark, what follows the last colon is not a list of fields.
     return (
         RecordError(code, message, tuple(fields.split()))
         if colon and rest.endswith("--")

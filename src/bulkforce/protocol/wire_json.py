@@ -1,4 +1,4 @@
-"""Control documents in JSON: what to say, how to read."""
+"""Control documents in JSON: how to write and read them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ MEDIA: Final = "application/json"
 
 
 def job_info_request(fields: Mapping[str, str | None]) -> bytes:
-    """Write a ``jobInfo``; fields that are ``None`` are left out."""
+    """Write a ``jobInfo``; omit fields that are ``None``."""
     return orjson.dumps({name: value for name, value in fields.items() if value is not None})
 
 
 def records_of(answer: Answer) -> object:
-    """Read the document of an answer that holds records; see `value_of` for all others."""
+    """Read an answer that holds records; see `value_of` for all others."""
     try:
         return orjson.loads(answer.body)
     except orjson.JSONDecodeError as error:
         reason = str(error)
-    # Behind the handler, not in it: Python would chain the error that it handles, and that one holds the whole
-    # document.
+    # Outside the handler: inside, Python would chain the handled error, which holds the whole document.
     raise ProtocolError(
         f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} "
         "bytes)",
@@ -38,7 +37,7 @@ def records_of(answer: Answer) -> object:
 
 
 def value_of(answer: Answer) -> object:
-    """Read the document of an answer in which no member may stand twice: nobody knows which would count."""
+    """Read an answer in which no member may appear twice, since it would be unclear which one counts."""
     value = records_of(answer)
     try:
         json.loads(answer.body, object_pairs_hook=_once)
@@ -46,7 +45,7 @@ def value_of(answer: Answer) -> object:
         pass
     else:
         return value
-    raise ProtocolError("The org's answer has the same member twice, or is nested too deeply", answer.facts())
+    raise ProtocolError("The org's answer contains the same member twice, or is nested too deeply", answer.facts())
 
 
 def _once(pairs: list[tuple[str, object]]) -> None:
@@ -56,9 +55,7 @@ def _once(pairs: list[tuple[str, object]]) -> None:
 
 def _object(value: object, answer: Answer) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise ProtocolError(
-            f"The org's answer is a JSON {type(value).__name__} where an object was due", answer.facts()
-        )
+        raise ProtocolError(f"The org's answer is a JSON {type(value).__name__}, expected an object", answer.facts())
     return value
 
 
@@ -115,18 +112,18 @@ def _flag(item: Mapping[str, object], name: str, answer: Answer) -> bool:
 
 
 def error(answer: Answer) -> tuple[str, str] | None:
-    """Read an error document of the Bulk API: code and message; ``None`` if it is none."""
+    """Read the code and message of a Bulk API error document; ``None`` if it is not one."""
     return _code(value_of(answer), "exceptionCode", "exceptionMessage") if answer.media_type == MEDIA else None
 
 
 def rest_error(answer: Answer) -> tuple[str, str] | None:
-    """Read an error document of the REST API, an array; ``None`` if it is none."""
+    """Read the code and message of a REST API error document, an array; ``None`` if it is not one."""
     value = value_of(answer) if answer.media_type == MEDIA else None
     return _code(value[0], "errorCode", "message") if isinstance(value, list) and value else None
 
 
 def oauth_error(answer: Answer) -> tuple[str, str] | None:
-    """Read a refusal of a login; ``None`` if it is none: a gateway's ``error`` is no word of OAuth, such as
+    """Read the refusal of a login; ``None`` if it is not one: a gateway's ``error`` is not an OAuth word such as
     ``invalid_grant``.
     """
     word = _code(value_of(answer), "error", "error_description")

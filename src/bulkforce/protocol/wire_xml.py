@@ -1,6 +1,6 @@
-"""Control documents in XML: what to say, how to read. Refuses DOCTYPE, cut documents and unknown states.
+"""Control documents in XML: how to write and read them. Refuses a DOCTYPE, truncated documents and unknown states.
 
-Elements are matched by namespace and local name, whatever their prefix; the members of a record by local name alone.
+Elements are matched by namespace and local name, whatever their prefix; members of a record by local name only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bulkforce.protocol.wire import info
 
 NAMESPACE: Final = "http://www.force.com/2009/06/asyncapi/dataload"
 _OURS: Final = f"{{{NAMESPACE}}}"
-# The guide prints results of queries so; a document of any other vocabulary is not the org's.
+# The guide shows query results in this namespace; a document in any other is not from the org.
 _PARTNER: Final = "{urn:partner.soap.sforce.com}queryResult"
 SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 MEDIA: Final = "application/xml"
@@ -26,12 +26,12 @@ PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 
 class _Builder(ET.TreeBuilder):
     def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:  # noqa: ARG002  (expat's signature)
-        # Entities are only declared in a DOCTYPE, and no document of this API has one: a bomb or a probe.
+        # Only a DOCTYPE can declare entities, and no document of this API has one: it would be an attack.
         raise ValueError("XML with a DOCTYPE is refused")
 
 
 def parse(content: bytes | str) -> ET.Element:
-    """Parse XML, without DOCTYPE.
+    """Parse XML without a DOCTYPE.
 
     Raises:
         ValueError: It has a DOCTYPE or is not well-formed.
@@ -42,7 +42,7 @@ def parse(content: bytes | str) -> ET.Element:
         parser.feed(content)
         root: ET.Element = parser.close()
     except ET.ParseError as error:
-        # Not its own text, which may quote the document.
+        # Not the error's own text, which may quote the document.
         line, column = error.position
         reason = f"{expat.ErrorString(error.code)}, line {line}, column {column}"
     else:
@@ -51,12 +51,12 @@ def parse(content: bytes | str) -> ET.Element:
 
 
 def local(element: ET.Element) -> str:
-    """Name an element without its namespace."""
+    """Return the name of an element without its namespace."""
     return element.tag.rpartition("}")[2]
 
 
 def job_info_request(fields: Mapping[str, str | None]) -> bytes:
-    """Write a ``jobInfo``; the order of the fields is kept, those that are ``None`` are left out."""
+    """Write a ``jobInfo``; keep the order of the fields, and omit those that are ``None``."""
     root = ET.Element("jobInfo", {"xmlns": NAMESPACE})
     for name, value in fields.items():
         if value is not None:
@@ -65,21 +65,21 @@ def job_info_request(fields: Mapping[str, str | None]) -> bytes:
 
 
 def root_of(answer: Answer, *names: str) -> ET.Element:
-    """Read the document of an answer; its root must be one of ``names``, in this API's vocabulary."""
+    """Parse an answer; its root must be one of ``names``, in this API's namespace."""
     try:
         root = parse(answer.body)
     except ValueError as error:
         raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
     if root.tag not in {_OURS + name for name in names} and not (root.tag == _PARTNER and "queryResult" in names):
         raise ProtocolError(
-            f"The org's answer is a {root.tag[:100]!r} document where {' or '.join(names)} was due{_looks(answer)}",
+            f"The org's answer is a {root.tag[:100]!r} document, expected {' or '.join(names)}{_looks(answer)}",
             answer.facts(),
         )
     return root
 
 
 def _looks(answer: Answer) -> str:
-    return f" ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes; a proxy may have spoken)"
+    return f" ({answer.media_type or 'untyped'} body of {len(answer.body)} bytes; a proxy may have answered)"
 
 
 def _members(element: ET.Element) -> dict[str, object]:
@@ -87,23 +87,21 @@ def _members(element: ET.Element) -> dict[str, object]:
 
 
 def _known_once(element: ET.Element, answer: Answer, besides: str = "") -> dict[str, object]:
-    """Read the members of a control document, where none but those ``besides`` may stand twice: nobody knows which
-    would count.
-    """
+    """Read the members of a control document; only ``besides`` may repeat, or it would be unclear which counts."""
     members = {child.tag: child.text or "" for child in element if child.tag != _OURS + besides}
     if len(members) < len(element) - len(element.findall(_OURS + besides)) or not all(
         tag.startswith(_OURS) for tag in members
     ):
         raise ProtocolError(
-            f"The org's {local(element)} has the same member twice, or one of another vocabulary", answer.facts()
+            f"The org's {local(element)} has the same member twice, or one from another namespace", answer.facts()
         )
     return {tag.removeprefix(_OURS): text for tag, text in members.items()}
 
 
 def _all(root: ET.Element, name: str, answer: Answer) -> ET.Element:
-    """Give an element whose children are all of one name."""
+    """Return an element after checking that all its children have one name."""
     if any(child.tag != _OURS + name for child in root):
-        raise ProtocolError(f"The org's {local(root)} holds something else than a {name}", answer.facts())
+        raise ProtocolError(f"The org's {local(root)} contains something other than a {name}", answer.facts())
     return root
 
 
@@ -133,7 +131,9 @@ def results(root: ET.Element, answer: Answer) -> list[Result]:
 def _result(element: ET.Element, answer: Answer) -> Result:
     members = _known_once(element, answer, besides="errors")
     if not {members.get("success", ""), members.get("created", "")} <= {"true", "false", ""}:
-        raise ProtocolError("A result in the org's answer is not what it should be", answer.facts())
+        raise ProtocolError(
+            "A result in the org's answer has a success or created that is neither true nor false", answer.facts()
+        )
     errors = [
         RecordError(
             status_code=str(_members(child).get("statusCode", "")),
@@ -157,7 +157,7 @@ def result_ids(root: ET.Element, answer: Answer) -> list[str]:
 
 
 def error(answer: Answer) -> tuple[str, str] | None:
-    """Read an error document of the Bulk API: code and message; ``None`` if it is none."""
+    """Read the code and message of a Bulk API error document; ``None`` if it is not one."""
     members = _known_once(root_of(answer, "error"), answer) if answer.media_type == MEDIA else {}
     code = str(members.get("exceptionCode", "")).strip()
     return (code, str(members.get("exceptionMessage", ""))) if code else None
