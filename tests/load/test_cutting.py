@@ -208,7 +208,7 @@ def test_constants_that_make_records_too_large_reject_them() -> None:
 @pytest.mark.parametrize(
     ("content", "row", "byte", "said"),
     [
-        (b'1,2\n3,4"5"6\n', 2, 8, "quote stands inside"),
+        (b'1,2\n3,4"5"6\n', 2, 8, "quote is inside"),
         (b'1,2\n\n3,"4\n', 2, 9, "never closed"),
         (b"1,2\n\n3,\xff\n", 2, 11, "not UTF-8"),
     ],

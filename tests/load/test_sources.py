@@ -196,7 +196,7 @@ def test_record_of_one_empty_value_is_no_blank_line(run: Path) -> None:
         ({"A": "x"}, "same field to the org (record 701)"),
         ({" ": "x"}, "cannot be the name of a field (record 701)"),
         ({3: "x"}, "cannot be the name of a field (record 701)"),
-        ({"a": "\ud800"}, "surrogate pair, which UTF-8 cannot carry (record 701)"),
+        ({"a": "\ud800"}, "lone surrogate, which UTF-8 cannot encode (record 701)"),
         ("text", "not a str (record 701)"),
         ({"P": {"Q": {"Ext__c": "x"}}}, "field P.Q"),
     ],

@@ -123,7 +123,7 @@ def test_seal_notices_a_file_that_changes(path: Callable[[bytes], Path], change:
     file = path(ROWS)
     batch = csv(file)
     file.write_bytes(change)
-    with pytest.raises(UsageError, match="was changed"):
+    with pytest.raises(UsageError, match="changed while it was being sent"):
         batch.body.open()
 
 
@@ -132,7 +132,7 @@ def test_seal_notices_a_file_that_changes_to_the_same_length(path: Callable[[byt
     batch = csv(file)
     file.write_bytes(ROWS)
     os.utime(file, ns=(1, 1))
-    with pytest.raises(UsageError, match="was changed"):
+    with pytest.raises(UsageError, match="changed while it was being sent"):
         batch.body.open()
 
 
@@ -152,7 +152,7 @@ def test_seal_refuses_a_file_open_as_text(content: Any) -> None:
 
 @pytest.mark.parametrize("content", [None, 5, object()])
 def test_seal_refuses_what_is_no_content(content: Any) -> None:
-    with pytest.raises(UsageError, match="Content is"):
+    with pytest.raises(UsageError, match="Content must be"):
         csv(content)
 
 
@@ -185,7 +185,7 @@ def test_seal_refuses_half_a_surrogate_pair() -> None:
         ("Id\n1\n", XML, "Not well-formed"),
         ('{"Id":1}', JSON, "an object"),
         ("<sObject/>", XML, "sObjects document"),
-        (b"Id\n1\n", ZIP, "no readable zip"),
+        (b"Id\n1\n", ZIP, "not a readable zip"),
     ],
 )
 def test_seal_refuses_content_that_does_not_fit(content: Any, content_type: ContentType, said: str) -> None:
@@ -295,7 +295,7 @@ def test_characters_are_counted_as_such() -> None:
         ('[{"A":1}] x', "Not JSON"),
         ("null", "not null"),
         (b'[{"A":"\xff"}]', "Not JSON"),
-        ("[" + '{"a":' * 1_020 + "1" + "}" * 1_020 + "]", "without end|Not JSON"),
+        ("[" + '{"a":' * 1_020 + "1" + "}" * 1_020 + "]", "too deeply|Not JSON"),
     ],
 )
 def test_json_that_is_no_array_of_records_is_refused(content: Any, said: str) -> None:
@@ -475,9 +475,9 @@ def test_zip_does_not_read_a_file_over_the_limit(tmp_path: Path) -> None:
 
 def test_attachments_go_into_zip_jobs_only() -> None:
     for content_type in (CSV, JSON, XML):
-        with pytest.raises(UsageError, match="Attachments go into"):
+        with pytest.raises(UsageError, match="Attachments need a ZIP_CSV"):
             seal(Attachments(REQUEST), content_type, INSERT)
-    with pytest.raises(UsageError, match="A zip batch is"):
+    with pytest.raises(UsageError, match="A zip batch must be"):
         seal([{"Id": 1}], ZIP, INSERT)
 
 
@@ -525,9 +525,9 @@ def _damaged() -> bytes:
         (zipped({"request.txt": REQUEST}, zipfile.ZIP_BZIP2), "stored or deflated"),
         (zipped({"request.txt": ""}), "no header"),
         (zipped({"request.txt": "A,B\n1\n"}), "record 1"),
-        (zipped({"request.txt": REQUEST})[:-10], "no readable zip"),
-        (b"PK\x03\x04" + bytes(100), "no readable zip"),
-        (_damaged(), "no readable zip"),
+        (zipped({"request.txt": REQUEST})[:-10], "not a readable zip"),
+        (b"PK\x03\x04" + bytes(100), "not a readable zip"),
+        (_damaged(), "not a readable zip"),
     ],
 )
 def test_zip_that_the_org_would_refuse_is_refused(packed: bytes, said: str) -> None:

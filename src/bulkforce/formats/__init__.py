@@ -1,1 +1,1 @@
-"""Records to bytes and back: CSV, JSON, XML, zip. Dry: bytes and values only, no socket, clock or database."""
+"""Records to bytes and back: CSV, JSON, XML, zip. Dry: bytes and values only, no sockets, clocks or databases."""

@@ -1,6 +1,4 @@
-"""Whatever a user hands to ``add_batch``, made into one sealed batch; every limit is checked here, before anything is
-sent.
-"""
+"""Turn whatever a user passes to ``add_batch`` into one sealed batch, and check every limit before anything is sent."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from bulkforce.vocabulary import ContentType, Operation
 Content: TypeAlias = (
     str | bytes | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Value]] | ET.Element | zipped.Attachments
 )
-"""A batch's content: text, bytes, the path of a file, an open binary file, records, an ``sObjects`` element, or
+"""A batch's content: a string, bytes, the path of a file, an open binary file, records, an ``sObjects`` element, or
 attachments."""
 
 
@@ -35,9 +33,9 @@ class SealedBatch:
     """Content that was checked and will not change.
 
     Attributes:
-        body: The bytes, to be opened as often as needed.
+        body: The bytes, which can be opened as often as needed.
         records: Number of records; 0 for a query.
-        characters: Number of characters; of ``request.txt`` for a zip.
+        characters: Number of characters; for a zip, those of ``request.txt``.
         sha256: Digest of the bytes.
     """
 
@@ -51,24 +49,24 @@ def seal(content: Content, content_type: ContentType, operation: Operation) -> S
     """Check content against its format and all limits.
 
     Args:
-        content: What to send. Text is content, never the name of a file; a path is a ``pathlib.Path``.
-        content_type: The job's.
-        operation: The job's; the content of a query is SOQL.
+        content: What to send. A string is always content, never a file name; for a file, pass a ``pathlib.Path``.
+        content_type: The content type of the job.
+        operation: The operation of the job; the content of a query is SOQL.
 
     Raises:
-        FormatError: The content does not fit the content type, or a limit.
-        UsageError: Content of this kind cannot go into such a job.
+        FormatError: The content does not match the content type, or exceeds a limit.
+        UsageError: A job of this type does not accept this kind of content.
     """
     if operation.is_query and not (isinstance(content, (str, bytes, os.PathLike)) or hasattr(content, "read")):
-        raise UsageError(f"The batch of a {operation} job is SOQL: text, bytes, a path or a binary file")
+        raise UsageError(f"The batch of a {operation} job must be SOQL: a string, bytes, a path or a binary file")
     if isinstance(content, zipped.Attachments):
         if not content_type.is_zip:
-            raise UsageError(f"Attachments go into a ZIP_CSV, ZIP_JSON or ZIP_XML job, not into {content_type}")
+            raise UsageError(f"Attachments need a ZIP_CSV, ZIP_JSON or ZIP_XML job, not {content_type}")
         request = _bytes_of(content.records, content_type.records)
         content = zipped.build(_opened(request).open().read(), content.files)
     body = _opened(content if content_type.is_zip else _bytes_of(content, content_type.records))
     if body.length == 0:
-        raise FormatError("The content is empty; the org takes no batch without records")
+        raise FormatError("The content is empty; the org does not accept a batch without records")
     if operation.is_query:
         measured = _soql(body)
     elif content_type.is_zip:
@@ -132,7 +130,7 @@ def _digest(body: Body) -> str:
 
 
 def _bytes_of(content: Content, content_type: ContentType) -> bytes | os.PathLike[str] | BinaryIO:
-    """Write records if they are not written yet."""
+    """Encode content that is not encoded yet."""
     if isinstance(content, str):
         return encoded(content)
     if isinstance(content, (bytes, os.PathLike)):
@@ -141,20 +139,20 @@ def _bytes_of(content: Content, content_type: ContentType) -> bytes | os.PathLik
         return bytes(content)
     if isinstance(content, (ET.Element, ET.ElementTree)):
         if content_type is not ContentType.XML:
-            raise UsageError(f"An XML element goes into an XML job, not into {content_type}")
+            raise UsageError(f"An XML element needs an XML job, not {content_type}")
         root = content if isinstance(content, ET.Element) else content.getroot()
         return xml.encode_element(root)
     if isinstance(content, Mapping):
-        raise UsageError("The content is a single mapping; give a list of records")
+        raise UsageError("The content is a single mapping; pass a list of records")
     if hasattr(content, "read"):
         return cast(BinaryIO, content)
     if isinstance(content, Iterable):
         return _ENCODERS[content_type](content)
-    raise UsageError(f"Content is text, bytes, a path, a binary file or records, not {type(content).__name__}")
+    raise UsageError(f"Content must be a string, bytes, a path, a binary file or records, not {type(content).__name__}")
 
 
 def _opened(content: object) -> Body:
-    """Make a body of bytes, a path or a binary file; a byte order mark is left out."""
+    """Make a body from bytes, a path or a binary file, without a byte order mark."""
     if isinstance(content, bytes):
         return Body.of(content.removeprefix(csv.BOM))
     if isinstance(content, os.PathLike):
@@ -163,13 +161,13 @@ def _opened(content: object) -> Body:
         raise UsageError("The file is open as text; open it in binary mode ('rb')")
     if hasattr(content, "read"):
         return Body.of(_read(cast(BinaryIO, content)).removeprefix(csv.BOM))
-    raise UsageError(f"A zip batch is bytes, a path, a binary file or Attachments, not {type(content).__name__}")
+    raise UsageError(f"A zip batch must be bytes, a path, a binary file or Attachments, not {type(content).__name__}")
 
 
 def _read(file: BinaryIO) -> bytes:
-    # One byte more than is allowed tells that there is more, whatever there is.
+    # One byte over the limit shows that the content is too long, however long it is.
     content, left = [], limits.BATCH_BYTES + len(csv.BOM) + 1
-    # Pipes and sockets give less than they are asked for.
+    # Pipes and sockets may return less than was asked for.
     while left > 0 and (block := _block(file, left)):
         content.append(block)
         left -= len(block)
@@ -180,7 +178,7 @@ def _block(file: BinaryIO, length: int) -> bytes:
     try:
         block: object = file.read(length)
     except (OSError, ValueError) as error:
-        # A ValueError: it is closed, or not open for reading.
+        # ValueError: the file is closed, or not open for reading.
         raise UsageError(f"The open file cannot be read: {error}") from error
     if not isinstance(block, (bytes, bytearray, memoryview)):
         raise UsageError("The file is open as text; open it in binary mode ('rb')")
@@ -200,12 +198,12 @@ def _file_body(path: Path) -> Body:
             file = path.open("rb")
         except OSError as error:
             raise UsageError(
-                f"The file {path} cannot be read any more: {error.strerror}; nothing more of it is sent"
+                f"The file {path} can no longer be read: {error.strerror}; the rest of it is not sent"
             ) from error
         now = os.fstat(file.fileno())
         if (now.st_size, now.st_mtime_ns) != (known.st_size, known.st_mtime_ns):
             file.close()
-            raise UsageError(f"The file {path} was changed while it was being sent; nothing more of it is sent")
+            raise UsageError(f"The file {path} changed while it was being sent; the rest of it is not sent")
         file.seek(skip)
         return file
 

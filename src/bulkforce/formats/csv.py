@@ -1,11 +1,11 @@
-"""CSV by the block: record borders, the limits and the faults of a file, without parsing a field.
+"""CSV in blocks: find a file's record borders, limits and faults without parsing fields.
 
-A block of bytes is split at its quotes; every other piece lies outside quotes, and only there do commas and line ends
-mean something. Those
-pieces, joined, are the *skeleton*: a few C-speed operations on it count the records and tell whether the block is
-*clean* (every record has the header's number of fields, quotes where they may be, nothing that could be over a limit).
-Only a block that is not clean is looked at record by record. The rules are the server's parser's (as Salesforce's own
-Java client has it): a quote opens a value only at its start; CR, LF and CRLF end a record; blank lines are skipped.
+A block of bytes is split at its quotes; every other piece lies outside quotes, and only there are commas and line ends
+significant. Those pieces, joined, are the *skeleton*: a few C-speed operations on it count the records and show whether
+the block is *clean* (every record has as many fields as the header, quotes are only where allowed, and nothing can
+exceed a limit). Only blocks that are not clean are checked record by record. The rules are those of the server's parser
+(and of Salesforce's own Java client): a quote opens a value only at its start; CR, LF and CRLF end a record; blank
+lines are skipped.
 """
 
 from __future__ import annotations
@@ -23,29 +23,28 @@ from bulkforce.formats.values import Value, text_of
 from bulkforce.protocol import limits
 
 BLOCK_BYTES: Final = 32_768
-"""Blocks of this size, each with a record border in it, hold no record of twice this size: none with a field over the
-limit.
+"""If every block of this size contains a record border, no record is twice this long, so no field is over the limit.
 
-Small enough that a block, decoded, is no allocation which the system gives and takes back each time: checking for UTF-8
-    is three times faster so.
+It is small enough that decoding a block does not allocate and free memory from the system each time, which makes the
+check for UTF-8 three times as fast.
 """
 assert 2 * BLOCK_BYTES <= limits.FIELD_CHARACTERS
 
 LONGEST_RECORD_BYTES: Final = 16_000_000
-"""A "record" longer than this is an unclosed quote: 400,000 characters of four bytes, quoted and doubled, are fewer."""
+"""A longer "record" means an unclosed quote: 400,000 characters of four bytes with doubled quotes are shorter."""
 
 LONGEST_HEADER_BYTES: Final = 2_000_000
-"""5,000 names of fields, with those of their parents, are far less."""
+"""Far more than 5,000 field names need, even with parents."""
 
 NULL: Final = "#N/A"
 BOM: Final = b"\xef\xbb\xbf"
 
 _ALL_BUT_BORDERS: Final = bytes(c for c in range(256) if c not in b",\n")
-# In a skeleton: a quote with anything but a border, or another quote, before or behind it.
+# In a skeleton: a quote with anything but a border or another quote before or after it.
 _MISPLACED_QUOTE: Final = re.compile(rb'"(?:[^,"\r\n]|(?<=[^,"\r\n]"))')
 _QUOTED_OR_LINE_END: Final = re.compile(rb'"[^"]*(?:"|\Z)|\r\n?|\n')
 _QUOTED_OR_COMMA: Final = re.compile(rb'"[^"]*(?:"|\Z)|,')
-# Possessive: a value of some megabytes must not be remembered byte by byte, to go back on.
+# Possessive quantifiers: the engine must not store a backtracking point per byte of a value of several megabytes.
 _VALUE: Final = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^"]*+)\Z')
 _ANY_VALUE: Final = rb'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 
@@ -56,9 +55,9 @@ class Unit:
 
     Attributes:
         start: Offset of its first byte.
-        content: The bytes, line ends included (the last record of a file may have none).
+        content: The bytes, including line ends (the last record of a file may have none).
         records: Number of records, if clean.
-        clean: Nothing in it needs a closer look.
+        clean: Whether nothing in it needs a closer look.
     """
 
     start: int
@@ -69,11 +68,11 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record of a unit that was looked at closely.
+    """One record of a unit that was checked record by record.
 
     Attributes:
         raw: Its bytes, without the line end.
-        problem: Why the org would not take it; ``None`` if it would.
+        problem: Why the org would not accept it; ``None`` if it would.
     """
 
     raw: bytes
@@ -81,11 +80,11 @@ class Record:
 
 
 def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Unit]:
-    """Cut blocks of a file, the header behind them, into runs of whole records.
+    """Cut blocks of a file, after its header, into runs of whole records.
 
     Args:
         blocks: The bytes, in blocks of at most `BLOCK_BYTES`.
-        columns: The header's number of fields.
+        columns: Number of fields in the header.
         start: Offset of the first byte.
 
     Raises:
@@ -102,21 +101,17 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
             inside = (stretched and inside) != bool((block if stretched else content).count(b'"') % 2)
             carry, stretched = content, True
             if len(carry) > LONGEST_RECORD_BYTES:
-                raise FormatError(
-                    "A quoted value does not end; a quote is not closed, or not doubled, here", byte=start
-                )
+                raise FormatError("A quoted value does not end; a quote here is not closed or not doubled", byte=start)
     if carry:
         if carry.count(b'"') % 2:
             raise FormatError(
-                "The file ends inside a quoted value: a quote that opens in this record is never closed", byte=start
+                "The file ends inside a quoted value: a quote opened in this record is never closed", byte=start
             )
         yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, suspect=True)
 
 
 def _end_of_stretched(block: bytes, carry: bytes, *, inside: bool) -> int:
-    """Find where the last whole record ends in ``carry + block``, without a second look at what is carried: it has no
-    end in it.
-    """
+    """Find where the last whole record ends in ``carry + block``, without rescanning ``carry``, in which none ends."""
     seam = b'"' if inside else carry[-1:].strip(b'"')
     cut, _ = _whole_records(seam + block)
     return cut + len(carry) - len(seam) if cut else 0
@@ -157,10 +152,10 @@ def _unit(start: int, content: bytes, skeleton: bytes, columns: int, *, suspect:
 
 
 def records(unit: Unit, columns: int) -> Iterator[Record]:
-    """Look at each record of a unit; blank lines are passed over, as the org does.
+    """Check each record of a unit; skip blank lines, as the org does.
 
     Raises:
-        FormatError: A quote stands where none may be: what is a record and what is not cannot be told from here on.
+        FormatError: A quote is misplaced, so it is unclear where records begin and end from here on.
     """
     begin = 0
     for raw in lines(unit.content):
@@ -172,7 +167,7 @@ def records(unit: Unit, columns: int) -> Iterator[Record]:
 
 
 def lines(content: bytes) -> Iterator[bytes]:
-    """Cut whole records apart, line ends kept, blank lines included."""
+    """Split whole records; keep line ends and blank lines."""
     begin = 0
     for match in _QUOTED_OR_LINE_END.finditer(content):
         if match[0][:1] != b'"':
@@ -187,7 +182,7 @@ def _problem(raw: bytes, columns: int, start: int) -> str | None:
     for number, value in enumerate(values, 1):
         if not _VALUE.match(value):
             raise FormatError(
-                "A quote stands inside a value; a value with a quote goes in quotes, its own quotes doubled",
+                "A quote is inside an unquoted value; put a value with quotes in quotes, and double its own quotes",
                 column=number,
                 byte=start,
             )
@@ -199,7 +194,7 @@ def _problem(raw: bytes, columns: int, start: int) -> str | None:
 
 
 def too_long(lengths: Sequence[int]) -> str | None:
-    """Say which limit of characters a record with values of these lengths is over, if any."""
+    """Return which character limit a record with values of these lengths exceeds, if any."""
     for number, length in enumerate(lengths, 1):
         if length > limits.FIELD_CHARACTERS:
             return f"field {number} has {length:,} characters; a field has at most {limits.FIELD_CHARACTERS:,}"
@@ -219,8 +214,9 @@ def split(raw: bytes) -> list[bytes]:
 
 
 def count(content: bytes) -> int:
-    r"""Count the whole records of some content, its header among them: those with as many fields as the header. No line
-        end need stand behind the last.
+    r"""Count the whole records of some content, including its header: those with as many fields as the header.
+
+    The last record need not have a line end.
 
     >>> count(b'"Id","Error"\n"1",""\n"","two\nlines"')
     3
@@ -235,15 +231,15 @@ def count(content: bytes) -> int:
 
 
 def column(blocks: Iterable[bytes], place: int, columns: int) -> Iterator[bytes]:
-    """Give the values of one column, without their quotes.
+    """Yield the values of one column, without their quotes.
 
     Args:
-        blocks: The file, the header behind them, in blocks of at most `BLOCK_BYTES`.
+        blocks: The file after its header, in blocks of at most `BLOCK_BYTES`.
         place: Which column, from 0.
-        columns: The header's number of fields.
+        columns: Number of fields in the header.
 
     Raises:
-        FormatError: A record is none, or has another number of fields.
+        FormatError: A record is malformed or has a different number of fields.
     """
     behind = columns - place - 1
     record = re.compile(
@@ -262,7 +258,7 @@ def column(blocks: Iterable[bytes], place: int, columns: int) -> Iterator[bytes]
 
 
 def unquote(value: bytes) -> bytes:
-    """Take the quotes off one value.
+    """Remove the quotes from a value.
 
     >>> unquote(b'"Acme, Inc."')
     b'Acme, Inc.'
@@ -271,7 +267,7 @@ def unquote(value: bytes) -> bytes:
 
 
 def quote(value: str) -> str:
-    """Write one value, in quotes if it needs them."""
+    """Return a value for CSV, in quotes if it needs them."""
     return '"' + value.replace('"', '""') + '"' if _needs_quotes(value) else value
 
 
@@ -281,7 +277,7 @@ def _needs_quotes(value: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first record: the names of the fields, and where the records begin."""
+    """The first line: the names of the fields, and where the records begin."""
 
     names: tuple[str, ...]
     raw: bytes
@@ -289,15 +285,15 @@ class Header:
 
 
 def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
-    """Read the header from the beginning of a file, a byte order mark passed over.
+    """Read the header from the beginning of a file; skip a byte order mark.
 
     Args:
         content: The beginning of the file, or all of it.
-        may_repeat: Names that may stand there more than once.
+        may_repeat: Names that may appear more than once.
         nameless: Whether columns may lack a name.
 
     Raises:
-        FormatError: There is none; a name is missing or stands twice.
+        FormatError: There is no header, or a name is missing or appears twice.
     """
     bom = len(BOM) if content.startswith(BOM) else 0
     line = next(lines(content[bom:]), b"")
@@ -307,7 +303,7 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
     decoded(raw, bom)
     names = tuple(unquote(value).decode() for value in split(raw))
     if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in split(raw)):
-        raise FormatError("A quote stands where none may be in the header")
+        raise FormatError("The header has a misplaced quote")
     if len(names) > limits.RECORD_FIELDS:
         raise FormatError(f"The header has {len(names):,} fields; a record has at most {limits.RECORD_FIELDS:,}")
     seen: set[str] = set()
@@ -315,7 +311,7 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
         if not name.strip():
             if nameless:
                 continue
-            raise FormatError("A field of the header has no name", column=number)
+            raise FormatError("A field in the header has no name", column=number)
         if name.lower() in seen and name not in may_repeat:
             raise FormatError(f"The header names {arguments.shown(name)} twice", column=number)
         seen.add(name.lower())
@@ -325,23 +321,23 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
 def header_of(path: Path, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
     """Read the header of a file; see `header`."""
     with path.open("rb") as file:
-        # The longest header that the org could take: 5,000 names of at most 100 characters, quoted.
+        # The longest header that the org could accept: 5,000 names of at most 100 characters, quoted.
         return header(file.read(1_000_000), may_repeat=may_repeat, nameless=nameless)
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """What was counted in some content."""
+    """The number of records and characters in some content."""
 
     records: int
     characters: int
 
 
 def measure(blocks: Iterable[bytes]) -> Measure:
-    """Check CSV content as the org's parser would, and count.
+    """Check CSV content as the org's parser would, and count its records and characters.
 
     Raises:
-        FormatError: The org would not take it whole; says which record, and why.
+        FormatError: The org would not accept all of it; says which record, and why.
     """
     source = iter(blocks)
     start = b""
@@ -350,7 +346,7 @@ def measure(blocks: Iterable[bytes]) -> Measure:
         if _whole_records(start)[0]:
             break
         if len(start) > LONGEST_HEADER_BYTES:
-            raise FormatError("The header does not end; a quote is not closed in it, or there are no lines")
+            raise FormatError("The header does not end; it has an unclosed quote, or the content has no line ends")
     head = header(start)
     columns, count, characters = len(head.names), 0, characters_of(start[: head.end], 0)
     for unit in units(_chain(start[head.end :], source), columns, head.end):
@@ -363,7 +359,7 @@ def _count_closely(unit: Unit, columns: int, count: int) -> int:
     try:
         for record in records(unit, columns):
             if record.problem:
-                raise FormatError(f"A record does not fit: {record.problem}")  # noqa: TRY301  (the number is added once, below)
+                raise FormatError(f"Invalid record: {record.problem}")  # noqa: TRY301  (the number is added once, below)
             count += 1
     except FormatError as error:
         raise FormatError(error.text, row=count + 1, column=error.column, byte=error.byte) from None
@@ -377,7 +373,7 @@ def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def characters_of(content: bytes, start: int) -> int:
-    """Count the characters of a piece that begins and ends between records.
+    """Count the characters of content that begins and ends between records.
 
     Raises:
         FormatError: It is not UTF-8.
@@ -386,45 +382,44 @@ def characters_of(content: bytes, start: int) -> int:
 
 
 def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
-    """Write records as CSV: the columns are the union of all names, in order of first appearance.
+    """Encode records as CSV; the columns are the union of all names, in order of first appearance.
 
-    ``None`` becomes ``#N/A``, which sets null; an absent name becomes an empty value, which leaves the field as it is.
+    ``None`` becomes ``#N/A``, which sets null; a missing name becomes an empty value, which leaves the field unchanged.
 
     Raises:
-        FormatError: A record is no mapping, or has a value that cannot be written.
+        FormatError: A record is not a mapping, or has a value that cannot be written.
     """
     flat = [flatten(row, number) for number, row in enumerate(rows, 1)]
     names = list(dict.fromkeys(name for row in flat for name in row))
     if not names:
-        raise FormatError("There are no records, or none has a field")
+        raise FormatError("There are no records, or none of them has a field")
     if not all(isinstance(name, str) for name in names):
         number = next(number for number, row in enumerate(flat, 1) if not all(isinstance(name, str) for name in row))
-        raise FormatError("The name of a field is a text", row=number)
+        raise FormatError("The name of a field must be a string", row=number)
     return write([[name, *(row.get(name, "") for row in flat)] for name in names])
 
 
 def write(columns: Sequence[Sequence[str]]) -> bytes:
-    """Write columns of values as records, LF behind each, only those values in quotes that need them.
+    """Encode columns of values as records, each ending in LF, with quotes only where needed.
 
     Raises:
-        FormatError: A value cannot be carried by UTF-8.
+        FormatError: A value cannot be encoded as UTF-8.
     """
     written = [list(map(quote, column)) if _needs_quotes("".join(column)) else column for column in columns]
     if len(columns) == 1:
-        # An empty line would be no record.
+        # An empty line would not be a record.
         written = [[value or '""' for value in written[0]]]
     return encoded("".join([",".join(values) + "\n" for values in zip(*written, strict=True)]))
 
 
 def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
-    """Write each value of a record as text, the fields of a parent as fields of the record; what JSON calls
-    ``attributes`` is no field.
+    """Convert each value of a record to a string, with a parent's fields as fields of the record; skip ``attributes``.
 
     Raises:
-        FormatError: It is no mapping, or has a value that cannot be written.
+        FormatError: It is not a mapping, or has a value that cannot be written.
     """
     if type(row) is not dict and not isinstance(row, Mapping):
-        raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=number)
+        raise FormatError(f"A record must be a mapping of names to values, not a {type(row).__name__}", row=number)
     flat: dict[str, str] = {}
     for name, value in row.items():
         if type(value) is str:
@@ -438,9 +433,7 @@ def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
 
 
 def _parent(name: str, parent: Mapping[str, Value], number: int) -> Iterator[tuple[str, str]]:
-    """Name the column of a parent: ``Account.Ext__c``, or ``Lead:Who.Email`` where the type is told by
-    ``attributes``.
-    """
+    """Yield a parent's columns: ``Account.Ext__c``, or ``Lead:Who.Email`` if ``attributes`` gives the type."""
     attributes = parent.get("attributes")
     prefix = f"{attributes['type']}:" if isinstance(attributes, Mapping) and "type" in attributes else ""
     for field, value in parent.items():

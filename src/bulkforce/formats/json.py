@@ -1,6 +1,6 @@
 """Records in JSON: an array of objects.
 
-Source: developer guide, "Valid JSON records". A ``null`` sets null, an absent name leaves the field as it is.
+Source: developer guide, "Valid JSON records". ``null`` sets null; a missing name leaves the field unchanged.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from bulkforce.formats.csv import Measure, too_long
 from bulkforce.formats.values import NO_NUMBER, Value, date_time, number, text_of
 from bulkforce.protocol import limits
 
-_ENDLESS: Final = "A record has parents in parents without end"
+_ENDLESS: Final = "The parents of a record are nested too deeply"
 
 
 def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
-    """Write records as a JSON array.
+    """Encode records as a JSON array.
 
     Raises:
-        FormatError: A record is no mapping, or has a value that cannot be written.
+        FormatError: A record is not a mapping, or has a value that cannot be written.
     """
     listed = list(rows)
     for place, row in enumerate(listed, 1):
         if not isinstance(row, Mapping):
-            raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
+            raise FormatError(f"A record must be a mapping of names to values, not a {type(row).__name__}", row=place)
         try:
             _check_numbers(row, place)
         except RecursionError as error:
@@ -39,8 +39,7 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
         return _written(listed)
     except orjson.JSONEncodeError:
         pass
-    # One by one, and behind the handler: the error does not tell which record it was, and holds what it could not
-    # write.
+    # One by one, and outside the handler: the error does not say which record it was, and holds the value.
     faulty, reason = next((place, reason) for place, record in enumerate(listed, 1) if (reason := _fault(record)))
     raise FormatError(f"A record cannot be written as JSON: {reason}", row=faulty)
 
@@ -58,7 +57,7 @@ def _fault(record: object) -> str | None:
 
 
 def _check_numbers(row: Mapping[str, Value], place: int) -> None:
-    """Refuse NaN and infinity: orjson would write them as null, and null changes the field."""
+    """Refuse NaN and infinity: orjson would write them as null, which changes the field."""
     for name, value in row.items():
         if isinstance(value, Mapping):
             _check_numbers(value, place)
@@ -68,7 +67,7 @@ def _check_numbers(row: Mapping[str, Value], place: int) -> None:
 
 def _default(value: object) -> object:
     if isinstance(value, (Decimal, float)):
-        # A fragment keeps every digit; a float would not.
+        # A Fragment keeps every digit; a float would not.
         return orjson.Fragment(number(value))
     if isinstance(value, datetime):
         return date_time(value)
@@ -80,17 +79,17 @@ def _default(value: object) -> object:
 
 
 def measure(content: bytes) -> Measure:
-    """Check that content is an array of records within the limits, and count.
+    """Check that content is an array of records within the limits, and count its records and characters.
 
     Raises:
         FormatError: It is not; says where.
     """
     value = _read(content)
     if not isinstance(value, list):
-        raise FormatError(f"JSON content is an array of records, not {_kind(value)}")
+        raise FormatError(f"JSON content must be an array of records, not {_kind(value)}")
     for place, record in enumerate(value, 1):
         if not isinstance(record, dict):
-            raise FormatError(f"A record is a JSON object, not {_kind(record)}", row=place)
+            raise FormatError(f"A record must be a JSON object, not {_kind(record)}", row=place)
         if len(record) > limits.RECORD_FIELDS:
             raise FormatError(f"A record has at most {limits.RECORD_FIELDS:,} fields, not {len(record):,}", row=place)
         try:
@@ -98,7 +97,7 @@ def measure(content: bytes) -> Measure:
         except RecursionError as error:
             raise FormatError(_ENDLESS, row=place) from error
         if problem:
-            raise FormatError(f"A record does not fit: {problem}", row=place)
+            raise FormatError(f"Invalid record: {problem}", row=place)
     return Measure(len(value), len(content) if content.isascii() else len(content.decode()))
 
 
@@ -107,7 +106,7 @@ def _read(content: bytes) -> object:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
         ours = FormatError(f"Not JSON: {error.msg}", byte=error.pos)
-    # Behind the handler: the error of the parser holds the whole document.
+    # Outside the handler: the parser's error holds the whole document.
     raise ours
 
 
@@ -118,7 +117,7 @@ def _texts(record: dict[str, object]) -> Iterator[str]:
         elif isinstance(value, dict):
             yield from _texts(value)
         else:
-            # Numbers and constants are short; an empty text keeps the numbering of the fields.
+            # Numbers and constants are short; an empty string keeps the numbering of the fields.
             yield ""
 
 

@@ -1,4 +1,4 @@
-"""Raw records cut apart at their line ends, without a look at their values."""
+"""Split raw records at their line ends without parsing their values."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _ALL_BUT_QUOTES_AND_LINE_ENDS: Final = bytes(byte for byte in range(256) if byte
 
 
 def rows_of(content: bytes, records: int = -1) -> list[bytes]:
-    r"""Cut records apart, without their line ends; the content has no blank lines.
+    r"""Split records, without their line ends; the content must have no blank lines.
 
     Args:
         content: The records.
-        records: How many there are, if that is known: as many lines as records need no second look.
+        records: How many there are, if known; if there are as many lines, no value contains a line end.
 
     >>> rows_of(b'1,"a\nb"\n2,c\r\n')
     [b'1,"a\nb"', b'2,c']
@@ -31,8 +31,9 @@ def rows_of(content: bytes, records: int = -1) -> list[bytes]:
 
 
 def column_of(content: bytes, records: int, place: int, columns: int) -> list[bytes]:
-    r"""Give the values of one column of records that are known to have all columns; only for values without commas and
-    quotes, such as ids.
+    r"""Return the values of one column of records that are known to have all columns.
+
+    This works only for values without commas and quotes, such as ids.
 
     >>> column_of(b'"1","a\nb"\n"2",c\n', 2, 0, 2)
     [b'1', b'2']
@@ -46,9 +47,7 @@ def column_of(content: bytes, records: int, place: int, columns: int) -> list[by
 
 
 def groups_of(content: bytes) -> Iterator[list[bytes]]:
-    """Cut records apart as `rows_of` does, in groups that fit the processor's cache: a quarter faster than all at
-    once.
-    """
+    """Split records as `rows_of` does, in groups that fit the CPU cache: a quarter faster than all at once."""
     begin, end = 0, _GROUP_BYTES
     while begin < len(content):
         end = content.find(b"\n", end) + 1 or len(content)
@@ -62,16 +61,14 @@ def groups_of(content: bytes) -> Iterator[list[bytes]]:
 
 
 def _odd_lines(content: bytes) -> list[int]:
-    """Number the lines, from 0, that have an odd number of quotes: each opens or closes a value with a line end in
-    it.
-    """
-    # Of quotes and line ends alone, with pairs of quotes taken out, just the quotes of those lines are left.
+    """Return the numbers, from 0, of lines with an odd number of quotes: each opens or closes a multi-line value."""
+    # Keep only quotes and line ends, and drop pairs of quotes: what remains are the quotes of those lines.
     spans = content.translate(None, _ALL_BUT_QUOTES_AND_LINE_ENDS).replace(b'""', b"").split(b'"')
     return list(accumulate(map(len, spans[:-1])))
 
 
 def _joined(lines: list[bytes], odd: list[int]) -> list[bytes]:
-    """Put lines together again that were cut inside quotes; a quote that is never closed reaches to the end."""
+    """Rejoin lines that were split inside quotes; an unclosed quote extends to the end."""
     whole: list[bytes] = []
     behind = 0
     for first, last in zip_longest(odd[::2], odd[1::2], fillvalue=len(lines)):

@@ -1,6 +1,6 @@
-"""Texts as UTF-8 and back.
+"""Encode and decode UTF-8.
 
-What is none is told by its place: Python's own errors hold the whole text, so ours are never chained to them.
+Errors give only the position: Python's own errors hold the whole text, so ours are never chained to them.
 """
 
 from __future__ import annotations
@@ -9,27 +9,27 @@ from bulkforce.errors import FormatError
 
 
 def encoded(text: str) -> bytes:
-    """Write a text as UTF-8.
+    """Encode a string as UTF-8.
 
     Raises:
-        FormatError: It has half a surrogate pair.
+        FormatError: It contains a lone surrogate.
     """
     try:
         return text.encode()
     except UnicodeEncodeError:
         pass
-    raise FormatError("A value cannot be written: it has half a surrogate pair, which UTF-8 cannot carry")
+    raise FormatError("A value cannot be written: it contains a lone surrogate, which UTF-8 cannot encode")
 
 
 def decoded(content: bytes, start: int = 0) -> str:
-    """Read UTF-8.
+    """Decode UTF-8.
 
     Args:
         content: The bytes.
-        start: Where they stand in what they are a piece of.
+        start: Their offset in the whole content.
 
     Raises:
-        FormatError: They are none; says where.
+        FormatError: They are not UTF-8; says where.
     """
     try:
         return content.decode()

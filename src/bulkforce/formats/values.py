@@ -1,6 +1,6 @@
-"""How one Python value is written, the same in all formats.
+"""How a Python value is written, the same in all formats.
 
-Source of the forms: developer guide, "Valid Date Format in Records" and "Valid CSV Record Rows".
+Source: developer guide, "Valid Date Format in Records" and "Valid CSV Record Rows".
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from bulkforce.errors import FormatError
 
 Value: TypeAlias = object
 """``str``, ``bool``, ``int``, ``float``, ``Decimal``, ``date``, ``datetime``, ``time``, ``bytes`` (base64), ``UUID``,
-``None``; or a
-mapping: the parent record by an external id, as in ``{"Account": {"Ext__c": "A-1"}}``."""
+``None``; or a mapping: the parent record by an external id, as in ``{"Account": {"Ext__c": "A-1"}}``."""
 
-NO_NUMBER: Final = "NaN and infinity are no numbers to Salesforce; use None for a missing value"
+NO_NUMBER: Final = "Salesforce does not accept NaN or infinity; use None for a missing value"
 
 
 def date_time(value: datetime) -> str:
-    """Write a date-time in UTC with milliseconds; one without a zone is taken as UTC.
+    """Write a date-time in UTC with milliseconds; without a zone, assume UTC.
 
     >>> date_time(datetime(2026, 2, 12, 15, 43, 48, 123456))
     '2026-02-12T15:43:48.123Z'
     """
     if value != value:  # noqa: PLR0124  (the NaT of pandas is a datetime, and not equal to itself)
-        raise FormatError("NaT is no date-time to Salesforce; use None for a missing value")
+        raise FormatError("Salesforce does not accept NaT; use None for a missing value")
     try:
         aware = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except OverflowError as error:
-        raise FormatError("A date-time before the year 1 or after 9999, in UTC") from error
+        raise FormatError("A date-time is before the year 1 or after 9999 in UTC") from error
     return aware.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def time_of_day(value: time) -> str:
-    """Write a time in UTC with milliseconds; one without a zone is taken as UTC, and one of another zone is none
-    without a date.
+    """Write a time in UTC with milliseconds; without a zone, assume UTC.
+
+    A time in another zone is refused: without a date, it cannot be converted.
     """
     if value.utcoffset():
-        raise FormatError("A time of day is written in UTC; give it in UTC")
+        raise FormatError("A time of day must be in UTC; convert it to UTC first")
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def text_of(value: Value) -> str:
-    """Write a value as text, for CSV and XML; ``None`` is the caller's to write.
+    """Write a value as text, for CSV and XML; the caller handles ``None``.
 
     Raises:
-        FormatError: The type, or the number, is none that Salesforce knows.
+        FormatError: Salesforce has no such type or number.
     """
     if isinstance(value, str):
         return value
@@ -76,13 +76,13 @@ def _integer(value: int) -> str:
     try:
         return str(value)
     except ValueError as error:
-        # Python writes no more than 4,300 digits; the org takes 18.
+        # Python writes at most 4,300 digits; the org accepts 18.
         raise FormatError("An integer has too many digits") from error
 
 
 def number(value: float | Decimal) -> str:
-    """Write a number in full; infinities and NaN are none."""
+    """Write a number in full; refuse infinities and NaN."""
     if not Decimal(value).is_finite():
         raise FormatError(NO_NUMBER)
-    # The floats of numpy have a repr of their own.
+    # NumPy floats have their own repr.
     return float.__repr__(value) if isinstance(value, float) else str(value)

@@ -1,6 +1,7 @@
 """Records in XML: an ``sObjects`` document.
 
-Source: developer guide, "Valid XML records". ``xsi:nil="true"`` sets null, an absent element leaves the field as it is.
+Source: developer guide, "Valid XML records". ``xsi:nil="true"`` sets null; a missing element leaves the field
+unchanged.
 """
 
 from __future__ import annotations
@@ -20,42 +21,42 @@ from bulkforce.protocol import limits
 from bulkforce.protocol.wire_xml import NAMESPACE, PROLOG, SCHEMA_INSTANCE
 
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
-# What XML 1.0 cannot carry at all, not even escaped.
+# Characters that XML 1.0 cannot contain, not even escaped.
 _FORBIDDEN: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
-    """Write records as an ``sObjects`` document.
+    """Encode records as an ``sObjects`` document.
 
     Raises:
-        FormatError: A record is no mapping, or has a name or value that XML cannot carry.
+        FormatError: A record is not a mapping, or has a name or value that XML cannot contain.
     """
     root = ET.Element("sObjects", {"xmlns": NAMESPACE, "xmlns:xsi": SCHEMA_INSTANCE})
     for place, row in enumerate(rows, 1):
         if not isinstance(row, Mapping):
-            raise FormatError(f"A record is a mapping of names to values, not a {type(row).__name__}", row=place)
+            raise FormatError(f"A record must be a mapping of names to values, not a {type(row).__name__}", row=place)
         try:
             _fill(ET.SubElement(root, "sObject"), row, place)
         except RecursionError as error:
-            raise FormatError("A record has parents in parents without end", row=place) from error
+            raise FormatError("The parents of a record are nested too deeply", row=place) from error
     return _document(root)
 
 
 def encode_element(element: ET.Element) -> bytes:
-    """Write an element tree: an ``sObjects`` element as it is."""
+    """Encode an ``sObjects`` element as it is."""
     return _document(element)
 
 
 def _document(root: ET.Element) -> bytes:
     try:
-        # A parser reads a bare CR as LF; as a reference it stays a CR.
+        # A parser reads a bare CR as LF; a character reference keeps it.
         text = PROLOG + ET.tostring(root, encoding="unicode").replace("\r", "&#13;")
     except (TypeError, AttributeError, ValueError, RecursionError):
         text = ""
     if not text:
         raise FormatError(
-            "The elements cannot be written as XML: a name, an attribute or a text is no str, or they are nested "
-            "without end"
+            "The elements cannot be written as XML: a name, an attribute or a text is not a str, or they are nested "
+            "too deeply"
         )
     return encoded(text)
 
@@ -79,13 +80,13 @@ def _write(element: ET.Element, value: Value, place: int, name: str) -> None:
     except FormatError as error:
         raise FormatError(error.text, row=place, column=name) from error
     if forbidden := _FORBIDDEN.search(element.text):
-        raise FormatError(f"XML cannot carry the character U+{ord(forbidden[0]):04X}; use CSV", row=place, column=name)
+        raise FormatError(
+            f"XML cannot contain the character U+{ord(forbidden[0]):04X}; use CSV", row=place, column=name
+        )
 
 
 def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> None:
-    """Write a parent: ``<Who><sObject><type>Lead</type><Email>..</Email></sObject></Who>``, the type only where it is
-    told.
-    """
+    """Write a parent: ``<Who><sObject><type>Lead</type><Email>..</Email></sObject></Who>``, the type only if given."""
     inner = ET.SubElement(element, "sObject")
     attributes = parent.get("attributes")
     if isinstance(attributes, Mapping) and "type" in attributes:
@@ -94,7 +95,7 @@ def _reference(element: ET.Element, parent: Mapping[str, Value], place: int) -> 
 
 
 class _Counter:
-    """A parser's target that counts and keeps nothing."""
+    """A parser target that counts and stores nothing."""
 
     def __init__(self) -> None:
         self.records = 0
@@ -106,12 +107,12 @@ class _Counter:
         self._depth += 1
         name = tag.rpartition("}")[2]
         if self._depth == 1 and name != "sObjects":
-            raise FormatError(f"XML content is an sObjects document, not {arguments.shown(name)}")
+            raise FormatError(f"XML content must be an sObjects document, not {arguments.shown(name)}")
         if self._depth == 2:
             self.records += 1
             self._lengths = []
             if name != "sObject":
-                raise FormatError(f"A record is an sObject element, not {arguments.shown(name)}", row=self.records)
+                raise FormatError(f"A record must be an sObject element, not {arguments.shown(name)}", row=self.records)
         if self._depth == 3:
             self._lengths.append(0)
 
@@ -128,24 +129,24 @@ class _Counter:
                 )
             problem = too_long(self._lengths)
             if problem:
-                raise FormatError(f"A record does not fit: {problem}", row=self.records)
+                raise FormatError(f"Invalid record: {problem}", row=self.records)
         self._depth -= 1
 
     def doctype(self, _name: str, _pubid: str | None, _system: str | None) -> None:
-        raise FormatError("XML with a DOCTYPE is refused: it can declare entities")
+        raise FormatError("XML with a DOCTYPE is refused, since it can declare entities")
 
     def close(self) -> None:
         pass
 
 
 def measure(blocks: Iterable[bytes]) -> Measure:
-    """Check that content is an ``sObjects`` document within the limits, and count.
+    """Check that content is an ``sObjects`` document within the limits, and count its records and characters.
 
     Raises:
         FormatError: It is not; says where.
     """
     counter = _Counter()
-    # The org is told that it is UTF-8, whatever the document declares.
+    # The request declares UTF-8 to the org, whatever the document declares.
     parser = ET.XMLParser(target=counter, encoding="utf-8")
     decoder, characters = getincrementaldecoder("utf-8")(), 0
     try:

@@ -1,7 +1,7 @@
 """Zip batches: ``request.txt`` with the records, and the binary files that they name with ``#``.
 
-Source: developer guide, "Load binary attachments"; limits page. The zip's own limits are checked here, those of the
-    records by their format.
+Source: developer guide, "Load binary attachments"; limits page. This module checks the limits of the zip itself; the
+format of the records checks theirs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Attachments:
     A record names a file with a leading ``#``: ``{"Name": "a.gif", "ParentId": "001...", "Body": "#a.gif"}``.
 
     Attributes:
-        records: Records, or a whole ``request.txt`` as text or bytes in the job's format.
-        files: What goes into the zip beside it, by path inside the zip: bytes, or the path of a file.
+        records: Records, or a whole ``request.txt`` as a string or bytes in the job's format.
+        files: The other files of the zip, by path inside the zip: bytes, or the path of a file.
 
     Example:
         >>> record = {"Name": "a.txt", "ParentId": "001000000000001AAA", "Body": "#a.txt"}
@@ -43,11 +43,11 @@ class Attachments:
     def __post_init__(self) -> None:
         if not isinstance(self.records, (Iterable, os.PathLike)):
             raise UsageError(
-                f"The records of Attachments are mappings, or a whole request.txt, not {type(self.records).__name__}"
+                f"The records of Attachments must be mappings or a whole request.txt, not {type(self.records).__name__}"
             )
         if not isinstance(self.files, Mapping):
             raise UsageError(
-                f"The files of Attachments are a mapping of names to bytes or paths, not {type(self.files).__name__}"
+                f"The files of Attachments must map names to bytes or paths, not be {type(self.files).__name__}"
             )
         for name, content in self.files.items():
             arguments.text(name, "The name of a file of Attachments")
@@ -58,17 +58,17 @@ class Attachments:
 
 
 def build(request: bytes, files: Mapping[str, bytes | os.PathLike[str]]) -> bytes:
-    """Pack the records, already written, and the files.
+    """Pack the encoded records and the files.
 
     Raises:
-        FormatError: A limit is passed.
-        UsageError: A name cannot stand in the zip.
+        FormatError: They exceed a limit.
+        UsageError: A name cannot be used in the zip.
     """
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         _write(archive, REQUEST, request)
         for name, content in files.items():
-            # An empty part is a path from the root, or a directory, or no name at all.
+            # An empty part means a path from the root, a directory, or no name at all.
             if name == REQUEST or "\\" in name or {"", ".", ".."} & set(name.split("/")):
                 raise UsageError(f"A file in a zip batch cannot be named {arguments.shown(name)}")
             _write(
@@ -85,8 +85,8 @@ def _read(name: str, path: Path) -> bytes:
     try:
         if path.stat().st_size > limits.ZIP_UNPACKED_BYTES:
             raise FormatError(
-                f"The file {arguments.shown(name)} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit of a whole "
-                "zip batch unpacked"
+                f"The file {arguments.shown(name)} is over {limits.ZIP_UNPACKED_BYTES:,} bytes, the limit for a whole "
+                "unpacked zip batch"
             )
         return path.read_bytes()
     except OSError as error:
@@ -94,17 +94,17 @@ def _read(name: str, path: Path) -> bytes:
 
 
 def _write(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
-    # A fixed time: the same records and files give the same bytes, and so the same digest.
+    # A fixed time, so that the same records and files give the same bytes and digest.
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     entry.compress_type = zipfile.ZIP_DEFLATED
     archive.writestr(entry, content)
 
 
 def request_of(file: BinaryIO, length: int) -> bytes:
-    """Check a zip against the limits and take its ``request.txt`` out.
+    """Check a zip against the limits and return its ``request.txt``.
 
     Raises:
-        FormatError: It is no zip, has no ``request.txt`` at its root, or passes a limit.
+        FormatError: It is not a zip, has no ``request.txt`` at its root, or exceeds a limit.
     """
     if length > limits.ZIP_BYTES:
         raise FormatError(f"A zip batch has at most {limits.ZIP_BYTES:,} bytes, not {length:,}")
@@ -115,8 +115,8 @@ def request_of(file: BinaryIO, length: int) -> bytes:
     except FormatError:
         raise
     except Exception as error:
-        # zipfile trips over what it reads in many ways: zlib.error, struct.error, EOFError, IndexError, ...
-        raise FormatError(f"The content is no readable zip: {error}") from error
+        # zipfile fails on bad input in many ways: zlib.error, struct.error, EOFError, IndexError, ...
+        raise FormatError(f"The content is not a readable zip: {error}") from error
 
 
 def _check(archive: zipfile.ZipFile) -> None:
@@ -130,7 +130,9 @@ def _check(archive: zipfile.ZipFile) -> None:
         raise FormatError(f"A zip batch has at most {limits.ZIP_UNPACKED_BYTES:,} bytes unpacked, not {unpacked:,}")
     for entry in entries:
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise FormatError(f"The files of a zip batch are stored or deflated: {entry.filename[:40]!r}")
+            raise FormatError(
+                f"The files of a zip batch must be stored or deflated; this one is not: {entry.filename[:40]!r}"
+            )
         if len(entry.filename.encode()) > limits.ZIP_NAME_BYTES:
             raise FormatError(
                 f"The name of a file in a zip batch has at most {limits.ZIP_NAME_BYTES} bytes: "
