@@ -86,9 +86,7 @@ def test_list_that_may_be_whole_is_believed_when_it_stays_the_same_over_all_look
     ],
 )
 def test_list_that_never_agrees_is_not_believed(lines: list[Answer]) -> None:
-    with pytest.raises(
-        ProtocolError, match=r"list of the batches of job 750A .*may be incomplete"
-    ) as caught:
+    with pytest.raises(ProtocolError, match=r"list of the batches of job 750A .*may be incomplete") as caught:
         look(*lines)
     assert caught.value.job_id == "750A"
 

@@ -287,4 +287,4 @@ def test_chunks_that_overlap_are_an_error() -> None:
 def test_chunks_with_a_gap_are_told() -> None:
     error, warning = check_ranges(bordered((0, 10), (11, 20)))
     assert error is None
-    assert "about the ids from 000000000000010 to 000000000000011" in str(warning)
+    assert "covers the ids from 000000000000010 to 000000000000011" in str(warning)

@@ -31,9 +31,9 @@ def test_the_first_time_everything_is_asked_for(tmp_path: Path, query: str) -> N
 @pytest.mark.parametrize(
     ("query", "all_rows", "says"),
     [
-        ("SELECT Id FROM Contact", False, "select SystemModstamp, too: it tells what is new"),
-        ("SELECT Id FROM Contact", True, "select SystemModstamp, too: it tells what is new"),
-        (QUERY, True, "select IsDeleted, too: it marks the deleted rows that all_rows brings"),
+        ("SELECT Id FROM Contact", False, "also select SystemModstamp: it shows what is new"),
+        ("SELECT Id FROM Contact", True, "also select SystemModstamp: it shows what is new"),
+        (QUERY, True, "also select IsDeleted: it marks the deleted records that all_rows includes"),
         ("SELECT Id, SystemModstamp, isdeleted FROM Contact", True, None),
     ],
 )
@@ -61,16 +61,16 @@ def test_the_next_time_begins_ten_minutes_before_what_was_kept_in_whatever_zone(
 @pytest.mark.parametrize(
     ("kept", "says"),
     [
-        ('object = "Account"\nsince = 2026-02-12T12:00:00Z\n', "is about Account, and the query about Contact"),
-        ('object = "Contact"\n', "does not tell since when, or of which object; remove it"),
-        ("since = 2026-02-12T12:00:00Z\n", "does not tell since when, or of which object; remove it"),
-        ("object = 7\nsince = 2026-02-12T12:00:00Z\n", "does not tell since when, or of which object; remove it"),
-        ("nonsense", "does not tell since when: .*; remove it"),
-        ('object = "Contact"\nsince = 2026-02-12\n', "'since' is no date and time with a zone"),
-        ('object = "Contact"\nsince = 2026-02-12T12:00:00\n', "'since' is no date and time with a zone"),
-        ('object = "Contact"\nsince = "2026-02-12T12:00:00Z"\n', "'since' is no date and time with a zone"),
-        ('object = "Contact"\nsince = 0001-01-01T00:00:00Z\n', "'since' is no date and time with a zone"),
-        ('object = "Contact"\nsince = 0001-01-01T00:00:00+10:00\n', "'since' is no date and time with a zone"),
+        ('object = "Account"\nsince = 2026-02-12T12:00:00Z\n', "is for Account, but the query is for Contact"),
+        ('object = "Contact"\n', "does not say since when, or for which object; remove it"),
+        ("since = 2026-02-12T12:00:00Z\n", "does not say since when, or for which object; remove it"),
+        ("object = 7\nsince = 2026-02-12T12:00:00Z\n", "does not say since when, or for which object; remove it"),
+        ("nonsense", "does not say since when: .*; remove it"),
+        ('object = "Contact"\nsince = 2026-02-12\n', "'since' must be a date and time with a zone"),
+        ('object = "Contact"\nsince = 2026-02-12T12:00:00\n', "'since' must be a date and time with a zone"),
+        ('object = "Contact"\nsince = "2026-02-12T12:00:00Z"\n', "'since' must be a date and time with a zone"),
+        ('object = "Contact"\nsince = 0001-01-01T00:00:00Z\n', "'since' must be a date and time with a zone"),
+        ('object = "Contact"\nsince = 0001-01-01T00:00:00+10:00\n', "'since' must be a date and time with a zone"),
     ],
 )
 def test_what_does_not_tell_since_when_is_refused(tmp_path: Path, kept: str, says: str) -> None:
@@ -158,7 +158,7 @@ def test_what_was_kept_stays_where_nothing_later_is_known(
 @pytest.mark.parametrize("stamp", ["yesterday", "", "0001-01-01T00:00:00.000+10:00"])
 def test_a_stamp_that_is_none_is_told_without_its_value(tmp_path: Path, stamp: str) -> None:
     state = extracted(tmp_path, [stamp])
-    with pytest.raises(TransferError, match="the rows are extracted, but since when is not kept") as caught:
+    with pytest.raises(TransferError, match="the records are extracted, but since when is not saved") as caught:
         remember(tmp_path / "since.toml", soql.read(QUERY), state, tmp_path, "token")
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert kept(tmp_path / "since.toml") is None

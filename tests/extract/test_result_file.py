@@ -128,7 +128,7 @@ def test_record_with_too_many_or_too_few_values_is_refused(
         *(f'"{number}","say ""x"",""y"""' if number == 7 else f'"{number}","x"' for number in range(40)),
     ]
     lines[1 + place] = broken
-    with pytest.raises(FormatError, match=r"does not fit its header|is cut"):
+    with pytest.raises(FormatError, match=r"does not match the header|is truncated"):
         result_file.fetch(Blocks("\n".join([*lines, ""]).encode(), block_bytes), tmp_path / "part.csv")
 
 

@@ -263,14 +263,14 @@ def test_a_value_that_does_not_fit_widens_its_column(
 
 
 def test_what_is_no_csv_is_refused_without_showing_values(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match=r"0\.csv is not the CSV of 2 columns") as caught:
+    with pytest.raises(FormatError, match=r"0\.csv is not valid CSV with 2 columns") as caught:
         extracted(tmp_path / "a.parquet", TEXT, b'"Id","Name"\n"secret"\n')
     assert "secret" not in str(caught.value)
     assert caught.value.__cause__ is None
 
 
 def test_what_is_no_utf_8_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="no string") as caught:
+    with pytest.raises(FormatError, match="do not fit the type string") as caught:
         extracted(tmp_path / "a.parquet", TEXT, b'"Id","Name"\n"1","\xff"\n')
     assert caught.value.column == "Name"
 
@@ -484,7 +484,7 @@ def test_what_went_to_standard_output_cannot_be_widened(
     part.write_bytes(as_org([column], [["1.505"]]))
     sink = sink_for("-", "arrow")
     sink.begin([column])
-    with pytest.raises(FormatError, match=r"no decimal128\(18, 2\)") as caught:
+    with pytest.raises(FormatError, match=r"do not fit the type decimal128\(18, 2\)") as caught:
         sink.add(part)
     sink.discard()
     assert caught.value.column == "Amount"

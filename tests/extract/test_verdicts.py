@@ -100,7 +100,7 @@ FAILED = [
         ("outcome unknown", "protocol", "intercepted"),
         [replace(WANTED, stage=QueryJobStage.GONE), ANOTHER],
         None,
-        "The answer to the creation of a job was lost; an empty job may be left open in the org",
+        "The answer to creating a job was lost; an empty job may be left open in the org",
     ),
     Arm("no job came about", [WANTED], OpenJob(1), others("outcome unknown", "protocol", "intercepted"), []),
     Arm(
@@ -185,7 +185,7 @@ def test_a_query_goes_without_chunking_where_the_org_refuses_it_and_the_user_did
     verdict = refused(State([job]), OpenJob(1), ERRORS["invalid"], rules)
     if goes_without:
         assert verdict.events == [WANTED]
-        assert verdict.warning == "The org refuses PK chunking here, so the query goes without: x"
+        assert verdict.warning == "The org refuses PK chunking here, so the query runs without it: x"
         assert verdict.trouble is None
     else:
         assert verdict == Verdict(trouble=ERRORS["invalid"])
@@ -245,7 +245,7 @@ class First:
 
 
 THE_CHUNK = QueryBatch(1, 1, "7511", 0)
-ABORTED = "was aborted or closed in the org before it was done. Resuming asks for what is missing"
+ABORTED = "was aborted or closed in the org before it was done. Resume to get what is missing"
 FIRST = [
     First("the org is at work", ASKED, looked(original(None)), []),
     First(
@@ -286,7 +286,7 @@ FIRST = [
         ASKED,
         looked(TOO_LARGE),
         another(ASKED, "TRUE"),
-        warning="The query is too large for one batch (too much); it is asked again with PK chunking",
+        warning="The query is too large for one batch (too much); it is run again with PK chunking",
         rules=CHUNKS,
     ),
     First("where it may not be split it is asked again", ASKED, looked(TOO_LARGE), another(ASKED)),
@@ -298,7 +298,7 @@ FIRST = [
         replace(ASKED, tries=3),
         looked(TOO_LARGE),
         another(replace(ASKED, tries=3)),
-        (errors.BatchFailed, "The org failed 3 times to answer the query: too much; ask with PK chunking"),
+        (errors.BatchFailed, "The org failed 3 times to answer the query: too much; use PK chunking"),
     ),
     First(
         "what is split already, or fails for another reason, has no such hint",

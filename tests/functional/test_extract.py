@@ -92,7 +92,7 @@ def test_share_table_is_split_by_the_ids_of_its_parent(tmp_path: Path) -> None:
         report = bring(org, tmp_path, soql=soql, pk_chunking=PKChunking(size=10, parent="Account"))
         assert read(tmp_path / "out.csv") == stored(org, "Id", "AccountId", "RowCause", sobject="AccountShare")
         assert (report.rows, report.batches) == (60, 3)
-        with pytest.raises(errors.UsageError, match="goes with a share or history table"):
+        with pytest.raises(errors.UsageError, match="only for a share or history table"):
             bring(
                 org,
                 tmp_path,
@@ -265,12 +265,12 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
     ("options", "says"),
     [
         ({"to": "nowhere/out.csv"}, "There is no folder nowhere"),
-        ({"to": "out.xlsx"}, "does not tell the format"),
-        ({"format": "xlsx"}, "There is no format 'xlsx'; known are csv"),
+        ({"to": "out.xlsx"}, "does not show the format"),
+        ({"format": "xlsx"}, "There is no format 'xlsx'; choose from: csv"),
         ({"workers": 0}, "workers must be 1 or more, not 0"),
         ({"pk_chunking": 300_000}, "1 to 250,000"),
         ({"soql": f"{QUERY} LIMIT 5", "pk_chunking": 100}, "LIMIT"),
-        ({"pk_chunking": PKChunking(parent="Account")}, "goes with a share or history table"),
+        ({"pk_chunking": PKChunking(parent="Account")}, "only for a share or history table"),
         ({"soql": None}, "either a query or the name of an object"),
     ],
 )

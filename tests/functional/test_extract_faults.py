@@ -97,7 +97,7 @@ def test_rows_that_stay_missing_are_an_error_with_batch_and_numbers(org: Emulato
         )
     )
     with pytest.raises(
-        errors.TransferError, match="has 40 records, and its result files hold 1; they were fetched 3 times"
+        errors.TransferError, match="has 40 records, but its result files hold 1; they were fetched 3 times"
     ) as caught:
         bring(org, tmp_path)
     assert str(caught.value.batch_id) in str(caught.value)
@@ -224,7 +224,7 @@ def test_results_that_are_gone_say_so(org: Emulator, tmp_path: Path) -> None:
         Client(org.base_url, BearerToken(org.state.sessions.open()), retry=QUICK) as client,
         pytest.raises(
             errors.NotFound,
-            match=r"no longer has the results of batch 751\w+ of job 750\w+.*7 days.*Begin the extract anew",
+            match=r"no longer has the results of batch 751\w+ of job 750\w+.*7 days.*Start a new extract",
         ) as caught,
     ):
         extract.resume_extract(sitting_of(client), tmp_path / "run")

@@ -51,7 +51,7 @@ def test_query_that_reaches_the_org_twice_each_time_is_an_error(org: Emulator, t
 
     with pytest.raises(
         errors.Interrupted,
-        match=r"Job 750\w+ holds batch 751\w+, whose request does not show.*Resuming asks the whole query again",
+        match=r"Job 750\w+ holds batch 751\w+, whose request does not show.*Resuming runs the whole query again",
     ):
         bring(org, tmp_path, pk_chunking=5, trace=again)
     assert len(org.state.jobs.all()) == 3
@@ -73,7 +73,7 @@ def test_query_whose_job_has_a_batch_of_somebody_else_is_asked_anew(
     report = bring(org, tmp_path, pk_chunking=5, trace=intrude)
     assert_whole(org, tmp_path)
     assert (report.rows, report.batches, len(report.jobs)) == (5 * CHUNKS, CHUNKS, 2)
-    assert re.search(r"Job 750\w+ holds batch 751\w+, whose request .*so the whole query is asked again", caplog.text)
+    assert re.search(r"Job 750\w+ holds batch 751\w+, whose request .*so the whole query is run again", caplog.text)
 
 
 def test_query_whose_chunks_are_there_twice_is_asked_anew(
@@ -93,7 +93,7 @@ def test_query_whose_chunks_are_there_twice_is_asked_anew(
         report = bring(org, tmp_path, pk_chunking=5, client=client)
     assert_whole(org, tmp_path)
     assert len(report.jobs) == 2
-    assert "a chunk of the query that it holds already" in caplog.text
+    assert "a chunk of the query that it already holds" in caplog.text
 
 
 def test_batch_that_comes_when_rows_were_delivered_already_stops_the_extract(org: Emulator, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_batch_that_comes_when_rows_were_delivered_already_stops_the_extract(org
             org.state.jobs.add_batch(org.state.jobs.all()[0], QUERY.encode())
 
     org.set_pace(Pace.timed(parallel=1, batch_seconds=0.05))
-    with pytest.raises(errors.Interrupted, match=r"Job 750\w+ holds batch 751\w+.*Resuming asks the whole query again"):
+    with pytest.raises(errors.Interrupted, match=r"Job 750\w+ holds batch 751\w+.*Resuming runs the whole query again"):
         bring(org, tmp_path, pk_chunking=5, trace=intrude)
     assert not (tmp_path / "out.csv").exists()
     go_on(org, tmp_path)
@@ -284,7 +284,7 @@ def test_org_that_does_not_tell_how_many_records_there_are_is_asked_to_count_the
         report = bring(org, tmp_path, client=client, pk_chunking=pk_chunking)
     assert_whole(org, tmp_path)
     assert (report.state, report.rows) == ("finished", 5 * CHUNKS)
-    assert caplog.text.count("does not tell how many records batch 751") == 1
+    assert caplog.text.count("did not say how many records batch 751") == 1
     assert "now counts" not in caplog.text
     assert len([request for request in org.requests if request.path.endswith("/query")]) == 1
 
@@ -297,7 +297,7 @@ def test_query_that_finds_nothing_is_only_doubted_where_the_org_does_not_say_so(
     soql = "SELECT Id, Code__c FROM Row__c WHERE Code__c = 'none such'"
     with client_of(org, transport=Meddler(quiet(told))) as client:
         assert bring(org, tmp_path, client=client, soql=soql).rows == 0
-    assert caplog.text.count("does not tell how many records batch 751") == (not agrees)
+    assert caplog.text.count("did not say how many records batch 751") == (not agrees)
     assert len([request for request in org.requests if request.path.endswith("/query")]) == (not agrees)
 
 
@@ -308,7 +308,7 @@ def test_count_that_differs_is_told(org: Emulator, tmp_path: Path, caplog: pytes
 
     with client_of(org, transport=Meddler(quiet("0"))) as client:
         bring(org, tmp_path, client=client, trace=late)
-    assert "The org now counts 41 records that the query finds, and 40 came" in caplog.text
+    assert "The org now counts 41 records for the query, but 40 were extracted" in caplog.text
 
 
 def test_count_that_cannot_be_had_is_told(org: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -316,7 +316,7 @@ def test_count_that_cannot_be_had_is_told(org: Emulator, tmp_path: Path, caplog:
     with client_of(org, transport=Meddler(quiet("0"))) as client:
         bring(org, tmp_path, client=client)
     assert_whole(org, tmp_path)
-    assert "The org does not tell how many records the query finds" in caplog.text
+    assert "The org did not say how many records the query finds" in caplog.text
 
 
 @pytest.mark.parametrize("cut", [1, 2, 40])
@@ -344,7 +344,7 @@ def test_more_records_than_the_org_told_are_an_error(org: Emulator, tmp_path: Pa
         client_of(org, transport=Meddler(quiet("39"))) as client,
         pytest.raises(
             errors.Interrupted,
-            match=r"Batch 751\w+ of job 750\w+ has 39 records, and its result files hold more, 40: some may be there "
+            match=r"Batch 751\w+ of job 750\w+ has 39 records, but its result files hold more, 40: some may be there "
             r"twice",
         ),
     ):

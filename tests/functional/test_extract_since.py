@@ -133,17 +133,17 @@ def test_deleted_rows_are_marked(org: Emulator, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("soql", "options", "kept", "says"),
     [
-        ("SELECT Id FROM Row__c", {}, None, "select SystemModstamp, too"),
-        (QUERY, {"all_rows": True}, None, "select IsDeleted, too: it marks the deleted rows"),
+        ("SELECT Id FROM Row__c", {}, None, "also select SystemModstamp"),
+        (QUERY, {"all_rows": True}, None, "also select IsDeleted: it marks the deleted records"),
         (
             QUERY,
             {},
             'object = "Account"\nsince = 2026-02-12T12:00:00Z\n',
-            "is about Account, and the query about Row__c",
+            "is for Account, but the query is for Row__c",
         ),
-        (QUERY, {}, 'object = "Row__c"\n', "does not tell since when"),
-        (QUERY, {}, "", "does not tell since when.*remove it"),
-        (QUERY, {}, "nonsense", "does not tell since when.*remove it"),
+        (QUERY, {}, 'object = "Row__c"\n', "does not say since when"),
+        (QUERY, {}, "", "does not say since when.*remove it"),
+        (QUERY, {}, "nonsense", "does not say since when.*remove it"),
         (QUERY, {}, 'object = "Row__c"\nsince = 2026-02-12\n', "no date and time with a zone"),
     ],
 )

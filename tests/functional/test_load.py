@@ -284,7 +284,7 @@ def test_batches_used_up_on_the_way_stop_the_run(tmp_path: Path) -> None:
         (b"\n\n", "no header"),
         (b"Code__c\n", "no records"),
         (b'Code__c\n"a\nb\n', "never closed"),
-        (b'Code__c\na"b"\n', "quote stands inside"),
+        (b'Code__c\na"b"\n', "quote is inside"),
         (b"Code__c\n\xff\n", "not UTF-8"),
         (b"Code__c,code__c\na,b\n", "twice"),
         (b"Code__c,\na,b\n", "no name"),

@@ -1,1 +1,1 @@
-"""`extract`: every record that a query finds into a file, proven complete."""
+"""`extract`: save every record that a query finds to a file, and prove that none is missing."""

@@ -1,6 +1,4 @@
-"""From what describe tells of a field to an Arrow type, and on to a wider one where the org's values do not keep to
-it.
-"""
+"""Map a field's description to an Arrow type, or to a wider one if the org's values do not fit it."""
 
 from __future__ import annotations
 
@@ -14,10 +12,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _DECIMAL_DIGITS: Final = 38
-"""Precision and scale together are at most this: pyarrow's reader of CSV scales without a look at what no longer fits
-128 bits."""
-# Enough for whatever has the 18 digits that a number of the org has at most, and eight more behind the point than
-# usual.
+"""Limit for precision and scale together: pyarrow's CSV reader scales without checking for overflow of 128 bits."""
+# Enough for the 18 digits that a number in the org can have, with eight more decimals than usual.
 _WIDE: Final = (28, 10)
 
 
@@ -35,14 +31,14 @@ def pyarrow(purpose: str) -> Any:  # noqa: ANN401  (it has no types)
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:
-    """Give every column its type; any may be null."""
+    """Return the Arrow schema for columns; every column may be null."""
     import pyarrow as pa
 
     return pa.schema([(column.name, type_of(column)) for column in columns])
 
 
 def type_of(column: Column) -> pa.DataType:
-    """Give a column its type; what is not a number, a date or a yes or no is text.
+    """Return the Arrow type of a column; whatever is not a number, a date or a boolean is text.
 
     >>> type_of(Column("Amount", "currency", precision=18, scale=2))
     Decimal128Type(decimal128(18, 2))
@@ -54,7 +50,7 @@ def type_of(column: Column) -> pa.DataType:
             return pa.bool_()
         case "int" | "long":
             return pa.int64()
-        # A formula is not rounded to its scale; it has the digits that it comes to.
+        # A formula is not rounded to its scale; it has as many digits as its result.
         case "currency" | "percent" if 0 < column.precision <= _DECIMAL_DIGITS - column.scale and not column.calculated:
             return pa.decimal128(column.precision, column.scale)
         case "currency" | "percent" | "double":
@@ -70,7 +66,7 @@ def type_of(column: Column) -> pa.DataType:
 
 
 def wider(stored: pa.DataType) -> pa.DataType | None:
-    """Give the next type that holds all values of a type and more; there is none for text."""
+    """Return the next wider type, which holds all values of a type and more; ``None`` for text."""
     import pyarrow as pa
     from pyarrow import types
 

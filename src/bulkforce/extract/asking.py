@@ -1,4 +1,4 @@
-"""What is asked of the org: the query of an extract, and whether the org is to split it."""
+"""What to ask the org: the query of an extract, and whether to have it split."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
 OnProgress: TypeAlias = Callable[[ExtractProgress], None]
 
 AUTO_RECORDS: Final = 500_000
-"""From so many records on an object is read by PK chunking without being told: below, the chunks cost more calls than
-they save time."""
+"""Use PK chunking automatically for objects with at least this many records; below that, the extra calls for chunks are
+not worth the time saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractOptions:
-    """What a user asks of an extract; see `bulkforce.client.Client.extract`."""
+    """The user's options for an extract; see `bulkforce.client.Client.extract`."""
 
     soql: str | None = None
     object: str | None = None
@@ -42,9 +42,9 @@ class ExtractOptions:
 
 
 def text_of(sitting: Sitting, options: ExtractOptions) -> str:
-    """Take the query, or write the one that selects every field of the object."""
+    """Return the query, or one that selects every field of the object."""
     if (options.soql is None) == (options.object is None):
-        raise UsageError("An extract needs either a query or the name of an object, whose fields are then all selected")
+        raise UsageError("An extract needs either a query, or the name of an object to select all its fields")
     if options.soql is not None:
         return options.soql
     described = sitting.run(ask(rest.describe(arguments.object_name(options.object))))
@@ -52,7 +52,7 @@ def text_of(sitting: Sitting, options: ExtractOptions) -> str:
 
 
 def selectable(described: rest.SObjectDescription) -> list[str]:
-    """List the fields that a bulk query can return: no compounds, of which the parts come anyhow, and no binary
+    """List the fields that a bulk query can return: no compound fields, whose parts are selected anyway, and no binary
     content.
     """
     compounds = {field.compound_field_name for field in described.fields} - {None}
@@ -65,16 +65,16 @@ def selectable(described: rest.SObjectDescription) -> list[str]:
 
 
 def _is_a_whole(field: rest.FieldDescription) -> bool:
-    # Name is called the compound of FirstName and LastName, and yet it is a string that a bulk query returns.
+    # Name counts as the compound of FirstName and LastName, but it is a string that a bulk query returns.
     return field.type not in {"string", "textarea"}
 
 
 def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
-    """Decide whether the org is to split the query by record ids."""
+    """Decide whether to have the org split the query by record ids."""
     if wanted != "auto":
         if not isinstance(wanted, (bool, int, PKChunking)):
             raise UsageError(
-                f"pk_chunking is 'auto', a chunk size, True, False or a PKChunking, not {arguments.shown(wanted)}"
+                f"pk_chunking must be 'auto', a chunk size, True, False or a PKChunking, not {arguments.shown(wanted)}"
             )
         chunking = (
             PKChunking()
@@ -85,11 +85,11 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
         )
         if chunking and not chunkable.is_whole(query):
             raise UsageError(
-                "PK chunking would carry out LIMIT or OFFSET in each chunk anew; leave it out, or turn PK chunking off"
+                "PK chunking would apply LIMIT or OFFSET to each chunk; remove them, or turn PK chunking off"
             )
         if chunking and chunking.parent and not chunkable.has_parent(query):
             raise UsageError(
-                f"A parent of PK chunking goes with a share or history table, such as AccountShare; {query.object} is "
+                f"PK chunking takes a parent only for a share or history table, like AccountShare; {query.object} is "
                 "split by its own ids"
             )
         return chunking
@@ -100,8 +100,6 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
     except (NotSent, NotAuthenticated):
         raise
     except (RefusedError, TransportError, ProtocolError) as error:
-        sitting.warn(
-            f"The org does not tell how many records {query.object} has, so it is read without PK chunking: {error}"
-        )
+        sitting.warn(f"The org did not say how many records {query.object} has, so PK chunking is not used: {error}")
         return None
     return PKChunking(size=limits.CHUNK_SIZE) if count >= AUTO_RECORDS else None

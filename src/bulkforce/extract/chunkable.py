@@ -1,7 +1,7 @@
-"""Which queries the org can split by record ids, without asking it.
+"""Decide which queries the org can split by record ids, without asking it.
 
-Source: developer guide, "PK Chunking" (list of 2026). What the org answers for an object that it does not split is not
-    known.
+Source: developer guide, "PK Chunking" (list of 2026). What the org answers for an object that it cannot split is not
+known.
 """
 
 from __future__ import annotations
@@ -36,15 +36,14 @@ _CHILD_TABLE: Final = re.compile(r"(Share|History)$", re.IGNORECASE)
 
 
 def is_whole(query: Query) -> bool:
-    """Whether chunks together give what the query asks for: LIMIT and OFFSET would count in each of them anew."""
+    """Whether the chunks together give the result of the query: LIMIT and OFFSET would apply to each of them."""
     return not query.clauses.keys() & {"LIMIT", "OFFSET"}
 
 
 def is_chunkable(query: Query) -> bool:
-    """Whether the org can be trusted to split the query: the object is on its list, and there is no clause besides
-    WHERE.
+    """Whether the org can be trusted to split the query: its object is on the list, and its only clause is WHERE.
 
-    Share and history tables need to be told their parent, so they are not split unless the user says so.
+    For share and history tables the org must be given the parent, so they are split only if the user asks for it.
     """
     known = query.object.lower() in STANDARD or bool(_CUSTOM.search(query.object))
     return known and not query.clauses.keys() - _OTHER_CLAUSES

@@ -1,4 +1,4 @@
-"""Columns of an extract: their names as the org writes them, and what describe tells of the fields behind them."""
+"""Columns of an extract: their names as the org writes them, and the describe information of their fields."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Final
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 
-# Of a parent that may be one of several objects queries give the fields of the object Name, and one of these is no
-# text.
+# If a parent may be one of several objects, queries return the fields of the object Name, of which one is not text.
 _POLYMORPHIC: Final = {"isactive": "boolean"}
 
 
@@ -19,11 +18,11 @@ class Column:
     """One column of an extract.
 
     Attributes:
-        name: As in the header of the results: a field, or its path from the object on (``Account.Owner.Name``).
-        type: The field's type in describe (``currency``, ``datetime``, ...); ``None`` if nobody knows it, which makes
-            it text.
-        precision: Digits of a number, those behind the point included.
-        scale: Digits behind the point.
+        name: As in the header of the results: a field, or its path from the object (``Account.Owner.Name``).
+        type: The field's type in describe (``currency``, ``datetime``, ...); ``None`` if it is unknown, which makes it
+            text.
+        precision: Digits of a number, including decimals.
+        scale: Digits after the decimal point.
         calculated: Whether it is a formula.
     """
 
@@ -37,20 +36,20 @@ class Column:
 def columns_of(
     names: Sequence[str], object_name: str, describe: Callable[[str], SObjectDescription | None]
 ) -> list[Column]:
-    """Look up what stands behind the columns of a query.
+    """Look up the fields of a query's columns.
 
     Args:
-        names: As selected, or as in the header of the results; what is no field or path, such as ``toLabel(Status)``,
-            is text.
-        object_name: The object behind FROM.
-        describe: Describes an object; ``None`` if the user may not see it. Asked once for each.
+        names: As selected, or as in the header of the results; anything but a field or path, such as
+            ``toLabel(Status)``, is text.
+        object_name: The object after FROM.
+        describe: Describes an object; returns ``None`` if the user may not see it. Called once per object.
     """
     seen: dict[str, dict[str, FieldDescription]] = {}
 
     def fields_of(described: str) -> dict[str, FieldDescription]:
         if described not in seen:
             found = describe(described)
-            # Parents are found by the name of the relationship, which no field has.
+            # Parents are found by the name of the relationship with a dot, which no field has.
             seen[described] = {}
             for field in found.fields if found else ():
                 seen[described][field.name.lower()] = field
@@ -62,7 +61,7 @@ def columns_of(
         first, dot, rest = name.lower().partition(".")
         fields = fields_of(object_name)
         if dot and _parent(first) not in fields:
-            # The object itself, or another name for it, may stand before a field.
+            # The object itself, or an alias, may precede a field.
             first, dot, rest = rest.partition(".")
         while dot and (relationship := fields.get(_parent(first))):
             first, dot, rest = rest.partition(".")
@@ -80,10 +79,10 @@ def _parent(relationship: str) -> str:
 
 
 def other_columns(due: Sequence[str], came: Sequence[str]) -> ProtocolError:
-    """Say that a part's columns are others.
+    """Return the error for a part whose columns are different.
 
-    What stands in their place is not shown: where the header is lost, it is a record.
+    It does not show the other columns: if the header is missing, they are a record.
     """
     return ProtocolError(
-        f"The results do not all have the same columns: {', '.join(due)}, and then {len(came)} that are not these"
+        f"The results do not all have the same columns: first {', '.join(due)}, then {len(came)} different ones"
     )

@@ -1,4 +1,4 @@
-"""How an extract ended: its report, and the error that says what to do next."""
+"""The end of an extract: its report, and the error that says what to do next."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ from bulkforce.run.sitting import Sitting
 
 
 def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
-    """Make the error that ends an extract: what it met, if going on is of no use; else what is there and how to go
-    on.
-    """
+    """Return the error that ends an extract: its cause if resuming cannot help, else what is done and how to resume."""
     final = isinstance(cause, (BatchFailed, TransferError, NotFound, UsageError)) and not isinstance(cause, Interrupted)
     if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
-    there = "standard output has not all of it" if report.to == STANDARD_OUTPUT else f"nothing of it in {report.to}"
+    there = "standard output is incomplete" if report.to == STANDARD_OUTPUT else f"nothing was written to {report.to}"
     error = Interrupted(
-        f"The extract stopped with {report.rows:,} rows on disk, and {there}: {cause}. Go on with: bulkforce resume "
+        f"The extract stopped with {report.rows:,} records on disk, and {there}: {cause}. Go on with: bulkforce resume "
         f"{report.run_dir}"
     )
     error.report = report
@@ -43,26 +41,26 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
 
 
 def file_of(facts: ExtractFacts) -> Path | None:
-    """Say where the extract's file is; ``None`` if it went to a pipe or a device."""
+    """Return the path of the extract's file; ``None`` if it went to a pipe or a device."""
     return Path(facts.to) if facts.to != STANDARD_OUTPUT and Path(facts.to).is_file() else None
 
 
 def finished(sitting: Sitting, journal: ExtractJournal, facts: ExtractFacts) -> ExtractReport:
-    """Tell the report of a run that is finished; what has become of its file since then is no matter of the extract."""
+    """Return the report of a finished run, even if its file has changed since; then warn."""
     if changed := journal.changed((), Path(facts.to)):
         sitting.warn(
             f"The extract is finished; since then {' and '.join(map(str, changed))} "
-            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so that "
-            "what is there may not be what the report tells. To have the records again, extract them again"
+            f"{'was' if len(changed) == 1 else 'were'} removed or changed, so the report may no longer match. "
+            "To get the records again, run a new extract"
         )
-    # Wherever the run was moved to.
+    # The run's folder may have been moved.
     return replace(ExtractReport.from_json(journal.report()), run_dir=journal.folder)
 
 
 def report_of(
     folder: Path, state: State, facts: ExtractFacts, sitting: Sitting, begun: float, stopped_by: Exception | None
 ) -> ExtractReport:
-    """Say what an extract came to."""
+    """Return the report of an extract."""
     return ExtractReport(
         run=facts.run,
         run_dir=folder,
@@ -82,7 +80,7 @@ def report_of(
 
 
 def progress_of(state: State, begun: float) -> ExtractProgress:
-    """Say where an extract stands."""
+    """Return the progress of an extract."""
     stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
     total = state.records if state.told and state.told == sum(stages.values()) else None
     seconds = time.monotonic() - begun

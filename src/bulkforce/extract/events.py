@@ -1,4 +1,4 @@
-"""What happens in an extract, and the jobs, batches and parts that it is about: values."""
+"""What happens in an extract, and its jobs, batches and parts, as values."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from bulkforce.errors import Error
 
 
 class QueryJobStage(StrEnum):
-    """Where one of our jobs stands."""
+    """The stage of one of our jobs."""
 
     WANTED = "wanted"
-    """It is to be created, or is being created: one whose answer is lost stays behind, empty."""
+    """To be created, or being created; if the answer is lost, an empty job stays behind."""
     OPEN = "open"
-    """It is there; whether it has its batch is not known."""
+    """Created; whether it has its batch is not known."""
     ASKED = "asked"
     """Its batch was accepted."""
     LISTED = "listed"
-    """All batches that will ever be in it are known."""
+    """All batches that it will ever have are known."""
     ABANDONED = "abandoned"
-    """Nothing of it counts; it is to be aborted."""
+    """Its results do not count; it is to be aborted."""
     GONE = "gone"
-    """Nothing of it counts, and it does nothing more."""
+    """Its results do not count, and it has ended."""
 
 
 class BatchStage(StrEnum):
-    """Where a batch that counts stands."""
+    """The stage of a batch."""
 
     RUNNING = "running"
     COMPLETED = "completed"
     FETCHING = "fetching"
     """Its result files are known."""
     DONE = "done"
-    """All of them are on disk, and their rows are as many as the org told."""
+    """All result files are on disk, with as many records as the org said."""
     FAILED = "failed"
-    """The org could not answer; it is to be asked again alone, once it is known which ids it is about."""
+    """The org could not answer; once its range of ids is known, it is queried again on its own."""
     REPLACED = "replaced"
-    """Another has its place."""
+    """Another batch has taken its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +59,24 @@ class QueryJob:
 
     @property
     def counts(self) -> bool:
-        """Whether it is not given up."""
+        """Whether its results count: it is not abandoned."""
         return self.stage not in {QueryJobStage.ABANDONED, QueryJobStage.GONE}
 
 
 @dataclass(frozen=True, slots=True)
 class QueryBatch:
-    """A batch that counts.
+    """A batch that counts, or that another has replaced.
 
     Attributes:
-        number: Ours.
+        number: Our number of the batch.
         job: Number of its job.
-        id: The org's.
-        place: Where its rows come in the order of the whole.
-        stage: Where it stands.
-        records: How many it has, by the org's word; ``None`` if it does not tell.
+        id: The org's id of the batch.
+        place: Position of its records in the whole extract.
+        stage: Its stage.
+        records: How many records it has, according to the org; ``None`` if the org does not say.
         message: Why it failed.
-        tries: How often its result files were not what they should be.
-        ids: Of a chunk: the condition on ids that makes it one; ``None`` as long as that was not read.
+        tries: How often its result files were wrong.
+        ids: For a chunk: the condition on ids that makes it one; ``None`` until it was read.
     """
 
     number: int
@@ -104,7 +104,7 @@ class Part:
 
     @property
     def file(self) -> str:
-        """Name of its file."""
+        """The name of its file."""
         return f"{self.batch:06}-{self.place:02}.csv"
 
 
@@ -113,12 +113,12 @@ Thing: TypeAlias = QueryJob | QueryBatch | Part
 
 @dataclass(frozen=True, slots=True)
 class DeliveryBegun:
-    """Rows are about to be handed to the sink: from now on the whole query cannot be asked again."""
+    """Records are about to go to the sink; from now on, the whole query cannot be run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A part was handed to the sink."""
+    """A part was delivered to the sink."""
 
     batch: int
     place: int
@@ -126,12 +126,12 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """A batch is not tried any more in this sitting, and why."""
+    """A batch is not retried in this sitting, and why."""
 
     batch: int
     why: Error
 
 
 Event: TypeAlias = Thing | DeliveryBegun | Delivered | GivenUp
-"""What happens in an extract: a job, batch or part stands as it says from now on; or what the next sitting need not
+"""What happens in an extract: the new value of a job, batch or part; or something that the next sitting need not
 know."""

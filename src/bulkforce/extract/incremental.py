@@ -1,9 +1,9 @@
-"""Only what is new: a small file keeps the highest SystemModstamp seen, and the next extract asks for records changed
-since.
+"""Extract only what is new: a small file keeps the highest SystemModstamp seen, and the next extract asks for records
+changed since then.
 
-Next time begins a little earlier than the last one ended: records are written in transactions that may show late what
-they were stamped with early. So some records come twice; they have the same id. No stamp later than the beginning of
-the extract is kept: while it reads one chunk, records of another that was read already may change.
+The next extract starts a little before that stamp, because a transaction may become visible after later stamps have
+been seen. So some records come twice, with the same id. No stamp after the start of the extract is kept: while the org
+processes one chunk, records of a chunk that is already done may change.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _DELETED: Final = "IsDeleted"
 
 
 def narrow(query: soql.Query, path: Path, *, all_rows: bool) -> soql.Query:
-    """Write the query so that it asks only for what changed since the last time; the first time it stays as it is.
+    """Restrict a query to records changed since the last extract; the first time, leave it unchanged.
 
     Raises:
-        UsageError: The query does not select what is needed, or the file is of another object or cannot be read.
+        UsageError: The query does not select the required fields, or the file is for another object or cannot be read.
     """
     needed = [_STAMP, _DELETED] if all_rows else [_STAMP]
     selected = {name.lower() for name in query.columns}
     missing = [name for name in needed if name.lower() not in selected]
     if missing:
-        why = {_STAMP: "it tells what is new", _DELETED: "it marks the deleted rows that all_rows brings"}
-        raise UsageError(f"For an extract of what is new, select {missing[0]}, too: {why[missing[0]]}")
+        why = {_STAMP: "it shows what is new", _DELETED: "it marks the deleted records that all_rows includes"}
+        raise UsageError(f"An extract of new records must also select {missing[0]}: {why[missing[0]]}")
     if not path.exists():
         if not path.parent.is_dir():
             raise UsageError(f"There is no folder {path.parent} to keep {path.name} in")
         return query
     named, stamp = _kept_in(path)
     if named.lower() != query.object.lower():
-        raise UsageError(f"{path} is about {named}, and the query about {query.object}; name another file")
+        raise UsageError(f"{path} is for {named}, but the query is for {query.object}; use another file")
     return soql.read(query.with_condition(f"{_STAMP} >= {_text(stamp)}"))
 
 
@@ -50,27 +50,27 @@ def _kept_in(path: Path) -> tuple[str, datetime]:
     try:
         kept = toml.read(path, "The file")
     except UsageError as error:
-        raise UsageError(f"{path} does not tell since when: {error}; remove it to begin with all records") from error
+        raise UsageError(f"{path} does not say since when: {error}; remove it to start with all records") from error
     named, stamp = kept.get("object"), kept.get("since")
     if not isinstance(named, str) or stamp is None:
-        raise UsageError(f"{path} does not tell since when, or of which object; remove it to begin with all records")
+        raise UsageError(f"{path} does not say since when, or for which object; remove it to start with all records")
     try:
         if isinstance(stamp, datetime) and stamp.tzinfo is not None:
             return named, stamp.astimezone(UTC) - OVERLAP
     except OverflowError:
         pass
-    raise UsageError(f"In {path}, 'since' is no date and time with a zone; it looks like 2026-02-12T15:43:48Z")
+    raise UsageError(f"In {path}, 'since' must be a date and time with a zone, such as 2026-02-12T15:43:48Z")
 
 
 def remember(path: Path, query: soql.Query, state: State, parts: Path, token: str) -> None:
-    """Keep the highest stamp among the records that were extracted; with none, what was kept stays.
+    """Save the highest stamp among the extracted records; if there are no records, keep the file as it is.
 
     Args:
         path: The file.
-        query: Of which object.
-        state: Which parts there are.
-        parts: The folder that they are in.
-        token: Stands in the file's temporary name.
+        query: The query that was extracted.
+        state: The state, which lists the parts.
+        parts: The folder with the parts.
+        token: Part of the file's temporary name.
     """
     highest = max((stamp for part in _parts(state, parts) for stamp in _stamps(part)), default=None)
     begun = min((job.created for job in state.jobs.values() if job.created), default=None)
@@ -102,7 +102,7 @@ def _read(text: str) -> datetime:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         ours = TransferError(
-            f"A {_STAMP} of the org's is no date and time; the rows are extracted, but since when is not kept"
+            f"A {_STAMP} from the org is not a date and time; the records are extracted, but since when is not saved"
         )
     raise ours
 

@@ -1,7 +1,7 @@
-"""The memory of an extract: SQLite in the run's folder. Jobs, batches and parts as they stand; never a token, never a
-record.
+"""The journal of an extract: SQLite in the run's folder. It holds jobs, batches and parts as they stand; never a token
+or a record.
 
-What is written here is on disk when the call returns. Written by one thread only, the engine's.
+Everything is on disk when the call returns. Only one thread writes, the engine's.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from bulkforce.run.folder import EXTRACT, PARTS, REPORT
 from bulkforce.run.journal import RunJournal
 
 FILES: Final = (PARTS, REPORT)
-"""Whatever an extract makes in its folder, besides its parts."""
+"""Everything that an extract creates in its folder, apart from the parts."""
 
-# A version that was ever in anybody's hands is never changed; what is new goes into the next.
+# A version that was ever released is never changed; additions go into the next.
 _VERSION_1: Final = """
 CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE job (
@@ -61,7 +61,7 @@ ALTER TABLE batch ADD COLUMN ids TEXT;
 
 
 def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
-    """Version 1 named its parts only."""
+    """Register existing files: version 1 named only its parts."""
     rows = database.execute("SELECT batch, place, result_id FROM part").fetchall()
     names = [*FILES, *(name for row in rows for name in _names(Part(*row)))]
     database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in names])
@@ -72,7 +72,7 @@ VERSION: Final = len(_STEPS)
 
 
 def _names(part: Part) -> list[str]:
-    """The part itself, and what it is called when it is not what it should be."""
+    """Return the names of a part's file and of the file kept if it is broken."""
     file = Path(PARTS, part.file)
     return [file.as_posix(), aside(file).as_posix()]
 
@@ -82,21 +82,21 @@ _TABLES: Final[dict[type, str]] = {QueryJob: "job", QueryBatch: "batch", Part: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractFacts:
-    """What an extract was begun with.
+    """The settings that an extract began with.
 
     Attributes:
-        run: Its id.
-        begun: When, in seconds since 1970.
+        run: Id of the run.
+        begun: When it began, in seconds since 1970.
         instance_url: The org.
         soql: The query.
-        object: The object behind FROM.
+        object: The object after FROM.
         operation: ``query`` or ``queryAll``.
         to: The file to write, or ``-``.
-        format: The format, where the name does not tell.
+        format: The format, if the file's name does not show it.
         may_chunk: See `bulkforce.extract.rules.Rules`.
         since_file: The file that keeps since when, if any.
-        workers: Downloads at once.
-        token: Stands in the temporary names of files outside the run's folder.
+        workers: Number of parallel downloads.
+        token: Part of the temporary names of files outside the run's folder.
     """
 
     run: str
@@ -118,9 +118,9 @@ class ExtractJournal(RunJournal):
 
     Args:
         folder: The run's folder.
-        job: For a run that is begun: its query.
-        facts: For a run that is begun and may be resumed: with what.
-        made: For a run that is begun: the folders that were made for it, the innermost first.
+        job: For a new run: its query.
+        facts: For a new run that may be resumed: its settings.
+        made: For a new run: the folders that were made for it, innermost first.
         migrate: See `bulkforce.run.database.Database`.
 
     Raises:
@@ -137,7 +137,7 @@ class ExtractJournal(RunJournal):
         migrate: bool = True,
     ) -> None:
         new = None if job is None else partial(self._begin, job, facts, made)
-        # The engine may run in a thread of its own; it is one at a time.
+        # The engine may run in its own thread, but only one thread at a time uses the journal.
         super().__init__(folder / EXTRACT, _STEPS, new=new, one_thread=False, migrate=migrate)
 
     def _begin(self, job: QueryJob, facts: ExtractFacts | None, made: Sequence[Path]) -> None:
@@ -148,14 +148,12 @@ class ExtractJournal(RunJournal):
         self._write(job)
 
     def facts(self) -> ExtractFacts | None:
-        """Read back what the run was begun with; ``None`` if a bulkforce that wrote that down later died before it
-        did.
-        """
+        """Read back the run's settings; ``None`` if a version that saved them later died before it did."""
         found = self._members("facts")
         return None if found is None else self._made_of(ExtractFacts, found)
 
     def state(self) -> State:
-        """Read back where the run stands."""
+        """Read back the state of the run."""
         jobs = (
             QueryJob(**row | {"stage": QueryJobStage(row["stage"]), "closed": bool(row["closed"])})
             for row in self._rows("job ORDER BY number")
@@ -172,10 +170,10 @@ class ExtractJournal(RunJournal):
         return (dict(zip(names, row, strict=True)) for row in rows)
 
     def record(self, events: Iterable[Event]) -> None:
-        """Write down what has happened, all of it or nothing; it is on disk when this returns.
+        """Record events, all or none; they are on disk when this returns.
 
         Raises:
-            JournalMismatch: It would mean that rows come out twice.
+            JournalMismatch: The events would make records come out twice.
         """
         with self.transaction():
             for event in events:
@@ -183,7 +181,7 @@ class ExtractJournal(RunJournal):
                     case QueryJob() | QueryBatch() | Part():
                         self._write(event)
                     case DeliveryBegun() | Delivered() | GivenUp():
-                        # The next sitting delivers from the beginning, and tries again.
+                        # The next sitting delivers from the beginning and retries.
                         pass
                     case _:
                         assert_never(event)

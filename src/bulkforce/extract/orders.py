@@ -1,4 +1,4 @@
-"""What a extract orders: each order says what is to be done, and carries all that its worker needs."""
+"""The orders of an extract: each says what to do, and carries everything its worker needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OpenJob:
 
 @dataclass(frozen=True, slots=True)
 class AskQuery:
-    """Put the query into its job."""
+    """Add the query to its job."""
 
     job: int
     job_id: str = field(default="", compare=False)
@@ -39,7 +39,7 @@ class LookAtJob:
         job_id: The org's id.
         original: The batch with the query.
         known: Batches that it must hold.
-        splits: Whether the chunks that the query is split into are still to come.
+        splits: Whether the chunks of the query are still to come.
     """
 
     job: int
@@ -51,7 +51,7 @@ class LookAtJob:
 
 @dataclass(frozen=True, slots=True)
 class ReadRange:
-    """Read back the request of a chunk: which ids of the query it is about."""
+    """Read back the request of a chunk: which range of ids it covers."""
 
     batch: int
     facts: Facts = field(default_factory=Facts, compare=False)
@@ -60,7 +60,7 @@ class ReadRange:
 
 @dataclass(frozen=True, slots=True)
 class ListResults:
-    """Ask which result files a batch has."""
+    """List the result files of a batch."""
 
     batch: int
     facts: Facts = field(default_factory=Facts, compare=False)
@@ -68,7 +68,7 @@ class ListResults:
 
 @dataclass(frozen=True, slots=True)
 class FetchPart:
-    """Bring a result file to disk; of a batch with so many ``records``, by the org's word."""
+    """Download a result file of a batch that has, according to the org, this many ``records``."""
 
     batch: int
     place: int
@@ -79,7 +79,7 @@ class FetchPart:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand a part on disk to the sink; of a batch without result files there is none."""
+    """Deliver a part on disk to the sink; ``part`` is ``None`` for a batch without result files."""
 
     batch: int
     place: int
@@ -89,14 +89,14 @@ class Deliver:
 
 @dataclass(frozen=True, slots=True)
 class EndJob:
-    """Close a job that has given everything, or abort one that is given up.
+    """Close a job whose results are all fetched, or abort an abandoned one.
 
     Attributes:
         job: Its number.
         job_id: The org's id.
         original: The batch with the query.
-        close: Whether it is to be closed.
-        chunks: How many chunks are known, where the query was split.
+        close: Whether to close it, rather than abort it.
+        chunks: How many chunks are known, if the query was split.
     """
 
     job: int
@@ -109,15 +109,14 @@ class EndJob:
 Order: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
 
 Answer: TypeAlias = JobSeen | BatchSeen | Looked | Fetched | Sequence[str] | str | None
-"""Of `OpenJob`: the job. Of `AskQuery`: the batch. Of `LookAtJob`, and of `EndJob` if there are more batches than are
-known: the batches. Of `ReadRange`:
-the condition on ids, if it is a chunk. Of `ListResults`: names of result files. Of `FetchPart`: what came. Of
-    `Deliver`: nothing.
+"""`OpenJob` returns the job, `AskQuery` the batch. `LookAtJob` returns the batches, and so does `EndJob` if there are
+more than are known. `ReadRange` returns the condition on ids, if the batch is a chunk. `ListResults` returns the names
+of result files, `FetchPart` what was downloaded, `Deliver` nothing.
 """
 
 
 def prepare(state: State, order: Order) -> Order:
-    """Give an order all that its worker needs: the state may change while it works."""
+    """Fill in everything that an order's worker needs, since the state may change while it works."""
     match order:
         case OpenJob(number):
             return OpenJob(number, state.jobs[number].chunking)

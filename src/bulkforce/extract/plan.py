@@ -1,6 +1,6 @@
-"""What an extract does next: a pure function of where it stands. No socket, thread, clock or database.
+"""What an extract does next: a pure function of its state. No sockets, threads, clocks or databases.
 
-What follows from it is in `verdicts`.
+What follows from the outcome is in `verdicts`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ExtractPlan:
         return list(take_up(state))
 
     def decide(self, state: State, busy: Collection[Order], _now: float, *, stopping: bool) -> list[Order]:
-        """See `decide`. When an extract stops, nothing more is begun: asking again later harms nobody."""
+        """See `decide`. An extract that is stopping begins nothing more: a query can safely be run again later."""
         return [] if stopping else decide(state, busy, self.rules)
 
     def is_look(self, order: Order) -> bool:
@@ -60,7 +60,7 @@ class ExtractPlan:
         return prepare(state, order)
 
     def intend(self, order: Order, _now: float) -> list[Event]:
-        """Say what is taken in before an order is begun."""
+        """Return the events to apply before an order begins."""
         return [DeliveryBegun()] if isinstance(order, Deliver) else []
 
     def answered(self, state: State, order: Order, answer: Answer) -> Follows:
@@ -80,21 +80,21 @@ class ExtractPlan:
         return state.begun
 
     def finished(self, state: State) -> bool:
-        """Whether every row is delivered and every job ended."""
+        """Whether every record is delivered and every job has ended."""
         return state.complete and not state.unended
 
     def stuck(self, state: State) -> Error | None:
-        """Give the reason of the first batch that was given up."""
+        """Return why the first batch was given up, if any was."""
         return next(iter(state.given_up.values()), None)
 
 
 def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
-    """Say what to begin now, besides what is under way.
+    """Return what to begin now, in addition to what is in progress.
 
     Args:
-        state: Where the extract stands.
-        busy: The actions under way.
-        rules: How it goes about it.
+        state: The state of the extract.
+        busy: The orders in progress.
+        rules: The rules of the extract.
     """
     under_way = Counter(map(type, busy))
     jobs = (
@@ -103,7 +103,7 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
     actions: list[Order] = [action for action in jobs if action not in busy]
 
     def begin(most: int, wanted: Callable[[int], Iterable[Order]], *kinds: type[Order]) -> None:
-        """Begin actions of some kinds: as many as are free, if there may be so many at once."""
+        """Begin orders of some kinds, up to ``most`` at once."""
         free = most - sum(under_way[kind] for kind in kinds)
         if free > 0:
             actions.extend(islice((action for action in wanted(most) if action not in busy), free))
@@ -117,16 +117,16 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
 
 
 def _reads(state: State, count: int) -> Iterator[Order]:
-    """What is to be read about batches, the first ones first."""
+    """Yield what to read about batches, in their order."""
     for place, number in merge(state.unread.first(count), state.unlisted.first(count)):
         yield (ReadRange if (place, number) in state.unread else ListResults)(number)
 
 
 def _delivery(state: State) -> Iterator[Order]:
-    """Give the one part that is due, if it is there: parts are delivered one at a time."""
+    """Yield the next part to deliver, if it is on disk; parts are delivered one at a time."""
     place, part = state.delivered
     batch = state.at(place)
-    # As long as there are batches that may be none of ours, the whole may have to be asked anew.
+    # While there are batches that may not be ours, the whole query may have to be run again.
     if batch is not None and batch.stage is BatchStage.DONE and not state.unread:
         yield Deliver(batch.number, part)
 
@@ -134,6 +134,6 @@ def _delivery(state: State) -> Iterator[Order]:
 def _fetches(state: State, count: int, ahead_bytes: int | None) -> Iterator[Order]:
     room = ahead_bytes is None or state.ahead_bytes < ahead_bytes
     for place, part, batch in state.to_fetch.first(count):
-        # The one that is due never waits.
+        # The part to deliver next never waits.
         if room or place == state.delivered[0]:
             yield FetchPart(batch, part)

@@ -1,5 +1,5 @@
-"""What a query found, as Arrow record batches that come while more is on its way; a slow reader makes the downloads
-wait.
+"""The records of a query as Arrow record batches, available while more are downloaded; a slow reader makes the
+downloads wait.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Deliverer: TypeAlias = Callable[[Sink, Stop], object]
-"""Carries out an extract into a sink, until it is asked to stop."""
+"""Runs an extract into a sink, until it is asked to stop."""
 
 _ROOM: Final = 4
-"""Record batches that wait for the reader at most, of about a megabyte each."""
+"""How many record batches may wait for the reader, of about a megabyte each."""
 
 
 def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, workers: int) -> QueryResult:
-    """Make a query that is sent when its result is looked at; see `bulkforce.client.Client.query`."""
+    """Make a query that is sent when its result is first used; see `bulkforce.client.Client.query`."""
     arguments.text(soql, "The query")
     arguments.flag(all_rows, "all_rows")
     arguments.count(workers, "The number of workers", 1)
@@ -53,11 +53,11 @@ def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, w
 
 
 class QueryResult:
-    """The records of a query: Arrow record batches, or a frame, or dicts.
+    """The records of a query, as Arrow record batches, a data frame, or dicts.
 
-    The query is sent when the result is first looked at, and its records can be read once. To iterate holds some
-    megabytes, however many records there are; frames hold them all. It ends well only when every record was delivered;
-    if some are missing, the last step raises.
+    The query is sent when the result is first used, and its records can be read only once. Iterating keeps a few
+    megabytes in memory, however many records there are; frames hold them all. If any records are missing at the end,
+    the last step of the iteration raises.
 
     Example:
         >>> for batch in client.query("SELECT Id, Name FROM Account"):  # doctest: +SKIP
@@ -65,7 +65,7 @@ class QueryResult:
         >>> client.query("SELECT Id, Name FROM Account").to_polars()  # doctest: +SKIP
 
     Args:
-        deliver: Carries out the extract.
+        deliver: Runs the extract.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -97,7 +97,7 @@ class QueryResult:
 
     def _take(self) -> None:
         if self._taken:
-            raise UsageError("The records of this query were read already; ask again, or keep them with to_arrow()")
+            raise UsageError("The records of this query were already read; query again, or keep them with to_arrow()")
         self._taken = True
         self._start()
 
@@ -117,7 +117,7 @@ class QueryResult:
             await in_thread(self.close)
 
     def close(self) -> None:
-        """Take no more; the job in the org is closed before this returns."""
+        """Stop reading; the job in the org is closed before this returns."""
         self._taken = True
         self._pipe.leave()
         if self._started:
@@ -136,25 +136,25 @@ class QueryResult:
         await in_thread(self.close)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Offer the records to any library that reads Arrow, batch by batch."""
+        """Export the records, batch by batch, to any library that reads Arrow."""
         import pyarrow as pa
 
         return pa.RecordBatchReader.from_batches(self.schema, self._batches()).__arrow_c_stream__(requested_schema)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Go through the records as dicts."""
+        """Iterate over the records as dicts."""
         for batch in self._batches():
             yield from batch.to_pylist()
 
     def to_arrow(self) -> pa.Table:
-        """Read all records into a table of pyarrow."""
+        """Read all records into a pyarrow table."""
         import pyarrow as pa
 
         batches = list(self._batches())
         return pa.Table.from_batches(batches, self.schema)
 
     def to_polars(self) -> pl.DataFrame:
-        """Read all records into a frame of polars.
+        """Read all records into a polars DataFrame.
 
         Raises:
             MissingExtra: polars is not installed.
@@ -162,12 +162,13 @@ class QueryResult:
         try:
             import polars as pl
         except ImportError as error:
-            raise MissingExtra("polars", "A frame of polars") from error
+            raise MissingExtra("polars", "A polars DataFrame") from error
         return pl.DataFrame(self.to_arrow())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Read all records into a frame of pandas, whose columns keep their Arrow types: integers with gaps stay
-        integers.
+        """Read all records into a pandas DataFrame.
+
+        Its columns keep their Arrow types: integers with missing values stay integers.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -175,14 +176,14 @@ class QueryResult:
         try:
             import pandas as pd
         except ImportError as error:
-            raise MissingExtra("pandas", "A frame of pandas") from error
+            raise MissingExtra("pandas", "A pandas DataFrame") from error
         return self.to_arrow().to_pandas(types_mapper=pd.ArrowDtype)
 
     def to_duckdb(self, connection: duckdb.DuckDBPyConnection | None = None) -> duckdb.DuckDBPyRelation:
-        """Read all records into a relation of DuckDB.
+        """Read all records into a DuckDB relation.
 
         Args:
-            connection: Where it belongs; by default DuckDB's own.
+            connection: The connection it belongs to; by default DuckDB's default connection.
 
         Raises:
             MissingExtra: DuckDB is not installed.
@@ -190,13 +191,13 @@ class QueryResult:
         try:
             import duckdb
         except ImportError as error:
-            raise MissingExtra("duckdb", "A relation of DuckDB") from error
+            raise MissingExtra("duckdb", "A DuckDB relation") from error
         return (connection or duckdb.default_connection()).from_arrow(self.to_arrow())
 
 
 class _Pipe:
-    """The sink of a query: one thread puts record batches in, another takes them out, and waits for the other when
-    there are too many or none.
+    """The sink of a query: one thread puts record batches in and another takes them out; each waits for the other when
+    the pipe is full or empty.
     """
 
     def __init__(self) -> None:
@@ -214,11 +215,11 @@ class _Pipe:
         with self._changed:
             self._changed.wait_for(lambda: self._schema is not None or self._ended)
             if self._schema is None:
-                raise self._error or UsageError("The query was closed before anything came")
+                raise self._error or UsageError("The query was closed before any result arrived")
             return self._schema
 
     def take(self) -> pa.RecordBatch | None:
-        """Take the next batch; ``None`` is the end."""
+        """Take the next batch; return ``None`` at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ended or self._left)
             if self._waiting:
@@ -233,7 +234,7 @@ class _Pipe:
         with self._changed:
             self._left = True
             self._waiting.clear()
-        self._stop.ask("nobody wants the rest")
+        self._stop.ask("the rest is not wanted")
         self._wake()
 
     def _wake(self) -> None:
@@ -243,7 +244,7 @@ class _Pipe:
     # The other side
 
     def fill(self, deliver: Deliverer) -> None:
-        """Carry out the extract; what goes wrong is raised where the reader is."""
+        """Run the extract; an error is raised in the reader's thread."""
         self._stop.then(self._wake)
         try:
             deliver(self, self._stop)
@@ -254,11 +255,11 @@ class _Pipe:
             self._changed.notify_all()
 
     def begin(self, columns: Sequence[Column]) -> None:
-        """Take the columns."""
+        """Set the columns."""
         self._reader = PartReader(schema_of(columns))
 
     def add(self, part: Path) -> int:
-        """Pass on a part's records, as the reader has room for them, and say how many they are."""
+        """Pass on a part's records as there is room for them, and return how many there are."""
         while True:
             records = 0
             try:
@@ -281,22 +282,22 @@ class _Pipe:
             self._changed.notify_all()
 
     def _widen(self, place: int) -> None:
-        """Give a column a wider type, as long as nobody was told of the one it had."""
+        """Give a column a wider type, unless the reader has already seen its type."""
         field = self._reader.schema.field(place)
         wide = wider(field.type)
         if wide is None or self._schema is not None:
             raise FormatError(
-                f"The org has values that are no {field.type}, which describe tells of; an extract to a file gives the "
-                "column a wider type",
+                f"The org has values that do not fit the type {field.type} according to describe; an extract to a file "
+                "gives the column a wider type",
                 column=field.name,
             )
         self._reader = PartReader(self._reader.schema.set(place, field.with_type(wide)))
 
     def finish(self) -> None:
-        """All records are in."""
+        """Mark the end: all records are in."""
         with self._changed:
             self._schema = self._reader.schema
             self._changed.notify_all()
 
     def discard(self) -> None:
-        """Nothing to do: what was put in is the reader's."""
+        """Do nothing: the record batches belong to the reader."""

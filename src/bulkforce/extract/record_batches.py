@@ -1,9 +1,9 @@
-"""Parts read as Arrow record batches: by the block, column by column, each column of the type it should have. No Python
-object is made per record.
+"""Read parts as Arrow record batches: block by block and column by column, each column with its type. This makes no
+Python object per record.
 
-pyarrow's reader was held to what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes come
-through as they are, and so does "NA" or "null"; only the empty value is null. What stands behind a closing quote it
-would take, and a quote never closed: such parts do not pass the count of their records.
+pyarrow's reader was tested with what the org writes, every value in quotes: NUL, lone CR, LF and CRLF inside quotes
+come through unchanged, and so do "NA" and "null"; only the empty value is null. It accepts text after a closing quote,
+and an unclosed quote, but such parts do not pass the count of their records.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 1_048_576
 _LARGEST_BLOCK_BYTES: Final = 64 * BLOCK_BYTES
 _COLUMN: Final = re.compile(r"CSV column #(\d+)")
-# pyarrow has no name for it: a record reaches over more than two blocks.
+# pyarrow has no error class for this: a record spans more than two blocks.
 _TOO_LONG: Final = "straddl"
 
 
 class Misfit(Exception):
-    """A value is not of its column's type.
+    """A value does not fit its column's type.
 
     Attributes:
-        column: The column's place.
+        column: Position of the column.
     """
 
     def __init__(self, column: int) -> None:
@@ -39,7 +39,7 @@ class Misfit(Exception):
 
 
 class PartReader:
-    """Reads parts.
+    """A reader of parts.
 
     Args:
         schema: Names and types of the columns.
@@ -51,9 +51,9 @@ class PartReader:
 
         self.schema = schema
         self._block_bytes = BLOCK_BYTES
-        # The reader of CSV knows no time of day with a Z behind it.
+        # The CSV reader does not support a time of day with a trailing Z.
         self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
-        # And it lets numbers pass that have more digits before the point than the type has room for.
+        # It also accepts numbers with more digits before the decimal point than the type can hold.
         self._decimals = [place for place, field in enumerate(schema) if pa.types.is_decimal(field.type)]
         self._parse = csv.ParseOptions(newlines_in_values=True)
         self._convert = csv.ConvertOptions(
@@ -68,9 +68,9 @@ class PartReader:
         """Read a part.
 
         Raises:
-            Misfit: A value is not of its column's type.
-            ProtocolError: The columns are others.
-            FormatError: It is no CSV.
+            Misfit: A value does not fit its column's type.
+            ProtocolError: The columns are different.
+            FormatError: It is not CSV.
         """
         import pyarrow as pa
 
@@ -84,11 +84,11 @@ class PartReader:
                 text = str(error)
             else:
                 return
-            # Behind the handler, not in it: its own words show values, and Python would chain it to what is raised.
+            # Outside the handler: its message shows values, and Python would chain it to what is raised.
             if found := _COLUMN.search(text):
                 raise Misfit(int(found[1]))
             if _TOO_LONG not in text or self._block_bytes >= _LARGEST_BLOCK_BYTES:
-                raise FormatError(f"{part.name} is not the CSV of {len(self.schema)} columns that it should be")
+                raise FormatError(f"{part.name} is not valid CSV with {len(self.schema)} columns")
             self._block_bytes *= 4
 
     def _from(self, part: Path, row: int) -> Iterator[pa.RecordBatch]:
@@ -135,7 +135,7 @@ def _is_valid(array: pa.Array) -> bool:
 
 
 def _times_of(texts: pa.Array) -> Any:  # noqa: ANN401
-    """Read times of day by way of the first day of all, since text is not cast to a time; ``None`` if one is none."""
+    """Convert times of day via 1970-01-01, since Arrow cannot cast text to a time; ``None`` if one is not valid."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -1,4 +1,4 @@
-"""What an extract came to, and how far it is."""
+"""The report of an extract, and its progress."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from bulkforce.run.report import RunState, read_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractProgress:
-    """Where an extract stands at a moment.
+    """The progress of an extract.
 
     Attributes:
         rows: Records on disk.
         bytes: Bytes on disk.
-        total: Records in all, once the org has answered every batch; ``None`` before that.
-        batches: How many batches there are by state: ``running``, ``completed``, ``fetching``, ``done``, ``failed``.
+        total: Total number of records, once the org has answered every batch; ``None`` before that.
+        batches: Number of batches by state: ``running``, ``completed``, ``fetching``, ``done``, ``failed``.
         seconds: How long this sitting has taken.
-        seconds_left: ``None`` until it can be told.
+        seconds_left: Estimated time left; ``None`` until it can be estimated.
     """
 
     rows: int = 0
@@ -33,21 +33,21 @@ class ExtractProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractReport:
-    """What an extract came to.
+    """The outcome of an extract.
 
     Attributes:
         run: The run's id.
         run_dir: The run's folder, with ``report.json``.
         state: ``finished``, or ``interrupted`` (resume it).
-        object: The object behind FROM.
-        soql: The query that was asked.
+        object: The object after FROM.
+        soql: The query.
         to: The file that was written; ``-`` is standard output.
-        rows: Records: exactly as many as the org told, batch by batch.
-        parts: Result files.
-        batches: Batches that gave them.
-        bytes: Bytes of the result files.
+        rows: Number of records: exactly as many as the org said, batch by batch.
+        parts: Number of result files.
+        batches: Number of batches that they came from.
+        bytes: Size of the result files.
         jobs: Ids of the jobs used.
-        api_calls: Calls made in this sitting.
+        api_calls: API calls made in this sitting.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.
     """
@@ -72,7 +72,7 @@ class ExtractReport:
         """Read a report that `to_json` wrote.
 
         Raises:
-            FormatError: It is none.
+            FormatError: It is not such a report.
         """
         return read_json(text, cls)
 

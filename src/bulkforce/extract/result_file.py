@@ -1,12 +1,10 @@
-"""One result file brought to disk as a part: streamed in blocks, its records counted (records, not lines), its bytes
-digested.
+"""Download a result file as a part: stream it in blocks, count its records (records, not lines), and hash its bytes.
 
-The org writes every value in quotes. Then a line end with a quote behind it is a border between records, unless that
-quote closes a value or is
-doubled, and this shows: another quote, a comma or a line end stands behind it. In such a place it is one if the quotes
-since the border before come in pairs.
+The org writes every value in quotes. So a line end followed by a quote is a border between records, unless that quote
+closes a value or is doubled, which shows: it is followed by another quote, a comma or a line end. In such a doubtful
+place it is a border if the number of quotes since the previous border is even.
 
-What does not look as it should is kept aside for the user, and never takes the name of a part.
+A file that is broken is kept under another name for the user, never under the name of a part.
 """
 
 from __future__ import annotations
@@ -38,9 +36,7 @@ _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What is in a part: its records, bytes and their SHA-256; ``ended`` tells whether a line end stands behind the
-    last record.
-    """
+    """What a part contains: number of records, size and SHA-256; ``ended`` says if the last record has a line end."""
 
     rows: int
     size: int
@@ -49,16 +45,16 @@ class Fetched:
 
 
 def fetch(stream: Stream, path: Path, selected: Sequence[str] = ()) -> Fetched:
-    """Bring a result file to disk; it is there when it is whole, and else `aside`.
+    """Download a result file to ``path`` if it is complete; otherwise, to the path that `aside` returns.
 
     Args:
-        stream: The file on its way.
-        path: Where to.
-        selected: The columns of the query, as they are written there; none if they are not known.
+        stream: The file being downloaded.
+        path: Where to save it.
+        selected: The columns of the query, as written there; empty if they are not known.
 
     Raises:
-        NoAnswer: It broke off before its end.
-        FormatError: It is not the CSV that it should be, or its last record is cut.
+        NoAnswer: The download broke off.
+        FormatError: It is not valid CSV with these columns, or its last record is truncated.
     """
     digest, size, borders, text = hashlib.sha256(), 0, _Borders(), _Text()
     draft = Draft(path, buffered=False)
@@ -85,18 +81,18 @@ def fetch(stream: Stream, path: Path, selected: Sequence[str] = ()) -> Fetched:
 
 
 def aside(path: Path) -> Path:
-    """Say where a file is kept that should have been this part."""
+    """Return where to keep a broken file that should have been this part."""
     return path.with_suffix(".broken.csv")
 
 
 def names_of(path: Path) -> tuple[str, ...]:
-    """Read the header of a part; no names if the query found nothing."""
+    """Read the names in the header of a part; empty if the query found nothing."""
     head = _head(path)
     return () if head is None else head.names
 
 
 def is_whole(path: Path, fetched: Fetched) -> bool:
-    """Whether a part on disk is still what was fetched."""
+    """Whether a part on disk is unchanged since it was fetched."""
     try:
         with path.open("rb") as file:
             return (
@@ -108,7 +104,7 @@ def is_whole(path: Path, fetched: Fetched) -> bool:
 
 
 class _Text:
-    """Sees whether all bytes are UTF-8, as the blocks come."""
+    """Checks whether all bytes are UTF-8, block by block."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
@@ -126,19 +122,19 @@ class _Text:
     def end(self) -> None:
         self.feed(b"", final=True)
         if not self._valid:
-            # Not in the handler: the decoder's own error holds the records.
+            # Outside the handler: the decoder's own error holds the records.
             raise FormatError("It is not UTF-8")
 
 
 class _Borders:
-    """Counts borders between records, and those between values, as the blocks come.
+    """Counts borders between records, and between values, block by block.
 
     Attributes:
-        count: How many there were, up to the last certain one.
-        commas: How many borders between values a record has, on the average of each block.
-        last: Offset of the record behind that one.
-        lost: Whether there was no certain one for too long, or other line ends may be borders, too, so that all has to
-            be counted anew.
+        count: Number of record borders, up to the last certain one.
+        commas: Average number of value borders per record, for each block.
+        last: Offset of the record after the last certain border.
+        lost: Whether there was no certain border for too long, or other line ends may be borders, too, so that
+            everything must be counted again.
     """
 
     def __init__(self) -> None:
@@ -167,7 +163,7 @@ class _Borders:
 
 
 def _certain_before(content: bytes, end: int) -> int:
-    """Find the last border that is one for certain; -1 if there is none."""
+    """Find the last certain border; -1 if there is none."""
     place = content.rfind(b'\n"', 0, end)
     while place >= 0 and content[place + 2] in _CLOSING:
         place = content.rfind(b'\n"', 0, place + 1)
@@ -175,8 +171,8 @@ def _certain_before(content: bytes, end: int) -> int:
 
 
 def _commas(content: bytes, end: int) -> float:
-    """Count the borders between values; not a number if some that look like them stand inside values."""
-    # Inside a value quotes are doubled; two values that are empty look like that, too, but stand behind a border.
+    """Count the borders between values; NaN if something inside a value looks like one."""
+    # Inside a value, quotes are doubled; two empty values look the same, but they follow a border.
     pairs = content.count(b'"",""', 0, end)
     if pairs and pairs != content.count(b',"",""', 0, end) + content.count(b'\n"",""', 0, end):
         return math.nan
@@ -184,17 +180,17 @@ def _commas(content: bytes, end: int) -> float:
 
 
 def _false_borders(content: bytes, last: int) -> int:
-    """Count what looks like a border and stands inside a value.
+    """Count what looks like a border but is inside a value.
 
     Args:
-        content: The bytes; they begin with a certain border, or with the file.
+        content: The bytes; they begin with a certain border, or at the start of the file.
         last: The last certain border.
     """
     count, before, inside = 0, -1, False
     for doubtful in _DOUBTFUL.finditer(content, 1, last + 1):
         place = doubtful.start()
         known = content.rfind(b'\n"', 0, place + 1)
-        # The one before is certain, or it is the doubtful one that was just looked at.
+        # The previous one is certain, or it is the doubtful one that was just checked.
         inside = (inside and known == before) != bool(content.count(b'"', max(known, 0), place) % 2)
         count, before = count + inside, place
     return count
@@ -210,12 +206,12 @@ def _rows(path: Path, borders: _Borders, selected: Sequence[str]) -> tuple[int, 
         file.seek(-min(path.stat().st_size, 3), os.SEEK_END)
         end = file.read()
         if quoted and not end.rstrip(b"\r\n").endswith(b'"'):
-            raise FormatError("Its last value is cut")
+            raise FormatError("Its last value is truncated")
         ended = end[-1:] in {b"\n", b"\r"}
-        # Where a block does not have the commas that its records are to have, each record is looked at.
+        # If a block does not have the number of commas that its records should have, check each record.
         certain = quoted and borders.commas == {columns - 1} and not borders.lost
         file.seek(borders.last if certain else head.end)
-        # The last records are looked at closely in any case: whatever was cut off was cut off there.
+        # Always check the last records closely: that is where a truncated file was cut.
         rows = _count(iter(lambda: file.read(csv.BLOCK_BYTES), b""), columns)
     return rows + (borders.count - 1 if certain else 0), ended
 
@@ -229,7 +225,7 @@ def _count(blocks: Iterator[bytes], columns: int) -> int:
         for record in csv.records(unit, columns):
             count += 1
             if record.problem and len(csv.split(record.raw)) != columns:
-                raise FormatError(f"A record does not fit its header: {record.problem}", row=count)
+                raise FormatError(f"A record does not match the header: {record.problem}", row=count)
     return count
 
 
@@ -240,18 +236,18 @@ def _head(path: Path) -> csv.Header | None:
         return None
     with suppress(FormatError):
         return csv.header(content)
-    # Its own words would show what stands there, which may be a record.
+    # The original error would quote what is there, which may be a record.
     raise FormatError("It does not begin with the names of the columns")
 
 
 def _check_columns(names: Sequence[str], selected: Sequence[str]) -> None:
-    """See that a file has the columns that were selected, as far as it is known how the org names them."""
+    """Check that a file has the selected columns, as far as it is known how the org names them."""
     if not selected or any(column.upper().startswith("FIELDS") for column in selected):
         return
     if len(names) != len(selected):
-        raise FormatError(f"It has {len(names)} columns where the query selects {len(selected)}")
+        raise FormatError(f"It has {len(names)} columns, but the query selects {len(selected)}")
     for column, name in zip(selected, names, strict=True):
-        # Of a parent's field only its own name is certain; of a function none.
+        # For a parent's field, only its own name is certain; for a function, nothing is.
         plain = _PLAIN.fullmatch(column)
         if plain and not same_name(plain[1], name.rpartition(".")[2]):
-            raise FormatError("It has other columns than the query selects", column=column)
+            raise FormatError("Its columns are not those that the query selects", column=column)

@@ -1,4 +1,4 @@
-"""What the plan of an extract keeps to."""
+"""The rules that the plan of an extract follows."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from typing import Final
 
 TRIES: Final = 3
-"""How often the same thing is asked before it is given up: a query that fails, a file that falls short."""
+"""How often to try the same thing before giving up: a query that fails, a file that is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How an extract goes about it.
+    """How an extract proceeds.
 
     Attributes:
-        workers: Downloads at once; as many chunks are asked again at once.
-        ahead_bytes: Bytes that may lie on disk undelivered before downloads wait for the reader; ``None`` is no limit.
-        may_chunk: Whether to fall back to PK chunking when the query is too large for one batch, and to do without
-            where the org refuses it.
-        goes_on: Whether the rest is still fetched when a batch is given up; it is of use only if the extract can be
-            resumed.
+        workers: Number of parallel downloads, and of chunks that are queried again in parallel.
+        ahead_bytes: How many undelivered bytes may be on disk before downloads wait for the reader; ``None`` for no
+            limit.
+        may_chunk: Whether to fall back to PK chunking if the query is too large for one batch, and to do without it if
+            the org refuses it.
+        goes_on: Whether to fetch the rest after a batch is given up; useful only if the extract can be resumed.
         sendings: How often the answer to a query may be lost before the extract stops.
     """
 

@@ -1,13 +1,13 @@
-"""Where an extract stands: pure. No socket, thread, clock or database. What to do next says `plan`.
+"""The state of an extract: pure. No sockets, threads, clocks or databases. `plan` decides what to do next.
 
-A *request* is a query put into a job of its own: the user's query, and later on any chunk that failed and is asked
-    again alone. What became of a lost
-answer need not be found out: a query changes nothing, so its job is aborted and the query put into another. The batches
-that count have a place each in the order of the whole; a batch that takes another's place has the same.
+A *request* is a query in a job of its own: the user's query, and later any failed chunk that is queried again on its
+own. After a lost answer there is no need to find out what happened: a query changes nothing, so its job is aborted and
+the query goes into another. Each batch that counts has a place in the order of the whole; a batch that replaces another
+takes over its place.
 
-Jobs, batches and parts are values: what changes is put in the former's place (`State.put`), and the journal keeps the
-same values. Each step must cost the same whether there are ten chunks or a hundred thousand, so nothing here is found
-by looking through all of them.
+Jobs, batches and parts are values: a changed one replaces the old one (`State.put`), and the journal stores the same
+values. Each step must cost the same whether there are ten chunks or a hundred thousand, so nothing here searches
+through all of them.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Key = TypeVar("Key", int, tuple[int, ...])
 
 
 class Queue(Generic[Key]):
-    """Keys, the smallest first, of which any can be taken out."""
+    """Keys, smallest first, any of which can be removed."""
 
     def __init__(self) -> None:
         self._heap: list[Key] = []
         self._kept: set[Key] = set()
 
     def keep(self, key: Key, *, wanted: bool) -> None:
-        """Put a key in, or take it out; it may be in or out already."""
+        """Add a key if it is wanted, otherwise remove it; it may already be in or out."""
         if not wanted:
             self._kept.discard(key)
         elif key not in self._kept:
@@ -57,11 +57,11 @@ class Queue(Generic[Key]):
         return len(self._kept)
 
     def first(self, count: int) -> list[Key]:
-        """Look at the first so many."""
+        """Return the first ``count`` keys without removing them."""
         found: list[Key] = []
         while self._heap and len(found) < count:
             key = heappop(self._heap)
-            # What was taken out is still in the heap; and twice, if it was put in again.
+            # A removed key is still in the heap, and twice if it was added again.
             if key in self._kept and key not in found[-1:]:
                 found.append(key)
         for key in found:
@@ -70,30 +70,30 @@ class Queue(Generic[Key]):
 
 
 class State:
-    """Where an extract stands.
+    """The state of an extract.
 
     Attributes:
-        jobs: By number.
-        batches: By number.
-        parts: By batch, then by their place in it.
-        delivered: The place, and the part of it, that is to be delivered next; each sitting begins at the first.
-        given_up: Batches that this sitting does not try any more, and why.
-        to_open: Jobs that are to be created.
-        at_work: Jobs that are to be asked or looked at.
-        to_end: Jobs that are to be closed or aborted.
+        jobs: Jobs by number.
+        batches: Batches by number.
+        parts: Parts by batch, then by their place in it.
+        delivered: The place and its part to deliver next; each sitting begins at the first.
+        given_up: Batches that this sitting does not retry, and why.
+        to_open: Jobs to create.
+        at_work: Jobs to add the query to, or to look at.
+        to_end: Jobs to close or abort.
         unended: Jobs that are not closed yet.
-        unread: Chunks of which it is not known which ids they are about: (place, number).
+        unread: Chunks whose range of ids is not known: (place, number).
         unlisted: Batches whose result files are not known: (place, number).
         to_fetch: Parts that are not on disk: (place of the batch, place, batch).
         running: Batches that are not final, by job.
-        numbers: Of batches, by the org's id as `short` writes it.
+        numbers: Numbers of batches, by the org's id in the form of `short`.
         ranges: Chunks, by their job and their condition on ids.
         begun: Whether the org has answered at all.
-        delivering: Whether anything was delivered, or is on its way.
+        delivering: Whether anything was delivered, or is being delivered.
         stages: How many batches that count are at each stage.
-        told: How many of them have told their records, and ``records`` how many records these are.
-        untold: How many gave rows without telling how many they are.
-        rows: On disk; so are ``bytes``, and the parts ``on_disk``.
+        told: How many of them have a record count from the org; ``records`` is the sum of these counts.
+        untold: How many returned records without a count from the org.
+        rows: Records on disk; likewise ``bytes``, and ``on_disk`` for the parts.
     """
 
     def __init__(self, things: Iterable[Thing] = ()) -> None:
@@ -130,7 +130,7 @@ class State:
 
     @property
     def counting(self) -> list[QueryBatch]:
-        """The batches that count, in their order."""
+        """The batches that count, in order."""
         return [self.batches[number] for _, number in sorted(self._at.items())]
 
     @property
@@ -140,28 +140,28 @@ class State:
 
     @property
     def ahead_bytes(self) -> int:
-        """Bytes on disk that are not delivered."""
+        """How many bytes are on disk and not delivered."""
         return self.bytes - self._delivered_bytes
 
     def at(self, place: int) -> QueryBatch | None:
-        """Give the batch that counts at a place."""
+        """Return the batch that counts at a place."""
         number = self._at.get(place)
         return None if number is None else self.batches[number]
 
     def job_id(self, batch: QueryBatch) -> str:
-        """Give the org's id of a batch's job."""
+        """Return the org's id of a batch's job."""
         return str(self.jobs[batch.job].id)
 
     def facts(self, batch: QueryBatch) -> Facts:
-        """Give the org's ids of a batch and of its job."""
+        """Return the org's ids of a batch and its job."""
         return Facts(job_id=self.job_id(batch), batch_id=batch.id)
 
     def parts_of(self, batch: int) -> list[Part]:
-        """Give the parts of a batch, in their order."""
+        """Return the parts of a batch, in order."""
         return list(self.parts.get(batch, {}).values())
 
     def is_chunk(self, batch: QueryBatch) -> bool:
-        """Whether the org has made it out of our query; or somebody else has put it into our job."""
+        """Whether the org made the batch from our query, unless someone else added it to our job."""
         return short(batch.id) != short(str(self.jobs[batch.job].batch_id))
 
     def is_split(self, job: QueryJob) -> bool:
@@ -169,7 +169,7 @@ class State:
         return job.stage is QueryJobStage.LISTED and short(str(job.batch_id)) not in self.numbers
 
     def put(self, thing: Thing) -> None:
-        """Take in how something stands now."""
+        """Store the new value of a job, batch or part."""
         match thing:
             case QueryJob():
                 self.jobs[thing.number] = thing
@@ -246,7 +246,7 @@ class State:
             self.on_disk += sign
 
     def apply(self, event: Event) -> None:
-        """Take in what has happened."""
+        """Apply an event."""
         match event:
             case QueryJob() | QueryBatch() | Part():
                 self.put(event)

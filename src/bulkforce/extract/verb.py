@@ -1,7 +1,7 @@
-"""`extract`: every record that a query finds into a file, proven complete. Options in, report out; also its resumption.
+"""`extract`, and how to resume it: save every record that a query finds to a file. Options in, report out.
 
-An extract that ends well has proof: the records on disk, counted, are as many as the org told for each batch. One that
-    cannot prove it fails.
+An extract that succeeds has proof: for each batch, the number of records on disk is what the org said. Without that
+proof, it fails.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ from bulkforce.run.waiting import ctrl_c_told, every_so_often
 from bulkforce.vocabulary import Operation
 
 AHEAD_BYTES: Final = 64_000_000
-"""What may lie on disk for a reader that is slower than the downloads, besides the parts under way."""
+"""How much may wait on disk for a reader that is slower than the downloads, apart from the parts in progress."""
 
 
 def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
-    """Bring what a query finds into a file; see `bulkforce.client.Client.extract`."""
+    """Save what a query finds to a file; see `bulkforce.client.Client.extract`."""
     begun = time.monotonic()
     arguments.count(options.workers, "The number of workers", 1)
     arguments.flag(options.all_rows, "all_rows")
@@ -79,7 +79,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     )
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
     if len(set(outputs)) < len(outputs):
-        raise UsageError(f"{options.to} cannot be both what is extracted and the file that keeps since when")
+        raise UsageError(f"{options.to} cannot be both the output and the file that keeps since when")
     token = new_token(*outputs)
     sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
     query = soql.read(text_of(sitting, options))
@@ -109,7 +109,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made
         )
 
-    # What the org gives is nobody else's to read, whoever may read the file that it goes to.
+    # The folder is private: only the user may read the org's records there, whoever may read the output file.
     journal = new_run(run_dir, operation, query.object, begin, journal=EXTRACT, private=True, outputs=outputs)
     with disk_told(journal.folder), closing(journal):
         try:
@@ -119,7 +119,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             raise
         except Exception:
             if not journal.state().on_disk:
-                # Nothing has come, so there is nothing to go on with, and no litter is left.
+                # Nothing was downloaded, so there is nothing to resume: clean up.
                 journal.clear()
             raise
 
@@ -133,16 +133,17 @@ def deliver(
     pk_chunking: Chunking = "auto",
     workers: int = WORKERS,
 ) -> None:
-    """Hand what a query finds to a sink, part by part; while the sink is slow, no more than `AHEAD_BYTES` and the parts
-    under way lie on disk.
+    """Deliver what a query finds to a sink, part by part.
+
+    If the sink is slow, no more than `AHEAD_BYTES` and the parts in progress wait on disk.
 
     Args:
         sitting: As for an extract.
         text: The query.
-        sink: Where the parts go; a part is gone when `Sink.add` has returned.
-        all_rows: Deleted and archived records, too.
+        sink: Where the parts go; a part is deleted once `Sink.add` has returned.
+        all_rows: Whether to include deleted and archived records.
         pk_chunking: As for an extract.
-        workers: Downloads at once.
+        workers: Number of parallel downloads.
     """
     query = soql.read(text)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
@@ -159,7 +160,7 @@ def deliver(
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
             if stopped_by := _bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
                 if asked_to := sitting.stop.asked:
-                    raise Interrupted(f"The query stopped before its end: {asked_to}. Ask again")
+                    raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
                 raise stopped_by
         finally:
             sink.discard()
@@ -169,7 +170,7 @@ def deliver(
 def resume_extract(
     sitting: Sitting, run: str | Path, *, workers: int | None = None, on_progress: OnProgress | None = None
 ) -> ExtractReport:
-    """Go on with an extract; see `bulkforce.client.Client.resume`."""
+    """Resume an extract; see `bulkforce.client.Client.resume`."""
     begun = time.monotonic()
     if workers is not None:
         arguments.count(workers, "The number of workers", 1)
@@ -183,8 +184,8 @@ def resume_extract(
         facts = journal.facts()
         if facts is None:
             raise JournalMismatch(
-                f"The run in {folder} died before it had written down what it was to do: nothing was asked. Give its "
-                "command again, with another folder"
+                f"The run in {folder} died before it recorded what to do: nothing was sent. Run its command again, "
+                "with another folder"
             )
         if journal.finished:
             journal.remove(PARTS)
@@ -204,7 +205,7 @@ def folder_of(run: str | Path) -> Path | None:
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
-    """List the extracts kept in a folder, the oldest first."""
+    """List the extracts in a folder, oldest first."""
     return list_runs(folder, EXTRACT, partial(ExtractJournal, migrate=False), _run_info)
 
 
@@ -242,7 +243,7 @@ def _carry_out(
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             incremental.remember(since_file, query, state, folder, facts.token or new_token(since_file))
-        # It names no record's value but those that the query names, which is in the journal anyhow.
+        # The report holds no values of records except those in the query, which the journal has anyway.
         journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
         sitting.trace("journal")
         journal.remove(PARTS)
@@ -265,7 +266,7 @@ def _bring(
     sink: Sink,
     on_change: Callable[[State], None],
 ) -> Exception | None:
-    """Hand every row to the sink, and prove that these are all.
+    """Deliver every record to the sink, and prove that none is missing.
 
     Returns:
         Why it stopped, if it did.
@@ -301,7 +302,7 @@ def _bring(
 
 
 def _spoilt(state: State, folder: Path) -> list[Event]:
-    """Find parts that are not on disk as they were; they are fetched again."""
+    """Find parts that are missing or changed on disk; they are fetched again."""
     spoilt: list[Event] = []
     for batch in state.counting:
         for part in state.parts_of(batch.number):
@@ -312,9 +313,7 @@ def _spoilt(state: State, folder: Path) -> list[Event]:
 
 
 def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
-    """Before anything is published: see that the chunks fit together, and ask how many records there are where the org
-    did not tell.
-    """
+    """Before publishing, check that the chunks fit together, and count the records if the org did not say how many."""
     error, warning = check_ranges(state)
     if warning:
         sitting.warn(warning)
@@ -331,9 +330,7 @@ def _part_from_jobs(
     *,
     keep_parts: bool,
 ) -> None:
-    """Close what is open as far as that is possible; a query that is being chunked stays open, so that it can be gone
-    on with.
-    """
+    """Close open jobs as far as possible, except a query that is being chunked, so that it can be resumed."""
     if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
         return
     state = engine.state
@@ -350,7 +347,7 @@ def _part_from_jobs(
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
-    """Tell columns by their names; plain CSV needs no types, so the org is not asked for them."""
+    """Return a function from names to columns; plain CSV needs no types, so do not ask the org for them."""
 
     def describe(name: str) -> rest.SObjectDescription | None:
         try:

@@ -1,4 +1,4 @@
-"""What follows from what became of an order of an extract: events, a reason to stop, or trouble that may pass. Pure."""
+"""What follows from the outcome of an order: events, a reason to stop, or trouble that may pass. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ Follows: TypeAlias = Verdict[Event]
 
 
 def take_up(state: State) -> list[Thing]:
-    """After a death: jobs that may or may not have their batches are given up, and others wanted."""
+    """After a crash, abandon jobs that may or may not have their batches, and create others."""
     things: list[Thing] = []
     for job in state.jobs.values():
         if job.stage is QueryJobStage.OPEN:
@@ -69,13 +69,13 @@ def take_up(state: State) -> list[Thing]:
 
 
 def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follows:
-    """Say what becomes of an action that was carried out.
+    """Return what follows from an order that was carried out.
 
     Args:
-        state: Where the extract stands.
-        action: What was done.
-        value: What came of it.
-        rules: How it goes about it.
+        state: The state of the extract.
+        action: The order.
+        value: Its result.
+        rules: The rules of the extract.
     """
     if isinstance(action, Deliver):
         return Verdict([Delivered(action.batch, action.place)])
@@ -93,7 +93,7 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
             return _read(state, state.batches[number], ids)
         case ListResults(number), list() as ids:
             batch = replace(state.batches[number], stage=BatchStage.FETCHING)
-            # Asked again, since rows were missing: files that were known before are fetched all the same.
+            # Listed again because records were missing: files that were known before are fetched all the same.
             known = {short(part.result_id): part.result_id for part in state.parts_of(number)}
             names = [*known.values(), *(name for name in ids if short(name) not in known)]
             parts = [Part(number, place, name) for place, name in enumerate(names)]
@@ -116,15 +116,15 @@ def answered(state: State, action: Order, value: Answer, rules: Rules) -> Follow
 
 
 def refused(state: State, action: Order, error: Exception, rules: Rules) -> Follows:
-    """Say what becomes of an action that failed."""
+    """Return what follows from an order that failed."""
     if _is_void(state, action) or (isinstance(action, OpenJob) and not state.jobs[action.job].counts):
         return Verdict()
     match action, error:
         case ((OpenJob(number) | AskQuery(number)), OutcomeUnknown() | ProtocolError()):
-            # Whatever has become of it: a query changes nothing, and is put into another job.
+            # Whatever happened to it, a query changes nothing: put it into another job.
             job = state.jobs[number]
             warning = (
-                "The answer to the creation of a job was lost; an empty job may be left open in the org"
+                "The answer to creating a job was lost; an empty job may be left open in the org"
                 if job.id is None
                 else None
             )
@@ -133,7 +133,7 @@ def refused(state: State, action: Order, error: Exception, rules: Rules) -> Foll
                 return replace(lost, stop=error)
             return replace(lost, trouble=error if job.tries > 1 else None)
         case OpenJob(number), InvalidRequest() if rules.may_chunk and state.jobs[number].chunking:
-            warning = f"The org refuses PK chunking here, so the query goes without: {error}"
+            warning = f"The org refuses PK chunking here, so the query runs without it: {error}"
             return Verdict([replace(state.jobs[number], chunking=None)], warning=warning)
         case FetchPart(number, place), FormatError():
             batch = state.batches[number]
@@ -143,26 +143,23 @@ def refused(state: State, action: Order, error: Exception, rules: Rules) -> Foll
             batch = state.batches[number]
             gone = NotFound(
                 f"The org no longer has the results of batch {batch.id} of job {state.job_id(batch)}: it keeps them "
-                "for 7 days, or until the "
-                f"job is deleted. Begin the extract anew. It said: {error}",
+                f"for 7 days, or until the job is deleted. Start a new extract. The org said: {error}",
                 state.facts(batch),
             )
             return Verdict(stop=gone)
         case EndJob(number), Unsettled() | InvalidRequest():
-            # What was asked for is there; a job left open is closed by the org after a day.
+            # The results are all there; the org closes a job left open after a day.
             warning = f"Job {state.jobs[number].id} could not be closed: {error}"
             return replace(answered(state, action, None, rules), warning=warning)
         case _, ProtocolError() if not isinstance(error, Intercepted):
-            # The org itself says what makes no sense, and was asked again where that may help.
+            # The org itself sends an answer that makes no sense; where a retry may help, it was retried.
             return Verdict(stop=error)
         case _:
             return Verdict(trouble=error)
 
 
 def _is_void(state: State, action: Order) -> bool:
-    """Whether an action was about what does not count any more; a job that was opened meanwhile is to be ended all the
-    same.
-    """
+    """Whether an order concerns something that no longer counts; a job opened meanwhile must still be ended."""
     match action:
         case ReadRange(number) | ListResults(number) | FetchPart(number) | Deliver(number):
             return state.batches[number].stage is BatchStage.REPLACED
@@ -173,7 +170,7 @@ def _is_void(state: State, action: Order) -> bool:
 
 
 def _abandon(state: State, job: QueryJob, chunking: str | None = None) -> list[Thing]:
-    """Give a job up and want another in its place."""
+    """Abandon a job and want another in its place."""
     return [
         replace(job, stage=_gone(job)),
         QueryJob(len(state.jobs) + 1, job.soql, chunking or job.chunking, job.replaces, job.tries + 1),
@@ -204,7 +201,7 @@ def _looked_at_first(state: State, job: QueryJob, looked: Looked, rules: Rules) 
 
 
 def _add_chunks(state: State, job: QueryJob, looked: Looked) -> Follows:
-    """Take in the batches of a split query that were not known before: each has a place behind the others."""
+    """Add batches of a split query that were not known before; each gets a place after the others."""
     new = [
         seen.id
         for name, seen in looked.batches.items()
@@ -221,7 +218,7 @@ def _add_chunks(state: State, job: QueryJob, looked: Looked) -> Follows:
 
 
 def _seen(state: State, job: QueryJob, batches: Iterable[QueryBatch], looked: Looked) -> Follows:
-    """Take in what has become of batches that were running."""
+    """Update batches that were running."""
     ended: list[QueryBatch] = []
     stop: Error | None = None
     for batch in batches:
@@ -234,7 +231,7 @@ def _seen(state: State, job: QueryJob, batches: Iterable[QueryBatch], looked: Lo
                 assert seen is not None
                 ended.append(replace(batch, stage=BatchStage.FAILED, message=seen.message))
             case BatchEnd.NOT_PROCESSED:
-                # In an open job it is the original of a query that is not ours.
+                # In an open job, this is the original of a query that is not ours.
                 ended.append(replace(batch, stage=BatchStage.FAILED))
                 if not (looked.is_open or job.closed):
                     stop = _aborted(str(job.id))
@@ -248,8 +245,8 @@ def _completed(batch: QueryBatch, seen: BatchSeen) -> QueryBatch:
 
 
 def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
-    """Put each chunk that failed into a job of its own; its query is ours and its range of ids, never what came back as
-    its request.
+    """Put each failed chunk into a job of its own; its query is ours plus its range of ids, never the request read
+    back.
     """
     things: list[Thing] = []
     jobs = len(state.jobs)
@@ -267,14 +264,14 @@ def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
 
 
 def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
-    """Take in which ids a chunk is about.
+    """Record which range of ids a chunk covers.
 
-    A job with a batch that is no chunk, or with a chunk twice, is no longer trusted.
+    A job with a batch that is not a chunk, or with the same chunk twice, is no longer trusted.
     """
     if ids is None:
         what = f"batch {batch.id}, whose request does not show that it is a chunk of the query"
     elif state.ranges.get((batch.job, ids), batch.number) != batch.number:
-        what = f"batch {batch.id}, a chunk of the query that it holds already"
+        what = f"batch {batch.id}, a chunk of the query that it already holds"
     else:
         return Verdict(_ask_again(state, [replace(batch, ids=ids)]))
     root = state.root
@@ -282,13 +279,13 @@ def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
     batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
     anew = QueryJob(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
     why = (
-        f"Job {state.job_id(batch)} holds {what}: somebody else added it, or a request reached the org twice. Rows "
+        f"Job {state.job_id(batch)} holds {what}: someone else added it, or a request reached the org twice. Records "
         "could come twice"
     )
     things: list[Thing] = [*gone, *batches, anew]
     if state.delivering or root.tries >= TRIES:
-        return Verdict(things, stop=ProtocolError(f"{why}. Resuming asks the whole query again", state.facts(batch)))
-    return Verdict(things, warning=f"{why}, so the whole query is asked again")
+        return Verdict(things, stop=ProtocolError(f"{why}. Resuming runs the whole query again", state.facts(batch)))
+    return Verdict(things, warning=f"{why}, so the whole query is run again")
 
 
 def _gone(job: QueryJob) -> QueryJobStage:
@@ -306,32 +303,31 @@ def _query_failed(state: State, job: QueryJob, seen: BatchSeen, rules: Rules) ->
             stop=QueryRefused(f"The org refuses the query: {soql.explain(job.soql, message)}", facts),
         )
     if too_large and may_chunk:
-        warning = f"The query is too large for one batch ({message}); it is asked again with PK chunking"
+        warning = f"The query is too large for one batch ({message}); it is run again with PK chunking"
         return Verdict(_abandon(state, job, PKChunking().header()), warning=warning)
     if job.tries < TRIES:
         return Verdict(_abandon(state, job))
     what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
-    hint = "; ask with PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
+    hint = "; use PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
     return Verdict(
         _abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts)
     )
 
 
 def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules) -> Follows:
-    """Compare what came with what the org told, once everything is there."""
+    """Compare what was fetched with what the org said, once everything is there."""
     if not all(part.done for part in parts):
         return Verdict()
     rows = sum(part.rows for part in parts)
     named = f"Batch {batch.id} of job {state.job_id(batch)}"
     if rows == batch.records:
-        # Also where both are none: an org that tells the truth says 0 of what finds nothing, and two ways to say so
-        # agree.
+        # Also if both are 0: a correct org says 0 for a query that finds nothing, and the files agree.
         return Verdict([replace(batch, stage=BatchStage.DONE, records=rows)])
     if not batch.records:
-        # Seen of an org that says 0 of every query; none at all is no word on anything. What came is whole, as far as
-        # its bytes can tell.
+        # Some org says 0 for every query, and no count at all says nothing. As far as the bytes show, the files are
+        # complete.
         warning = (
-            f"The org does not tell how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
+            f"The org did not say how many records {named[0].lower()}{named[1:]} has; its result files hold {rows:,}"
         )
         return Verdict([replace(batch, stage=BatchStage.DONE, records=None)], warning=None if state.untold else warning)
     if rows < batch.records:
@@ -340,19 +336,18 @@ def _check(state: State, batch: QueryBatch, parts: Sequence[Part], rules: Rules)
             batch,
             parts,
             FellShort,
-            f"{named} has {batch.records:,} records, and its result files hold {rows:,}",
+            f"{named} has {batch.records:,} records, but its result files hold {rows:,}",
             rules,
         )
-    # No less wrong: a file may be there twice under two names, and rows that come twice are what an extract must never
-    # give.
-    what = f"{named} has {batch.records:,} records, and its result files hold more, {rows:,}: some may be there twice"
+    # Just as wrong: a file may be there under two names, and an extract must never return records twice.
+    what = f"{named} has {batch.records:,} records, but its result files hold more, {rows:,}: some may be there twice"
     return _spoilt(state, batch, parts, ProtocolError, what, rules)
 
 
 def _spoilt(
     state: State, batch: QueryBatch, parts: Iterable[Part], kind: type[Error], what: str, rules: Rules
 ) -> Follows:
-    """Have parts fetched again, and asked anew which there are; after some tries give the batch up."""
+    """Fetch parts again, and list them again if all were there; after some attempts, give up on the batch."""
     parts = list(parts)
     stage = BatchStage.COMPLETED if all(part.done for part in parts) else batch.stage
     again = replace(batch, tries=batch.tries + 1, stage=stage)
@@ -364,10 +359,10 @@ def _spoilt(
 
 
 def check_ranges(state: State) -> tuple[Error | None, str | None]:
-    """See that the chunks of a split query, all of which are known now, fit together.
+    """Check that the chunks of a split query, all of which are now known, fit together.
 
     Returns:
-        What is wrong, if anything; and what the user should know.
+        An error, if they do not; and a warning for the user, if any.
     """
     root = state.root
     borders = sorted(soql.borders(ids) for job, ids in state.ranges if job == root.number)
@@ -375,21 +370,20 @@ def check_ranges(state: State) -> tuple[Error | None, str | None]:
     for (_, end), (begin, _) in pairwise(borders):
         if begin < end:
             problem = (
-                f"Chunks of job {root.id} overlap from id {begin} on, so that rows would come twice; begin the "
-                "extract anew"
+                f"Chunks of job {root.id} overlap from id {begin} on, so records would come twice; start a new extract"
             )
             return ProtocolError(problem, Facts(job_id=root.id)), None
-        # Of a journal from before ranges were read there are gaps.
+        # A journal from before ranges were read has gaps.
         if begin > end and len(borders) == root.batches:
             warning = (
-                f"No chunk of job {root.id} is about the ids from {end} to {begin}; the org may know that there "
-                "are none"
+                f"No chunk of job {root.id} covers the ids from {end} to {begin}; perhaps the org knows that there are "
+                "none"
             )
     return None, warning
 
 
 def _aborted(job_id: str) -> JobAborted:
     return JobAborted(
-        f"Job {job_id} was aborted or closed in the org before it was done. Resuming asks for what is missing",
+        f"Job {job_id} was aborted or closed in the org before it was done. Resume to get what is missing",
         Facts(job_id=job_id),
     )

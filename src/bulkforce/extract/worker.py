@@ -1,4 +1,4 @@
-"""Carries out the orders of an extract: makes exchanges, brings result files to disk, and hands them to the sink."""
+"""Carry out the orders of an extract: make exchanges, download result files, and deliver them to the sink."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from bulkforce.transport.stopping import Stop
 
 @dataclass(frozen=True, slots=True)
 class ExtractSettings:
-    """What is asked, besides the query itself.
+    """The settings of an extract, apart from the query itself.
 
     Attributes:
-        all_rows: Deleted and archived records, too.
-        columns: Tells the columns by their names.
-        names: Of the columns, as they were selected: for an extract that finds nothing.
-        keep_parts: Whether parts stay on disk after they were delivered, so that the run can be resumed.
+        all_rows: Whether to include deleted and archived records.
+        columns: Looks up columns by name.
+        names: Names of the columns, as selected: for an extract that finds nothing.
+        keep_parts: Whether parts stay on disk after delivery, so that the run can be resumed.
     """
 
     all_rows: bool
@@ -51,15 +51,16 @@ class ExtractSettings:
 
 
 class ExtractWorker:
-    """Carries out orders, many at once; of `Deliver` one at a time. Memory is bounded by ``workers x 1 MB`` and a
-    constant.
+    """Carries out orders, many at once, but only one `Deliver` at a time.
+
+    Memory is bounded by ``workers x 1 MB`` plus a constant.
 
     Args:
-        sitting: Runs flows; how to wait.
-        api: The API that it goes by.
-        asked: What is asked.
+        sitting: Runs flows, and knows how to wait.
+        api: The API to use.
+        asked: The settings.
         folder: Where parts are kept.
-        sink: Where rows go.
+        sink: Where records go.
     """
 
     def __init__(self, sitting: Sitting, api: QueryApi, asked: ExtractSettings, folder: Path, sink: Sink) -> None:
@@ -112,7 +113,7 @@ class ExtractWorker:
                 stream = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
                 fetched = result_file.fetch(_Stoppable(stream, self._sitting.stop), path, self._asked.names)
             except NoAnswer:
-                # A download that breaks off is begun again; the org has no way to give the rest.
+                # A download that breaks off must start again; the org cannot send just the rest.
                 if attempt == TRIES:
                     raise
                 continue
@@ -120,19 +121,19 @@ class ExtractWorker:
                 if not self._asked.keep_parts:
                     raise
                 raise FormatError(f"{error}; it is kept as {result_file.aside(path)}") from error
-            # What proves that a file is whole: that its end was told on the wire; or that its records are counted and
-            # the last one has its line end.
+            # Proof that a file is complete: its end was marked on the wire, or its records can be compared with the
+            # org's count and the last one has its line end.
             proven = stream.framed or (bool(order.records) and fetched.ended)
-            # Something between may cut an answer and tell another end: then it lacks the line end that other files of
-            # the same query have.
+            # Something in between may truncate an answer and mark a false end: then it lacks the line end that other
+            # files of the same query have.
             if (proven and (fetched.ended or not self._files_end)) or fetched == before:
                 self._files_end = self._files_end or fetched.ended
                 self._trace("fetch")
                 return fetched
             before = fetched
         raise NoAnswer(
-            f"A result file of batch {facts.batch_id} of job {facts.job_id} came differently each time, and it is not "
-            "told where it ends",
+            f"A result file of batch {facts.batch_id} of job {facts.job_id} was different each time, and the answer "
+            "does not say where it ends",
             facts,
         )
 
@@ -152,16 +153,16 @@ class ExtractWorker:
         try:
             delivered = self._sink.add(path)
         except (FormatError, ProtocolError) as error:
-            problem = f"{what} cannot be taken: {error.text}"
+            problem = f"{what} cannot be used: {error.text}"
         except (Error, OSError):
             raise
-        except Exception as error:  # noqa: BLE001  (whatever a library makes of bytes that it does not expect; its own words may show them)
+        except Exception as error:  # noqa: BLE001  (whatever a library raises for bytes that it does not expect; its message may show them)
             problem = f"{what} cannot be read: {type(error).__name__}"
         else:
             if delivered in {None, rows}:
                 return
             problem = f"{what} has {rows} records, but {delivered} of them were read"
-        # Behind the handlers, not in them: an error's chain would show records.
+        # Outside the handlers: a chained error would show records.
         raise ProtocolError(f"{problem}; it is kept as {path}" if self._asked.keep_parts else problem, facts)
 
     def _begin_sink(self, names: Sequence[str]) -> None:
@@ -170,7 +171,7 @@ class ExtractWorker:
             self._sink_begun = True
 
     def finish_sink(self) -> None:
-        """Everything was delivered: put the file in its place, be it empty."""
+        """Put the file in place, even if it is empty, once everything was delivered."""
         self._begin_sink(self._asked.names)
         self._sink.finish()
         self._trace("publish")
@@ -179,7 +180,7 @@ class ExtractWorker:
         """Close a job, or abort it.
 
         Returns:
-            Of a query that was split the list of its batches, if it has others than are known.
+            For a split query, the list of its batches if it has more than are known.
         """
         looked = None
         if order.close:
@@ -190,24 +191,22 @@ class ExtractWorker:
         return looked
 
     def count(self, state: State) -> None:
-        """Ask how many records the query finds, where the org did not tell with the results; warn if that differs from
-        what came.
-        """
+        """Ask how many records the query finds, and warn if that differs from what was fetched."""
         query = soql.read(state.root.soql)
         try:
             count = self._run(ask(rest.count(query.counting(), all_rows=self._asked.all_rows)))
         except (RefusedError, TransportError, ProtocolError) as error:
-            self._sitting.warn(f"The org does not tell how many records the query finds: {error}")
+            self._sitting.warn(f"The org did not say how many records the query finds: {error}")
             return
         if count != state.rows:
             self._sitting.warn(
-                f"The org now counts {count:,} records that the query finds, and {state.rows:,} came: look whether "
-                "records have changed meanwhile"
+                f"The org now counts {count:,} records for the query, but {state.rows:,} were extracted: check whether "
+                "records have changed in the meantime"
             )
 
 
 class _Stoppable:
-    """A download that ends when it is asked to stop; it may be of a gigabyte.
+    """A download that ends when asked to stop; it may be a gigabyte long.
 
     See `bulkforce.protocol.exchange.Stream`.
     """

@@ -1,6 +1,4 @@
-"""Where extracted records go: the parts, which are CSV files as the org wrote them, come in their order, one after
-another.
-"""
+"""Where extracted records go: a sink gets the parts, CSV files as the org wrote them, one at a time and in order."""
 
 from __future__ import annotations
 
@@ -19,24 +17,24 @@ from bulkforce.extract.sinks.target import STANDARD_OUTPUT, Target
 
 
 class Sink(Protocol):
-    """What takes the parts of an extract.
+    """Receives the parts of an extract.
 
-    `begin` once, `add` for each part that has records, then `finish`; `discard` if it does not come to that (and
-    harmless if it did). What is not finished can be begun again by another sink of the same kind, with the first part.
+    Call `begin` once, `add` for each part that has records, then `finish`; or `discard` if that is not reached
+    (harmless after `finish`). Another sink of the same kind can redo unfinished output from the first part.
     """
 
     def begin(self, columns: Sequence[Column]) -> None:
-        """Take the columns, before any part."""
+        """Set the columns, before any part."""
 
     def add(self, part: Path) -> int | None:
-        """Take the next part: CSV with a header. It must stay where it is until the end.
+        """Add the next part: CSV with a header. The file must stay in place until the end.
 
         Returns:
-            How many records it has, if the sink looks at records.
+            How many records it has, if the sink reads records.
         """
 
     def finish(self) -> None:
-        """There are no more parts: put everything in its place."""
+        """Put everything in place: there are no more parts."""
 
     def discard(self) -> None:
         """Leave nothing half-written behind."""
@@ -53,7 +51,7 @@ _SUFFIXES: Final = {
     ".feather": "arrow",
 }
 FORMATS: Final = tuple(dict.fromkeys(_SUFFIXES.values()))
-"""What can be written, by the name that ``format`` knows it by."""
+"""The formats that can be written, as the ``format`` argument names them."""
 _GZIP: Final = ".gz"
 
 
@@ -63,17 +61,16 @@ def sink_for(
     warn: Callable[[str], None] = lambda _text: None,
     token: str = "",
 ) -> Sink:
-    """Choose the sink by the format, or else by the end of the file's name; standard output is CSV unless told
-    otherwise.
+    """Choose the sink by the format, or else by the file's suffix; standard output is CSV by default.
 
     Args:
         to: Path of the file, or ``"-"`` for standard output.
         format: One of `FORMATS`.
-        warn: Told of what is worth knowing and no error.
-        token: Stands in the file's temporary name; see `Target`.
+        warn: Called with warnings.
+        token: Part of the file's temporary name; see `Target`.
 
     Raises:
-        UsageError: The format is unknown, or nothing can be written there; nothing was sent, and nothing touched.
+        UsageError: The format is unknown, or the file cannot be written; nothing was sent or touched.
         MissingExtra: The format needs a library that is not installed.
     """
     form = _form(to, format)
@@ -93,7 +90,7 @@ def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
     if format is not None:
         form = arguments.text(format, "A format").lower().removeprefix(".")
         if form not in FORMATS:
-            raise UsageError(f"There is no format {arguments.shown(format)}; known are {', '.join(FORMATS)}")
+            raise UsageError(f"There is no format {arguments.shown(format)}; choose from: {', '.join(FORMATS)}")
         return form
     if to == STANDARD_OUTPUT:
         return "csv"
@@ -103,6 +100,6 @@ def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
         if suffix in _SUFFIXES:
             return _SUFFIXES[suffix]
     raise UsageError(
-        f"The name {name} does not tell the format; known are {', '.join(_SUFFIXES)}. Or give the format: "
+        f"The name {name} does not show the format; known suffixes are {', '.join(_SUFFIXES)}. Or pass the format: "
         f"{', '.join(FORMATS)}"
     )

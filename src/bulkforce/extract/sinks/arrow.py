@@ -1,4 +1,4 @@
-"""Parquet and Arrow files, each column of the type that describe tells."""
+"""Parquet and Arrow files, with column types from describe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Warn = Callable[[str], None]
 
 _ROW_GROUP_BYTES: Final = 16_777_216
-"""Of Arrow data in memory: a row group is written at once."""
+"""Size of a row group as Arrow data in memory; each is written at once."""
 
 
 class Writer(Protocol):
@@ -29,19 +29,19 @@ class Writer(Protocol):
         """Write the next records."""
 
     def close(self) -> None:
-        """Write what belongs at the end."""
+        """Write the end of the file."""
 
 
 class TypedSink:
     """Writes typed columns.
 
-    Where a value does not fit the type that describe tells, its column gets a wider one and the file is written anew
-    from the first part: an extract of ten million records does not fail for one digit too many.
+    If a value does not fit its type according to describe, its column gets a wider type, and the file is rewritten from
+    the first part: an extract of ten million records does not fail because of one extra digit.
 
     Args:
-        target: Where to.
+        target: Where to write.
         writer: Makes the writer.
-        warn: Told of columns that got another type.
+        warn: Called with a warning for each column whose type changed.
     """
 
     def __init__(self, target: Target, writer: Callable[[Target, pa.Schema], Writer], warn: Warn) -> None:
@@ -61,10 +61,10 @@ class TypedSink:
         self._writer = self._new_writer(self._target, schema)
 
     def add(self, part: Path) -> int:
-        """Write the next part, and say how many records it has.
+        """Write the next part, and return how many records it has.
 
         Raises:
-            FormatError: A value does not fit its column's type, and what was written cannot be taken back.
+            FormatError: A value does not fit its column's type, and what was written cannot be undone.
         """
         self._parts.append(part)
         left: Sequence[Path] = [part]
@@ -90,8 +90,10 @@ class TypedSink:
         field = schema.field(place)
         wide = wider(field.type)
         if wide is None or not self._target.is_file:
-            raise FormatError(f"The org has values that are no {field.type}", column=field.name)
-        self._warn(f"The org has values of {field.name} that are no {field.type}; the column is written as {wide}")
+            raise FormatError(f"The org has values that do not fit the type {field.type}", column=field.name)
+        self._warn(
+            f"The org has values of {field.name} that do not fit the type {field.type}; the column is written as {wide}"
+        )
         return schema.set(place, field.with_type(wide))
 
     def finish(self) -> None:
@@ -109,14 +111,14 @@ class TypedSink:
     def _drop(self) -> None:
         writer, self._writer = self._writer, None
         if writer is not None:
-            # What it still writes goes nowhere.
+            # Anything that it still writes is dropped.
             self._target.discard()
             with suppress(OSError, ValueError):
                 writer.close()
 
 
 def parquet(target: Target, warn: Warn) -> TypedSink:
-    """Make a sink of Parquet.
+    """Make a Parquet sink.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -126,7 +128,7 @@ def parquet(target: Target, warn: Warn) -> TypedSink:
 
 
 def arrow(target: Target, warn: Warn) -> TypedSink:
-    """Make a sink of Arrow: a file that can be mapped into memory, or a stream where no file is.
+    """Make an Arrow sink: a file that can be memory-mapped, or a stream if the target is not a file.
 
     Raises:
         MissingExtra: pyarrow is not installed.
@@ -142,7 +144,7 @@ def _arrow(target: Target, schema: pa.Schema) -> Any:  # noqa: ANN401  (pyarrow 
 
 
 class _Parquet:
-    """Writes row groups that are neither many nor large."""
+    """Writes row groups of a moderate size."""
 
     def __init__(self, target: Target, schema: pa.Schema) -> None:
         from pyarrow import PythonFile

@@ -1,4 +1,4 @@
-"""CSV as it came: the bytes of the parts behind one header."""
+"""CSV as received: the bytes of the parts after a single header."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class CsvSink:
         self._target.open()
 
     def add(self, part: Path) -> None:
-        """Write the next part; its records are not looked at.
+        """Write the next part without reading its records.
 
         Raises:
-            ProtocolError: Its columns are not those of the part before.
+            ProtocolError: Its columns are not those of the previous part.
         """
         header = csv.header_of(part)
         last = b"\n"
@@ -43,7 +43,7 @@ class CsvSink:
             file.seek(start)
             while block := file.read(_BLOCK_BYTES):
                 if self._unended:
-                    # The part before came without a line end behind its last record.
+                    # The last record of the previous part has no line end.
                     self._target.write(b"\n")
                     self._unended = False
                 self._target.write(block)

@@ -1,6 +1,6 @@
-"""JSON lines: one object a record, its values as the org wrote them.
+"""JSON Lines: one object per record, with its values as the org wrote them.
 
-Numbers, ``true`` and ``false`` without quotes, the empty value as ``null``.
+Numbers, ``true`` and ``false`` have no quotes; the empty value is ``null``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bulkforce.extract.sinks.target import Target
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Texts that are JSON as they stand, by the type of the field.
+# Values that are valid JSON as they are, by the type of the field.
 _NUMBER: Final = r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"
 _BARE: Final = dict.fromkeys(("int", "long", "double", "currency", "percent"), _NUMBER) | {"boolean": "^(true|false)$"}
 _ESCAPED: Final = (b"\\", b'"', *(bytes([code]) for code in range(0x20)))
@@ -28,17 +28,17 @@ _PLAIN: Final = bytes(code for code in range(256) if bytes([code]) not in _ESCAP
 
 
 class JsonLinesSink:
-    """Writes JSON lines.
+    """Writes JSON Lines.
 
     Args:
-        target: Where to.
+        target: Where to write.
 
     Raises:
         MissingExtra: pyarrow is not installed.
     """
 
     def __init__(self, target: Target) -> None:
-        pyarrow("Writing JSON lines")
+        pyarrow("Writing JSON Lines")
         self._target = target
 
     def begin(self, columns: Sequence[Column]) -> None:
@@ -52,10 +52,10 @@ class JsonLinesSink:
         self._target.open()
 
     def add(self, part: Path) -> int:
-        """Write the next part, and say how many records it has.
+        """Write the next part, and return how many records it has.
 
         Raises:
-            FormatError: It is no CSV, or not UTF-8.
+            FormatError: It is not CSV, or not UTF-8.
         """
         records = 0
         try:
@@ -90,7 +90,7 @@ class JsonLinesSink:
 
 
 def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
-    """Write the values of a column as JSON, but for what stands the same before and behind each."""
+    """Write the values of a column as JSON, separate from the text that precedes and follows every value."""
     import pyarrow.compute as pc
 
     if bare is not None:
@@ -104,7 +104,7 @@ def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
 def _escaped(column: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    # Most blocks of most columns have nothing to escape, which their bytes tell at once.
+    # Most blocks of most columns have nothing to escape, which one look at their bytes shows.
     found = bytes(_content(column)).translate(None, _PLAIN)
     for character in _ESCAPED:
         if character in found:
@@ -119,7 +119,7 @@ def _joined(*pieces: Any) -> pa.Array:  # noqa: ANN401
 
 
 def _content(texts: pa.Array) -> memoryview:
-    """Give the bytes of all values, one behind the other."""
+    """Return the concatenated bytes of all values."""
     _, ends, content = texts.buffers()
     if not len(texts) or content is None:
         return memoryview(b"")

@@ -1,4 +1,4 @@
-"""Where a sink writes: a file that is whole or not there, or something that takes bytes as they come."""
+"""Where a sink writes: a file that appears only when it is complete, or something that gets bytes as they come."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from bulkforce.run.files import UMASK, Draft, new_token, part_of
 from bulkforce.transport import gzip
 
 STANDARD_OUTPUT: Final = "-"
-# Files are kept, so a little more effort than on the wire.
+# Files are kept, so compress them a little more than on the wire.
 _GZIP_LEVEL: Final = 2
 
 
 class Target:
-    """A place to write to, with the few methods of a binary file that writers want.
+    """A place to write to, with the few methods of a binary file that writers need.
 
-    A file gets its name by `publish`. Standard output, pipes and devices get every byte at once, and none
-    can be taken back.
+    A file gets its name in `publish`. Standard output, pipes and devices get every byte immediately, and it cannot be
+    undone.
 
     Args:
         to: A path, or ``"-"``.
-        packed: Whether it is compressed with gzip on the way.
-        token: Stands in its temporary name; a file of that name is taken for ours.
+        packed: Whether to compress it with gzip.
+        token: Part of its temporary name; a file with that name is assumed to be ours.
 
     Raises:
-        UsageError: Nothing can be written there.
+        UsageError: It cannot be written.
     """
 
     def __init__(self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "") -> None:
@@ -46,10 +46,10 @@ class Target:
         self._written = 0
 
     def open(self) -> None:
-        """Begin, or begin anew: what was written to a file before is gone.
+        """Begin, or start over: anything already written to a file is dropped.
 
         Raises:
-            UsageError: The file cannot be made.
+            UsageError: The file cannot be created.
         """
         self.discard()
         self._packer, self._written = gzip.packer(_GZIP_LEVEL), 0
@@ -59,7 +59,7 @@ class Target:
             raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
     def write(self, content: bytes | memoryview) -> int:
-        """Write behind what was written before; behind `discard` it goes nowhere, so that writers can be closed."""
+        """Append bytes; after `discard`, do nothing, so that writers can still be closed."""
         size = len(content)
         self._written += size
         if self._file is not None:
@@ -67,19 +67,19 @@ class Target:
         return size
 
     def tell(self) -> int:
-        """Say how much was written; pipes cannot."""
+        """Return how much was written, even to a pipe."""
         return self._written
 
     def flush(self) -> None:
-        """Writers call it; there is nothing to do before the end."""
+        """Do nothing; for writers that call it."""
 
     def close(self) -> None:
-        """Writers call it; the end is `publish` or `discard`."""
+        """Do nothing, for writers that call it; `publish` or `discard` ends the target."""
 
     closed = False
 
     def publish(self) -> None:
-        """Write the end, and move a file in place."""
+        """Write the end, and move a file into place."""
         assert self._file is not None
         if self._packed:
             self._file.write(self._packer.flush())
@@ -111,10 +111,10 @@ class Target:
 
 
 def _is_file(path: Path, given: Path) -> bool:
-    """Whether there is, or can be, a file of this name.
+    """Whether a file with this name exists or can be created.
 
     Raises:
-        UsageError: There is no such folder, or it is a folder itself.
+        UsageError: Its folder does not exist, or it is a folder itself.
     """
     try:
         mode = path.stat().st_mode
@@ -122,7 +122,7 @@ def _is_file(path: Path, given: Path) -> bool:
         if not path.parent.is_dir():
             raise UsageError(f"There is no folder {given.parent} to write {path.name} to") from None
         if not os.access(path.parent, os.W_OK):
-            raise UsageError(f"Nothing can be written to the folder {given.parent}: permission denied") from None
+            raise UsageError(f"The folder {given.parent} cannot be written to: permission denied") from None
         return True
     except OSError as error:
         raise UsageError(f"{given} cannot be written: {error.strerror}") from error
