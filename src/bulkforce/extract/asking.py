@@ -52,9 +52,7 @@ def text_of(sitting: Sitting, options: ExtractOptions) -> str:
 
 
 def selectable(described: rest.SObjectDescription) -> list[str]:
-    """List the fields that a bulk query can return: no compound fields, whose parts are selected anyway, and no binary
-    content.
-    """
+    """List the fields that a bulk query can return: no binary content, and the parts of compound fields instead."""
     compounds = {field.compound_field_name for field in described.fields} - {None}
     return [
         field.name

@@ -13,21 +13,21 @@ from bulkforce.protocol.soql import Query
 
 STANDARD: Final = frozenset(
     """
-        Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember
-    CandidateAnswer Case CaseArticle     CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue
-    ChangeRequestRelatedItem Claim ClaimParticipant Contact ContentDistribution     ContentDocument ContentNote
+    Account AccountContactRelation AccountTeamMember AiVisitSummary Asset AssignedResource Campaign CampaignMember
+    CandidateAnswer Case CaseArticle CaseComment CaseRelatedIssue ChangeRequest ChangeRequestRelatedIssue
+    ChangeRequestRelatedItem Claim ClaimParticipant Contact ContentDistribution ContentDocument ContentNote
     ContentVersion Contract ContractLineItem ConversationDefinitionEventLog ConversationEntry ConversationReason
     ConversationReasonExcerpt ConversationReasonGroup CustomerProperty EinsteinAnswerFeedback EmailMessage
-    EngagementScore Entitlement Event     EventRelation FeedItem Incident IncidentRelatedItem Individual InsurancePolicy
-    InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight     LinkedArticle LiveChatTranscript LoginHistory
-    LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency     LoyaltyMemberTier
+    EngagementScore Entitlement Event EventRelation FeedItem Incident IncidentRelatedItem Individual InsurancePolicy
+    InsurancePolicyAsset InsurancePolicyParticipant Lead LeadInsight LinkedArticle LiveChatTranscript LoginHistory
+    LoyaltyAggrPointExprLedger LoyaltyLedger LoyaltyLedgerTraceability LoyaltyMemberCurrency LoyaltyMemberTier
     LoyaltyPartnerProduct LoyaltyProgramMbrPromotion LoyaltyProgramMember LoyaltyProgramPartner
-    LoyaltyProgramPartnerLedger     MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity
-    OpportunityContactRole OpportunityHistory OpportunityLineItem     OpportunitySplit OpportunityTeamMember Order
-    OrderItem Pricebook2 PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed
-    ProductRequired QuickText Quote QuoteLineItem ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task
-    TaskRelation TermDocumentFrequency     TimeSheetEntry TransactionJournal User UserRole VoiceCall VoiceCallRecording
-    Voucher WebCart WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan     WorkPlanTemplate
+    LoyaltyProgramPartnerLedger MessagingSession MlRetrainingFeedback Note ObjectTerritory2Association Opportunity
+    OpportunityContactRole OpportunityHistory OpportunityLineItem OpportunitySplit OpportunityTeamMember Order OrderItem
+    Pricebook2 PricebookEntry Problem ProblemIncident ProblemRelatedItem Product2 ProductConsumed ProductRequired
+    QuickText Quote QuoteLineItem ReplyText ScoreIntelligence ServiceAppointment ServiceContract Task TaskRelation
+    TermDocumentFrequency TimeSheetEntry TransactionJournal User UserRole VoiceCall VoiceCallRecording Voucher WebCart
+    WorkloadUnit WorkOrder WorkOrderLineItem WorkPlan WorkPlanTemplate
     """.lower().split()
 )
 _OTHER_CLAUSES: Final = frozenset({"SELECT", "FROM", "WHERE"})

@@ -32,8 +32,8 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
         return cause
     there = "standard output is incomplete" if report.to == STANDARD_OUTPUT else f"nothing was written to {report.to}"
     error = Interrupted(
-        f"The extract stopped with {report.rows:,} records on disk, and {there}: {cause}. Go on with: bulkforce resume "
-        f"{report.run_dir}"
+        f"The extract stopped with {report.rows:,} records on disk, and {there}: {cause}. "
+        f"Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause

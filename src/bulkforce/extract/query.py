@@ -1,6 +1,4 @@
-"""The records of a query as Arrow record batches, available while more are downloaded; a slow reader makes the
-downloads wait.
-"""
+"""The records of a query as Arrow record batches, available during the download, which waits for a slow reader."""
 
 from __future__ import annotations
 
@@ -196,9 +194,7 @@ class QueryResult:
 
 
 class _Pipe:
-    """The sink of a query: one thread puts record batches in and another takes them out; each waits for the other when
-    the pipe is full or empty.
-    """
+    """The sink of a query: one thread puts record batches in, another takes them out, and each waits for the other."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -245,9 +245,7 @@ def _completed(batch: QueryBatch, seen: BatchSeen) -> QueryBatch:
 
 
 def _ask_again(state: State, batches: Iterable[QueryBatch]) -> list[Thing]:
-    """Put each failed chunk into a job of its own; its query is ours plus its range of ids, never the request read
-    back.
-    """
+    """Put each failed chunk into a job of its own; the query is ours plus its range of ids, not what was read back."""
     things: list[Thing] = []
     jobs = len(state.jobs)
     for batch in batches:

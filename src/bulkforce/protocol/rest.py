@@ -30,8 +30,9 @@ class PicklistValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDescription:
-    """A field of an object, as describe returns it. By default, if an answer does not say, a field may be written and
-    may be empty.
+    """A field of an object, as describe returns it.
+
+    If an answer does not say otherwise, the field may be written, and may be empty.
 
     Attributes:
         name: API name.

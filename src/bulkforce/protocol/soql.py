@@ -18,7 +18,7 @@ _CLAUSE: Final = re.compile(
 
 
 _ID: Final = "'?([0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?)'?"
-# The guide writes the ids without quotes; clients have seen them in quotes. A truncated border is shorter than any id.
+# The guide writes the ids without quotes; clients have seen them in quotes. A truncated id has the wrong length.
 _RANGE: Final = re.compile(
     rf"\b(?:WHERE|AND)[\s(]+([A-Za-z][\w.]*)\s*>=\s*{_ID}\s+AND\s+\1\s*<\s*{_ID}[\s)]*\Z", re.IGNORECASE
 )
@@ -125,9 +125,7 @@ _HINTS: Final = {
 
 
 def explain(text: str, state_message: str) -> str:
-    """Format the org's complaint about a query for a terminal: the reason, then the line, with a caret below the
-    place.
-    """
+    """Format the org's complaint about a query for a terminal: the reason, the line, and a caret below the place."""
     reason = _PROCESSING.sub("", state_message)
     place = _ERROR_AT.search(reason)
     if place is None:

@@ -30,8 +30,8 @@ def records_of(answer: Answer) -> object:
         reason = str(error)
     # Outside the handler: inside, Python would chain the handled error, which holds the whole document.
     raise ProtocolError(
-        f"The org's answer cannot be read: {reason} ({answer.media_type or 'untyped'} body of {len(answer.body)} "
-        "bytes)",
+        f"The org's answer cannot be read: {reason} "
+        f"({answer.media_type or 'untyped'} body of {len(answer.body)} bytes)",
         answer.facts(),
     )
 
