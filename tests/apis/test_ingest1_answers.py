@@ -32,7 +32,7 @@ def job(state: str) -> Answer:
 
 @pytest.mark.parametrize("operation", ["query", "queryAll"])
 def test_a_load_is_no_query(operation: str) -> None:
-    with pytest.raises(UsageError, match="records come out with a query"):
+    with pytest.raises(UsageError, match="to get records out, use extract"):
         Ingest1.of(operation, "Contact", Looks(1.0, 1))
 
 
@@ -89,7 +89,9 @@ def test_a_list_that_lacks_a_batch_for_good_is_an_error() -> None:
 
 @pytest.mark.parametrize("state", ["Open", "Closed"])
 def test_a_batch_that_was_not_processed_in_a_job_that_was_not_aborted_makes_no_sense(state: str) -> None:
-    with pytest.raises(ProtocolError, match=f"that was aborted, and that the job is {state}"):
+    with pytest.raises(
+        ProtocolError, match=f"not processed, as happens when a job is aborted, but also that the job is {state}"
+    ):
         script(API.look("750A", ["751B"]), [listed(("751B", "NotProcessed")), job(state)])
 
 

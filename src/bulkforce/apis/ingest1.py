@@ -189,8 +189,8 @@ class Ingest1:
         job = job_seen(info)
         if job.standing is not JobStanding.ABORTED:
             raise ProtocolError(
-                "The org says that a batch was not processed, as happens when a job is aborted, but also that the job "
-                f"is {info.state}",
+                "The org says that a batch was not processed, as happens when a job is aborted, "
+                f"but also that the job is {info.state}",
                 Facts(job_id=job_id),
             )
         return Looked(listed, job)

@@ -277,8 +277,8 @@ def _read(state: State, batch: QueryBatch, ids: str | None) -> Follows:
     batches = [replace(other, stage=BatchStage.REPLACED) for other in state.counting]
     anew = QueryJob(len(state.jobs) + 1, root.soql, root.chunking, None, root.tries + 1)
     why = (
-        f"Job {state.job_id(batch)} holds {what}: someone else added it, or a request reached the org twice. Records "
-        "could come twice"
+        f"Job {state.job_id(batch)} holds {what}: someone else added it, or a request reached the org twice. "
+        "Records could come twice"
     )
     things: list[Thing] = [*gone, *batches, anew]
     if state.delivering or root.tries >= TRIES:

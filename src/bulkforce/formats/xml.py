@@ -55,8 +55,8 @@ def _document(root: ET.Element) -> bytes:
         text = ""
     if not text:
         raise FormatError(
-            "The elements cannot be written as XML: a name, an attribute or a text is not a str, or they are nested "
-            "too deeply"
+            "The elements cannot be written as XML: a name, an attribute or a text is not a str, "
+            "or they are nested too deeply"
         )
     return encoded(text)
 
