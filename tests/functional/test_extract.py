@@ -271,7 +271,7 @@ def test_soql_error_shows_the_line_and_a_caret(org: Emulator, tmp_path: Path) ->
         ({"pk_chunking": 300_000}, "1 to 250,000"),
         ({"soql": f"{QUERY} LIMIT 5", "pk_chunking": 100}, "LIMIT"),
         ({"pk_chunking": PKChunking(parent="Account")}, "only for a share or history table"),
-        ({"soql": None}, "either a query or the name of an object"),
+        ({"soql": None}, "either a query, or the name of an object"),
     ],
 )
 def test_wrong_call_is_refused_before_anything_is_sent(

@@ -144,7 +144,7 @@ def test_deleted_rows_are_marked(org: Emulator, tmp_path: Path) -> None:
         (QUERY, {}, 'object = "Row__c"\n', "does not say since when"),
         (QUERY, {}, "", "does not say since when.*remove it"),
         (QUERY, {}, "nonsense", "does not say since when.*remove it"),
-        (QUERY, {}, 'object = "Row__c"\nsince = 2026-02-12\n', "no date and time with a zone"),
+        (QUERY, {}, 'object = "Row__c"\nsince = 2026-02-12\n', "a date and time with a zone"),
     ],
 )
 def test_what_cannot_be_told_since_when_is_refused(
