@@ -130,7 +130,7 @@ def test_list_that_lags_behind_never_makes_a_short_extract(
 def test_list_that_lags_for_good_is_an_error(org: Emulator, tmp_path: Path) -> None:
     org.faults.add(Fault("lagging list", times=10_000))
     with pytest.raises(
-        errors.Interrupted, match=r"list of the batches of job 750\w+ has 8 batches where the job counts 8.*Go on with"
+        errors.Interrupted, match=r"list of the batches of job 750\w+ has 8 batches while the job counts 8.*Go on with"
     ):
         bring(org, tmp_path, pk_chunking=5)
     assert not (tmp_path / "out.csv").exists()

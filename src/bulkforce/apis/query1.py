@@ -92,7 +92,7 @@ class Query1:
                 agrees = _agree(len(listed) - never_run, never_run, info)
                 if agrees or job.standing is JobStanding.ABORTED:
                     return seen[-1]
-                what = f"has {len(listed)} batches but the job counts {info.number_batches_total}"
+                what = f"has {len(listed)} batches while the job counts {info.number_batches_total}"
                 if agrees is False:
                     seen.clear()
             if pause is not None:
