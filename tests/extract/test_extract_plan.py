@@ -33,8 +33,9 @@ from bulkforce.extract.orders import (
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
+from bulkforce.extract.seen import check_ranges
 from bulkforce.extract.state import State
-from bulkforce.extract.verdicts import answered, check_ranges, refused, take_up
+from bulkforce.extract.verdicts import answered, refused, take_up
 from bulkforce.run.plan import Verdict
 
 RULES = Rules(2)

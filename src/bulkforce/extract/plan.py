@@ -29,8 +29,9 @@ from bulkforce.extract.orders import (
     prepare,
 )
 from bulkforce.extract.rules import Rules
+from bulkforce.extract.seen import Follows
 from bulkforce.extract.state import State
-from bulkforce.extract.verdicts import Follows, answered, refused, take_up
+from bulkforce.extract.verdicts import answered, refused, take_up
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,57 +7,46 @@ proof, it fails.
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from bulkforce import arguments
-from bulkforce.apis.abc import Looks, QueryApi
+from bulkforce.apis.abc import Looks
 from bulkforce.apis.query1 import Query1
 from bulkforce.errors import (
-    Error,
-    Intercepted,
     Interrupted,
-    JobAborted,
     JournalMismatch,
-    NotAuthenticated,
     NotFound,
     NotPermitted,
-    TransportError,
     UsageError,
 )
-from bulkforce.extract import chunkable, incremental, result_file
+from bulkforce.extract import chunkable, incremental
 from bulkforce.extract.asking import Chunking, ExtractOptions, OnProgress, chunking_for, text_of
+from bulkforce.extract.bring import bring
 from bulkforce.extract.columns import Column, columns_of
 from bulkforce.extract.ending import file_of, finished, progress_of, report_of, stopped
-from bulkforce.extract.events import BatchStage, Event, QueryJob, QueryJobStage
+from bulkforce.extract.events import QueryJob
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
-from bulkforce.extract.orders import Answer, EndJob, Order, prepare
-from bulkforce.extract.plan import ExtractPlan
 from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.rules import Rules
 from bulkforce.extract.sinks import Sink, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
-from bulkforce.extract.state import State
-from bulkforce.extract.verdicts import answered, check_ranges
-from bulkforce.extract.worker import ExtractSettings, ExtractWorker
+from bulkforce.extract.worker import ExtractSettings
 from bulkforce.protocol import rest, soql
 from bulkforce.protocol.flow import ask
-from bulkforce.run.engine import Engine
 from bulkforce.run.files import new_token, write_whole
 from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import ctrl_c_told, every_so_often
+from bulkforce.run.waiting import every_so_often
 from bulkforce.vocabulary import Operation
 
 AHEAD_BYTES: Final = 64_000_000
@@ -158,7 +147,7 @@ def deliver(
             journal.make_folder(PARTS)
             asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
-            if stopped_by := _bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
+            if stopped_by := bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
                 if asked_to := sitting.stop.asked:
                     raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
                 raise stopped_by
@@ -230,7 +219,7 @@ def _carry_out(
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
     try:
-        stopped_by = _bring(
+        stopped_by = bring(
             sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun))
         )
         report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
@@ -254,96 +243,6 @@ def _carry_out(
 
 def _api(sitting: Sitting, operation: str, object_name: str) -> Query1:
     return Query1(operation, object_name, Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks))
-
-
-def _bring(
-    sitting: Sitting,
-    api: QueryApi,
-    journal: ExtractJournal,
-    state: State,
-    asked: ExtractSettings,
-    rules: Rules,
-    sink: Sink,
-    on_change: Callable[[State], None],
-) -> Exception | None:
-    """Deliver every record to the sink, and prove that none is missing.
-
-    Returns:
-        Why it stopped, if it did.
-    """
-    folder = journal.folder / PARTS
-    worker = ExtractWorker(sitting, api, asked, folder, sink)
-    engine: Engine[State, Order, Answer, Event] = Engine(
-        ExtractPlan(rules),
-        worker,
-        journal,
-        state,
-        sitting.pool(rules.workers + 3),
-        sitting.patience,
-        sitting.clock,
-        sitting.stop,
-        on_change,
-        sitting.warn,
-        sitting.trace,
-    )
-    try:
-        with ctrl_c_told():
-            engine.record(_spoilt(state, folder))
-        if engine.run():
-            with ctrl_c_told():
-                engine.stopped_by = _audit(sitting, state, worker)
-                if engine.stopped_by is None:
-                    worker.finish_sink()
-    except (Error, OSError, sqlite3.Error) as error:
-        engine.stopped_by = error
-    if engine.stopped_by is not None:
-        _part_from_jobs(engine, worker, rules, engine.stopped_by, keep_parts=asked.keep_parts)
-    return engine.stopped_by
-
-
-def _spoilt(state: State, folder: Path) -> list[Event]:
-    """Find parts that are missing or changed on disk; they are fetched again."""
-    spoilt: list[Event] = []
-    for batch in state.counting:
-        for part in state.parts_of(batch.number):
-            fetched = result_file.Fetched(part.rows, part.size, part.sha256)
-            if part.done and part.rows and not result_file.is_whole(folder / part.file, fetched):
-                spoilt += [replace(batch, stage=BatchStage.FETCHING), replace(part, done=False)]
-    return spoilt
-
-
-def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
-    """Before publishing, check that the chunks fit together, and count the records if the org did not say how many."""
-    error, warning = check_ranges(state)
-    if warning:
-        sitting.warn(warning)
-    if state.untold and error is None:
-        worker.count(state)
-    return error
-
-
-def _part_from_jobs(
-    engine: Engine[State, Order, Answer, Event],
-    worker: ExtractWorker,
-    rules: Rules,
-    reason: Exception,
-    *,
-    keep_parts: bool,
-) -> None:
-    """Close open jobs as far as possible, except a query that is being chunked, so that it can be resumed."""
-    if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
-        return
-    state = engine.state
-    for job in [state.jobs[number] for number in sorted(state.unended)]:
-        chunking = job.stage is QueryJobStage.ASKED and job.chunking is not None and keep_parts
-        if job.id is None or (chunking and not isinstance(reason, JobAborted)):
-            continue
-        with suppress(Error, OSError, sqlite3.Error):
-            order = prepare(state, EndJob(job.number))
-            assert isinstance(order, EndJob)
-            close = order.close and (keep_parts or not state.running.get(job.number))
-            worker.end(replace(order, close=close, chunks=None))
-            engine.record(answered(state, order, None, rules).events)
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
