@@ -95,7 +95,7 @@ def test_ctrl_c_twice_leaves_at_once_and_the_run_goes_on_later(tmp_path: Path) -
         org.go.set()
         assert "Traceback" not in talk
         assert process.returncode == 4
-        assert "`bulkforce runs` lists what can be resumed" in talk
+        assert "`bulkforce runs` lists the runs that can be resumed" in talk
         load.check(load.resume())
 
 
