@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 
-from bulkforce.errors import (
-    Error,
-)
+from bulkforce.errors import Error
 from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, QueryJobStage
 from bulkforce.extract.orders import (
     Answer,
