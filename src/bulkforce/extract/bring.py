@@ -1,4 +1,4 @@
-"""Bring every row of a query to the sink, and prove that these are all."""
+"""Deliver every record of a query to the sink, and prove that none is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from the batches that the org shows: chunks of the query, those that failed, and strangers. Pure."""
+"""What follows from the batches that the org shows: chunks of the query, failed ones, and foreign batches. Pure."""
 
 from __future__ import annotations
 
