@@ -4,6 +4,8 @@ PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 FUZZ ?= 60s
 ROWS ?= 1000000
 SEEDS ?= 10000
+# Half of what a test does is waiting: for a process, a socket, a pause.
+export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
