@@ -78,6 +78,22 @@ def results_pattern(records: int, error_every: int) -> str:
     return '"Id","Success","Created","Error"\n' + "".join(rows)
 
 
+DESCRIBED: Final = json.dumps(
+    {
+        "name": "Contact",
+        "fields": [
+            {"name": "Id", "type": "id"},
+            *({"name": name, "type": "string", "length": 80} for name in ("FirstName", "LastName", "Title")),
+            {"name": "Email", "type": "email", "length": 80},
+            {"name": "Phone", "type": "phone", "length": 40},
+            {"name": "Description", "type": "textarea", "length": 32_000},
+            {"name": "Score__c", "type": "double", "precision": 18, "scale": 2},
+        ],
+    }
+).encode()
+"""What the object's fields are, for the check before a load."""
+
+
 class Org:
     """Jobs, batches, and the answers to the calls about them."""
 
@@ -99,6 +115,8 @@ class Org:
             self._calls += 1
             if parts[-1] == "limits":
                 return 200, "application/json", b'{"DailyBulkApiBatches":{"Max":15000,"Remaining":15000}}'
+            if parts[-1] == "describe":
+                return 200, "application/json", DESCRIBED
             match method, parts[5:]:
                 case "POST", []:
                     job = f"750{len(self._jobs) + 1:012}AAA"
