@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.script import said, script
 
 from bulkforce.errors import ProtocolError
-from bulkforce.protocol.rest import FieldDescription, PicklistValue, SObjectDescription, description_of
+from bulkforce.protocol.flow import ask
+from bulkforce.protocol.rest import (
+    FieldDescription,
+    PicklistValue,
+    SObjectDescription,
+    description_of,
+    object_names,
+)
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.wire.describe import description
 
@@ -136,3 +144,16 @@ def test_emulated_org_describes_every_object_so_that_it_is_read() -> None:
         described = description_of(json.dumps(description(schema, sobject, "/services/data/v66.0")))
         assert [field.name for field in described.fields] == [field.name for field in sobject.fields.values()]
         assert description_of(described.to_json()) == described
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        ({"sobjects": [{"name": "Account", "label": "Account"}, {"name": "Row__c"}]}, ("Account", "Row__c")),
+        ({"sobjects": [{"label": "no name"}, {"name": 5}, "text"]}, ()),
+        ({"sobjects": None}, ()),
+        ({}, ()),
+    ],
+)
+def test_names_of_objects_are_those_that_the_org_tells(answer: object, names: tuple[str, ...]) -> None:
+    assert script(ask(object_names()), [said(json.dumps(answer), media="application/json")]) == names
