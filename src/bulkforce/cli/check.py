@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bulkforce.cli.choices import OnUnknownColumn, Operation, Values
+from bulkforce.cli.choices import (
+    AsJson,
+    ColumnMap,
+    ExternalId,
+    File,
+    ObjectName,
+    OnUnknownColumn,
+    Operation,
+    Quiet,
+    Values,
+)
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
 from bulkforce.cli.output import ascii_json, load_standing, wrapped
 
@@ -18,27 +27,11 @@ if TYPE_CHECKING:
 
 def check(
     *,
-    file: Annotated[
-        str,
-        typer.Argument(
-            help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
-        ),
-    ],
-    object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
+    file: File,
+    object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
-    external_id: Annotated[
-        str | None,
-        typer.Option(help="For an upsert: the field to match existing records by.", metavar="FIELD"),
-    ] = None,
-    column_map: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            help="TOML or Data Loader .sdl file that maps columns to fields.",
-            dir_okay=False,
-            metavar="FILE",
-        ),
-    ] = None,
+    external_id: ExternalId = None,
+    column_map: ColumnMap = None,
     empty_as_null: Annotated[
         bool,
         typer.Option("--empty-as-null", help="Check as for a load in which an empty value sets the field to null."),
@@ -51,8 +44,8 @@ def check(
         Values,
         typer.Option(help="skip checks columns only; warn and refuse both check values, and report them alike."),
     ] = Values.warn,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check whether a file fits an object, without sending anything, and report everything found with a remedy.
 

@@ -1,8 +1,31 @@
-"""The values that options of the command line accept."""
+"""What options of the command line accept, and the options that `check` and `load` share."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[
+    str,
+    typer.Argument(
+        help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
+    ),
+]
+ObjectName = Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")]
+ExternalId = Annotated[
+    str | None, typer.Option(help="For an upsert: the field to match existing records by.", metavar="FIELD")
+]
+ColumnMap = Annotated[
+    Path | None,
+    typer.Option(
+        "--map", help="TOML or Data Loader .sdl file that maps columns to fields.", dir_okay=False, metavar="FILE"
+    ),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 class Operation(StrEnum):

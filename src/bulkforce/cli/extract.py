@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from bulkforce import arguments
-from bulkforce.cli.load import AsJson, Quiet
+from bulkforce.cli.choices import AsJson, Quiet
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
 

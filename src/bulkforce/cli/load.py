@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, cast
 
 import typer
 
-from bulkforce.cli.choices import AcceptAs, OnUnknownColumn, Operation, Values
+from bulkforce.cli.choices import (
+    AcceptAs,
+    AsJson,
+    ColumnMap,
+    ExternalId,
+    File,
+    ObjectName,
+    OnUnknownColumn,
+    Operation,
+    Quiet,
+    Values,
+)
 from bulkforce.cli.outcome import carry_out
 from bulkforce.cli.streams import tell
 
@@ -17,33 +28,15 @@ if TYPE_CHECKING:
 
 
 Workers = Annotated[int, typer.Option(help="Concurrent uploads and downloads.", min=1, max=64, metavar="N")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 
 
 def load(
     *,
-    file: Annotated[
-        str,
-        typer.Argument(
-            help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
-        ),
-    ],
-    object_name: Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")],
+    file: File,
+    object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
-    external_id: Annotated[
-        str | None,
-        typer.Option(help="For an upsert: the field to match existing records by.", metavar="FIELD"),
-    ] = None,
-    column_map: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            help="TOML or Data Loader .sdl file that maps columns to fields.",
-            dir_okay=False,
-            metavar="FILE",
-        ),
-    ] = None,
+    external_id: ExternalId = None,
+    column_map: ColumnMap = None,
     workers: Workers = 4,
     serial: Annotated[
         bool, typer.Option("--serial", help="Let the org run one batch at a time, to avoid lock errors.")
