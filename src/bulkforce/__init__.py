@@ -47,9 +47,11 @@ if TYPE_CHECKING:
     from bulkforce.extract.report import ExtractProgress, ExtractReport
     from bulkforce.formats.zip import Attachments
     from bulkforce.load.checking import CheckReport
+    from bulkforce.load.first_map import FirstMap
     from bulkforce.load.mapping import ColumnMap
     from bulkforce.load.report import LoadReport, Progress
     from bulkforce.objects.columns import Finding
+    from bulkforce.objects.matching import ColumnMatch
     from bulkforce.objects.values import ValueFinding
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
@@ -74,6 +76,7 @@ __all__ = [
     "Client",
     "ClientCredentials",
     "ColumnMap",
+    "ColumnMatch",
     "ConcurrencyMode",
     "ContentType",
     "DoesNotFit",
@@ -83,6 +86,7 @@ __all__ = [
     "ExtractReport",
     "FellShort",
     "Finding",
+    "FirstMap",
     "FormatError",
     "Intercepted",
     "Interrupted",
@@ -148,6 +152,7 @@ _HOMES = {
     ),
     "formats.zip": "Attachments",
     "objects.columns": "Finding",
+    "objects.matching": "ColumnMatch",
     "objects.values": "ValueFinding",
     "protocol.pk_chunking": "PKChunking",
     "protocol.flow": "Auth",
@@ -155,6 +160,7 @@ _HOMES = {
     "protocol.retry": "RetryPolicy",
     "extract.report": "ExtractProgress ExtractReport",
     "load.checking": "CheckReport",
+    "load.first_map": "FirstMap",
     "load.mapping": "ColumnMap",
     "extract.query": "QueryResult",
     "load.report": "LoadReport Progress",

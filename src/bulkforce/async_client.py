@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
@@ -120,6 +120,7 @@ class AsyncClient:
         pk_chunking: PKChunking | bool | int | None = None,
         line_ending: LineEnding | str | None = None,
         disable_batch_retry: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> JobInfo:
         """Open a job."""
         settings = bulk1.settings(
@@ -132,6 +133,7 @@ class AsyncClient:
             pk_chunking=pk_chunking,
             line_ending=line_ending,
             disable_batch_retry=disable_batch_retry,
+            headers=headers,
         )
         return await self.driver.arun(ask(bulk1.create_job(settings)))
 
@@ -196,6 +198,7 @@ class AsyncClient:
 
     load = _in_thread(Client.load)
     check = _in_thread(Client.check)
+    suggest_map = _in_thread(Client.suggest_map)
     resume = _in_thread(Client.resume)
     extract = _in_thread(Client.extract)
     resume_extract = _in_thread(Client.resume_extract)

@@ -30,6 +30,7 @@ from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnd
 
 if TYPE_CHECKING:
     from bulkforce.extract.query import QueryResult
+    from bulkforce.load.first_map import FirstMap
     from bulkforce.load.sources import Source
     from bulkforce.run.sitting import Sitting
 
@@ -132,6 +133,7 @@ class Client:
         pk_chunking: PKChunking | bool | int | None = None,
         line_ending: LineEnding | str | None = None,
         disable_batch_retry: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> JobInfo:
         """Open a job.
 
@@ -145,6 +147,7 @@ class Client:
             pk_chunking: For a query: let the org split it by record id; ``True``, a chunk size, or a `PKChunking`.
             line_ending: ``LF`` or ``CRLF``: how line ends inside text area values are read.
             disable_batch_retry: Ask the org not to retry a batch that takes too long.
+            headers: Further headers of the API for this request, by name, such as ``Sforce-Call-Options``.
 
         Raises:
             UsageError: A setting is unknown to the protocol, or two contradict each other; nothing was sent.
@@ -160,6 +163,7 @@ class Client:
             pk_chunking=pk_chunking,
             line_ending=line_ending,
             disable_batch_retry=disable_batch_retry,
+            headers=headers,
         )
         return self.driver.run(ask(bulk1.create_job(settings)))
 
@@ -281,6 +285,10 @@ class Client:
         external_id: str | None = None,
         mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
         concurrency_mode: ConcurrencyMode | str | None = None,
+        assignment_rule_id: str | None = None,
+        line_ending: LineEnding | str | None = None,
+        disable_batch_retry: bool | None = None,
+        headers: Mapping[str, str] | None = None,
         workers: int = 4,
         batch_records: int = limits.BATCH_RECORDS,
         run_dir: str | Path | None = None,
@@ -306,6 +314,10 @@ class Client:
             external_id: For an upsert: the field to match existing records by.
             mapping: A dict of columns to fields (``None`` drops the column), or the path of a TOML or ``.sdl`` file.
             concurrency_mode: ``Parallel`` or ``Serial``.
+            assignment_rule_id: Assignment rule for cases or leads.
+            line_ending: ``CRLF`` keeps line ends of Windows inside values; otherwise the org turns them into LF.
+            disable_batch_retry: Ask the org not to retry a batch that takes too long.
+            headers: Further headers of the API for creating jobs, as in `create_job`.
             workers: Concurrent uploads and downloads; the org decides how many batches it runs at once.
             batch_records: Maximum number of records in a batch, 1 to 10,000.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
@@ -350,6 +362,10 @@ class Client:
             external_id=external_id,
             mapping=mapping,
             concurrency_mode=concurrency_mode,
+            assignment_rule_id=assignment_rule_id,
+            line_ending=line_ending,
+            disable_batch_retry=disable_batch_retry,
+            headers=headers,
             workers=workers,
             batch_records=batch_records,
             run_dir=run_dir,
@@ -370,6 +386,7 @@ class Client:
         *,
         external_id: str | None = None,
         mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
+        line_ending: LineEnding | str | None = None,
         empty_as_null: bool = False,
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
@@ -387,6 +404,7 @@ class Client:
             operation: As in `load`.
             external_id: As in `load`.
             mapping: As in `load`.
+            line_ending: As in `load`.
             empty_as_null: As in `load`.
             on_unknown_column: As in `load`.
             values: ``"skip"`` checks columns only.
@@ -411,12 +429,49 @@ class Client:
             operation=operation,
             external_id=external_id,
             mapping=mapping,
+            line_ending=line_ending,
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column,
             values=values,
             on_progress=on_progress,
         )
         return self._carry_out(lambda sitting: checks.check(sitting, options))
+
+    def suggest_map(
+        self,
+        source: Source,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str = Operation.INSERT,
+        *,
+        external_id: str | None = None,
+    ) -> FirstMap:
+        """Match the columns of a source with the fields of an object: a first map, to be edited. Sends nothing.
+
+        A column matches by a field's name in any letter case, by its label, or by a parent's field as any tool spells
+        it. Columns that match nothing, or that cannot be written, come with suggestions and reasons.
+
+        Args:
+            source: As in `load`; an iterable is used up.
+            object: As in `load`.
+            operation: As in `load`.
+            external_id: As in `load`.
+
+        Raises:
+            DoesNotFit: The org has no such object.
+            FormatError: The source cannot be read.
+            UsageError: The org does not say which fields the object has.
+
+        Example:
+            >>> first = client.suggest_map("contacts.csv", "Contact")  # doctest: +SKIP
+            >>> first.columns  # doctest: +SKIP
+            {'Last Name': 'LastName', 'email': 'Email'}
+            >>> Path("contacts.toml").write_text(first.to_toml())  # doctest: +SKIP
+        """
+        from bulkforce.load import first_map  # see above
+        from bulkforce.load.asking import LoadOptions
+
+        options = LoadOptions(source=source, object=object, operation=operation, external_id=external_id)
+        return self._carry_out(lambda sitting: first_map.first_map(sitting, options))
 
     def resume(
         self,

@@ -41,6 +41,7 @@ SPOILT: Final = {
 RIGHT: Final = {
     "check": ["--object=Contact", "--operation=insert", "--quiet", "a.csv"],
     "load": ["--object=Contact", "--operation=insert", "--dry-run", "--quiet", "a.csv"],
+    "map": ["--object=Contact", "a.csv"],
     "extract": ["--output=out.csv", "--quiet", "SELECT Id, SystemModstamp FROM Contact"],
     "resume": ["no-such-run"],
     "runs": [],

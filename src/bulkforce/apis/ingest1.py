@@ -47,7 +47,7 @@ from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import JobInfo
 from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
-from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, Operation
+from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
@@ -73,6 +73,10 @@ class Ingest1:
         *,
         external_id: str | None = None,
         concurrency_mode: ConcurrencyMode | str | None = None,
+        assignment_rule_id: str | None = None,
+        line_ending: LineEnding | str | None = None,
+        disable_batch_retry: bool | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Ingest1:
         """Check the settings of a load's jobs.
 
@@ -80,7 +84,15 @@ class Ingest1:
             UsageError: The protocol has no such word, or the settings contradict each other.
         """
         settings = bulk1.settings(
-            operation, object_name, ContentType.CSV, external_id_field=external_id, concurrency_mode=concurrency_mode
+            operation,
+            object_name,
+            ContentType.CSV,
+            external_id_field=external_id,
+            concurrency_mode=concurrency_mode,
+            assignment_rule_id=assignment_rule_id,
+            line_ending=line_ending,
+            disable_batch_retry=disable_batch_retry,
+            headers=headers,
         )
         if settings.operation.is_query:
             raise UsageError(
@@ -102,11 +114,6 @@ class Ingest1:
     def external_id(self) -> str | None:
         """See `IngestApi`."""
         return self.settings.external_id_field
-
-    @property
-    def concurrency_mode(self) -> ConcurrencyMode | None:
-        """Whether the org processes batches in parallel, if that was specified."""
-        return self.settings.concurrency_mode
 
     def open(self) -> Flow[JobSeen]:
         """See `IngestApi`."""

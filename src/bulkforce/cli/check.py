@@ -12,6 +12,7 @@ from bulkforce.cli.choices import (
     ColumnMap,
     ExternalId,
     File,
+    LineEnds,
     ObjectName,
     OnUnknownColumn,
     Operation,
@@ -32,6 +33,7 @@ def check(
     operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
     external_id: ExternalId = None,
     column_map: ColumnMap = None,
+    line_ending: LineEnds = None,
     empty_as_null: Annotated[
         bool,
         typer.Option("--empty-as-null", help="Check as for a load in which an empty value sets the field to null."),
@@ -63,6 +65,7 @@ def check(
             operation.value,
             external_id=external_id,
             mapping=column_map,
+            line_ending=line_ending,
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column.value,
             values=values.value,

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from bulkforce.vocabulary import LineEnding
+
 File = Annotated[
     str,
     typer.Argument(
@@ -22,6 +24,12 @@ ColumnMap = Annotated[
     Path | None,
     typer.Option(
         "--map", help="TOML or Data Loader .sdl file that maps columns to fields.", dir_okay=False, metavar="FILE"
+    ),
+]
+LineEnds = Annotated[
+    LineEnding | None,
+    typer.Option(
+        "--line-ending", help="CRLF keeps line ends of Windows inside values; otherwise the org turns them into LF."
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

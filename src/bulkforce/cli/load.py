@@ -14,6 +14,7 @@ from bulkforce.cli.choices import (
     ColumnMap,
     ExternalId,
     File,
+    LineEnds,
     ObjectName,
     OnUnknownColumn,
     Operation,
@@ -41,6 +42,23 @@ def load(
     serial: Annotated[
         bool, typer.Option("--serial", help="Let the org run one batch at a time, to avoid lock errors.")
     ] = False,
+    line_ending: LineEnds = None,
+    assignment_rule: Annotated[
+        str | None,
+        typer.Option("--assignment-rule", help="Assignment rule for cases or leads, by its id.", metavar="ID"),
+    ] = None,
+    disable_batch_retry: Annotated[
+        bool, typer.Option("--disable-batch-retry", help="Ask the org not to retry a batch that takes too long.")
+    ] = False,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header",
+            help="Further header of the API for creating jobs, such as 'Sforce-Call-Options: client=nightly'; "
+            "may be repeated.",
+            metavar="'NAME: VALUE'",
+        ),
+    ] = None,
     batch_records: Annotated[
         int, typer.Option(help="Maximum number of records in a batch.", min=1, max=10_000, metavar="N")
     ] = 10_000,
@@ -93,6 +111,10 @@ def load(
             external_id=external_id,
             mapping=column_map,
             concurrency_mode="Serial" if serial else None,
+            assignment_rule_id=assignment_rule,
+            line_ending=line_ending,
+            disable_batch_retry=disable_batch_retry or None,
+            headers=_headers(headers) if headers else None,
             workers=workers,
             batch_records=batch_records,
             run_dir=run_dir,
@@ -106,6 +128,16 @@ def load(
         quiet=quiet,
         as_json=as_json,
     )
+
+
+def _headers(given: list[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for one in given:
+        name, colon, value = one.partition(":")
+        if not colon or name.strip() in headers:
+            raise typer.BadParameter("each header is given once, as 'Name: value'", param_hint="--header")
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def resume(

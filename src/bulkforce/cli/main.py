@@ -19,6 +19,7 @@ from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
 from bulkforce.cli.load import load, resume, runs
+from bulkforce.cli.map import map_columns
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS
 from bulkforce.errors import Error, MissingExtra, UsageError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command(short_help="Check whether a file fits an object; send nothing.")(check)
+app.command("map", short_help="Write a first map of columns to fields.")(map_columns)
 app.command(short_help="Load a file into an object.")(load)
 app.command(short_help="Extract what a query finds into a file.")(extract)
 app.command(short_help="Continue a load or an extract that stopped or died.")(resume)

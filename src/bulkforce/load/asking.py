@@ -34,7 +34,7 @@ from bulkforce.run.folder import RUNS
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
-from bulkforce.vocabulary import ConcurrencyMode, Operation
+from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
 
 OnProgress: TypeAlias = Callable[[Progress], None]
 
@@ -49,6 +49,10 @@ class LoadOptions:
     external_id: str | None = None
     mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None
     concurrency_mode: ConcurrencyMode | str | None = None
+    assignment_rule_id: str | None = None
+    line_ending: LineEnding | str | None = None
+    disable_batch_retry: bool | None = None
+    headers: Mapping[str, str] | None = None
     workers: int = WORKERS
     batch_records: int = limits.BATCH_RECORDS
     run_dir: str | Path | None = None
@@ -60,12 +64,19 @@ class LoadOptions:
     on_progress: OnProgress | None = None
 
 
-def api_for(
-    sitting: Sitting, operation: str, object_name: str, external_id: str | None, concurrency_mode: str | None
-) -> Ingest1:
+def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
     """Return the API for a load, after checking the options of its jobs."""
-    looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
-    return Ingest1.of(operation, object_name, looks, external_id=external_id, concurrency_mode=concurrency_mode)
+    return Ingest1.of(
+        given.operation,
+        given.object,
+        Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks),
+        external_id=given.external_id,
+        concurrency_mode=given.concurrency_mode,
+        assignment_rule_id=given.assignment_rule_id,
+        line_ending=given.line_ending,
+        disable_batch_retry=given.disable_batch_retry,
+        headers=given.headers,
+    )
 
 
 def remaining_batches(sitting: Sitting) -> int | None:
@@ -159,6 +170,7 @@ def checking_for(objects: Objects, asked: Asked) -> Checking:
         objects.is_missing,
         on_unknown_column=asked.on_unknown_column,
         values=asked.values,
+        keeps_line_ends=asked.line_ending == LineEnding.CRLF,
     )
 
 

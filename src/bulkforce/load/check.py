@@ -38,7 +38,7 @@ from bulkforce.run.waiting import ctrl_c_told, every_so_often
 
 def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
     """Check whether a source fits an object; see `bulkforce.client.Client.check`."""
-    api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
+    api = api_for(sitting, options)
     asked = asked_of(sitting, options, api, maps.read_map(options.mapping))
     with (
         tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
@@ -62,7 +62,11 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         operation=api.operation,
         object=api.object,
         external_id=api.external_id,
-        concurrency_mode=api.concurrency_mode,
+        concurrency_mode=api.settings.concurrency_mode,
+        assignment_rule_id=api.settings.assignment_rule_id,
+        line_ending=api.settings.line_ending,
+        disable_batch_retry=api.settings.disable_batch_retry,
+        headers=dict(api.settings.headers) or None,
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),

@@ -12,6 +12,7 @@ from bulkforce.formats import csv
 from bulkforce.load.mapping import Shape
 from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Severity, fit
 from bulkforce.objects.names import meant
+from bulkforce.objects.notation import Cause
 from bulkforce.objects.values import CsvValues, Summary, ValueFinding, columns_of, moved
 from bulkforce.protocol.rest import SObjectDescription
 from bulkforce.vocabulary import Operation
@@ -110,6 +111,7 @@ class Checking:
         is_missing: Returns a finding if the org has no such object.
         on_unknown_column: Whether columns that cannot be sent stop the load or are dropped.
         values: Whether values are checked.
+        keeps_line_ends: Whether the org keeps line ends of Windows.
     """
 
     def __init__(
@@ -122,7 +124,9 @@ class Checking:
         *,
         on_unknown_column: OnUnknownColumn = "refuse",
         values: Values = "warn",
+        keeps_line_ends: bool = False,
     ) -> None:
+        self._keeps_line_ends = keeps_line_ends
         self._name, self._operation, self._external_id = name, operation, external_id
         self._describe, self._is_missing = describe, is_missing
         self._described: SObjectDescription | None = None
@@ -197,6 +201,8 @@ class Checking:
     def report(self, read: int, rejected: int) -> CheckReport:
         """Return the report of the check."""
         values = [*self._constants.findings(), *(self._values.findings() if self._values else ())]
+        if self._keeps_line_ends:
+            values = [found for found in values if found.problem.cause is not Cause.CARRIAGE_RETURN]
         return CheckReport(
             object=self._described.name if self._described else self._name,
             operation=self._operation,

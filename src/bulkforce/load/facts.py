@@ -29,6 +29,10 @@ class Asked:
         check: Whether columns and values are checked against the object.
         on_unknown_column: What to do with columns that cannot be sent.
         values: What to do about values that the org would refuse.
+        assignment_rule_id: As in the job.
+        line_ending: As in the job.
+        disable_batch_retry: As in the job.
+        headers: As in the job.
     """
 
     run: str
@@ -47,6 +51,10 @@ class Asked:
     check: bool = True
     on_unknown_column: OnUnknownColumn = "refuse"
     values: Values = "warn"
+    assignment_rule_id: str | None = None
+    line_ending: str | None = None
+    disable_batch_retry: bool | None = None
+    headers: dict[str, str] | None = None
 
 
 ASKED: Final = frozenset(field.name for field in fields(Asked))

@@ -61,7 +61,7 @@ LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     """Load a source into an object; see `bulkforce.client.Client.load`."""
     begun = time.monotonic()
-    api = api_for(sitting, options.operation, options.object, options.external_id, options.concurrency_mode)
+    api = api_for(sitting, options)
     column_map = maps.read_map(options.mapping)
     arguments.count(options.workers, "The number of workers", 1)
     for flag in ("empty_as_null", "check", "dry_run"):
@@ -192,7 +192,7 @@ def _carry_out(
     facts = journal.facts()
     assert facts is not None
     journal.make_folder(RESULTS)
-    api = api_for(sitting, facts.operation, facts.object, facts.external_id, facts.concurrency_mode)
+    api = api_for(sitting, facts)
     outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
     batches = {batch.number: batch for batch in journal.batches()}
     worker = LoadWorker(sitting.run, api, batches, feed, outputs, journal.folder, sitting.trace)

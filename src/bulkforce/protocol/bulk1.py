@@ -41,6 +41,13 @@ _BATCH_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.ZIP_JSON: "zip/json",
     ContentType.ZIP_XML: "zip/xml",
 }
+_SFORCE: Final = re.compile(r"Sforce-[A-Za-z0-9-]{1,100}", re.IGNORECASE)
+_LONGEST_HEADER: Final = 1_000
+_OPTIONS_OF_THEIR_OWN: Final = {
+    "sforce-enable-pkchunking": "pk_chunking",
+    "sforce-line-ending": "line_ending",
+    "sforce-disable-batch-retry": "disable_batch_retry",
+}
 # The media type in which the org returns a job's content; for zips it is not known.
 _CONTENT_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.CSV: _CSV,
@@ -66,6 +73,7 @@ class JobSettings:
     pk_chunking: PKChunking | None = None
     line_ending: LineEnding | None = None
     disable_batch_retry: bool | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         arguments.object_name(self.object)
@@ -77,6 +85,7 @@ class JobSettings:
                 raise UsageError(f"{name} contains characters that no name can: {arguments.shown(given)}")
         if self.disable_batch_retry is not None:
             arguments.flag(self.disable_batch_retry, "disable_batch_retry")
+        _check_headers(self.headers)
         if self.operation is Operation.UPSERT and not self.external_id_field:
             raise UsageError("An upsert needs external_id_field: the field that identifies existing records")
         if self.operation is not Operation.UPSERT and self.external_id_field:
@@ -93,6 +102,24 @@ class JobSettings:
             raise UsageError(f"pk_chunking works only with query and queryAll, not with {self.operation}")
 
 
+def _check_headers(headers: Sequence[tuple[str, str]]) -> None:
+    for name, value in headers:
+        if not _SFORCE.fullmatch(name):
+            raise UsageError(
+                f"{arguments.shown(name)} cannot be sent with a job: the names of further headers begin with Sforce-, "
+                "such as Sforce-Call-Options"
+            )
+        if option := _OPTIONS_OF_THEIR_OWN.get(name.lower()):
+            raise UsageError(f"The header {name} has an option of its own, {option}; use that")
+        if not value.strip() or len(value) > _LONGEST_HEADER or not (value.isascii() and value.isprintable()):
+            raise UsageError(
+                f"The value of the header {name} must be 1 to {_LONGEST_HEADER:,} printable ASCII characters"
+            )
+    names = [name.lower() for name, _ in headers]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"The header {twice} is given twice")
+
+
 def settings(
     operation: Operation | str,
     object_name: str,
@@ -104,6 +131,7 @@ def settings(
     pk_chunking: PKChunking | bool | int | None = None,
     line_ending: LineEnding | str | None = None,
     disable_batch_retry: bool | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JobSettings:
     """Check a user's settings for a new job.
 
@@ -125,6 +153,7 @@ def settings(
         chunking,
         None if line_ending is None else word(LineEnding, line_ending, "line ending"),
         disable_batch_retry,
+        () if headers is None else tuple(arguments.texts(headers, "The headers of a job").items()),
     )
 
 
@@ -151,12 +180,13 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
         "contentType": settings.content_type.value,
         "assignmentRuleId": settings.assignment_rule_id,
     }
-    headers = {
+    headers: dict[str, str | None] = {
         "Sforce-Enable-PKChunking": settings.pk_chunking.header() if settings.pk_chunking else None,
         "Sforce-Line-Ending": settings.line_ending,
         "Sforce-Disable-Batch-Retry": None
         if settings.disable_batch_retry is None
         else str(settings.disable_batch_retry).upper(),
+        **dict(settings.headers),
     }
 
     def read(answer: Answer) -> JobInfo:

@@ -1,0 +1,60 @@
+"""`bulkforce map`: a first map of a file's columns to an object's fields, to be edited."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bulkforce.cli.choices import ExternalId, File, ObjectName, Operation
+from bulkforce.cli.streams import printing, shown, tell
+
+_STANDARD_OUTPUT = "-"
+
+
+def map_columns(
+    *,
+    file: File,
+    object_name: ObjectName,
+    operation: Annotated[
+        Operation | None,
+        typer.Option(
+            help="What a load would do with the records.  [default: insert, or upsert with --external-id]",
+        ),
+    ] = None,
+    external_id: ExternalId = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The map; - is standard output.", metavar="FILE")
+    ] = _STANDARD_OUTPUT,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+) -> None:
+    """Write a first map of a file's columns to an object's fields, for --map of check and load; sends nothing.
+
+    Example: bulkforce map contacts.csv --object Contact -o contacts.toml
+
+    Columns match by a field's name or label. Those that match nothing, or cannot be written, are in comments with
+    suggestions and reasons: edit the file before you use it.
+    """
+    from bulkforce import arguments
+    from bulkforce.connection import connect
+    from bulkforce.errors import UsageError
+    from bulkforce.run.files import write_whole
+
+    target = None if output == _STANDARD_OUTPUT else arguments.path(output, "The map")
+    if target and target.exists() and not force:
+        raise UsageError(f"The map {target} exists; choose another name, or overwrite it with --force")
+    word = operation.value if operation else "upsert" if external_id else "insert"
+    with connect() as client:
+        found = client.suggest_map(file, object_name, word, external_id=external_id)
+    matched = f"{len(found.columns)} of {len(found.matches)} columns match a field"
+    if target is None:
+        with printing(matched):
+            sys.stdout.write(found.to_toml())
+    else:
+        try:
+            write_whole(target, found.to_toml().encode())
+        except OSError as error:
+            raise UsageError(f"The map {target} cannot be written: {error.strerror}") from error
+        tell(f"{matched}; wrote {shown(str(Path(target)))}")
