@@ -200,6 +200,11 @@ class Emulator:
         return self.state.sessions.password
 
     @property
+    def security_token(self) -> str:
+        """The user's security token, for clients that want one after the password."""
+        return self.state.sessions.security_token
+
+    @property
     def client_id(self) -> str:
         """The consumer key of the org's connected app."""
         return self.state.sessions.client_id

@@ -9,12 +9,11 @@ batch_unknown = { words = "No batch {id} here" }
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import is_dataclass, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from bulkforce_emulator.config_files import read_document
+from bulkforce_emulator.config_files import did_you_mean, read_document, shortened
 from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.texts import Text
 
@@ -53,13 +52,12 @@ def load_settings(source: str | os.PathLike[str] | Mapping[str, Any] | Settings 
 
 def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
     if not isinstance(given, Mapping):
-        raise SettingsError(f"{where.rstrip('.')} must be a table, not {given!r}")
+        raise SettingsError(f"{where.rstrip('.')} must be a table, not {shortened(given)}")
     kinds = get_type_hints(type(group))
     changes: dict[str, Any] = {}
     for name, value in given.items():
         if name not in kinds:
-            near = get_close_matches(name, kinds, 1)
-            raise SettingsError(f"{where}{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+            raise SettingsError(f"{where}{name} is not a setting{_instead(name, kinds, where)}")
         default = getattr(group, name)
         if is_dataclass(default):
             changes[name] = _laid_over(default, value, f"{where}{name}.")
@@ -70,13 +68,25 @@ def _laid_over(group: _Group, given: object, where: str = "") -> _Group:
     return replace(group, **changes)  # type: ignore[type-var] # every group is a dataclass
 
 
+def _instead(name: str, kinds: Iterable[str], where: str) -> str:
+    """What is probably meant: a setting of another table, or one that is spelled like it."""
+    for group in ("", "limits.", "texts.calls.", "texts.batches.", "texts.rows.", "texts.queries.", "texts.logins."):
+        path = group.rstrip(".").split(".") if group else []
+        owner: object = Settings()
+        for step in path:
+            owner = getattr(owner, step)
+        if group != where and name in get_type_hints(type(owner)):
+            return f"; did you mean {group}{name}?"
+    return did_you_mean(name, kinds)
+
+
 def _text(default: Text, given: object, where: str) -> Text:
     if (
         not isinstance(given, Mapping)
         or not given.keys() <= {"code", "words"}
         or not all(isinstance(word, str) for word in given.values())
     ):
-        raise SettingsError(f"{where} must have a code, words or both, not {given!r}")
+        raise SettingsError(f"{where} must have a code, words or both, not {shortened(given)}")
     return default._replace(**given)
 
 
@@ -100,16 +110,16 @@ def fitted(kind: Any, given: object, where: str) -> object:  # noqa: ANN401 - an
     if origin is Sequence:
         if isinstance(given, (list, tuple, range)) and all(type(one) in choices for one in given):
             return given
-        raise SettingsError(f"{where} must be a list of {choices[0].__name__}, not {given!r}")
+        raise SettingsError(f"{where} must be a list of {choices[0].__name__}, not {shortened(given)}")
     if origin is tuple:
         if isinstance(given, (list, tuple)) and all(isinstance(one, str) for one in given):
             return tuple(given)
-        raise SettingsError(f"{where} must be a list of strings, not {given!r}")
+        raise SettingsError(f"{where} must be a list of strings, not {shortened(given)}")
     if origin is Literal:
         if given in choices:
             return given
-        raise SettingsError(f"{where} must be {' or '.join(map(repr, choices))}, not {given!r}")
+        raise SettingsError(f"{where} must be {' or '.join(map(repr, choices))}, not {shortened(given)}")
     types = choices or (kind,)
     if type(given) in types or (type(given) is int and float in types):
         return given
-    raise SettingsError(f"{where} must be {types[0].__name__}, not {given!r}")
+    raise SettingsError(f"{where} must be {types[0].__name__}, not {shortened(given)}")

@@ -133,7 +133,7 @@ def test_emulator_ends_well_when_it_is_told_to(number: signal.Signals) -> None:
     assert (process.returncode, rest, talk) == (0, "", "")
     about = json.loads(line)
     assert list(about)[:2] == ["base_url", "session_id"]
-    assert {"username", "password", "client_id", "client_secret", "refresh_token"} <= about.keys()
+    assert {"username", "password", "security_token", "client_id", "client_secret", "refresh_token"} <= about.keys()
     assert about["ca_bundle"] is None
 
 

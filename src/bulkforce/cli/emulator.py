@@ -151,8 +151,8 @@ def is_loopback(host: str) -> bool:
 def _announce_as_json(org: Emulator) -> None:
     about = {
         "base_url": org.base_url, "session_id": org.session_id, "username": org.username, "password": org.password,
-        "client_id": org.client_id, "client_secret": org.client_secret, "refresh_token": org.refresh_token,
-        "ca_bundle": None if org.ca_bundle is None else str(org.ca_bundle),
+        "security_token": org.security_token, "client_id": org.client_id, "client_secret": org.client_secret,
+        "refresh_token": org.refresh_token, "ca_bundle": None if org.ca_bundle is None else str(org.ca_bundle),
     }  # fmt: skip
     print(json.dumps(about), flush=True)
 

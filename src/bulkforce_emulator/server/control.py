@@ -56,7 +56,10 @@ class Control:
     def about(self, _: object) -> dict[str, Any]:
         """Ids and credentials of the org."""
         sessions = self._org.sessions
-        names = ("org_id", "user_id", "username", "password", "client_id", "client_secret", "refresh_token")
+        names = (
+            "org_id", "user_id", "username", "password", "security_token", "client_id", "client_secret",
+            "refresh_token",
+        )  # fmt: skip
         return {name: getattr(sessions, name) for name in names} | {"session_id": sessions.first_token}
 
     def records(self, query: dict[str, Any]) -> list[dict[str, Any]]:
