@@ -133,8 +133,13 @@ def texts(value: object, what: str) -> Mapping[str, str]:
     return value
 
 
-def url(value: object, what: str = "The org's URL") -> str:
+def url(value: object, what: str = "The org's URL", *, allow_http: bool = False) -> str:
     """Check the URL of a server, and drop a trailing slash.
+
+    Args:
+        value: The URL.
+        what: What to call it in an error.
+        allow_http: Whether plain ``http`` to another machine is acceptable.
 
     Raises:
         UsageError: It is not a URL, it contains a user or password, or it would send a session or secret in the clear:
@@ -158,31 +163,37 @@ def url(value: object, what: str = "The org's URL") -> str:
         or any(mark in given for mark in "?# \\")
     ):
         raise UsageError(f"{shown(given)} is not the URL of an org, such as https://acme.my.salesforce.com")
-    if parts.scheme == "http" and not _LOOPBACK.fullmatch(host):
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise UsageError(
-            f"{shown(given)} would send the session in the clear; use https (plain http works only for an emulator on "
-            "this machine)"
+            f"{shown(given)} would send the session in the clear; use https. For an emulator in a network that you "
+            "trust, such as that of docker compose, set BULKFORCE_ALLOW_HTTP=1, or pass the client allow_http=True"
         )
     return given.rstrip("/")
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
 def urls(**values: object) -> None:
-    """Check each login URL that is not ``None``."""
+    """Check each login URL that is not ``None``; whether plain http is acceptable, the client knows when it sends."""
     for name, value in values.items():
         if value is not None:
-            url(value, f"The auth's {name}")
+            url(value, f"The auth's {name}", allow_http=True)
 
 
 def version(value: object, what: str = "The API version") -> str:
-    """Check an API version.
+    """Check an API version, and write ``66`` and ``v66.0`` as ``66.0``.
 
     Raises:
         UsageError: It is not one.
     """
     given = secret(value, what)
-    if not re.fullmatch(r"[0-9]{1,3}\.[0-9]", given):
+    found = re.fullmatch(r"[vV]?([0-9]{1,3})(?:\.([0-9]))?", given)
+    if found is None:
         raise UsageError(f"{shown(given)} is not an API version, such as 66.0")
-    return given
+    return f"{found[1]}.{found[2] or 0}"
 
 
 def path(value: object, what: str) -> Path:

@@ -78,6 +78,7 @@ class AsyncClient:
         retry: RetryPolicy | None = None,
         gzip_requests: bool = False,
         largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
+        allow_http: bool = False,
         transport: Transport | None = None,
     ) -> None:
         self.driver = make_driver(
@@ -90,6 +91,7 @@ class AsyncClient:
             retry=retry,
             gzip_requests=gzip_requests,
             largest_answer_bytes=largest_answer_bytes,
+            allow_http=allow_http,
             transport=transport,
         )
 

@@ -41,17 +41,20 @@ class Client:
     """A client for one Salesforce org; safe to use from many threads.
 
     Args:
-        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``. Optional where the login returns
-            it.
+        instance_url: The org's own host, such as ``https://acme.my.salesforce.com``; a page's address is put right.
+            Optional where the login returns it.
         auth: How to log in: `RefreshToken`, `BearerToken`, `ClientCredentials`, `JWTBearer`, `UsernamePassword`.
         version: API version in the path.
         tls: Certificate authorities and client certificate.
-        proxy: URL of an HTTP proxy, with user and password if it needs them.
+        proxy: URL of an HTTP proxy, with user and password if it needs them; by default that of ``HTTPS_PROXY``, except
+            for hosts in ``NO_PROXY``.
         timeouts: Limits on every wait for the network.
         retry: How often and how long to retry what can safely be repeated.
         gzip_requests: Compress batches with gzip; worth it on links slower than about 100 MB/s.
         largest_answer_bytes: The most bytes, after decompression, to read of an answer that is held in memory; a larger
             one is an error. Query result files are streamed to disk and may be of any size.
+        allow_http: Accept plain ``http`` to other machines, which sends session and records in the clear: for an
+            emulator in a network of its own, such as that of docker compose.
         transport: Sends requests instead of HTTP; for tests.
 
     Raises:
@@ -87,6 +90,7 @@ class Client:
         retry: RetryPolicy | None = None,
         gzip_requests: bool = False,
         largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
+        allow_http: bool = False,
         transport: Transport | None = None,
     ) -> None:
         self.driver = make_driver(
@@ -99,6 +103,7 @@ class Client:
             retry=retry,
             gzip_requests=gzip_requests,
             largest_answer_bytes=largest_answer_bytes,
+            allow_http=allow_http,
             transport=transport,
         )
 

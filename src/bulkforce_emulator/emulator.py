@@ -174,8 +174,9 @@ class Emulator:
 
     @property
     def base_url(self) -> str:
-        """`http://127.0.0.1:<port>`, without a slash at the end."""
+        """`http://127.0.0.1:<port>`, without a slash at the end; also if it listens on all addresses."""
         host, _ = self._where
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not listened on
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if self._tls else 'http'}://{shown}:{self.port}"
 

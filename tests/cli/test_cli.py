@@ -6,18 +6,20 @@ import json
 import re
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
-from typing import Any
+from typing import Any, cast
 
 import pytest
-from tests.cli.processes import run, run_without, start
+from tests.cli.processes import SURROUNDINGS, run, run_without, start
 from typer import Typer
 
 import bulkforce as bf
-from bulkforce.cli.emulator import is_loopback
+from bulkforce.cli.emulator import announce, is_loopback
 from bulkforce.cli.main import app
 
 
@@ -243,3 +245,31 @@ def test_demo_gets_everything_back_in_every_format(demo: CompletedProcess[str], 
 def test_demo_is_plain_in_a_pipe(demo: CompletedProcess[str]) -> None:
     assert "\x1b" not in demo.stdout
     assert [line for line in demo.stdout.splitlines() if len(line) > 80] == []
+
+
+def test_module_is_the_command_line() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "bulkforce", "--version"], capture_output=True, text=True, check=True, env=SURROUNDINGS
+    )
+    assert shown.stdout == run("--version").stdout
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "localhost"])
+def test_client_takes_the_url_that_the_emulator_prints(host: str) -> None:
+    process = start("emulator", "--host", host)
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.terminate()
+    process.communicate()
+    printed = dict(line.removeprefix("export ").rstrip().replace("'", "").split("=", 1) for line in lines)
+    bf.connect(printed).close()
+
+
+def test_emulator_prints_the_switch_that_its_url_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    class Elsewhere:
+        base_url, session_id, ca_bundle = "http://10.0.0.5:8080", "00D!x", None
+
+    announce(cast(Any, Elsewhere()), None)
+    printed = capsys.readouterr().out
+    lines = [line.removeprefix("export ").replace("'", "").split("=", 1) for line in printed.splitlines()]
+    bf.connect(dict(lines)).close()
+    assert ["BULKFORCE_ALLOW_HTTP", "1"] in lines

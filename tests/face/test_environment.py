@@ -33,23 +33,24 @@ NO_TEXT: Final[dict[str, object]] = {
 }
 NO_URL: Final = {
     "a token": f"00D!{MARKER}",
-    "a host": "acme.my.salesforce.com",
+    "a word": MARKER,
     "another scheme": "ftp://acme.my.salesforce.com",
     "no host": "https://",
-    "no TLS": "http://acme.my.salesforce.com",
+    "no TLS": "http://acme.example.com",
     "a password": f"https://ada:{MARKER}@acme.my.salesforce.com",
     "a password and no host": f"https://ada:{MARKER}@[acme",
     "a password and no scheme": f"ada:{MARKER}@acme.my.salesforce.com",
-    "a query": f"{HOST}?x=1",
-    "a blank": f"{HOST}/ x",
+    "a query": "https://acme.example.com?x=1",
+    "a blank": "https://acme.example.com/ x",
     "a port that is none": f"{HOST}:99999",
     "brackets": "https://[::1",
     "very long": "https:// " + "x" * 100_000,
 }
 NO_VERSION: Final = {
     "a word": "latest",
-    "a whole number": "66",
-    "with a letter": "v66.0",
+    "a letter alone": "v",
+    "two letters": "vv66.0",
+    "two digits behind the point": "66.00",
     "very long": "6" * 100_000 + ".0",
     "negative": "-66.0",
 }

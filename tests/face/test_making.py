@@ -84,6 +84,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "retry": {"nothing"},
     "gzip_requests": {"a truth"},
     "largest_answer_bytes": COUNT,
+    "allow_http": {"a truth"},
     "transport": {"nothing", "a generator"},  # that one can send and close
     "BearerToken.token": {"a long text"},
     "client_id": TEXT,

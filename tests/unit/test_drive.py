@@ -461,7 +461,7 @@ def test_check_url_does_not_show_a_password() -> None:
     assert "SECRET" not in str(caught.value)
 
 
-@pytest.mark.parametrize("version", ["66", "v66.0", "66.", ".0", "", "66.0.0", "٦٦.0", "66.0/../x"])
+@pytest.mark.parametrize("version", ["66.", ".0", "", "66.0.0", "٦٦.0", "66.0/../x"])
 def test_version_is_checked(version: str) -> None:
     with pytest.raises(errors.UsageError, match="API version"):
         bulkforce.Client(ACME, BearerToken("x"), version=version, transport=Org(lambda *_: said()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from bulkforce import arguments
+from bulkforce import arguments, hosts
 from bulkforce.errors import Error, MissingExtra, NotAuthenticated, ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_json
 from bulkforce.protocol.exchange import Answer, Body, Request
@@ -81,8 +81,11 @@ class ClientCredentials:
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Trade id and secret for an access token; see `Auth`."""
-        if instance_url is None and self.token_url is None:
-            raise UsageError("Client credentials work only on the org's own host: pass the client its instance URL")
+        if self.token_url is None and (instance_url is None or hosts.is_login(instance_url)):
+            raise UsageError(
+                "Client credentials work only on the org's own host: pass the client its instance URL, such as "
+                "https://acme.my.salesforce.com (Setup, My Domain)"
+            )
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
         return (yield from _token(self.token_url or str(instance_url) + _TOKEN_PATH, form)).credentials(instance_url)
 
@@ -142,7 +145,8 @@ class _Granted:
     refresh_token: str
 
     def credentials(self, instance_url: str | None) -> Credentials:
-        return Credentials((instance_url or self.instance_url or limits.LOGIN_URL).rstrip("/"), self.access_token)
+        own = None if hosts.is_login(instance_url) else instance_url
+        return Credentials((own or self.instance_url or limits.LOGIN_URL).rstrip("/"), self.access_token)
 
 
 def _token(url: str, form: dict[str, str]) -> Flow[_Granted]:

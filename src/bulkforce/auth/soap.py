@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from bulkforce import arguments
+from bulkforce import arguments, hosts
 from bulkforce.errors import NotAuthenticated, ProtocolError
 from bulkforce.protocol import limits, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Request
@@ -47,7 +47,8 @@ class UsernamePassword:
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Log in; see `Auth`."""
-        url = f"{(self.login_url or instance_url or limits.LOGIN_URL).rstrip('/')}/services/Soap/u/{self.version}"
+        version = arguments.version(self.version)
+        url = f"{(self.login_url or instance_url or limits.LOGIN_URL).rstrip('/')}/services/Soap/u/{version}"
         headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"}
         answer = yield from send(Request("POST", url, headers, Body.of(self._envelope())))
         found = _texts(answer)
@@ -58,7 +59,7 @@ class UsernamePassword:
                 raise stranger(answer, now, "The answer to the login is not SOAP")
             code = found.get("exceptionCode")
             raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
-        server = instance_url or _server(found.get("serverUrl", ""))
+        server = (None if hosts.is_login(instance_url) else instance_url) or _server(found.get("serverUrl", ""))
         if server is None or not is_token(found["sessionId"]):
             raise ProtocolError("The answer to the login has no session id, or no URL of the org", answer.facts())
         return Credentials(server, found["sessionId"])

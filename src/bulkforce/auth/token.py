@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bulkforce import arguments
+from bulkforce import arguments, hosts
 from bulkforce.errors import NotAuthenticated, UsageError
 from bulkforce.protocol.flow import Credentials, Flow
 
@@ -36,10 +36,10 @@ class BearerToken:
             raise NotAuthenticated(
                 "The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken"
             )
-        if instance_url is None:
+        if instance_url is None or hosts.is_login(instance_url):
             raise UsageError(
-                "A bare token does not say where the org is: pass the client its instance URL, such as "
-                "https://acme.my.salesforce.com"
+                "A bare token does not say where the org is, and login hosts serve no records: pass the client the "
+                "org's own instance URL, such as https://acme.my.salesforce.com (Setup, My Domain)"
             )
         yield from ()
         return Credentials(instance_url, self.token.strip())

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -113,7 +114,7 @@ def emulator(
                 "only in a network that you trust.",
                 file=sys.stderr,
             )
-        _announce_as_json(org) if as_json else _announce(org, persist)
+        _announce_as_json(org) if as_json else announce(org, persist)
         stop.wait()
     finally:
         org.stop()
@@ -157,12 +158,15 @@ def _announce_as_json(org: Emulator) -> None:
     print(json.dumps(about), flush=True)
 
 
-def _announce(org: Emulator, persist: Path | None) -> None:
+def announce(org: Emulator, persist: Path | None) -> None:
+    """Print how to reach an org: variables for a shell to evaluate, and what to do with them."""
     # The variables go to stdout, for a shell to evaluate; the rest goes to stderr.
     print("The emulated org is running. In another terminal, set:\n", file=sys.stderr)
     print(
         f"export BULKFORCE_INSTANCE_URL='{org.base_url}'\nexport BULKFORCE_ACCESS_TOKEN='{org.session_id}'", flush=True
     )
+    if org.base_url.startswith("http:") and not is_loopback(urlsplit(org.base_url).hostname or ""):
+        print("export BULKFORCE_ALLOW_HTTP=1", flush=True)
     if org.ca_bundle is not None:
         for name in ("BULKFORCE_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"):
             print(f"export {name}='{org.ca_bundle}'", flush=True)

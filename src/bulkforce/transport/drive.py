@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar, cast
 
-from bulkforce import arguments
+from bulkforce import arguments, hosts
 from bulkforce.errors import UsageError
 from bulkforce.protocol.flow import (
     Auth,
@@ -45,6 +45,7 @@ class Driver:
         headers: Sent with every request.
         sleep: Waits for a number of seconds.
         chance: Returns a random number from 0 to 1.
+        allow_http: Whether plain http to other machines is acceptable.
         calls: Requests made so far; each counts against the org's daily API calls.
     """
 
@@ -56,6 +57,7 @@ class Driver:
     headers: dict[str, str]
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
+    allow_http: bool = False
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
@@ -162,7 +164,7 @@ class Driver:
             case Send(request, credentials, streamed):
                 headers = {**self.headers, **request.headers}
                 if credentials is None:
-                    url = arguments.url(request.path)
+                    url = arguments.url(request.path, allow_http=self.allow_http)
                 else:
                     request = replace(request, path=request.path.replace("{version}", self.version))
                     url = credentials.instance_url + request.path
@@ -192,7 +194,7 @@ class Driver:
         with self._lock:
             if self._current is None or self._current == stale:
                 fresh = self.run(self.auth.credentials(self.instance_url, stale))
-                arguments.url(fresh.instance_url)
+                arguments.url(fresh.instance_url, allow_http=self.allow_http)
                 self._current = fresh
             return self._current
 
@@ -230,13 +232,15 @@ def make_driver(
     retry: RetryPolicy | None,
     gzip_requests: bool,
     largest_answer_bytes: int,
+    allow_http: bool = False,
     transport: Transport | None,
 ) -> Driver:
     """Put a driver together; see `bulkforce.client.Client`."""
-    url = None if instance_url is None else arguments.url(instance_url)
+    arguments.flag(allow_http, "allow_http")
+    url = None if instance_url is None else hosts.instance_url(instance_url, allow_http=allow_http)
     auths = "RefreshToken, BearerToken, ClientCredentials, JWTBearer or UsernamePassword"
     auth = arguments.having(auth, "credentials", f"The client needs an auth: {auths}")
-    arguments.version(version)
+    version = arguments.version(version)
     for value, kind, what in ((tls, TLS, "tls"), (timeouts, Timeouts, "timeouts"), (retry, RetryPolicy, "retry")):
         if value is not None:
             arguments.instance(value, kind, what)
@@ -248,4 +252,5 @@ def make_driver(
         transport = HTTP(tls, proxy, timeouts, gzip_requests=gzip_requests, largest_answer_bytes=largest_answer_bytes)
     arguments.having(transport, "send close", "A transport has the methods send and close")
     headers = {"User-Agent": "bulkforce", "Accept-Encoding": "gzip"}
-    return Driver(transport, auth, url, version, RetryPolicy() if retry is None else retry, headers)
+    retry = RetryPolicy() if retry is None else retry
+    return Driver(transport, auth, url, version, retry, headers, allow_http=allow_http)

@@ -8,6 +8,7 @@ import os
 import re
 import ssl
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -20,7 +21,7 @@ from urllib3 import exceptions as faults
 from bulkforce import arguments
 from bulkforce.errors import Error, NoAnswer, NotSent, UsageError
 from bulkforce.protocol.exchange import Answer, Request
-from bulkforce.transport import gzip
+from bulkforce.transport import gzip, proxies
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts
 from bulkforce.transport.connection import Connections, GaveUp, SecuredPool, Sending
 
@@ -35,7 +36,8 @@ class HTTP:
 
     Args:
         tls: Certificate authorities and client certificate.
-        proxy: URL of an HTTP proxy.
+        proxy: URL of an HTTP proxy; by default that of the environment (``HTTPS_PROXY``, ``NO_PROXY``), which this
+            machine's own addresses never use.
         timeouts: Limits on every wait.
         gzip_requests: Compress batches with gzip.
         largest_answer_bytes: The most bytes, after decompression, to read of an answer that is held in memory.
@@ -56,9 +58,11 @@ class HTTP:
         self._gzip_requests = gzip_requests
         self._largest_answer_bytes = largest_answer_bytes
         self._clock = clock
-        self._proxied = proxy is not None
-        self._pool = _manager(tls, proxy)
-        self._pool.pool_classes_by_scheme = {"http": Connections, "https": SecuredPool}
+        self._tls = tls
+        self._proxy = proxy
+        self._proxies = proxies.of_environment()
+        self._pools: dict[str | None, urllib3.PoolManager] = {proxy: _manager(tls, proxy)}
+        self._lock = threading.Lock()
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         """Send one request; see `Transport.send`."""
@@ -82,17 +86,29 @@ class HTTP:
 
     def close(self) -> None:
         """Close all connections, including those whose streams are still being read."""
-        pools = self._pool.pools
-        for pool in filter(None, map(pools.get, pools.keys())):
-            pool.close()
-        self._pool.clear()
+        with self._lock:
+            managers = list(self._pools.values())
+        for manager in managers:
+            pools = manager.pools
+            for pool in filter(None, map(pools.get, pools.keys())):
+                pool.close()
+            manager.clear()
+
+    def _manager_for(self, url: str) -> tuple[urllib3.PoolManager, bool]:
+        """Return the connections for a host, and whether they go through a proxy."""
+        proxy = self._proxy or proxies.proxy_for(url, self._proxies)
+        with self._lock:
+            if proxy not in self._pools:
+                self._pools[proxy] = _manager(self._tls, proxy, "The proxy of the environment (HTTPS_PROXY)")
+            return self._pools[proxy], proxy is not None
 
     def _ask(
         self, request: Request, url: str, headers: dict[str, str], body: _Sending | None, attempt: Sending
     ) -> _Answering:
+        manager, proxied = self._manager_for(url)
         try:
             with attempt.under_way():
-                response = self._pool.request(
+                response = manager.request(
                     request.method,
                     url,
                     headers=headers,
@@ -107,19 +123,21 @@ class HTTP:
         except Error:
             raise
         except Exception as error:  # noqa: BLE001  (libraries raise all kinds of errors for hostile peers; any of them leaves us in doubt)
-            fault = self._fault(error, request, url, attempt)
+            fault = self._fault(error, request, url, attempt, proxied=proxied)
         # Raised outside the handler so as not to chain the library's error, which may quote the answer.
         raise fault
 
-    def _fault(self, error: Exception, request: Request, url: str, attempt: Sending) -> NotSent | NoAnswer:
+    def _fault(
+        self, error: Exception, request: Request, url: str, attempt: Sending, *, proxied: bool
+    ) -> NotSent | NoAnswer:
         """Make an error that says whether the org can have seen the request."""
         host, facts = _host(url), request.facts()
         if attempt.begun:
             return NoAnswer(f"No answer from {host} ({_reason(error)})", facts)
         chain = list(_chain(error))
-        way, which = (f"{host} through the proxy", f"{host}, or of the proxy,") if self._proxied else (host, host)
+        way, which = (f"{host} through the proxy", f"{host}, or of the proxy,") if proxied else (host, host)
         if any(isinstance(each, (faults.NameResolutionError, faults.LocationValueError)) for each in chain):
-            unknown = f"{host}, or the proxy's host," if self._proxied else host
+            unknown = f"{host}, or the proxy's host," if proxied else host
             return NotSent(f"The host {unknown} cannot be found; check the instance URL", facts, lasting=True)
         if isinstance(chain[-1], OSError) and chain[-1].filename is not None:
             # Network errors carry no file name; see `_check_key_log`.
@@ -274,7 +292,13 @@ class _Answering:
         return NoAnswer(why, self.answer.facts())
 
 
-def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
+def _manager(tls: TLS | None, proxy: str | None, what: str = "The proxy") -> urllib3.PoolManager:
+    manager = _made(tls, proxy, what)
+    manager.pool_classes_by_scheme = {"http": Connections, "https": SecuredPool}
+    return manager
+
+
+def _made(tls: TLS | None, proxy: str | None, what: str) -> urllib3.PoolManager:
     _check_key_log()
     # Without a TLS of the user's, urllib3 makes its own context, with the system's certificate authorities, for the
     # first https connection.
@@ -300,7 +324,7 @@ def _manager(tls: TLS | None, proxy: str | None) -> urllib3.PoolManager:
     except (faults.HTTPError, ValueError):
         pass
     # The URL may contain a password: show neither it nor the cause.
-    raise UsageError("The proxy is not a valid URL of an HTTP proxy, such as http://user:password@proxy.acme.com:3128")
+    raise UsageError(f"{what} is not a valid URL of an HTTP proxy, such as http://user:password@proxy.acme.com:3128")
 
 
 def _check_key_log() -> None:

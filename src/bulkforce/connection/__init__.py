@@ -1,0 +1,1 @@
+"""Which org, and how to log in to it: from variables, by name, or as other tools know it."""

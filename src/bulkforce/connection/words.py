@@ -1,0 +1,109 @@
+"""What a login consists of, whatever names it goes by, and the auth that it makes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from bulkforce import hosts
+from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
+from bulkforce.connection.found import Found
+from bulkforce.connection.variables import Value, named
+from bulkforce.errors import UsageError
+from bulkforce.protocol.flow import Auth
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The parts of a login, each with the name it goes by."""
+
+    url: Value | None = None
+    login_url: Value | None = None
+    token: Value | None = None
+    client_id: Value | None = None
+    client_secret: Value | None = None
+    refresh_token: Value | None = None
+    username: Value | None = None
+    password: Value | None = None
+    security_token: Value | None = None
+    private_key: Value | None = None
+
+    @property
+    def is_login(self) -> bool:
+        """Whether these mean an org: an app's id and secret alone belong to none."""
+        return any((self.url, self.token, self.refresh_token, self.private_key, self.username, self.password))
+
+    @property
+    def says_who(self) -> bool:
+        """Whether there is enough to log in."""
+        of_app = self.refresh_token or self.client_secret or (self.private_key and self.username)
+        return bool(self.token or (self.client_id and of_app) or (self.username and self.password))
+
+    @property
+    def says_where(self) -> bool:
+        """Whether it is clear where the org is, or where to ask; users are known at ``login.salesforce.com``."""
+        by_user = self.username and (self.password or self.private_key)
+        return bool(self.url or (not self.token and (by_user or (self.login_url and self.refresh_token))))
+
+
+def found(words: Words, source: str, *, allow_http: bool, asked_for: bool = True) -> Found:
+    """Make the way to log in that the words amount to.
+
+    Raises:
+        UsageError: A word is invalid; the message names it and holds no secret.
+    """
+    url = _url(words.url, allow_http=allow_http)
+    login = _url(words.login_url, allow_http=allow_http)
+    return Found(source, _auth(words, url, login), url or login, asked_for)
+
+
+def pem(value: str) -> str:
+    r"""Return a private key as PEM; in a variable it may have ``\n`` for line ends, or be base64.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if "-----BEGIN" not in value:
+        try:
+            value = base64.b64decode("".join(value.split()), validate=True).decode()
+        except (binascii.Error, ValueError):
+            value = ""
+    if "-----BEGIN" not in value:
+        raise UsageError("it is not a private key: PEM text that begins with -----BEGIN, or the same in base64")
+    return value.replace("\\n", "\n")
+
+
+def jwt(client_id: str, username: str, key: str, url: str | None, audience: str | None = None) -> JWTBearer:
+    """Make the auth for a signed assertion: for a sandbox its audience differs, and the org's own host is best."""
+    token_url = None if url is None or hosts.is_login(url) else url + TOKEN_PATH
+    return JWTBearer(client_id, username, key, audience or hosts.login_url(url), token_url)
+
+
+def _auth(words: Words, url: str | None, login: str | None) -> Auth:
+    if words.token:
+        with named(words.token.name):
+            return BearerToken(words.token.text)
+    client_id, secret = _text(words.client_id), _text(words.client_secret)
+    if client_id and words.refresh_token:
+        refresh_url = None if login is None else login + TOKEN_PATH
+        return RefreshToken(client_id, secret, words.refresh_token.text, refresh_url)
+    if client_id and words.private_key and words.username:
+        with named(words.private_key.name):
+            return jwt(client_id, words.username.text, pem(words.private_key.text), login or url)
+    if words.username and words.password:
+        return UsernamePassword(words.username.text, words.password.text, _text(words.security_token), login)
+    return ClientCredentials(client_id, secret)
+
+
+def _url(word: Value | None, *, allow_http: bool) -> str | None:
+    if word is None:
+        return None
+    with named(word.name):
+        return hosts.instance_url(word.text, "it", allow_http=allow_http)
+
+
+def _text(word: Value | None) -> str:
+    return word.text if word else ""
