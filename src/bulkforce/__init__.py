@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from bulkforce.async_client import AsyncClient
     from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
     from bulkforce.client import Client
-    from bulkforce.connection.connecting import connect, connect_async
+    from bulkforce.connection import connect, connect_async
     from bulkforce.conversations import Pace
     from bulkforce.errors import (
         BatchFailed,
@@ -143,7 +143,7 @@ _HOMES = {
     "async_client": "AsyncClient",
     "auth": "BearerToken ClientCredentials JWTBearer RefreshToken UsernamePassword",
     "client": "Client",
-    "connection.connecting": "connect connect_async",
+    "connection": "connect connect_async",
     "conversations": "Pace",
     "errors": (
         "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError "

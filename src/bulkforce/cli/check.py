@@ -55,7 +55,7 @@ def check(
 
     Exit codes: 0 the file fits, 2 a load would not start, 3 a load would start but rows would fail.
     """
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
 
     client = connect()
     carry_out(

@@ -83,7 +83,7 @@ def extract(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 4 interrupted, can be resumed.
     """
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
     from bulkforce.extract.asking import ExtractOptions
     from bulkforce.extract.verb import extract as bring
     from bulkforce.run.sitting import Sitting

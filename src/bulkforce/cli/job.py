@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the job and its batc
 @job.command("show")
 def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
     """Show a job and its batches."""
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
 
     with connect() as client:
         info, batches = client.get_job_info(job_id), client.get_all_batches(job_id)
@@ -38,7 +38,7 @@ def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
 @job.command("close", short_help="Close a job; queued batches still run.")
 def close_job(job_id: JobId) -> None:
     """Close a job: it accepts no more batches, and those already queued still run."""
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
 
     with connect() as client:
         info = client.close_job(job_id)
@@ -49,7 +49,7 @@ def close_job(job_id: JobId) -> None:
 @job.command("abort", short_help="Abort a job; queued batches do not run.")
 def abort_job(job_id: JobId) -> None:
     """Abort a job: queued batches do not run, running ones finish, and nothing is undone."""
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
 
     with connect() as client:
         info = client.abort_job(job_id)

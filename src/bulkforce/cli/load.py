@@ -100,7 +100,7 @@ def load(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
 
     client = connect()
     _carry_out(
@@ -165,7 +165,7 @@ def resume(
 
     If a load cannot continue without your decision, it says why; decide with --accept-as.
     """
-    from bulkforce.connection.connecting import connect
+    from bulkforce.connection import connect
     from bulkforce.extract.verb import folder_of as is_extract
 
     client = connect()
