@@ -9,6 +9,7 @@ export PYTEST_XDIST_AUTO_NUM_WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2
 VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
+SF := tests/judges/clients/sf/node_modules
 # Tests that need no org, process or time; those that count steps trace by themselves. What they must reach is in pyproject.toml.
 DRY := tests/apis tests/conformance tests/objects tests/run tests/simulation tests/unit $(addprefix tests/extract/test_,extract_plan.py extract_state.py verdicts.py) \
 	$(addprefix tests/load/test_,journal.py plan.py verdicts.py) $(addprefix --ignore=tests/,conformance/test_emulator.py unit/test_content.py unit/test_csv.py unit/test_gzip.py)
@@ -19,7 +20,7 @@ URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz simulate lowest pythons judges browser lint check format bench docs pictures clean
+.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,8 +50,10 @@ pythons:  ## the quick tests on each of PYTHONS that is there (PYTHONS="python3.
 		$$folder/bin/python -m pytest $(addprefix tests/,apis cli extract face load run unit) --numprocesses auto; \
 	done
 
-judges: $(VENV)/.dev .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made  ## clients that others wrote, let loose on the emulator; needs node and npm
+judges: $(VENV)/.dev clients  ## clients that others wrote, let loose on the emulator; needs node and npm
 	@$(BIN)/python -m pytest tests/judges
+
+clients: .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made $(SF)/.made
 
 browser: $(VENV)/.browser  ## the emulator's page in a browser; needs chromium on the PATH
 	@$(BIN)/python -m pytest tests/browser
@@ -83,7 +86,7 @@ format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 clean:  ## away with everything made
-	rm -rf .coverage $(VENV) .judges .lowest .pythons $(JSFORCE) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .coverage $(VENV) .judges .lowest .pythons $(JSFORCE) $(SF) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bulkforce needs Python 3.11 or later; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -109,3 +112,8 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 
 $(JSFORCE)/.made: tests/judges/clients/package-lock.json
 	@npm ci --prefix tests/judges/clients --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@
+
+# Node 22 comes as a package, too: only its script is run, which fetches the one for this machine.
+$(SF)/.made: tests/judges/clients/sf/package-lock.json
+	@npm ci --prefix tests/judges/clients/sf --ignore-scripts --omit=dev --no-audit --no-fund --loglevel=error
+	@npm rebuild node --prefix tests/judges/clients/sf --loglevel=error && touch $@
