@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
     from bulkforce.protocol.pk_chunking import PKChunking
     from bulkforce.protocol.retry import RetryPolicy
-    from bulkforce.run.report import ErrorGroup, RunState
+    from bulkforce.run.report import ErrorGroup, ErrorSample, RunState
     from bulkforce.transport.base import TLS, Timeouts
     from bulkforce.transport.stream import AsyncResultStream, ResultStream
     from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
@@ -82,6 +82,7 @@ __all__ = [
     "DoesNotFit",
     "Error",
     "ErrorGroup",
+    "ErrorSample",
     "ExtractProgress",
     "ExtractReport",
     "FellShort",
@@ -165,7 +166,7 @@ _HOMES = {
     "load.mapping": "ColumnMap",
     "extract.query": "QueryResult",
     "load.report": "LoadReport Progress",
-    "run.report": "ErrorGroup RunState",
+    "run.report": "ErrorGroup ErrorSample RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",
     "vocabulary": "BatchState ConcurrencyMode ContentType JobState LineEnding Operation",

@@ -66,7 +66,7 @@ NEEDED: Final[dict[str, dict[str, object]]] = {
 }
 # These come out of calls, or are raised, or are the protocol's words, which Python itself looks up; nobody makes them.
 GIVEN_BACK: Final = {
-    "AsyncResultStream", "BatchInfo", "CheckReport", "ErrorGroup", "ExtractProgress", "ExtractReport", "Finding", "JobInfo", "LoadReport", "Progress", "QueryResult",
+    "AsyncResultStream", "BatchInfo", "CheckReport", "ErrorGroup", "ErrorSample", "ExtractProgress", "ExtractReport", "Finding", "JobInfo", "LoadReport", "Progress", "QueryResult",
     "RecordError", "Result", "ResultStream", "ValueFinding",
 }  # fmt: skip
 NUMBER: Final = {"a fraction"}

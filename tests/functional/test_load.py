@@ -118,7 +118,7 @@ def test_mapping_does_not_hide_a_field_over_the_limit(org: Emulator, tmp_path: P
 def test_rejected_rows_are_told_with_number_and_reason(org: Emulator, tmp_path: Path) -> None:
     load, _ = load_bytes(org, tmp_path, b"Code__c,Text__c\na,1\n\nb\nc,3\nd,1,2\n")
     told = [row[:2] for row in read_csv(load.run_dir / "rejected.csv")[1:]]
-    assert told == [("2", "1 fields where the header has 2"), ("4", "3 fields where the header has 2")]
+    assert told == [("2", "1 field where the header has 2"), ("4", "3 fields where the header has 2")]
 
 
 def test_errors_are_grouped_with_their_counts_and_the_first_row_of_each(org: Emulator, tmp_path: Path) -> None:
@@ -128,7 +128,35 @@ def test_errors_are_grouped_with_their_counts_and_the_first_row_of_each(org: Emu
     assert [(group.status_code, group.count, group.row, group.sample) for group in report.errors] == [
         ("REQUIRED_FIELD_MISSING", 2, 3, ",3"),
         ("STRING_TOO_LONG", 1, 4, f"{TOO_LONG},4"[:200]),
+        ("REJECTED", 1, 2, "short"),
     ]
+    assert all(group.remedy for group in report.errors)
+
+
+def test_errors_that_differ_in_their_values_only_are_one_with_three_of_them(org: Emulator, tmp_path: Path) -> None:
+    rows = [f"{TOO_LONG} {number},{number}\n" for number in range(1, 31)]
+    load, report = load_bytes(org, tmp_path, "".join(["Code__c,Text__c\n", *rows]).encode(), batch_records=7)
+    (group,) = report.errors
+    assert (group.status_code, group.fields, group.count) == ("STRING_TOO_LONG", ("Code__c",), 30)
+    assert group.message.endswith("data value too large: ... (max length=20)")
+    assert [(one.row, one.value, one.record) for one in group.samples] == [
+        (number, f"{TOO_LONG} {number}", f"{TOO_LONG} {number},{number}") for number in (1, 2, 3)
+    ]
+    assert LoadReport.from_json((load.run_dir / "report.json").read_text("utf-8")) == report
+
+
+def test_samples_of_errors_are_without_our_own_columns(org: Emulator, tmp_path: Path) -> None:
+    _, report = load_bytes(org, tmp_path, b'sf__Id,sf__Error,Text__c,Code__c\n,"X:a, b:--",one,\n')
+    assert [group.sample for group in report.errors] == ["one,"]
+
+
+def test_rejected_rows_are_among_the_errors_of_a_load_and_of_a_plan(org: Emulator, tmp_path: Path) -> None:
+    content = b"Code__c,Text__c\na,1\nb\nc,d,e\nd,1\n" + b"e\n" * 3
+    for options in ({}, {"dry_run": True, "values": "skip"}):
+        _, report = load_bytes(org, tmp_path, content, **options)
+        told = [(group.status_code, group.message, group.count) for group in report.errors]
+        assert told == [("REJECTED", "... fields where the header has 2", 5)]
+        assert [(one.row, one.record) for one in report.errors[0].samples] == [(2, "b"), (3, "c,d,e"), (5, "e")]
 
 
 def test_failed_rows_are_loaded_again_as_they_are_however_often(org: Emulator, tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_batch_ends_at_ten_million_bytes() -> None:
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (b"1", "1 fields where the header has 2"),
+        (b"1", "1 field where the header has 2"),
         (b"1,2,3", "3 fields where the header has 2"),
         (b"1," + b"x" * 131_073, "field 2 has 131,073 characters; a field has at most 131,072"),
         (b"," * 5_000, "5,001 fields; a record has at most 5,000"),

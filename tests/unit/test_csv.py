@@ -75,9 +75,9 @@ def test_measure_counts_characters() -> None:
 @pytest.mark.parametrize(
     ("content", "said", "row"),
     [
-        ("Id,N\n1\n", "1 fields where the header has 2", 1),
+        ("Id,N\n1\n", "1 field where the header has 2", 1),
         ("Id,N\n1,2\n1,2,3\n", "3 fields where the header has 2", 2),
-        ("Id,N\n1,2\n\n3\n", "1 fields where the header has 2", 2),
+        ("Id,N\n1,2\n\n3\n", "1 field where the header has 2", 2),
         ("Id\n1,2\n", "2 fields where the header has 1", 1),
         ('Id,N\n1,"2\n', "ends inside a quoted value", None),
         ('Id,N\n1,2\n3,"4', "ends inside a quoted value", None),
@@ -86,7 +86,7 @@ def test_measure_counts_characters() -> None:
         ('Id,N\n1,"a"b\n', "quote is inside an unquoted value", 1),
         ('Id,N\n1, "a"\n', "quote is inside an unquoted value", 1),
         ('Id,N\n1,"a" \n', "quote is inside an unquoted value", 1),
-        ("Id,N\r1\r", "1 fields where the header has 2", 1),
+        ("Id,N\r1\r", "1 field where the header has 2", 1),
     ],
 )
 def test_measure_tells_what_is_wrong_and_where(content: str, said: str, row: int | None) -> None:
@@ -213,7 +213,7 @@ def test_records_tell_the_problem_of_each() -> None:
     (unit,) = csv.units([b"1,2\n1\n1,2,3\n"], 2)
     assert [record.problem for record in csv.records(unit, 2)] == [
         None,
-        "1 fields where the header has 2",
+        "1 field where the header has 2",
         "3 fields where the header has 2",
     ]
 

@@ -20,7 +20,7 @@ from bulkforce.cli.choices import (
     Values,
 )
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
-from bulkforce.cli.output import ascii_json, load_standing, wrapped
+from bulkforce.cli.output import ascii_json, counted, load_standing, wrapped
 
 if TYPE_CHECKING:
     from bulkforce.load.checking import CheckReport
@@ -93,8 +93,7 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     from bulkforce.load.checking import told
     from bulkforce.objects.columns import Severity
 
-    rows = f"{report.read:,} row{'' if report.read == 1 else 's'}"
-    yield f"{report.operation} {report.object}: {rows}; nothing was sent."
+    yield f"{report.operation} {report.object}: {counted(report.read, 'row')}; nothing was sent."
     if not (report.described or report.unfit):
         yield "The org does not say which fields the object has, so only the format of the file was checked."
     columns = {

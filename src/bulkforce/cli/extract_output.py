@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bulkforce.cli.output import ascii_json
+from bulkforce.cli.output import ascii_json, counted
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
 from bulkforce.extract.report import ExtractProgress, ExtractReport
@@ -24,7 +24,7 @@ def extract_standing(progress: ExtractProgress) -> Standing:
 
 def extract_done(report: ExtractReport) -> str:
     """Say in one line what is done."""
-    return f"The extract of {report.rows:,} rows is complete, in {report.to}"
+    return f"The extract of {counted(report.rows, 'row')} is complete, in {report.to}"
 
 
 def show_extract(report: ExtractReport, *, as_json: bool) -> int:
@@ -34,13 +34,12 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
         print(ascii_json(report.to_json()), file=out)
         return 0
     rate = f", {report.rows / report.seconds:,.0f} rows per second" if report.seconds else ""
-    batches = f"{report.batches:,} batch{'' if report.batches == 1 else 'es'}"
     print(
-        f"extract {report.object}: {report.rows:,} rows in {batches}, {report.seconds:,.1f} s{rate}, "
-        f"{report.api_calls:,} API calls",
+        f"extract {report.object}: {counted(report.rows, 'row')} in {counted(report.batches, 'batch')}, "
+        f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}",
         file=out,
     )
-    print(f"  the rows of every batch match the org's own count; {report.bytes:,} bytes received", file=out)
+    print(f"  the rows of every batch match the org's own count; {counted(report.bytes, 'byte')} received", file=out)
     if report.to != STANDARD_OUTPUT:
         print(f"  {shown(report.to)}", file=out)
     return 0

@@ -15,27 +15,36 @@ from bulkforce.load.report import LoadReport, Progress
 from bulkforce.run.report import ErrorGroup, RunState
 
 _REASONS_SHOWN = 20
-_SAMPLE = 60
+_SAMPLE = 56
+_VALUE = 24
 
 
 def load_standing(progress: Progress) -> Standing:
     """Describe how far a load is."""
     if progress.phase == "reading":
-        return Standing("reading", f"{progress.read:,} rows")
+        return Standing("reading", counted(progress.read, "row"))
     failed = progress.failed + progress.unprocessed + progress.rejected + progress.in_doubt
     done = progress.succeeded + failed
-    rows = f"{done:,} of {progress.read:,} rows{rate_in_words(done, progress.seconds)}, {failed:,} failed"
+    rows = f"{done:,} of {counted(progress.read, 'row')}{rate_in_words(done, progress.seconds)}, {failed:,} failed"
     return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word, in the plural if need be.
+
+    >>> counted(1, "row"), counted(2_000, "batch")
+    ('1 row', '2,000 batches')
+    """
+    plural = "" if number == 1 else "es" if word.endswith(("ch", "s")) else "s"
+    return f"{number:,} {word}{plural}"
 
 
 def load_done(report: LoadReport) -> str:
     """Say in one line what is done."""
     if report.state is RunState.PLANNED:
         return "The dry run is complete"
-    return (
-        f"The load is complete: {report.succeeded:,} of {report.read:,} rows succeeded; the result of each is in "
-        f"{report.run_dir}"
-    )
+    rows = f"{report.succeeded:,} of {counted(report.read, 'row')}"
+    return f"The load is complete: {rows} succeeded; the result of each is in {report.run_dir}"
 
 
 def ascii_json(document: str) -> str:
@@ -70,14 +79,15 @@ def _show_plan(report: LoadReport) -> None:
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
     print(f"  API calls {report.api_calls:>14,}   plus polling the job")
+    if report.errors:
+        _show_reasons(report.errors[:_REASONS_SHOWN], "Why rows would be rejected:")
 
 
 def _show_report(report: LoadReport) -> None:
     rate = f", {report.read / report.seconds:,.0f} rows per second" if report.seconds else ""
     print(
-        f"{report.operation} {report.object}: {report.read:,} rows in {report.batches:,} "
-        f"batch{'' if report.batches == 1 else 'es'}, {report.seconds:,.1f} s{rate}, "
-        f"{report.api_calls:,} API calls"
+        f"{report.operation} {report.object}: {counted(report.read, 'row')} in {counted(report.batches, 'batch')}, "
+        f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}"
     )
     counts = [
         ("succeeded", report.succeeded, "success.csv"),
@@ -94,19 +104,32 @@ def _show_report(report: LoadReport) -> None:
     for job in report.jobs_left_open:
         print(f"  an empty job may have been left open in the org: {job}")
     if report.errors:
-        _show_reasons(report.errors[:_REASONS_SHOWN])
+        _show_reasons(report.errors[:_REASONS_SHOWN], "Why rows failed:")
         if len(report.errors) > _REASONS_SHOWN:
-            print(f"... and {len(report.errors) - _REASONS_SHOWN:,} more reasons in {folder}/report.json")
+            more = counted(len(report.errors) - _REASONS_SHOWN, "more reason")
+            print(f"... and {more} in {folder}/report.json")
 
 
-def _show_reasons(groups: Sequence[ErrorGroup]) -> None:
-    """Print each reason in full, on lines of its own, followed by the first row that failed for it, shortened."""
-    print("Why rows failed:")
+def _show_reasons(groups: Sequence[ErrorGroup], title: str) -> None:
+    """Print each cause in full, on lines of its own, then what may help, then some of its rows, shortened."""
+    print(title)
+    indent = " " * 10
     for group in groups:
-        print(wrapped(f"{group.count:>8,}  {group.status_code}: {group.message}", " " * 10))
-        # A row may contain line ends.
-        sample = shown(" ".join(group.sample.split()))
-        print(f"{'':10}row {group.row:,}: {sample if len(sample) <= _SAMPLE else sample[: _SAMPLE - 3] + '...'}")
+        code = f"{group.status_code}: " if group.status_code else ""
+        unnamed = [field for field in group.fields if field not in group.message]
+        fields = f" ({', '.join(unnamed)})" if unnamed else ""
+        print(wrapped(f"{group.count:>8,}  {code}{' '.join(group.message.split())}{fields}", indent))
+        if group.remedy:
+            print(wrapped(f"{indent}-> {group.remedy}", f"{indent}   "))
+        for sample in group.samples:
+            value = f"{_cut(sample.value, _VALUE)} in " if sample.value else ""
+            print(f"{indent}row {sample.row:,}: {value}{_cut(sample.record, _SAMPLE - len(value))}")
+
+
+def _cut(text: str, most: int) -> str:
+    # A value may contain line ends.
+    text = shown(" ".join(text.split()))
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def wrapped(text: str, indent: str) -> str:

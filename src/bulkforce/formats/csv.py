@@ -189,7 +189,7 @@ def _problem(raw: bytes, columns: int, start: int) -> str | None:
     if len(values) > limits.RECORD_FIELDS:
         return f"{len(values):,} fields; a record has at most {limits.RECORD_FIELDS:,}"
     if len(values) != columns:
-        return f"{len(values)} fields where the header has {columns}"
+        return f"{len(values)} field{'' if len(values) == 1 else 's'} where the header has {columns}"
     return too_long([len(unquote(value).decode("utf-8", "replace")) for value in values])
 
 

@@ -27,10 +27,11 @@ from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.sources import Source
+from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Finding
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import ask
-from bulkforce.run.folder import RUNS
+from bulkforce.run.folder import REJECTED, RUNS
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
@@ -174,8 +175,10 @@ def checking_for(objects: Objects, asked: Asked) -> Checking:
     )
 
 
-def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, begun: float) -> LoadReport:
-    """Return the report of what a load would do."""
+def planned(
+    sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, folder: Path, begun: float
+) -> LoadReport:
+    """Return the report of what a load would do, given what was read and the folder with the rejected records."""
     batches = len(reading.batches)
     return LoadReport(
         run="",
@@ -191,5 +194,6 @@ def planned(sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Rea
         # org's speed.
         api_calls=4 + 2 * batches,
         remaining_batches=remaining_batches(sitting),
+        errors=Tally(reading.header).groups(folder / REJECTED if reading.rejected else None),
         seconds=time.monotonic() - begun,
     )

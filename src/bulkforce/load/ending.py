@@ -177,7 +177,7 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
         jobs=tuple(job.id for job in jobs if job.id),
         jobs_left_open=tuple(_left_open(job, facts) for job in jobs if job.left_open),
         api_calls=run.sitting.calls(),
-        errors=tally.groups(),
+        errors=run.outputs.causes(),
         seconds=time.monotonic() - run.begun,
         stopped_by=str(stopped_by) if stopped_by else None,
     )

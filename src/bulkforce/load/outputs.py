@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,39 +15,10 @@ from bulkforce.apis.abc import Outcomes
 from bulkforce.errors import SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.formats.rows import groups_of, rows_of
-from bulkforce.protocol.wire_csv import record_error
+from bulkforce.load.tally import BATCH, IN_DOUBT, Tally
 from bulkforce.run.files import Draft
-from bulkforce.run.folder import IN_DOUBT_ROWS
+from bulkforce.run.folder import IN_DOUBT_ROWS, REJECTED
 from bulkforce.run.report import ErrorGroup
-
-_GROUPS: Final = 1_000
-"""How many reasons are counted separately: messages may hold ids, and this bounds memory."""
-
-
-_SAMPLE_BYTES: Final = 200
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of records by outcome, and the reasons of those that failed."""
-
-    succeeded: int = 0
-    failed: int = 0
-    unprocessed: int = 0
-    in_doubt: int = 0
-    reasons: dict[tuple[str, str], ErrorGroup] = field(default_factory=dict)
-
-    def reason(self, status_code: str, message: str, row: int, sample: bytes, count: int = 1) -> None:
-        """Count records that failed for a reason; ``row`` and ``sample`` are the number and bytes of the first one."""
-        key = (status_code, message)
-        if key not in self.reasons and len(self.reasons) >= _GROUPS:
-            key = (status_code, "(other messages)")
-        known = self.reasons.get(key) or ErrorGroup(*key, 0, row, sample[:_SAMPLE_BYTES].decode("utf-8", "ignore"))
-        self.reasons[key] = replace(known, count=known.count + count)
-
-    def groups(self) -> tuple[ErrorGroup, ...]:
-        """Return the reasons, the most frequent first."""
-        return tuple(sorted(self.reasons.values(), key=lambda group: -group.count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +58,7 @@ class Outputs:
     def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int]) -> None:
         # From (row - i) on, the i-th rejected row shifts all records of the feed by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
-        self.tally = Tally()
+        self.tally = Tally(header)
         self._drafts: list[Draft] = []
         try:
             for name in self.NAMES:
@@ -142,18 +113,15 @@ class Outputs:
         bad = [b"%b%b,%b" % (marks[place], quote(reason).encode(), rows[place]) for place, reason in errors.items()]
         for file, lines in ((self._success, good), (self._failed, bad)):
             file.writelines([b"\n".join(lines), b"\n"] if lines else [])
-        for place, reason in errors.items():
-            refusal = record_error(reason)
-            self.tally.reason(refusal.status_code, refusal.message, self.source_row(batch.first + place), rows[place])
+        self.tally.fail(errors, rows, lambda place: self.source_row(batch.first + place))
         self.tally.succeeded += len(good)
-        self.tally.failed += len(bad)
 
     def _without_result(self, rows: list[bytes], batch: Ended, skipped: int) -> None:
         if rows:
             reason = quote(batch.reason).encode()
             self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
             self.tally.unprocessed += len(rows)
-            self.tally.reason("BATCH", batch.reason, self.source_row(batch.first + skipped), rows[0], len(rows))
+            self.tally.add(BATCH, batch.reason, len(rows), self.source_row(batch.first + skipped), rows[0])
 
     def _in_doubt(self, rows: list[bytes], batch: Ended) -> None:
         if self._doubts is None:
@@ -163,11 +131,15 @@ class Outputs:
         reason = quote(batch.reason).encode()
         self._doubts.file.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
         self.tally.in_doubt += len(rows)
-        self.tally.reason("IN_DOUBT", batch.reason, self.source_row(batch.first), rows[0], len(rows))
+        self.tally.add(IN_DOUBT, batch.reason, len(rows), self.source_row(batch.first), rows[0])
 
     def source_row(self, feed_row: int) -> int:
         """Turn the number of a record in the feed into its number in the source."""
         return feed_row + bisect_right(self._shifts, feed_row)
+
+    def causes(self) -> tuple[ErrorGroup, ...]:
+        """Return why records did not succeed, those that were never sent included, the most frequent cause first."""
+        return self.tally.groups(self._folder / REJECTED if self._shifts else None)
 
     def publish(self) -> None:
         """Move the files into place."""

@@ -1,4 +1,4 @@
-"""The report of a load: counts that add up, and errors grouped by reason."""
+"""The report of a load: counts that add up, and errors grouped by cause."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class LoadReport:
         api_calls: Calls made in this sitting; for a plan, the minimum to expect.
         remaining_batches: For a plan, how many more batches the org accepts today; ``None`` if it did not say.
         fits: For a plan, whether the check found nothing that the org would refuse; see `CheckReport.fits`.
-        errors: Why records failed, the most frequent reason first.
+        errors: Why records did not succeed, the most frequent cause first; for a plan, why records would be rejected.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.
     """

@@ -78,7 +78,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             report, (reading, _) = read_checked(
                 sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress
             )
-            return replace(planned(sitting, options, api, reading, begun), fits=report.fits)
+            return replace(planned(sitting, options, api, reading, Path(name), begun), fits=report.fits)
     journal = new_run(
         run_dir,
         api.operation,

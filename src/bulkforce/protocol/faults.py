@@ -30,6 +30,7 @@ from bulkforce.errors import (
 )
 from bulkforce.protocol import wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer
+from bulkforce.protocol.remedies import QUOTAS
 
 SUCCESS: Final = frozenset({200, 201})
 """The only statuses with which this API reports success; 202, 203 or 206 come from a gateway."""
@@ -77,7 +78,7 @@ HINTS: Final[Mapping[str, str]] = {
     "InvalidSessionId": "log in again, or give the client an auth that can renew its session",
     "INVALID_SESSION_ID": "log in again, or give the client an auth that can renew its session",
     "InvalidVersion": "set another version on the client",
-    "ExceededQuota": "the org has used up its batches for 24 hours; they become available again hour by hour",
+    **QUOTAS,
     "FeatureNotEnabled": "ask the org's administrator",
     "InvalidJobState": "check the job's state with get_job_info",
 }

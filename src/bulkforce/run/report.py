@@ -23,15 +23,34 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorGroup:
-    """Records that failed for the same reason.
+class ErrorSample:
+    """A record that failed.
 
     Attributes:
-        status_code: The org's status code, or ``BATCH`` if the org gave up on a whole batch.
-        message: The org's message.
+        row: Its number in the source, from 1.
+        value: The value that the org complains about, if its message repeats it.
+        record: The beginning of the record, as it is in the source.
+    """
+
+    row: int
+    value: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Records that failed for the same cause: the same status code, fields and message, whatever their values.
+
+    Attributes:
+        status_code: The org's status code; ``BATCH`` if the org gave up on a whole batch, ``REJECTED`` if the record
+            was never sent, ``IN_DOUBT`` if the outcome is not known.
+        message: The org's message, with ``...`` for values, ids, numbers and positions.
         count: Number of records.
         row: Number of the first of them in the source, from 1.
         sample: The beginning of that record, as it is in the source.
+        fields: The fields concerned, as far as the org names them.
+        remedy: What is likely to help; empty if nothing is known.
+        samples: Up to three of the records, with different values if their messages repeat values.
     """
 
     status_code: str
@@ -39,6 +58,9 @@ class ErrorGroup:
     count: int
     row: int
     sample: str
+    fields: tuple[str, ...] = ()
+    remedy: str = ""
+    samples: tuple[ErrorSample, ...] = ()
 
 
 T = TypeVar("T")
@@ -47,6 +69,7 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "Path": Path,
     "RunState": RunState,
     "tuple[str, ...]": lambda value: tuple(_all_of(str, value)),
+    "tuple[ErrorSample, ...]": lambda value: tuple(read_members(one, ErrorSample) for one in _all_of(dict, value)),
     "tuple[ErrorGroup, ...]": lambda value: tuple(read_members(one, ErrorGroup) for one in _all_of(dict, value)),
     "int": lambda value: _one_of(int, value),
     "float": lambda value: float(_one_of((int, float), value)),
