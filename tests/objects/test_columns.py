@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.objects.contacts import CONTACT, PARENTS
 
-from bulkforce.objects.columns import Finding, Fit, Kind, Severity, fit
+from bulkforce.objects.columns import Finding, Fit, Kind, Severity, fit, parents_twice
 from bulkforce.objects.names import field_of, meant, parent_path
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription, description_of
 from bulkforce.vocabulary import Operation
@@ -163,13 +163,9 @@ def test_field_of_a_parent_that_nobody_can_describe_is_left_to_the_org(name: str
 
 
 def test_parent_as_a_column_has_a_place_for_null_alone() -> None:
-    fitted = found("account", "Account.Ext__c")
+    fitted = found("account")
     assert (only(fitted).kind, only(fitted).severity, only(fitted).column) == (Kind.PARENT_NULL, WARN, "account")
-    assert [(target.name, target.null_only) for target in fitted.targets] == [
-        ("AccountId", True),
-        ("Account.Ext__c", False),
-        ("Id", False),
-    ]
+    assert [(target.name, target.null_only) for target in fitted.targets] == [("AccountId", True), ("Id", False)]
 
 
 @pytest.mark.parametrize(
@@ -201,11 +197,50 @@ def test_delete_sends_ids_alone(operation: Operation) -> None:
 
 @pytest.mark.parametrize(
     "names",
-    [("Email", "EMAIL"), ("AccountId", "Account.Ext__c"), ("Account.Ext__c", "Account.Id"), ("Email", " Email")],
+    [
+        ("Email", "EMAIL"),
+        ("AccountId", "Account.Ext__c"),
+        ("AccountId", "Account"),
+        ("Account", "Account.Ext__c"),
+        ("Account.Ext__c", "Account.Id"),
+        ("Email", " Email"),
+    ],
 )
 def test_two_columns_for_one_field_are_refused(names: tuple[str, str]) -> None:
-    findings = [one for one in found(*names).findings if one.kind is not Kind.SPELLING]
+    findings = [one for one in found(*names).findings if one.kind not in {Kind.SPELLING, Kind.PARENT_NULL}]
     assert [(one.kind, one.severity, one.column) for one in findings] == [(Kind.TWICE, REFUSE, names[1])]
+
+
+@pytest.mark.parametrize("operation", [INSERT, UPDATE, UPSERT])
+@pytest.mark.parametrize(
+    "names", [("AccountId", "Account.Ext__c", "Account"), ("Account.Ext__c", "AccountId", "Account")]
+)
+def test_id_of_a_parent_is_sent_alone_where_columns_may_be_dropped(
+    names: tuple[str, ...], operation: Operation
+) -> None:
+    fitted = found(*names, operation=operation, external_id="Ext__c" if operation is UPSERT else None, drop=True)
+    assert "AccountId" in sent(fitted)
+    assert not {"Account", "Account.Ext__c"} & sent(fitted).keys()
+    assert [one.severity for one in fitted.findings if one.kind is Kind.TWICE] == [DROP, DROP]
+
+
+@pytest.mark.parametrize("names", [("Email", "EMAIL"), ("Account.Ext__c", "Account.Id"), ("Account", "Account.Ext__c")])
+def test_two_columns_of_which_none_is_the_field_itself_are_refused_even_so(names: tuple[str, str]) -> None:
+    assert (Kind.TWICE, REFUSE) in {(one.kind, one.severity) for one in found(*names, drop=True).findings}
+
+
+@pytest.mark.parametrize(
+    ("names", "twice"),
+    [
+        (["AccountId", "Account.Ext__c"], 1),
+        (["accountid", "ACCOUNT.Ext__c"], 1),
+        (["Plant__c", "Plant__r.Ext__c"], 1),
+        (["WhoId", "Lead:Who.Email"], 1),
+        (["AccountId", "Owner.Username", "Plant__r.Ext__c", "Id"], 0),
+    ],
+)
+def test_parent_beside_its_id_is_found_by_names_alone(names: list[str], twice: int) -> None:
+    assert [one.severity for one in parents_twice(names)] == [REFUSE] * twice
 
 
 @pytest.mark.parametrize("operation", [UPDATE, DELETE, Operation.HARD_DELETE])

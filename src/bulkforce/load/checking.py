@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from bulkforce.errors import DoesNotFit
 from bulkforce.formats import csv
 from bulkforce.load.mapping import Shape
-from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Severity, fit
+from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Severity, fit, parents_twice
 from bulkforce.objects.names import meant
 from bulkforce.objects.notation import Cause
 from bulkforce.objects.values import CsvValues, Summary, ValueFinding, columns_of, moved
@@ -144,8 +144,9 @@ class Checking:
         self._described = self._describe(self._name)
         if self._described is None:
             missing = self._is_missing(self._name)
-            self._fit = Fit((), (missing,) if missing else ())
-            return None if missing else wanted
+            twice = parents_twice(wanted.names)
+            self._fit = Fit((), (missing,) if missing else twice)
+            return None if missing or twice else wanted
         self._fit = fit(
             wanted.names,
             self._described,

@@ -167,7 +167,8 @@ class _Fitting:
                 continue
             findings += found
             targets += [target] if target else []
-        findings += self._twice(targets)
+        targets, twice = self._once(targets)
+        findings += twice
         findings += self._missing(targets)
         return Fit(tuple(targets), tuple(findings))
 
@@ -392,15 +393,24 @@ class _Fitting:
     def _is_key_name(self, name: str) -> bool:
         return self._key is not None and self._key.lower() == name.lower()
 
-    def _twice(self, targets: list[Target]) -> Iterator[Finding]:
-        seen: dict[str, Target] = {}
+    def _once(self, targets: list[Target]) -> tuple[list[Target], list[Finding]]:
+        """See that each field is written by one column: the org takes no field twice, nor a parent beside its id."""
+        writers: dict[str, list[Target]] = {}
         for target in targets:
-            if target.null_only:
-                continue
-            first = seen.setdefault(target.writes.name, target)
-            if first is not target:
-                text = f"{shown(first.column)} and {shown(target.column)} both go to {target.writes.name}."
-                yield Finding(Kind.TWICE, Severity.REFUSE, target.column, text, "Leave one of them out.")
+            writers.setdefault(target.writes.name, []).append(target)
+        left_out, findings = set(), []
+        for field, ones in writers.items():
+            plain = [one for one in ones if one.name == field and not one.null_only]
+            for one in ones[1:] if not plain else [one for one in ones if one is not plain[0]]:
+                first = plain[0] if plain else ones[0]
+                text = f"{shown(first.column)} and {shown(one.column)} both go to {field}."
+                # Where a column may be dropped, the field itself is sent, and not its record by another name.
+                drop = self._unfit_is is Severity.DROP and bool(plain) and one not in plain
+                remedy = f"{shown(first.column)} is sent." if drop else "Leave one of them out."
+                severity = Severity.DROP if drop else Severity.REFUSE
+                findings.append(Finding(Kind.TWICE, severity, one.column, text, remedy))
+                left_out |= {one.place} if drop else set()
+        return [target for target in targets if target.place not in left_out], findings
 
     def _missing(self, targets: list[Target]) -> Iterator[Finding]:
         # Of a field that may have been meant by a column it is said there.
@@ -419,6 +429,22 @@ class _Fitting:
                 yield Finding(
                     Kind.REQUIRED, severity, None, text, f"Add a column {field.name}, or give it as a constant."
                 )
+
+
+def parents_twice(names: Iterable[str]) -> tuple[Finding, ...]:
+    """Find parents beside their ids by the names alone, for an object that is not known: ``Account.Ext__c`` goes to
+    ``AccountId``, and ``Plant__r.Ext__c`` to ``Plant__c``.
+    """
+    given = {trimmed(name).lower(): name for name in names}
+    found = []
+    for name in given.values():
+        path = parent_path(trimmed(name))
+        relationship = path.relationship.lower() if path else ""
+        field = f"{relationship[:-1]}c" if relationship.endswith("__r") else f"{relationship}id"
+        if path and field in given:
+            text = f"{shown(given[field])} and {shown(name)} both go to {given[field]}."
+            found.append(Finding(Kind.TWICE, Severity.REFUSE, name, text, "Leave one of them out."))
+    return tuple(found)
 
 
 def is_required(field: FieldDescription) -> bool:

@@ -7,6 +7,7 @@ the field to null. The columns are the union of all names, in order of first app
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
 from bulkforce.load.sources import arrow, files, json, xml
 from bulkforce.load.sources.arrow import Arrow
+from bulkforce.load.sources.ragged import of_reader
 from bulkforce.load.sources.writing import OnBlock, csv_file
 from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
@@ -137,7 +139,7 @@ def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
 
 
 def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> None:
-    items = _given(source)
+    items = _given(of_reader(source) if isinstance(source, csv.DictReader) else source)
     for first in items:
         rest = chain([first], items)
         if arrow.is_arrow(first):

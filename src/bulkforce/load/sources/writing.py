@@ -13,6 +13,7 @@ from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.values import Value, text_of
+from bulkforce.load.sources.ragged import folded, null_parents, parted
 from bulkforce.protocol import limits
 from bulkforce.run.files import Draft, whole
 
@@ -40,10 +41,14 @@ def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
         written = CsvFile(narrow.file, on_block)
         yield written
         written.check()
-        if written.is_ragged:
+        parents = null_parents(written.columns)
+        if written.is_ragged or parents:
             narrow.file.flush()
+            blocks = written.widened(narrow.temporary)
+            columns = [name for name in written.columns if name not in parents]
             with whole(target) as file:
-                written.widen(narrow.temporary, file)
+                file.write(csv.write([[name] for name in columns]))
+                file.writelines(folded(blocks, list(written.columns), parents) if parents else blocks)
         else:
             narrow.publish()
     finally:
@@ -117,18 +122,24 @@ class CsvFile:
         """
         rest = iter(records)
         while block := list(islice(rest, _BLOCK_RECORDS)):
-            columns = self._columns_of(block)
-            if not columns:
-                self.write_bare(len(block))
-                continue
-            try:
-                content = csv.write(columns)
-            except FormatError as error:
-                place = next(
-                    place for place, row in enumerate(zip(*columns, strict=True), 1) if _SURROGATE.search("".join(row))
-                )
-                raise FormatError(error.text, row=self.records + place) from error
-            self.write(content, len(block))
+            for piece, too_many in parted(block):
+                self._write_piece(piece, too_many)
+
+    def _write_piece(self, block: list[Mapping[str, Value]], too_many: list[str]) -> None:
+        """Write records, the last of them with more values than there are columns, so that it is rejected."""
+        columns = self._columns_of(block)
+        if not columns and not too_many:
+            self.write_bare(len(block))
+            return
+        try:
+            content = csv.write(columns)
+            if too_many:
+                content = content.removesuffix(b"\n") + b"," + csv.write([[value] for value in too_many])
+        except FormatError as error:
+            rows = enumerate(zip(*columns, strict=True), 1)
+            place = next((place for place, row in rows if _SURROGATE.search("".join(row))), len(block))
+            raise FormatError(error.text, row=self.records + place) from error
+        self.write(content, len(block))
 
     def _columns_of(self, block: list[Mapping[str, Value]]) -> list[list[str]]:
         """Return the values as text: column by column if the records allow it, otherwise one by one."""
@@ -168,14 +179,13 @@ class CsvFile:
         """Whether columns were added after records had been written."""
         return len(self._sections) > 1
 
-    def widen(self, narrow: Path, wide: BinaryIO) -> None:
-        """Write the file again, with all columns in all records."""
-        wide.write(csv.write([[name] for name in self.columns]))
+    def widened(self, narrow: Path) -> Iterator[bytes]:
+        """Yield the records again, with all columns in all of them."""
         with narrow.open("rb") as file:
             file.seek(self._sections[0][0])
             ends = [start for start, _ in self._sections[1:]] + [narrow.stat().st_size]
             for (start, width), end in zip(self._sections, ends, strict=True):
-                wide.writelines(_padded(_blocks(file, end - start), len(self.columns) - width))
+                yield from _padded(_blocks(file, end - start), len(self.columns) - width)
 
 
 def _texts(values: list[Value]) -> list[str]:
