@@ -60,11 +60,11 @@ NOT_EMULATED = (
     (
         "Composite requests",
         (
-            "`/composite`, `/composite/batch` and trees are unknown paths; lists of records (`/composite/sobjects`) "
-            "are "
-            "there"
+            "`/composite` and trees are unknown paths; `/composite/batch` and lists of records "
+            "(`/composite/sobjects`) are there"
         ),
     ),
+    ("TYPEOF in bulk queries: fields of a parent (`THEN Owner.Name`)", "refused as `MALFORMED_QUERY`"),
     ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
     ("REST and tokens in XML or as forms", "answers are JSON, whatever is accepted or asked for with `format=`"),
     ("Records found more than once by an external id", "an error, without the list of them"),

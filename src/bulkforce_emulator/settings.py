@@ -91,6 +91,9 @@ class Settings:
     pretty_print: bool = True
     #: Whether `Sforce-Limit-Info` is sent; it is not documented for this API.
     limit_info_header: bool = False
+    #: Whether answers carry what the servers in front of an org add, as in recordings of 2025: cookies,
+    #: `Strict-Transport-Security`, `X-Robots-Tag`.
+    server_headers: bool = True
     #: Whether answers are sent chunked, as in the one recording that shows headers; if not, with their length.
     chunked_answers: bool = True
     #: The Content-Type of the answer to a transformation spec.
@@ -142,6 +145,9 @@ class Settings:
     true_words: tuple[str, ...] = ("true", "1", "yes", "y", "t", "on")
     #: What is read as false, in any letter case.
     false_words: tuple[str, ...] = ("false", "0", "no", "n", "f", "off")
+    #: What an XML batch with another root than `sObjects` is: one without records, for which the evidence is weak, or
+    #: unreadable.
+    foreign_xml_root: Literal["no records", "unreadable"] = "no records"
     #: What an unreadable number, date or boolean in CSV leads to.
     csv_type_error: Literal["row error", "batch error"] = "row error"
     #: The same in XML.
@@ -159,6 +165,14 @@ class Settings:
 
     # Results
 
+    #: How query results write doubles from 10,000,000 on, or nearer to zero than 0.001: as `1.6147805824397E13`, which
+    #: users saw in CSV (in JSON and XML it is inferred), or without an exponent.
+    large_numbers: Literal["scientific", "plain"] = "scientific"
+    #: How JSON query results are laid out: on a line for each member, which was recorded, or on one line.
+    json_results: Literal["pretty", "compact"] = "pretty"
+    #: Whether a query of a JSON job may have TYPEOF: it worked in production on 62.0, but the guide says that it does
+    #: not.
+    typeof_in_json: bool = True
     #: How several fields are joined in the Error column.
     error_field_separator: str = " "
     #: Whether failed rows carry their Id; in recordings they do not, but one user saw it from API 57.0 on.

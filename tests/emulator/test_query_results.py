@@ -43,10 +43,9 @@ def test_csv_result_quotes_everything_and_shows_null_as_empty(people: Wire) -> N
     )
 
 
-def test_csv_shows_moments_in_utc_and_large_numbers_plainly(wire: Wire) -> None:
-    wire.org.insert("Account", [{"Name": "A", "AnnualRevenue": 123456789012345}])
-    ((revenue, created),) = rows(wire.query("SELECT AnnualRevenue, CreatedDate FROM Account"))
-    assert revenue == "123456789012345.0"
+def test_csv_shows_moments_in_utc(wire: Wire) -> None:
+    wire.org.insert("Account", [{"Name": "A"}])
+    ((created,),) = rows(wire.query("SELECT CreatedDate FROM Account"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z", created)
 
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulkforce_emulator.schema_files import load_schema
+from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.soql import SoqlError, check_bulk, compile_soql
 from bulkforce_emulator.soql.query import CompiledQuery
 from bulkforce_emulator.state.store import Store
-from bulkforce_emulator.texts import QueryTexts
 from bulkforce_emulator.uploads import Format
 
 NOW = datetime(2026, 8, 5, 12, tzinfo=UTC)
@@ -293,7 +293,7 @@ def test_refusals(text: str, code: str, ending: str) -> None:
 def test_bulk_refuses_more(text: str, message: str) -> None:
     query = compiled(text)
     with pytest.raises(SoqlError) as caught:
-        check_bulk(query, "Contact", Format.CSV, QueryTexts())
+        check_bulk(query, "Contact", Format.CSV, Settings())
     assert str(caught.value).startswith(message)
 
 
@@ -310,7 +310,7 @@ def test_bulk_refuses_more(text: str, message: str) -> None:
 )
 def test_bulk_refuses_what_csv_cannot_hold(text: str, job_object: str, message: str) -> None:
     with pytest.raises(SoqlError) as caught:
-        check_bulk(compiled(text), job_object, Format.CSV, QueryTexts())
+        check_bulk(compiled(text), job_object, Format.CSV, Settings())
     assert message == str(caught.value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,41 @@ def data_of(lines: pa.StringArray) -> bytes:
     ends = np.frombuffer(offsets, dtype=np.int32)
     first, last = int(ends[lines.offset]), int(ends[lines.offset + len(lines)])
     return b"" if values is None else bytes(memoryview(values)[first:last])
+
+
+def java_doubles(column: pa.Array) -> pa.Array:
+    """Doubles as Java writes them: with a decimal point; from 10,000,000 on and below 0.001 as `1.6147805824397E13`."""
+    text = column.cast(pa.string())
+    plain = pc.if_else(pc.match_substring_regex(text, "[.e]"), text, _join(text, ".0"))
+    size = pc.abs(column)
+    large, small = pc.greater_equal(size, 1e7), pc.and_(pc.less(size, 1e-3), pc.greater(size, 0))
+    if not pc.any(pc.or_(large, small)).as_py():
+        return plain
+    if pc.any(small).as_py():
+        written = [_java(value) for value in column.filter(small).to_pylist()]
+        plain = pc.replace_with_mask(plain, pc.fill_null(small, False), pa.array(written, pa.string()))
+    return pc.if_else(large, _scientific(text), plain)
+
+
+def _join(*parts: pa.Array | str) -> pa.Array:
+    return pc.binary_join_element_wise(*parts, "")
+
+
+def _scientific(text: pa.Array) -> pa.Array:
+    """What Arrow writes of large doubles, `123456789.5` or `1.5e+20`, in Java's notation."""
+    digits = pc.replace_substring_regex(text, r"^(-?\d)(\d*)\.?(\d*)$", r"\1.\2\3")
+    digits = pc.replace_substring_regex(pc.replace_substring_regex(digits, "0+$", ""), r"\.$", ".0")
+    whole = pc.replace_substring_regex(text, r"^-?\d(\d*).*$", r"\1")
+    written = _join(digits, "E", pc.utf8_length(whole).cast(pa.string()))
+    powers = pc.replace_substring_regex(text, r"^(-?\d)\.?(\d*)e\+0*(\d+)$", r"\1.\2E\3")
+    return pc.if_else(pc.match_substring(text, "e"), pc.replace_substring(powers, ".E", ".0E"), written)
+
+
+def _java(value: float) -> str:
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    first, *rest = map(str, digits)
+    power = len(digits) - 1 + int(exponent)
+    return f"{'-' if sign else ''}{first}.{''.join(rest) or '0'}E{power}"
 
 
 def json_texts(texts: Iterable[str]) -> list[str]:

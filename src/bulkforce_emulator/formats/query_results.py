@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from bulkforce_emulator.formats.columns import data_of, json_escaped, xml_escaped
+from bulkforce_emulator.formats.columns import data_of, java_doubles, json_escaped, xml_escaped
 from bulkforce_emulator.formats.documents import INSTANCE, NAMESPACE, PROLOG
 from bulkforce_emulator.uploads import Format
 
@@ -45,6 +45,9 @@ def write_query_result(selection: Selection, written_in: Format, settings: Setti
     if not selection.table.num_rows and (written_in == Format.CSV or settings.empty_result == "line"):
         yield NO_RECORDS
         return
+    if not selection.table.num_rows and written_in == Format.JSON:
+        yield b"[]" if settings.json_results == "compact" else b"[ ]"
+        return
     head, write, tail = {Format.CSV: _csv, Format.XML: _xml, Format.JSON: _json}[written_in](selection, settings)
     yield head
     left = selection.table.num_rows
@@ -52,7 +55,7 @@ def write_query_result(selection: Selection, written_in: Format, settings: Setti
         left -= part.num_rows
         piece = write(part)
         if not left and written_in == Format.JSON:
-            piece = piece.removesuffix(b",")
+            piece = piece.rstrip(b", ")
         if not left and written_in == Format.CSV and not settings.query_csv_ends_with_newline:
             piece = piece.removesuffix(b"\n")
         yield piece
@@ -65,7 +68,11 @@ Writer = Callable[[pa.RecordBatch], bytes]
 def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
     columns = selection.compiled.columns
     header = ",".join('"' + column.label.replace('"', '""') + '"' for column in columns) + "\n"
-    shown = _text if settings.csv_datetimes == "text" else _milliseconds_or_text
+
+    def shown(column: pa.Array) -> pa.Array:
+        moment = pa.types.is_timestamp(column.type) and settings.csv_datetimes == "milliseconds"
+        return _milliseconds(column) if moment else _text(column, settings)
+
     options = csv.WriteOptions(include_header=False, batch_size=_SLICE_ROWS, quoting_style="all_valid")
 
     def write(part: pa.RecordBatch) -> bytes:
@@ -77,7 +84,7 @@ def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
     return header.encode(), write, b""
 
 
-def _text(column: pa.Array) -> pa.Array:
+def _text(column: pa.Array, settings: Settings) -> pa.Array:
     """Values as CSV and XML show them."""
     stored = column.type
     if pa.types.is_timestamp(stored):
@@ -86,7 +93,7 @@ def _text(column: pa.Array) -> pa.Array:
     if pa.types.is_time(stored):
         return pc.binary_join_element_wise(column.cast(pa.time32("ms")).cast(pa.string()), "Z", "")
     if pa.types.is_floating(stored):
-        return _decimal(column)
+        return java_doubles(column) if settings.large_numbers == "scientific" else _decimal(column)
     if pa.types.is_boolean(stored):
         return pc.if_else(column, "true", "false")
     return column.cast(pa.string())
@@ -125,12 +132,10 @@ class _Node:
     """A record within a row: the root, or a parent."""
 
     number: int
+    #: The columns of its fields by name; of a TYPEOF, for each object.
     fields: dict[str, int]
     parents: dict[str, _Node]
-
-
-def _milliseconds_or_text(column: pa.Array) -> pa.Array:
-    return _milliseconds(column) if pa.types.is_timestamp(column.type) else _text(column)
+    choices: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def _milliseconds(column: pa.Array) -> pa.Array:
@@ -151,24 +156,50 @@ def _tree(compiled: CompiledQuery, settings: Settings) -> _Node:
         if settings.parents == "flat":
             nodes[()].fields[".".join(column.path)] = number
             continue
-        node(column.path[:-1]).fields[column.path[-1]] = number
+        owner = node(column.path[:-1])
+        fields = owner.fields if column.only_of is None else owner.choices.setdefault(column.only_of, {})
+        fields[column.path[-1]] = number
     return nodes[()]
 
 
 def _json(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes]:
     tree = _tree(selection.compiled, settings)
-    url = f'","url":"/services/data/v{selection.api_version}/sobjects/'
+    pretty = settings.json_results == "pretty"
+    colon = " : " if pretty else ":"
 
-    def record(part: pa.RecordBatch, node: _Node) -> pa.Array:
+    def line(depth: int) -> str:
+        return "\n" + "  " * depth if pretty else ""
+
+    def record(part: pa.RecordBatch, node: _Node, depth: int) -> pa.Array:
+        if not node.choices:
+            return pc.fill_null(one(part, node, node.fields, depth), "null")
+        # What a TYPEOF shows depends on the object; of one that it does not name, the fields after ELSE.
+        written = one(part, node, node.choices[""], depth) if "" in node.choices else pa.nulls(len(part), pa.string())
+        for name, fields in node.choices.items():
+            if name:
+                written = pc.if_else(
+                    pc.equal(part[f"type{node.number}"], name), one(part, node, fields, depth), written
+                )
+        return pc.fill_null(written, "null")
+
+    def one(part: pa.RecordBatch, node: _Node, fields: dict[str, int], depth: int) -> pa.Array:
         ids, types = part[f"id{node.number}"], part[f"type{node.number}"]
-        parts: list[pa.Array | str] = ['{"attributes":{"type":"', types, url, types, "/", ids, '"}']
-        for name, number in node.fields.items():
-            parts += [f',"{name}":', _json_value(part[f"c{number}"], settings)]
+        inner, innermost = line(depth + 1), line(depth + 2)
+        url = f'",{innermost}"url"{colon}"/services/data/v{selection.api_version}/sobjects/'
+        opening = f'{{{inner}"attributes"{colon}{{{innermost}"type"{colon}"'
+        parts: list[pa.Array | str] = [opening, types, url, types, "/", ids, f'"{inner}}}']
+        for name, number in fields.items():
+            parts += [f',{inner}"{name}"{colon}', _json_value(part[f"c{number}"], settings)]
         for name, parent in node.parents.items():
-            parts += [f',"{name}":', record(part, parent)]
-        return pc.fill_null(_join(*parts, "}"), "null")
+            parts += [f',{inner}"{name}"{colon}', record(part, parent, depth + 1)]
+        return _join(*parts, line(depth) + "}")
 
-    return b"[", lambda part: data_of(_join(record(part, tree), ",")), b"]"
+    blank = " " if pretty else ""
+    return (
+        f"[{blank}".encode(),
+        lambda part: data_of(_join(record(part, tree, 0), f",{blank}")),
+        f"{blank}]".encode(),
+    )
 
 
 def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
@@ -176,9 +207,9 @@ def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
     if pa.types.is_timestamp(stored) or (pa.types.is_date(stored) and settings.json_dates == "milliseconds"):
         text = _milliseconds(column)  # not text as in REST
     elif pa.types.is_floating(stored) or pa.types.is_integer(stored) or pa.types.is_boolean(stored):
-        text = _text(column)
+        text = _text(column, settings)
     else:
-        text = _join('"', json_escaped(_text(column)), '"')
+        text = _join('"', json_escaped(_text(column, settings)), '"')
     return pc.fill_null(text, "null")
 
 
@@ -187,12 +218,14 @@ def _xml(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
     tree = _tree(selection.compiled, settings)
 
     def write(part: pa.RecordBatch) -> bytes:
-        return data_of(_join(' <records xsi:type="sObject">\n', _xml_record(part, tree, "  "), " </records>\n"))
+        return data_of(
+            _join(' <records xsi:type="sObject">\n', _xml_record(part, tree, "  ", settings), " </records>\n")
+        )
 
     return head.encode(), write, b"</queryResult>"
 
 
-def _xml_record(part: pa.RecordBatch, node: _Node, indent: str) -> pa.Array:
+def _xml_record(part: pa.RecordBatch, node: _Node, indent: str, settings: Settings) -> pa.Array:
     """The type comes first, then the Id: twice if it was selected, nil if not."""
     parts: list[pa.Array | str] = [f"{indent}<type>", part[f"type{node.number}"], "</type>\n"]
     id_column = node.fields.get("Id")
@@ -201,13 +234,15 @@ def _xml_record(part: pa.RecordBatch, node: _Node, indent: str) -> pa.Array:
     else:
         parts += [f"{indent}<Id>", part[f"c{id_column}"], "</Id>\n"]
     for name, number in node.fields.items():
-        text = xml_escaped(_text(part[f"c{number}"]))
+        text = xml_escaped(_text(part[f"c{number}"], settings))
         parts.append(
             pc.fill_null(_join(f"{indent}<{name}>", text, f"</{name}>\n"), f'{indent}<{name} xsi:nil="true"/>\n')
         )
     for name, parent in node.parents.items():
         inside = _join(
-            f'{indent}<{name} xsi:type="sObject">\n', _xml_record(part, parent, indent + " "), f"{indent}</{name}>\n"
+            f'{indent}<{name} xsi:type="sObject">\n',
+            _xml_record(part, parent, indent + " ", settings),
+            f"{indent}</{name}>\n",
         )
         parts.append(pc.fill_null(inside, f'{indent}<{name} xsi:nil="true"/>\n'))
     return _join(*parts)

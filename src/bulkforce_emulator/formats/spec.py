@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _HEADER = ["salesforce field", "csv header", "value", "hint"]
 #: Letters of Java's date patterns, longest first.
 _JAVA = [
-    ("yyyy", "%Y"), ("yy", "%y"), ("MMMM", "%B"), ("MMM", "%b"), ("MM", "%m"), ("M", "%m"), ("dd", "%d"), ("d", "%d"),
-    ("HH", "%H"), ("H", "%H"), ("hh", "%I"), ("h", "%I"), ("mm", "%M"), ("ss", "%S"), ("SSS", "%f"), ("a", "%p"),
-    ("EEEE", "%A"), ("EEE", "%a"), ("Z", "%z"), ("X", "%z"),
+    ("yyyy", "%Y"), ("yy", "%y"), ("y", "%y"), ("MMMM", "%B"), ("MMM", "%b"), ("MM", "%m"), ("M", "%m"),
+    ("dd", "%d"), ("d", "%d"), ("HH", "%H"), ("H", "%H"), ("hh", "%I"), ("h", "%I"), ("mm", "%M"), ("ss", "%S"),
+    ("SSS", "%f"), ("a", "%p"), ("EEEE", "%A"), ("EEE", "%a"), ("Z", "%z"), ("X", "%z"),
 ]  # fmt: skip
 _PATTERN = re.compile("'([^']*)'|" + "|".join(letters for letters, _ in _JAVA))
 
@@ -49,8 +49,8 @@ def read_spec(spec: bytes, texts: BatchTexts) -> list[Mapping]:
     return [Mapping(row[0], *row[1:4]) for row in (row + [None] * 4 for row in rows[1:]) if row[0]]
 
 
-def transform(upload: Upload, spec: bytes, sobject: SObject, texts: BatchTexts) -> Upload:
-    """The upload as if it had been written with field names."""
+def transform(upload: Upload, spec: bytes, sobject: SObject, texts: BatchTexts, now: datetime) -> Upload:
+    """The upload as if it had been written with field names; what year `40` is depends on the year it is `now`."""
     columns: dict[str, pa.StringArray] = {}
     for mapping in read_spec(spec, texts):
         source = upload.columns.get(mapping.header) if mapping.header else None
@@ -64,7 +64,7 @@ def transform(upload: Upload, spec: bytes, sobject: SObject, texts: BatchTexts) 
             columns["LastName"] = pa.array([last for last, _ in names], pa.string())
             columns["FirstName"] = pa.array([first for _, first in names], pa.string())
         else:
-            hinted = [_hinted(value, mapping.hint, field) for value in values]
+            hinted = [_hinted(value, mapping.hint, field, now) for value in values]
             columns[mapping.field] = pa.array(hinted, pa.string())
     return replace(upload, columns=columns, null_mark=NULL)
 
@@ -80,19 +80,36 @@ def _split_name(name: str | None) -> tuple[str | None, str | None]:
     return last, first or None
 
 
-def _hinted(value: str | None, hint: str | None, field: Field | None) -> str | None:
+def _hinted(value: str | None, hint: str | None, field: Field | None, now: datetime) -> str | None:
     if not value or not hint or value == NULL or field is None:
         return value
     if field.type == "boolean":
         return "true" if re.fullmatch(hint, value) else "false"
     if field.type not in {"date", "datetime"}:
         return value
-    try:
-        # The pattern says whether there is a zone.
-        moment = datetime.strptime(value, _python_pattern(hint))  # noqa: DTZ007
-    except ValueError:
+    moment = _moment(value, _python_pattern(hint), now)
+    if moment is None:
         return value  # the check of the row will refuse it
     return moment.strftime("%Y-%m-%dZ" if field.type == "date" else "%Y-%m-%dT%H:%M:%S.000Z")
+
+
+def _moment(value: str, pattern: str, now: datetime) -> datetime | None:
+    """A date by its pattern. As in Java, two digits are a year from 80 years ago to 20 years ahead."""
+    for wanted in (pattern.replace("%y", "%Y"), pattern):
+        try:
+            # The pattern says whether there is a zone.
+            moment = datetime.strptime(value, wanted)  # noqa: DTZ007
+        except ValueError:
+            continue
+        return _within_a_century(moment, now) if wanted != pattern.replace("%y", "%Y") else moment
+    return None
+
+
+def _within_a_century(moment: datetime, now: datetime) -> datetime:
+    first = now.replace(tzinfo=moment.tzinfo, year=now.year - 80, day=min(now.day, 28))
+    year = first.year - first.year % 100 + moment.year % 100
+    found = moment.replace(year=year)
+    return found if found >= first else moment.replace(year=year + 100)
 
 
 def _python_pattern(java: str) -> str:

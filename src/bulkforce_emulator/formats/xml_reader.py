@@ -31,6 +31,8 @@ def read_xml(body: bytes, settings: Settings, *, charset: str | None = None) -> 
         root = parse_xml(body, charset)
     except UnreadableDocument as problem:
         raise BatchError.of(texts.xml_unreadable, reason=problem) from None
+    if local_name(root.tag) != "sObjects" and settings.foreign_xml_root == "no records":
+        raise BatchError.of(texts.records_none)
     if local_name(root.tag) != "sObjects" or any(local_name(child.tag) != "sObject" for child in root):
         raise BatchError.of(texts.xml_unreadable, reason="Expected sObjects with a sObject for each record")
     count = len(root)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -97,7 +99,8 @@ def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = 
         Route("/services/async{rest:path}", bulk1, methods=list(_METHODS)),
         rest.nowhere("/services{rest:path}"),
     ]
-    return _Folded(Guard(WithPage(_Logged(Misfortune(Starlette(routes=routes), faults, org), log), org), hosts))
+    inner = Misfortune(_Fronted(Starlette(routes=routes), org), faults, org)
+    return _Folded(Guard(WithPage(_Logged(inner, log), org), hosts))
 
 
 def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
@@ -171,6 +174,40 @@ class _Folded:
             raw = scope.get("raw_path", b"")
             scope = {**scope, "path": _SLASHES.sub("/", scope["path"]), "raw_path": re.sub(rb"/{2,}", b"/", raw)}
         await self._app(scope, receive, send)
+
+
+class _Fronted:
+    """Adds what the servers in front of an org add to its answers."""
+
+    _COOKIES = (
+        "CookieConsentPolicy=0:1{}",
+        "LSKey-c$CookieConsentPolicy=0:1{}",
+        "BrowserId={browser}{}; SameSite=None",
+    )
+
+    def __init__(self, app: ASGIApp, org: Org) -> None:
+        self._app = app
+        self._org = org
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self._org.settings.server_headers or not scope.get("path", "").startswith("/services"):
+            await self._app(scope, receive, send)
+            return
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *self._headers()]}
+            await send(message)
+
+        await self._app(scope, receive, adding)
+
+    def _headers(self) -> Iterator[tuple[bytes, bytes]]:
+        yield b"strict-transport-security", b"max-age=63072000; includeSubDomains"
+        yield b"x-robots-tag", b"none"
+        ends = self._org.clock.now().astimezone(UTC) + timedelta(days=365)
+        until = f"; path=/; expires={ends:%a, %d-%b-%Y %H:%M:%S} GMT; Max-Age=31536000; secure"
+        for cookie in self._COOKIES:
+            yield b"set-cookie", cookie.format(until, browser=secrets.token_urlsafe(16)).encode()
 
 
 class _Logged:

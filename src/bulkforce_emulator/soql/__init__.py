@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from bulkforce_emulator.schema import Schema
+    from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.soql.query import CompiledQuery
-    from bulkforce_emulator.texts import QueryTexts
     from bulkforce_emulator.uploads import Format
 
 __all__ = ["SoqlError", "check_bulk", "chunk_text", "chunkable", "compile_soql", "has_where"]
@@ -39,7 +39,7 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
     return compile_query(text, schema, now=now, user_id=user_id, include_deleted=include_deleted)
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, texts: QueryTexts) -> None:
+def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings) -> None:
     """Refuse what REST would answer but a bulk query job does not.
 
     Raises:
@@ -47,7 +47,7 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, tex
     """
     from bulkforce_emulator.soql import bulk
 
-    bulk.check_bulk(compiled, job_object, written_in, texts)
+    bulk.check_bulk(compiled, job_object, written_in, settings)
 
 
 def has_where(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 
+from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.query import CompiledQuery
 from bulkforce_emulator.soql.tree import (
@@ -18,22 +19,23 @@ from bulkforce_emulator.soql.tree import (
     SemiJoin,
     TypeOf,
 )
-from bulkforce_emulator.texts import QueryTexts, Text
+from bulkforce_emulator.texts import Text
 from bulkforce_emulator.uploads import Format
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, texts: QueryTexts) -> None:
+def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings) -> None:
     """Refuse what a bulk query job does not take.
 
     Args:
         compiled: The query.
         job_object: The job's object.
         written_in: The job's format.
-        texts: The texts of refusals.
+        settings: The texts of refusals, and what is open.
 
     Raises:
         SoqlError: The query is refused.
     """
+    texts = settings.texts.queries
     if compiled.sobject.name.lower() != job_object.lower():
         raise _refusal(texts.entity, query=compiled.sobject.name, job=job_object)
     tree = compiled.tree
@@ -43,7 +45,8 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, tex
         raise _refusal(texts.group)
     if tree.offset is not None:
         raise _refusal(texts.offset)
-    if any(isinstance(item, TypeOf) for item in tree.selected):
+    by_type = written_in == Format.JSON and settings.typeof_in_json
+    if not by_type and any(isinstance(item, TypeOf) for item in tree.selected):
         raise _refusal(texts.typeof)
     if any(_is_fields(item.expression) for item in tree.selected if isinstance(item, Selected)):
         raise _refusal(texts.fields)

@@ -13,7 +13,7 @@ from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.parser import parse
 from bulkforce_emulator.soql.query import ChildQuery, CompiledQuery, Identity, ResultColumn
 from bulkforce_emulator.soql.scope import Operand, Scope
-from bulkforce_emulator.soql.tree import FunctionCall, Path, Query, Selected, SortKey
+from bulkforce_emulator.soql.tree import FunctionCall, Path, Query, Selected, SortKey, TypeOf
 
 MAX_CHARACTERS = 100_000
 MAX_OFFSET = 2_000
@@ -98,11 +98,14 @@ class _Level:
         )
 
     def _columns(self) -> list[tuple[str, ResultColumn]]:
-        expressions = [item for item in self._query.selected if isinstance(item, Selected)]
+        expressions = [item for item in self._query.selected if not isinstance(item, Query)]
         found: list[tuple[str, ResultColumn]] = []
         seen: set[tuple[str, ...]] = set()
         unnamed = count()
         for item in expressions:
+            if isinstance(item, TypeOf):
+                found += self._by_type(item)
+                continue
             if isinstance(item.expression, FunctionCall) and item.expression.name.upper() == "FIELDS":
                 found += self._all_fields(item.expression)
                 continue
@@ -133,6 +136,29 @@ class _Level:
         if operand.field is None:
             raise self.scope.error(expression.at, "MALFORMED_QUERY", f"unexpected token: '{written}'")
         return operand.sql, ResultColumn(operand.path if alias is None else (alias,), described, written)
+
+    def _by_type(self, item: TypeOf) -> list[tuple[str, ResultColumn]]:
+        """The columns of a TYPEOF: for each object those of its own fields."""
+        path = item.relationship
+        node = self.scope.node(path.names, path.at)
+        if not node.polymorphic:
+            detail = f"TYPEOF needs a relationship to several objects, which '{path}' is not"
+            raise self.scope.error(path.at, "INVALID_FIELD", detail)
+        found: list[tuple[str, ResultColumn]] = []
+        for name, fields in item.choices:
+            target = node.only(str(name)) if name is not None else node
+            if target is None:
+                detail = f"TYPEOF: '{name}' is not an object that '{path}' refers to"
+                raise self.scope.error(path.at if name is None else name.at, "INVALID_TYPE", detail)
+            only_of = "" if name is None else target.targets[0].sobject.name
+            for wanted in fields:
+                if len(wanted.names) > 1:
+                    detail = f"fields of a parent within TYPEOF are not emulated: {wanted}"
+                    raise self.scope.error(wanted.at, "MALFORMED_QUERY", detail)
+                operand = self.scope.field_of(target, wanted)
+                described = operand.field or Field(name=operand.name, label=operand.name, type=operand.type)
+                found.append((operand.sql, ResultColumn(operand.path, described, str(wanted), only_of)))
+        return found
 
     def _all_fields(self, call: FunctionCall) -> list[tuple[str, ResultColumn]]:
         which = str(call.arguments[0]).upper() if len(call.arguments) == 1 else ""

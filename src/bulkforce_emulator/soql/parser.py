@@ -128,7 +128,15 @@ class _Tree(Transformer[Token, Any]):
         return query
 
     def type_of(self, items: list[Any]) -> TypeOf:
-        return TypeOf(_path(items[0]))
+        named = [item for item in items[1:] if item is not None]
+        choices = [item if isinstance(item, tuple) else (None, tuple(item)) for item in named]
+        return TypeOf(_path(items[0]), tuple(choices))
+
+    def when(self, items: list[Any]) -> tuple[Path, tuple[Path, ...]]:
+        return _path(items[0]), tuple(items[1])
+
+    def names(self, items: list[Any]) -> list[Path]:
+        return [_path(item) for item in items]
 
     def source(self, items: list[Any]) -> Source:
         alias = None if items[1] is None else str(items[1])

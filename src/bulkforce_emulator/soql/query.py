@@ -14,11 +14,13 @@ class ResultColumn:
         path: Relationships and field in their proper letter case: `("Account", "Name")`; of an aggregate, its alias.
         field: The field as described; of an aggregate, one made up for it.
         written: The column as written in the SELECT list.
+        only_of: Of a column of a TYPEOF, the object whose records show it; empty for those that it does not name.
     """
 
     path: tuple[str, ...]
     field: Field
     written: str
+    only_of: str | None = None
 
     @property
     def label(self) -> str:

@@ -44,6 +44,11 @@ class Node:
     targets: tuple[Target, ...]
     polymorphic: bool = False
 
+    def only(self, name: str) -> "Node | None":
+        """The same node where it leads to that object, as if it led to no other."""
+        targets = tuple(target for target in self.targets if target.sobject.name.lower() == name.lower())
+        return Node(self.path, targets) if targets else None
+
     def column(self, name: str) -> str:
         """The SQL of a column that at least one of the tables has."""
         found = [self._one(target, field) for target in self.targets if (field := target.sobject.field(name))]
@@ -125,7 +130,15 @@ class Scope:
             SoqlError: `INVALID_FIELD`.
         """
         *relationships, name = self._unaliased(path)
-        node = self.node(tuple(relationships), path.at)
+        return self.field_of(self.node(tuple(relationships), path.at), Path((name,), path.at))
+
+    def field_of(self, node: Node, path: Path) -> Operand:
+        """The column of a node's records that the last name of a path stands for.
+
+        Raises:
+            SoqlError: `INVALID_FIELD`.
+        """
+        name = path.names[-1]
         if node.polymorphic and name.lower() == "type":
             kind = Field(name="Type", label="Type", type="string", length=40)
             return Operand(node.type_name(), "string", path.at, (*node.path, "Type"), kind)

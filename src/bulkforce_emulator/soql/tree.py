@@ -107,9 +107,10 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class TypeOf:
-    """`TYPEOF relationship WHEN ... END`, of which only the relationship is kept."""
+    """`TYPEOF relationship WHEN object THEN fields ... ELSE fields END`; the last has no object."""
 
     relationship: Path
+    choices: tuple[tuple[Path | None, tuple[Path, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

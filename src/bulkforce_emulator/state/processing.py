@@ -180,7 +180,7 @@ class Processing:
         else:
             upload = read_xml(body, settings, charset=batch.charset if batch.charset != "utf-8" else None)
         if job.spec is not None:
-            upload = transform(upload, job.spec, job.sobject, self._texts)
+            upload = transform(upload, job.spec, job.sobject, self._texts, self._org.clock.now())
         return upload if archive is None else fill_in(upload, archive, job.sobject, settings.texts.rows)
 
     def _keep(self, batch: Batch, outcomes: Outcomes) -> None:
@@ -215,7 +215,7 @@ class Processing:
                 user_id=org.sessions.user_id,
                 include_deleted=job.operation == Operation.QUERY_ALL,
             )
-            check_bulk(compiled, job.sobject.name, job.format, org.settings.texts.queries)
+            check_bulk(compiled, job.sobject.name, job.format, org.settings)
         except SoqlError as problem:
             raise self._query_refused(problem) from None
         return compiled

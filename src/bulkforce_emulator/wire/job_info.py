@@ -220,7 +220,7 @@ def job_info(job: JobSummary) -> dict[str, object]:
         "apiVersion": asked.api_version,
         "assignmentRuleId": asked.assignment_rule_id,
         "numberRecordsFailed": job.failed,
-        **_times(job.milliseconds),
+        **_times(job),
     }
 
 
@@ -235,13 +235,13 @@ def batch_info(batch: BatchSummary) -> dict[str, object]:
         "systemModstamp": batch.modified,
         "numberRecordsProcessed": batch.processed,
         "numberRecordsFailed": batch.failed,
-        **_times(batch.milliseconds),
+        **_times(batch),
     }
 
 
-def _times(milliseconds: int) -> dict[str, object]:
+def _times(summary: JobSummary | BatchSummary) -> dict[str, object]:
     return {
-        "totalProcessingTime": milliseconds,
-        "apiActiveProcessingTime": milliseconds * 3 // 4,
+        "totalProcessingTime": summary.milliseconds,
+        "apiActiveProcessingTime": summary.active_milliseconds,
         "apexProcessingTime": 0,
     }
