@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from bulkforce.load.report import LoadReport, Progress
     from bulkforce.objects.columns import Finding
     from bulkforce.objects.matching import ColumnMatch
+    from bulkforce.objects.texts import TextNotation
     from bulkforce.objects.values import ValueFinding
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
@@ -127,6 +128,7 @@ __all__ = [
     "RetryPolicy",
     "RunState",
     "SourceChanged",
+    "TextNotation",
     "Timeouts",
     "TransferError",
     "TransportError",
@@ -155,6 +157,7 @@ _HOMES = {
     "formats.zip": "Attachments",
     "objects.columns": "Finding",
     "objects.matching": "ColumnMatch",
+    "objects.texts": "TextNotation",
     "objects.values": "ValueFinding",
     "protocol.pk_chunking": "PKChunking",
     "protocol.flow": "Auth",

@@ -17,6 +17,7 @@ from bulkforce.formats.content import Content
 from bulkforce.load.checking import CheckReport
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.report import LoadReport, Progress
+from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
@@ -301,6 +302,7 @@ class Client:
         check: bool = True,
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
+        notation: TextNotation | None = None,
         dry_run: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -335,6 +337,8 @@ class Client:
                 out.
             values: What to do about values that the org would refuse: ``"warn"`` and load (their rows come back as
                 failed), ``"refuse"`` to load, or ``"skip"`` checking values.
+            notation: In what notation texts are, where it is not the org's: dates as ``31.12.2026``, numbers as
+                ``1.234,50``, the zone of date-times without one. A map can give one for a column.
             dry_run: Only read, check and plan; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
@@ -378,6 +382,7 @@ class Client:
             check=check,
             on_unknown_column=on_unknown_column,
             values=values,
+            notation=notation,
             dry_run=dry_run,
             on_progress=on_progress,
         )
@@ -395,6 +400,7 @@ class Client:
         empty_as_null: bool = False,
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
+        notation: TextNotation | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CheckReport:
         """Check whether a source fits an object, without sending anything.
@@ -413,6 +419,7 @@ class Client:
             empty_as_null: As in `load`.
             on_unknown_column: As in `load`.
             values: ``"skip"`` checks columns only.
+            notation: As in `load`.
             on_progress: As in `load`.
 
         Raises:
@@ -438,6 +445,7 @@ class Client:
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column,
             values=values,
+            notation=notation,
             on_progress=on_progress,
         )
         return self._carry_out(lambda sitting: checks.check(sitting, options))

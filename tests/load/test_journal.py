@@ -53,6 +53,8 @@ FACTS_OF: dict[str, Any] = {
     "float": 1.5,
     "str | None": None,
     "bool": True,
+    "bool | None": True,
+    "dict[str, str] | None": {"Sforce-Call-Options": "client=x"},
     "int": 7,
     "list[str]": ["é", ""],
     "list[int]": [1, 2],

@@ -179,7 +179,7 @@ def test_every_value_is_written_as_the_formats_say(run: Path) -> None:
     }
     assert rows_of([{}, record], run)[1:] == [
         [""] * 7,
-        ["2026-02-12T15:43:48.123Z", "2026-02-12", "1e+16", "AAE=", "false", str(UUID(int=1)), "#N/A"],
+        ["2026-02-12T15:43:48.123Z", "2026-02-12", "10000000000000000", "AAE=", "false", str(UUID(int=1)), "#N/A"],
     ]
 
 
@@ -191,7 +191,7 @@ def test_record_of_one_empty_value_is_no_blank_line(run: Path) -> None:
 @pytest.mark.parametrize(
     ("record", "said"),
     [
-        ({"a": float("nan")}, "(record 701, field a)"),
+        ({"a": float("inf")}, "(record 701, field a)"),
         ({"a": ["x"]}, "list cannot be written (record 701, field a)"),
         ({"A": "x"}, "same field to the org (record 701)"),
         ({" ": "x"}, "cannot be the name of a field (record 701)"),
@@ -279,7 +279,7 @@ def test_numbers_keep_every_digit(tmp_path: Path, run: Path) -> None:
     assert rows_of(file(tmp_path, "a.json", f'[{{"a": {number}, "b": 1.50, "c": 12E3}}]'), run)[1] == [
         number,
         "1.50",
-        "12E3",
+        "12000",
     ]
 
 
@@ -538,10 +538,11 @@ if hasattr(pa, "json_"):
         (pa.array([7, None], pa.uint8()), ["7", "#N/A"]),
         (pa.array([-7, 2**63 - 1], pa.int64()), ["-7", str(2**63 - 1)]),
         (pa.array([None, None]), ["#N/A", "#N/A"]),
-        (pa.array([1.0, 0.1, 1234567.5, None, -0.0]), ["1.0", "0.1", "1234567.5", "#N/A", "-0.0"]),
-        (pa.array([1e16, 1e-7, 1.7e12, None]), ["1e+16", "1e-07", "1700000000000.0", "#N/A"]),
-        (pa.array([0.1, 3.0, None], pa.float32()), ["0.1", "3.0", "#N/A"]),
-        (pa.array([0.5, 2.0], pa.float32()).cast(pa.float16()), ["0.5", "2.0"]),
+        (pa.array([1.0, 0.1, 1234567.5, None, -0.0]), ["1", "0.1", "1234567.5", "#N/A", "0"]),
+        (pa.array([1e16, 1e-7, 1.7e12, None]), ["10000000000000000", "0.0000001", "1700000000000", "#N/A"]),
+        (pa.array([0.1, 3.0, None], pa.float32()), ["0.1", "3", "#N/A"]),
+        (pa.array([1e20, 0.1, float("nan")], pa.float32()), ["100000000000000000000", "0.1", "#N/A"]),
+        (pa.array([0.5, 2.0], pa.float32()).cast(pa.float16()), ["0.5", "2"]),
         (pa.array([Decimal("1.10"), None], pa.decimal256(40, 2)), ["1.10", "#N/A"]),
         (pa.array([date(2026, 2, 12), None]), ["2026-02-12", "#N/A"]),
         (pa.array([date(2026, 2, 12)], pa.date64()), ["2026-02-12"]),
@@ -575,7 +576,7 @@ def test_arrow_type_is_written_as_python_would(run: Path, values: pa.Array, expe
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        (pa.array([1.0, float("nan")]), "NaN"),
+        (pa.array([1.0, float("inf")]), "infinity"),
         (pa.array([None, float("-inf")], pa.float32()), "infinity"),
         (pa.array([None, [1]]), "list"),
         (pa.array([None, timedelta(1)]), "timedelta"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -342,3 +343,8 @@ def is_certain(problem: Problem) -> bool:
 def test_no_value_is_in_what_is_said(name: str) -> None:
     problem = notation(name).judge("x7Qz! " * 20)
     assert problem is None or "x7Qz" not in repr(problem)
+
+
+def test_the_page_about_values_names_every_cause() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "values.md").read_text("utf-8")
+    assert [cause for cause in Cause if cause not in page] == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,11 @@ from bulkforce.errors import FormatError
 from bulkforce.formats import csv, json, xml
 from bulkforce.formats.values import text_of
 from bulkforce.vocabulary import Operation
+
+
+class Rating(Enum):
+    HOT = "Hot"
+
 
 PARIS = timezone(timedelta(hours=2))
 
@@ -28,10 +34,17 @@ PARIS = timezone(timedelta(hours=2))
         (0, "0", 0),
         (-(10**18), "-1000000000000000000", -(10**18)),
         (1.5, "1.5", 1.5),
-        (1e300, "1e+300", 1e300),
+        (1e300, "1E+300", 1e300),
         (np.float64(1.5), "1.5", 1.5),
         (Decimal("1234567890123456.78"), "1234567890123456.78", 1234567890123456.78),
-        (Decimal("1E+3"), "1E+3", 1000.0),
+        (Decimal("1E+3"), "1000", 1000.0),
+        (1001.0, "1001", 1001.0),
+        (-0.0, "0", 0.0),
+        (np.int64(7), "7", 7),
+        (np.float32(0.1), "0.1", 0.1),
+        (np.bool_(True), "true", True),
+        (np.datetime64("2026-02-12T15:43:48.123999999"), "2026-02-12T15:43:48.123Z", "2026-02-12T15:43:48.123Z"),
+        (Rating.HOT, "Hot", "Hot"),
         (date(2026, 2, 12), "2026-02-12", "2026-02-12"),
         (datetime(2026, 2, 12, 15, 43, 48, 123_999), "2026-02-12T15:43:48.123Z", "2026-02-12T15:43:48.123Z"),  # noqa: DTZ001
         (datetime(2026, 2, 12, 1, 0, tzinfo=PARIS), "2026-02-11T23:00:00.000Z", "2026-02-11T23:00:00.000Z"),
@@ -64,8 +77,8 @@ def test_decimal_keeps_every_digit_in_json() -> None:
         Decimal("NaN"),
         Decimal("sNaN"),
         Decimal("-Infinity"),
-        pd.NaT,
         np.float64("nan"),
+        np.float32("nan"),
         time(8, tzinfo=PARIS),
     ],
 )
@@ -77,8 +90,15 @@ def test_values_that_are_none_are_refused_in_all_formats(value: Any, *, nested: 
             encode([row])
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, pd.NA, np.int64(1)])
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, np.timedelta64(1)])
 def test_types_that_salesforce_does_not_know_are_refused(value: Any) -> None:
     for encode in (csv.encode, json.encode, xml.encode):
         with pytest.raises(FormatError):
             encode([{"A": value}])
+
+
+@pytest.mark.parametrize("value", [None, pd.NA, pd.NaT, np.datetime64("NaT")])
+def test_missing_values_are_null_in_all_formats(value: Any) -> None:
+    assert csv.encode([{"A": value}]) == b"A\n#N/A\n"
+    assert json.encode([{"A": value}]) == b'[{"A":null}]'
+    assert b'<A xsi:nil="true"' in xml.encode([{"A": value}])

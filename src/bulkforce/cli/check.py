@@ -10,14 +10,20 @@ import typer
 from bulkforce.cli.choices import (
     AsJson,
     ColumnMap,
+    DateFormat,
+    DecimalComma,
     ExternalId,
+    FalseWords,
     File,
     LineEnds,
     ObjectName,
     OnUnknownColumn,
     Operation,
     Quiet,
+    TimeZone,
+    TrueWords,
     Values,
+    notation,
 )
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
 from bulkforce.cli.output import ascii_json, counted, load_standing, wrapped
@@ -46,6 +52,11 @@ def check(
         Values,
         typer.Option(help="skip checks columns only; warn and refuse both check values, and report them alike."),
     ] = Values.warn,
+    date_format: DateFormat = None,
+    decimal_comma: DecimalComma = False,
+    time_zone: TimeZone = None,
+    true_words: TrueWords = None,
+    false_words: FalseWords = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -69,6 +80,7 @@ def check(
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column.value,
             values=values.value,
+            notation=notation(date_format, time_zone, true_words, false_words, decimal_comma=decimal_comma),
             on_progress=teller,
         ),
         load_standing,
@@ -85,7 +97,7 @@ def show(report: CheckReport, *, as_json: bool) -> int:
         print(ascii_json(report.to_json()))
     else:
         print("\n".join(lines_of(report)))
-    return CALLED_WRONGLY if report.unfit else 0 if report.fits else FINISHED_WITH_FAILURES
+    return CALLED_WRONGLY if report.unfit or report.formless else 0 if report.fits else FINISHED_WITH_FAILURES
 
 
 def lines_of(report: CheckReport) -> Iterator[str]:
@@ -102,11 +114,14 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     }
     values = {
         severity: [
-            (told(one), one.problem.remedy, one.sample) for one in report.values if one.problem.severity is severity
+            (told(one), one.problem.remedy, one.sample)
+            for one in report.values
+            if one.problem.severity is severity and one not in report.formless
         ]
         for severity in Severity
     }
-    yield from _part("A load would not start:", columns[Severity.REFUSE])
+    formless = [(told(one), one.problem.remedy, one.sample) for one in report.formless]
+    yield from _part("A load would not start:", columns[Severity.REFUSE] + formless)
     yield from _part("Rows that the org would refuse:", values[Severity.REFUSE])
     if report.rejected:
         yield from _part(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkforce.vocabulary import LineEnding
+
+if TYPE_CHECKING:
+    from bulkforce.objects.texts import TextNotation
 
 File = Annotated[
     str,
@@ -32,8 +35,34 @@ LineEnds = Annotated[
         "--line-ending", help="CRLF keeps line ends of Windows inside values; otherwise the org turns them into LF."
     ),
 ]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(help="How texts write dates, if not as 2026-12-31: dd.MM.yyyy, %d/%m/%Y.", metavar="FORMAT"),
+]
+DecimalComma = Annotated[bool, typer.Option("--decimal-comma", help="Texts write numbers as 1.234,50.")]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(help="Zone of date-times that have none: Europe/Berlin, +02:00; otherwise UTC.", metavar="ZONE"),
+]
+TrueWords = Annotated[str | None, typer.Option("--true", help="Words that mean true, such as yes,x.", metavar="WORDS")]
+FalseWords = Annotated[str | None, typer.Option("--false", help="Words that mean false.", metavar="WORDS")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+
+def notation(
+    date_format: str | None, time_zone: str | None, true: str | None, false: str | None, *, decimal_comma: bool
+) -> TextNotation:
+    """Return the notation of texts that the options give."""
+    from bulkforce.objects.texts import TextNotation
+
+    return TextNotation(
+        date_format=date_format,
+        decimal_comma=decimal_comma,
+        time_zone=time_zone,
+        true=[word for word in (true or "").split(",") if word],
+        false=[word for word in (false or "").split(",") if word],
+    )
 
 
 class Operation(StrEnum):

@@ -19,7 +19,7 @@ from typing import Final
 from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.text import decoded, encoded
-from bulkforce.formats.values import Value, text_of
+from bulkforce.formats.values import Value, plain, text_of
 from bulkforce.protocol import limits
 
 BLOCK_BYTES: Final = 32_768
@@ -389,7 +389,10 @@ def encode(rows: Iterable[Mapping[str, Value]]) -> bytes:
     Raises:
         FormatError: A record is not a mapping, or has a value that cannot be written.
     """
-    flat = [flatten(row, number) for number, row in enumerate(rows, 1)]
+    flat = [
+        {name: _text(value, number, name) for name, value in flatten(row, number).items()}
+        for number, row in enumerate(rows, 1)
+    ]
     names = list(dict.fromkeys(name for row in flat for name in row))
     if not names:
         raise FormatError("There are no records, or none of them has a field")
@@ -412,37 +415,37 @@ def write(columns: Sequence[Sequence[str]]) -> bytes:
     return encoded("".join([",".join(values) + "\n" for values in zip(*written, strict=True)]))
 
 
-def flatten(row: Mapping[str, Value], number: int) -> dict[str, str]:
-    """Convert each value of a record to a string, with a parent's fields as fields of the record; skip ``attributes``.
+def flatten(row: Mapping[str, Value], number: int) -> dict[str, Value]:
+    """Make a parent's fields fields of the record; skip ``attributes``.
 
     Raises:
-        FormatError: It is not a mapping, or has a value that cannot be written.
+        FormatError: The record is not a mapping.
     """
     if type(row) is not dict and not isinstance(row, Mapping):
         raise FormatError(f"A record must be a mapping of names to values, not a {type(row).__name__}", row=number)
-    flat: dict[str, str] = {}
+    flat: dict[str, Value] = {}
     for name, value in row.items():
-        if type(value) is str:
-            flat[name] = value
-        elif isinstance(value, Mapping):
+        if isinstance(value, Mapping):
             if name != "attributes":
-                flat.update(_parent(name, value, number))
+                flat.update(_parent(name, value))
         else:
-            flat[name] = _text(value, number, name)
+            flat[name] = value
     return flat
 
 
-def _parent(name: str, parent: Mapping[str, Value], number: int) -> Iterator[tuple[str, str]]:
+def _parent(name: str, parent: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
     """Yield a parent's columns: ``Account.Ext__c``, or ``Lead:Who.Email`` if ``attributes`` gives the type."""
     attributes = parent.get("attributes")
     prefix = f"{attributes['type']}:" if isinstance(attributes, Mapping) and "type" in attributes else ""
     for field, value in parent.items():
         if field != "attributes":
-            yield f"{prefix}{name}.{field}", _text(value, number, f"{name}.{field}")
+            yield f"{prefix}{name}.{field}", value
 
 
 def _text(value: Value, number: int, name: str) -> str:
-    if value is None:
+    if type(value) is str:
+        return value
+    if (value := plain(value)) is None:
         return NULL
     try:
         return text_of(value)

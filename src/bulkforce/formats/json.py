@@ -15,7 +15,7 @@ import orjson
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
-from bulkforce.formats.values import NO_NUMBER, Value, date_time, number, text_of
+from bulkforce.formats.values import NO_NUMBER, Value, date_time, number, plain, text_of
 from bulkforce.protocol import limits
 
 _ENDLESS: Final = "The parents of a record are nested too deeply"
@@ -66,6 +66,9 @@ def _check_numbers(row: Mapping[str, Value], place: int) -> None:
 
 
 def _default(value: object) -> object:
+    value = plain(value)
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
     if isinstance(value, (Decimal, float)):
         # A Fragment keeps every digit; a float would not.
         return orjson.Fragment(number(value))

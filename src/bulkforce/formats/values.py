@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from typing import Final, TypeAlias
+from enum import Enum
+from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
 from bulkforce.errors import FormatError
@@ -17,6 +18,7 @@ Value: TypeAlias = object
 """``str``, ``bool``, ``int``, ``float``, ``Decimal``, ``date``, ``datetime``, ``time``, ``bytes`` (base64), ``UUID``,
 ``None``; or a mapping: the parent record by an external id, as in ``{"Account": {"Ext__c": "A-1"}}``."""
 
+_LONGEST: Final = 40
 NO_NUMBER: Final = "Salesforce does not accept NaN or infinity; use None for a missing value"
 
 
@@ -45,12 +47,36 @@ def time_of_day(value: time) -> str:
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
+def plain(value: Value) -> Value:
+    """Return the value of Python that a scalar of NumPy or pandas, or a member of an enum, stands for.
+
+    >>> from enum import Enum
+    >>> plain(Enum("Rating", {"HOT": "Hot"}).HOT)
+    'Hot'
+    """
+    if isinstance(value, Enum):
+        return plain(value.value)
+    kind = type(value)
+    if kind.__name__ in {"NAType", "NaTType"}:
+        return None
+    if kind.__module__ != "numpy" or kind.__name__ == "timedelta64":
+        return value
+    if kind.__name__ == "datetime64":
+        # Nanoseconds would become an integer.
+        return cast(Any, value).astype("datetime64[us]").item()
+    if kind.__name__ in {"float16", "float32"}:
+        # As it is shown: a double would have digits of its own.
+        return float(str(value))
+    return cast(Any, value).item() if hasattr(value, "item") and not isinstance(value, (str, bytes)) else value
+
+
 def text_of(value: Value) -> str:
     """Write a value as text, for CSV and XML; the caller handles ``None``.
 
     Raises:
         FormatError: Salesforce has no such type or number.
     """
+    value = plain(value)
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -81,8 +107,20 @@ def _integer(value: int) -> str:
 
 
 def number(value: float | Decimal) -> str:
-    """Write a number in full; refuse infinities and NaN."""
+    """Write a number without an exponent, as far as that is readable, and a whole float without a point.
+
+    Refuse infinities and NaN.
+
+    A decimal keeps its digits.
+
+    >>> number(1001.0), number(1e17), number(1e-07), number(Decimal("1.50"))
+    ('1001', '100000000000000000', '0.0000001', '1.50')
+    """
     if not Decimal(value).is_finite():
         raise FormatError(NO_NUMBER)
     # NumPy floats have their own repr.
-    return float.__repr__(value) if isinstance(value, float) else str(value)
+    exact = Decimal(float.__repr__(value)) if isinstance(value, float) else value
+    if abs(exact.adjusted()) > _LONGEST:
+        return str(exact)
+    text = format(exact, "f")
+    return text.removesuffix(".0").removeprefix("" if exact else "-") if isinstance(value, float) else text

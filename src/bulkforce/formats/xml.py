@@ -16,7 +16,7 @@ from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import Measure, too_long
 from bulkforce.formats.text import encoded
-from bulkforce.formats.values import Value, text_of
+from bulkforce.formats.values import Value, plain, text_of
 from bulkforce.protocol import limits
 from bulkforce.protocol.wire_xml import NAMESPACE, PROLOG, SCHEMA_INSTANCE
 
@@ -66,7 +66,7 @@ def _fill(parent: ET.Element, row: Mapping[str, Value], place: int) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise FormatError(f"{arguments.shown(name)} cannot be the name of an XML element", row=place)
         element = ET.SubElement(parent, name)
-        if value is None:
+        if plain(value) is None:
             element.set("xsi:nil", "true")
         elif isinstance(value, Mapping):
             _reference(element, value, place)

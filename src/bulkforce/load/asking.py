@@ -28,7 +28,8 @@ from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.sources import Source
 from bulkforce.load.tally import Tally
-from bulkforce.objects.columns import Finding
+from bulkforce.objects.columns import Describe, Finding
+from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import ask
 from bulkforce.run.folder import REJECTED, RUNS
@@ -61,6 +62,7 @@ class LoadOptions:
     check: bool = True
     on_unknown_column: OnUnknownColumn = "refuse"
     values: Values = "warn"
+    notation: TextNotation | None = None
     dry_run: bool = False
     on_progress: OnProgress | None = None
 
@@ -126,8 +128,7 @@ class Objects:
         return self._known[name.lower()]
 
     def _kept(self, name: str) -> rest.SObjectDescription | None:
-        text = self._journal.object(name) if self._journal else None
-        return rest.description_of(text) if text else None
+        return self._journal.described(name) if self._journal else None
 
     def _ask(self, name: str) -> rest.SObjectDescription | None:
         try:
@@ -161,13 +162,13 @@ class Objects:
         self._sitting.warn(f"The org does not say what fields {name} has, so columns and values are not checked: {why}")
 
 
-def checking_for(objects: Objects, asked: Asked) -> Checking:
+def checking_for(objects: Objects, asked: Asked, describe: Describe) -> Checking:
     """Return the checking of a load against the org's description of its object."""
     return Checking(
         asked.object,
         Operation(asked.operation),
         asked.external_id,
-        objects.describe if asked.check else lambda _: None,
+        describe,
         objects.is_missing,
         on_unknown_column=asked.on_unknown_column,
         values=asked.values,

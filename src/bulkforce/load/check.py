@@ -30,6 +30,8 @@ from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import Progress
 from bulkforce.load.sources import Source, name_of, place_of
+from bulkforce.objects.columns import Describe
+from bulkforce.objects.texts import AS_IT_STANDS, TextNotation
 from bulkforce.protocol import limits
 from bulkforce.run.folder import disk_told
 from bulkforce.run.sitting import Sitting
@@ -76,6 +78,7 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         check=arguments.flag(options.check, "check"),
         on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
         values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
+        notation=asdict(arguments.instance(options.notation or AS_IT_STANDS, TextNotation, "The notation of texts")),
     )
 
 
@@ -83,10 +86,24 @@ def _look_at(
     sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
 ) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
     """Read a source, and check whether it fits its object."""
-    checking = checking_for(objects, asked)
-    found = intake.read(source, asked, folder, on_read_of(sitting, on_progress), checking.shape, checking.look)
+    describe = objects.describe if asked.check else lambda _: None
+    _check_notation(asked, describe)
+    checking, forms = checking_for(objects, asked, describe), intake.forms_for(asked, describe)
+    on_read = on_read_of(sitting, on_progress)
+    found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look)
     read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
-    return checking.report(read, rejected), found
+    return checking.report(read, rejected, forms.findings()), found
+
+
+def _check_notation(asked: Asked, describe: Describe) -> None:
+    """Refuse a notation if it is not known which columns it is for."""
+    given = [asked.notation, *ColumnMap(**asked.mapping).notations.values()]
+    if any(maps.notation_from(one) != TextNotation() for one in given) and describe(asked.object) is None:
+        why = "the org does not describe it" if asked.check else "this load does not ask the org (check=False)"
+        raise UsageError(
+            f"A notation for texts was given, but it is not known which fields of {asked.object} hold dates, numbers "
+            f"or booleans, since {why}. Leave the notation out, and convert the texts before the load"
+        )
 
 
 def read_checked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -56,6 +56,11 @@ class CheckReport:
         """The findings that stop a load."""
         return tuple(found for found in self.columns if found.severity is Severity.REFUSE)
 
+    @property
+    def formless(self) -> tuple[ValueFinding, ...]:
+        """The findings about values that cannot be written for their field, which stop a load, too."""
+        return tuple(found for found in self.values if found.problem.cause is Cause.NO_FORM)
+
     def to_json(self) -> str:
         """Return the report as JSON."""
         return json.dumps(asdict(self) | {"fits": self.fits}, indent=2, ensure_ascii=False)
@@ -64,15 +69,16 @@ class CheckReport:
         """Raise an error if a load cannot work.
 
         Args:
-            values: With ``"refuse"``, values that the org would refuse are an error, too.
+            values: With ``"refuse"``, values that the org would refuse are an error, too. Values that cannot be written
+                for their field always are.
 
         Raises:
             DoesNotFit: The source does not fit the object.
         """
         wrong = [f"{found.text} {found.remedy}" for found in self.unfit]
-        if values == "refuse":
-            refused = [found for found in self.values if found.problem.severity is Severity.REFUSE]
-            wrong += [f"{told(found)} {found.problem.remedy}" for found in refused]
+        refused = [found for found in self.values if found.problem.severity is Severity.REFUSE]
+        stopping = refused if values == "refuse" else self.formless
+        wrong += [f"{told(found)} {found.problem.remedy}" for found in stopping]
         if wrong:
             error = DoesNotFit(f"The source does not fit {self.object}, so nothing was sent:", wrong)
             error.report = self
@@ -199,9 +205,15 @@ class Checking:
         if self._values is not None:
             self._values.add(unit)
 
-    def report(self, read: int, rejected: int) -> CheckReport:
-        """Return the report of the check."""
-        values = [*self._constants.findings(), *(self._values.findings() if self._values else ())]
+    def report(self, read: int, rejected: int, of_forms: Sequence[ValueFinding] = ()) -> CheckReport:
+        """Return the report of the check.
+
+        Args:
+            read: Number of records in the source.
+            rejected: Number of records that fit in no batch.
+            of_forms: What was found while values were written for their fields.
+        """
+        values = [*of_forms, *self._constants.findings(), *(self._values.findings() if self._values else ())]
         if self._keeps_line_ends:
             values = [found for found in values if found.problem.cause is not Cause.CARRIAGE_RETURN]
         return CheckReport(

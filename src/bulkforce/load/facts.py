@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from bulkforce.load.checking import OnUnknownColumn, Values
@@ -33,6 +33,7 @@ class Asked:
         line_ending: As in the job.
         disable_batch_retry: As in the job.
         headers: As in the job.
+        notation: The notation of texts, as a dict.
     """
 
     run: str
@@ -55,9 +56,10 @@ class Asked:
     line_ending: str | None = None
     disable_batch_retry: bool | None = None
     headers: dict[str, str] | None = None
+    notation: dict[str, Any] = field(default_factory=dict)
 
 
-ASKED: Final = frozenset(field.name for field in fields(Asked))
+ASKED: Final = frozenset(one.name for one in fields(Asked))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ from bulkforce.load.mapping import OUR_COLUMNS, ColumnMap, Shape
 from bulkforce.load.reader import Reader, Reading, header_of_rejected
 from bulkforce.load.sources import Source, to_csv
 from bulkforce.load.state import View
+from bulkforce.objects.columns import Describe, Target, fit
+from bulkforce.objects.forms import Forms
 from bulkforce.run.files import sync_folder, write_whole
 from bulkforce.run.folder import AGAIN, REJECTED
 from bulkforce.run.seal import Seal
@@ -34,12 +36,35 @@ _RANGES_TOLD: Final = 10
 _BY_ID: Final = {Operation.UPDATE, Operation.DELETE, Operation.HARD_DELETE}
 
 
+def forms_for(asked: Asked, describe: Describe) -> Forms:
+    """Return how the values of a source are written, for the fields that they go to.
+
+    Args:
+        asked: What the run was asked to do.
+        describe: Describes objects, as far as they are known.
+    """
+    column_map, operation = ColumnMap(**asked.mapping), Operation(asked.operation)
+
+    def target_of(column: str) -> Target | None:
+        described = describe(asked.object)
+        if described is None:
+            return None
+        names = column_map.fields_of(column)
+        targets = fit(names, described, operation, external_id=asked.external_id, describe=describe).targets
+        kinds = {target.field.type if target.field else "" for target in targets}
+        # To fields of different types, a value goes in the form that all of them read.
+        return targets[0] if len(kinds) == 1 else None
+
+    return Forms(target_of, maps.notation_from(asked.notation), column_map.notation_of)
+
+
 def read(
     source: Source,
     asked: Asked,
     folder: Path,
     on_read: OnRead,
-    fit: Callable[[Shape], Shape | None],
+    forms: Forms,
+    fit_shape: Callable[[Shape], Shape | None],
     look: Callable[[csv.Unit], None] = lambda _unit: None,
 ) -> tuple[Reading, LoadFacts] | None:
     """Read a source, and keep in a folder what the run needs from it.
@@ -49,7 +74,8 @@ def read(
         asked: What the run was asked to do.
         folder: The run's folder.
         on_read: Called with the number of records read so far.
-        fit: Reduces the columns of the map to those that can be sent; returns ``None`` if there are none.
+        forms: How the values of each column are written.
+        fit_shape: Reduces the columns of the map to those that can be sent; returns ``None`` if there are none.
         look: Called with each run of records.
 
     Returns:
@@ -59,10 +85,11 @@ def read(
         FormatError: The source cannot be read; the error says where.
         UsageError: The source does not exist, or its columns do not fit the map.
     """
-    found = to_csv(source, folder, lambda: on_read(0))
+    found = to_csv(source, folder, lambda: on_read(0), forms)
     header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True)
     by_id = asked.operation in _BY_ID or str(asked.external_id).lower() == "id"
-    shape = fit(maps.shape(header.names, ColumnMap(**asked.mapping), empty_as_null=asked.empty_as_null, by_id=by_id))
+    column_map = ColumnMap(**asked.mapping)
+    shape = fit_shape(maps.shape(header.names, column_map, empty_as_null=asked.empty_as_null, by_id=by_id))
     if shape is None:
         return None
     if not all(name.strip() for name in shape.names):
@@ -134,7 +161,8 @@ def _make_again(journal: LoadJournal, facts: LoadFacts, batches: Sequence[Batch]
     asked, folder = journal.asked(), journal.make_folder(AGAIN)
     assert asked is not None
     try:
-        found = read(Path(facts.path), asked, folder, on_read, lambda _wanted: shape_of(facts))
+        forms = forms_for(asked, journal.described if asked.check else lambda _: None)
+        found = read(Path(facts.path), asked, folder, on_read, forms, lambda _wanted: shape_of(facts))
         assert found is not None
         reading, again = found
         same = (again.feed, reading.batches) == (facts.feed, batches) and Seal.of_file(

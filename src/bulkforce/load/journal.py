@@ -49,6 +49,7 @@ from bulkforce.load.events import (
 from bulkforce.load.facts import ASKED, Asked, LoadFacts
 from bulkforce.load.state import View
 from bulkforce.protocol import limits
+from bulkforce.protocol.rest import SObjectDescription, description_of
 from bulkforce.protocol.wire import short
 from bulkforce.run.database import Step
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
@@ -230,9 +231,10 @@ class LoadJournal(RunJournal):
         with self.transaction():
             self._remember(f"object {name.lower()}", described)
 
-    def object(self, name: str) -> str | None:
+    def described(self, name: str) -> SObjectDescription | None:
         """Return the description that `keep_object` recorded, if any."""
-        return self._recall(f"object {name.lower()}")
+        text = self._recall(f"object {name.lower()}")
+        return description_of(text) if text else None
 
     def record(self, events: Iterable[Event]) -> None:
         """Record events, all or none; they are on disk when this returns.

@@ -5,6 +5,7 @@ A map is a TOML file, a Data Loader ``.sdl`` file, or a dict::
     [columns]              # column of the source = field of the org; "" drops the column
     "E-mail" = "Email"
     Notes = ""
+    Born = { field = "Birthdate", date_format = "%d.%m.%Y" }    # also decimal_comma, time_zone, true, false
     [constants]            # field of the org = the same value for every record
     LeadSource = "Import"
 
@@ -18,7 +19,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,7 @@ from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import toml
 from bulkforce.formats.csv import NULL, quote
 from bulkforce.formats.text import decoded
+from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol.wire_csv import rows
 
 OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
@@ -42,16 +44,40 @@ class ColumnMap:
         columns: Column of the source -> field of the org; an empty field drops the column.
         constants: Field of the org -> its value in every record.
         only_named: Whether to drop the columns that are not named.
+        notations: Column of the source -> in what notation its texts are.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     only_named: bool = False
+    notations: Mapping[str, TextNotation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         arguments.texts(self.columns, "The columns of a map")
         arguments.texts(self.constants, "The constants of a map")
         arguments.flag(self.only_named, "only_named of a map")
+        if not isinstance(self.notations, Mapping):
+            raise UsageError(
+                "The notations of a map must be a mapping of columns to TextNotation, not "
+                f"{arguments.shown(self.notations)}"
+            )
+        notations = {
+            arguments.text(column, "A column of a map"): notation_from(told) for column, told in self.notations.items()
+        }
+        object.__setattr__(self, "notations", notations)
+
+    def fields_of(self, column: str) -> list[str]:
+        """Return the fields that a column goes to."""
+        lowered = column.lower()
+        target = next((to for name, to in self.columns.items() if name.lower() == lowered), None)
+        if target is None:
+            return [] if self.only_named else [column]
+        return [one for one in re.split(r"\s*,\s*", target) if one.strip()]
+
+    def notation_of(self, column: str) -> TextNotation | None:
+        """Return the notation of a column's texts, if the map gives one."""
+        lowered = column.lower()
+        return next((told for name, told in self.notations.items() if name.lower() == lowered), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +124,7 @@ class Shape:
         text = io.StringIO(newline="")
         # See formats.csv.encode for the line end.
         writer = csv.writer(text, lineterminator="\r\n")
-        for row in _rows(content):
+        for row in rows_of(content):
             if len(row) != len(self.source):
                 raise FormatError(f"A record has {len(row)} fields where the header has {len(self.source)}")
             values = [row[place] for place in self.taken]
@@ -108,7 +134,7 @@ class Shape:
         return text.getvalue().encode()
 
 
-def _rows(content: bytes) -> list[list[str]]:
+def rows_of(content: bytes) -> list[list[str]]:
     """Split records, with the standard library's reader if its limits, which are process-wide, allow it."""
     text = decoded(content)
     try:
@@ -184,9 +210,29 @@ def _toml(path: Path) -> ColumnMap:
     columns, constants = document.get("columns", {}), document.get("constants", {})
     if unknown or not isinstance(columns, dict) or not isinstance(constants, dict):
         raise UsageError(f"The map {path} may hold only the tables [columns] and [constants]")
-    if not all(isinstance(value, str) for value in [*columns.values(), *constants.values()]):
+    targets, notations = dict(columns), {}
+    for column, told in columns.items():
+        if isinstance(told, dict):
+            notation = dict(told)
+            targets[column] = notation.pop("field", column)
+            notations[column] = notation_from(notation)
+    if not all(isinstance(value, str) for value in [*targets.values(), *constants.values()]):
         raise UsageError(f"The map {path} has a value that is not a string")
-    return ColumnMap(columns, constants)
+    return ColumnMap(targets, constants, notations=notations)
+
+
+def notation_from(told: object) -> TextNotation:
+    """Make a notation from a table of a map, or from what a journal keeps.
+
+    Raises:
+        UsageError: It has another member, or one of them is not what it should be.
+    """
+    if isinstance(told, TextNotation):
+        return told
+    known = [one.name for one in fields(TextNotation)]
+    if not isinstance(told, Mapping) or not set(told) <= set(known):
+        raise UsageError(f"The notation of a column may hold only field, {', '.join(known)}")
+    return TextNotation(**told)
 
 
 def _sdl(text: str) -> ColumnMap:

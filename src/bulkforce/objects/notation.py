@@ -61,6 +61,8 @@ class Cause(StrEnum):
     WRONG_CHECK = "check characters of an id"
     OTHER_OBJECT = "id of another object"
     NO_FORM = "no form in this field"
+    OTHER_NOTATION = "another notation than given"
+    CLOCK_CHANGE = "clock change"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,9 @@ from bulkforce.formats.values import Value
 from bulkforce.load.sources import arrow, files, json, xml
 from bulkforce.load.sources.arrow import Arrow
 from bulkforce.load.sources.ragged import of_reader
+from bulkforce.load.sources.rewriting import rewrite
 from bulkforce.load.sources.writing import OnBlock, csv_file
+from bulkforce.objects.forms import Forms
 from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
 
@@ -77,53 +79,52 @@ def place_of(source: Source) -> Path | None:
     return path.absolute()
 
 
-def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None) -> SourceFile:
+def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None, forms: Forms | None = None) -> SourceFile:
     """Return a source as a CSV file: a CSV file on disk unchanged, anything else as ``source.csv`` in ``folder``.
 
     Args:
         source: Where records come from.
         folder: The run's folder.
         on_block: Called after each block of records; an exception from it stops the conversion.
+        forms: How the values of each column are written; by default so that any field can read them.
 
     Raises:
         UsageError: The file does not exist, its kind is not known, or it is empty.
         MissingExtra: The kind needs a library that is not installed.
         FormatError: The records cannot be read or written; the error says where. No ``source.csv`` is left behind.
     """
-    target = folder / SOURCE
+    forms, target = forms or Forms(), folder / SOURCE
     if isinstance(source, (str, os.PathLike)):
-        return _of_path(source, target, on_block)
+        return _of_path(source, target, on_block, forms)
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise UsageError("The source is bytes; pass CSV in memory as io.BytesIO(...)")
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; pass a list of records")
     if arrow.is_arrow(source):
-        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block)
+        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, forms)
         return SourceFile(target, ours=True)
     if hasattr(source, "read"):
-        _copy(files.read(cast(BinaryIO, source)), target, on_block)
-        return SourceFile(target, ours=True)
+        return _copied(files.read(cast(BinaryIO, source)), target, on_block, forms)
     if isinstance(source, Iterable):
-        _write_items(source, target, on_block)
+        _write_items(source, target, on_block, forms)
         return SourceFile(target, ours=True)
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
 
 
-def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock) -> SourceFile:
+def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock, forms: Forms) -> SourceFile:
     if given == STANDARD_INPUT:
-        _copy(files.standard_input(), target, on_block)
-        return SourceFile(target, ours=True)
+        return _copied(files.standard_input(), target, on_block, forms)
     path = arguments.path(given, "The source")
     form, packing = _form_of(path)
     if form in _ARROW:
-        arrow.write(_ARROW[form](path), target, on_block)
+        arrow.write(_ARROW[form](path), target, on_block, forms)
     elif form in _RECORDS:
-        _write_records(_RECORDS[form](files.unpacked(path, packing)), target, on_block)
+        _write_records(_RECORDS[form](files.unpacked(path, packing)), target, on_block, forms)
     elif packing or not path.is_file():
-        _copy(files.unpacked(path, packing), target, on_block)
+        return _copied(files.unpacked(path, packing), target, on_block, forms)
     else:
         files.look_at(path)
-        return SourceFile(path, ours=False)
+        return SourceFile(target, ours=True) if rewrite(path, target, forms, on_block) else SourceFile(path, ours=False)
     return SourceFile(target, ours=True)
 
 
@@ -131,21 +132,23 @@ def _form_of(path: Path) -> tuple[str, str]:
     return files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
 
 
-def _copy(blocks: Iterable[bytes], target: Path, on_block: OnBlock) -> None:
+def _copied(blocks: Iterable[bytes], target: Path, on_block: OnBlock, forms: Forms) -> SourceFile:
     with whole(target) as file:
         for block in files.checked(blocks):
             file.write(block)
             on_block()
+    rewrite(target, target, forms, on_block)
+    return SourceFile(target, ours=True)
 
 
-def _write_items(source: Iterable[object], target: Path, on_block: OnBlock) -> None:
+def _write_items(source: Iterable[object], target: Path, on_block: OnBlock, forms: Forms) -> None:
     items = _given(of_reader(source) if isinstance(source, csv.DictReader) else source)
     for first in items:
         rest = chain([first], items)
         if arrow.is_arrow(first):
-            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, on_block)
+            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, on_block, forms)
         else:
-            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block)
+            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block, forms)
         return
     raise UsageError("The source has no records")
 
@@ -162,6 +165,6 @@ def _given(source: Iterable[object]) -> Iterator[object]:
         raise
 
 
-def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock) -> None:
-    with csv_file(target, on_block) as file:
+def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock, forms: Forms) -> None:
+    with csv_file(target, on_block, forms) as file:
         file.write_records(records)

@@ -17,6 +17,7 @@ from bulkforce import arguments
 from bulkforce.errors import Error, FormatError, MissingExtra, UsageError
 from bulkforce.load.sources.arrow_text import texts_of
 from bulkforce.load.sources.writing import CsvFile, OnBlock, csv_file
+from bulkforce.objects.forms import Forms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -231,14 +232,14 @@ def _bytes_of(batch: pa.RecordBatch) -> int:
         return int(batch.get_total_buffer_size())
 
 
-def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> None:
+def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock, forms: Forms) -> None:
     """Write record batches as CSV.
 
     Raises:
         UsageError: There are no records.
         FormatError: A value cannot be written; the error says which.
     """
-    with csv_file(target, on_block) as file:
+    with csv_file(target, on_block, forms) as file:
         for batch in found:
             _ours(partial(_check, batch, file.records), _damaged)
             step = _rows_of(batch.num_rows, _bytes_of(batch))
@@ -249,7 +250,11 @@ def write(found: Iterable[pa.RecordBatch], target: Path, on_block: OnBlock) -> N
 def _write_piece(piece: pa.RecordBatch, file: CsvFile) -> None:
     texts: dict[str, pa.Array] = {}
     for field, column in zip(piece.schema, piece.columns, strict=True):
-        found = _ours(partial(texts_of, column, field.name, file.records), partial(_unwritten, column.type), field.name)
+        found = _ours(
+            partial(texts_of, column, field.name, file.records, file.forms),
+            partial(_unwritten, column.type),
+            field.name,
+        )
         if twice := texts.keys() & found.keys():
             raise FormatError(f"The column {arguments.shown(twice.pop())} appears twice")
         texts |= found

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import NULL
-from bulkforce.formats.values import NO_NUMBER, text_of
+from bulkforce.objects.forms import Form, Forms
+from bulkforce.objects.texts import NAIVE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,11 +21,18 @@ _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999; others cannot be written with four digits."""
 
 
-def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
-    """Return a column as text; for a parent, one column for each of its fields."""
+def texts_of(column: pa.Array, name: str, before: int, forms: Forms) -> dict[str, pa.Array]:
+    """Return a column as text; for a parent, one column for each of its fields.
+
+    Args:
+        column: The column.
+        name: Its name.
+        before: Number of records before it.
+        forms: How the values of each column are written.
+    """
     plain = _plain(column, name)
     if not _is(plain, "struct"):
-        return {} if _INDEX.fullmatch(name) else {name: _written(plain, name, before)}
+        return {} if _INDEX.fullmatch(name) else {name: _written(plain, name, before, forms.of(name))}
     if name == "attributes":
         return {}
     texts = {}
@@ -35,7 +45,7 @@ def texts_of(column: pa.Array, name: str, before: int) -> dict[str, pa.Array]:
         path = f"{name}.{child.name}"
         if path in texts:
             raise FormatError(f"The column {arguments.shown(path)} appears twice")
-        texts[path] = _written(_plain(values, path), path, before)
+        texts[path] = _written(_plain(values, path), path, before, forms.of(path))
     return texts
 
 
@@ -66,7 +76,7 @@ def _plain(column: pa.Array, name: str) -> pa.Array:
     return column
 
 
-def _written(column: pa.Array, name: str, before: int) -> pa.Array:
+def _written(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -76,22 +86,78 @@ def _written(column: pa.Array, name: str, before: int) -> pa.Array:
         texts = pa.nulls(len(column), pa.string())
     elif _is(column, "timestamp"):
         _check_years(column, _SECONDS[column.type.unit], name, before)
-        # Convert to UTC first: the zone's name may not be known on this machine.
-        utc = pc.cast(column, pa.timestamp(column.type.unit))
-        exact = pc.cast(pc.floor_temporal(utc, unit="millisecond"), pa.timestamp("ms"))
-        texts = _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), "Z")
+        texts = _date_times(column, name, before, form)
     elif _is(column, "date"):
         _check_years(column, 1000 if _is(column, "date64") else 1 / 86_400, name, before)
-        texts = pc.cast(column, pa.string())
+        is_moment = form.kind == "datetime"
+        texts = _moments(pc.cast(column, pa.timestamp("ms")), name, before, form) if is_moment else _days(column)
     elif _is(column, "time"):
         texts = _joined(pc.cast(pc.cast(column, pa.time32("ms"), safe=False), pa.string()), "Z")
     elif _is(column, "floating"):
-        texts = _floats(column, name, before)
-    elif _is(column, "string", "large_string", "string_view", "integer", "boolean", "decimal"):
+        texts = _floats(column, name, before, form)
+    elif _is(column, "string", "large_string", "string_view") and form.reads_texts:
+        texts = _one_by_one(column, name, before, form)
+    elif _is(column, "decimal"):
+        texts = _decimals(column, name, before, form)
+    elif _is(column, "string", "large_string", "string_view", "integer", "boolean"):
         texts = pc.cast(column, pa.string())
     else:
-        texts = _one_by_one(column, name, before)
+        texts = _one_by_one(column, name, before, form)
     return pc.fill_null(texts, NULL)
+
+
+def _days(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.cast(pc.cast(column, pa.date32()), pa.string())
+
+
+def _date_times(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if form.kind != "date":
+        return _moments(column, name, before, form)
+    if column.type.tz is not None:
+        try:
+            return _days(pc.cast(pc.floor_temporal(pc.local_timestamp(column), unit="day"), pa.timestamp("s")))
+        except (pa.ArrowException, ValueError):
+            # The zone's name may not be known to Arrow on this machine.
+            return _one_by_one(column, name, before, form)
+    days = pc.floor_temporal(column, unit="day")
+    if not pc.all(pc.equal(days, column)).as_py():
+        return _one_by_one(column, name, before, form)
+    return _days(pc.cast(days, pa.timestamp("s")))
+
+
+def _moments(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_naive = column.type.tz is None
+    # Convert to UTC first: the zone's name may not be known on this machine.
+    moments, end = pc.cast(column, pa.timestamp(column.type.unit)), "Z"
+    if is_naive and form.kind == "datetime" and len(column) > column.null_count:
+        if form.zone is not None and form.zone is not UTC:
+            return _one_by_one(column, name, before, form)
+        if form.zone is None:
+            first = column.is_valid().index(True).as_py()
+            form.note(NAIVE, before + first + 1, str(column[first]), len(column) - column.null_count)
+    elif is_naive and form.kind:
+        end = ""
+    exact = pc.cast(pc.floor_temporal(moments, unit="millisecond"), pa.timestamp("ms"))
+    return _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), end)
+
+
+def _decimals(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.type.scale < 0 or (column.type.scale and form.kind in {"int", "long"}):
+        return _one_by_one(column, name, before, form)
+    texts = pc.cast(column, pa.string())
+    return _one_by_one(column, name, before, form) if pc.any(pc.match_substring(texts, "E")).as_py() else texts
 
 
 _SECONDS: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -116,34 +182,35 @@ def _joined(*parts: Any) -> pa.Array:  # noqa: ANN401
     return pc.binary_join_element_wise(*parts, "")
 
 
-def _floats(column: pa.Array, name: str, before: int) -> pa.Array:
+def _floats(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if _is(column, "float16"):
         column = pc.cast(column, pa.float32())
-    finite = pc.fill_null(pc.is_finite(column), True)
-    if not pc.all(finite).as_py():
-        row = before + pc.index(finite, False).as_py() + 1
-        raise FormatError(NO_NUMBER, row=row, column=name)
+    # NaN is a missing value.
+    column = pc.if_else(pc.fill_null(pc.is_nan(column), False), pa.scalar(None, column.type), column)
+    # Zero has no sign.
+    column = pc.add(column, pa.scalar(0.0, column.type))
     size = pc.abs(column)
     # Outside these bounds Arrow and Python write exponents differently.
     usual = pc.or_(pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)), pc.equal(size, 0))
-    if _is(column, "float64") and not pc.all(usual).as_py():
-        return _one_by_one(column, name, before)
-    texts = pc.cast(column, pa.string())
-    integral = pc.and_(pc.equal(pc.floor(column), column), pc.less(size, 1e10))
-    return pc.if_else(integral, _joined(texts, ".0"), texts)
+    if not pc.all(usual).as_py():
+        return _one_by_one(column, name, before, form)
+    # Arrow writes whole numbers without a point.
+    return pc.cast(column, pa.string())
 
 
-def _one_by_one(column: pa.Array, name: str, before: int) -> pa.Array:
+def _one_by_one(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
     """Return values of a rare type as text, converted as Python objects."""
     import pyarrow as pa
 
-    texts: list[str | None] = []
-    for row, value in enumerate(column.to_pylist(), before + 1):
-        try:
-            texts.append(None if value is None else text_of(value))
-        except FormatError as error:
-            raise FormatError(error.text, row=row, column=name) from error
-    return pa.array(texts, pa.string())
+    values = column.to_pylist()
+    if _is(column, "float32"):
+        # A double would have digits of its own.
+        values = [None if text is None else Decimal(text) for text in column.cast(pa.string()).to_pylist()]
+    try:
+        texts = form.values(values, before + 1)
+    except FormatError as error:
+        raise FormatError(error.text, row=error.row, column=name) from error
+    return pa.array([None if text == NULL else text for text in texts], pa.string())

@@ -6,12 +6,14 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Final, NoReturn
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import LONGEST_RECORD_BYTES
-from bulkforce.formats.values import Value
+from bulkforce.formats.values import Value, number
 from bulkforce.load.sources.files import checked
+from bulkforce.objects.forms import PlainNumber
 
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 
@@ -20,8 +22,16 @@ def _refuse(constant: str) -> NoReturn:
     raise FormatError(f"{constant} is not a number in JSON or Salesforce; use null for a missing value")
 
 
+def _number(text: str) -> PlainNumber:
+    """Keep every digit of a number, without exponent and without a point in a whole one."""
+    if "e" in text or "E" in text:
+        text = number(Decimal(text))
+    whole, _, decimals = text.partition(".")
+    return PlainNumber(text if decimals.strip("0") else whole)
+
+
 # As text, a number loses no digits and costs nothing to convert.
-_DECODER: Final = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=_refuse)
+_DECODER: Final = json.JSONDecoder(parse_float=_number, parse_int=PlainNumber, parse_constant=_refuse)
 
 
 def lines(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice, repeat
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import BinaryIO, Final, TypeAlias
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
-from bulkforce.formats.values import Value, text_of
+from bulkforce.formats.values import Value
 from bulkforce.load.sources.ragged import folded, null_parents, parted
+from bulkforce.objects.forms import Forms
 from bulkforce.protocol import limits
 from bulkforce.run.files import Draft, whole
 
@@ -26,11 +27,12 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
-def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
+def csv_file(target: Path, on_block: OnBlock, forms: Forms) -> Iterator[CsvFile]:
     """Write a CSV file and move it into place if nothing goes wrong.
 
     Args:
         target: The file.
+        forms: How the values of each column are written.
         on_block: Called after each block of records; an exception from it stops the writing.
 
     Raises:
@@ -38,7 +40,7 @@ def csv_file(target: Path, on_block: OnBlock) -> Iterator[CsvFile]:
     """
     narrow = Draft(target, temporary=target.with_name(target.name + ".narrow"))
     try:
-        written = CsvFile(narrow.file, on_block)
+        written = CsvFile(narrow.file, on_block, forms)
         yield written
         written.check()
         parents = null_parents(written.columns)
@@ -61,10 +63,12 @@ class CsvFile:
     Attributes:
         columns: The names so far, in order.
         records: Number of records so far.
+        forms: How the values of each column are written.
     """
 
-    def __init__(self, file: BinaryIO, on_block: OnBlock) -> None:
+    def __init__(self, file: BinaryIO, on_block: OnBlock, forms: Forms) -> None:
         self._file = file
+        self.forms = forms
         self._on_block = on_block
         self._lowered: dict[str, str] = {}
         # Offset and width of each run of records with the same columns.
@@ -141,19 +145,22 @@ class CsvFile:
             raise FormatError(error.text, row=self.records + place) from error
         self.write(content, len(block))
 
-    def _columns_of(self, block: list[Mapping[str, Value]]) -> list[list[str]]:
-        """Return the values as text: column by column if the records allow it, otherwise one by one."""
-        if set(map(type, block)) == {dict} and self.columns.keys() >= set().union(*block):
-            try:
-                return [_texts([record.get(name, "") for record in block]) for name in self.columns]
-            except FormatError:
-                # A parent, or a value that cannot be written: the slow way finds which.
-                pass
-        flat = []
-        for number, record in enumerate(block, self.records + 1):
-            flat.append(csv.flatten(record, number))
-            self.add_columns(flat[-1], number)
-        return [[record.get(name, "") for record in flat] for name in self.columns]
+    def _columns_of(self, block: list[Mapping[str, Value]]) -> list[Sequence[str]]:
+        """Return the values as text, column by column."""
+        records: Sequence[Mapping[str, Value]] = block
+        are_flat = set(map(type, block)) == {dict} and self.columns.keys() >= set().union(*block)
+        kinds: set[type] = set().union(*(map(type, record.values()) for record in block)) if are_flat else set()
+        if not are_flat or any(issubclass(kind, Mapping) for kind in kinds):
+            records = [csv.flatten(record, number) for number, record in enumerate(block, self.records + 1)]
+            for number, record in enumerate(records, self.records + 1):
+                self.add_columns(record, number)
+        return [self._texts(name, [record.get(name, "") for record in records]) for name in self.columns]
+
+    def _texts(self, name: str, values: list[Value]) -> Sequence[str]:
+        try:
+            return self.forms.of(name).values(values, self.records + 1)
+        except FormatError as error:
+            raise FormatError(error.text, row=error.row, column=name) from error
 
     def _begin_section(self) -> None:
         width = len(self.columns)
@@ -186,12 +193,6 @@ class CsvFile:
             ends = [start for start, _ in self._sections[1:]] + [narrow.stat().st_size]
             for (start, width), end in zip(self._sections, ends, strict=True):
                 yield from _padded(_blocks(file, end - start), len(self.columns) - width)
-
-
-def _texts(values: list[Value]) -> list[str]:
-    if set(map(type, values)) == {str}:
-        return cast("list[str]", values)
-    return [value if type(value) is str else csv.NULL if value is None else text_of(value) for value in values]
 
 
 def _blocks(file: BinaryIO, length: int) -> Iterator[bytes]:
