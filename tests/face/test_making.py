@@ -123,8 +123,8 @@ TAKEN: Final[dict[str, set[str]]] = {
     "date_format": {"nothing"},
     "decimal_comma": {"a truth"},
     "time_zone": {"nothing"},
-    "true": {*TEXT, "a list"},
-    "false": {*TEXT, "a list"},
+    "true": {*TEXT, "a list", "an empty list"},
+    "false": {*TEXT, "a list", "an empty list"},
     "records": set(ODD)
     - {
         "nothing",
