@@ -10,9 +10,11 @@ then they are broken on the descriptors, and Python's own are what the interpret
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import sys
@@ -20,20 +22,31 @@ import traceback
 import warnings
 from typing import Any, NoReturn
 
-from bulkforce.cli.main import main
+import bulkforce
+from bulkforce.cli.main import command, main
 
 MOST_BYTES = 1 << 20
 UNFLUSHED = 120
 """How the interpreter ends when it cannot write what was printed."""
-for name in (
-    "bulkforce.client",
-    "bulkforce_emulator.server.server",
-    "bulkforce_emulator.emulator",
-    "rich.console",
-    "rich.progress",
-    "rich.table",
-):
-    importlib.import_module(name)
+
+
+def warm() -> None:
+    """Import what is imported when it is first needed, which every command would do anew."""
+    for module in pkgutil.walk_packages(bulkforce.__path__, "bulkforce."):
+        importlib.import_module(module.name)
+    for name in (
+        "bulkforce_emulator.emulator",
+        "bulkforce_emulator.server.server",
+        "encodings.idna",
+        "rich.console",
+        "rich.progress",
+        "rich.table",
+    ):
+        importlib.import_module(name)
+    # typer imports more when it reads its first option.
+    with contextlib.suppress(Exception):
+        command(["no-such-command"], standalone_mode=False)
+    gc.freeze()  # else each process would go through all of this, and so have its own copy of it
 
 
 def spoil(number: int, how: str) -> None:
@@ -110,4 +123,5 @@ def serve(orders: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    warm()
     serve(socket.socket(fileno=os.dup(0)))

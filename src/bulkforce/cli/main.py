@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+import typer.main
 
 from bulkforce.cli import streams
 from bulkforce.cli.check import check
@@ -64,6 +65,10 @@ def bulkforce(
     """
 
 
+# What calling the app would build anew each time.
+command = typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command line.
 
@@ -71,7 +76,7 @@ def main() -> None:
     output reader gone.
     """
     streams.take_up()
-    code = _code_of(app)
+    code = _code_of(command)
     sys.exit(_code_of(streams.flush) or code)
 
 
