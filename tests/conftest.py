@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,13 @@ from hypothesis import HealthCheck, settings
 # all would compile everything anew.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Runs sync each step of theirs: in memory, where there is enough of it, thousands of them need not wait for a disk. The
+# processes that are started here, and the workers, are told by the environment.
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 1_000_000_000
+if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 # The same examples each time: who finds a red test has broken it. `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)

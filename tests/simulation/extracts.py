@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.simulation.org import Org
-from tests.simulation.process import Process, folder_in_memory
+from tests.simulation.process import Process
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 from tests.support.rehearsal import read_csv
@@ -27,8 +28,8 @@ def simulate(scenario: Scenario) -> str:
     Raises:
         AssertionError: It is not.
     """
-    with folder_in_memory() as folder:
-        return _Extract(scenario, folder).check()
+    with TemporaryDirectory(prefix="bulkforce-simulation-") as name:
+        return _Extract(scenario, Path(name)).check()
 
 
 class _Extract:

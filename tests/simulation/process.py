@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,14 +32,6 @@ OTHERS: Final = frozenset({"source.csv", "state", "left", "copy"})
 
 class Death(BaseException):
     """The process ends here."""
-
-
-@contextmanager
-def folder_in_memory() -> Iterator[Path]:
-    """Give a folder for one simulation, in memory where the system has such a thing."""
-    memory = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="bulkforce-simulation-", dir=memory if memory.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 class Process(Generic[R]):
