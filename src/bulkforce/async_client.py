@@ -11,7 +11,7 @@ from bulkforce import conversations
 from bulkforce.client import Client
 from bulkforce.conversations import BatchResult, Pace
 from bulkforce.formats.content import Content
-from bulkforce.protocol import bulk1, limits
+from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
@@ -217,6 +217,10 @@ class AsyncClient:
         from bulkforce.extract import query  # see above
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+
+    async def count(self, soql: str, *, all_rows: bool = False) -> int:
+        """Count the records that a query finds, over REST."""
+        return await self.driver.arun(ask(rest.count_found(soql, all_rows=all_rows)))
 
     async def create_spec(self, job: JobRef, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields."""

@@ -18,7 +18,7 @@ from bulkforce.load.checking import CheckReport
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.objects.texts import TextNotation
-from bulkforce.protocol import bulk1, limits
+from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
@@ -639,6 +639,22 @@ class Client:
         from bulkforce.extract import query  # see above
 
         return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+
+    def count(self, soql: str, *, all_rows: bool = False) -> int:
+        """Count the records that a query finds, over REST: one call, and no record is fetched.
+
+        Args:
+            soql: The query, as for `query` or with ``COUNT()``; or the name of an object.
+            all_rows: Include deleted and archived records.
+
+        Raises:
+            UsageError: The query groups or aggregates.
+
+        Example:
+            >>> client.count("SELECT Id FROM Account WHERE Industry = 'Energy'")  # doctest: +SKIP
+            21
+        """
+        return self.driver.run(ask(rest.count_found(soql, all_rows=all_rows)))
 
     def create_spec(self, job: JobRef, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields.

@@ -96,3 +96,77 @@ def test_mistake_in_a_query_is_shown_at_its_place() -> None:
 )
 def test_mistake_without_a_place_is_told_as_the_org_says_it(message: str, expected: str) -> None:
     assert expected in soql.explain("SELECT Id FROM A", message)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("-- all of them\nSELECT Id -- the id\nFROM Account;\n", "SELECT Id  \nFROM Account"),
+        ("SELECT Id /* not\nthe name */ FROM Account ; ;", "SELECT Id \n FROM Account"),
+        ("SELECT Id FROM Account WHERE Name = '-- /* no; comment */'", "SELECT Id FROM Account WHERE Name = '-- /* no; comment */'"),
+        (r"SELECT Id FROM Account WHERE Name = 'it\'s --' -- so", r"SELECT Id FROM Account WHERE Name = 'it\'s --'"),
+    ],
+)  # fmt: skip
+def test_comments_and_the_semicolon_are_no_part_of_a_query(text: str, bare: str) -> None:
+    assert soql.read(text).text == bare
+
+
+def test_comment_without_an_end_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"\*/ is missing"):
+        soql.read("SELECT Id FROM Account /* and so on")
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("SELECT COUNT() FROM Account", "bulkforce count"),
+        ("SELECT count(Id) FROM Account WHERE Name != ''", "bulkforce count"),
+        ("SELECT Name, COUNT(Id) FROM Account GROUP BY Name", "to_duckdb"),
+        ("SELECT MAX(CreatedDate) FROM Account", "to_duckdb"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "child object by itself"),
+        ("SELECT TYPEOF What WHEN Account THEN Phone END FROM Event", "each type of parent"),
+        ("SELECT Id FROM Account LIMIT 5 OFFSET 5", "by a condition"),
+    ],
+)
+def test_query_that_bulk_cannot_answer_names_the_way_that_can(text: str, way: str) -> None:
+    with pytest.raises(UsageError, match=f"A bulk query cannot .*{way}"):
+        soql.check_bulk(soql.read(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT Id, Count__c, Max_Size__c FROM Account WHERE Id IN (SELECT AccountId FROM Contact)",
+        "SELECT Id FROM Account WHERE Name = 'GROUP BY' ORDER BY Name LIMIT 5",
+        "SELECT FIELDS(STANDARD), toLabel(Industry), convertCurrency(AnnualRevenue) FROM Account",
+    ],
+)
+def test_query_that_bulk_can_answer_passes(text: str) -> None:
+    soql.check_bulk(soql.read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "counting"),
+    [
+        ("Account", "SELECT COUNT() FROM Account"),
+        ("  My_Object__c ; ", "SELECT COUNT() FROM My_Object__c"),
+        ("Account WHERE Name LIKE 'A%'", "SELECT COUNT() FROM Account WHERE Name LIKE 'A%'"),
+        ("from Account", "SELECT COUNT() FROM Account"),
+        ("SELECT COUNT() FROM Account LIMIT 5", "SELECT COUNT() FROM Account LIMIT 5"),
+        ("select Id, Name from Account where Name = 'x' order by Name", "SELECT COUNT() FROM Account WHERE Name = 'x'"),
+        ("SELECT COUNT(Id) n FROM Account", "SELECT COUNT() FROM Account"),
+        ("SELECT COUNT(Phone) FROM Account WHERE Name = 'x'", "SELECT COUNT() FROM Account WHERE Phone != null AND (Name = 'x')"),
+        ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", "SELECT COUNT() FROM Account"),
+    ],
+)  # fmt: skip
+def test_whatever_finds_records_can_be_counted(text: str, counting: str) -> None:
+    assert soql.counting(text) == counting
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT Name, COUNT(Id) FROM Account GROUP BY Name", "SELECT COUNT_DISTINCT(Name) FROM Account", "SELECT MAX(Id) FROM A"],
+)  # fmt: skip
+def test_what_is_no_number_of_records_is_not_counted(text: str) -> None:
+    with pytest.raises(UsageError, match="Only records can be counted"):
+        soql.counting(text)

@@ -127,7 +127,7 @@ class Ingest1:
             if error.code == "InvalidJobState" or "not Open" in str(error.message):
                 return job_seen((yield from ask(bulk1.get_job_info(job_id))))
             if error.code in _CONTENT_IS_WRONG:
-                return ContentRefused(f"{error.code}: {error.message}")
+                return ContentRefused(f"{error.code}: {error.message or 'no reason given'}")
             raise
         return batch_seen(info)
 

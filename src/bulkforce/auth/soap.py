@@ -58,7 +58,9 @@ class UsernamePassword:
                 now = yield from seconds(Now())
                 raise stranger(answer, now, "The answer to the login is not SOAP")
             code = found.get("exceptionCode")
-            raise NotAuthenticated(f"The login was refused: {code}: {reason}", answer.facts(code, reason))
+            raise NotAuthenticated(
+                f"The login was refused: {code}: {reason or 'no reason given'}", answer.facts(code, reason)
+            )
         server = (None if hosts.is_login(instance_url) else instance_url) or _server(found.get("serverUrl", ""))
         if server is None or not is_token(found["sessionId"]):
             raise ProtocolError("The answer to the login has no session id, or no URL of the org", answer.facts())

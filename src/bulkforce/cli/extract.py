@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from bulkforce import arguments
+from bulkforce.cli import soql as queries
 from bulkforce.cli.choices import AsJson, Quiet
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 def extract(
     *,
-    soql: Annotated[str | None, typer.Argument(help="The query; or use --object.", show_default=False)] = None,
+    soql: Annotated[
+        str | None, typer.Argument(help="The query; or use --soql-file or --object.", show_default=False)
+    ] = None,
+    soql_file: queries.SoqlFile = None,
     output: Annotated[
         str,
         typer.Option(
@@ -40,12 +45,10 @@ def extract(
     ] = None,
     object_name: Annotated[
         str | None,
-        typer.Option(
-            "--object", help="Instead of a query: extract this object, with every field possible.", metavar="NAME"
-        ),
+        typer.Option("--object", help="Instead of a query: extract this object; see --fields.", metavar="NAME"),
     ] = None,
     fields: Annotated[
-        str, typer.Option(help="With --object: which fields; only 'all' is possible.", metavar="all")
+        str, typer.Option(help="With --object: which fields, such as Id,Name.", metavar="all|LIST")
     ] = "all",
     all_rows: Annotated[bool, typer.Option("--all-rows", help="Include deleted and archived records.")] = False,
     pk_chunking: Annotated[
@@ -72,6 +75,7 @@ def extract(
             help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,15 +92,18 @@ def extract(
     from bulkforce.extract.verb import extract as bring
     from bulkforce.run.sitting import Sitting
 
-    if fields != "all":
-        raise UsageError(f"--fields must be 'all', not {arguments.shown(fields)}; to choose fields, pass a query")
+    query = queries.given(soql, soql_file)
+    if fields.strip().lower() != "all":
+        query, object_name = _selecting(fields, object_name, query), None
+    if not force and output != "-" and Path(output).is_file():
+        raise UsageError(f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force")
     chunking = _chunking(pk_chunking)
     client = connect()
     carry_out_extract(
         lambda teller: bring(
             Sitting.of(client.driver),
             ExtractOptions(
-                soql=soql,
+                soql=query,
                 object=object_name,
                 to=output,
                 format=output_format,
@@ -111,6 +118,17 @@ def extract(
         quiet=quiet,
         as_json=as_json,
     )
+
+
+def _selecting(fields: str, object_name: str | None, query: str | None) -> str:
+    names = [name for name in re.split(r"[,\s]+", fields) if name]
+    if object_name is None or query is not None:
+        raise UsageError("--fields goes with --object; in a query, select the fields themselves")
+    wrong = next((name for name in names if not re.fullmatch(r"[A-Za-z][\w.]*", name)), None)
+    if wrong or not names:
+        what = f"{arguments.shown(wrong)} is none" if wrong else "there are none"
+        raise UsageError(f"--fields must be 'all' or names of fields with commas between them; {what}")
+    return f"SELECT {', '.join(names)} FROM {arguments.object_name(object_name)}"  # noqa: S608  (no SQL runs here)
 
 
 def _chunking(text: str) -> Literal["auto"] | bool | int | PKChunking:

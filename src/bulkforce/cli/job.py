@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,7 @@ def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
         info, batches = client.get_job_info(job_id), client.get_all_batches(job_id)
     if as_json:
         document = asdict(info) | {"batches": [asdict(batch) for batch in batches]}
-        print(json.dumps(document, default=str, indent=2))
+        print(json.dumps(document, default=_text, indent=2))
         return
     _show(info)
     for batch in batches:
@@ -55,6 +56,10 @@ def abort_job(job_id: JobId) -> None:
         info = client.abort_job(job_id)
     with printing(f"Job {info.id} is aborted"):
         _show(info)
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _show(info: JobInfo) -> None:

@@ -15,13 +15,14 @@ import typer.main
 
 from bulkforce.cli import streams
 from bulkforce.cli.check import check
+from bulkforce.cli.count import count
 from bulkforce.cli.demo import demo
 from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
 from bulkforce.cli.load import load, resume, runs
 from bulkforce.cli.map import map_columns
-from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS
+from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error
 from bulkforce.errors import Error, MissingExtra, UsageError
 
 # No rich help and no rich tracebacks: importing rich takes longer than everything else.
@@ -38,6 +39,7 @@ app.command(short_help="Check whether a file fits an object; send nothing.")(che
 app.command("map", short_help="Write a first map of columns to fields.")(map_columns)
 app.command(short_help="Load a file into an object.")(load)
 app.command(short_help="Extract what a query finds into a file.")(extract)
+app.command(short_help="Count the records that a query finds.")(count)
 app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
 app.command(short_help="List loads and extracts with their states.")(runs)
 app.add_typer(job, name="job")
@@ -84,7 +86,11 @@ def _code_of(work: Callable[[], object]) -> int:
     try:
         work()
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 0
+        code = end.code if isinstance(end.code, int) else 0
+        # Of typer's own errors, which it has printed, only this is public.
+        if code == CALLED_WRONGLY and (told := getattr(end.__context__, "format_message", None)):
+            print_error(UsageError(told()))
+        return code
     except streams.OutputLost as lost:
         if lost.reader_left:
             return NOBODY_READS
@@ -92,6 +98,7 @@ def _code_of(work: Callable[[], object]) -> int:
         return FAILED
     except Error as error:
         streams.tell(f"bulkforce: {error}")
+        print_error(error)
         wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
         return CALLED_WRONGLY if wrong_call else FAILED
     return 0

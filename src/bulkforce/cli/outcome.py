@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Final, NoReturn, TypeVar
 
 import typer
 
 from bulkforce.cli.progress import Standing, telling
-from bulkforce.cli.streams import OutputLost, printing, tell
-from bulkforce.errors import DoesNotFit, Interrupted, Unsettled
+from bulkforce.cli.streams import OutputLost, flush, printing, tell
+from bulkforce.errors import DoesNotFit, Error, Interrupted, Unsettled
 
 FAILED: Final = 1
 CALLED_WRONGLY: Final = 2
 FINISHED_WITH_FAILURES: Final = 3
 INTERRUPTED: Final = 4
+_OUTPUT: Final = {"--output", "-o"}
 NOBODY_READS: Final = 141
 """What a shell reports for a program that SIGPIPE ended, because the reader of its output has gone."""
 
 Told = TypeVar("Told")
 Report = TypeVar("Report")
+
+
+def print_error(error: Error) -> None:
+    """Print an error as JSON, if the command was asked for JSON: where its report would be."""
+    words = sys.argv[1:]
+    if "--json" not in words:
+        return
+    facts = {"type": type(error).__name__, **asdict(error.facts), "message": str(error)}
+    if isinstance(error, DoesNotFit):
+        facts |= {"message": error.text, "problems": error.lines}
+    document = json.dumps({"error": {name: value for name, value in facts.items() if value is not None}}, indent=2)
+    data_goes_out = {"--output=-", "-o-"} & set(words) or ("-" in words[1:] and words[words.index("-") - 1] in _OUTPUT)
+    with suppress(OutputLost):
+        if data_goes_out or sys.stdout is None:
+            print(document, file=sys.stderr)
+        else:
+            print(document)
+            flush()
 
 
 def carry_out(
@@ -53,11 +75,14 @@ def carry_out(
         if as_json and error.report is not None:
             with suppress(OutputLost), printing(""):
                 show(error.report, as_json=True)
+        else:
+            print_error(error)
         raise typer.Exit(INTERRUPTED if isinstance(error, Interrupted) else FAILED) from error
     except DoesNotFit as error:
         tell(f"bulkforce: {error.text}")
         for line in error.lines:
             tell(f"bulkforce: - {line}")
+        print_error(error)
         raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:
         # The second Ctrl-C: exit now, whatever still waits for the network. The journal is enough to resume from.

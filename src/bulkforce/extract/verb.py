@@ -72,6 +72,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     token = new_token(*outputs)
     sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
     query = soql.read(text_of(sitting, options))
+    soql.check_bulk(query)
     if since_file is not None:
         query = incremental.narrow(query, since_file, all_rows=options.all_rows)
     chunking = chunking_for(sitting, options.pk_chunking, query)
@@ -135,6 +136,7 @@ def deliver(
         workers: Number of parallel downloads.
     """
     query = soql.read(text)
+    soql.check_bulk(query)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
     chunking = chunking_for(sitting, pk_chunking, query)
     api = _api(sitting, operation, query.object)

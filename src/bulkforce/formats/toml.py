@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from bulkforce.errors import UsageError
 
@@ -37,13 +37,20 @@ def read_text(path: Path, what: str) -> str:
     """
     try:
         with path.open("rb") as file:
-            content = file.read(_LARGEST_BYTES + 1)
-        if len(content) <= _LARGEST_BYTES:
-            # Normalize line ends, as text mode would.
-            return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-        reason = f"cannot be read: it is larger than {_LARGEST_BYTES:,} bytes"
+            return text_of(file, f"{what} {path}")
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
+        raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from None
+
+
+def text_of(file: BinaryIO, what: str) -> str:
+    """Read an open text file; see `read_text`."""
+    content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise UsageError(f"{what} cannot be read: it is larger than {_LARGEST_BYTES:,} bytes")
+    try:
+        # Normalize line ends, as text mode would.
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        reason = f"cannot be read: it is not UTF-8 (byte {error.start})"
-    raise UsageError(f"{what} {path} {reason}")
+        place = error.start
+    # Outside the handler: Python's own error holds the content.
+    raise UsageError(f"{what} cannot be read: it is not UTF-8 (byte {place})")

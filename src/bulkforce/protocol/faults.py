@@ -100,7 +100,9 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
         kind = Unavailable if answer.status >= 500 else InvalidRequest
     if kind is InvalidRequest and _UNKNOWN_ID.match(message):
         kind = NotFound
-    text = f"The org refused: {code}: {message[:_SHOWN_CHARACTERS]}"
+    text = f"The org refused: {code}" + (
+        f": {message[:_SHOWN_CHARACTERS]}" if message.strip() else " (it gives no reason)"
+    )
     text += f" ({HINTS[code]})" if code in HINTS else ""
     return kind(text, answer.facts(code, message), retry_after_seconds=retry_after(answer, now))
 

@@ -12,8 +12,9 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
+from bulkforce import arguments
 from bulkforce.errors import Facts, ProtocolError
-from bulkforce.protocol import wire_json
+from bulkforce.protocol import soql, wire_json
 from bulkforce.protocol.exchange import Answer, Exchange, Request
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.wire import same_name, shown
@@ -141,9 +142,14 @@ def count_records(object_name: str) -> Exchange[int]:
     return Exchange(_get(f"/query?q=SELECT+COUNT()+FROM+{quote(object_name, safe='')}"), _total)
 
 
-def count(soql: str, *, all_rows: bool = False) -> Exchange[int]:
+def count(text: str, *, all_rows: bool = False) -> Exchange[int]:
     """Ask how many records a query with ``COUNT()`` finds; with ``all_rows``, including deleted and archived ones."""
-    return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(soql)}"), _total)
+    return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(text)}"), _total)
+
+
+def count_found(query: str, *, all_rows: bool = False) -> Exchange[int]:
+    """Ask how many records a query finds, or an object has; see `bulkforce.protocol.soql.counting`."""
+    return count(soql.counting(query), all_rows=arguments.flag(all_rows, "all_rows"))
 
 
 def remaining_batches() -> Exchange[int | None]:

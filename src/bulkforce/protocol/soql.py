@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from string import whitespace
 from typing import Final
 
 from bulkforce import arguments
@@ -16,6 +17,11 @@ _CLAUSE: Final = re.compile(
     re.IGNORECASE,
 )
 
+
+# Text, or a comment; an unclosed comment extends to the end.
+_TEXT_OR_COMMENT: Final = re.compile(r"'(?:[^'\\]|\\.)*'|--[^\n]*|/\*(?:(?!\*/).)*(\*/|\Z)", re.DOTALL)
+_AGGREGATE: Final = re.compile(r"(COUNT|COUNT_DISTINCT|SUM|AVG|MIN|MAX|GROUPING)\s*\(", re.IGNORECASE)
+_COUNT: Final = re.compile(r"COUNT\s*\(\s*([\w.]*)\s*\)", re.IGNORECASE)
 
 _ID: Final = "'?([0-9A-Za-z]{15}(?:[0-9A-Za-z]{3})?)'?"
 # The guide writes the ids without quotes; clients have seen them in quotes. A truncated id has the wrong length.
@@ -77,12 +83,12 @@ class Query:
 
 
 def read(text: str) -> Query:
-    """Read a query.
+    """Read a query, without its comments and the semicolon at its end.
 
     Raises:
         UsageError: It has no SELECT or no FROM.
     """
-    text = arguments.text(text, "A query").strip()
+    text = _bare(arguments.text(text, "A query"))
     masked = _masked(text)
     found = list(_CLAUSE.finditer(masked))
     ends = [match.start() for match in found[1:]] + [len(text)]
@@ -97,6 +103,70 @@ def read(text: str) -> Query:
     return Query(text, words[0], _columns(text, masked, *clauses["SELECT"]), clauses)
 
 
+def check_bulk(query: Query) -> None:
+    """Check that the Bulk API can answer a query (developer guide, "Use Bulk Query").
+
+    Raises:
+        UsageError: It cannot; says what can.
+    """
+    columns = [column.lstrip() for column in query.columns]
+    if any(_COUNT.match(column) for column in columns) and len(columns) == 1 and "GROUP BY" not in query.clauses:
+        why, instead = "count", "`bulkforce count` and `client.count(...)` do"
+    elif any(map(_AGGREGATE.match, columns)) or {"GROUP BY", "HAVING"} & set(query.clauses):
+        why = "aggregate or group"
+        instead = (
+            "select the records and group them here, as with `client.query(...).to_duckdb()`; `bulkforce count` gives "
+            "their number"
+        )
+    elif any(re.match(r"\(\s*SELECT\b", column, re.IGNORECASE) for column in columns):
+        why, instead = (
+            "take a query of child records inside another",
+            "query the child object by itself, with the id of its parent",
+        )
+    elif any(re.match(r"TYPEOF\b", column, re.IGNORECASE) for column in columns):
+        why, instead = (
+            "take TYPEOF",
+            "query once for each type of parent, with a condition on it such as What.Type = 'Account'",
+        )
+    elif "OFFSET" in query.clauses:
+        why, instead = "take OFFSET", "leave it out, or choose the records by a condition"
+    else:
+        return
+    raise UsageError(f"A bulk query cannot {why}: {instead}")
+
+
+def counting(text: str) -> str:
+    """Return the query that counts what a query finds, or the records of an object.
+
+    Args:
+        text: A query, with or without ``COUNT()``, or the name of an object, which conditions may follow.
+
+    Raises:
+        UsageError: The number of records is not what the query asks for, or it is not a query.
+
+    >>> counting("SELECT Id, Name FROM Account WHERE Name LIKE 'A%' ORDER BY Name;")
+    "SELECT COUNT() FROM Account WHERE Name LIKE 'A%'"
+    >>> counting("Account")
+    'SELECT COUNT() FROM Account'
+    """
+    bare = _bare(arguments.text(text, "A query"))
+    if re.match(r"[A-Za-z]\w*(\s|\Z)", bare) and not re.match(r"SELECT\b", bare, re.IGNORECASE):
+        records = re.sub(r"FROM\s+", "", bare, count=1, flags=re.IGNORECASE) if bare[:5].upper() == "FROM " else bare
+        bare = f"SELECT COUNT() FROM {records}"  # noqa: S608  (no SQL runs here)
+    query = read(bare)
+    for column in query.columns:
+        found = _COUNT.match(column)
+        if (_AGGREGATE.match(column) and (found is None or len(query.columns) > 1)) or "GROUP BY" in query.clauses:
+            raise UsageError(
+                "Only records can be counted; select the records and group them here, as with "
+                "`client.query(...).to_duckdb()`"
+            )
+        if found and found[1] and found[1].lower() != "id":
+            # A field is counted where it has a value.
+            query = read(query.with_condition(f"{found[1]} != null"))
+    return query.counting()
+
+
 def borders(ids: str) -> tuple[str, str]:
     """Return the first id of a range, and the first id after it, from a condition that `Query.range_in` wrote.
 
@@ -104,6 +174,18 @@ def borders(ids: str) -> tuple[str, str]:
     """
     low, high = _BORDER.findall(ids)
     return low, high
+
+
+def _bare(text: str) -> str:
+    def without(found: re.Match[str]) -> str:
+        if found[0].startswith("'"):
+            return found[0]
+        if found[1] == "":
+            raise UsageError("A comment in the query does not end: */ is missing")
+        # Places in the org's messages stay right: lines are kept.
+        return "\n" * found[0].count("\n") or " "
+
+    return _TEXT_OR_COMMENT.sub(without, text).strip().rstrip(";" + whitespace)
 
 
 def _plain(text: str) -> str:
