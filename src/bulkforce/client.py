@@ -5,7 +5,7 @@ A thin layer: `protocol` and `conversations` hold the requests and how their ans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, TypeVar
@@ -303,6 +303,11 @@ class Client:
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
         notation: TextNotation | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        quote: str | None = None,
+        sheet: str | int | None = None,
+        columns: Sequence[str] | None = None,
         dry_run: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -339,6 +344,13 @@ class Client:
                 failed), ``"refuse"`` to load, or ``"skip"`` checking values.
             notation: In what notation texts are, where it is not the org's: dates as ``31.12.2026``, numbers as
                 ``1.234,50``, the zone of date-times without one. A map can give one for a column.
+            delimiter: The character between the columns of a text file, or its name: ``comma``, ``semicolon``, ``tab``,
+                ``pipe`` or ``caret``. By default the header tells; a guess is a warning.
+            encoding: The encoding of a text file, as Python names it, such as ``windows-1252`` or ``shift-jis``. By
+                default UTF-8, or UTF-16 if the file has its byte order mark.
+            quote: The character around values of a text file instead of ``"``; ``none`` if there is none.
+            sheet: The sheet of an Excel workbook: its name, or its number from 1. By default the first.
+            columns: The names of the columns, if the records are lists or tuples.
             dry_run: Only read, check and plan; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
@@ -383,6 +395,11 @@ class Client:
             on_unknown_column=on_unknown_column,
             values=values,
             notation=notation,
+            delimiter=delimiter,
+            encoding=encoding,
+            quote=quote,
+            sheet=sheet,
+            columns=columns,
             dry_run=dry_run,
             on_progress=on_progress,
         )
@@ -401,6 +418,11 @@ class Client:
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
         notation: TextNotation | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        quote: str | None = None,
+        sheet: str | int | None = None,
+        columns: Sequence[str] | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CheckReport:
         """Check whether a source fits an object, without sending anything.
@@ -420,6 +442,11 @@ class Client:
             on_unknown_column: As in `load`.
             values: ``"skip"`` checks columns only.
             notation: As in `load`.
+            delimiter: As in `load`.
+            encoding: As in `load`.
+            quote: As in `load`.
+            sheet: As in `load`.
+            columns: As in `load`.
             on_progress: As in `load`.
 
         Raises:
@@ -446,6 +473,11 @@ class Client:
             on_unknown_column=on_unknown_column,
             values=values,
             notation=notation,
+            delimiter=delimiter,
+            encoding=encoding,
+            quote=quote,
+            sheet=sheet,
+            columns=columns,
             on_progress=on_progress,
         )
         return self._carry_out(lambda sitting: checks.check(sitting, options))
@@ -457,6 +489,11 @@ class Client:
         operation: Operation | str = Operation.INSERT,
         *,
         external_id: str | None = None,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        quote: str | None = None,
+        sheet: str | int | None = None,
+        columns: Sequence[str] | None = None,
     ) -> FirstMap:
         """Match the columns of a source with the fields of an object: a first map, to be edited. Sends nothing.
 
@@ -468,6 +505,11 @@ class Client:
             object: As in `load`.
             operation: As in `load`.
             external_id: As in `load`.
+            delimiter: As in `load`.
+            encoding: As in `load`.
+            quote: As in `load`.
+            sheet: As in `load`.
+            columns: As in `load`.
 
         Raises:
             DoesNotFit: The org has no such object.
@@ -483,7 +525,17 @@ class Client:
         from bulkforce.load import first_map  # see above
         from bulkforce.load.asking import LoadOptions
 
-        options = LoadOptions(source=source, object=object, operation=operation, external_id=external_id)
+        options = LoadOptions(
+            source=source,
+            object=object,
+            operation=operation,
+            external_id=external_id,
+            delimiter=delimiter,
+            encoding=encoding,
+            quote=quote,
+            sheet=sheet,
+            columns=columns,
+        )
         return self._carry_out(lambda sitting: first_map.first_map(sitting, options))
 
     def resume(

@@ -20,7 +20,7 @@
     +- ProtocolError            the org's answer violates the protocol
     |  +- Intercepted             something between here and the org answered instead
     |  +- UnreadableResults       the results of a batch are malformed
-    +- FormatError              records could not be read or written; see ``row``, ``column``, ``byte``
+    +- FormatError              records could not be read or written; see ``row``, ``line``, ``column``
     +- JobError                 a job or batch did not succeed
     |  +- JobFailed, JobAborted, BatchFailed (QueryRefused), JobNotDone
     +- TransferError            a load or extract could not continue
@@ -220,21 +220,29 @@ class FormatError(Error, ValueError):
 
     Attributes:
         row: Number of the record, from 1, not counting the header.
+        line: Number of the line in a text file, from 1.
         column: Name of the field, or its number from 1.
         byte: Offset in the content, from 0.
     """
 
     def __init__(
-        self, text: str, *, row: int | None = None, column: str | int | None = None, byte: int | None = None
+        self,
+        text: str,
+        *,
+        row: int | None = None,
+        line: int | None = None,
+        column: str | int | None = None,
+        byte: int | None = None,
     ) -> None:
         places = [
             f"{name} {str(value)[:100]}"
-            for name, value in (("record", row), ("field", column), ("byte", byte))
+            for name, value in (("record", row), ("line", line), ("field", column), ("byte", byte))
             if value is not None
         ]
         super().__init__(f"{text} ({', '.join(places)})" if places else text)
         self.text = text  # without the place
         self.row = row
+        self.line = line
         self.column = column
         self.byte = byte
 

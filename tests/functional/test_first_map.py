@@ -37,7 +37,7 @@ def client(org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 def write(header: str) -> Path:
     path = Path("source.csv")
-    path.write_text(f"{header}\n{',' * header.count(',')}\n", "utf-8")
+    path.write_text(f"{header}\n{'x,' * header.count(',')}x\n", "utf-8")
     return path
 
 

@@ -118,7 +118,7 @@ def test_mapping_does_not_hide_a_field_over_the_limit(org: Emulator, tmp_path: P
 def test_rejected_rows_are_told_with_number_and_reason(org: Emulator, tmp_path: Path) -> None:
     load, _ = load_bytes(org, tmp_path, b"Code__c,Text__c\na,1\n\nb\nc,3\nd,1,2\n")
     told = [row[:2] for row in read_csv(load.run_dir / "rejected.csv")[1:]]
-    assert told == [("2", "1 field where the header has 2"), ("4", "3 fields where the header has 2")]
+    assert told == [("2", "1 field where the header has 2 (line 4)"), ("4", "3 fields where the header has 2 (line 6)")]
 
 
 def test_errors_are_grouped_with_their_counts_and_the_first_row_of_each(org: Emulator, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError
-from bulkforce.formats.csv import header
+from bulkforce.formats.csv import header, lines
 from bulkforce.load.cutter import Batch, Cutter, Rejected
 from bulkforce.load.mapping import ColumnMap, Shape, shape
 from bulkforce.protocol import limits
@@ -27,6 +27,7 @@ class Cut:
     """All that came of cutting a source."""
 
     read: int = 0
+    skipped: int = 0
     batches: list[Batch] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     order: list[Batch | Rejected] = field(default_factory=list)
@@ -61,7 +62,7 @@ def cut(
             done.batches.append(found)
         else:
             done.rejected.append(found)
-    done.read = cutter.read
+    done.read, done.skipped = cutter.read, cutter.skipped
     return done
 
 
@@ -107,7 +108,10 @@ def test_every_record_is_in_exactly_one_place(
 ) -> None:
     given_shape = shape_of(source, column_map, empty_as_null=empty_as_null)
     done = cut(source, batch_records, batch_bytes, cuts, given_shape)
-    expected = parsed(source)[1:]
+    # Rows of nothing but commas are no records.
+    raw = [line for line in list(lines(source))[1:] if line.strip(b"\r\n")]
+    expected = [parsed(line)[0] for line in raw if line.strip(b",\r\n")]
+    assert done.skipped == len(raw) - len(expected)
     # Batches and rejections together are the source, in order.
     kept = iter([row for batch in done.batches for row in parsed(done.feed[batch.start : batch.end])])
     rejected = {one.row: parsed(one.raw)[0] for one in done.rejected}
@@ -120,7 +124,21 @@ def test_every_record_is_in_exactly_one_place(
     assert edges[-1] == len(done.feed)
     assert [batch.number for batch in done.batches] == list(range(1, len(done.batches) + 1))
     # What was never told to part is the source itself.
-    assert not done.is_source or done.feed == source
+    assert not done.is_source or source.startswith(done.feed)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_rows_of_commas_are_skipped_and_below_the_table_cost_no_copy(end: bytes) -> None:
+    table = end.join([b"a,b,c", b"1,2,3", b'4,"x\ny",6', b""])
+    done = cut(table + (b",," + end) * 40_000 + b",,", cuts=range(0, 200_000, 32_768))
+    assert (done.read, done.skipped, done.is_source) == (2, 40_001, True)
+    assert [(batch.start, batch.end, batch.records) for batch in done.batches] == [(5 + len(end), len(table), 2)]
+
+
+def test_rows_of_commas_between_records_are_left_out_whatever_their_number() -> None:
+    done = cut(b"a,b,c\n,,\n1,2,3\n,,,,,\n4,,\n,,6\n,\n7,8,9\n")
+    assert (done.read, done.skipped, done.rejected) == (4, 3, [])
+    assert done.feed == b"a,b,c\n1,2,3\n4,,\n,,6\n7,8,9\n"
 
 
 @given(sources(), st.lists(st.integers(0, 300)), st.integers(1, 5), st.integers(12, 120), maps, st.booleans())
@@ -179,7 +197,7 @@ def test_batch_ends_at_ten_million_bytes() -> None:
         (b"1", "1 field where the header has 2"),
         (b"1,2,3", "3 fields where the header has 2"),
         (b"1," + b"x" * 131_073, "field 2 has 131,073 characters; a field has at most 131,072"),
-        (b"," * 5_000, "5,001 fields; a record has at most 5,000"),
+        (b"1" + b"," * 5_000, "5,001 fields; a record has at most 5,000"),
         (b'1,"' + "é".encode() * 131_073 + b'"', "field 2 has 131,073 characters; a field has at most 131,072"),
     ],
 )

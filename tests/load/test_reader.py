@@ -52,6 +52,35 @@ def test_record_that_no_batch_may_hold_is_kept_apart_and_the_rest_goes_into_a_co
     assert [line.rsplit('",', 1)[-1].split(",")[-1] for line in kept[1:]] == ["2", "e"]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_header_that_comes_again_is_rejected_with_its_line(tmp_path: Path, end: str, mark: str) -> None:
+    rows = ["A,B", '1,"x\ny"', f"{mark}A,B", "2,z", *["3,c"] * 20_000, "A,B", "4,d", ""]
+    reading = read(tmp_path, end.join(rows).encode(), 10_000)
+    assert list(reading.rejected) == [2, 20_004]
+    kept = (tmp_path / "run" / REJECTED).read_text("utf-8").splitlines()
+    assert "the header again" in kept[1]
+    assert "(line 4)" in kept[1]
+    assert "(line 20,006)" in kept[2]
+
+
+def test_value_that_equals_the_name_of_the_only_column_is_a_value_unless_it_is_an_id(tmp_path: Path) -> None:
+    assert list(read(tmp_path, b"Name\nx\nName\n").rejected) == []
+    (tmp_path / "ids").mkdir()
+    assert list(read(tmp_path / "ids", b"Id\nx\nId\ny\n").rejected) == [2]
+
+
+def test_mistakes_name_line_and_row(tmp_path: Path) -> None:
+    with pytest.raises(FormatError) as caught:
+        read(tmp_path, b'A,B\n1,"x\ny"\n\n2,d"e\n')
+    assert (caught.value.row, caught.value.line) == (2, 5)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(FormatError) as caught:
+        read(tmp_path / "other", b'A,B\n1,"x\ny"\n,\n2,\xe9\n')
+    assert (caught.value.row, caught.value.line) == (2, 5)
+    assert "encoding" in str(caught.value)
+
+
 def test_source_is_never_changed(tmp_path: Path) -> None:
     content = b"\xef\xbb\xbfA,B\r\n1,a\r\n2\r\n3,c"
     read(tmp_path, content)

@@ -7,16 +7,19 @@ import gzip
 import io
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -29,6 +32,7 @@ from hypothesis import strategies as st
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.formats import csv as our_csv
 from bulkforce.load.sources import Source, name_of, to_csv
+from bulkforce.load.sources.options import SourceOptions
 
 Rows = list[dict[str, object]]
 RECORDS: Rows = [
@@ -134,7 +138,7 @@ def test_file_that_is_not_there_is_refused(tmp_path: Path, run: Path) -> None:
     assert "is a directory" in refused(tmp_path, run, UsageError)
 
 
-@pytest.mark.parametrize("name", ["a.xlsx", "a.txt", "a", "a.parquet.gz", "a.2024.gz"])
+@pytest.mark.parametrize("name", ["a.doc", "a", "a.parquet.gz", "a.2024.gz"])
 def test_unknown_suffix_names_the_known_ones(tmp_path: Path, run: Path, name: str) -> None:
     message = refused(file(tmp_path, name, "x"), run, UsageError)
     assert all(suffix in message for suffix in (".csv", ".jsonl", ".xml", ".parquet", ".feather", ".gz", ".zst"))
@@ -145,11 +149,15 @@ def test_empty_file_is_refused(tmp_path: Path, run: Path, name: str) -> None:
     assert "empty" in refused(file(tmp_path, name, b""), run, UsageError)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.json", "a.jsonl"])
-def test_utf_16_is_told(tmp_path: Path, run: Path, name: str, encoding: str) -> None:
-    content = '[{"Name": "x"}]'.encode(encoding)
-    assert "UTF-16" in refused(file(tmp_path, name, gzip.compress(content) if name.endswith("gz") else content), run)
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl.gz"])
+def test_json_in_utf_16_is_read_if_it_has_its_mark(tmp_path: Path, run: Path, name: str, order: str) -> None:
+    text = '[{"Name": "é"}]' if "l" not in Path(name.removesuffix(".gz")).suffix else '{"Name": "é"}\n'
+    content = f"\ufeff{text}".encode(f"utf-16-{order}")
+    packed = gzip.compress(content) if name.endswith("gz") else content
+    assert rows_of(file(tmp_path, name, packed), run) == [["Name"], ["é"]]
+    (run / "source.csv").unlink()
+    assert f"utf-16-{order}" in refused(file(tmp_path, "b.json", content[2:]), run)
 
 
 @pytest.mark.parametrize("source", [b"Name\nx\n", {"Name": "x"}, 3, io.StringIO("Name\nx\n"), [], iter(())])
@@ -218,6 +226,53 @@ def test_source_that_fails_half_way_leaves_nothing(run: Path) -> None:
 
     with pytest.raises(LookupError, match="own code"):
         to_csv(records(), run)
+    assert left_in(run) == []
+
+
+class Point(NamedTuple):
+    Name: str
+    Note: int | None
+
+
+def database_rows() -> list[sqlite3.Row]:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.row_factory = sqlite3.Row
+        return database.execute("SELECT 'a' AS Name, 1 AS Note UNION ALL SELECT 'b', NULL").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("source", "columns"),
+    [
+        ([["a", 1], ("b", None)], ["Name", "Note"]),
+        (iter([("a", 1), ("b", None)]), ("Name", "Note")),
+        ([Point("a", 1), Point("b", None)], None),
+        (database_rows(), None),
+        (np.array([["a", 1], ["b", None]], dtype=object), ["Name", "Note"]),
+    ],
+    ids=["lists", "tuples", "named tuples", "rows of a database", "array"],
+)
+def test_records_may_be_rows(run: Path, source: Any, columns: list[str] | None) -> None:
+    found = to_csv(source, run, options=SourceOptions(columns=columns))
+    assert parsed(found.path.read_bytes()) == [["Name", "Note"], ["a", "1"], ["b", "#N/A"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "columns", "said"),
+    [
+        ([["a"]], None, "columns="),
+        ([["a"], ["a", "b"]], ["Name"], "2 values for 1 columns (record 2)"),
+        ([["a"], "b"], ["Name"], "not a str (record 2)"),
+        ([{"a": "b"}], ["Name"], "columns has no meaning"),
+        ([pa.record_batch({"a": ["b"]})], ["Name"], "columns has no meaning"),
+        (pa.table({"a": ["b"]}), ["Name"], "columns has no meaning"),
+    ],
+)
+def test_rows_that_do_not_fit_their_columns_are_refused(
+    run: Path, source: Any, columns: list[str] | None, said: str
+) -> None:
+    with pytest.raises((UsageError, FormatError)) as caught:
+        to_csv(source, run, options=SourceOptions(columns=columns))
+    assert said in str(caught.value)
     assert left_in(run) == []
 
 

@@ -83,7 +83,9 @@ def nasty_rows(batches: int = 6, batch_records: int = 6) -> Rows:
             code = f"row {named}-{place}"
             if place == (named * 2) % batch_records:
                 code = "" if named % 2 else TOO_LONG
-            rows.append((code, texts[(named + place) % len(texts)]))
+            text = texts[(named + place) % len(texts)]
+            # Rows of nothing but commas are skipped, and are no records.
+            rows.append((code, text or ("" if code else "neither")))
     return Rows(("Code__c", "Text__c"), rows)
 
 

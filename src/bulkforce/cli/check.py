@@ -12,6 +12,8 @@ from bulkforce.cli.choices import (
     ColumnMap,
     DateFormat,
     DecimalComma,
+    Delimiter,
+    Encoding,
     ExternalId,
     FalseWords,
     File,
@@ -20,6 +22,8 @@ from bulkforce.cli.choices import (
     OnUnknownColumn,
     Operation,
     Quiet,
+    Quote,
+    Sheet,
     TimeZone,
     TrueWords,
     Values,
@@ -57,6 +61,10 @@ def check(
     time_zone: TimeZone = None,
     true_words: TrueWords = None,
     false_words: FalseWords = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    quote: Quote = None,
+    sheet: Sheet = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -81,6 +89,10 @@ def check(
             on_unknown_column=on_unknown_column.value,
             values=values.value,
             notation=notation(date_format, time_zone, true_words, false_words, decimal_comma=decimal_comma),
+            delimiter=delimiter,
+            encoding=encoding,
+            quote=quote,
+            sheet=sheet,
             on_progress=teller,
         ),
         load_standing,
@@ -130,6 +142,8 @@ def lines_of(report: CheckReport) -> Iterator[str]:
         )
     yield from _part("Worth checking:", columns[Severity.WARN] + values[Severity.WARN])
     yield from _part("Columns that would not be sent:", columns[Severity.DROP])
+    if report.skipped:
+        yield from _part("Rows that are no records:", [(f"{report.skipped:,} of nothing but commas.", "", "")])
     if report.fits:
         yield "The file fits." if report.described else "No problems found."
 

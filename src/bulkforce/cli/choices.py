@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 File = Annotated[
     str,
     typer.Argument(
-        help="CSV, JSON, JSON lines, XML, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
+        help="CSV, JSON, JSON lines, XML, Excel, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
     ),
 ]
 ObjectName = Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")]
@@ -46,6 +46,26 @@ TimeZone = Annotated[
 ]
 TrueWords = Annotated[str | None, typer.Option("--true", help="Words that mean true, such as yes,x.", metavar="WORDS")]
 FalseWords = Annotated[str | None, typer.Option("--false", help="Words that mean false.", metavar="WORDS")]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(
+        help="Between columns of a text file: comma, semicolon, tab, pipe, caret or another character; "
+        "by default the header tells.",
+        metavar="CHARACTER",
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(help="Of a text file, such as windows-1252, utf-16 or shift-jis; by default utf-8.", metavar="NAME"),
+]
+Quote = Annotated[
+    str | None,
+    typer.Option(help='Around values of a text file instead of "; none if there is none.', metavar="CHARACTER"),
+]
+Sheet = Annotated[
+    str | None,
+    typer.Option(help="Of an Excel workbook: the sheet's name, or its number; by default 1.", metavar="NAME"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bulkforce.cli.choices import ExternalId, File, ObjectName, Operation
+from bulkforce.cli.choices import Delimiter, Encoding, ExternalId, File, ObjectName, Operation, Quote, Sheet
 from bulkforce.cli.streams import printing, shown, tell
 
 _STANDARD_OUTPUT = "-"
@@ -25,6 +25,10 @@ def map_columns(
         ),
     ] = None,
     external_id: ExternalId = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    quote: Quote = None,
+    sheet: Sheet = None,
     output: Annotated[
         str, typer.Option("--output", "-o", help="The map; - is standard output.", metavar="FILE")
     ] = _STANDARD_OUTPUT,
@@ -47,7 +51,16 @@ def map_columns(
         raise UsageError(f"The map {target} exists; choose another name, or overwrite it with --force")
     word = operation.value if operation else "upsert" if external_id else "insert"
     with connect() as client:
-        found = client.suggest_map(file, object_name, word, external_id=external_id)
+        found = client.suggest_map(
+            file,
+            object_name,
+            word,
+            external_id=external_id,
+            delimiter=delimiter,
+            encoding=encoding,
+            quote=quote,
+            sheet=sheet,
+        )
     matched = f"{len(found.columns)} of {len(found.matches)} columns match a field"
     if target is None:
         with printing(matched):

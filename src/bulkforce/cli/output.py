@@ -76,6 +76,8 @@ def _show_plan(report: LoadReport) -> None:
     print(
         f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected, as over a limit of the org"
     )
+    if report.skipped:
+        print(f"  skipped   {report.skipped:>14,}   rows of nothing but commas, not counted as read")
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
     print(f"  API calls {report.api_calls:>14,}   plus polling the job")
@@ -101,6 +103,8 @@ def _show_report(report: LoadReport) -> None:
     if report.state is RunState.FINISHED:
         for what, count, file in counts:
             print(f"  {what:<12}{count:>14,}   {folder}/{file}")
+    if report.skipped:
+        print(f"  {'skipped':<12}{report.skipped:>14,}   rows of nothing but commas, not counted as read")
     for job in report.jobs_left_open:
         print(f"  an empty job may have been left open in the org: {job}")
     if report.errors:

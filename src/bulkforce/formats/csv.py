@@ -18,7 +18,7 @@ from typing import Final
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError
-from bulkforce.formats.text import decoded, encoded
+from bulkforce.formats.text import decoded, encoded, trimmed
 from bulkforce.formats.values import Value, plain, text_of
 from bulkforce.protocol import limits
 
@@ -58,12 +58,14 @@ class Unit:
         content: The bytes, including line ends (the last record of a file may have none).
         records: Number of records, if clean.
         clean: Whether nothing in it needs a closer look.
+        header: What a record of the file must not be; empty if it may be anything.
     """
 
     start: int
     content: bytes
     records: int
     clean: bool
+    header: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,27 @@ class Record:
     Attributes:
         raw: Its bytes, without the line end.
         problem: Why the org would not accept it; ``None`` if it would.
+        start: Offset of its first byte.
     """
 
     raw: bytes
     problem: str | None
+    start: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it is nothing but commas, as the rows below a table that Excel exports."""
+        return not self.raw.strip(b",")
 
 
-def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Unit]:
+def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes = b"") -> Iterator[Unit]:
     """Cut blocks of a file, after its header, into runs of whole records.
 
     Args:
         blocks: The bytes, in blocks of at most `BLOCK_BYTES`.
         columns: Number of fields in the header.
         start: Offset of the first byte.
+        header: The raw header, if it must not be a record, too.
 
     Raises:
         FormatError: A quote is never closed.
@@ -95,7 +105,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
         content = carry + block if carry else block
         cut, skeleton = (_end_of_stretched(block, carry, inside=inside), b"") if stretched else _whole_records(content)
         if cut:
-            yield _unit(start, content[:cut], skeleton, columns, suspect=stretched)
+            yield _unit(start, content[:cut], skeleton, columns, header, suspect=stretched)
             start, carry, stretched = start + cut, content[cut:], False
         else:
             inside = (stretched and inside) != bool((block if stretched else content).count(b'"') % 2)
@@ -107,7 +117,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[Uni
             raise FormatError(
                 "The file ends inside a quoted value: a quote opened in this record is never closed", byte=start
             )
-        yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, suspect=True)
+        yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, header, suspect=True)
 
 
 def _end_of_stretched(block: bytes, carry: bytes, *, inside: bool) -> int:
@@ -115,6 +125,11 @@ def _end_of_stretched(block: bytes, carry: bytes, *, inside: bool) -> int:
     seam = b'"' if inside else carry[-1:].strip(b'"')
     cut, _ = _whole_records(seam + block)
     return cut + len(carry) - len(seam) if cut else 0
+
+
+def end_of_records(content: bytes) -> int:
+    """Find where the last whole record ends; 0 if none does."""
+    return _whole_records(content)[0]
 
 
 def _whole_records(content: bytes) -> tuple[int, bytes]:
@@ -136,8 +151,10 @@ def _whole_records(content: bytes) -> tuple[int, bytes]:
     return 0, b""
 
 
-def _unit(start: int, content: bytes, skeleton: bytes, columns: int, *, suspect: bool) -> Unit:
+def _unit(start: int, content: bytes, skeleton: bytes, columns: int, header: bytes, *, suspect: bool) -> Unit:
+    line_end = b"\n"
     if b"\r" in skeleton:
+        line_end = b"\r\n"
         skeleton = skeleton.replace(b"\r\n", b"\n")
     borders = skeleton.translate(None, _ALL_BUT_BORDERS)
     records = borders.count(b"\n")
@@ -147,8 +164,15 @@ def _unit(start: int, content: bytes, skeleton: bytes, columns: int, *, suspect:
         or borders != (b"," * (columns - 1) + b"\n") * records
         or (b'"' in skeleton and _MISPLACED_QUOTE.search(skeleton))
         or (columns == 1 and (skeleton.startswith(b"\n") or b"\n\n" in skeleton))
+        or (header and header + line_end in content)
+        or _has_empty(skeleton, columns)
     )
-    return Unit(start, content, records, clean)
+    return Unit(start, content, records, clean, header)
+
+
+def _has_empty(skeleton: bytes, columns: int) -> bool:
+    empty = b"," * (columns - 1) + b"\n"
+    return columns > 1 and (skeleton.startswith(empty) or b"\n" + empty in skeleton)
 
 
 def records(unit: Unit, columns: int) -> Iterator[Record]:
@@ -162,8 +186,13 @@ def records(unit: Unit, columns: int) -> Iterator[Record]:
         end = begin + len(raw)
         stripped = raw.rstrip(b"\r\n") if not raw.endswith(b'"') else raw
         if stripped:
-            yield Record(stripped, _problem(stripped, columns, unit.start + begin))
+            place = unit.start + begin
+            again = unit.header and stripped.removeprefix(BOM) == unit.header
+            yield Record(stripped, _AGAIN if again else _problem(stripped, columns, place), place)
         begin = end
+
+
+_AGAIN: Final = "the header again; the file seems to be several files, one after another"
 
 
 def lines(content: bytes) -> Iterator[bytes]:
@@ -257,6 +286,32 @@ def column(blocks: Iterable[bytes], place: int, columns: int) -> Iterator[bytes]
             begin = found.end()
 
 
+def empty_columns(blocks: Iterable[bytes], places: Collection[int], columns: int) -> frozenset[int]:
+    """Return which of some columns have no value in any record.
+
+    Args:
+        blocks: The file after its header, in blocks of at most `BLOCK_BYTES`.
+        places: The columns, from 0.
+        columns: Number of fields in the header.
+
+    Raises:
+        FormatError: A quote is misplaced or never closed.
+    """
+    left = frozenset(places)
+    for unit in units(blocks, columns):
+        values = [b'(?:"")?' if place in left else _ANY_VALUE for place in range(columns)]
+        empty = re.compile(rb"(?:%b(?:\r?\n|\Z))*+" % b",".join(values)) if columns > 1 else None
+        if unit.clean and empty and empty.fullmatch(unit.content):
+            continue
+        for record in records(unit, columns):
+            if record.problem is None:
+                found = split(record.raw)
+                left = frozenset(place for place in left if not unquote(found[place]).strip())
+        if not left:
+            break
+    return left
+
+
 def unquote(value: bytes) -> bytes:
     """Remove the quotes from a value.
 
@@ -284,13 +339,14 @@ class Header:
     end: int
 
 
-def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
+def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool = False, trim: bool = False) -> Header:
     """Read the header from the beginning of a file; skip a byte order mark.
 
     Args:
         content: The beginning of the file, or all of it.
         may_repeat: Names that may appear more than once.
         nameless: Whether columns may lack a name.
+        trim: Whether to remove blanks and the like around names.
 
     Raises:
         FormatError: There is no header, or a name is missing or appears twice.
@@ -302,6 +358,8 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
         raise FormatError("The content has no header: the first line names the fields")
     decoded(raw, bom)
     names = tuple(unquote(value).decode() for value in split(raw))
+    if trim:
+        names = tuple(map(trimmed, names))
     if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in split(raw)):
         raise FormatError("The header has a misplaced quote")
     if len(names) > limits.RECORD_FIELDS:
@@ -313,16 +371,16 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
                 continue
             raise FormatError("A field in the header has no name", column=number)
         if name.lower() in seen and name not in may_repeat:
-            raise FormatError(f"The header names {arguments.shown(name)} twice", column=number)
+            raise FormatError(f"The header names {arguments.shown(name)} twice; rename or remove one", column=number)
         seen.add(name.lower())
     return Header(names, raw, bom + len(line))
 
 
-def header_of(path: Path, *, may_repeat: Collection[str] = (), nameless: bool = False) -> Header:
+def header_of(path: Path, *, may_repeat: Collection[str] = (), nameless: bool = False, trim: bool = False) -> Header:
     """Read the header of a file; see `header`."""
     with path.open("rb") as file:
         # The longest header that the org could accept: 5,000 names of at most 100 characters, quoted.
-        return header(file.read(1_000_000), may_repeat=may_repeat, nameless=nameless)
+        return header(file.read(1_000_000), may_repeat=may_repeat, nameless=nameless, trim=trim)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,23 @@ Errors give only the position: Python's own errors hold the whole text, so ours 
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from bulkforce.errors import FormatError
+
+# None of these is a blank to Python: a zero-width space, a word joiner, and a byte order mark in the wrong place.
+_INVISIBLE: Final = "\u200b\u2060\ufeff"
+_AROUND: Final = re.compile(rf"\A[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+\Z")
+
+
+def trimmed(name: str) -> str:
+    r"""Remove from both ends of a name what cannot be seen, no-break spaces included.
+
+    >>> trimmed("\ufeffLast Name\xa0")
+    'Last Name'
+    """
+    return _AROUND.sub("", name)
 
 
 def encoded(text: str) -> bytes:
@@ -36,5 +52,7 @@ def decoded(content: bytes, start: int = 0) -> str:
     except UnicodeDecodeError as error:
         place = error.start
     raise FormatError(
-        f"The content is not UTF-8 (byte 0x{content[place]:02x}); convert it to UTF-8 first", byte=start + place
+        f"The content is not UTF-8 (byte 0x{content[place]:02x}); convert it to UTF-8 first, or give a load its "
+        "encoding, such as windows-1252 (--encoding)",
+        byte=start + place,
     )

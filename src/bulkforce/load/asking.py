@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.sources import Source
+from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe, Finding
 from bulkforce.objects.texts import TextNotation
@@ -63,8 +64,27 @@ class LoadOptions:
     on_unknown_column: OnUnknownColumn = "refuse"
     values: Values = "warn"
     notation: TextNotation | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    quote: str | None = None
+    sheet: str | int | None = None
+    columns: Sequence[str] | None = None
     dry_run: bool = False
     on_progress: OnProgress | None = None
+
+    def of_source(self) -> SourceOptions:
+        """Return those that say how to read the source.
+
+        Raises:
+            UsageError: One has a wrong value.
+        """
+        return SourceOptions(
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+            quote=self.quote,
+            sheet=self.sheet,
+            columns=self.columns,
+        )
 
 
 def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
@@ -189,6 +209,7 @@ def planned(
         object=api.object,
         read=reading.read,
         rejected=len(reading.rejected),
+        skipped=reading.skipped,
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
         # To open, close and audit the job, and for each batch and its results; polling comes on top and depends on the

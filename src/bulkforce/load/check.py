@@ -79,6 +79,7 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),
         values=arguments.one_of(options.values, ("warn", "refuse", "skip"), "values"),
         notation=asdict(arguments.instance(options.notation or AS_IT_STANDS, TextNotation, "The notation of texts")),
+        source_options=asdict(options.of_source()),
     )
 
 
@@ -90,9 +91,11 @@ def _look_at(
     _check_notation(asked, describe)
     checking, forms = checking_for(objects, asked, describe), intake.forms_for(asked, describe)
     on_read = on_read_of(sitting, on_progress)
-    found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look)
-    read, rejected = (found[0].read, len(found[0].rejected)) if found else (0, 0)
-    return checking.report(read, rejected, forms.findings()), found
+    found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look, sitting.warn)
+    if found is None:
+        return checking.report(0, 0, 0, forms.findings()), None
+    reading = found[0]
+    return checking.report(reading.read, len(reading.rejected), reading.skipped, forms.findings()), found
 
 
 def _check_notation(asked: Asked, describe: Describe) -> None:

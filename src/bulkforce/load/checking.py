@@ -30,6 +30,7 @@ class CheckReport:
         operation: The operation to run on the records.
         read: Number of records in the source.
         rejected: Number of records that fit in no batch, because they exceed a limit or are malformed.
+        skipped: Number of rows that are nothing but commas; like blank lines, they do not count as read.
         described: Whether the org described the object's fields; without that, only the form of the file was checked.
         columns: Findings about columns. Those with severity ``refuse`` stop a load.
         values: Findings about values, by column and cause. The org would refuse the rows of those with severity
@@ -41,6 +42,7 @@ class CheckReport:
     read: int
     rejected: int
     described: bool
+    skipped: int = 0
     columns: tuple[Finding, ...] = ()
     values: tuple[ValueFinding, ...] = ()
 
@@ -205,12 +207,13 @@ class Checking:
         if self._values is not None:
             self._values.add(unit)
 
-    def report(self, read: int, rejected: int, of_forms: Sequence[ValueFinding] = ()) -> CheckReport:
+    def report(self, read: int, rejected: int, skipped: int = 0, of_forms: Sequence[ValueFinding] = ()) -> CheckReport:
         """Return the report of the check.
 
         Args:
             read: Number of records in the source.
             rejected: Number of records that fit in no batch.
+            skipped: Number of rows that are nothing but commas.
             of_forms: What was found while values were written for their fields.
         """
         values = [*of_forms, *self._constants.findings(), *(self._values.findings() if self._values else ())]
@@ -221,6 +224,7 @@ class Checking:
             operation=self._operation,
             read=read,
             rejected=rejected,
+            skipped=skipped,
             described=self._described is not None,
             columns=self._fit.findings,
             values=tuple(values),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from bulkforce import arguments
@@ -49,11 +49,13 @@ class Rejected:
         row: Its number in the source, from 1, blank lines not counted.
         reason: Which limit it exceeds, or why it is not a valid record.
         raw: Its bytes.
+        start: Their offset in the source.
     """
 
     row: int
     reason: str
     raw: bytes
+    start: int = field(default=0, compare=False)
 
 
 Keep: TypeAlias = Callable[[bytes], None]
@@ -71,6 +73,11 @@ class Cutter:
             its own.
         look: Called with each run of records, rejected ones included.
         batch_bytes: Maximum size of a batch in bytes, header included.
+        header: The source's raw header, if it must not be a record, too.
+
+    Attributes:
+        read: Number of records so far.
+        skipped: Number of rows so far that are nothing but commas; like blank lines, they are no records.
     """
 
     def __init__(
@@ -82,6 +89,7 @@ class Cutter:
         look: Callable[[csv.Unit], None] = lambda _unit: None,
         *,
         batch_bytes: int = limits.BATCH_BYTES,
+        header: bytes = b"",
     ) -> None:
         if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
             raise FormatError(
@@ -96,7 +104,10 @@ class Cutter:
         self._room = batch_bytes - len(shape.header)
         self._number = 0
         self._offset = 0
-        self.read = 0
+        self._header = header
+        # Whether what was kept last ends before the source does: something after it was left out.
+        self._gap = False
+        self.read = self.skipped = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -119,7 +130,7 @@ class Cutter:
         self._begin()
         columns = len(self._shape.source)
         try:
-            for unit in csv.units(blocks, columns, start if source_start is None else source_start):
+            for unit in csv.units(blocks, columns, start if source_start is None else source_start, self._header):
                 self._check_text(unit)
                 self._look(unit)
                 sent = self._shape.apply(unit.content) if unit.clean else b""
@@ -139,32 +150,37 @@ class Cutter:
             csv.characters_of(unit.content, unit.start)
         except FormatError as error:
             until = unit.content[: (error.byte or 0) - unit.start + 1]
-            row = self.read + sum(1 for line in csv.lines(until) if line.strip(b"\r\n"))
+            row = self.read + sum(1 for line in csv.lines(until) if line.strip(b",\r\n"))
             raise FormatError(error.text, row=row, byte=error.byte) from None
 
     def _add_closely(self, unit: csv.Unit, columns: int) -> Iterator[Batch | Rejected]:
         good: list[bytes] = []
         end = b"\r\n" if b"\r\n" in unit.content else b"\n"
         for record in csv.records(unit, columns):
+            if record.is_empty:
+                self.skipped += 1
+                continue
             self.read += 1
             problem = record.problem or self._too_large(record.raw + end)
             if problem:
                 yield from self._flush(good, unit)
                 good = []
-                yield Rejected(self.read, problem, record.raw)
+                yield Rejected(self.read, problem, record.raw, record.start)
             else:
                 good.append(record.raw)
         yield from self._flush(good, unit)
 
     def _flush(self, good: list[bytes], unit: csv.Unit) -> Iterator[Batch]:
-        if any(unit.content in (whole := end.join([*good, b""]), whole.removesuffix(end)) for end in (b"\n", b"\r\n")):
-            # Nothing was left out; the last record of a file may lack its line end.
-            content = unit.content
-        else:
-            content = b"\n".join([*good, b""])
-            self._part()
+        """Add the good records of a run, from which others may be missing."""
+        wholes = [end.join([*good, b""]) for end in (b"\n", b"\r\n")]
+        # The last record of a file may lack its line end.
+        is_all = any(unit.content in (whole, whole.rstrip(b"\r\n")) for whole in wholes)
+        content = unit.content if is_all else next(filter(unit.content.startswith, wholes), wholes[0])
         if good:
+            if self._gap or not unit.content.startswith(content):
+                self._part()
             yield from self._add(content, self._shape.apply(content), len(good))
+        self._gap = self._gap or not is_all
 
     def _too_large(self, line: bytes) -> str | None:
         size = len(self._shape.apply(line))

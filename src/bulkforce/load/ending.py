@@ -171,6 +171,7 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
         failed=tally.failed,
         unprocessed=tally.unprocessed,
         rejected=len(facts.rejected),
+        skipped=facts.skipped,
         in_doubt=tally.in_doubt,
         batches=len(run.batches),
         bytes=sum(batch.size for batch in run.batches.values()),

@@ -34,6 +34,7 @@ class Asked:
         disable_batch_retry: As in the job.
         headers: As in the job.
         notation: The notation of texts, as a dict.
+        source_options: How to read the source, a `SourceOptions` as a dict.
     """
 
     run: str
@@ -57,6 +58,7 @@ class Asked:
     disable_batch_retry: bool | None = None
     headers: dict[str, str] | None = None
     notation: dict[str, Any] = field(default_factory=dict)
+    source_options: dict[str, Any] = field(default_factory=dict)
 
 
 ASKED: Final = frozenset(one.name for one in fields(Asked))
@@ -77,3 +79,4 @@ class LoadFacts(Asked):
     constants: list[str]
     read: int
     rejected: list[int]
+    skipped: int = 0

@@ -96,8 +96,8 @@ def first_map(sitting: Sitting, options: LoadOptions) -> FirstMap:
     """Write a first map for a source; see `bulkforce.client.Client.suggest_map`."""
     api = api_for(sitting, options)
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
-        found = to_csv(options.source, Path(name))
-        names = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True).names
+        found = to_csv(options.source, Path(name), options=options.of_source(), tell=sitting.warn)
+        names = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True, trim=True).names
     return _matched(sitting, api, name_of(options.source), list(dict.fromkeys(names)))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -20,7 +21,8 @@ from bulkforce.load.feed import Feed
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import OUR_COLUMNS, ColumnMap, Shape
 from bulkforce.load.reader import Reader, Reading, header_of_rejected
-from bulkforce.load.sources import Source, to_csv
+from bulkforce.load.sources import Source, Tell, to_csv
+from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.state import View
 from bulkforce.objects.columns import Describe, Target, fit
 from bulkforce.objects.forms import Forms
@@ -66,6 +68,7 @@ def read(
     forms: Forms,
     fit_shape: Callable[[Shape], Shape | None],
     look: Callable[[csv.Unit], None] = lambda _unit: None,
+    tell: Tell = lambda _text: None,
 ) -> tuple[Reading, LoadFacts] | None:
     """Read a source, and keep in a folder what the run needs from it.
 
@@ -77,6 +80,7 @@ def read(
         forms: How the values of each column are written.
         fit_shape: Reduces the columns of the map to those that can be sent; returns ``None`` if there are none.
         look: Called with each run of records.
+        tell: Called with what was guessed about the source, or left out.
 
     Returns:
         What was found; ``None`` if no column can be sent.
@@ -85,17 +89,27 @@ def read(
         FormatError: The source cannot be read; the error says where.
         UsageError: The source does not exist, or its columns do not fit the map.
     """
-    found = to_csv(source, folder, lambda: on_read(0), forms)
-    header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True)
+    found = to_csv(source, folder, lambda: on_read(0), forms, SourceOptions(**asked.source_options), tell)
+    header = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True, trim=True)
     by_id = asked.operation in _BY_ID or str(asked.external_id).lower() == "id"
+    empty = _empty_columns(found.path, header)
+    if empty:
+        number = "1 column" if len(empty) == 1 else f"{len(empty):,} columns"
+        tell(f"{number} without a name or a value {'is' if len(empty) == 1 else 'are'} left out")
     column_map = ColumnMap(**asked.mapping)
-    shape = fit_shape(maps.shape(header.names, column_map, empty_as_null=asked.empty_as_null, by_id=by_id))
+    wanted = maps.shape(header.names, column_map, empty_as_null=asked.empty_as_null, by_id=by_id, without=empty)
+    shape = fit_shape(wanted)
     if shape is None:
         return None
     if not all(name.strip() for name in shape.names):
-        # If the object is not known, nothing has dropped the nameless column.
-        csv.header_of(found.path, may_repeat=OUR_COLUMNS)
-    reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look).read()
+        # The object is not known: nothing has dropped the nameless column.
+        raise FormatError(
+            "A column has no name but values; give it a name, or remove it (pandas writes no index with "
+            "to_csv(..., index=False))",
+            column=next(place for place, name in enumerate(shape.names) if not name.strip()) + 1,
+        )
+    first_line = found.first_line
+    reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look, first_line).read()
     if reading.feed_is_ours and found.ours:
         found.path.unlink()
     feed, ours = reading.feed.absolute(), reading.feed_is_ours or found.ours
@@ -113,7 +127,19 @@ def read(
         constants=list(shape.constants),
         read=reading.read,
         rejected=list(reading.rejected),
+        skipped=reading.skipped,
     )
+
+
+def _empty_columns(path: Path, header: csv.Header) -> frozenset[int]:
+    """Return the places of columns that have neither a name nor, in any record, a value."""
+    nameless = [place for place, name in enumerate(header.names) if not name]
+    if not nameless:
+        return frozenset()
+    with path.open("rb") as file:
+        file.seek(header.end)
+        blocks = iter(partial(file.read, csv.BLOCK_BYTES), b"")
+        return csv.empty_columns(blocks, nameless, len(header.names))
 
 
 def shape_of(facts: LoadFacts) -> Shape:

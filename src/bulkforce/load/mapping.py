@@ -18,7 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,7 @@ from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import toml
 from bulkforce.formats.csv import NULL, quote
-from bulkforce.formats.text import decoded
+from bulkforce.formats.text import decoded, trimmed
 from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol.wire_csv import rows
 
@@ -143,7 +143,14 @@ def rows_of(content: bytes) -> list[list[str]]:
         return list(rows(text))
 
 
-def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool = False, by_id: bool = False) -> Shape:
+def shape(
+    source: Sequence[str],
+    column_map: ColumnMap,
+    *,
+    empty_as_null: bool = False,
+    by_id: bool = False,
+    without: Collection[int] = (),
+) -> Shape:
     """Apply a map to the names of a source's columns.
 
     Args:
@@ -152,6 +159,7 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
         empty_as_null: Whether to send an empty value as ``#N/A``.
         by_id: Whether records are found by their ids. If the source has no id column of its own, the ids that an
             earlier load wrote into its outputs are used.
+        without: The places of columns that are left out.
 
     Raises:
         UsageError: The map names a column that the source does not have, two columns go to one field, or no column is
@@ -159,7 +167,8 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
     """
     known = {name.lower(): name for name in source}
     targets = {}
-    for column, target in column_map.columns.items():
+    for given, target in column_map.columns.items():
+        column = given if given.lower() in known else trimmed(given)
         if column.lower() not in known:
             raise UsageError(
                 f"The map names the column {arguments.shown(column)}, "
@@ -168,6 +177,8 @@ def shape(source: Sequence[str], column_map: ColumnMap, *, empty_as_null: bool =
         targets[known[column.lower()]] = target
     taken, names = [], []
     for place, name in enumerate(source):
+        if place in without:
+            continue
         if name in OUR_COLUMNS and name not in targets:
             if name != _OUR_ID or not by_id or "id" in known:
                 continue

@@ -32,6 +32,7 @@ class Reading:
         batches: The batches, in order.
         read: Number of records read, rejected ones included.
         rejected: Numbers of the rejected records.
+        skipped: Number of rows that are nothing but commas, which are not read.
     """
 
     feed: Path
@@ -40,6 +41,28 @@ class Reading:
     batches: list[Batch]
     read: int
     rejected: array[int]
+    skipped: int = 0
+
+
+class Lines:
+    """Finds the numbers of lines in a text file.
+
+    Args:
+        path: The file.
+        first: The number of its first line.
+    """
+
+    def __init__(self, path: Path, first: int) -> None:
+        self._path, self._offset, self._line = path, 0, first
+
+    def at(self, offset: int) -> int:
+        """Return the number of the line that begins at, or contains, a byte; ask in ascending order."""
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            while self._offset < offset and (block := file.read(min(offset - self._offset, 1_000_000))):
+                self._line += block.count(b"\n") or block.count(b"\r")
+                self._offset += len(block)
+        return self._line
 
 
 def header_of_rejected(header: bytes) -> bytes:
@@ -58,6 +81,7 @@ class Reader:
         batch_records: Maximum number of records in a batch.
         on_records: Called with the number of records read so far.
         look: Called with each run of records.
+        first_line: The number of the header's line in the user's own file; ``None`` if that is no CSV file.
     """
 
     def __init__(
@@ -69,10 +93,16 @@ class Reader:
         batch_records: int,
         on_records: Callable[[int], None],
         look: Callable[[csv.Unit], None],
+        first_line: int | None = 1,
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
         self._on_records = on_records
-        self._cutter = Cutter(shape, batch_records, self._keep, self._part, look)
+        # In one column, only an id is never a value that equals the name of its column.
+        is_known = len(header.names) > 1 or header.names[0].lower() == "id"
+        self._cutter = Cutter(
+            shape, batch_records, self._keep, self._part, look, header=header.raw if is_known else b""
+        )
+        self._lines = None if first_line is None else Lines(path, first_line)
         self._kept = header.end
         self._copy: BinaryIO | None = None
         self._files = ExitStack()
@@ -88,15 +118,33 @@ class Reader:
         with self._files:
             self._rejected_file = self._new(REJECTED)
             self._rejected_file.write(header_of_rejected(self._header.raw))
-            for found in self._cutter.cut(self._blocks(), self._header.end):
-                if isinstance(found, Rejected):
-                    self._reject(found)
-                else:
-                    batches.append(found)
+            try:
+                for found in self._cutter.cut(self._blocks(), self._header.end):
+                    if isinstance(found, Rejected):
+                        self._reject(found)
+                    else:
+                        batches.append(found)
+            except FormatError as error:
+                raise self._with_line(error) from None
             if self._cutter.read == 0:
                 raise FormatError(f"{self._path.name} has a header but no records")
         feed = self._path if self._copy is None else self._folder / FEED
-        return Reading(feed, self._copy is not None, self._header.raw, batches, self._cutter.read, self._rejected)
+        return Reading(
+            feed,
+            self._copy is not None,
+            self._header.raw,
+            batches,
+            self._cutter.read,
+            self._rejected,
+            self._cutter.skipped,
+        )
+
+    def _with_line(self, error: FormatError) -> FormatError:
+        """Add the line to an error that only knows the byte."""
+        if self._lines is None or error.byte is None:
+            return error
+        line = self._lines.at(error.byte)
+        return FormatError(error.text, row=error.row, line=line, column=error.column, byte=error.byte)
 
     def _new(self, name: str) -> BinaryIO:
         return self._files.enter_context(whole(self._folder / name))
@@ -126,4 +174,6 @@ class Reader:
 
     def _reject(self, rejected: Rejected) -> None:
         self._rejected.append(rejected.row)
-        self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, csv.quote(rejected.reason).encode(), rejected.raw))
+        line = "" if self._lines is None else f" (line {self._lines.at(rejected.start):,})"
+        reason = csv.quote(rejected.reason + line).encode()
+        self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, reason, rejected.raw))

@@ -50,6 +50,8 @@ class LoadReport:
         failed: Records that the org refused, each with a reason.
         unprocessed: Records without a result, because the org refused their batch or gave up on it.
         rejected: Records that exceed a limit of the org; never sent.
+        skipped: Rows that are nothing but commas, as Excel writes below a table; like blank lines, they do not count as
+            read.
         in_doubt: Records in ``in_doubt.csv``: either their outcome cannot be determined, or the run stopped before they
             were sent; the file says which.
         batches: Number of batches.
@@ -75,6 +77,7 @@ class LoadReport:
     failed: int = 0
     unprocessed: int = 0
     rejected: int = 0
+    skipped: int = 0
     in_doubt: int = 0
     batches: int = 0
     bytes: int = 0

@@ -28,6 +28,7 @@ _LOOKS: Final = 100
 """How many records of a group are looked at for samples with different values."""
 # How a line of the file of rejected records begins: its number and the reason.
 _REJECTION: Final = re.compile(rb'(\d+),("[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+),')
+_LINE: Final = re.compile(r" \(line [\d,]+\)\Z")
 
 
 class Tally:
@@ -77,8 +78,9 @@ class Tally:
                 for unit in csv.units(iter(lambda: file.read(csv.BLOCK_BYTES), b""), len(head.names)):
                     for line in csv.lines(unit.content):
                         if found := _REJECTION.match(line):
-                            # One cause, whether the record has one field or several.
-                            reason = csv.unquote(found[2]).decode().replace(" field where", " fields where")
+                            # One cause, whether the record has one field or several, and in every line.
+                            reason = _LINE.sub("", csv.unquote(found[2]).decode())
+                            reason = reason.replace(" field where", " fields where")
                             self.add(REJECTED, reason, 1, int(found[1]), line[found.end() :].rstrip(b"\r\n"))
             except FormatError:
                 # The longest records that can be rejected are too long for this reader.

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from bulkforce.objects.names import ParentPath, field_of, labelled, listed, meant, parent_path, shown, trimmed
+from bulkforce.formats.text import trimmed
+from bulkforce.objects.names import ParentPath, field_of, labelled, listed, meant, parent_path, shown
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 from bulkforce.vocabulary import Operation
 
@@ -199,7 +200,7 @@ class _Fitting:
         if not name:
             remedy = (
                 f"Give column {place + 1} a name, or leave it out; pandas writes no index with to_csv(..., "
-                "index=False)."
+                "index=False). Or load without such columns (--on-unknown-column drop)."
             )
             raise _Unfit(Kind.NAMELESS, f"Column {place + 1} has no name.", remedy)
         if name.lower().startswith(_OURS):

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from bulkforce.formats.text import trimmed
 from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Target, fit
-from bulkforce.objects.names import labelled, meant, trimmed
+from bulkforce.objects.names import labelled, meant
 from bulkforce.protocol.rest import SObjectDescription
 from bulkforce.vocabulary import Operation
 

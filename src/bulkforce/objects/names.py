@@ -17,9 +17,6 @@ from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 from bulkforce.protocol.wire import same_name
 
 _SHOWN_CHARACTERS: Final = 80
-# Neither is a blank to Python: a zero-width space, a word joiner, and a byte order mark that stands where none belongs.
-_INVISIBLE: Final = "\u200b\u2060\ufeff"
-_AROUND: Final = re.compile(rf"\A[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+\Z")
 _NAMESPACE_AND_ENDING: Final = re.compile(r"\A[a-z]\w*?__(?=\w+__p?[cr]\Z)|__p?[cr]\Z", re.IGNORECASE)
 _PARENTS: Final = (
     re.compile(r"(?:(?P<type>\w+):)?(?P<relationship>\w+)\.(?P<field>\w+)"),
@@ -59,15 +56,6 @@ def parent_path(name: str) -> ParentPath | None:
         if found := form.fullmatch(name):
             return ParentPath(**found.groupdict(), of_data_loader=form is not _PARENTS[0])
     return None
-
-
-def trimmed(name: str) -> str:
-    r"""Take off what nobody sees at both ends of a name.
-
-    >>> trimmed("\ufeffLast Name\xa0")
-    'Last Name'
-    """
-    return _AROUND.sub("", name)
 
 
 def shown(name: str) -> str:

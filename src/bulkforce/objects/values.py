@@ -203,6 +203,8 @@ class CsvValues:
         """
         if not unit.clean:
             for record in csv.records(unit, self._width):
+                if record.is_empty:
+                    continue
                 self.rows += 1
                 if record.problem is None:
                     self._look(record.raw, self.rows)

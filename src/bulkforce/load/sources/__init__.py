@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,8 +18,11 @@ from typing import BinaryIO, Final, TypeAlias, cast
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
-from bulkforce.load.sources import arrow, files, json, xml
+from bulkforce.load.sources import arrow, files, json, rows, xml
 from bulkforce.load.sources.arrow import Arrow
+from bulkforce.load.sources.dialect import LOOK_BYTES, Dialect, encoding_of, look
+from bulkforce.load.sources.options import SourceOptions
+from bulkforce.load.sources.plain import plain, utf_8
 from bulkforce.load.sources.ragged import of_reader
 from bulkforce.load.sources.rewriting import rewrite
 from bulkforce.load.sources.writing import OnBlock, csv_file
@@ -27,18 +30,30 @@ from bulkforce.objects.forms import Forms
 from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
 
-Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value]] | Iterable[Arrow]
+Source: TypeAlias = (
+    str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value] | Sequence[Value]] | Iterable[Arrow]
+)
 """Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as
-mappings, Arrow record batches, or anything that offers Arrow data (a frame of pandas or polars, a table of pyarrow)."""
+mappings or as sequences of values, Arrow record batches, or anything that offers Arrow data (a frame of pandas or
+polars, a table of pyarrow)."""
 
 STANDARD_INPUT: Final = "-"
+_AS_IT_SAYS: Final = SourceOptions()
+_TEXT: Final[Mapping[str, str]] = {".csv": ",", ".txt": ",", ".tsv": "\t", ".tab": "\t"}
+"""Text files, and the delimiter that each name suggests."""
+
 _RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
     ".json": json.array,
     ".jsonl": json.lines,
     ".ndjson": json.lines,
     ".xml": xml.sobjects,
 }
+_EXCEL: Final = (".xlsx", ".xlsm")
 _ARROW: Final = {".parquet": arrow.parquet, ".arrow": arrow.ipc, ".feather": arrow.ipc}
+
+
+Tell: TypeAlias = Callable[[str], None]
+"""Called with what the user should know about how the source is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +63,22 @@ class SourceFile:
     Attributes:
         path: The file.
         ours: Whether we made it, in the run's folder; else it is the user's own.
+        first_line: Which line of the user's file the header is; ``None`` if that was no CSV file.
     """
 
     path: Path
     ours: bool
+    first_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How a source is converted; see `to_csv`."""
+
+    on_block: OnBlock
+    forms: Forms
+    options: SourceOptions
+    tell: Tell
 
 
 def name_of(source: Source) -> str:
@@ -79,76 +106,122 @@ def place_of(source: Source) -> Path | None:
     return path.absolute()
 
 
-def to_csv(source: Source, folder: Path, on_block: OnBlock = lambda: None, forms: Forms | None = None) -> SourceFile:
-    """Return a source as a CSV file: a CSV file on disk unchanged, anything else as ``source.csv`` in ``folder``.
+def to_csv(
+    source: Source,
+    folder: Path,
+    on_block: OnBlock = lambda: None,
+    forms: Forms | None = None,
+    options: SourceOptions = _AS_IT_SAYS,
+    tell: Tell = lambda _text: None,
+) -> SourceFile:
+    """Return a source as a CSV file: a plain CSV file on disk unchanged, anything else as ``source.csv`` in ``folder``.
 
     Args:
         source: Where records come from.
         folder: The run's folder.
         on_block: Called after each block of records; an exception from it stops the conversion.
         forms: How the values of each column are written; by default so that any field can read them.
+        options: How to read the source, where it does not say so itself.
+        tell: Called with what was guessed or left out.
 
     Raises:
         UsageError: The file does not exist, its kind is not known, or it is empty.
         MissingExtra: The kind needs a library that is not installed.
         FormatError: The records cannot be read or written; the error says where. No ``source.csv`` is left behind.
     """
-    forms, target = forms or Forms(), folder / SOURCE
+    target, how = folder / SOURCE, _How(on_block, forms or Forms(), options, tell)
     if isinstance(source, (str, os.PathLike)):
-        return _of_path(source, target, on_block, forms)
+        return _of_path(source, target, how)
     if isinstance(source, (bytes, bytearray, memoryview)):
         raise UsageError("The source is bytes; pass CSV in memory as io.BytesIO(...)")
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; pass a list of records")
     if arrow.is_arrow(source):
-        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, forms)
+        options.refuse_but(kind="Arrow data")
+        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, how.forms)
         return SourceFile(target, ours=True)
     if hasattr(source, "read"):
-        return _copied(files.read(cast(BinaryIO, source)), target, on_block, forms)
+        return _copied(files.read(cast(BinaryIO, source)), target, how)
     if isinstance(source, Iterable):
-        _write_items(source, target, on_block, forms)
+        options.refuse_but("columns", kind="records")
+        _write_items(source, target, how)
         return SourceFile(target, ours=True)
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
 
 
-def _of_path(given: str | os.PathLike[str], target: Path, on_block: OnBlock, forms: Forms) -> SourceFile:
+def _of_path(given: str | os.PathLike[str], target: Path, how: _How) -> SourceFile:
     if given == STANDARD_INPUT:
-        return _copied(files.standard_input(), target, on_block, forms)
+        return _copied(files.standard_input(), target, how)
     path = arguments.path(given, "The source")
     form, packing = _form_of(path)
+    if form in _TEXT:
+        if packing or not path.is_file():
+            return _copied(files.unpacked(path, packing), target, how, _TEXT[form])
+        dialect = _looked_at(files.start_of(path, LOOK_BYTES), how, _TEXT[form])
+        if not dialect.is_plain:
+            return _rewritten(files.unpacked(path, packing), dialect, target, how)
+        if rewrite(path, target, how.forms, how.on_block):
+            return SourceFile(target, ours=True)
+        return SourceFile(path, ours=False, first_line=1)
     if form in _ARROW:
-        arrow.write(_ARROW[form](path), target, on_block, forms)
-    elif form in _RECORDS:
-        _write_records(_RECORDS[form](files.unpacked(path, packing)), target, on_block, forms)
-    elif packing or not path.is_file():
-        return _copied(files.unpacked(path, packing), target, on_block, forms)
+        how.options.refuse_but(kind=f"a {form} file")
+        arrow.write(_ARROW[form](path), target, how.on_block, how.forms)
+    elif form in _EXCEL:
+        how.options.refuse_but("sheet", kind="an Excel workbook")
+        from bulkforce.load.sources import excel
+
+        _write_records(excel.records(path, how.options), target, how)
     else:
-        files.look_at(path)
-        return SourceFile(target, ours=True) if rewrite(path, target, forms, on_block) else SourceFile(path, ours=False)
+        blocks: Iterable[bytes] = files.unpacked(path, packing)
+        how.options.refuse_but(*(() if form == ".xml" else ("encoding",)), kind=f"a {form} file")
+        if form != ".xml":  # which declares its own encoding
+            start, blocks = files.peeked(blocks, LOOK_BYTES)
+            blocks = utf_8(blocks, encoding_of(start, how.options.encoding))
+        _write_records(_RECORDS[form](blocks), target, how)
     return SourceFile(target, ours=True)
 
 
 def _form_of(path: Path) -> tuple[str, str]:
-    return files.form_of(path, known=[".csv", *_RECORDS], unpackable=_ARROW)
+    return files.form_of(path, known=[*_TEXT, *_RECORDS], unpackable=[*_ARROW, *_EXCEL])
 
 
-def _copied(blocks: Iterable[bytes], target: Path, on_block: OnBlock, forms: Forms) -> SourceFile:
+def _copied(blocks: Iterable[bytes], target: Path, how: _How, usual: str = ",") -> SourceFile:
+    """Write a text file that cannot be used in place."""
+    start, whole_text = files.peeked(blocks, LOOK_BYTES)
+    return _rewritten(whole_text, _looked_at(start, how, usual), target, how)
+
+
+def _looked_at(start: bytes, how: _How, usual: str) -> Dialect:
+    how.options.refuse_but("delimiter", "encoding", "quote", kind="a CSV file")
+    dialect, guess = look(start, how.options, usual)
+    if guess:
+        how.tell(guess)
+    return dialect
+
+
+def _rewritten(blocks: Iterable[bytes], dialect: Dialect, target: Path, how: _How) -> SourceFile:
     with whole(target) as file:
-        for block in files.checked(blocks):
+        for block in blocks if dialect.is_plain else plain(blocks, dialect):
             file.write(block)
-            on_block()
-    rewrite(target, target, forms, on_block)
-    return SourceFile(target, ours=True)
+            how.on_block()
+    if rewrite(target, target, how.forms, how.on_block):
+        # Blank lines are gone, so that lines have other numbers.
+        return SourceFile(target, ours=True)
+    return SourceFile(target, ours=True, first_line=2 if dialect.sep_line else 1)
 
 
-def _write_items(source: Iterable[object], target: Path, on_block: OnBlock, forms: Forms) -> None:
+def _write_items(source: Iterable[object], target: Path, how: _How) -> None:
     items = _given(of_reader(source) if isinstance(source, csv.DictReader) else source)
     for first in items:
         rest = chain([first], items)
+        if rows.is_row(first):
+            _write_records(rows.mappings(rest, how.options.columns), target, how)
+            return
+        how.options.refuse_but(kind="records that name their own fields")
         if arrow.is_arrow(first):
-            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, on_block, forms)
+            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, how.on_block, how.forms)
         else:
-            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, on_block, forms)
+            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, how)
         return
     raise UsageError("The source has no records")
 
@@ -165,6 +238,6 @@ def _given(source: Iterable[object]) -> Iterator[object]:
         raise
 
 
-def _write_records(records: Iterable[Mapping[str, Value]], target: Path, on_block: OnBlock, forms: Forms) -> None:
-    with csv_file(target, on_block, forms) as file:
+def _write_records(records: Iterable[Mapping[str, Value]], target: Path, how: _How) -> None:
+    with csv_file(target, how.on_block, how.forms) as file:
         file.write_records(records)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -13,6 +14,17 @@ from bulkforce.transport import gzip
 
 _BLOCK_BYTES: Final = 262_144
 _GZIP, _ZSTD = ".gz", ".zst"
+_OTHERS: Final = {
+    ".zip": "unpack it first",
+    ".xls": "save it as .xlsx or as CSV UTF-8",
+    ".xlsb": "save it as .xlsx or as CSV UTF-8",
+    ".ods": "save it as .xlsx or as CSV",
+    ".html": "export the table it shows as CSV",
+    ".bz2": "unpack it first",
+    ".xz": "unpack it first",
+}
+"""What to do with files that people have, too."""
+
 # Four bytes can hold a block of 128 KiB, so little is decompressed at a time.
 _ZSTD_BLOCK_BYTES: Final = 8_192
 
@@ -37,6 +49,8 @@ def form_of(path: Path, known: Collection[str], unpackable: Collection[str]) -> 
         form = ".csv"
     if form in known or (form in unpackable and not packing):
         return form, packing
+    if remedy := _OTHERS.get(form):
+        raise UsageError(f"The source {path} cannot be read; {remedy}")
     raise UsageError(
         f"The name of the source {path} does not show its format; "
         f"known are {', '.join(known)} (also followed by {_GZIP} or {_ZSTD}) and {', '.join(unpackable)}"
@@ -48,11 +62,36 @@ def look_at(path: Path) -> None:
 
     Raises:
         UsageError: It cannot be read, or is empty.
-        FormatError: It is in UTF-16.
+    """
+    start_of(path, 1)
+
+
+def start_of(path: Path, length: int) -> bytes:
+    """Return the first bytes of a file.
+
+    Raises:
+        UsageError: It cannot be read, or is empty.
     """
     with _opened(path) as file:
-        for _ in checked(read(file, 4)):
-            return
+        for block in checked(read(file, length)):
+            return block
+    return b""
+
+
+def peeked(blocks: Iterable[bytes], length: int) -> tuple[bytes, Iterator[bytes]]:
+    """Read the first bytes, or a little more, and return them and the blocks, of which nothing is missing.
+
+    Raises:
+        UsageError: There is no content.
+    """
+    rest = iter(blocks)
+    found: list[bytes] = []
+    for block in rest:
+        found.append(block)
+        if sum(map(len, found)) >= length:
+            break
+    start = b"".join(found)
+    return start, checked(chain([start], rest))
 
 
 def unpacked(path: Path, packing: str) -> Iterator[bytes]:
@@ -117,35 +156,18 @@ def name_of(file: object) -> str:
 
 
 def checked(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass blocks on, after checking that they are not empty and look like UTF-8.
+    """Pass blocks on that are not empty.
 
     Raises:
         UsageError: There is no content.
-        FormatError: It is UTF-16.
     """
-    start: bytes | None = b""
+    empty = True
     for block in blocks:
-        if start is not None:
-            start += block
-            if len(start) < 4:
-                continue
-            _refuse_utf_16(start)
-            yield start
-            start = None
-        else:
+        if block:
+            empty = False
             yield block
-    if start == b"":
+    if empty:
         raise UsageError("The source is empty")
-    if start:
-        _refuse_utf_16(start)
-        yield start
-
-
-def _refuse_utf_16(start: bytes) -> None:
-    if start[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in start[:2]:
-        raise FormatError(
-            'The source is in UTF-16 (Excel calls it "Unicode text"); save it as UTF-8 (in Excel "CSV UTF-8")', byte=0
-        )
 
 
 def _gunzip(file: BinaryIO) -> Iterator[bytes]:

@@ -32,7 +32,7 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
     Raises:
         FormatError: The file is not valid CSV.
     """
-    header = csv.header_of(path, may_repeat=OUR_COLUMNS, nameless=True)
+    header = csv.header_of(path, may_repeat=OUR_COLUMNS, nameless=True, trim=True)
     columns = {place: form for place, name in enumerate(header.names) if (form := forms.of(name)).reads_texts}
     if not columns:
         return False
@@ -40,15 +40,15 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
     with whole(target) as out, path.open("rb") as file:
         out.write(header.raw + b"\n")
         file.seek(header.end)
-        for unit in csv.units(_blocks(file), width, header.end):
+        for unit in csv.units(_blocks(file), width, header.end, header.raw):
             if unit.clean:
                 out.write(_written(unit.content, columns, row))
                 row += unit.records
             else:
                 for record in csv.records(unit, width):
                     line = record.raw + b"\n"
-                    out.write(line if record.problem else _written(line, columns, row))
-                    row += 1
+                    out.write(line if record.problem or record.is_empty else _written(line, columns, row))
+                    row += not record.is_empty
             on_block()
     return True
 
