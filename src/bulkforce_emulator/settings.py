@@ -139,6 +139,9 @@ class Settings:
     short_csv_row: Literal["fill", "row error", "batch error"] = "batch error"
     #: What happens to a CSV row with more values than the header.
     long_csv_row: Literal["row error", "batch error"] = "batch error"
+    #: What a CSV row is whose only value is `""`: a record, or blank and skipped, as Salesforce's own CSV parser for
+    #: Java has it (that the server's is the same is inferred).
+    lone_empty_value: Literal["record", "blank"] = "record"
     #: What happens when a header comes twice.
     duplicate_csv_header: Literal["refuse", "last"] = "refuse"
     #: What is read as true, in any letter case.
@@ -154,11 +157,15 @@ class Settings:
     xml_type_error: Literal["row error", "batch error"] = "row error"
     #: The same in JSON, where users saw it fail the batch.
     json_type_error: Literal["row error", "batch error"] = "batch error"
+    #: What a record in JSON with `attributes` is: the guide has them in polymorphic references alone. Refused as an
+    #: unknown field, or ignored.
+    record_attributes: Literal["refuse", "ignore"] = "refuse"
     #: What an empty string does in a JSON update; in CSV it is ignored, which is documented.
     empty_json_text: Literal["null", "ignore"] = "null"
     #: The same in XML.
     empty_xml_text: Literal["null", "ignore"] = "ignore"
-    #: Whether a date field accepts a date-time (only its day counts), and a date-time field a day.
+    #: Whether a date field accepts a date-time (only its day counts), and a date-time field a day, an offset without a
+    #: colon and any fraction of a second; the guide has none of these.
     lenient_dates: bool = True
     #: Whether all rows fail whose key comes twice in an upsert batch; if not, the first is written.
     duplicate_key_fails_all: bool = False

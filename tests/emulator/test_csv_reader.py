@@ -144,7 +144,7 @@ def test_limits_are_told_with_their_numbers() -> None:
     wide = "a,b,c,d\n" + ",".join(["x" * 100_001] * 4)
     assert "Exceeded max length for one record: 400004." in failure(wide)
     few = Settings(limits=Limits(batch_characters=10))
-    assert "Exceeded max file size: 12." in failure("a\nabcdef\nabcdef\n", few)
+    assert "Exceeded max file size: 13." in failure("a\nabcdef\nabcdef\n", few)
 
 
 def test_limits_count_characters_and_not_bytes() -> None:

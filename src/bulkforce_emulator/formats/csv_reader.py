@@ -47,7 +47,7 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
         data = _LINE_END.sub(b"\n", data)  # outside quotes each ends a row, inside each becomes one LF
     quotes = _judge_quotes(data, texts)
     header, rows, faults = _split(data, _width(data, quotes), settings)
-    check_limits(rows, data, settings, unquoted=quotes is None)
+    check_limits(rows, data, settings, header=sum(map(len, header)), unquoted=quotes is None)
     if not len(rows[0]):
         raise BatchError.of(texts.records_none)
     if line_ending != "\n":
@@ -135,6 +135,10 @@ def _split(
     else:
         faults = None
     columns = [_array(column) for column in table.columns]
+    if width == 1 and not ragged and settings.lone_empty_value == "blank":
+        columns = [columns[0].drop_null()]
+        if not len(columns[0]):
+            raise BatchError.of(settings.texts.batches.records_none)
     header = [column[0].as_py() or "" for column in columns]
     return header, [column.slice(1) for column in columns], faults
 
@@ -166,8 +170,12 @@ def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
 def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.StringArray]:
     """Treat rows with more or fewer values than the header as the settings say."""
     rows = rows_of(data)
+    if settings.lone_empty_value == "blank":
+        rows = [row for row in rows if row != [None]]
     errors: list[str | None] = []
     for number, row in enumerate(rows[1:], start=1):
+        if len(row) > settings.limits.record_fields:
+            raise BatchError.of(settings.texts.batches.csv_row_too_wide, most=settings.limits.record_fields)
         how = settings.short_csv_row if len(row) < width else settings.long_csv_row
         facts = {"row": number, "given": len(row), "wanted": width}
         if len(row) == width or how == "fill":
@@ -195,17 +203,31 @@ def _array(column: pa.ChunkedArray) -> pa.StringArray:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
-def check_limits(columns: list[pa.StringArray], data: bytes, settings: Settings, *, unquoted: bool) -> None:
-    """Check the parser's own limits, which count the characters of values, without quotes, commas and line ends."""
+def check_limits(
+    columns: list[pa.StringArray], data: bytes, settings: Settings, *, header: int, unquoted: bool
+) -> None:
+    """Check the parser's own limits, which count the characters of values, without quotes, commas and line ends.
+
+    Args:
+        columns: The values, without the header.
+        data: The file.
+        settings: The limits.
+        header: The characters of the header.
+        unquoted: Whether there is no quote in the file.
+
+    Raises:
+        BatchError: A limit is exceeded, and where it first is.
+    """
     limits, texts = settings.limits, settings.texts.batches
     count = len(columns[0]) if columns else 0
     if count > limits.batch_records:
         allowed = limits.batch_records + 1
         raise BatchError.of(texts.csv_too_many_rows, given=allowed + 1, most=allowed)
     if len(data) > limits.batch_characters:
-        total = sum(pc.sum(pc.utf8_length(column)).as_py() or 0 for column in columns)
-        if total > limits.batch_characters:
-            raise BatchError.of(texts.csv_too_large, given=total, most=limits.batch_characters)
+        sizes = pc.cumulative_sum(_sizes(columns).cast(pa.int64()), header)
+        over = sizes.filter(pc.greater(sizes, limits.batch_characters))
+        if len(over):
+            raise BatchError.of(texts.csv_too_large, given=over[0], most=limits.batch_characters)
     if unquoted and _longest_line(data) <= limits.field_characters:
         return
     _check_records(columns, limits, texts)
@@ -217,15 +239,21 @@ def _longest_line(data: bytes) -> int:
 
 
 def _check_records(columns: list[pa.StringArray], limits: Limits, texts: BatchTexts) -> None:
-    total = None
+    if not columns or not len(columns[0]):
+        return
     for column in columns:
-        if not len(column):
-            return
-        lengths = pc.fill_null(pc.utf8_length(column), 0)
-        longest = pc.max(lengths).as_py()
+        longest = pc.max(pc.utf8_length(column)).as_py() or 0
         if longest > limits.field_characters:
             raise BatchError.of(texts.csv_value_too_long, given=longest)
-        total = lengths if total is None else pc.add(total, lengths)
-    longest = pc.max(total).as_py() if total is not None else 0
-    if longest > limits.record_characters:
-        raise BatchError.of(texts.csv_row_too_long, given=longest, most=limits.record_characters)
+    sizes = _sizes(columns)
+    over = sizes.filter(pc.greater(sizes, limits.record_characters))
+    if len(over):
+        raise BatchError.of(texts.csv_row_too_long, given=over[0], most=limits.record_characters)
+
+
+def _sizes(columns: list[pa.StringArray]) -> pa.Array:
+    """How many characters the values of each row have."""
+    first, *more = (pc.fill_null(pc.utf8_length(column), 0) for column in columns)
+    for lengths in more:
+        first = pc.add(first, lengths)
+    return first

@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 
 from bulkforce_emulator.formats.charsets import codec, is_utf8
-from bulkforce_emulator.formats.tables import check_sizes
+from bulkforce_emulator.formats.tables import by_field, check_sizes
 from bulkforce_emulator.uploads import EXPLICIT_NULL, BatchError, Upload
 
 if TYPE_CHECKING:
@@ -36,8 +36,11 @@ def read_json(body: bytes, settings: Settings, *, charset: str = "utf-8") -> Upl
     for name in _names(records):
         values = [record.get(name, "") for record in records]
         if name == "attributes" and all(isinstance(value, dict) or value == "" for value in values):
+            if settings.record_attributes == "refuse":
+                raise BatchError.of(texts.field_unknown, name=name)
             continue
         columns |= dict(_columns(name, values, [name in record for record in records], empty, texts))
+    columns = by_field(columns, settings)
     check_sizes(columns.values(), settings, len(columns))
     return Upload(columns, len(records), strict_types=settings.json_type_error == "batch error")
 

@@ -1,4 +1,4 @@
-"""Limits for columns that did not come from CSV."""
+"""Names and limits of columns that did not come from CSV."""
 
 from __future__ import annotations
 
@@ -10,9 +10,28 @@ import pyarrow.compute as pc
 from bulkforce_emulator.uploads import BatchError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from bulkforce_emulator.settings import Settings
+
+
+def by_field(columns: Mapping[str, pa.StringArray], settings: Settings) -> dict[str, pa.StringArray]:
+    """Columns whose names differ only in their letter case as one, since records may be spelled each in its own way.
+
+    Raises:
+        BatchError: One record has a value in two of them.
+    """
+    if len({name.lower() for name in columns}) == len(columns):
+        return dict(columns)
+    found: dict[str, tuple[str, pa.StringArray]] = {}
+    for name, column in columns.items():
+        first, values = found.get(name.lower(), (name, None))
+        if values is not None:
+            if pc.any(pc.and_(pc.is_valid(values), pc.is_valid(column))).as_py():
+                raise BatchError.of(settings.texts.batches.field_twice, name=name)
+            column = pc.coalesce(values, column)  # noqa: PLW2901
+        found[name.lower()] = first, column
+    return dict(found.values())
 
 
 def check_sizes(columns: Collection[pa.StringArray], settings: Settings, fields: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from bulkforce_emulator.formats.documents import INSTANCE, UnreadableDocument, local_name, parse_xml
-from bulkforce_emulator.formats.tables import check_sizes
+from bulkforce_emulator.formats.tables import by_field, check_sizes
 from bulkforce_emulator.uploads import EXPLICIT_NULL, BatchError, Upload
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def read_xml(body: bytes, settings: Settings, *, charset: str | None = None) -> 
     if count > settings.limits.batch_records:
         raise BatchError.of(texts.too_many_records, given=count, most=settings.limits.batch_records)
     columns = {header: pa.array(values, pa.string()) for header, values in _columns(root, settings).items()}
+    columns = by_field(columns, settings)
     check_sizes(columns.values(), settings, len(columns))
     return Upload(columns, count, strict_types=settings.xml_type_error == "batch error")
 
@@ -60,6 +61,8 @@ def _columns(root: Element, settings: Settings) -> dict[str, list[str | None]]:
             column = by_tag.get(tag)
             if column is None:
                 column = by_tag[tag] = columns.setdefault(local_name(tag), [None] * count)
+            if column[row] is not None:
+                raise BatchError.of(settings.texts.batches.field_twice, name=local_name(tag))
             column[row] = EXPLICIT_NULL if element.get(_NIL) in _TRUE else (element.text or empty)
     if not columns:
         raise BatchError.of(settings.texts.batches.xml_unreadable, reason="A sObject has no fields")

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+_STRICT_MOMENT = rf"{_DAY}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(\.[0-9]{{3}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
 _HOST_LABEL = "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 _EMAIL = rf"[A-Za-z0-9.!#$%&''*+/=?^_`{{|}}~-]+@{_HOST_LABEL}(\.{_HOST_LABEL})+"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
+
+
+_WHOLE = r"[+-]?[0-9]+(\.0*)?"
 
 
 def literal(text: str) -> str:
@@ -92,7 +96,7 @@ def _moment(field: Field, text: str, settings: Settings) -> tuple[str, str]:
         form = f"{_DAY}(Z|T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else f"{_DAY}Z?"
         value = f"TRY_CAST(left({text}, 10) AS DATE)"
     else:
-        form = f"{_DAY}(T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else f"{_DAY}T{_CLOCK}{_OFFSET}"
+        form = f"{_DAY}(T{_CLOCK}{_OFFSET})?" if settings.lenient_dates else _STRICT_MOMENT
         value = f"date_trunc('millisecond', TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC')"
     good = f"regexp_full_match({text}, {literal(form)}) AND {value} IS NOT NULL"
     return f"CASE WHEN {good} THEN {value} END", _wrong_type(field, text, good, settings.texts.rows)
@@ -100,11 +104,13 @@ def _moment(field: Field, text: str, settings: Settings) -> tuple[str, str]:
 
 def _number(field: Field, text: str, texts: RowTexts) -> tuple[str, str]:
     value = f"TRY_CAST({text} AS DOUBLE)"
+    if field.type in {"int", "long"}:
+        # An exponent is for doubles.
+        form = f"regexp_full_match({text}, {literal(_WHOLE)})"
+        good = f"{form} AND abs({value}) < {2**31 if field.type == 'int' else 2**53}"
+        return f"CASE WHEN {good} THEN {value}::{column_type(field)} END", _wrong_type(field, text, good, texts)
     good = f"regexp_full_match({text}, {literal(_NUMBER)}) AND isfinite({value})"
     wrong = _wrong_type(field, text, good, texts)
-    if field.type in {"int", "long"}:
-        whole = f"{good} AND {value} = floor({value}) AND abs({value}) < {2**31 if field.type == 'int' else 2**53}"
-        return f"CASE WHEN {whole} THEN {value}::{column_type(field)} END", _wrong_type(field, text, whole, texts)
     digits = field.precision - field.scale
     if digits <= 0:
         return value, wrong
