@@ -585,6 +585,7 @@ class Client:
         to: str | Path,
         object: str | None = None,  # noqa: A002  (the field's own word)
         format: str | None = None,  # noqa: A002  (the user's own word)
+        numbers: Literal["plain", "org"] = "plain",
         all_rows: bool = False,
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
@@ -604,6 +605,8 @@ class Client:
                 ``"-"`` is CSV on standard output.
             object: Instead of a query: every field of this object that a bulk query can return.
             format: The format, if the suffix does not say.
+            numbers: In CSV and JSON lines: ``"plain"`` writes the numbers of number fields as plain decimals,
+                ``"org"`` leaves them as the org wrote them, such as ``1.6147805824397E13``.
             all_rows: Include deleted and archived records.
             pk_chunking: Let the org split the query by record id: ``"auto"`` for large objects, a chunk size, or a
                 `PKChunking`.
@@ -630,6 +633,7 @@ class Client:
             object=object,
             to=to,
             format=format,
+            numbers=numbers,
             all_rows=all_rows,
             pk_chunking=pk_chunking,
             workers=workers,

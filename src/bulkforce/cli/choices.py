@@ -115,3 +115,10 @@ class Values(StrEnum):
     warn = "warn"
     refuse = "refuse"
     skip = "skip"
+
+
+class Numbers(StrEnum):
+    """How to write numbers."""
+
+    plain = "plain"
+    org = "org"

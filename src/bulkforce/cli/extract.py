@@ -11,7 +11,7 @@ import typer
 
 from bulkforce import arguments
 from bulkforce.cli import soql as queries
-from bulkforce.cli.choices import AsJson, Quiet
+from bulkforce.cli.choices import AsJson, Numbers, Quiet
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
 
@@ -43,6 +43,10 @@ def extract(
             metavar="FORMAT",
         ),
     ] = None,
+    numbers: Annotated[
+        Numbers,
+        typer.Option(help="Numbers in CSV and JSON lines: plain decimals, or as the org writes them, such as 1.6E13."),
+    ] = Numbers.plain,
     object_name: Annotated[
         str | None,
         typer.Option("--object", help="Instead of a query: extract this object; see --fields.", metavar="NAME"),
@@ -107,6 +111,7 @@ def extract(
                 object=object_name,
                 to=output,
                 format=output_format,
+                numbers=numbers.value,
                 all_rows=all_rows,
                 pk_chunking=chunking,
                 workers=workers,

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from bulkforce import arguments
 from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
+from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.report import ExtractProgress
 from bulkforce.protocol import limits, rest, soql
 from bulkforce.protocol.flow import ask
@@ -33,6 +34,7 @@ class ExtractOptions:
     object: str | None = None
     to: str | Path
     format: str | None = None
+    numbers: Numbers = "plain"
     all_rows: bool = False
     pk_chunking: Chunking = "auto"
     workers: int = WORKERS

@@ -28,6 +28,7 @@ from bulkforce.extract.events import (
     QueryJobStage,
     Thing,
 )
+from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.result_file import aside
 from bulkforce.extract.state import State
 from bulkforce.run.database import Step
@@ -97,6 +98,7 @@ class ExtractFacts:
         since_file: The file that keeps since when, if any.
         workers: Number of parallel downloads.
         token: Part of the temporary names of files outside the run's folder.
+        numbers: How to write numbers.
     """
 
     run: str
@@ -111,6 +113,7 @@ class ExtractFacts:
     since_file: str | None
     workers: int = 4
     token: str = ""
+    numbers: Numbers = "plain"
 
 
 class ExtractJournal(RunJournal):

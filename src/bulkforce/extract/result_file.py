@@ -150,7 +150,7 @@ class _Borders:
             return
         content = self._carry + block
         self.lost = b'"\r"' in content
-        last = _certain_before(content, len(content) - 1)
+        last = last_border(content, len(content) - 1)
         if last > 0:
             records = content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
             self.commas.add(_commas(content, last) / records)
@@ -162,8 +162,8 @@ class _Borders:
         self.lost = self.lost or len(content) > _CARRY_BYTES
 
 
-def _certain_before(content: bytes, end: int) -> int:
-    """Find the last certain border; -1 if there is none."""
+def last_border(content: bytes, end: int) -> int:
+    """Find the last certain border between records, before ``end``; -1 if there is none."""
     place = content.rfind(b'\n"', 0, end)
     while place >= 0 and content[place + 2] in _CLOSING:
         place = content.rfind(b'\n"', 0, place + 1)

@@ -32,6 +32,7 @@ from bulkforce.extract.columns import Column, columns_of
 from bulkforce.extract.ending import file_of, finished, progress_of, report_of, stopped
 from bulkforce.extract.events import QueryJob
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
+from bulkforce.extract.numbers import NUMBERS
 from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.rules import Rules
 from bulkforce.extract.sinks import Sink, sink_for
@@ -70,7 +71,8 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     if len(set(outputs)) < len(outputs):
         raise UsageError(f"{options.to} cannot be both the output and the file that keeps since when")
     token = new_token(*outputs)
-    sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token)
+    numbers = arguments.one_of(options.numbers, NUMBERS, "numbers")
+    sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token, numbers)
     query = soql.read(text_of(sitting, options))
     soql.check_bulk(query)
     if since_file is not None:
@@ -94,6 +96,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             since_file=None if since_file is None else str(since_file),
             workers=options.workers,
             token=token,
+            numbers=numbers,
         )
         return ExtractJournal(
             folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made
@@ -186,7 +189,7 @@ def resume_extract(
             raise JournalMismatch(
                 f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched"
             )
-        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token)
+        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token, facts.numbers)
         return _carry_out(sitting, journal, sink, facts.workers if workers is None else workers, on_progress, begun)
 
 
@@ -248,7 +251,7 @@ def _api(sitting: Sitting, operation: str, object_name: str) -> Query1:
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:
-    """Return a function from names to columns; plain CSV needs no types, so do not ask the org for them."""
+    """Return a function from names to columns; CSV asks the org for them only where it has to."""
 
     def describe(name: str) -> rest.SObjectDescription | None:
         try:
@@ -258,5 +261,6 @@ def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequen
         return described
 
     if isinstance(sink, CsvSink):
+        sink.types = lambda names: columns_of(names, object_name, describe)
         return lambda names: [Column(name) for name in names]
     return lambda names: columns_of(names, object_name, describe)

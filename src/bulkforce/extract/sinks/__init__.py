@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.extract.columns import Column
+from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.sinks import arrow
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.jsonl import JsonLinesSink
@@ -60,6 +61,7 @@ def sink_for(
     format: str | None = None,  # noqa: A002  (the user's own word)
     warn: Callable[[str], None] = lambda _text: None,
     token: str = "",
+    numbers: Numbers = "plain",
 ) -> Sink:
     """Choose the sink by the format, or else by the file's suffix; standard output is CSV by default.
 
@@ -68,6 +70,7 @@ def sink_for(
         format: One of `FORMATS`.
         warn: Called with warnings.
         token: Part of the file's temporary name; see `Target`.
+        numbers: How to write numbers in CSV and JSON lines.
 
     Raises:
         UsageError: The format is unknown, or the file cannot be written; nothing was sent or touched.
@@ -77,9 +80,9 @@ def sink_for(
     target = Target(to, packed=form.endswith(_GZIP), token=token)
     match form.removesuffix(_GZIP):
         case "csv":
-            return CsvSink(target)
+            return CsvSink(target, plain=numbers == "plain")
         case "jsonl":
-            return JsonLinesSink(target)
+            return JsonLinesSink(target, plain=numbers == "plain")
         case "parquet":
             return arrow.parquet(target, warn)
         case _:

@@ -1,12 +1,13 @@
-"""CSV as received: the bytes of the parts after a single header."""
+"""CSV as received: the bytes of the parts after a single header; numbers may be written as plain decimals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from bulkforce.extract.columns import Column, other_columns
+from bulkforce.extract.numbers import PlainNumbers
 from bulkforce.extract.sinks.target import Target
 from bulkforce.formats import csv
 
@@ -14,10 +15,20 @@ _BLOCK_BYTES: Final = 1_048_576
 
 
 class CsvSink:
-    """Writes the bytes of the parts."""
+    """Writes the bytes of the parts.
 
-    def __init__(self, target: Target) -> None:
+    Args:
+        target: Where to write.
+        plain: Whether to write numbers as plain decimals.
+
+    Attributes:
+        types: Looks up the types of the columns, if `begin` does not give them.
+    """
+
+    def __init__(self, target: Target, *, plain: bool = True) -> None:
         self._target = target
+        self._plain = plain
+        self.types: Callable[[Sequence[str]], Sequence[Column]] | None = None
         self._columns: Sequence[Column] = ()
         self._header: csv.Header | None = None
         self._unended = False
@@ -25,7 +36,11 @@ class CsvSink:
     def begin(self, columns: Sequence[Column]) -> None:
         """Begin to write."""
         self._columns = columns
+        self._numbers = PlainNumbers(self._typed)
         self._target.open()
+
+    def _typed(self) -> Sequence[Column]:
+        return self.types([column.name for column in self._columns]) if self.types else self._columns
 
     def add(self, part: Path) -> None:
         """Write the next part without reading its records.
@@ -41,7 +56,8 @@ class CsvSink:
             raise other_columns(self._header.names, header.names)
         with part.open("rb") as file:
             file.seek(start)
-            while block := file.read(_BLOCK_BYTES):
+            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
+            for block in self._numbers.written(blocks) if self._plain else blocks:
                 if self._unended:
                     # The last record of the previous part has no line end.
                     self._target.write(b"\n")

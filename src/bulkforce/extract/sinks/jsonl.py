@@ -1,4 +1,4 @@
-"""JSON Lines: one object per record, with its values as the org wrote them.
+"""JSON Lines: one object per record, with its values as the org wrote them, or numbers as plain decimals.
 
 Numbers, ``true`` and ``false`` have no quotes; the empty value is ``null``.
 """
@@ -14,6 +14,7 @@ import orjson
 from bulkforce.errors import FormatError
 from bulkforce.extract.arrow_types import pyarrow
 from bulkforce.extract.columns import Column
+from bulkforce.extract.numbers import plain
 from bulkforce.extract.record_batches import Misfit, PartReader
 from bulkforce.extract.sinks.target import Target
 
@@ -32,13 +33,15 @@ class JsonLinesSink:
 
     Args:
         target: Where to write.
+        plain: Whether to write numbers as plain decimals.
 
     Raises:
         MissingExtra: pyarrow is not installed.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, plain: bool = True) -> None:
         pyarrow("Writing JSON Lines")
+        self._plain = plain
         self._target = target
 
     def begin(self, columns: Sequence[Column]) -> None:
@@ -73,7 +76,7 @@ class JsonLinesSink:
         pieces: list[Any] = []
         behind = ""
         for name, bare, column in zip(self._names, self._bare, batch.columns, strict=True):
-            before, values, after = _values(column, bare)
+            before, values, after = _values(_plain(column) if self._plain and bare == _NUMBER else column, bare)
             pieces += [behind + name + before, values]
             behind = after
         return _content(
@@ -87,6 +90,16 @@ class JsonLinesSink:
     def discard(self) -> None:
         """Leave nothing behind."""
         self._target.discard()
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Write the numbers of a column as plain decimals; most blocks have none that need it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.any(pc.match_substring(column, "E")).as_py():
+        return column
+    return pa.array([None if value is None else plain(value) for value in column.to_pylist()], pa.string())
 
 
 def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
