@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -481,19 +482,27 @@ DAMAGES = {
 }
 
 
+@pytest.fixture(scope="module")
+def four_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two extracts and two loads that have finished; each test takes a copy."""
+    folder = tmp_path_factory.mktemp("runs")
+    with seeded() as org:
+        bring(org, folder, run_dir=folder / "1")
+        bring(org, folder, run_dir=folder / "3")
+    with Emulator(SCHEMA) as org:
+        load = Load(org, folder)
+        for name in ("2", "4"):
+            load.run_dir = folder / name
+            load.begin()
+    return folder
+
+
 @pytest.mark.parametrize("journal", ["journal.sqlite", "extract.sqlite"])
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
 def test_run_whose_journal_is_damaged_is_listed_as_such_among_the_others(
-    tmp_path: Path, damage: str, journal: str
+    four_runs: Path, tmp_path: Path, damage: str, journal: str
 ) -> None:
-    with seeded() as org:
-        bring(org, tmp_path, run_dir=tmp_path / "1")
-        bring(org, tmp_path, run_dir=tmp_path / "3")
-    with Emulator(SCHEMA) as org:
-        load = Load(org, tmp_path)
-        for name in ("2", "4"):
-            load.run_dir = tmp_path / name
-            load.begin()
+    shutil.copytree(four_runs, tmp_path, dirs_exist_ok=True)
     damaged = {"journal.sqlite": "4", "extract.sqlite": "3"}[journal]
     with closing(sqlite3.connect(tmp_path / damaged / journal)) as database:
         database.execute(damage)
