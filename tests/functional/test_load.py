@@ -16,6 +16,7 @@ from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import DoesNotFit, Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
 from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator, Fault
+from bulkforce_emulator.mishaps import Mishap
 from bulkforce_emulator.settings import Limits, Settings
 
 
@@ -167,12 +168,28 @@ def test_failed_rows_are_loaded_again_as_they_are_however_often(org: Emulator, t
         report = Load(org, tmp_path / "run", options={"source": source, "run_dir": tmp_path / generation}).begin()
         assert (report.read, report.failed) == (len(load.source.bad), len(load.source.bad))
         source = tmp_path / generation / "failed.csv"
-        assert [row[-2:] for row in read_csv(source)] == [load.source.header, *load.source.bad]
+        assert [row[2:] for row in read_csv(source)] == [load.source.header, *load.source.bad]
     source.write_text(source.read_text("utf-8").replace(f",{TOO_LONG},", ",mended,"), "utf-8")
     report = Load(org, tmp_path / "run", options={"source": source, "run_dir": tmp_path / "last"}).begin()
     mended = [("mended", text) for code, text in load.source.bad if code]
     assert (report.succeeded, report.failed) == (len(mended), len(load.source.bad) - len(mended))
     assert books.accepted(load.source.header) == Counter(mended)
+
+
+def test_outputs_are_fed_back_to_a_delete_however_often_and_the_ids_stay(org: Emulator, tmp_path: Path) -> None:
+    _, report = load_bytes(org, tmp_path, b"Code__c\na\nb\nc\n")
+    source = report.run_dir / "success.csv"
+    ids = [row[0] for row in read_csv(source)[1:]]
+    for name in ("failed", "failed", "success"):
+        if name == "failed":
+            org.mishaps.plan(Mishap(every=1), times=1)
+        options = {"source": source, "operation": "delete", "run_dir": tmp_path / f"{name} {source.parent.name}"}
+        report = Load(org, tmp_path / "run", options=options).begin()
+        source = report.run_dir / f"{name}.csv"
+        assert (report.succeeded, report.failed) == ((3, 0) if name == "success" else (0, 3))
+        header, *rows = read_csv(source)
+        assert header[2:] == ("Id", "Code__c")
+        assert [row[2:] for row in rows] == list(zip(ids, "abc", strict=True))
 
 
 def test_mapping_names_fields_and_outputs_keep_the_columns_of_the_source(org: Emulator, tmp_path: Path) -> None:

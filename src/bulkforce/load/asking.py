@@ -216,6 +216,6 @@ def planned(
         # org's speed.
         api_calls=4 + 2 * batches,
         remaining_batches=remaining_batches(sitting),
-        errors=Tally(reading.header).groups(folder / REJECTED if reading.rejected else None),
+        errors=Tally().groups(folder / REJECTED if reading.rejected else None),
         seconds=time.monotonic() - begun,
     )

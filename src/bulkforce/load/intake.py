@@ -24,6 +24,7 @@ from bulkforce.load.reader import Reader, Reading, header_of_rejected
 from bulkforce.load.sources import Source, Tell, to_csv
 from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.state import View
+from bulkforce.load.theirs import Theirs
 from bulkforce.objects.columns import Describe, Target, fit
 from bulkforce.objects.forms import Forms
 from bulkforce.run.files import sync_folder, write_whole
@@ -173,7 +174,9 @@ def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
         if facts.rejected:
             lost = f"{journal.folder / REJECTED} was removed or changed"
         else:
-            write_whole(journal.folder / REJECTED, header_of_rejected(facts.header.encode()))
+            write_whole(
+                journal.folder / REJECTED, header_of_rejected(Theirs(facts.header.encode(), shape_of(facts)).header)
+            )
     if lost:
         _make_again(journal, facts, batches, lost, on_read)
         feed.confirm(batches)

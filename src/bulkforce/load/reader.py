@@ -17,6 +17,7 @@ from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.load.cutter import Batch, Cutter, Rejected
 from bulkforce.load.mapping import Shape
+from bulkforce.load.theirs import Theirs
 from bulkforce.run.files import whole
 from bulkforce.run.folder import FEED, REJECTED
 
@@ -97,6 +98,7 @@ class Reader:
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
         self._on_records = on_records
+        self._theirs = Theirs(header.raw, shape)
         # In one column, only an id is never a value that equals the name of its column.
         is_known = len(header.names) > 1 or header.names[0].lower() == "id"
         self._cutter = Cutter(
@@ -117,7 +119,7 @@ class Reader:
         batches: list[Batch] = []
         with self._files:
             self._rejected_file = self._new(REJECTED)
-            self._rejected_file.write(header_of_rejected(self._header.raw))
+            self._rejected_file.write(header_of_rejected(self._theirs.header))
             try:
                 for found in self._cutter.cut(self._blocks(), self._header.end):
                     if isinstance(found, Rejected):
@@ -176,4 +178,4 @@ class Reader:
         self._rejected.append(rejected.row)
         line = "" if self._lines is None else f" (line {self._lines.at(rejected.start):,})"
         reason = csv.quote(rejected.reason + line).encode()
-        self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, reason, rejected.raw))
+        self._rejected_file.write(b"%d,%b,%b\n" % (rejected.row, reason, self._theirs.row(rejected.raw)))

@@ -32,19 +32,12 @@ _LINE: Final = re.compile(r" \(line [\d,]+\)\Z")
 
 
 class Tally:
-    """Counts of records by outcome, and the causes of those that did not succeed.
+    """Counts of records by outcome, and the causes of those that did not succeed."""
 
-    Args:
-        header: The source's raw header.
-    """
-
-    def __init__(self, header: bytes) -> None:
+    def __init__(self) -> None:
         self.succeeded = self.failed = self.unprocessed = self.in_doubt = 0
         self._groups = Groups()
         self._rejected = False
-        names = [csv.unquote(name).decode() for name in csv.split(header)]
-        self._theirs = [place for place, name in enumerate(names) if name not in OUR_COLUMNS]
-        self._columns = len(names)
 
     def fail(self, errors: Mapping[int, str], rows: Sequence[bytes], row_of: Callable[[int], int]) -> None:
         """Count records that the org refused.
@@ -90,13 +83,7 @@ class Tally:
         group.looks += 1
         value = value_of(message)[:_VALUE_CHARACTERS]
         if not value or all(value != sample.value for sample in group.samples):
-            group.samples.append(ErrorSample(row, value, self._shown(record)))
-
-    def _shown(self, record: bytes) -> str:
-        if len(self._theirs) < self._columns:
-            values = csv.split(record)
-            record = b",".join(values[place] for place in self._theirs if place < len(values))
-        return record[:_SAMPLE_BYTES].decode("utf-8", "ignore")
+            group.samples.append(ErrorSample(row, value, record[:_SAMPLE_BYTES].decode("utf-8", "ignore")))
 
     def groups(self, rejected: Path | None = None) -> tuple[ErrorGroup, ...]:
         """Return the causes, the most frequent first.

@@ -193,7 +193,7 @@ def _carry_out(
     assert facts is not None
     journal.make_folder(RESULTS)
     api = api_for(sitting, facts)
-    outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected)
+    outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected, intake.shape_of(facts))
     batches = {batch.number: batch for batch in journal.batches()}
     worker = LoadWorker(sitting.run, api, batches, feed, outputs, journal.folder, sitting.trace)
     told = every_so_often(on_progress)
