@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -229,3 +230,188 @@ def test_what_a_client_accepts_is_no_matter(wire: Wire, accept: str) -> None:
     for media in ("application/json", "application/json;charset=utf-8", "APPLICATION/JSON"):
         made = wire.ask("POST", "job", json.dumps(document), {"Content-Type": media, "Accept": accept})
         assert made.status == 201, made.text
+
+
+@pytest.fixture(scope="module")
+def places(org: Emulator) -> dict[str, str]:
+    """What the paths of the tables below stand for."""
+    wire = Wire(org)
+    (account,) = org.insert("Account", [{"Name": "x"}])
+    job, query = wire.create("insert", "Account"), wire.create("query", "Account", "JSON")
+    batch, asked = wire.run(job, "Name\nx\n").id, wire.run(query, "SELECT Id FROM Account", "application/json").id
+    result = wire.ask("GET", f"job/{query}/batch/{asked}/result").json[0]
+    user = org.state.sessions.user_id
+    me = wire.ask("GET", "/services/data/v66.0", headers=bearer(org)).json["identity"].partition("/id/")[2]
+    return {
+        "job": job, "batch": batch, "query": query, "asked": asked, "result": result, "account": account, "user": user,
+        "me": me,
+    }  # fmt: skip
+
+
+def bearer(org: Emulator) -> dict[str, str]:
+    return {"Authorization": f"Bearer {org.session_id}"}
+
+
+BULK = {
+    "job": "POST",
+    "job/{job}": "GET POST",
+    "job/{job}/batch": "GET POST",
+    "job/{job}/batch/{batch}": "GET",
+    "job/{job}/batch/{batch}/request": "GET",
+    "job/{job}/batch/{batch}/result": "GET",
+    "job/{query}/batch/{asked}/result/{result}": "GET",
+    "job/{job}/spec": "POST",
+    "AsyncApi.xsd": "GET",
+}
+DATA = {
+    "/services/data": "GET",
+    "/services/data/v66.0": "GET",
+    "/services/data/v66.0/limits": "GET",
+    "/services/data/v66.0/sobjects": "GET",
+    "/services/data/v66.0/sobjects/Account": "GET POST",
+    "/services/data/v66.0/sobjects/Account/describe": "GET",
+    "/services/data/v66.0/sobjects/Account/{account}": "GET PATCH POST DELETE",
+    "/services/data/v66.0/query?q=SELECT+Id+FROM+Account": "GET",
+    "/services/data/v66.0/composite/sobjects": "POST PATCH DELETE",
+    "/services/data/v66.0/composite/batch": "POST",
+}
+LOGINS = ("/services/oauth2/userinfo", "/services/oauth2/token", "/services/oauth2/authorize", "/id/{me}")
+
+
+@pytest.mark.parametrize("path", BULK)
+def test_methods_that_a_path_of_the_bulk_api_does_not_have(wire: Wire, places: dict[str, str], path: str) -> None:
+    for method in METHODS:
+        if method in BULK[path].split():
+            continue
+        answer = wire.ask(method, path.format(**places), "" if method in {"POST", "PUT", "PATCH"} else None)
+        assert answer.status in {400, 405}, method
+        assert answer.type in {"application/xml", "application/json"}
+        assert (b"InvalidOperation" in answer.body) == (method != "HEAD"), method
+
+
+@pytest.mark.parametrize("path", DATA)
+def test_methods_that_a_resource_does_not_have(wire: Wire, places: dict[str, str], path: str) -> None:
+    for method in METHODS:
+        if method in DATA[path].split() or (method == "HEAD" and "GET" in DATA[path]):
+            continue
+        body = "" if method in {"POST", "PUT", "PATCH"} else None
+        answer = wire.ask(method, path.format(**places), body, bearer(wire.org))
+        assert (answer.status, answer.type) == (405, "application/json;charset=UTF-8"), method
+        assert method == "HEAD" or answer.json[0]["errorCode"] == "METHOD_NOT_ALLOWED"
+
+
+@pytest.mark.parametrize("path", [path for path in DATA if "GET" in DATA[path]])
+def test_head_is_get_without_the_body(wire: Wire, places: dict[str, str], path: str) -> None:
+    path = path.format(**places)
+    got, head = (wire.ask(method, path, headers=bearer(wire.org)) for method in ("GET", "HEAD"))
+    assert (head.status, head.type, head.body) == (200, got.type, b"")
+    assert head.headers["content-length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("path", [*(path for path in (BULK | DATA) if "GET" in (BULK | DATA)[path]), *LOGINS])
+def test_slash_at_the_end_is_no_matter(wire: Wire, places: dict[str, str], path: str) -> None:
+    path, mark, asked = path.format(**places).partition("?")
+    without, with_slash = (wire.ask("GET", f"{path}{end}{mark}{asked}", headers=bearer(wire.org)) for end in ("", "/"))
+    # What is left of the day's calls is one less.
+    bodies = [re.sub(r'"Remaining":\d+', "", answer.text) for answer in (with_slash, without)]
+    assert (with_slash.status, with_slash.type, bodies[0]) == (without.status, without.type, bodies[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("job/{job:.15}", True),
+        ("job/{job:.15}/batch/{batch:.15}", True),
+        ("JOB/{job}", False),
+        ("job/{job}/Batch", False),
+        ("asyncapi.xsd", False),
+        ("/services/ASYNC/66.0/job/{job}", False),
+        ("/Services/async/66.0/job/{job}", False),
+        ("/services/async/066.0/job/{job}", False),
+        ("/services/async/66/job/{job}", False),
+        ("/services/async/65.5/job/{job}", False),
+        ("/services/async/66.0/./job/{job}", False),
+        ("/services/data/v66.0/sobjects/ACCOUNT/describe", True),
+        ("/services/data/V66.0/limits", False),
+        ("/services/data/v66.0/Limits", False),
+        ("/services/data/v66/limits", False),
+        ("/SERVICES/data/v66.0/limits", False),
+        ("/services/OAuth2/userinfo", False),
+        ("/id/nobody", False),
+        ("/nothing", False),
+    ],
+)
+def test_letter_case_of_a_path_counts(wire: Wire, places: dict[str, str], path: str, found: bool) -> None:
+    answer = wire.ask("GET", path.format(**places), headers=bearer(wire.org))
+    assert (answer.status == 200) == found
+    assert answer.type in {"application/xml", "application/json;charset=UTF-8"}
+
+
+AS_JSON = '{"operation":"insert","object":"Contact","contentType":"CSV"}'
+AS_XML = (
+    f'<jobInfo xmlns="{NAMESPACE}"><operation>insert</operation><object>Contact</object>'
+    "<contentType>CSV</contentType></jobInfo>"
+)
+
+
+@pytest.mark.parametrize(
+    ("media", "reads"),
+    [
+        ("application/json", "json"),
+        ("APPLICATION/JSON ; Charset=UTF-8", "json"),
+        ('application/json; charset="utf-8"', "json"),
+        ("application/json; charset=ISO-8859-1", "json"),
+        ("application/json; charset=nope", ""),
+        ("application/json; charset=UTF-16", ""),
+        ("application/xml", "xml"),
+        ("application/xml; charset=utf-8", "xml"),
+        ("application/xml; charset=nope", ""),
+        ("text/xml", "xml"),
+        ("text/csv", "xml"),
+        ("text/plain", "xml"),
+        ("application/x-www-form-urlencoded", "xml"),
+        ("application/octet-stream", "xml"),
+        ("*/*", "xml"),
+        ("json", "xml"),
+        ("", "xml"),
+    ],
+)
+def test_job_documents_are_json_when_they_are_declared_so_and_else_xml(wire: Wire, media: str, reads: str) -> None:
+    for kind, document in (("json", AS_JSON), ("xml", AS_XML)):
+        answer = wire.ask("POST", "job", document, {"Content-Type": media})
+        if kind == reads:
+            assert answer.status == 201, answer.text
+        else:
+            assert answer.error == (400, "InvalidJob", "Unable to parse Job")
+        assert answer.type == ("application/json" if "json" in media.lower() and "/" in media else "application/xml")
+
+
+@pytest.mark.parametrize(
+    "media", ["text/xml", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"]
+)
+def test_resources_take_json_alone(wire: Wire, media: str) -> None:
+    headers = {**bearer(wire.org), "Content-Type": media}
+    answer = wire.ask("POST", "/services/data/v66.0/sobjects/Account", '{"Name":"x"}', headers)
+    words = f"Content-Type header specified in HTTP request is not supported: {media}"
+    assert (answer.status, answer.json) == (415, [{"message": words, "errorCode": "UNSUPPORTED_MEDIA_TYPE"}])
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json", "application/xml", "text/csv", "image/png;q=0", ""])
+@pytest.mark.parametrize("path", ["job/{job}", "job/{job}/batch", "job/{job}/batch/{batch}/result", "job/{query}"])
+def test_what_a_client_accepts_does_not_choose_the_format(
+    wire: Wire, places: dict[str, str], path: str, accept: str
+) -> None:
+    path = path.format(**places)
+    plain, asked = wire.ask("GET", path), wire.ask("GET", path, headers={"Accept": accept})
+    assert (asked.status, asked.type, asked.body) == (200, plain.type, plain.body)
+
+
+@pytest.mark.parametrize(
+    ("charset", "encoding"),
+    [("ISO-8859-1", "latin-1"), ("UTF-16", "utf-16"), ('"utf-8"', "utf-8"), ("Windows-1252", "cp1252")],
+)
+def test_charset_of_a_batch_is_read(wire: Wire, charset: str, encoding: str) -> None:
+    job = wire.create("insert", "Contact")
+    batch = wire.run(job, "LastName\nZoë\n".encode(encoding), f"text/csv; charset={charset}")
+    assert batch.element("numberRecordsFailed") == "0", batch.text
+    assert wire.org.records("Contact")[-1]["LastName"] == "Zoë"

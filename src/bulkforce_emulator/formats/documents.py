@@ -98,6 +98,20 @@ def parse_xml(body: bytes, charset: str | None = None) -> ET.Element:
         raise UnreadableDocument(str(problem)) from None
 
 
+def utf8(body: bytes, charset: str | None) -> bytes:
+    """A body in UTF-8, whatever charset it came in.
+
+    Raises:
+        UnreadableDocument: There is no such charset, or it is in another.
+    """
+    if charset is None or is_utf8(charset):
+        return body
+    try:
+        return body.decode(codec(charset)).encode()
+    except (UnicodeError, LookupError) as problem:
+        raise UnreadableDocument(str(problem)) from None
+
+
 def _text(body: bytes, charset: str | None) -> str:
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"

@@ -97,7 +97,7 @@ def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = 
         *rest.routes(org),
         *control.routes(org, faults, log),
         Route("/services/async{rest:path}", bulk1, methods=list(_METHODS)),
-        rest.nowhere("/services{rest:path}"),
+        rest.nowhere("/{rest:path}"),
     ]
     inner = Misfortune(_Fronted(Starlette(routes=routes), org), faults, org)
     return _Folded(Guard(WithPage(_Logged(inner, log), org), hosts))
@@ -164,7 +164,10 @@ def _packed(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 class _Folded:
-    """Reads `//` in a path as `/`, as recorded servers do: some clients keep a slash at the end of the instance URL."""
+    """Reads `//` in a path as `/`, as recorded servers do: some clients keep a slash at the end of the instance URL.
+
+    Logins may have a slash at their end; other paths have routes with and without.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -173,6 +176,9 @@ class _Folded:
         if "//" in scope.get("path", ""):
             raw = scope.get("raw_path", b"")
             scope = {**scope, "path": _SLASHES.sub("/", scope["path"]), "raw_path": re.sub(rb"/{2,}", b"/", raw)}
+        if scope.get("path", "").startswith(("/services/oauth2/", "/services/Soap/", "/id/")):
+            raw = scope.get("raw_path", b"")
+            scope = {**scope, "path": scope["path"].rstrip("/"), "raw_path": raw.rstrip(b"/")}
         await self._app(scope, receive, send)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _MEDIA = {Format.CSV: "text/csv", Format.XML: "application/xml", Format.JSON: "application/json"}
 _ZIPPED_MEDIA = {Format.CSV: "zip/csv", Format.XML: "zip/xml", Format.JSON: "zip/json"}
 _log = logging.getLogger(__name__)
-_VERSION = re.compile(r"\d{1,3}\.\d")
+_VERSION = re.compile(r"[1-9]\d{0,2}\.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +189,8 @@ class Bulk1:
         body = call.text_body(self._texts)
         if call.is_json:
             try:
-                members = orjson.loads(body)
-            except orjson.JSONDecodeError:
+                members = orjson.loads(documents.utf8(body, call.charset))
+            except (orjson.JSONDecodeError, documents.UnreadableDocument):
                 raise unreadable from None
             if not isinstance(members, dict):
                 raise unreadable

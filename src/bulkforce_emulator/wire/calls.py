@@ -115,7 +115,9 @@ def _packed(response: Response) -> Response:
 
 
 def _method(request: Request) -> str:
-    """The method; clients that cannot send PATCH say so in the query of a POST."""
+    """The method; clients that cannot send PATCH say so in the query of a POST, and HEAD is a GET without its body."""
+    if request.method == "HEAD":
+        return "GET"
     return request.query_params.get("_HttpMethod", "POST").upper() if request.method == "POST" else request.method
 
 

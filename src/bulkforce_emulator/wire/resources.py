@@ -11,6 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from bulkforce_emulator.soql import SoqlError
+from bulkforce_emulator.wire.bulk1_request import media_type
 from bulkforce_emulator.wire.calls import Call, json_response, route
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 NOT_ALLOWED = "not allowed"
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_VERSION = re.compile(r"v(\d{1,3}\.\d)")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+_VERSION = re.compile(r"v([1-9]\d{0,2}\.0)")
 
 
 class RestError(Exception):
@@ -53,7 +54,7 @@ class Resources:
         """The routes of one resource, with and without a slash at its end; other methods are not allowed there."""
         whole = f"/services/data/{{version}}{path}"
         guarded = self._guarded(answer)
-        refused = self._guarded(partial(_refuse_method, methods))
+        refused = self._guarded(partial(refuse_method, methods))
         others = [method for method in METHODS if method not in methods]
         return [
             one
@@ -95,7 +96,12 @@ class Resources:
         return sobject
 
 
-def _refuse_method(allowed: Sequence[str], call: Call) -> Response:
+def refuse_method(allowed: Sequence[str], call: Call) -> Response:
+    """Refuse a method that a resource does not have.
+
+    Raises:
+        RestError: Always.
+    """
     words = ",".join([*(["HEAD"] if "GET" in allowed else []), *allowed])
     raise RestError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{call.method}' not allowed. Allowed are {words}")
 
@@ -113,12 +119,25 @@ def data_path(call: Call) -> str:
     return f"/services/data/{call.values['version']}"
 
 
-def document_of(call: Call) -> dict[str, Any]:
-    """The JSON object of the body."""
+def body_of(call: Call) -> Any:  # noqa: ANN401 - any JSON
+    """The JSON of the body.
+
+    Raises:
+        RestError: It is not JSON, or not declared as such.
+    """
+    declared = call.headers.get("content-type", "application/json")
+    if media_type(declared) != "application/json":
+        words = f"Content-Type header specified in HTTP request is not supported: {declared}"
+        raise RestError(415, "UNSUPPORTED_MEDIA_TYPE", words)
     try:
-        document = orjson.loads(call.body)
+        return orjson.loads(call.body)
     except orjson.JSONDecodeError as error:
         raise RestError(400, "JSON_PARSER_ERROR", str(error)) from None
+
+
+def document_of(call: Call) -> dict[str, Any]:
+    """The JSON object of the body."""
+    document = body_of(call)
     if not isinstance(document, dict):
         raise RestError(400, "JSON_PARSER_ERROR", "Can not deserialize: expected an object")
     return document

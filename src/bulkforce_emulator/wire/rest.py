@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 from bulkforce_emulator.wire import batch_call, composite, query, sobjects
 from bulkforce_emulator.wire.calls import Call, json_response, route
 from bulkforce_emulator.wire.identity import identity_url
-from bulkforce_emulator.wire.resources import METHODS, Resources, data_path, not_found
+from bulkforce_emulator.wire.resources import (
+    METHODS,
+    NOT_ALLOWED,
+    Resources,
+    RestError,
+    data_path,
+    not_found,
+    refuse_method,
+)
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -26,6 +34,7 @@ def routes(org: Org) -> list[Route]:
     listed = [
         route("/services/data", rest.versions, ("GET",)),
         route("/services/data/", rest.versions, ("GET",)),
+        *(route(f"/services/data{end}", _no_method, METHODS[1:], name=NOT_ALLOWED) for end in ("", "/")),
         *rest.at("", rest.resources, ("GET",)),
         *rest.at("/limits", rest.limits, ("GET",)),
         *query.routes(org),
@@ -35,13 +44,20 @@ def routes(org: Org) -> list[Route]:
     return [*batch_call.routes(org, listed), *listed, *rest.at("/{rest:path}", rest.unknown, METHODS)]
 
 
+def _no_method(call: Call) -> Response:
+    try:
+        return refuse_method(("GET",), call)
+    except RestError as refused:
+        return json_response([refused.document], refused.status)
+
+
 def nowhere(path: str) -> Route:
     """The route of every path that there is not: refused in the words of REST."""
 
     def refused(_: Call) -> Response:
         return json_response([not_found().document], 404)
 
-    return route(path, refused, (*METHODS, "HEAD", "OPTIONS", "TRACE"))
+    return route(path, refused, (*METHODS, "HEAD"))
 
 
 class _Rest(Resources):
