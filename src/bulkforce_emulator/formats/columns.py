@@ -27,15 +27,16 @@ def data_of(lines: pa.StringArray) -> bytes:
 def java_doubles(column: pa.Array) -> pa.Array:
     """Doubles as Java writes them: with a decimal point; from 10,000,000 on and below 0.001 as `1.6147805824397E13`."""
     text = column.cast(pa.string())
-    plain = pc.if_else(pc.match_substring_regex(text, "[.e]"), text, _join(text, ".0"))
-    size = pc.abs(column)
+    whole = pc.invert(pc.or_(pc.match_substring(text, "."), pc.match_substring(text, "e")))
+    written = pc.if_else(whole, _join(text, ".0"), text)
+    size = pc.fill_null(pc.abs(column), 0)
     large, small = pc.greater_equal(size, 1e7), pc.and_(pc.less(size, 1e-3), pc.greater(size, 0))
-    if not pc.any(pc.or_(large, small)).as_py():
-        return plain
+    if pc.any(large).as_py():
+        written = pc.replace_with_mask(written, large, _scientific(text.filter(large)))
     if pc.any(small).as_py():
-        written = [_java(value) for value in column.filter(small).to_pylist()]
-        plain = pc.replace_with_mask(plain, pc.fill_null(small, False), pa.array(written, pa.string()))
-    return pc.if_else(large, _scientific(text), plain)
+        few = [_java(value) for value in column.filter(small).to_pylist()]
+        written = pc.replace_with_mask(written, small, pa.array(few, pa.string()))
+    return written
 
 
 def _join(*parts: pa.Array | str) -> pa.Array:
@@ -44,12 +45,20 @@ def _join(*parts: pa.Array | str) -> pa.Array:
 
 def _scientific(text: pa.Array) -> pa.Array:
     """What Arrow writes of large doubles, `123456789.5` or `1.5e+20`, in Java's notation."""
-    digits = pc.replace_substring_regex(text, r"^(-?\d)(\d*)\.?(\d*)$", r"\1.\2\3")
-    digits = pc.replace_substring_regex(pc.replace_substring_regex(digits, "0+$", ""), r"\.$", ".0")
-    whole = pc.replace_substring_regex(text, r"^-?\d(\d*).*$", r"\1")
-    written = _join(digits, "E", pc.utf8_length(whole).cast(pa.string()))
-    powers = pc.replace_substring_regex(text, r"^(-?\d)\.?(\d*)e\+0*(\d+)$", r"\1.\2E\3")
-    return pc.if_else(pc.match_substring(text, "e"), pc.replace_substring(powers, ".E", ".0E"), written)
+    powers = pc.replace_substring(text, "e+", "E")
+    powers = pc.if_else(pc.match_substring(text, "."), powers, pc.replace_substring(powers, "E", ".0E"))
+    if pc.all(pc.match_substring(text, "e")).as_py():
+        return powers
+    negative = pc.starts_with(text, "-")
+    plain = pc.if_else(negative, pc.utf8_slice_codeunits(text, 1), text)
+    point = pc.find_substring(plain, ".")
+    before = pc.if_else(pc.less(point, 0), pc.utf8_length(plain), point)
+    digits = pc.utf8_rtrim(pc.replace_substring(plain, ".", ""), "0")
+    more = pc.utf8_slice_codeunits(digits, 1)
+    more = pc.if_else(pc.equal(pc.utf8_length(more), 0), "0", more)
+    power = pc.subtract(before, 1).cast(pa.string())
+    long = _join(pc.if_else(negative, "-", ""), pc.utf8_slice_codeunits(digits, 0, 1), ".", more, "E", power)
+    return pc.if_else(pc.match_substring(text, "e"), powers, long)
 
 
 def _java(value: float) -> str:
