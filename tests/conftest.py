@@ -34,11 +34,18 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+_OF_THE_USER = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SF_TARGET_ORG", "SFDX_DEFAULTUSERNAME"}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _states() -> Iterator[Path]:
     """What runs leave in the user's state folder is kept apart, in this process and those that it starts."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", folder)
+        patch.setenv("BULKFORCE_CONFIG_DIR", folder)
+        patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+        for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name in _OF_THE_USER]:
+            patch.delenv(name)
         yield Path(folder)
 
 
@@ -47,8 +54,10 @@ _number = itertools.count()
 
 @pytest.fixture(autouse=True)
 def _state_of_its_own(_states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test has a state folder of its own: none meets the runs of another one, nor pays for them."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(_states / str(next(_number))))
+    """Each test has folders of its own for state and logins: none meets the runs of another one, nor pays for them."""
+    folder = _states / str(next(_number))
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder))
+    monkeypatch.setenv("BULKFORCE_CONFIG_DIR", str(folder / "config"))
 
 
 def pytest_collection_finish() -> None:

@@ -104,6 +104,8 @@ class Settings:
     #: Exact callback URLs that are accepted besides those of http and https: for an app's own scheme
     #: (`myapp://callback`).
     callback_urls: tuple[str, ...] = ()
+    #: Whether every http and https callback is accepted; if not, only those of `callback_urls`, as a real app does.
+    any_callback: bool = True
     #: The status of a refused token request; 401 was seen, too.
     token_error_status: int = 400
 

@@ -273,15 +273,26 @@ class LoginTexts:
     #: client
     password_wrong: Text = Text("invalid_grant", "authentication failure")
     not_approved: Text = Text("invalid_grant", "user hasn't approved this consumer")
+    not_installed: Text = Text("invalid_client", "app must be installed into org")
+    denied: Text = Text("access_denied", "end-user denied authorization")
+    no_run_as_user: Text = Text("invalid_grant", "no client credentials user enabled")
+    soap_login_off: Text = Text("INVALID_OPERATION", "SOAP API login() is disabled by default in this org.")
+    #: client: the code; the words are ours
+    device_pending: Text = Text("authorization_pending", "user has not yet approved")
+    device_expired: Text = Text("expired_token", "the device code has expired")
     #: client: the code; the words are ours
     client_unknown: Text = Text("invalid_client_id", "client identifier invalid")
     flow_unknown: Text = Text("unsupported_grant_type", "grant type not supported")
-    #: ours
     secret_wrong: Text = Text("invalid_client", "invalid client credentials")
+    #: guide: the code; the words are ours
+    verifier_wrong: Text = Text("invalid_request", "invalid code verifier")
+    verifier_missing: Text = Text("invalid_grant", "missing code verifier")
+    #: ours
+    challenge_missing: Text = Text("invalid_request", "missing required code challenge")
+    device_off: Text = Text("invalid_client", "device flow is not enabled for this app")
     response_unknown: Text = Text("unsupported_response_type", "response type not supported")
     method_wrong: Text = Text("invalid_request", "must use HTTP POST")
     code_wrong: Text = Text("invalid_grant", "invalid authorization code")
-    verifier_wrong: Text = Text("invalid_grant", "invalid code verifier")
     challenge_unknown: Text = Text("invalid_request", "code_challenge_method must be S256")
     redirect_missing: Text = Text("redirect_uri_missing", "missing redirect_uri")
     redirect_wrong: Text = Text("redirect_uri_mismatch", "redirect_uri must match configuration")

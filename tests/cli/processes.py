@@ -93,7 +93,8 @@ def start(
     *arguments: str, environment: Mapping[str, str] | None = None, spoilt: Mapping[int, str] | None = None
 ) -> Command:
     """Start a command that goes on."""
-    return Command(arguments, {**SURROUNDINGS, **(environment or {})}, spoilt or {})
+    own = {name: os.environ[name] for name in ("XDG_STATE_HOME", "BULKFORCE_CONFIG_DIR") if name in os.environ}
+    return Command(arguments, {**SURROUNDINGS, **own, **(environment or {})}, spoilt or {})
 
 
 def run(

@@ -51,11 +51,15 @@ def test_refresh_opens_a_session(peer_org: Org, ask: Ask, client: dict[str, str]
 def test_a_rotated_refresh_token_dies_at_once(peer_org: Org, ask: Ask, client: dict[str, str]) -> None:
     peer_org.sessions.rules.rotate_refresh_tokens = True
     form = {"grant_type": "refresh_token", "refresh_token": peer_org.sessions.refresh_token, **client}
-    successor = ask("POST", TOKEN, form=form).json["refresh_token"]
+    answer = ask("POST", TOKEN, form=form).json
+    successor = answer["refresh_token"]
     assert successor != form["refresh_token"]
+    assert peer_org.sessions.is_valid(answer["access_token"])
     refused = ask("POST", TOKEN, form=form)
     assert (refused.status, *refused.json.values()) == (400, "invalid_grant", "expired access/refresh token")
-    assert ask("POST", TOKEN, form=form | {"refresh_token": successor}).status == 200
+    assert not peer_org.sessions.is_valid(answer["access_token"])
+    # Salesforce takes the use of an old token for theft, and revokes what came after it.
+    assert ask("POST", TOKEN, form=form | {"refresh_token": successor}).status == 400
 
 
 def test_client_credentials_come_by_form_or_basic(ask: Ask, client: dict[str, str]) -> None:
@@ -305,3 +309,23 @@ def test_session_ids_look_like_session_ids(peer_org: Org) -> None:
     token = peer_org.sessions.first_token
     assert token.startswith(f"{peer_org.sessions.org_id[:15]}!")
     assert all(c.isascii() and (c.isalnum() or c in "._") for c in token.partition("!")[2])
+
+
+def test_a_device_waits_until_its_user_has_approved(peer_org: Org, ask: Ask, client: dict[str, str]) -> None:
+    begun = ask("POST", TOKEN, form={"response_type": "device_code", "client_id": client["client_id"]}).json
+    assert begun["verification_uri"] == "http://org.example:8080/setup/connect"
+    assert begun["interval"] == 5
+    form = {"grant_type": "device", "client_id": client["client_id"], "code": begun["device_code"]}
+    assert ask("POST", TOKEN, form=form).json["error"] == "authorization_pending"
+    assert peer_org.sessions.approve_device(begun["user_code"])
+    granted = ask("POST", TOKEN, form=form).json
+    assert peer_org.sessions.is_valid(granted["access_token"])
+    assert granted["refresh_token"]
+    assert ask("POST", TOKEN, form=form).json["error"] == "expired_token", "a code serves once"
+
+
+def test_a_device_whose_user_takes_too_long_is_refused(peer_org: Org, ask: Ask, client: dict[str, str]) -> None:
+    begun = ask("POST", TOKEN, form={"response_type": "device_code", "client_id": client["client_id"]}).json
+    peer_org.clock.advance(hours=1)
+    form = {"grant_type": "device", "client_id": client["client_id"], "code": begun["device_code"]}
+    assert ask("POST", TOKEN, form=form).json["error"] == "expired_token"

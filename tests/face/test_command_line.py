@@ -49,6 +49,11 @@ RIGHT: Final = {
     "job show": ["750000000000001AAA"],
     "job close": ["750000000000001AAA"],
     "job abort": ["750000000000001AAA"],
+    "login": ["--access-token", "prod"],
+    "logout": ["prod"],
+    "orgs": [],
+    "whoami": [],
+    "limits": [],
     "emulator": [],
     "demo": [],
 }
@@ -96,6 +101,12 @@ def parameters() -> Iterator[tuple[str, Any]]:
         yield from ((name, one) for one in command.params if not getattr(one, "is_flag", False) and one.name != "help")
 
 
+def right_for(command: str, org: Emulator, port: int) -> list[str]:
+    """Give what a command is given besides, with what is known only now."""
+    now = {"emulator": [f"--port={port}"], "login": [f"--url={org.base_url}"]}
+    return [*now.get(command, []), *RIGHT[command]]
+
+
 def option_of(parameter: Any) -> str:
     return str(max(parameter.opts, key=len))
 
@@ -121,7 +132,7 @@ def test_argument_of_any_kind_is_taken_or_refused(
     spoilt: str,
 ) -> None:
     asked = len(org.requests)
-    right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
+    right = right_for(command, org, surroundings)
     if parameter.param_type_name == "argument":
         given = [*(one for one in right if one.startswith("-")), "--", spoilt]
     else:
@@ -129,7 +140,7 @@ def test_argument_of_any_kind_is_taken_or_refused(
         given = [f"{option}{spoilt}", *(one for one in right if not one.startswith(option))]
     done = call(capsys, monkeypatch, *command.split(), *given)
     assert done.returncode in {0, 1, 2}, done
-    if parameter.name in {"workers", "batch_records", "port"}:
+    if parameter.name in {"workers", "batch_records", "port", "timeout"}:
         # None of them is a number in range, and the option itself says so.
         assert (done.returncode, option_of(parameter) in done.stderr) == (2, True)
     if done.stderr.startswith("bulkforce: "):
@@ -170,6 +181,7 @@ def test_argument_of_any_kind_is_taken_or_refused(
     ],
 )
 def test_option_that_cannot_be_used_is_named(
+    org: Emulator,
     surroundings: int,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -177,7 +189,7 @@ def test_option_that_cannot_be_used_is_named(
     option: str,
     value: str,
 ) -> None:
-    right = [*RIGHT[command], *([f"--port={surroundings}"] if command == "emulator" else [])]
+    right = right_for(command, org, surroundings)
     done = call(capsys, monkeypatch, command, f"{option}={value}", *right)
     assert (done.returncode, done.stdout) == (2, "")
     assert option in done.stderr

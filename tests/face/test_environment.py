@@ -113,10 +113,14 @@ def test_variable_that_is_blank_is_as_good_as_none(base: dict[str, str], blank: 
             bf.connect({**base, name: blank})
 
 
-@pytest.mark.parametrize("environment", [5, ["x"], "x", b"x"])
+@pytest.mark.parametrize("environment", [5, ["x"], b"x"])
 def test_environment_that_is_none_is_refused(environment: Any) -> None:
     with pytest.raises(bf.UsageError, match="mapping"):
         bf.connect(environment)
+    with pytest.raises(bf.UsageError, match="mapping"):
+        bf.connect("prod", environment=environment)
+    with pytest.raises(bf.UsageError, match="twice"):
+        bf.connect({}, environment={})
 
 
 def test_log_of_keys_that_cannot_be_written_is_not_taken_for_the_bundle(

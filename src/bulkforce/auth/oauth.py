@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import urlencode
 
 from bulkforce import arguments, hosts
+from bulkforce.auth.refusals import advice
 from bulkforce.errors import Error, MissingExtra, NotAuthenticated, ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_json
 from bulkforce.protocol.exchange import Answer, Body, Request
 from bulkforce.protocol.faults import SUCCESS, describe, stranger
 from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
-_TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
+TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105  (a path)
 
 
 @dataclass(slots=True)
@@ -52,7 +54,7 @@ class RefreshToken:
         form = {"grant_type": "refresh_token", "refresh_token": self.refresh_token, "client_id": self.client_id}
         if self.client_secret:
             form["client_secret"] = self.client_secret
-        granted = yield from _token(self.refresh_url or (instance_url or limits.LOGIN_URL) + _TOKEN_PATH, form)
+        granted = yield from request_token(self.refresh_url or (instance_url or limits.LOGIN_URL) + TOKEN_PATH, form)
         if granted.refresh_token and granted.refresh_token != self.refresh_token:
             # The old one no longer works.
             self.refresh_token = granted.refresh_token
@@ -87,7 +89,9 @@ class ClientCredentials:
                 "https://acme.my.salesforce.com (Setup, My Domain)"
             )
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
-        return (yield from _token(self.token_url or str(instance_url) + _TOKEN_PATH, form)).credentials(instance_url)
+        return (yield from request_token(self.token_url or str(instance_url) + TOKEN_PATH, form)).credentials(
+            instance_url
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,43 +139,73 @@ class JWTBearer:
                 "The private key cannot be read; it must be PEM text that begins with -----BEGIN"
             ) from error
         form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-        return (yield from _token(self.token_url or self.audience + _TOKEN_PATH, form)).credentials(instance_url)
+        return (yield from request_token(self.token_url or self.audience + TOKEN_PATH, form)).credentials(instance_url)
 
 
 @dataclass(frozen=True, slots=True)
-class _Granted:
-    access_token: str
+class Granted:
+    """The org's answer to a login.
+
+    Attributes:
+        access_token: The session.
+        instance_url: The org's URL.
+        refresh_token: A refresh token, or empty.
+    """
+
+    access_token: str = field(repr=False)
     instance_url: str
-    refresh_token: str
+    refresh_token: str = field(repr=False)
+
+    @classmethod
+    def read(cls, answer: Answer) -> Granted:
+        """Read an answer.
+
+        Raises:
+            ProtocolError: It has no token.
+        """
+        try:
+            document = wire_json.value_of(answer)
+        except ProtocolError:
+            document = None
+        members = document if isinstance(document, dict) else {}
+        texts = [members.get(name) or "" for name in ("access_token", "instance_url", "refresh_token")]
+        if not all(isinstance(text, str) for text in texts) or not is_token(texts[0]):
+            raise ProtocolError(f"The answer to the login has no access token: {describe(answer)}", answer.facts())
+        return cls(*texts)
 
     def credentials(self, instance_url: str | None) -> Credentials:
+        """Return what requests need; the client's URL counts, unless it is only a login host."""
         own = None if hosts.is_login(instance_url) else instance_url
         return Credentials((own or self.instance_url or limits.LOGIN_URL).rstrip("/"), self.access_token)
 
 
-def _token(url: str, form: dict[str, str]) -> Flow[_Granted]:
+def answer_of(url: str, form: dict[str, str]) -> Flow[Answer]:
+    """Send a form to the token endpoint."""
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-    answer = yield from send(Request("POST", url, headers, Body.of(urlencode(form).encode())))
+    return (yield from send(Request("POST", url, headers, Body.of(urlencode(form).encode()))))
+
+
+def request_token(url: str, form: dict[str, str]) -> Flow[Granted]:
+    """Ask for a token.
+
+    Raises:
+        NotAuthenticated: The org refused.
+        ProtocolError: The answer makes no sense.
+    """
+    answer = yield from answer_of(url, form)
     if answer.status not in SUCCESS:
         now = yield from seconds(Now())
-        raise _refused(answer, now)
-    try:
-        document = wire_json.value_of(answer)
-    except ProtocolError:
-        document = None
-    members = document if isinstance(document, dict) else {}
-    texts = [members.get(name) or "" for name in ("access_token", "instance_url", "refresh_token")]
-    if not all(isinstance(text, str) for text in texts) or not is_token(texts[0]):
-        raise ProtocolError(f"The answer to the login has no access token: {describe(answer)}", answer.facts())
-    return _Granted(*texts)
+        raise refused(answer, now)
+    return Granted.read(answer)
 
 
-def _refused(answer: Answer, now: float) -> Error:
+def refused(answer: Answer, now: float) -> Error:
+    """Return the error for a refused login, which says what to do."""
     try:
         word = wire_json.oauth_error(answer)
     except ProtocolError:
         word = None
     if word is None or answer.status >= 500:
         return stranger(answer, now, "The answer to the login did not come from the org")
-    text = f"The login was refused: {word[0]}: {word[1]} (check the client id, the secret, the user and the login host)"
+    text = f"The login was refused: {word[0]}: {word[1]} ({advice(*word)})"
     return NotAuthenticated(text, answer.facts(*word))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bulkforce import arguments, hosts
+from bulkforce.auth.refusals import advice
 from bulkforce.errors import NotAuthenticated, ProtocolError
 from bulkforce.protocol import limits, wire_xml
 from bulkforce.protocol.exchange import Answer, Body, Request
@@ -59,7 +60,8 @@ class UsernamePassword:
                 raise stranger(answer, now, "The answer to the login is not SOAP")
             code = found.get("exceptionCode")
             raise NotAuthenticated(
-                f"The login was refused: {code}: {reason or 'no reason given'}", answer.facts(code, reason)
+                f"The login was refused: {code}: {reason or 'no reason given'} ({advice(code, reason or '')})",
+                answer.facts(code, reason),
             )
         server = (None if hosts.is_login(instance_url) else instance_url) or _server(found.get("serverUrl", ""))
         if server is None or not is_token(found["sessionId"]):

@@ -29,6 +29,7 @@ from bulkforce.cli.choices import (
     Values,
     notation,
 )
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
 from bulkforce.cli.output import ascii_json, counted, load_standing, wrapped
 
@@ -65,6 +66,7 @@ def check(
     encoding: Encoding = None,
     quote: Quote = None,
     sheet: Sheet = None,
+    org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -74,9 +76,7 @@ def check(
 
     Exit codes: 0 the file fits, 2 a load would not start, 3 a load would start but rows would fail.
     """
-    from bulkforce.connection import connect
-
-    client = connect()
+    client = client_for(org, quiet=quiet)
     carry_out(
         lambda teller: client.check(
             file,

@@ -12,6 +12,7 @@ import typer
 from bulkforce import arguments
 from bulkforce.cli import soql as queries
 from bulkforce.cli.choices import AsJson, Numbers, Quiet
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
 
@@ -80,6 +81,7 @@ def extract(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+    org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,7 +93,6 @@ def extract(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 4 interrupted, can be resumed.
     """
-    from bulkforce.connection import connect
     from bulkforce.extract.asking import ExtractOptions
     from bulkforce.extract.verb import extract as bring
     from bulkforce.run.sitting import Sitting
@@ -102,7 +103,7 @@ def extract(
     if not force and output != "-" and Path(output).is_file():
         raise UsageError(f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force")
     chunking = _chunking(pk_chunking)
-    client = connect()
+    client = client_for(org, quiet=quiet)
     carry_out_extract(
         lambda teller: bring(
             Sitting.of(client.driver),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import printing
 
 if TYPE_CHECKING:
@@ -20,11 +21,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the job and its batc
 
 
 @job.command("show")
-def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
+def show_job(job_id: JobId, *, org: Org = None, as_json: AsJson = False) -> None:
     """Show a job and its batches."""
-    from bulkforce.connection import connect
-
-    with connect() as client:
+    with client_for(org) as client:
         info, batches = client.get_job_info(job_id), client.get_all_batches(job_id)
     if as_json:
         document = asdict(info) | {"batches": [asdict(batch) for batch in batches]}
@@ -37,22 +36,18 @@ def show_job(job_id: JobId, *, as_json: AsJson = False) -> None:
 
 
 @job.command("close", short_help="Close a job; queued batches still run.")
-def close_job(job_id: JobId) -> None:
+def close_job(job_id: JobId, *, org: Org = None) -> None:
     """Close a job: it accepts no more batches, and those already queued still run."""
-    from bulkforce.connection import connect
-
-    with connect() as client:
+    with client_for(org) as client:
         info = client.close_job(job_id)
     with printing(f"Job {info.id} is closed"):
         _show(info)
 
 
 @job.command("abort", short_help="Abort a job; queued batches do not run.")
-def abort_job(job_id: JobId) -> None:
+def abort_job(job_id: JobId, *, org: Org = None) -> None:
     """Abort a job: queued batches do not run, running ones finish, and nothing is undone."""
-    from bulkforce.connection import connect
-
-    with connect() as client:
+    with client_for(org) as client:
         info = client.abort_job(job_id)
     with printing(f"Job {info.id} is aborted"):
         _show(info)

@@ -31,6 +31,7 @@ from bulkforce.cli.choices import (
     Values,
     notation,
 )
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.cli.streams import tell
 
@@ -107,6 +108,7 @@ def load(
             help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
+    org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -119,9 +121,7 @@ def load(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
-    from bulkforce.connection import connect
-
-    client = connect()
+    client = client_for(org, quiet=quiet)
     _carry_out(
         lambda teller: client.load(
             file,
@@ -180,6 +180,7 @@ def resume(
             "that the org lacks are lost), not-sent sends them again (any that it has are duplicated)."
         ),
     ] = None,
+    org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -189,10 +190,9 @@ def resume(
 
     If a load cannot continue without your decision, it says why; decide with --accept-as.
     """
-    from bulkforce.connection import connect
     from bulkforce.extract.verb import folder_of as is_extract
 
-    client = connect()
+    client = client_for(org, quiet=quiet)
     if is_extract(run):
         if accept_as:
             raise typer.BadParameter(

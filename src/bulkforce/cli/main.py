@@ -21,7 +21,9 @@ from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
 from bulkforce.cli.load import load, resume, runs
+from bulkforce.cli.login import login, logout
 from bulkforce.cli.map import map_columns
+from bulkforce.cli.orgs import limits, orgs, whoami
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error
 from bulkforce.errors import Error, MissingExtra, UsageError
 
@@ -35,6 +37,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command()(demo)
+app.command(short_help="Log in to an org and store the login.")(login)
+app.command(short_help="Forget a login.")(logout)
+app.command(short_help="List the stored logins.")(orgs)
+app.command(short_help="Show which org and user you are connected as.")(whoami)
+app.command(short_help="Show the org's limits and what is left of them.")(limits)
 app.command(short_help="Check whether a file fits an object; send nothing.")(check)
 app.command("map", short_help="Write a first map of columns to fields.")(map_columns)
 app.command(short_help="Load a file into an object.")(load)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from bulkforce.cli.choices import Delimiter, Encoding, ExternalId, File, ObjectName, Operation, Quote, Sheet
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import printing, shown, tell
 
 _STANDARD_OUTPUT = "-"
@@ -32,6 +33,7 @@ def map_columns(
     output: Annotated[
         str, typer.Option("--output", "-o", help="The map; - is standard output.", metavar="FILE")
     ] = _STANDARD_OUTPUT,
+    org: Org = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
     """Write a first map of a file's columns to an object's fields, for --map of check and load; sends nothing.
@@ -42,7 +44,6 @@ def map_columns(
     suggestions and reasons: edit the file before you use it.
     """
     from bulkforce import arguments
-    from bulkforce.connection import connect
     from bulkforce.errors import UsageError
     from bulkforce.run.files import write_whole
 
@@ -50,7 +51,7 @@ def map_columns(
     if target and target.exists() and not force:
         raise UsageError(f"The map {target} exists; choose another name, or overwrite it with --force")
     word = operation.value if operation else "upsert" if external_id else "insert"
-    with connect() as client:
+    with client_for(org) as client:
         found = client.suggest_map(
             file,
             object_name,

@@ -26,7 +26,7 @@ PASSWORD = "BULKFORCE_PASSWORD"  # noqa: S105  (a name)
 PRIVATE_KEY = "BULKFORCE_PRIVATE_KEY"
 ALLOW_HTTP = "BULKFORCE_ALLOW_HTTP"
 NOT_CONFIGURED = (
-    f"No org is configured: set {URL} (such as https://acme.my.salesforce.com), "
+    f"No org is configured: log in with `bulkforce login NAME`, or set {URL} (such as https://acme.my.salesforce.com), "
     f"and either {TOKEN}, or {CLIENT_ID} and {CLIENT_SECRET} with {REFRESH_TOKEN} (without it: client credentials)"
 )
 

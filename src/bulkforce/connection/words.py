@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from bulkforce import hosts
 from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
+from bulkforce.auth.oauth import TOKEN_PATH
 from bulkforce.connection.found import Found
 from bulkforce.connection.variables import Value, named
 from bulkforce.errors import UsageError
 from bulkforce.protocol.flow import Auth
-
-TOKEN_PATH = "/services/oauth2/token"  # noqa: S105  (a path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,23 @@ from bulkforce.protocol.wire import same_name, shown
 
 
 @dataclass(frozen=True, slots=True)
+class UserInfo:
+    """Who is logged in, as far as the org says; empty where it does not."""
+
+    username: str
+    user_id: str
+    organization_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of the org: how much there is, and how much is left."""
+
+    most: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
 class PicklistValue:
     """A picklist value: what is stored, what is displayed, and whether new records may use it."""
 
@@ -155,6 +172,41 @@ def count_found(query: str, *, all_rows: bool = False) -> Exchange[int]:
 def remaining_batches() -> Exchange[int | None]:
     """Ask how many more batches the org accepts within 24 hours; ``None`` if it does not say."""
     return Exchange(_get("/limits"), _remaining)
+
+
+def user_info() -> Exchange[UserInfo]:
+    """Ask who is logged in; the org answers only sessions with the scope ``id``."""
+
+    def read(answer: Answer) -> UserInfo:
+        members = _members(answer)
+        texts = [_text(members.get(name)) or "" for name in ("preferred_username", "user_id", "organization_id")]
+        return UserInfo(*texts)
+
+    path = "/services/oauth2/userinfo"
+    return Exchange(Request("GET", path, {"Accept": "application/json"}, session_header="Authorization"), read)
+
+
+def user_name(user_id: str) -> Exchange[str]:
+    """Ask for the user name of a user; OpenID's ``preferred_username`` is not always it."""
+
+    def read(answer: Answer) -> str:
+        return _text(_members(answer).get("Username")) or ""
+
+    return Exchange(_get(f"/sobjects/User/{quote(user_id, safe='')}?fields=Username"), read)
+
+
+def limits() -> Exchange[Mapping[str, Limit]]:
+    """Ask for the org's limits and what is left of them, by name."""
+
+    def read(answer: Answer) -> Mapping[str, Limit]:
+        found = {}
+        for name, value in _members(answer).items():
+            most, left = (value.get("Max"), value.get("Remaining")) if isinstance(value, Mapping) else (None, None)
+            if isinstance(most, int) and isinstance(left, int):
+                found[name] = Limit(most, left)
+        return found
+
+    return Exchange(_get("/limits"), read)
 
 
 def _get(path: str) -> Request:

@@ -10,7 +10,7 @@ import string
 import threading
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from bulkforce_emulator.ids import IdSource, to_18
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _TOKEN_CHARACTERS = string.ascii_letters + string.digits + "._"
 _CODE_LIFE = timedelta(minutes=15)
+_DEVICE_LIFE = timedelta(minutes=10)
 
 
 @dataclass
@@ -35,6 +36,19 @@ class SignIn:
     secret_required: bool = False
     #: Whether the username-password flow works; newer orgs block it.
     password_flow: bool = True
+    #: Whether authorization needs a PKCE challenge, as External Client Apps do by default.
+    pkce_required: bool = False
+    #: Whether the device flow works; it does not for apps that are not installed in the org.
+    device_flow: bool = True
+    #: Seconds that a device is told to wait between two questions.
+    device_interval: int = 5
+    #: Whether the app has a run-as user, which client credentials need.
+    run_as_user: bool = True
+    #: Whether SOAP login() works; it is off by default in orgs made from Winter '26 on.
+    soap_login: bool = True
+    #: What authorization ends with: a code; the user's refusal; or, for an app that is not installed, an error that the
+    #: browser brings back, or a page that it shows and nothing brought back.
+    authorization: Literal["code", "denied", "not installed", "page"] = "code"
     #: The last version with SOAP login(), which is gone from API 65.0 on. None: all have it, for old clients.
     soap_newest_version: float | None = None
 
@@ -59,6 +73,16 @@ class KnownToken:
 
 
 @dataclass
+class Device:
+    """A device that waits for its user's approval."""
+
+    user_code: str
+    scope: str
+    expires: datetime
+    approved: bool = False
+
+
+@dataclass
 class _Session:
     used: datetime
     opened: datetime
@@ -70,6 +94,10 @@ class _Session:
 class _State:
     sessions: dict[str, _Session] = field(default_factory=dict)
     refresh_tokens: dict[str, str] = field(default_factory=dict)  # token: scope
+    successors: dict[str, str] = field(
+        default_factory=dict
+    )  # a refresh token that was used: the one that came after it
+    devices: dict[str, Device] = field(default_factory=dict)  # by device code
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
 
 
@@ -158,13 +186,20 @@ class Sessions:
         return token
 
     def use_refresh_token(self, token: str) -> tuple[str, str | None] | None:
-        """The scope of a valid refresh token and, if tokens rotate, its successor; this one is then invalid."""
+        """The scope of a valid refresh token and, if tokens rotate, its successor; this one is then invalid.
+
+        Using it once more then revokes its successor, too, with the sessions opened by any of them.
+        """
+        if token in self._state.successors:
+            self._punish(token)
+            return None
         with self._lock:
             if not self.rules.rotate_refresh_tokens or token not in self._state.refresh_tokens:
                 scope = self._state.refresh_tokens.get(token)
                 return None if scope is None else (scope, None)
             scope = self._state.refresh_tokens.pop(token)
         successor = self.new_refresh_token(scope)
+        self._state.successors[token] = successor
         if token == self.refresh_token:
             self.refresh_token = successor
         return scope, successor
@@ -177,6 +212,39 @@ class Sessions:
             for name in [name for name, s in self._state.sessions.items() if s.refresh_token == token]:
                 del self._state.sessions[name]
             return True
+
+    def _punish(self, token: str) -> None:
+        while token in self._state.successors:
+            with self._lock:
+                for name in [name for name, one in self._state.sessions.items() if one.refresh_token == token]:
+                    del self._state.sessions[name]
+            token = self._state.successors[token]
+        self.revoke(token)
+
+    # Devices
+
+    def new_device(self, scope: str) -> tuple[str, str]:
+        """Begin the device flow: the device's code, and the one that its user types."""
+        with self._lock:
+            device_code, user_code = self._letters(40), self._letters(8, string.ascii_uppercase + string.digits)
+            self._state.devices[device_code] = Device(user_code, scope, self._clock.now() + _DEVICE_LIFE)
+        return device_code, user_code
+
+    def approve_device(self, user_code: str) -> bool:
+        """Approve the device that shows this code, as its user does; return whether there is one."""
+        with self._lock:
+            found = [device for device in self._state.devices.values() if device.user_code == user_code]
+            for device in found:
+                device.approved = True
+            return bool(found)
+
+    def use_device(self, device_code: str) -> Device | None:
+        """The device with this code, or ``None`` if it is unknown or has expired; once approved, it is used up."""
+        with self._lock:
+            device = self._state.devices.get(device_code)
+            if device is not None and (device.approved or device.expires <= self._clock.now()):
+                del self._state.devices[device_code]
+        return device if device is not None and device.expires > self._clock.now() else None
 
     # Passwords and codes
 

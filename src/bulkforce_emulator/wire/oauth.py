@@ -47,6 +47,7 @@ def routes(org: Org) -> list[Route]:
         route("/services/oauth2/introspect", handlers.introspect, ("POST",)),
         route("/services/oauth2/userinfo", handlers.userinfo, both),
         route("/id/{org_id}/{user_id}", handlers.identity, both),
+        route("/setup/connect", handlers.connect, both),
     ]
 
 
@@ -62,12 +63,13 @@ class _OAuth:
             _JWT_BEARER: self._jwt_bearer,
             "password": self._password,
             "authorization_code": self._authorization_code,
+            "device": self._device,
         }
 
     # Tokens
 
     def token(self, call: Call) -> Response:
-        """Answer a request for a token, in any of the five flows."""
+        """Answer a request for a token, in any of the flows."""
         try:
             return json_response(self._token(call), headers={"Cache-Control": "no-cache, no-store"})
         except OAuthError as error:
@@ -77,6 +79,8 @@ class _OAuth:
         if call.method != "POST":
             raise OAuthError(self._texts.method_wrong)
         form = _with_basic(call, self._texts)
+        if form.get("response_type") == "device_code":
+            return self._device_code(form, call)
         flow = self._flows.get(form.get("grant_type", ""))
         if flow is None:
             raise OAuthError(self._texts.flow_unknown)
@@ -94,7 +98,34 @@ class _OAuth:
 
     def _client_credentials(self, form: dict[str, str], call: Call) -> dict[str, Any]:
         self._check_client(form, secret_required=True)
+        if not self._sessions.rules.run_as_user:
+            raise OAuthError(self._texts.no_run_as_user)
         return self._granted(call, _SCOPE_WITHOUT_REFRESH)
+
+    def _device_code(self, form: dict[str, str], call: Call) -> dict[str, Any]:
+        self._check_client(form, secret_required=False)
+        if not self._sessions.rules.device_flow:
+            raise OAuthError(self._texts.device_off)
+        device_code, user_code = self._sessions.new_device(form.get("scope") or self._sessions.full_scope)
+        page = f"{call.base_url}/setup/connect"
+        interval = self._sessions.rules.device_interval
+        return {"device_code": device_code, "user_code": user_code, "verification_uri": page, "interval": interval}
+
+    def _device(self, form: dict[str, str], call: Call) -> dict[str, Any]:
+        self._check_client(form, secret_required=False)
+        device = self._sessions.use_device(form.get("code", ""))
+        if device is None:
+            raise OAuthError(self._texts.device_expired)
+        if not device.approved:
+            raise OAuthError(self._texts.device_pending)
+        refresh_token = self._sessions.new_refresh_token(device.scope)
+        return self._granted(call, device.scope, refresh_token) | {"refresh_token": refresh_token}
+
+    def connect(self, call: Call) -> Response:
+        """Approve a device at once: the page where its user types the code."""
+        if self._sessions.approve_device(call.form().get("user_code", "")):
+            return PlainTextResponse("The device is approved.")
+        return PlainTextResponse("Add the code that your device shows: ?user_code=...", 400)
 
     def _jwt_bearer(self, form: dict[str, str], call: Call) -> dict[str, Any]:
         try:
@@ -117,7 +148,9 @@ class _OAuth:
             raise OAuthError(self._texts.code_wrong)
         if form.get("redirect_uri", promised.redirect_uri) != promised.redirect_uri:
             raise OAuthError(self._texts.redirect_wrong)
-        if promised.code_challenge is not None and _challenge(form.get("code_verifier", "")) != promised.code_challenge:
+        if promised.code_challenge is not None and not form.get("code_verifier"):
+            raise OAuthError(self._texts.verifier_missing)
+        if promised.code_challenge is not None and _challenge(form["code_verifier"]) != promised.code_challenge:
             raise OAuthError(self._texts.verifier_wrong)
         if "refresh_token" not in promised.scope.split() and "full" not in promised.scope.split():
             return self._granted(call, promised.scope)
@@ -151,8 +184,10 @@ class _OAuth:
     # The browser's part of the web server flow
 
     def authorize(self, call: Call) -> Response:
-        """Approve at once and send the browser back with a code."""
+        """Approve at once and send the browser back with a code, unless the rules have another end."""
         form = call.form()
+        if self._sessions.rules.authorization == "page":
+            return PlainTextResponse("OAUTH_APPROVAL_ERROR_GENERIC", 400)
         redirect_uri = form.get("redirect_uri", "")
         try:
             self._check_authorize(form)
@@ -175,13 +210,20 @@ class _OAuth:
             raise OAuthError(self._texts.response_unknown)
         if form.get("code_challenge") and form.get("code_challenge_method", "S256") != "S256":
             raise OAuthError(self._texts.challenge_unknown)
+        rules = self._sessions.rules
+        if rules.pkce_required and not form.get("code_challenge"):
+            raise OAuthError(self._texts.challenge_missing)
+        if rules.authorization == "denied":
+            raise OAuthError(self._texts.denied)
+        if rules.authorization == "not installed":
+            raise OAuthError(self._texts.not_installed)
 
     def _is_callback(self, uri: str) -> bool:
         """Whether a browser may be sent there with a code: to a plain http or https URL, or to a registered one."""
         if not _PLAIN.fullmatch(uri):
             return False
-        if uri in self._org.settings.callback_urls:
-            return True
+        if uri in self._org.settings.callback_urls or not self._org.settings.any_callback:
+            return uri in self._org.settings.callback_urls
         try:
             parts = urlsplit(uri)
             host, _ = parts.hostname, parts.port

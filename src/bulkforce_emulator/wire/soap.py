@@ -71,6 +71,9 @@ class _Soap:
         if newest is not None and float(call.values["version"]) > newest:
             message = "SOAP API login() is not available in this API version"
             raise _FaultError("UNSUPPORTED_API_VERSION", message, "UnexpectedErrorFault")
+        if not sessions.rules.soap_login:
+            off = self._org.settings.texts.logins.soap_login_off
+            raise _FaultError(off.code, off.words, "UnexpectedErrorFault")
         if not sessions.is_password(_text(operation, "username"), _text(operation, "password")):
             message = "Invalid username, password, security token; or user locked out."
             raise _FaultError("INVALID_LOGIN", message, "LoginFault")
