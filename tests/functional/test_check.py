@@ -14,6 +14,7 @@ import bulkforce as bf
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
 from bulkforce.objects.columns import Kind, Severity
+from bulkforce.objects.notation import Cause
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.stopping import Stop
 from bulkforce_emulator import Emulator, Fault
@@ -226,3 +227,18 @@ def test_column_without_a_name_needs_an_org_that_tells(client: bf.Client) -> Non
 def test_options_that_are_none_are_refused(client: bf.Client, option: str, value: object) -> None:
     with pytest.raises(bf.UsageError, match=option):
         client.load(write("LastName\nx\n"), "Contact", "insert", **{option: value})  # type: ignore[arg-type]
+
+
+def test_ids_of_another_object_are_told(org: Emulator, client: bf.Client) -> None:
+    account, contact = (
+        org.insert("Account", [{"Name": "Acme"}])[0],
+        org.insert("Contact", [{"LastName": "Lovelace"}])[0],
+    )
+    asked = len([one for one in org.requests if one.path.endswith("/sobjects")])
+    source = write(f"Id,AccountId\n{contact},{account}\n{account},{contact}\n")
+    report = client.check(source, "Contact", "update")
+    told = {(one.column, one.problem.cause, one.first_row) for one in report.values}
+    assert told == {("Id", Cause.OTHER_OBJECT, 2), ("AccountId", Cause.OTHER_OBJECT, 2)}
+    assert len([one for one in org.requests if one.path.endswith("/sobjects")]) == asked + 1
+    assert client.check(write(f"Id,LastName\n{contact},x\n"), "Contact", "update").fits
+    assert len([one for one in org.requests if one.path.endswith("/sobjects")]) == asked + 1

@@ -17,7 +17,7 @@ from bulkforce.protocol.rest import (
     PicklistValue,
     SObjectDescription,
     description_of,
-    object_names,
+    key_prefixes,
 )
 from bulkforce_emulator.schema_files import load_schema
 from bulkforce_emulator.wire.describe import description
@@ -147,13 +147,22 @@ def test_emulated_org_describes_every_object_so_that_it_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "names"),
+    ("answer", "prefixes"),
     [
-        ({"sobjects": [{"name": "Account", "label": "Account"}, {"name": "Row__c"}]}, ("Account", "Row__c")),
-        ({"sobjects": [{"label": "no name"}, {"name": 5}, "text"]}, ()),
-        ({"sobjects": None}, ()),
-        ({}, ()),
+        (
+            {
+                "sobjects": [
+                    {"name": "Account", "keyPrefix": "001"},
+                    {"name": "Row__c"},
+                    {"name": "X", "keyPrefix": None},
+                ]
+            },
+            {"Account": "001", "Row__c": "", "X": ""},
+        ),
+        ({"sobjects": [{"label": "no name"}, {"name": 5}, "text"]}, {}),
+        ({"sobjects": None}, {}),
+        ({}, {}),
     ],
 )
-def test_names_of_objects_are_those_that_the_org_tells(answer: object, names: tuple[str, ...]) -> None:
-    assert script(ask(object_names()), [said(json.dumps(answer), media="application/json")]) == names
+def test_objects_and_how_their_ids_begin_are_those_that_the_org_tells(answer: object, prefixes: dict[str, str]) -> None:
+    assert script(ask(key_prefixes()), [said(json.dumps(answer), media="application/json")]) == prefixes

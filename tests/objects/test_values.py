@@ -103,7 +103,7 @@ def test_quote_that_stands_where_none_may_is_told() -> None:
         ("Id,Email\n#N/A,a@b.c\n", UPDATE, None, [("Id", Cause.NULL, 1, 1, "#N/A")]),
         ('Id\n""\n', DELETE, None, [("Id", Cause.EMPTY, 1, 1, "")]),
         (
-            "LastName,Email\n,\n#N/A,#N/A\n",
+            'LastName,Email\n,""\n#N/A,#N/A\n',
             INSERT,
             None,
             [("LastName", Cause.EMPTY, 1, 1, ""), ("LastName", Cause.NULL, 1, 2, "#N/A")],

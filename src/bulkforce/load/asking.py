@@ -169,14 +169,19 @@ class Objects:
         """Return the finding that the org has no such object, if the org said so and names those it has instead."""
         if name.lower() not in self._unknown:
             return None
-        known: tuple[str, ...] = ()
-        with suppress(RefusedError, TransportError, ProtocolError):
-            known = self._sitting.run(ask(rest.object_names()))
+        known = tuple(self.prefixes())
         if known and name.lower() not in map(str.lower, known):
             return unknown_object(name, known)
         # Something that answers in the org's place may not support describe at all.
         self._warn(name, "it says that there is no such object")
         return None
+
+    def prefixes(self) -> Mapping[str, str]:
+        """Return how the ids of each object begin, as far as the org says so."""
+        with suppress(RefusedError, TransportError, ProtocolError):
+            found: Mapping[str, str] = self._sitting.run(ask(rest.key_prefixes()))
+            return found
+        return {}
 
     def _warn(self, name: str, why: object) -> None:
         self._sitting.warn(f"The org does not say what fields {name} has, so columns and values are not checked: {why}")
@@ -190,6 +195,7 @@ def checking_for(objects: Objects, asked: Asked, describe: Describe) -> Checking
         asked.external_id,
         describe,
         objects.is_missing,
+        objects.prefixes,
         on_unknown_column=asked.on_unknown_column,
         values=asked.values,
         keeps_line_ends=asked.line_ending == LineEnding.CRLF,

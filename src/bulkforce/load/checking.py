@@ -117,6 +117,7 @@ class Checking:
         external_id: The external id field of an upsert.
         describe: Describes this object, and the objects of parents.
         is_missing: Returns a finding if the org has no such object.
+        prefixes: Returns how the ids of objects begin.
         on_unknown_column: Whether columns that cannot be sent stop the load or are dropped.
         values: Whether values are checked.
         keeps_line_ends: Whether the org keeps line ends of Windows.
@@ -129,6 +130,7 @@ class Checking:
         external_id: str | None,
         describe: Describe,
         is_missing: Callable[[str], Finding | None],
+        prefixes: Callable[[], Mapping[str, str]],
         *,
         on_unknown_column: OnUnknownColumn = "refuse",
         values: Values = "warn",
@@ -136,7 +138,7 @@ class Checking:
     ) -> None:
         self._keeps_line_ends = keeps_line_ends
         self._name, self._operation, self._external_id = name, operation, external_id
-        self._describe, self._is_missing = describe, is_missing
+        self._describe, self._is_missing, self._prefixes = describe, is_missing, prefixes
         self._described: SObjectDescription | None = None
         self._drop, self._skip = on_unknown_column == "drop", values == "skip"
         self._fit = Fit((), ())
@@ -185,7 +187,8 @@ class Checking:
             self._fit.targets,
             self._operation,
             key=key,
-            prefixes=self._prefixes(self._described),
+            object_name=self._described.name,
+            prefixes=self._known_prefixes(self._described),
             empty_as_null=wanted.empty_as_null,
         )
         for column in columns:
@@ -198,8 +201,11 @@ class Checking:
         ]
         self._values = CsvValues(of_source, len(wanted.source))
 
-    def _prefixes(self, described: SObjectDescription) -> Mapping[str, str]:
-        known = {"Id": described.key_prefix, described.name: described.key_prefix}
+    def _known_prefixes(self, described: SObjectDescription) -> Mapping[str, str]:
+        """Return how the ids of objects begin; the org is asked only if the source has ids of others."""
+        fields = [target.field for target in self._fit.targets if target.field]
+        others = any(set(field.reference_to) - {described.name} for field in fields if field.type == "reference")
+        known = {described.name: described.key_prefix} | (dict(self._prefixes()) if others else {})
         return {name: prefix for name, prefix in known.items() if prefix}
 
     def look(self, unit: csv.Unit) -> None:

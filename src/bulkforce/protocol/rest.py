@@ -143,13 +143,14 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
     return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), read)
 
 
-def object_names() -> Exchange[tuple[str, ...]]:
-    """Ask which objects the org has that the user may see."""
+def key_prefixes() -> Exchange[dict[str, str]]:
+    """Ask which objects the org has that the user may see, and how their ids begin: ``""`` if they have no ids."""
 
-    def read(answer: Answer) -> tuple[str, ...]:
+    def read(answer: Answer) -> dict[str, str]:
         objects = _members(answer).get("sobjects")
-        names = [one.get("name") for one in objects if isinstance(one, Mapping)] if isinstance(objects, list) else []
-        return tuple(name for name in names if isinstance(name, str))
+        told = [one for one in objects if isinstance(one, Mapping)] if isinstance(objects, list) else []
+        named = [(one.get("name"), one.get("keyPrefix")) for one in told]
+        return {name: prefix if isinstance(prefix, str) else "" for name, prefix in named if isinstance(name, str)}
 
     return Exchange(_get("/sobjects"), read)
 
