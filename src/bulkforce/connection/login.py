@@ -130,7 +130,7 @@ def _completed(profile: Profile, client: Client) -> Profile:
     """Add where the org is and who logged in, as far as the org says so."""
     driver = client.driver
     # Any request will do, as long as the org refuses it without a session.
-    driver.run(ask(rest.object_names()))
+    driver.run(ask(rest.key_prefixes()))
     if hosts.is_login(profile.instance_url):
         own = secret_store.read(profile.name).get("instance_url", profile.instance_url)
         profile = replace(profile, instance_url=own, login_url=profile.instance_url)
