@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from bulkforce.load.first_map import FirstMap
     from bulkforce.load.mapping import ColumnMap
     from bulkforce.load.report import LoadReport, Progress
+    from bulkforce.load.sources.sql import SqlQuery
     from bulkforce.objects.columns import Finding
     from bulkforce.objects.matching import ColumnMatch
     from bulkforce.objects.texts import TextNotation
@@ -128,6 +129,7 @@ __all__ = [
     "RetryPolicy",
     "RunState",
     "SourceChanged",
+    "SqlQuery",
     "TextNotation",
     "Timeouts",
     "TransferError",
@@ -169,6 +171,7 @@ _HOMES = {
     "load.mapping": "ColumnMap",
     "extract.query": "QueryResult",
     "load.report": "LoadReport Progress",
+    "load.sources.sql": "SqlQuery",
     "run.report": "ErrorGroup ErrorSample RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import pytest
 from tests.support.rehearsal import read_csv
 
 import bulkforce as bf
+from bulkforce.cli.main import app
 from bulkforce.objects.columns import Kind
 from bulkforce_emulator import Emulator
 
@@ -155,3 +159,42 @@ def test_workbook_is_loaded(running: Emulator, client: bf.Client) -> None:
     report = client.load("source.xlsx", "Contact", "insert")
     assert (report.succeeded, report.skipped) == (2, 1)
     assert [one["LastName"] for one in loaded(running, "Workbook")] == ["7", "A"]
+
+
+def test_query_to_a_database_is_loaded(running: Emulator, client: bf.Client, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "people.db")) as database:
+        database.execute("CREATE TABLE people (name TEXT, born TEXT)")
+        database.execute("INSERT INTO people VALUES ('Lovelace', '1815-12-10'), ('Babbage', NULL)")
+        database.commit()
+        query = "SELECT name AS LastName, born AS Birthdate, 'Database' AS MailingCity FROM people"
+        assert client.check(database.execute(query), "Contact", "insert").fits
+        source = bf.SqlQuery(query, database="sqlite:///people.db")
+        report = client.load(source, "Contact", "insert")
+    assert report.succeeded == 2
+    assert [one["Birthdate"] for one in loaded(running, "Database")] == [None, date(1815, 12, 10)]
+
+
+def test_command_line_takes_a_query_in_place_of_a_file(
+    running: Emulator, client: bf.Client, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BULKFORCE_INSTANCE_URL", running.base_url)
+    monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", running.session_id)
+
+    def run(*words: str) -> int | str | None:
+        with pytest.raises(SystemExit) as caught:
+            app(["check", *words, "--object", "Contact", "--operation", "insert"])
+        return caught.value.code
+
+    query = ("--from-sql", "SELECT 'A' AS LastName")
+    assert run(*query, "--database", "sqlite://") == 0
+    assert "1 row" in capsys.readouterr().out
+    monkeypatch.setenv("BULKFORCE_DATABASE", "sqlite://")
+    assert run(*query) == 0
+    monkeypatch.delenv("BULKFORCE_DATABASE")
+    assert run(*query) == 2
+    assert "--database" in capsys.readouterr().err
+    assert run("source.csv", *query) == 2
+    assert run() == 2
+    source = write("LastName;FirstName\nA;a\n")
+    assert run(str(source), "--delimiter", "semicolon", "--encoding", "latin1", "--quote", "'") == 0
+    assert run(str(source), "--delimiter", "comma") == 2

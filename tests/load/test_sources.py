@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.formats import csv as our_csv
 from bulkforce.load.sources import Source, name_of, to_csv
+from bulkforce.load.sources import json as json_source
 from bulkforce.load.sources.options import SourceOptions
 
 Rows = list[dict[str, object]]
@@ -276,6 +277,46 @@ def test_rows_that_do_not_fit_their_columns_are_refused(
     assert left_in(run) == []
 
 
+def test_pandas_columns_of_mixed_types_are_read_value_by_value(run: Path) -> None:
+    mixed: Any = [1001, 2.5, "x", None, pd.NaT, float("nan"), date(2026, 3, 4), Decimal("1.50"), True]
+    frame = pd.DataFrame({"A": pd.Series(mixed, dtype=object), "B": range(9), "C": [None, *range(8)]})
+    frame = pd.concat([frame] * 200)
+    rows = rows_of(frame, run)
+    assert [row[0] for row in rows[1:10]] == ["1001", "2.5", "x", "#N/A", "#N/A", "#N/A", "2026-03-04", "1.50", "true"]
+    assert [row[1] for row in rows[1:10]] == list(map(str, range(9)))
+    assert rows[1][2] == "#N/A"
+    assert len(rows) == 1801
+
+
+@pytest.mark.parametrize(
+    ("frame", "expected"),
+    [
+        (pd.DataFrame({"A": pd.Categorical([1, "x", 1])}), [["A"], ["1"], ["x"], ["1"]]),
+        (pd.DataFrame({"P": [{"Ext__c": 1}, {"Ext__c": "x"}]}), [["P.Ext__c"], ["1"], ["x"]]),
+    ],
+    ids=["categories", "parents"],
+)
+def test_categories_and_parents_may_mix_types_too(run: Path, frame: Any, expected: list[list[str]]) -> None:
+    assert rows_of(frame, run) == expected
+
+
+def test_polars_columns_of_objects_are_read_value_by_value(run: Path) -> None:
+    frame = pl.DataFrame({"A": pl.Series([UUID(int=1), Decimal("1.5"), "x"], dtype=pl.Object), "B": [1, 2, None]})
+    assert rows_of(frame, run) == [["A", "B"], [str(UUID(int=1)), "1"], ["1.5", "2"], ["x", "#N/A"]]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame([["a", "b"]], columns=["Name", "Name"]),
+        pa.table([pa.array(["a"]), pa.array(["b"])], names=["Name", "Name"]),
+    ],
+    ids=["pandas", "pyarrow"],
+)
+def test_two_columns_of_one_name_are_named(run: Path, frame: Any) -> None:
+    assert "'Name' appears twice" in refused(frame, run)
+
+
 texts = st.text(st.sampled_from('ab,"\r\n é'), max_size=4)
 records = st.dictionaries(
     st.sampled_from(["a", "b", 'c"', "d,e"]), texts | st.none() | st.booleans() | st.integers(), max_size=4
@@ -374,6 +415,53 @@ def test_json_that_is_wrong_says_where(tmp_path: Path, run: Path, content: str |
     assert said in refused(file(tmp_path, "a.json", content), run)
 
 
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        '{"records": %s}',
+        '{"totalSize": 3, "done": true, "records": %s}',
+        '{"status": 0, "result": {"records": %s, "totalSize": 3, "done": true}, "warnings": []}',
+        '{"result": %s, "status": 0}',
+        '\ufeff {"a": {"b": [1, {"c": "}"}]}, "n": -12.5e3, "records" : %s , "z": null } ',
+    ],
+)
+def test_records_inside_an_answer_are_read(tmp_path: Path, run: Path, envelope: str) -> None:
+    assert rows_of(file(tmp_path, "a.json", envelope % as_json(RECORDS)), run) == AS_CSV
+
+
+@given(st.integers(1, 9))
+def test_answer_is_read_whatever_its_blocks(step: int) -> None:
+    content = (
+        b'{"status": 120, "result": {"done": true, "records": [{"a": "x"}, {"a": 12}], "size": 2.5}, "w": [false]}'
+    )
+    blocks = [content[begin : begin + step] for begin in range(0, len(content), step)]
+    assert list(json_source.array(blocks)) == [{"a": "x"}, {"a": "12"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.json", '{"records": [{"a": "x"}], "done": false, "nextRecordsUrl": "/q"}', "first page"),
+        ("a.json", '{"result": {"done": false, "records": [{"a": "x"}]}}', "first page"),
+        ("a.json", '{"status": 1, "name": "NoOrg", "exitCode": 1, "message": "x"}', "the message of an error"),
+        ("a.json", '[{"message": "Session expired", "errorCode": "INVALID_SESSION_ID"}]', "the message of an error"),
+        ("a.json", '{"data": [{"a": "x"}]}', "under records"),
+        ("a.json", '{"records": [{"a": "x"}]', "truncated"),
+        ("a.json", '{"records": [{"a": "x"}', "truncated"),
+        ("a.json", '{"records"', "truncated"),
+        ("a.json", '{"records": [{"a": "x"}] "b": 1}', "',' or '}' expected"),
+        ("a.json", '{3: [{"a": "x"}]}', "Not JSON"),
+        ("a.json", '{"records": [{"a": "x"}]} {}', "something follows"),
+        ("a.jsonl", '{"status": 0, "result": {"records": []}}', "name the file .json"),
+        ("a.jsonl", '[{"a": "x"}]', "is it .json"),
+    ],
+)
+def test_answer_that_is_no_list_of_records_is_explained(
+    tmp_path: Path, run: Path, name: str, content: str, said: str
+) -> None:
+    assert said in refused(file(tmp_path, name, content), run)
+
+
 def test_json_text_that_never_ends_is_not_read_to_its_end(tmp_path: Path, run: Path) -> None:
     path = file(tmp_path, "a.json", '[{"a": "x"}, {"a": "' + "x" * 40_000_000)
     assert "Unterminated string starting at (record 2, byte 19)" in refused(path, run)
@@ -384,7 +472,7 @@ def test_json_text_that_never_ends_is_not_read_to_its_end(tmp_path: Path, run: P
     [
         ('{"a": "x"}\n{"a": "é", "b": y}\n', "Not JSON: Expecting value (record 2, byte 28)"),
         ('{"a": "x"} {"a": "y"}\n', "Not JSON: Extra data (record 1, byte 11)"),
-        ('[{"a": "x"}]\n', "A record must be a JSON object (record 1, byte 0)"),
+        ('[{"a": "x"}]\n', "one array of all records? (record 1, byte 0)"),
         (
             '{"a": "x"}\n{"a": NaN}',
             "NaN is not a number in JSON or Salesforce; use null for a missing value (record 2, byte 11)",

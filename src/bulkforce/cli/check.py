@@ -10,6 +10,7 @@ import typer
 from bulkforce.cli.choices import (
     AsJson,
     ColumnMap,
+    Database,
     DateFormat,
     DecimalComma,
     Delimiter,
@@ -17,6 +18,7 @@ from bulkforce.cli.choices import (
     ExternalId,
     FalseWords,
     File,
+    FromSql,
     LineEnds,
     ObjectName,
     OnUnknownColumn,
@@ -28,6 +30,7 @@ from bulkforce.cli.choices import (
     TrueWords,
     Values,
     notation,
+    source_of,
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
@@ -39,7 +42,9 @@ if TYPE_CHECKING:
 
 def check(
     *,
-    file: File,
+    file: File = None,
+    from_sql: FromSql = None,
+    database: Database = None,
     object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
     external_id: ExternalId = None,
@@ -76,10 +81,11 @@ def check(
 
     Exit codes: 0 the file fits, 2 a load would not start, 3 a load would start but rows would fail.
     """
+    source = source_of(file, from_sql, database)
     client = client_for(org, quiet=quiet)
     carry_out(
         lambda teller: client.check(
-            file,
+            source,
             object_name,
             operation.value,
             external_id=external_id,

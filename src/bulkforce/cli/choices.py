@@ -11,12 +11,25 @@ import typer
 from bulkforce.vocabulary import LineEnding
 
 if TYPE_CHECKING:
+    from bulkforce.load.sources.sql import SqlQuery
     from bulkforce.objects.texts import TextNotation
 
 File = Annotated[
-    str,
+    str | None,
     typer.Argument(
         help="CSV, JSON, JSON lines, XML, Excel, Parquet or Arrow file; also .gz and .zst; - is CSV on standard input."
+    ),
+]
+FromSql = Annotated[
+    str | None, typer.Option("--from-sql", help="Instead of a file: a query to a database.", metavar="QUERY")
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        help="URL of the database for --from-sql, such as postgresql://user@host/name or sqlite:///file.db; "
+        "give one with a password in the variable instead, since other users may see command lines.",
+        envvar="BULKFORCE_DATABASE",
+        metavar="URL",
     ),
 ]
 ObjectName = Annotated[str, typer.Option("--object", help="API name of the object.", metavar="NAME")]
@@ -83,6 +96,19 @@ def notation(
         true=[word for word in (true or "").split(",") if word],
         false=[word for word in (false or "").split(",") if word],
     )
+
+
+def source_of(file: str | None, from_sql: str | None, database: str | None) -> str | SqlQuery:
+    """Return the source: a file or a query."""
+    if (file is None) == (from_sql is None):
+        raise typer.BadParameter("give either a file or a query (--from-sql)", param_hint="FILE")
+    if file is not None:
+        return file
+    if from_sql is None or database is None:
+        raise typer.BadParameter("give the URL of the database for --from-sql", param_hint="--database")
+    from bulkforce.load.sources.sql import SqlQuery
+
+    return SqlQuery(from_sql, database)
 
 
 class Operation(StrEnum):

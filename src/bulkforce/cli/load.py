@@ -12,6 +12,7 @@ from bulkforce.cli.choices import (
     AcceptAs,
     AsJson,
     ColumnMap,
+    Database,
     DateFormat,
     DecimalComma,
     Delimiter,
@@ -19,6 +20,7 @@ from bulkforce.cli.choices import (
     ExternalId,
     FalseWords,
     File,
+    FromSql,
     LineEnds,
     ObjectName,
     OnUnknownColumn,
@@ -30,6 +32,7 @@ from bulkforce.cli.choices import (
     TrueWords,
     Values,
     notation,
+    source_of,
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
@@ -44,7 +47,9 @@ Workers = Annotated[int, typer.Option(help="Concurrent uploads and downloads.", 
 
 def load(
     *,
-    file: File,
+    file: File = None,
+    from_sql: FromSql = None,
+    database: Database = None,
     object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
     external_id: ExternalId = None,
@@ -121,10 +126,11 @@ def load(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
+    source = source_of(file, from_sql, database)
     client = client_for(org, quiet=quiet)
     _carry_out(
         lambda teller: client.load(
-            file,
+            source,
             object_name,
             operation.value,
             external_id=external_id,

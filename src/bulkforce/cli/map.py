@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from bulkforce.cli.choices import Delimiter, Encoding, ExternalId, File, ObjectName, Operation, Quote, Sheet
+from bulkforce.cli.choices import (
+    Database,
+    Delimiter,
+    Encoding,
+    ExternalId,
+    File,
+    FromSql,
+    ObjectName,
+    Operation,
+    Quote,
+    Sheet,
+    source_of,
+)
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import printing, shown, tell
 
@@ -17,7 +29,9 @@ _STANDARD_OUTPUT = "-"
 
 def map_columns(
     *,
-    file: File,
+    file: File = None,
+    from_sql: FromSql = None,
+    database: Database = None,
     object_name: ObjectName,
     operation: Annotated[
         Operation | None,
@@ -47,13 +61,14 @@ def map_columns(
     from bulkforce.errors import UsageError
     from bulkforce.run.files import write_whole
 
+    source = source_of(file, from_sql, database)
     target = None if output == _STANDARD_OUTPUT else arguments.path(output, "The map")
     if target and target.exists() and not force:
         raise UsageError(f"The map {target} exists; choose another name, or overwrite it with --force")
     word = operation.value if operation else "upsert" if external_id else "insert"
     with client_for(org) as client:
         found = client.suggest_map(
-            file,
+            source,
             object_name,
             word,
             external_id=external_id,

@@ -18,24 +18,33 @@ from typing import BinaryIO, Final, TypeAlias, cast
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.formats.values import Value
-from bulkforce.load.sources import arrow, files, json, rows, xml
+from bulkforce.load.sources import arrow, cursors, files, frames, json, rows, xml
 from bulkforce.load.sources.arrow import Arrow
+from bulkforce.load.sources.cursors import Cursor, is_cursor
 from bulkforce.load.sources.dialect import LOOK_BYTES, Dialect, encoding_of, look
 from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.sources.plain import plain, utf_8
 from bulkforce.load.sources.ragged import of_reader
 from bulkforce.load.sources.rewriting import rewrite
+from bulkforce.load.sources.sql import SqlQuery
 from bulkforce.load.sources.writing import OnBlock, csv_file
 from bulkforce.objects.forms import Forms
 from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
 
 Source: TypeAlias = (
-    str | os.PathLike[str] | BinaryIO | Arrow | Iterable[Mapping[str, Value] | Sequence[Value]] | Iterable[Arrow]
+    str
+    | os.PathLike[str]
+    | BinaryIO
+    | Arrow
+    | Cursor
+    | SqlQuery
+    | Iterable[Mapping[str, Value] | Sequence[Value]]
+    | Iterable[Arrow]
 )
 """Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as
-mappings or as sequences of values, Arrow record batches, or anything that offers Arrow data (a frame of pandas or
-polars, a table of pyarrow)."""
+mappings or as sequences of values, Arrow record batches, anything that offers Arrow data (a frame of pandas or polars,
+a table of pyarrow), a cursor whose query was executed, or a query to a database."""
 
 STANDARD_INPUT: Final = "-"
 _AS_IT_SAYS: Final = SourceOptions()
@@ -85,8 +94,12 @@ def name_of(source: Source) -> str:
     """Return the name of a source for reports."""
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if source == STANDARD_INPUT else arguments.path(source, "The source").name
+    if isinstance(source, SqlQuery):
+        return source.name
     if arrow.is_arrow(source):
         return arrow.name_of(source)
+    if is_cursor(source):
+        return cursors.name_of(source)
     return files.name_of(source) if hasattr(source, "read") else "records"
 
 
@@ -136,9 +149,18 @@ def to_csv(
         raise UsageError("The source is bytes; pass CSV in memory as io.BytesIO(...)")
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; pass a list of records")
+    if isinstance(source, SqlQuery):
+        with source.cursor() as cursor:
+            return _of_cursor(cursor, target, how)
+    if is_cursor(source):
+        return _of_cursor(source, target, how)
     if arrow.is_arrow(source):
         options.refuse_but(kind="Arrow data")
-        arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, how.forms)
+        mixed = frames.records(source)
+        if mixed is None:
+            arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, how.forms)
+        else:
+            _write_records(mixed, target, how)
         return SourceFile(target, ours=True)
     if hasattr(source, "read"):
         return _copied(files.read(cast(BinaryIO, source)), target, how)
@@ -147,6 +169,16 @@ def to_csv(
         _write_items(source, target, how)
         return SourceFile(target, ours=True)
     raise UsageError(f"A source is a path, an open binary file, records or Arrow data, not {type(source).__name__}")
+
+
+def _of_cursor(cursor: Cursor, target: Path, how: _How) -> SourceFile:
+    how.options.refuse_but(kind="a query, which names its own columns")
+    stream = cursors.as_arrow(cursor)
+    if stream is None:
+        _write_records(cursors.records(cursor), target, how)
+    else:
+        arrow.write(arrow.batches([stream]), target, how.on_block, how.forms)
+    return SourceFile(target, ours=True)
 
 
 def _of_path(given: str | os.PathLike[str], target: Path, how: _How) -> SourceFile:

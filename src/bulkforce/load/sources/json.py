@@ -44,8 +44,16 @@ def lines(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
     for line in _lines(blocks):
         if line and not line.isspace():
             row += 1
-            yield _object(line, row, start)
+            record = _object(line, row, start)
+            if row == 1 and _is_envelope(record):
+                raise FormatError("The first line is an answer that holds records; name the file .json", row=row)
+            yield record
         start += len(line) + 1
+
+
+def _is_envelope(record: Mapping[str, Value]) -> bool:
+    inner = record.get("result", record)
+    return isinstance(inner, Mapping) and isinstance(inner.get("records"), list)
 
 
 def _lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -92,25 +100,41 @@ def _text_of(error: FormatError | RecursionError) -> str:
 
 def _record(value: object, row: int, start: int) -> Mapping[str, Value]:
     if not isinstance(value, dict):
-        raise FormatError("A record must be a JSON object", row=row, byte=start)
+        hint = "; is it .json, one array of all records?" if isinstance(value, list) else ""
+        raise FormatError(f"A record must be a JSON object{hint}", row=row, byte=start)
     return value
 
 
 def array(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
     """Read an array of objects in constant memory.
 
+    It may also stand under ``records``, as in the answers of REST, and that under ``result``, as the ``sf`` command
+    line prints it with ``--json``.
+
     Raises:
-        FormatError: The content is not such an array; the error gives the record and the byte.
+        FormatError: The content is no such array, or the answer holds only some of a query's records; the error gives
+            the record and the byte.
     """
     text = _Text(blocks)
-    if text.next() != "[":
-        raise FormatError(
-            "A .json source must be an array of records; is it .jsonl, with one record per line?", byte=text.byte
-        )
+    mark = text.next()
+    if mark == "{":
+        yield from _enveloped(text)
+    elif mark == "[":
+        yield from _elements(text)
+    else:
+        raise FormatError(_NO_ARRAY, byte=text.byte)
+    if text.next():
+        raise FormatError("Not JSON: something follows the array", byte=text.byte)
+
+
+def _elements(text: _Text) -> Iterator[Mapping[str, Value]]:
     text.skip()
     row, mark = 1, text.next()
     while mark != "]":
-        yield text.record(row)
+        record = text.record(row)
+        if row == 1 and record.keys() >= {"message", "errorCode"}:
+            raise FormatError(f"{_AN_ERROR} (REST)", row=row)
+        yield record
         mark = text.next()
         if mark not in {",", "]"}:
             raise FormatError("Not JSON: ',' or ']' expected after a record" if mark else _CUT, row=row, byte=text.byte)
@@ -118,11 +142,34 @@ def array(blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
             text.skip()
             row += 1
     text.skip()
-    if text.next():
-        raise FormatError("Not JSON: something follows the array", byte=text.byte)
 
 
-_CUT: Final = "The source is truncated: its array does not end"
+def _enveloped(text: _Text) -> Iterator[Mapping[str, Value]]:
+    """Read the records inside an object; what else it holds only tells whether they are all."""
+    start = text.byte
+    found, others = 0, dict[str, object]()
+    for name in text.names():
+        mark = text.next()
+        if (name, mark) in {("records", "["), ("result", "["), ("result", "{")}:
+            found += 1
+            yield from _elements(text) if mark == "[" else _enveloped(text)
+        else:
+            others[name] = text.value()
+    if not found:
+        raise FormatError(_AN_ERROR if others.keys() & {"errorCode", "exitCode"} else _NO_ARRAY, byte=start)
+    if others.get("done") is False:
+        raise FormatError(
+            "The file holds only the first page of a query's records (done is false); fetch the pages at "
+            "nextRecordsUrl, too, or use bulkforce extract"
+        )
+
+
+_NO_ARRAY: Final = (
+    "A .json source must be an array of records, or an object that holds one under records; "
+    "is it .jsonl, with one record per line?"
+)
+_AN_ERROR: Final = "The file holds the message of an error instead of records; run again what wrote it"
+_CUT: Final = "The source is truncated: it ends inside a record or an object"
 
 
 class _Text:
@@ -173,6 +220,35 @@ class _Text:
         """Consume one character."""
         self._place += 1
 
+    def names(self) -> Iterator[str]:
+        """Consume an object, and yield each name when the value is next, which must be consumed before going on."""
+        mark = "{"
+        while mark != "}":
+            self.skip()
+            if mark == "{" and self.next() == "}":
+                break
+            is_name = self.next() == '"'
+            name = str(self.value())
+            if not is_name or self.next() != ":":
+                raise FormatError("Not JSON: a name and ':' expected" if self.next() else _CUT, byte=self.byte)
+            self.skip()
+            yield name
+            mark = self.next()
+            if mark not in {",", "}"}:
+                raise FormatError("Not JSON: ',' or '}' expected after a value" if mark else _CUT, byte=self.byte)
+        self.skip()
+
+    def value(self) -> object:
+        """Consume any value and return it."""
+        if not self.next():
+            raise FormatError(_CUT, byte=self.byte)
+        more = True
+        # A number may go on in the next block, after a point or "e+".
+        while (found := self._try(None)) is None or (more and found[1] + 2 >= len(self._buffer)):
+            more = self._read_on()
+        self._place = found[1]
+        return found[0]
+
     def record(self, row: int) -> Mapping[str, Value]:
         """Consume a record and return it."""
         if self.next() != "{":
@@ -182,7 +258,7 @@ class _Text:
         start, self._place = self._place, found[1]
         return _record(found[0], row, start)
 
-    def _try(self, row: int) -> tuple[object, int] | None:
+    def _try(self, row: int | None) -> tuple[object, int] | None:
         """Return a record and where it ends; ``None`` if more of the text had to be read first."""
         try:
             return _DECODER.raw_decode(self._buffer, self._place)
@@ -195,7 +271,7 @@ class _Text:
         self._go_on(message, place, row)
         return None
 
-    def _go_on(self, message: str, place: int, row: int) -> None:
+    def _go_on(self, message: str, place: int, row: int | None) -> None:
         """Read more text if the record may only have failed because it is not complete yet."""
         length = len(self._buffer)
         # Then the error is at most a word or escape before the end; only strings may be open for longer.
