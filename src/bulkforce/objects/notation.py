@@ -172,7 +172,9 @@ def _warned(cause: Cause, text: str, remedy: str) -> Problem:
     return Problem(cause, Severity.WARN, text, remedy)
 
 
-_NOT_A_DATE: Final = _refused(Cause.NOT_A_DATE, "is no date", "Write year, month and day: 2026-02-28.")
+_NOT_A_DATE: Final = _refused(
+    Cause.NOT_A_DATE, "is no date", "Write it as 2026-02-28, or give the source's date format (--date-format)."
+)
 _NO_SUCH_DAY: Final = _refused(Cause.NO_SUCH_DAY, "is a day that the calendar does not have", "Correct it.")
 _OUT_OF_YEARS: Final = _refused(Cause.OUT_OF_RANGE, "is before 1700 or after 4000", "Correct it, or leave it empty.")
 _DATE_WITH_TIME: Final = _refused(
@@ -183,9 +185,15 @@ _DATE_WITH_TIME: Final = _refused(
 _DATE_AT_MIDNIGHT: Final = _warned(
     Cause.DATE_AT_MIDNIGHT, "is a date with a time, midnight", "Write the day alone: 2026-02-28."
 )
-_NOT_A_DATE_TIME: Final = _refused(Cause.NOT_A_DATE_TIME, "is no date-time", "Write it as 2026-02-28T13:05:00Z.")
+_NOT_A_DATE_TIME: Final = _refused(
+    Cause.NOT_A_DATE_TIME,
+    "is no date-time",
+    "Write it as 2026-02-28T13:05:00Z, or give the source's date format (--date-format).",
+)
 _NO_ZONE: Final = _refused(
-    Cause.NO_ZONE, "has no time zone", "Write it as 2026-02-28T13:05:00Z, or with +01:00 in place of Z."
+    Cause.NO_ZONE,
+    "has no time zone",
+    "Write it as 2026-02-28T13:05:00Z or 2026-02-28T13:05:00+01:00, or give the source's zone (--time-zone).",
 )
 _NO_TIME: Final = _warned(
     Cause.NO_TIME, "is a day alone, which is read as midnight in UTC", "Write it as 2026-02-28T13:05:00Z."
@@ -195,7 +203,9 @@ _NOT_A_NUMBER: Final = _refused(
     Cause.NOT_A_NUMBER, "is no number", "Write digits and a point alone: 1234.5, no currency and no per cent sign."
 )
 _DECIMAL_COMMA: Final = _refused(
-    Cause.DECIMAL_COMMA, "is a number with commas", "Write a point before the decimals, and nothing between thousands."
+    Cause.DECIMAL_COMMA,
+    "is a number with commas",
+    "Write a point before the decimals and nothing between thousands, or say that commas are meant (--decimal-comma).",
 )
 _NOT_WHOLE: Final = _refused(Cause.NOT_WHOLE, "is no whole number", "Round it.")
 _WHOLE_WITH_POINT: Final = _warned(
@@ -204,9 +214,15 @@ _WHOLE_WITH_POINT: Final = _warned(
 _TOO_LARGE: Final = _refused(
     Cause.OUT_OF_RANGE, "has more digits than the field holds", "Correct it, or make the field larger."
 )
-_NOT_A_BOOLEAN: Final = _refused(Cause.NOT_A_BOOLEAN, "is neither true nor false", "Write true or false.")
+_NOT_A_BOOLEAN: Final = _refused(
+    Cause.NOT_A_BOOLEAN,
+    "is neither true nor false",
+    "Write true or false, or give the source's words (--true, --false).",
+)
 _OTHER_WORD: Final = _warned(
-    Cause.OTHER_WORD, "is a word that Data Loader knows, and the API may not", "Write true or false."
+    Cause.OTHER_WORD,
+    "is a word that Data Loader knows, and the API may not",
+    "Write true or false, or give the source's words (--true, --false).",
 )
 _CARRIAGE_RETURN: Final = _warned(
     Cause.CARRIAGE_RETURN,
