@@ -295,6 +295,7 @@ class Client:
         line_ending: LineEnding | str | None = None,
         disable_batch_retry: bool | None = None,
         headers: Mapping[str, str] | None = None,
+        files_folder: str | Path | None = None,
         workers: int = 4,
         batch_records: int = limits.BATCH_RECORDS,
         run_dir: str | Path | None = None,
@@ -330,6 +331,9 @@ class Client:
             line_ending: ``CRLF`` keeps line ends of Windows inside values; otherwise the org turns them into LF.
             disable_batch_retry: Ask the org not to retry a batch that takes too long.
             headers: Further headers of the API for creating jobs, as in `create_job`.
+            files_folder: The folder of the files that records name in binary fields (``Attachment.Body``,
+                ``ContentVersion.VersionData``, ...); by default the source's own, or the working directory. A value
+                there is ``#`` and a path in this folder, or bytes; batches are then zips.
             workers: Concurrent uploads and downloads; the org decides how many batches it runs at once.
             batch_records: Maximum number of records in a batch, 1 to 10,000.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
@@ -387,6 +391,7 @@ class Client:
             line_ending=line_ending,
             disable_batch_retry=disable_batch_retry,
             headers=headers,
+            files_folder=files_folder,
             workers=workers,
             batch_records=batch_records,
             run_dir=run_dir,
@@ -414,6 +419,7 @@ class Client:
         external_id: str | None = None,
         mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
         line_ending: LineEnding | str | None = None,
+        files_folder: str | Path | None = None,
         empty_as_null: bool = False,
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
         values: Literal["warn", "refuse", "skip"] = "warn",
@@ -438,6 +444,7 @@ class Client:
             external_id: As in `load`.
             mapping: As in `load`.
             line_ending: As in `load`.
+            files_folder: As in `load`.
             empty_as_null: As in `load`.
             on_unknown_column: As in `load`.
             values: ``"skip"`` checks columns only.
@@ -469,6 +476,7 @@ class Client:
             external_id=external_id,
             mapping=mapping,
             line_ending=line_ending,
+            files_folder=files_folder,
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column,
             values=values,

@@ -7,6 +7,7 @@ end. So it does not matter that threads make the number of effects vary.
 
 from __future__ import annotations
 
+import base64
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -23,7 +24,9 @@ from tests.support.rehearsal import (
     Rows,
     assert_exactly_once,
     assert_outputs_line_up,
+    contents,
     nasty_rows,
+    read_csv,
     settle,
 )
 
@@ -204,6 +207,43 @@ class LoadBench(Bench):
         litter = [job for job in self.books.jobs if job.state == "open"]
         assert len(litter) <= 1
         assert all(not job.batches for job in litter)
+
+
+@dataclass
+class FilesBench(LoadBench):
+    """Loads of records that name files, in batches that are zips."""
+
+    def prepare(self) -> None:
+        org, files = self.forge.org, self.run_dir.with_name("files")
+        (parent,) = org.insert("Account", [{"Name": "A"}])
+        files.mkdir()
+        for number in range(7):
+            (files / f"{number}.bin").write_bytes(bytes(range(256)) * number)
+        rows = [(f"row {number}", parent, f"#files/{number % 7}.bin") for number in range(34)]
+        self.source = Rows(("Name", "ParentId", "Body"), rows)
+        self._path = self.source.write(self.run_dir.with_name("source.csv"))
+        self.books = Books(org, "Attachment")
+
+    def options(self) -> Order:
+        return {**super().options(), "object": "Attachment"}
+
+    def compare(self) -> tuple[int, int]:
+        accepted = self.books.accepted(self.source.header)
+        expected = Counter((*row[:2], self._content(row[2])) for row in self.source.rows)
+        return (expected - accepted).total(), (accepted - expected).total()
+
+    def _content(self, name: str) -> str:
+        return base64.b64encode((self.run_dir.parent / name[1:]).read_bytes()).decode()
+
+    def check(self, ended: Ended) -> None:
+        """The counts and the outputs are right, and nothing is left behind."""
+        assert ended.error is None, ended.text
+        assert [ended.report[name] for name in ("read", "succeeded", "pending")] == [34, 34, 0]
+        success = read_csv(self.run_dir / "success.csv")
+        assert [row[2:] for row in success[1:]] == list(self.source.rows)
+        expected = [(*row[:2], self._content(row[2])) for row in self.source.rows]
+        assert contents(self.forge.org, [row[0] for row in success[1:]], self.source.header, "Attachment") == expected
+        assert {path.name for path in self.run_dir.iterdir()} == self.LEFT
 
 
 EXTRACTED = 40

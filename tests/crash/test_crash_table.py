@@ -6,7 +6,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.crash.bench import EXTRACTED, ExtractBench, LoadBench, Order, rows_to_delete, rows_to_update, rows_to_upsert
+from tests.crash.bench import (
+    EXTRACTED,
+    ExtractBench,
+    FilesBench,
+    LoadBench,
+    Order,
+    rows_to_delete,
+    rows_to_update,
+    rows_to_upsert,
+)
 from tests.crash.killing import MOMENTS, Forge, Moment, forging
 from tests.support.extraction import TEXTS
 from tests.support.rehearsal import Rows, nasty_rows
@@ -141,3 +150,20 @@ def test_other_loads_killed_after_an_effect_are_resumed_exactly_once(
 ) -> None:
     bench = LoadBench(loading, tmp_path, asked=options, make_source=make_source)
     assert bench.each_point(f"effect in {options}", after_effect, step=5).points >= 5
+
+
+def test_load_of_files_killed_after_an_effect_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
+    assert FilesBench(loading, tmp_path).each_point("effect, files", after_effect, step=2).points >= 10
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_load_of_files_killed_at_a_request_is_resumed_exactly_once(
+    loading: Forge, tmp_path: Path, moment: Moment
+) -> None:
+    table = FilesBench(loading, tmp_path).each_point(f"request, files, {moment}", lambda _: {}, arm=moment, step=2)
+    assert table.points >= 8
+
+
+def test_load_of_files_into_an_org_that_is_behind_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
+    bench = FilesBench(loading, tmp_path, LATE["late commit"])
+    assert bench.each_point("late commit, files", after_effect, step=3).points >= 8

@@ -11,6 +11,7 @@ the exact bytes. Equal batches are counted, not merged: two equal batches in dou
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
+from bulkforce.formats.zip import request_of
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
@@ -77,8 +79,9 @@ class Ingest1:
         line_ending: LineEnding | str | None = None,
         disable_batch_retry: bool | None = None,
         headers: Mapping[str, str] | None = None,
+        with_files: bool = False,
     ) -> Ingest1:
-        """Check the settings of a load's jobs.
+        """Check the settings of a load's jobs; ``with_files`` says that batches are zips with files that records name.
 
         Raises:
             UsageError: The protocol has no such word, or the settings contradict each other.
@@ -86,7 +89,7 @@ class Ingest1:
         settings = bulk1.settings(
             operation,
             object_name,
-            ContentType.CSV,
+            ContentType.ZIP_CSV if with_files else ContentType.CSV,
             external_id_field=external_id,
             concurrency_mode=concurrency_mode,
             assignment_rule_id=assignment_rule_id,
@@ -122,7 +125,7 @@ class Ingest1:
     def send(self, job_id: str, body: Body) -> Flow[BatchSeen | ContentRefused | JobSeen]:
         """See `IngestApi`."""
         try:
-            info = yield from ask(bulk1.add_batch(job_id, ContentType.CSV, body))
+            info = yield from ask(bulk1.add_batch(job_id, self.settings.content_type, body))
         except RefusedError as error:
             if error.code == "InvalidJobState" or "not Open" in str(error.message):
                 return job_seen((yield from ask(bulk1.get_job_info(job_id))))
@@ -140,7 +143,8 @@ class Ingest1:
         adopted: dict[int, str] = {}
         strangers: list[str] = []
         for batch_id in (batch_id for batch_id in listed if short(batch_id) not in known):
-            number = _match((yield from ask(bulk1.get_batch_request(job_id, batch_id, ContentType.CSV))), left)
+            asked = bulk1.get_batch_request(job_id, batch_id, self.settings.content_type)
+            number = _match((yield from ask(asked)), left)
             if number is None:
                 strangers.append(batch_id)
             else:
@@ -209,7 +213,7 @@ class Ingest1:
     def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:
         """See `IngestApi`."""
         try:
-            return (yield from ask(bulk1.get_raw_result(job_id, batch_id, ContentType.CSV))).body
+            return (yield from ask(bulk1.get_raw_result(job_id, batch_id, self.settings.content_type))).body
         except InvalidRequest:
             if whole:
                 raise
@@ -277,15 +281,26 @@ def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]
 
 
 def _match(content: bytes, left: Mapping[int, Sent]) -> int | None:
+    content = _request_of(content)
     digest = hashlib.sha256(content).hexdigest()
     for number, sent in left.items():
         if digest == sent.sha256:
             return number
     records = _records(content)
     for number, sent in left.items():
-        if records is not None and records == _records(sent.content()):
+        if records is not None and records == _records(_request_of(sent.content())):
             return number
     return None
+
+
+def _request_of(content: bytes) -> bytes:
+    """Return the request in a zip, which names its files by their digests; anything else unchanged."""
+    if not content.startswith(b"PK"):
+        return content
+    try:
+        return request_of(io.BytesIO(content), len(content))
+    except FormatError:
+        return content
 
 
 def _records(content: bytes) -> Sequence[Sequence[str]] | None:

@@ -18,6 +18,7 @@ from bulkforce.cli.choices import (
     ExternalId,
     FalseWords,
     File,
+    FilesFolder,
     FromSql,
     LineEnds,
     ObjectName,
@@ -49,6 +50,7 @@ def check(
     operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
     external_id: ExternalId = None,
     column_map: ColumnMap = None,
+    files_folder: FilesFolder = None,
     line_ending: LineEnds = None,
     empty_as_null: Annotated[
         bool,
@@ -90,6 +92,7 @@ def check(
             operation.value,
             external_id=external_id,
             mapping=column_map,
+            files_folder=files_folder,
             line_ending=line_ending,
             empty_as_null=empty_as_null,
             on_unknown_column=on_unknown_column.value,
@@ -141,11 +144,11 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     formless = [(told(one), one.problem.remedy, one.sample) for one in report.formless]
     yield from _part("A load would not start:", columns[Severity.REFUSE] + formless)
     yield from _part("Rows that the org would refuse:", values[Severity.REFUSE])
-    if report.rejected:
-        yield from _part(
-            "Rows that would not be sent:",
-            [(f"{report.rejected:,} over a limit of the org, or not a record.", "", "")],
-        )
+    rejections = [
+        (f"{counted(one.count, 'row')}, the first of them row {one.row:,}: {one.message}", one.remedy, "")
+        for one in report.rejections
+    ]
+    yield from _part("Rows that would not be sent:", rejections)
     yield from _part("Worth checking:", columns[Severity.WARN] + values[Severity.WARN])
     yield from _part("Columns that would not be sent:", columns[Severity.DROP])
     if report.skipped:

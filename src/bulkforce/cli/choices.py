@@ -79,6 +79,14 @@ Sheet = Annotated[
     str | None,
     typer.Option(help="Of an Excel workbook: the sheet's name, or its number; by default 1.", metavar="NAME"),
 ]
+FilesFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the files that records name in binary fields; by default that of the file.",
+        file_okay=False,
+        metavar="FOLDER",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 

@@ -20,6 +20,7 @@ from bulkforce.cli.choices import (
     ExternalId,
     FalseWords,
     File,
+    FilesFolder,
     FromSql,
     LineEnds,
     ObjectName,
@@ -58,6 +59,7 @@ def load(
     serial: Annotated[
         bool, typer.Option("--serial", help="Let the org run one batch at a time, to avoid lock errors.")
     ] = False,
+    files_folder: FilesFolder = None,
     line_ending: LineEnds = None,
     assignment_rule: Annotated[
         str | None,
@@ -137,6 +139,7 @@ def load(
             mapping=column_map,
             concurrency_mode="Serial" if serial else None,
             assignment_rule_id=assignment_rule,
+            files_folder=files_folder,
             line_ending=line_ending,
             disable_batch_retry=disable_batch_retry or None,
             headers=_headers(headers) if headers else None,

@@ -21,7 +21,7 @@ from bulkforce.errors import (
     TransportError,
 )
 from bulkforce.load.checking import Checking, OnUnknownColumn, Values, unknown_object
-from bulkforce.load.facts import Asked
+from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
@@ -56,6 +56,7 @@ class LoadOptions:
     line_ending: LineEnding | str | None = None
     disable_batch_retry: bool | None = None
     headers: Mapping[str, str] | None = None
+    files_folder: str | Path | None = None
     workers: int = WORKERS
     batch_records: int = limits.BATCH_RECORDS
     run_dir: str | Path | None = None
@@ -99,6 +100,7 @@ def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
         line_ending=given.line_ending,
         disable_batch_retry=given.disable_batch_retry,
         headers=given.headers,
+        with_files=isinstance(given, LoadFacts) and bool(given.files),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from bulkforce import arguments
 from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import (
+    Error,
     Interrupted,
     UsageError,
 )
@@ -26,14 +27,16 @@ from bulkforce.load.asking import (
 )
 from bulkforce.load.checking import CheckReport, told
 from bulkforce.load.facts import Asked, LoadFacts
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import Progress
 from bulkforce.load.sources import Source, name_of, place_of
+from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe
 from bulkforce.objects.texts import AS_IT_STANDS, TextNotation
 from bulkforce.protocol import limits
-from bulkforce.run.folder import disk_told
+from bulkforce.run.folder import LOAD, REJECTED, disk_told
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
 
@@ -69,6 +72,7 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         line_ending=api.settings.line_ending,
         disable_batch_retry=api.settings.disable_batch_retry,
         headers=dict(api.settings.headers) or None,
+        files_folder=str(_files_folder(options, path)),
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),
@@ -83,6 +87,26 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
     )
 
 
+def _folder_of_run(folder: Path) -> Path | None:
+    """Return the folder of the files of an earlier run, if the source is one of its outputs."""
+    if not (folder / LOAD).exists():
+        return None
+    with suppress(Error), closing(LoadJournal(folder, migrate=False)) as journal:
+        asked = journal.asked()
+        return Path(asked.files_folder) if asked and asked.files_folder else None
+    return None
+
+
+def _files_folder(options: LoadOptions, path: Path | None) -> Path:
+    """Return the folder of the files that records name: the source's own, unless another one is given."""
+    if options.files_folder is None:
+        return _folder_of_run(path.parent) or path.parent if path else Path.cwd()
+    folder = arguments.path(options.files_folder, "files_folder")
+    if not folder.is_dir():
+        raise UsageError(f"files_folder {arguments.shown(str(folder))} is not a folder")
+    return folder.absolute()
+
+
 def _look_at(
     sitting: Sitting, objects: Objects, asked: Asked, source: Source, folder: Path, on_progress: OnProgress | None
 ) -> tuple[CheckReport, tuple[Reading, LoadFacts] | None]:
@@ -95,7 +119,10 @@ def _look_at(
     if found is None:
         return checking.report(0, 0, 0, forms.findings()), None
     reading = found[0]
-    return checking.report(reading.read, len(reading.rejected), reading.skipped, forms.findings()), found
+    report = checking.report(reading.read, len(reading.rejected), reading.skipped, forms.findings())
+    if reading.rejected:
+        report = replace(report, rejections=Tally().groups(folder / REJECTED))
+    return report, found
 
 
 def _check_notation(asked: Asked, describe: Describe) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from bulkforce.errors import DoesNotFit
 from bulkforce.formats import csv
@@ -15,6 +15,7 @@ from bulkforce.objects.names import meant
 from bulkforce.objects.notation import Cause
 from bulkforce.objects.values import CsvValues, Summary, ValueFinding, columns_of, moved
 from bulkforce.protocol.rest import SObjectDescription
+from bulkforce.run.report import ErrorGroup
 from bulkforce.vocabulary import Operation
 
 OnUnknownColumn: TypeAlias = Literal["refuse", "drop"]
@@ -29,7 +30,9 @@ class CheckReport:
         object: The object.
         operation: The operation to run on the records.
         read: Number of records in the source.
-        rejected: Number of records that fit in no batch, because they exceed a limit or are malformed.
+        rejected: Number of records that would not be sent: they exceed a limit, are malformed, or name a file that
+            cannot be sent.
+        rejections: The reasons, the most frequent first.
         skipped: Number of rows that are nothing but commas; like blank lines, they do not count as read.
         described: Whether the org described the object's fields; without that, only the form of the file was checked.
         columns: Findings about columns. Those with severity ``refuse`` stop a load.
@@ -45,6 +48,7 @@ class CheckReport:
     skipped: int = 0
     columns: tuple[Finding, ...] = ()
     values: tuple[ValueFinding, ...] = ()
+    rejections: tuple[ErrorGroup, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -108,6 +112,10 @@ def unknown_object(name: str, known: tuple[str, ...]) -> Finding:
     return Finding(Kind.UNKNOWN_OBJECT, Severity.REFUSE, None, f"This org has no object {name}.", remedy)
 
 
+_BINARY: Final = {"attachment.body", "contentversion.versiondata", "document.body"}
+_DELETES: Final = {Operation.DELETE, Operation.HARD_DELETE}
+
+
 class Checking:
     """Checks one load while its source is read.
 
@@ -156,7 +164,7 @@ class Checking:
             missing = self._is_missing(self._name)
             twice = parents_twice(wanted.names)
             self._fit = Fit((), (missing,) if missing else twice)
-            return None if missing or twice else wanted
+            return None if missing or twice else self._with_files(wanted)
         self._fit = fit(
             wanted.names,
             self._described,
@@ -178,7 +186,14 @@ class Checking:
         )
         if not self._skip:
             self._look_at(wanted, sent)
-        return shape
+        binary = [target.name for target in self._fit.targets if target.field and target.field.type == "base64"]
+        return replace(shape, files=tuple(shape.names.index(name) for name in binary))
+
+    def _with_files(self, shape: Shape) -> Shape:
+        """Mark the binary fields of an object that is not described."""
+        name = f"{self._name}.".lower()
+        places = (place for place, one in enumerate(shape.names) if name + one.lower() in _BINARY)
+        return shape if self._operation in _DELETES else replace(shape, files=tuple(places))
 
     def _look_at(self, wanted: Shape, sent: int) -> None:
         assert self._described is not None

@@ -35,6 +35,7 @@ class Asked:
         headers: As in the job.
         notation: The notation of texts, as a dict.
         source_options: How to read the source, a `SourceOptions` as a dict.
+        files_folder: The folder of the files that records name.
     """
 
     run: str
@@ -59,6 +60,7 @@ class Asked:
     headers: dict[str, str] | None = None
     notation: dict[str, Any] = field(default_factory=dict)
     source_options: dict[str, Any] = field(default_factory=dict)
+    files_folder: str = ""
 
 
 ASKED: Final = frozenset(one.name for one in fields(Asked))
@@ -66,7 +68,10 @@ ASKED: Final = frozenset(one.name for one in fields(Asked))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadFacts(Asked):
-    """What a run was started with, and what reading its source found."""
+    """What a run was started with, and what reading its source found.
+
+    ``files`` are the places of binary values; if there are any, batches are zips.
+    """
 
     feed: str
     feed_is_ours: bool
@@ -80,3 +85,4 @@ class LoadFacts(Asked):
     read: int
     rejected: list[int]
     skipped: int = 0
+    files: list[int] = field(default_factory=list)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.formats.rows import column_of
+from bulkforce.load.attachments import Packer, Unusable, pack
 from bulkforce.load.cutter import Batch
 from bulkforce.load.mapping import Shape
 
@@ -22,8 +23,9 @@ class Feed:
     A different size or modification time shows a change at once; the digests prove that there was none.
     """
 
-    def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape) -> None:
+    def __init__(self, path: Path, size: int, mtime_ns: int, shape: Shape, files_folder: Path | None = None) -> None:
         self.path, self._size, self._mtime_ns, self._shape = path, size, mtime_ns, shape
+        self._files_folder = files_folder or path.parent
 
     def confirm(self, batches: Iterable[Batch]) -> None:
         """Check, before a run continues, that the file is still what was read, batch by batch.
@@ -88,6 +90,8 @@ class Feed:
             SourceChanged: The records are not what was read.
         """
         self.check()
+        if self._shape.files:
+            return self._zip(batch)
         if not self._shape.keeps_bytes:
             return self._sent(self._read(batch), batch)
         # Read into one buffer, after the header: a batch is in memory once.
@@ -97,6 +101,23 @@ class Feed:
             file.readinto(view[len(header) :])
         self._compare(content.getvalue(), batch.sha256, batch)
         return content.getvalue()
+
+    def _zip(self, batch: Batch) -> bytes:
+        """Return the zip of a batch, whose digest is that of its request, which names each file by its own digest."""
+        try:
+            request, files = Packer(self._shape, self._files_folder).request(self.rows(batch))
+            packed = pack(request, files) if hashlib.sha256(request).hexdigest() == batch.sha256 else None
+        except Unusable as error:
+            raise self._files_changed(batch, f": {error}") from None
+        if packed is None:
+            raise self._files_changed(batch, "")
+        return packed
+
+    def _files_changed(self, batch: Batch, why: str) -> SourceChanged:
+        return SourceChanged(
+            f"A file in {self._files_folder} that a record of batch {batch.number} names has changed since it was "
+            f"read{why}"
+        )
 
     def _read(self, batch: Batch) -> bytes:
         with self._open(batch) as file:

@@ -109,8 +109,8 @@ def read(
             "to_csv(..., index=False))",
             column=next(place for place, name in enumerate(shape.names) if not name.strip()) + 1,
         )
-    first_line = found.first_line
-    reading = Reader(found.path, folder, header, shape, asked.batch_records, on_read, look, first_line).read()
+    on, files = (on_read, look), Path(asked.files_folder)
+    reading = Reader(found.path, folder, header, shape, asked.batch_records, *on, found.first_line, files).read()
     if reading.feed_is_ours and found.ours:
         found.path.unlink()
     feed, ours = reading.feed.absolute(), reading.feed_is_ours or found.ours
@@ -129,6 +129,7 @@ def read(
         read=reading.read,
         rejected=list(reading.rejected),
         skipped=reading.skipped,
+        files=list(shape.files),
     )
 
 
@@ -146,7 +147,12 @@ def _empty_columns(path: Path, header: csv.Header) -> frozenset[int]:
 def shape_of(facts: LoadFacts) -> Shape:
     """Return the shape that a run's records are sent in."""
     return Shape(
-        tuple(facts.source_columns), tuple(facts.taken), tuple(facts.names), tuple(facts.constants), facts.empty_as_null
+        tuple(facts.source_columns),
+        tuple(facts.taken),
+        tuple(facts.names),
+        tuple(facts.constants),
+        facts.empty_as_null,
+        tuple(facts.files),
     )
 
 
@@ -154,7 +160,7 @@ def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
     """Return the file that a run's batches are ranges of."""
     shape = shape_of(facts)
     path = journal.folder / facts.feed if facts.feed_is_ours else Path(facts.feed)
-    return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape)
+    return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape, Path(facts.files_folder))
 
 
 def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
@@ -90,6 +90,7 @@ class Shape:
         names: Names of the fields that are sent, constants last.
         constants: Values of the constants.
         empty_as_null: Whether to send an empty value as ``#N/A``.
+        files: Places of the values, as sent, that are binary; then batches are zips.
     """
 
     source: tuple[str, ...]
@@ -97,6 +98,7 @@ class Shape:
     names: tuple[str, ...]
     constants: tuple[str, ...] = ()
     empty_as_null: bool = False
+    files: tuple[int, ...] = ()
 
     @property
     def header(self) -> bytes:
@@ -106,7 +108,8 @@ class Shape:
     @property
     def keeps_bytes(self) -> bool:
         """Whether the records are sent exactly as they are in the source."""
-        return self.taken == tuple(range(len(self.source))) and not self.constants and not self.empty_as_null
+        in_order = self.taken == tuple(range(len(self.source)))
+        return in_order and not (self.constants or self.empty_as_null or self.files)
 
     @property
     def id_place(self) -> int | None:
@@ -121,16 +124,27 @@ class Shape:
         """
         if self.keeps_bytes:
             return content
-        text = io.StringIO(newline="")
-        # See formats.csv.encode for the line end.
-        writer = csv.writer(text, lineterminator="\r\n")
+        return self.written(self.rows(content))
+
+    def rows(self, content: bytes) -> Iterator[list[str]]:
+        """Yield the values of whole records, as they are sent.
+
+        Raises:
+            FormatError: They do not have the source's columns.
+        """
         for row in rows_of(content):
             if len(row) != len(self.source):
                 raise FormatError(f"A record has {len(row)} fields where the header has {len(self.source)}")
             values = [row[place] for place in self.taken]
             if self.empty_as_null:
                 values = [value or NULL for value in values]
-            writer.writerow([*values, *self.constants])
+            yield [*values, *self.constants]
+
+    def written(self, rows: Iterable[Sequence[str]]) -> bytes:
+        """Write records for sending."""
+        text = io.StringIO(newline="")
+        # See formats.csv.encode for the line end.
+        csv.writer(text, lineterminator="\r\n").writerows(rows)
         return text.getvalue().encode()
 
 

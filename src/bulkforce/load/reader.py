@@ -15,9 +15,11 @@ from typing import BinaryIO
 
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
+from bulkforce.load.attachments import Packer
 from bulkforce.load.cutter import Batch, Cutter, Rejected
 from bulkforce.load.mapping import Shape
 from bulkforce.load.theirs import Theirs
+from bulkforce.load.zip_cutter import ZipCutter
 from bulkforce.run.files import whole
 from bulkforce.run.folder import FEED, REJECTED
 
@@ -83,6 +85,7 @@ class Reader:
         on_records: Called with the number of records read so far.
         look: Called with each run of records.
         first_line: The number of the header's line in the user's own file; ``None`` if that is no CSV file.
+        files_folder: The folder of the files that records name.
     """
 
     def __init__(
@@ -95,14 +98,18 @@ class Reader:
         on_records: Callable[[int], None],
         look: Callable[[csv.Unit], None],
         first_line: int | None = 1,
+        files_folder: Path = Path(),
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
         self._on_records = on_records
         self._theirs = Theirs(header.raw, shape)
         # In one column, only an id is never a value that equals the name of its column.
         is_known = len(header.names) > 1 or header.names[0].lower() == "id"
-        self._cutter = Cutter(
-            shape, batch_records, self._keep, self._part, look, header=header.raw if is_known else b""
+        raw = header.raw if is_known else b""
+        self._cutter = (
+            ZipCutter(Packer(shape, files_folder), batch_records, self._keep, self._part, look, header=raw)
+            if shape.files
+            else Cutter(shape, batch_records, self._keep, self._part, look, header=raw)
         )
         self._lines = None if first_line is None else Lines(path, first_line)
         self._kept = header.end
