@@ -147,6 +147,18 @@ def test_names_are_listed_used_and_forgotten(org: Emulator, browser: Path) -> No
         org.base_url,
         org.state.sessions.org_id,
     )
+    org.expire_sessions()
+    assert json.loads(type_in(org, "whoami", "--org", "prod", "--json").stdout) == who, "the session is renewed"
+    other = type_in(
+        org,
+        "login",
+        "other",
+        "--access-token",
+        "--url",
+        org.base_url,
+        BULKFORCE_ACCESS_TOKEN=org.state.sessions.open(token=org.session_id),
+    )
+    assert other.returncode == 0
     limits = json.loads(type_in(org, "limits", "--org", "prod", "--json").stdout)
     assert limits["DailyBulkApiBatches"]["max"] == 15_000
     assert "DailyApiRequests" in type_in(org, "limits").stdout.splitlines()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ JWT = {"BULKFORCE_CLIENT_ID": "id", "BULKFORCE_USERNAME": "ada@example.com", "BU
 
 def auth_of(environment: dict[str, str]) -> tuple[Any, str | None]:
     found, _ = find(environment)
-    return found.auth, found.instance_url
+    auth: Any = found.auth
+    return (replace(auth, on_rotation=None) if isinstance(auth, bf.RefreshToken) else auth), found.instance_url
 
 
 def test_password_needs_no_url_for_production_and_takes_one() -> None:
@@ -293,3 +295,14 @@ def test_env_file_is_read_as_python_dotenv_reads_it(text: str, tmp_path: Path) -
     path = tmp_path / "a.env"
     path.write_text(text, newline="")
     assert parse(text) == dotenv_values(path, interpolate=False)
+
+
+def test_refresh_token_of_a_variable_that_the_org_replaces_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    from tests.support.script import Script, said
+
+    environment = {"BULKFORCE_INSTANCE_URL": HOST, "BULKFORCE_CLIENT_ID": "id", "BULKFORCE_REFRESH_TOKEN": "old"}
+    auth, url = find(environment)[0].auth, HOST
+    answer = said(f'{{"access_token":"00D!x","instance_url":"{HOST}","refresh_token":"{SECRET}"}}')
+    Script([answer]).run(auth.credentials(url, None))
+    assert "BULKFORCE_REFRESH_TOKEN" in caplog.text
+    assert SECRET not in caplog.text

@@ -70,16 +70,18 @@ def whoami(*, org: Org = None, as_json: AsJson = False) -> None:
 
     with client_for(org) as client:
         run = client.driver.run
-        who = run(ask(rest.user_info()))
-        username = who.username
-        if who.user_id:
-            with suppress(Error):
-                username = run(ask(rest.user_name(who.user_id))) or username
+        # First a call that renews the session: who is logged in, the org tells only valid ones, and not all of them.
+        run(ask(rest.limits()))
+        who, username = None, ""
+        with suppress(Error):
+            who = run(ask(rest.user_info()))
+            username = who.username
+            username = run(ask(rest.user_name(who.user_id))) or username
         url, version = run(authenticate()).instance_url, client.driver.version
     about = {
         "username": username,
-        "user_id": who.user_id,
-        "organization_id": who.organization_id,
+        "user_id": who.user_id if who else "",
+        "organization_id": who.organization_id if who else "",
         "instance_url": url,
         "api_version": version,
     }
@@ -87,7 +89,9 @@ def whoami(*, org: Org = None, as_json: AsJson = False) -> None:
         print(json.dumps(about))
         return
     for label, value in about.items():
-        print(f"{label.replace('_', ' ').replace('api', 'API').replace('url', 'URL'):<16} {value}")
+        print(f"{label.replace('_', ' ').replace('api', 'API').replace('url', 'URL'):<16} {value}".rstrip())
+    if who is None:
+        tell("The org does not say who is logged in: the app lacks the scope id")
 
 
 def limits(*, org: Org = None, as_json: AsJson = False) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from dataclasses import dataclass
+from functools import partial
 
 from bulkforce import hosts
 from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
@@ -88,13 +90,24 @@ def _auth(words: Words, url: str | None, login: str | None) -> Auth:
     client_id, secret = _text(words.client_id), _text(words.client_secret)
     if client_id and words.refresh_token:
         refresh_url = None if login is None else login + TOKEN_PATH
-        return RefreshToken(client_id, secret, words.refresh_token.text, refresh_url)
+        return RefreshToken(
+            client_id, secret, words.refresh_token.text, refresh_url, partial(_warn, words.refresh_token)
+        )
     if client_id and words.private_key and words.username:
         with named(words.private_key.name):
             return jwt(client_id, words.username.text, pem(words.private_key.text), login or url)
     if words.username and words.password:
         return UsernamePassword(words.username.text, words.password.text, _text(words.security_token), login)
     return ClientCredentials(client_id, secret)
+
+
+def _warn(word: Value, _: str) -> None:
+    """Warn that a variable holds a refresh token that is dead: there is no way to write the new one back."""
+    logging.getLogger("bulkforce").warning(
+        "The org has replaced the refresh token of %s, which no longer works; only this process knows the new one. "
+        "Log in with `bulkforce login NAME`, which keeps the newest, or switch rotation off in the app",
+        word.name,
+    )
 
 
 def _url(word: Value | None, *, allow_http: bool) -> str | None:

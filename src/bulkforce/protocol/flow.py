@@ -179,8 +179,15 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             continue
         pause = stubborn.pause(fault, attempt)
         if pause is None:
-            raise fault from cause
+            raise (_still_refused(fault) if renewed else fault) from cause
         yield from _pause(pause, fault, cause)
+
+
+def _still_refused(fault: Error) -> Error:
+    """Name the usual causes if a session is refused that has just been renewed."""
+    if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED:
+        return NotAuthenticated(f"{fault.text}. {_CAUSES}", fault.facts)
+    return fault
 
 
 def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Credentials]:
@@ -208,6 +215,12 @@ def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flo
 
 # Bulk says InvalidSessionId with HTTP 400; REST says INVALID_SESSION_ID with 401.
 _EXPIRED = frozenset({"InvalidSessionId", "INVALID_SESSION_ID"})
+
+_CAUSES = (
+    "The session is new, so it has not expired. The usual causes: the instance URL is not that of the org that granted "
+    "it; the org ties sessions to the address they began at (Setup, Session Settings); or the org lets only approved "
+    "apps use the API (API Access Control), and an administrator must approve this one"
+)
 
 
 # Everything that reading a malformed document can raise; callers must see only our own errors.
