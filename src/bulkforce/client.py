@@ -309,6 +309,7 @@ class Client:
         quote: str | None = None,
         sheet: str | int | None = None,
         columns: Sequence[str] | None = None,
+        excel: bool = False,
         dry_run: bool = False,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
@@ -355,6 +356,9 @@ class Client:
             quote: The character around values of a text file instead of ``"``; ``none`` if there is none.
             sheet: The sheet of an Excel workbook: its name, or its number from 1. By default the first.
             columns: The names of the columns, if the records are lists or tuples.
+            excel: Write outputs that Excel opens well: with a byte order mark, and with an apostrophe before values
+                that it would run as formulas: those that begin with ``=``, ``+``, ``-`` or ``@`` and are no number.
+                The column ``sf__Escaped`` says in which rows; loading such a file takes the apostrophes off again.
             dry_run: Only read, check and plan; nothing is created.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
@@ -405,6 +409,7 @@ class Client:
             quote=quote,
             sheet=sheet,
             columns=columns,
+            excel=excel,
             dry_run=dry_run,
             on_progress=on_progress,
         )

@@ -98,7 +98,7 @@ def test_argument_of_any_kind_is_taken_or_refused(client: Any, call: str, odd: C
             pass
 
 
-STRICT = ["dry_run", "empty_as_null", "all_rows", "disable_batch_retry", "workers", "batch_records"]
+STRICT = ["dry_run", "empty_as_null", "excel", "all_rows", "disable_batch_retry", "workers", "batch_records"]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,31 @@ def test_outputs_are_fed_back_to_a_delete_however_often_and_the_ids_stay(org: Em
         assert [row[2:] for row in rows] == list(zip(ids, "abc", strict=True))
 
 
+def test_outputs_for_excel_run_no_formula_and_are_loaded_again_as_they_were(org: Emulator, tmp_path: Path) -> None:
+    texts = ["=1+1", "-5", "+49 30", "@x", "'=x", "'x", "-", "1,5", 'a "q"', "=x\ny", "plain", "-1.5E3"]
+    rows = Rows(("Code__c", "Text__c"), [("", text) for text in texts] + [("good", text) for text in texts])
+    rows.write(path := tmp_path / "a.csv")
+    for generation in ("one", "two"):
+        options = {"source": path, "excel": True, "run_dir": tmp_path / generation}
+        report = Load(org, tmp_path, options=options).begin()
+        path = report.run_dir / "failed.csv"
+        assert path.read_bytes().startswith(b"\xef\xbb\xbfsf__Id,sf__Error,sf__Escaped,Code__c,Text__c\n")
+        assert [row[2::2] for row in read_csv(path)[1:]] == [
+            ("yes", "'=1+1"), ("", "-5"), ("yes", "'+49 30"), ("yes", "'@x"), ("yes", "''=x"), ("", "'x"), ("yes", "'-"), ("", "1,5"),
+            ("", 'a "q"'), ("yes", "'=x\ny"), ("", "plain"), ("", "-1.5E3"),
+        ]  # fmt: skip
+        assert report.errors[0].sample == ",=1+1".replace("=", "'=")
+    options = {"source": path, "run_dir": tmp_path / "three"}
+    report = Load(org, tmp_path, options=options).begin()
+    assert values(report.run_dir, "failed") == [rows.header, *rows.bad]
+    mended = tmp_path / "mended.csv"
+    mended.write_text(path.read_text("utf-8").replace("yes,,", "yes,mended,").replace("--,,,", "--,,mended,"), "utf-8")
+    books = Books(org)
+    Load(org, tmp_path, options={"source": mended, "run_dir": tmp_path / "four"}).begin()
+    assert {text for _, text in books.accepted(("Code__c", "Text__c"))} == {text for text in texts if text}
+    assert len(read_csv(tmp_path / "one" / "success.csv")) == len(texts) + 1
+
+
 def test_mapping_names_fields_and_outputs_keep_the_columns_of_the_source(org: Emulator, tmp_path: Path) -> None:
     map_file = tmp_path / "map.toml"
     map_file.write_text('[columns]\nName = "Code__c"\nNotes = ""\n[constants]\nText__c = "all the same"\n', "utf-8")

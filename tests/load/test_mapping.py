@@ -117,7 +117,8 @@ def test_sdl_drops_what_it_does_not_name(tmp_path: Path) -> None:
 def test_our_own_columns_are_left_out_unless_named() -> None:
     source = [*OUR_COLUMNS, "Name"]
     found = shape(source, ColumnMap())
-    assert (found.header, found.apply(b"a,b,c,d,x\n")) == (b"Name\n", b"x\r\n")
+    assert (found.header, found.apply(b"a,b,c,d,,x\n")) == (b"Name\n", b"x\r\n")
+    assert found.apply(b"a,b,c,d,yes,'=x\na,b,c,d,,'=x\n") == b"=x\r\n'=x\r\n"
     assert shape(source, ColumnMap({"sf__Id": "Id"})).header == b"Id,Name\n"
 
 

@@ -105,6 +105,10 @@ def load(
     encoding: Encoding = None,
     quote: Quote = None,
     sheet: Sheet = None,
+    excel: Annotated[
+        bool,
+        typer.Option("--excel", help="Write success.csv, failed.csv and so on for Excel: no value runs as a formula."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Only check, and count rows, batches, bytes and API calls; create nothing."),
@@ -155,6 +159,7 @@ def load(
             encoding=encoding,
             quote=quote,
             sheet=sheet,
+            excel=excel,
             dry_run=dry_run,
             on_progress=teller,
         ),

@@ -70,6 +70,7 @@ class LoadOptions:
     quote: str | None = None
     sheet: str | int | None = None
     columns: Sequence[str] | None = None
+    excel: bool = False
     dry_run: bool = False
     on_progress: OnProgress | None = None
 
@@ -224,6 +225,6 @@ def planned(
         # org's speed.
         api_calls=4 + 2 * batches,
         remaining_batches=remaining_batches(sitting),
-        errors=Tally().groups(folder / REJECTED if reading.rejected else None),
+        errors=Tally(excel=options.excel).groups(folder / REJECTED if reading.rejected else None),
         seconds=time.monotonic() - begun,
     )

@@ -77,6 +77,7 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         path=None if path is None else str(path),
         mapping=asdict(column_map),
         empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
+        excel=arguments.flag(options.excel, "excel"),
         batch_records=options.batch_records,
         workers=options.workers,
         check=arguments.flag(options.check, "check"),

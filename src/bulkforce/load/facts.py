@@ -27,6 +27,7 @@ class Asked:
         batch_records: Maximum number of records in a batch.
         workers: Maximum number of concurrent uploads and downloads.
         check: Whether columns and values are checked against the object.
+        excel: Whether outputs are to be opened in a spreadsheet.
         on_unknown_column: What to do with columns that cannot be sent.
         values: What to do about values that the org would refuse.
         assignment_rule_id: As in the job.
@@ -52,6 +53,7 @@ class Asked:
     batch_records: int
     workers: int
     check: bool = True
+    excel: bool = False
     on_unknown_column: OnUnknownColumn = "refuse"
     values: Values = "warn"
     assignment_rule_id: str | None = None

@@ -110,7 +110,10 @@ def read(
             column=next(place for place, name in enumerate(shape.names) if not name.strip()) + 1,
         )
     on, files = (on_read, look), Path(asked.files_folder)
-    reading = Reader(found.path, folder, header, shape, asked.batch_records, *on, found.first_line, files).read()
+    reader = Reader(
+        found.path, folder, header, shape, asked.batch_records, *on, found.first_line, files, excel=asked.excel
+    )
+    reading = reader.read()
     if reading.feed_is_ours and found.ours:
         found.path.unlink()
     feed, ours = reading.feed.absolute(), reading.feed_is_ours or found.ours
@@ -181,7 +184,8 @@ def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
             lost = f"{journal.folder / REJECTED} was removed or changed"
         else:
             write_whole(
-                journal.folder / REJECTED, header_of_rejected(Theirs(facts.header.encode(), shape_of(facts)).header)
+                journal.folder / REJECTED,
+                header_of_rejected(Theirs(facts.header.encode(), shape_of(facts), excel=facts.excel)),
             )
     if lost:
         _make_again(journal, facts, batches, lost, on_read)

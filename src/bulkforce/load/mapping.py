@@ -27,11 +27,14 @@ from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import toml
 from bulkforce.formats.csv import NULL, quote
+from bulkforce.formats.excel import unescaped
 from bulkforce.formats.text import decoded, trimmed
 from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol.wire_csv import rows
 
-OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row")
+ESCAPED: Final = "sf__Escaped"
+"""The column that says whether values of a record were kept from being formulas; see `bulkforce.formats.excel`."""
+OUR_COLUMNS: Final = ("sf__Id", "sf__Created", "sf__Error", "sf__Row", ESCAPED)
 """Columns that our own outputs add; they are left out when such a file is loaded again."""
 _OUR_ID: Final = OUR_COLUMNS[0]
 
@@ -132,10 +135,13 @@ class Shape:
         Raises:
             FormatError: They do not have the source's columns.
         """
+        flag = self.source.index(ESCAPED) if ESCAPED in self.source else None
         for row in rows_of(content):
             if len(row) != len(self.source):
                 raise FormatError(f"A record has {len(row)} fields where the header has {len(self.source)}")
             values = [row[place] for place in self.taken]
+            if flag is not None and row[flag]:
+                values = list(map(unescaped, values))
             if self.empty_as_null:
                 values = [value or NULL for value in values]
             yield [*values, *self.constants]

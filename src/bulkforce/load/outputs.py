@@ -54,15 +54,24 @@ class Outputs:
         header: The source's own header, raw, without its line end.
         rejected_rows: Numbers of the rejected records, ascending; they shift the numbers of the others.
         shape: How records are sent.
+        excel: Whether the files are to be opened in a spreadsheet.
     """
 
     NAMES: Final = ("success.csv", "failed.csv", "unprocessed.csv")
 
-    def __init__(self, folder: Path, header: bytes, rejected_rows: Sequence[int], shape: Shape | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        header: bytes,
+        rejected_rows: Sequence[int],
+        shape: Shape | None = None,
+        *,
+        excel: bool = False,
+    ) -> None:
         # From (row - i) on, the i-th rejected row shifts all records of the feed by one more.
         self._shifts = [row - place for place, row in enumerate(rejected_rows)]
-        self.tally = Tally()
-        self._theirs = Theirs(header, shape)
+        self.tally = Tally(excel=excel)
+        self._theirs = Theirs(header, shape, excel=excel)
         header = self._theirs.header
         self._drafts: list[Draft] = []
         try:
@@ -72,9 +81,9 @@ class Outputs:
             self.discard()
             raise
         self._success, self._failed, self._unprocessed = (draft.file for draft in self._drafts)
-        self._success.write(b"sf__Id,sf__Created," + header + b"\n")
-        self._failed.write(b"sf__Id,sf__Error," + header + b"\n")
-        self._unprocessed.write(b"sf__Error," + header + b"\n")
+        self._success.write(self._theirs.mark + b"sf__Id,sf__Created," + header + b"\n")
+        self._failed.write(self._theirs.mark + b"sf__Id,sf__Error," + header + b"\n")
+        self._unprocessed.write(self._theirs.mark + b"sf__Error," + header + b"\n")
         self._folder, self._header = folder, header
         self._doubts: Draft | None = None
 
@@ -133,7 +142,7 @@ class Outputs:
         if self._doubts is None:
             self._doubts = Draft(self._folder / IN_DOUBT_ROWS)
             self._drafts.append(self._doubts)
-            self._doubts.file.write(b"sf__Error," + self._header + b"\n")
+            self._doubts.file.write(self._theirs.mark + b"sf__Error," + self._header + b"\n")
         reason = quote(batch.reason).encode()
         self._doubts.file.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
         self.tally.in_doubt += len(rows)

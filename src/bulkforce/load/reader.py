@@ -68,9 +68,9 @@ class Lines:
         return self._line
 
 
-def header_of_rejected(header: bytes) -> bytes:
-    """Return the header of the file of rejected records, with its line end."""
-    return b"sf__Row,sf__Error," + header + b"\n"
+def header_of_rejected(theirs: Theirs) -> bytes:
+    """Return how the file of rejected records begins: its header, with its line end."""
+    return theirs.mark + b"sf__Row,sf__Error," + theirs.header + b"\n"
 
 
 class Reader:
@@ -86,6 +86,7 @@ class Reader:
         look: Called with each run of records.
         first_line: The number of the header's line in the user's own file; ``None`` if that is no CSV file.
         files_folder: The folder of the files that records name.
+        excel: Whether outputs are to be opened in a spreadsheet.
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Reader:
         look: Callable[[csv.Unit], None],
         first_line: int | None = 1,
         files_folder: Path = Path(),
+        *,
+        excel: bool = False,
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
         self._on_records = on_records
-        self._theirs = Theirs(header.raw, shape)
+        self._theirs = Theirs(header.raw, shape, excel=excel)
         # In one column, only an id is never a value that equals the name of its column.
         is_known = len(header.names) > 1 or header.names[0].lower() == "id"
         raw = header.raw if is_known else b""
@@ -126,7 +129,7 @@ class Reader:
         batches: list[Batch] = []
         with self._files:
             self._rejected_file = self._new(REJECTED)
-            self._rejected_file.write(header_of_rejected(self._theirs.header))
+            self._rejected_file.write(header_of_rejected(self._theirs))
             try:
                 for found in self._cutter.cut(self._blocks(), self._header.end):
                     if isinstance(found, Rejected):

@@ -32,9 +32,14 @@ _LINE: Final = re.compile(r" \(line [\d,]+\)\Z")
 
 
 class Tally:
-    """Counts of records by outcome, and the causes of those that did not succeed."""
+    """Counts of records by outcome, and the causes of those that did not succeed.
 
-    def __init__(self) -> None:
+    Args:
+        excel: Whether records begin with a column of ours; see `bulkforce.load.theirs`.
+    """
+
+    def __init__(self, *, excel: bool = False) -> None:
+        self._excel = excel
         self.succeeded = self.failed = self.unprocessed = self.in_doubt = 0
         self._groups = Groups()
         self._rejected = False
@@ -81,6 +86,7 @@ class Tally:
 
     def _sample(self, group: Group, message: str, row: int, record: bytes) -> None:
         group.looks += 1
+        record = record.partition(b",")[2] if self._excel else record
         value = value_of(message)[:_VALUE_CHARACTERS]
         if not value or all(value != sample.value for sample in group.samples):
             group.samples.append(ErrorSample(row, value, record[:_SAMPLE_BYTES].decode("utf-8", "ignore")))

@@ -3,40 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from bulkforce.formats import csv
-from bulkforce.load.mapping import OUR_COLUMNS, Shape
+from bulkforce.formats.excel import MAYBE, escaped, unescaped
+from bulkforce.load.mapping import ESCAPED, OUR_COLUMNS, Shape
+
+_YES: Final = b"yes,"
 
 
 class Theirs:
-    """Leaves the columns of an earlier load's outputs out of records.
+    """Writes records for outputs: without the columns of an earlier load's outputs, and for a spreadsheet if asked.
 
-    If its ids are sent as the records' ids, they stay, as ``Id``: the org need not return the id of a failed record.
+    If the ids of an earlier load are sent as the records' ids, they stay, as ``Id``: the org need not return the id of
+    a failed record.
 
     Args:
         header: The source's raw header.
         shape: How records are sent, if that is known.
+        excel: Whether values must not be formulas of a spreadsheet; then a column of ours says in which records some
+            would have been.
+
+    Attributes:
+        header: The header of the records.
+        mark: What the file begins with.
     """
 
-    def __init__(self, header: bytes, shape: Shape | None = None) -> None:
+    def __init__(self, header: bytes, shape: Shape | None = None, *, excel: bool = False) -> None:
         named = csv.split(header)
         names = [csv.unquote(name).decode() for name in named]
         id_place = shape.id_place if shape else None
+        self._excel = excel
+        self._flag = names.index(ESCAPED) if ESCAPED in names else None
         self._places = [place for place, name in enumerate(names) if name not in OUR_COLUMNS or place == id_place]
         self._all = len(self._places) == len(names)
-        self.header = (
-            header
-            if self._all
-            else b",".join(b"Id" if names[place] in OUR_COLUMNS else named[place] for place in self._places)
-        )
+        kept = [b"Id" if names[place] in OUR_COLUMNS else named[place] for place in self._places]
+        self.header = b",".join([ESCAPED.encode(), *kept] if excel else kept) if excel or not self._all else header
+        self.mark = csv.BOM if excel else b""
 
     def row(self, row: bytes) -> bytes:
-        """Return a raw record with the user's own columns."""
-        if self._all:
-            return row
-        values = csv.split(row)
-        return b",".join([values[place] for place in self._places if place < len(values)])
+        """Return a raw record as outputs have it."""
+        if not self._all:
+            values = csv.split(row)
+            kept = [values[place] for place in self._places if place < len(values)]
+            if self._flag is not None and self._flag < len(values) and values[self._flag].strip(b'"'):
+                kept = [csv.quote(unescaped(csv.unquote(value).decode())).encode() for value in kept]
+            row = b",".join(kept)
+        return self._for_excel(row) if self._excel else row
+
+    def _for_excel(self, row: bytes) -> bytes:
+        if not MAYBE.search(row):
+            return b"," + row
+        values = [csv.unquote(value).decode() for value in csv.split(row)]
+        safe = [escaped(value) for value in values]
+        return b"," + row if safe == values else _YES + ",".join(map(csv.quote, safe)).encode()
 
     def rows(self, rows: Sequence[bytes]) -> Sequence[bytes]:
-        """Return raw records with the user's own columns."""
-        return rows if self._all else [self.row(row) for row in rows]
+        """Return raw records as outputs have them."""
+        return [self.row(row) for row in rows] if self._excel or not self._all else rows

@@ -64,7 +64,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     api = api_for(sitting, options)
     column_map = maps.read_map(options.mapping)
     arguments.count(options.workers, "The number of workers", 1)
-    for flag in ("empty_as_null", "check", "dry_run"):
+    for flag in ("empty_as_null", "check", "dry_run", "excel"):
         arguments.flag(getattr(options, flag), flag)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     path = place_of(options.source)
@@ -193,7 +193,7 @@ def _carry_out(
     assert facts is not None
     journal.make_folder(RESULTS)
     api = api_for(sitting, facts)
-    outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected, intake.shape_of(facts))
+    outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected, intake.shape_of(facts), excel=facts.excel)
     batches = {batch.number: batch for batch in journal.batches()}
     worker = LoadWorker(sitting.run, api, batches, feed, outputs, journal.folder, sitting.trace)
     told = every_so_often(on_progress)
