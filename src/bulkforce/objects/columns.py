@@ -257,9 +257,8 @@ class _Fitting:
             return _Unfit(Kind.LABEL, named, f"Call the column {' or '.join(people_see)}, or map it.", people_see)
         mark = next((mark for mark in ";\t|^" if mark in name), None)
         if mark:
-            return _Unfit(
-                Kind.UNKNOWN, text, f"The file seems to have {shown(mark)} between its columns; a CSV file has a comma."
-            )
+            remedy = f"The file seems to have {shown(mark)} between its columns; give it as delimiter (--delimiter)."
+            return _Unfit(Kind.UNKNOWN, text, remedy)
         near = meant(name, [field.name for field in self._described.fields])
         if near:
             return _Unfit(Kind.UNKNOWN, text, f"Did you mean {' or '.join(near)}?", near)

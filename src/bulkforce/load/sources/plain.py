@@ -153,7 +153,12 @@ def _with_other_quotes(mark: bytes, quote: bytes) -> Callable[[bytes, int], byte
         % {b"d": delimiter, b"q": around}
     )
 
+    unquoted = _without_quotes(mark)
+
     def rewrite(content: bytes, line: int) -> bytes:
+        if quote not in content:
+            return unquoted(content, line)
+
         def one(found: re.Match[bytes]) -> bytes:
             if found[1] is not None:
                 return b'"%b"' % found[1].replace(quote * 2, quote).replace(b'"', b'""')
