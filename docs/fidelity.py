@@ -33,25 +33,34 @@ GRADES = {
 NOT_EMULATED = (
     ("Bulk API 2.0", "`/services/data/vXX.0/jobs/...` answers as an unknown path"),
     (
-        "Code and rules of an org",
+        "Code and rules of an org, unless a schema has them",
         (
-            "no triggers, Apex, flows, validation, duplicate, sharing or assignment rules (assignment rule ids are "
-            "accepted and ignored)"
+            "the schema's triggers run before a write, once, and see only their own records; nothing runs after it; no "
+            "Apex, flows or assignment rules (assignment rule ids are accepted and ignored); the formulas of validation "
+            "rules know the commonest functions; duplicate rules compare whole values, letter case aside, and look for "
+            "duplicates among stored records, not among those of the same transaction; the Bulk API has no way to allow them"
         ),
     ),
     (
         "Rights",
         (
-            "one user who may do everything; hardDelete's permission is a setting; no field-level security, no record "
-            "types, no sharing"
+            "one user; hardDelete's permission is a setting; field-level security and sharing where the schema says so: "
+            "owners and share records, without roles, groups, territories or objects that are controlled by a parent; "
+            "fields of a parent that is not shared are null, and a lookup by external id finds it and is then refused"
         ),
     ),
-    ("Several currencies, translations, person accounts", "one currency, one language, business accounts"),
+    (
+        "Several currencies, translations, person accounts",
+        (
+            "one currency unless the schema lists more (amounts are not converted), one language, business accounts unless "
+            "the schema switches person accounts on (their contacts follow them, but not the other way round)"
+        ),
+    ),
     (
         "200-row transactions",
         (
-            "rows are written together, unless they can look each other up by external id: then a row finds those of "
-            "earlier transactions"
+            "rows are written together, unless they can look each other up by external id, or the object has triggers or "
+            "duplicate rules: then a row finds those of earlier transactions"
         ),
     ),
     ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is accepted and ignored"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.emulator import Emulator, SeedError
     from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.mishaps import Mishap
+    from bulkforce_emulator.rules import Record
     from bulkforce_emulator.schema_files import SchemaError, load_schema
     from bulkforce_emulator.server.strangers import HostError
     from bulkforce_emulator.settings import Limits, Settings
@@ -30,6 +31,7 @@ _HOMES = {
     "Limits": "settings",
     "Mishap": "mishaps",
     "Pace": "state.lifecycle",
+    "Record": "rules",
     "SchemaError": "schema_files",
     "SeedError": "emulator",
     "Settings": "settings",
@@ -39,8 +41,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Emulator", "Fault", "HostError", "LedgerRow", "Limits", "Mishap", "Pace", "SchemaError", "SeedError", "Settings",
-    "SettingsError", "StoreError", "load_schema",
+    "Emulator", "Fault", "HostError", "LedgerRow", "Limits", "Mishap", "Pace", "Record", "SchemaError", "SeedError",
+    "Settings", "SettingsError", "StoreError", "load_schema",
 ]  # fmt: skip
 
 

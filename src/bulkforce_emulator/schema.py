@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from bulkforce_emulator.rules import NO_RULES, Rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,6 +94,15 @@ class ChildRelationship:
     restricted_delete: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share object: its name, the field that names the shared record, and the one with the access it grants."""
+
+    name: str
+    parent: str
+    level: str
+
+
 @dataclass(frozen=True)
 class SObject:
     """One sObject; `fields` are in order, keyed by their exact names."""
@@ -104,6 +115,11 @@ class SObject:
     child_relationships: tuple[ChildRelationship, ...] = ()
     #: Whether Bulk jobs accept it ("Entity 'X' is not supported by the Bulk API.").
     bulk: bool = True
+    rules: Rules = NO_RULES
+    #: Fields that are stored, but that the user may not see.
+    hidden: tuple[Field, ...] = ()
+    #: What the user may do with records of others that are not shared with them.
+    sharing: Literal["private", "read", "edit"] = "edit"
 
     @property
     def custom(self) -> bool:
@@ -113,7 +129,15 @@ class SObject:
     @cached_property
     def columns(self) -> tuple[Field, ...]:
         """The fields that the store keeps, in order."""
-        return tuple(field for field in self.fields.values() if field.is_column)
+        return tuple(field for field in (*self.fields.values(), *self.hidden) if field.is_column)
+
+    @property
+    def share(self) -> Share:
+        """The object whose records share this one's."""
+        stem = self.name.removesuffix("__c")
+        if self.custom:
+            return Share(f"{stem}__Share", "ParentId", "AccessLevel")
+        return Share(f"{stem}Share", f"{stem}Id", f"{stem}AccessLevel")
 
     @cached_property
     def _by_lower_name(self) -> dict[str, Field]:

@@ -172,6 +172,14 @@ class Settings:
     #: Whether all rows fail whose key comes twice in an upsert batch; if not, the first is written.
     duplicate_key_fails_all: bool = False
 
+    # An org's own rules
+
+    #: Whether a record type's picklist values bind only fields whose picklist is restricted; if not, they bind all
+    #: that the record type lists.
+    record_types_narrow_restricted_picklists: bool = False
+    #: Whether the result of a row that a duplicate rule refused says `created`, as in the one recording.
+    refused_duplicates_say_created: bool = True
+
     # Results
 
     #: How query results write doubles from 10,000,000 on, or nearer to zero than 0.001: as `1.6147805824397E13`, which

@@ -188,9 +188,26 @@ class RowTexts:
     #: recorded
     deleted: Text = Text("ENTITY_IS_DELETED", "entity is deleted")
     locked: Text = Text("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record or 1 records")
+    trigger_failed: Text = Text(
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+        "{trigger}: execution of {event}\n\ncaused by: {kind}: {reason}\n\nTrigger.{trigger}: line {line}, column 1",
+    )
+    duplicate_found: Text = Text("DUPLICATES_DETECTED", "{message}")
+    record_type_unfit: Text = Text(
+        "INVALID_CROSS_REFERENCE_KEY", "Record Type ID: this ID value isn't valid for the user: {value}"
+    )
+    access_missing: Text = Text(
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", "insufficient access rights on cross-reference id: {id}"
+    )
+    #: recorded: in an update over REST; that an insert says the other is seen in a flow
+    field_unfit: Text = Text(
+        "INVALID_FIELD_FOR_INSERT_UPDATE", "{object}: bad field names on insert/update call: {field}"
+    )
     #: guide
     required_missing: Text = Text("REQUIRED_FIELD_MISSING", "Required fields are missing: [{fields}]")
     #: client
+    rule_broken: Text = Text("FIELD_CUSTOM_VALIDATION_EXCEPTION", "{message}")
+    access_read_only: Text = Text("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
     parent_unknown: Text = Text(
         "INVALID_FIELD", "Foreign key external ID: {value} not found for field {field} in entity {object}"
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from bulkforce_emulator.texts import Text
 
@@ -108,6 +108,8 @@ class Outcomes:
     created: pa.BooleanArray
     #: Joined errors, null where the row succeeded.
     errors: pa.StringArray
+    #: The duplicate rules that refused rows, and the ids of the records they found, by row.
+    duplicates: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -127,8 +129,14 @@ class Outcomes:
     @classmethod
     def joined(cls, parts: list[Outcomes]) -> Outcomes:
         """The outcomes of several parts of a batch, one after another."""
+        duplicates: dict[int, Sequence[str]] = {}
+        first = 0
+        for part in parts:
+            duplicates |= {first + row: found for row, found in part.duplicates.items()}
+            first += part.count
         return cls(
             pa.concat_arrays([part.ids for part in parts]),
             pa.concat_arrays([part.created for part in parts]),
             pa.concat_arrays([part.errors for part in parts]),
+            duplicates,
         )

@@ -18,16 +18,20 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulkforce_emulator.config_files import did_you_mean, read_document, shortened
 from bulkforce_emulator.schema import Field, Schema, SObject
+from bulkforce_emulator.schema_files import rules, switches
 from bulkforce_emulator.schema_files.lines import SchemaError, fields_of, fields_of_line, label_of
 from bulkforce_emulator.standard import PK_CHUNKABLE
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
+
+    from bulkforce_emulator.rules import RecordType, Rules
 
 __all__ = ["SchemaError", "load_schema"]
 
@@ -43,10 +47,10 @@ _SYSTEM = {
 
 
 #: What is said of an object, and the type of each.
-_ABOUT: dict[str, type] = {
-    "key_prefix": str, "label": str, "label_plural": str, "owner": bool, "bulk": bool, "fields": dict,
+_ABOUT: dict[str, type | tuple[type, ...]] = {
+    "key_prefix": str, "label": str, "label_plural": str, "owner": bool, "bulk": bool, "fields": Mapping, **rules.ABOUT,
 }  # fmt: skip
-_KIND_NAMES = {str: "a string", bool: "true or false", dict: "a table"}
+_KIND_NAMES = {str: "a string", bool: "true or false", Mapping: "a table"}
 #: Names that people put around their objects.
 _WRAPPERS = frozenset({"objects", "object", "sobjects", "sobject", "schema", "tables"})
 #: How like a standard object a name must be to be taken for its misspelling.
@@ -75,14 +79,55 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
     key = repr(given)
     made = _made.get(key)
     if made is None:
-        described = {name: dict(about) for name, about in _standard().items()}
-        for name, description in given.items():
-            _lay_over(described, name, description)
-        made = _checked(Schema(_sobjects(described)))
+        folder = Path() if source is None or isinstance(source, Mapping) else Path(source).parent
+        made = _make(given, folder)
         while len(_made) >= _MOST_MADE:
             _made.pop(next(iter(_made)), None)
-        _made[key] = made
+        # Code may say the same of itself and be other code.
+        if not any(_has_code(sobject.rules) for sobject in made.sobjects.values()):
+            _made[key] = made
     return made
+
+
+def _make(given: Mapping[str, Any], folder: Path) -> Schema:
+    described = {name: dict(about) for name, about in _standard().items()}
+    chosen = switches.chosen(given)
+    for name, description in given.items():
+        if name not in switches.SWITCHES:
+            _lay_over(described, name, description)
+    switches.add(described, chosen)
+    types = {name: rules.record_types(name, said) for name, said in described.items()}
+    for name, said in list(described.items()):
+        _add_what_follows(described, name, said, types[name])
+    sobjects = [
+        rules.with_rules(sobject, described[sobject.name], types.get(sobject.name, ()), folder)
+        if rules.ABOUT.keys() & described[sobject.name].keys()
+        else sobject
+        for sobject in _sobjects(described)
+    ]
+    return _checked(Schema(switches.finished(sobjects, chosen)))
+
+
+def _add_what_follows(
+    described: dict[str, dict[str, Any]], name: str, said: dict[str, Any], types: tuple[RecordType, ...]
+) -> None:
+    """Add the field that record types need, and the object that sharing needs."""
+    if types:
+        default = next((f" default={one.id}" for one in types if one.default), "")
+        line = f'reference(RecordType) relationship=RecordType label="Record Type ID"{default}'
+        described[name] = {**said, "fields": {**said.get("fields", {}), "RecordTypeId": line}}
+    if said.get("sharing", "edit") != "edit":
+        share = SObject(name, name, name, "", {}).share
+        described.setdefault(share.name, {"fields": {
+            share.parent: f"reference({name}) required",
+            "UserOrGroupId": 'reference(User) required relationship=UserOrGroup label="User/Group ID"',
+            share.level: "picklist(Read|Edit|All) default=Read",
+            "RowCause": 'picklist(Owner|Manual|Rule|Team) default=Manual label="Row Cause"',
+        }})  # fmt: skip
+
+
+def _has_code(of: Rules) -> bool:
+    return bool(of.triggers) or any(not isinstance(rule.condition, str) for rule in of.validation)
 
 
 def _lay_over(described: dict[str, dict[str, Any]], name: str, description: object) -> None:
@@ -97,7 +142,8 @@ def _checked_description(described: Mapping[str, object], name: str, description
     if str(name).lower() in _WRAPPERS and name not in described:
         raise SchemaError(f"{name} is not an object; write [Contact.fields], not [{name}.Contact.fields]")
     if not isinstance(name, str) or not isinstance(description, Mapping):
-        raise SchemaError(f"{name} must be a table, not {shortened(description)}{_instead(described, name)}")
+        near = did_you_mean(str(name), switches.SWITCHES, _ALIKE) or _instead(described, name)
+        raise SchemaError(f"{name} must be a table, not {shortened(description)}{near}")
     for what, value in description.items():
         kind = _ABOUT.get(what)
         if kind is None:
@@ -105,8 +151,9 @@ def _checked_description(described: Mapping[str, object], name: str, description
             if not near and isinstance(value, str | Mapping):
                 near = f"; fields stand in a table of their own, [{name}.fields]"
             raise SchemaError(f"{name}.{what} is nothing that can be said of an object{near}")
-        if not isinstance(value, Mapping if kind is dict else kind):
-            raise SchemaError(f"{name}.{what} must be {_KIND_NAMES[kind]}, not {shortened(value)}")
+        if not isinstance(value, kind):
+            wanted = "a table or a list" if isinstance(kind, tuple) else _KIND_NAMES[kind]
+            raise SchemaError(f"{name}.{what} must be {wanted}, not {shortened(value)}")
     near = "" if "key_prefix" in description else _instead(described, name)
     if near:
         raise SchemaError(

@@ -57,7 +57,7 @@ class _Level:
     def __init__(self, compiler: _Compiler, query: Query) -> None:
         self._compiler = compiler
         self._query = query
-        self.scope = Scope(compiler.text, compiler.schema, query.source, compiler.aliases)
+        self.scope = Scope(compiler.text, compiler.schema, query.source, compiler.aliases, compiler.user_id)
         self._is_count = aggregates.is_count(query)
         self._is_aggregate = aggregates.is_aggregate(query)
         self._aliases: dict[str, Operand] = {}

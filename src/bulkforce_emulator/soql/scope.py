@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulkforce_emulator.schema import Field, Schema, SObject
+from bulkforce_emulator.sharing import may_see
 from bulkforce_emulator.soql.errors import SoqlError
 from bulkforce_emulator.soql.tree import Path, Source
 
@@ -94,10 +95,11 @@ _MOST_LEVELS = 5
 class Scope:
     """The names of one FROM clause."""
 
-    def __init__(self, text: str, schema: Schema, source: Source, aliases: Iterator[str]) -> None:
+    def __init__(self, text: str, schema: Schema, source: Source, aliases: Iterator[str], user_id: str) -> None:
         self._text = text
         self._schema = schema
         self._aliases = aliases
+        self._user_id = user_id
         self.sobject = self._root(source.sobject)
         self.root = Node((), (Target(self.sobject, next(aliases)),))
         self.joins: list[str] = []
@@ -199,9 +201,7 @@ class Scope:
         key = parent.column(reference.name)
         targets = tuple(Target(sobject, next(self._aliases)) for sobject in known)
         for target in targets:
-            self.joins.append(
-                f"LEFT JOIN {quoted(target.sobject.name)} {target.alias} ON {target.column('Id')} = {key}"
-            )
+            self.joins.append(f"LEFT JOIN {self._table(target)} ON {target.column('Id')} = {key}")
         return Node((*parent.path, reference.relationship_name or name), targets, reference.polymorphic)
 
     def nodes(self) -> tuple[Node, ...]:
@@ -210,8 +210,14 @@ class Scope:
 
     def from_clause(self) -> str:
         """The FROM clause, with a join for each relationship used so far."""
-        root = self.root.targets[0]
-        return " ".join((f"FROM {quoted(root.sobject.name)} {root.alias}", *self.joins))
+        return " ".join((f"FROM {self._table(self.root.targets[0])}", *self.joins))
+
+    def _table(self, target: Target) -> str:
+        """A table with its alias: all records, or those that the user may see."""
+        table = quoted(target.sobject.name)
+        if target.sobject.sharing == "private":
+            table = f"(SELECT v.* FROM {table} v WHERE {may_see(target.sobject, 'v', self._user_id)})"  # noqa: S608
+        return f"{table} {target.alias}"
 
 
 def _part_name(name: str, stem: str) -> str:

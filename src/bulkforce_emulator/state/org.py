@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from bulkforce_emulator.ids import IdSource
 from bulkforce_emulator.mishaps import Mishaps
+from bulkforce_emulator.schema_files.switches import first_records
 from bulkforce_emulator.settings import Limits, Settings
 from bulkforce_emulator.state.clock import Clock
 from bulkforce_emulator.state.job import Operation
@@ -64,7 +65,7 @@ class Org:
         self.ids = IdSource(seed)
         self.store = Store(schema, database)
         self.sessions = Sessions(self.clock, self.ids, seed=seed, session_id=session_id)
-        self.rows = Rows(schema, self.store, self.ids, self.settings)
+        self.rows = Rows(schema, self.store, self.ids, self.settings, self.sessions.user_id)
         self.ledger = Ledger()
         self.mishaps = Mishaps()
         self.jobs = Jobs(self.clock, self.ids, self.settings, self.sessions.user_id)
@@ -103,32 +104,47 @@ class Org:
 
     # Records, outside of any job: seeding, and REST
 
-    def insert(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+    def insert(
+        self,
+        sobject: str,
+        records: Sequence[Mapping[str, Any]],
+        *,
+        sees_all: bool = False,
+        allow_duplicates: bool = False,
+    ) -> Outcomes:
         """Insert records; the outcomes are in the order of the records.
+
+        Args:
+            sobject: The name of their object.
+            records: The records.
+            sees_all: Whether sharing is ignored.
+            allow_duplicates: Whether duplicates are saved where a rule only alerts.
 
         Raises:
             KeyError: The org has no such object.
             BatchError: The records are refused as a whole.
         """
-        return self._carry_out(Operation.INSERT, sobject, records)
+        return self._carry_out(Operation.INSERT, sobject, records, sees_all=sees_all, allow_duplicates=allow_duplicates)
 
-    def update(self, sobject: str, records: Sequence[Mapping[str, Any]]) -> Outcomes:
+    def update(self, sobject: str, records: Sequence[Mapping[str, Any]], *, allow_duplicates: bool = False) -> Outcomes:
         """Update records by their `Id`; the outcomes are in the order of the records.
 
         Raises:
             KeyError: The org has no such object.
             BatchError: The records are refused as a whole.
         """
-        return self._carry_out(Operation.UPDATE, sobject, records)
+        return self._carry_out(Operation.UPDATE, sobject, records, allow_duplicates=allow_duplicates)
 
-    def upsert(self, sobject: str, records: Sequence[Mapping[str, Any]], external_id: str) -> Outcomes:
+    def upsert(
+        self, sobject: str, records: Sequence[Mapping[str, Any]], external_id: str, *, allow_duplicates: bool = False
+    ) -> Outcomes:
         """Update the records that `external_id` finds, insert the others; the outcomes are in the order of the records.
 
         Raises:
             KeyError: The org has no such object.
             BatchError: The records are refused as a whole.
         """
-        return self._carry_out(Operation.UPSERT, sobject, records, external_id)
+        return self._carry_out(Operation.UPSERT, sobject, records, external_id, allow_duplicates=allow_duplicates)
 
     def delete(self, sobject: str, ids: Sequence[str]) -> Outcomes:
         """Delete records by id; the outcomes are in the order of the ids.
@@ -139,19 +155,28 @@ class Org:
         return self._carry_out(Operation.DELETE, sobject, [{"Id": record_id} for record_id in ids])
 
     def _carry_out(
-        self, operation: Operation, name: str, records: Sequence[Mapping[str, Any]], external_id: str | None = None
+        self,
+        operation: Operation,
+        name: str,
+        records: Sequence[Mapping[str, Any]],
+        external_id: str | None = None,
+        *,
+        sees_all: bool = False,
+        allow_duplicates: bool = False,
     ) -> Outcomes:
         """The same checks as in a batch; an absent key leaves a field alone, None sets it to null."""
         sobject = self.sobject(name)
         field = None if external_id is None else sobject.field(external_id)
         headers = dict.fromkeys(header for record in records for header in record)
         columns = {header: pa.array([_text(record, header) for record in records], pa.string()) for header in headers}
-        order = Order(operation, sobject, self.sessions.user_id, self.clock.now(), field)
+        user_id, now = self.sessions.user_id, self.clock.now()
+        order = Order(operation, sobject, user_id, now, field, sees_all=sees_all, allow_duplicates=allow_duplicates)
         return self.rows.carry_out(order, Upload(columns, len(records)))
 
     def carry_out(self, name: str, upload: Upload) -> Outcomes:
-        """Insert rows that were read from a file."""
-        order = Order(Operation.INSERT, self.sobject(name), self.sessions.user_id, self.clock.now())
+        """Insert rows that were read from a file, whatever sharing says."""
+        user_id, now = self.sessions.user_id, self.clock.now()
+        order = Order(Operation.INSERT, self.sobject(name), user_id, now, sees_all=True)
         return self.rows.carry_out(order, upload)
 
     def records(self, name: str, *, include_deleted: bool = False) -> list[dict[str, Any]]:
@@ -184,8 +209,11 @@ class Org:
         """Make the user and the organization, or reserve the ids that an org kept in a file has used."""
         for prefix in _FORGOTTEN:
             self.ids.skip(prefix, self.store.openings * _IDS_OF_AN_OPENING)
-        if self.count("User") == 0:
+        is_empty = self.count("User") == 0
+        if is_empty:
             self._first_records()
+        self._describe_itself()
+        if is_empty:
             return
         for sobject in self.schema.sobjects.values():
             newest = self.store.query(f'SELECT max("Id") AS id FROM {quoted(sobject.name)}')["id"][0].as_py()
@@ -204,6 +232,12 @@ class Org:
             "OrganizationType": "Developer Edition", "DefaultLocaleSidKey": "en_US", "TimeZoneSidKey": "GMT",
             "LanguageLocaleKey": "en_US", "FiscalYearStartMonth": 1,
         })  # fmt: skip
+
+    def _describe_itself(self) -> None:
+        """Make the records that follow from the schema, as far as a file does not have them."""
+        for name, record in first_records(self.schema):
+            if not self.store.query(f'SELECT 1 FROM {quoted(name)} WHERE "Id" = $1', [record["Id"]]).num_rows:
+                self._enter(name, record)
 
     def _enter(self, name: str, record: dict[str, Any]) -> None:
         """Write a record as it is, unchecked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from bulkforce_emulator.ids import canonical
 from bulkforce_emulator.uploads import BatchError
 from bulkforce_emulator.wire.calls import Call, json_response
+from bulkforce_emulator.wire.duplicates import allows_duplicates
 from bulkforce_emulator.wire.query import records, run
 from bulkforce_emulator.wire.resources import Resources, RestError, data_path, document_of, not_found, version
 from bulkforce_emulator.wire.sobjects import named_type, upload_row
@@ -70,7 +72,8 @@ class Composite(Resources):
         if call.method == "DELETE":
             return json_response(self._delete(call))
         rows, all_or_none = _rows(call)
-        act = self.org.insert if call.method == "POST" else self.org.update
+        write = self.org.insert if call.method == "POST" else self.org.update
+        act = partial(write, allow_duplicates=allows_duplicates(call))
         return json_response(self._by_object(rows, act, all_or_none=all_or_none))
 
     def upsert(self, call: Call) -> Response:
@@ -81,7 +84,7 @@ class Composite(Resources):
             raise not_found()
 
         def act(name: str, batch: list[dict[str, Any]]) -> Outcomes:
-            return self.org.upsert(name, batch, field.name)
+            return self.org.upsert(name, batch, field.name, allow_duplicates=allows_duplicates(call))
 
         created = version(call) >= _TELLS_CREATED
         return json_response(self._by_object(rows, act, upsert=True, created=created, all_or_none=all_or_none))

@@ -37,6 +37,7 @@ _PICKLISTS = frozenset(("picklist", "multipicklist", "combobox"))
 _ALWAYS_THERE = frozenset(("Id", "IsDeleted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById"))
 _NAME_FIELDS = {"Case": "CaseNumber", "Task": "Subject", "Event": "Subject", "ContentVersion": "Title"}
 # Objects of the org itself: their records can be read through the API, but not created.
+_MASTER_ID = "012000000000000AAA"
 _READ_ONLY = frozenset(("Organization", "Profile", "UserRole", "RecordType", "Group"))
 # Objects whose records cannot be deleted: users are only deactivated.
 _UNDELETABLE = frozenset((*_READ_ONLY, "User"))
@@ -111,7 +112,7 @@ def description(schema: Schema, sobject: SObject, data_path: str) -> dict[str, A
         "lookupLayoutable": None,
         "namedLayoutInfos": [],
         "networkScopeFieldName": None,
-        "recordTypeInfos": [],
+        "recordTypeInfos": _record_types(sobject, data_path),
         "searchLayoutable": True,
         "sobjectDescribeOption": "FULL",
         "supportedScopes": [
@@ -119,6 +120,26 @@ def description(schema: Schema, sobject: SObject, data_path: str) -> dict[str, A
             {"label": f"My {sobject.label_plural.lower()}", "name": "mine"},
         ],
     }
+
+
+def _record_types(sobject: SObject, data_path: str) -> list[dict[str, Any]]:
+    """The record types, and Master, which every object has."""
+    kinds = sobject.rules.record_types
+    master = ("Master", "Master", _MASTER_ID, True, True, not any(one.default for one in kinds))
+    told = [(one.label, one.developer_name, one.id, one.active, one.available, one.default) for one in kinds]
+    return [
+        {
+            "active": active,
+            "available": available,
+            "defaultRecordTypeMapping": default,
+            "developerName": developer_name,
+            "master": record_type_id == _MASTER_ID,
+            "name": label,
+            "recordTypeId": record_type_id,
+            "urls": {"layout": f"{data_path}/sobjects/{sobject.name}/describe/layouts/{record_type_id}"},
+        }
+        for label, developer_name, record_type_id, active, available, default in [*told, master]
+    ]
 
 
 def _field(sobject: SObject, field: Field) -> dict[str, Any]:
@@ -138,7 +159,9 @@ def _field(sobject: SObject, field: Field) -> dict[str, Any]:
         "controllerName": None,
         "createable": field.createable,
         "custom": field.custom,
-        "defaultValue": field.default if field.default is not None else (False if field.type == "boolean" else None),
+        "defaultValue": field.default
+        if field.default is not None and field.type != "reference"
+        else (False if field.type == "boolean" else None),
         "defaultValueFormula": None,
         "defaultedOnCreate": field.defaulted_on_create or field.type == "boolean",
         "dependentPicklist": False,

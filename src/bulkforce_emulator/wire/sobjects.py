@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -13,6 +14,7 @@ from bulkforce_emulator import ids
 from bulkforce_emulator.uploads import BatchError
 from bulkforce_emulator.wire import describe
 from bulkforce_emulator.wire.calls import Call, json_response
+from bulkforce_emulator.wire.duplicates import allows_duplicates, duplicate_result
 from bulkforce_emulator.wire.query import records, run
 from bulkforce_emulator.wire.resources import Resources, RestError, data_path, document_of, not_found, version
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 # From this version on, an upsert that updates has an answer with a body.
 _UPSERT_BODY_VERSION = 46.0
 _NOT_FOUND_CODES = frozenset(("ENTITY_IS_DELETED", "NOT_FOUND", "INVALID_CROSS_REFERENCE_KEY"))
+# Rights are refused as such.
+_STATUS = {"INSUFFICIENT_ACCESS_OR_READONLY": 403, "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": 403}
 
 _CHANGES = ("GET", "PATCH", "DELETE", "POST")
 
@@ -65,7 +69,8 @@ class SObjects(Resources):
         if call.method == "GET":
             basic = describe.global_description(sobject, data_path(call))
             return json_response({"objectDescribe": basic, "recentItems": []})
-        outcomes = _done(self.org.insert, sobject.name, [upload_row(sobject, document_of(call))])
+        insert = partial(self.org.insert, allow_duplicates=allows_duplicates(call))
+        outcomes = self._done(call, sobject, insert, [upload_row(sobject, document_of(call))])
         record_id = outcomes.ids[0].as_py()
         location = {"Location": f"{data_path(call)}/sobjects/{sobject.name}/{record_id}"}
         return json_response({"id": record_id, "success": True, "errors": []}, 201, location)
@@ -79,9 +84,10 @@ class SObjects(Resources):
             return json_response(self._read(call, sobject, "Id", record_id))
         self._require(sobject, record_id)
         if call.method == "DELETE":
-            _done(self.org.delete, sobject.name, [record_id])
+            self._done(call, sobject, self.org.delete, [record_id])
         else:
-            _done(self.org.update, sobject.name, [upload_row(sobject, document_of(call)) | {"Id": record_id}])
+            update = partial(self.org.update, allow_duplicates=allows_duplicates(call))
+            self._done(call, sobject, update, [upload_row(sobject, document_of(call)) | {"Id": record_id}])
         return Response(status_code=204)
 
     def keyed(self, call: Call) -> Response:
@@ -96,7 +102,7 @@ class SObjects(Resources):
             return json_response(self._read(call, sobject, field.name, value))
         if call.method == "DELETE":
             record_id = self._read(call, sobject, field.name, value)["attributes"]["url"].rpartition("/")[2]
-            _done(self.org.delete, sobject.name, [record_id])
+            self._done(call, sobject, self.org.delete, [record_id])
             return Response(status_code=204)
         return self._upsert(call, sobject, field, value)
 
@@ -105,12 +111,31 @@ class SObjects(Resources):
         if field.name in body:
             message = f"The {field.name} field should not be specified in the sobject data."
             raise RestError(400, "INVALID_FIELD", message, [field.name])
-        outcomes = _done(self.org.upsert, sobject.name, [body | {field.name: value}], field.name)
+        upsert = partial(self.org.upsert, allow_duplicates=allows_duplicates(call))
+        outcomes = self._done(call, sobject, upsert, [body | {field.name: value}], field.name)
         created = bool(outcomes.created[0].as_py())
         if not created and version(call) < _UPSERT_BODY_VERSION:
             return Response(status_code=204)
         answer = {"id": outcomes.ids[0].as_py(), "success": True, "errors": [], "created": created}
         return json_response(answer, 201 if created else 200)
+
+    def _done(self, call: Call, sobject: SObject, act: Callable[..., Outcomes], *arguments: object) -> Outcomes:
+        """Change one record.
+
+        Raises:
+            RestError: It was refused.
+        """
+        try:
+            outcomes = act(sobject.name, *arguments)
+        except BatchError as refused:
+            raise RestError(400, "INVALID_FIELD", refused.message) from None
+        error = outcomes.error(0)
+        if error is not None:
+            status = 404 if error.status_code in _NOT_FOUND_CODES and not error.fields else 400
+            refusal = RestError(_STATUS.get(error.status_code, status), error.status_code, error.message, error.fields)
+            refusal.document = duplicate_result(sobject, outcomes, 0, data_path(call)) | refusal.document
+            raise refusal
+        return outcomes
 
     def _read(self, call: Call, sobject: SObject, field: str, value: str) -> dict[str, Any]:
         """One record with the fields that were asked for, or all."""
@@ -186,20 +211,3 @@ def _header(sobject: SObject, name: str, value: Any) -> tuple[str, Any]:  # noqa
         raise RestError(400, "JSON_PARSER_ERROR", f"The reference {name} must have one field of the parent")
     kind = named_type(value)
     return f"{f'{kind}:' if kind else ''}{name}.{keys[0]}", value[keys[0]]
-
-
-def _done(act: Callable[..., Outcomes], *arguments: object) -> Outcomes:
-    """Change one record.
-
-    Raises:
-        RestError: It was refused.
-    """
-    try:
-        outcomes = act(*arguments)
-    except BatchError as refused:
-        raise RestError(400, "INVALID_FIELD", refused.message) from None
-    error = outcomes.error(0)
-    if error is not None:
-        status = 404 if error.status_code in _NOT_FOUND_CODES and not error.fields else 400
-        raise RestError(status, error.status_code, error.message, error.fields)
-    return outcomes

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.state.job import Operation
+from bulkforce_emulator.state.rows.access import Access
 from bulkforce_emulator.state.rows.conversion import error, literal
 from bulkforce_emulator.state.store import first_value, quoted
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
     from bulkforce_emulator.texts import RowTexts
 
 
-def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -> str:
+def stage(schema: Schema, order: Order, own: Given | None, texts: RowTexts) -> str:
     """The statement that checks which records can be deleted."""
+    sobject, hard = order.sobject, order.operation == Operation.HARD_DELETE
     blank, deleted = error(texts.id_missing, call="'a delete'"), error(texts.deleted)
     if own is None:
         return (
@@ -31,12 +33,13 @@ def stage(sobject: SObject, own: Given | None, texts: RowTexts, *, hard: bool) -
         malformed = f"WHEN i.{own.malformed} IS NOT NULL THEN {failed}"
     # A hard delete also takes a soft-deleted record, but only once; a second row for it finds it deleted.
     gone = "" if hard else f"WHEN m.gone THEN {deleted}"
+    denied = "".join(f", {one}" for one in Access(schema, texts, order).to_write(f"i.{own.text}"))
     return (
         "CREATE OR REPLACE TEMP TABLE stage AS "
         f"SELECT i.row, i.{own.text} AS id, false AS is_new, coalesce(i.fault, CASE {malformed} "
         f"WHEN i.{own.text} IS NULL THEN {blank} "
         f'WHEN m."Id" IS NULL THEN {error(texts.record_unknown)} {gone} '
-        f"WHEN row_number() OVER (PARTITION BY i.{own.text} ORDER BY i.row) > 1 THEN {deleted} END) AS error "
+        f"WHEN row_number() OVER (PARTITION BY i.{own.text} ORDER BY i.row) > 1 THEN {deleted} END{denied}) AS error "
         f'FROM incoming i LEFT JOIN (SELECT "Id", "IsDeleted" AS gone FROM {quoted(sobject.name)} '
         f'WHERE "Id" IN (SELECT {own.text} FROM incoming)) m ON m."Id" = i.{own.text} ORDER BY i.row'
     )

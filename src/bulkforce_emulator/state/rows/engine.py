@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bulkforce_emulator.rules import Event
 from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.rows import deletes
+from bulkforce_emulator.state.rows.candidates import make_candidates
+from bulkforce_emulator.state.rows.checks import Checks
 from bulkforce_emulator.state.rows.columns import resolve
 from bulkforce_emulator.state.rows.conversion import literal
 from bulkforce_emulator.state.rows.incoming import incoming
+from bulkforce_emulator.state.rows.persons import Persons
 from bulkforce_emulator.state.rows.staging import Staging
+from bulkforce_emulator.state.rows.triggers import Triggers, run_at
 from bulkforce_emulator.state.rows.writes import Writes
 from bulkforce_emulator.state.store import first_value, quoted
 from bulkforce_emulator.uploads import SEPARATOR, BatchError, Outcomes, RowError
@@ -43,16 +48,21 @@ class Order:
     user_id: str
     now: datetime
     external_id: Field | None = None
+    #: Whether sharing does not limit the user, as for records that an org begins with.
+    sees_all: bool = False
+    #: Whether duplicates may be saved where a rule only alerts.
+    allow_duplicates: bool = False
 
 
 class Rows:
     """Checks and writes rows. The only writer of records."""
 
-    def __init__(self, schema: Schema, store: Store, ids: IdSource, settings: Settings) -> None:
+    def __init__(self, schema: Schema, store: Store, ids: IdSource, settings: Settings, user_id: str) -> None:
         self._schema = schema
         self._store = store
         self._ids = ids
         self._settings = settings
+        self._checks = Checks(schema, settings, user_id)
 
     def carry_out(self, order: Order, upload: Upload) -> Outcomes:
         """Do what the order says; some rows may fail, the others are written.
@@ -62,10 +72,10 @@ class Rows:
         """
         headers = [header for header in upload.columns if not _is_no_parent(order.sobject, upload, header)]
         columns = resolve(self._schema, order.sobject, headers, self._settings)
-        # Rows are written together. That the platform writes them in small transactions only shows where a row can look
-        # up another one of its batch: it finds those of earlier transactions.
-        own_kind = any(column.parent is order.sobject for column in columns)
-        size = self._settings.limits.records_per_transaction if own_kind else upload.count
+        # Rows are written together. That the platform writes them in small transactions only shows to triggers and
+        # duplicate rules, and where a row can look up another one of its batch: it finds those of earlier transactions.
+        by_transaction = order.sobject.rules.by_transaction or any(column.parent is order.sobject for column in columns)
+        size = self._settings.limits.records_per_transaction if by_transaction else upload.count
         with self._store.writing() as cursor:
             parts = [self._transaction(cursor, order, part, columns) for part in upload.parts(size)]
         return parts[0] if len(parts) == 1 else Outcomes.joined(parts)
@@ -78,26 +88,45 @@ class Rows:
         table = incoming(upload, columns, new_ids)
         cursor.connection.register("incoming", table.table)
         try:
-            if creates or order.operation == Operation.UPDATE:
-                self._write(cursor, order, table, strict=upload.strict_types)
-            else:
+            if not creates and order.operation != Operation.UPDATE:
                 self._delete(cursor, order, table)
-            return _outcomes(cursor)
+                return _outcomes(cursor)
+            duplicates = self._write(cursor, order, table, strict=upload.strict_types)
+            outcomes = _outcomes(cursor)
+            return self._with_duplicates(outcomes, duplicates) if duplicates else outcomes
         finally:
             cursor.connection.unregister("incoming")
 
-    def _write(self, cursor: Writer, order: Order, table: Incoming, *, strict: bool) -> None:
-        staging = Staging(self._schema, order.sobject, self._settings, order.operation, order.external_id)
-        statement, values = staging.statement(table)
+    def _write(self, cursor: Writer, order: Order, table: Incoming, *, strict: bool) -> dict[int, list[str]]:
+        """Write the rows; return the duplicates that rules found."""
+        rules, texts = order.sobject.rules, self._settings.texts.rows
+        triggered = run_at(order.sobject, (Event.BEFORE_INSERT, Event.BEFORE_UPDATE))
+        staging = Staging(self._schema, self._settings, order)
+        statement, values = staging.statement(table, required=not triggered)
         cursor.execute(statement)
         if strict:
             self._refuse_wrong_types(cursor)
-        writes = Writes(cursor, order, self._settings.texts.rows)
+        writes = Writes(cursor, order, texts)
+        persons = Persons(cursor, self._schema, order, texts) if rules.persons else None
+        if persons is not None:
+            values = persons.decide(values, self._ids, table.table.num_rows)
+        if triggered:
+            values = Triggers(cursor, order.sobject, texts).before_write(values, writes)
+            cursor.execute(staging.required_after(values))
+        duplicates: dict[int, list[str]] = {}
+        if rules.check_rows:
+            make_candidates(cursor, order.sobject, values, writes)
+            duplicates = self._checks.apply(
+                cursor, order.sobject, values, order.now, allow_duplicates=order.allow_duplicates
+            )
         writes.refuse_duplicates(values, order.external_id, refuse_all=self._settings.duplicate_key_fails_all)
         if order.operation != Operation.UPDATE:
             writes.insert(values, self._next_numbers(cursor, order.sobject, values))
         if order.operation != Operation.INSERT:
             writes.update(values)
+        if persons is not None:
+            persons.follow(writes)
+        return duplicates
 
     def _refuse_wrong_types(self, cursor: Writer) -> None:
         texts = self._settings.texts
@@ -106,9 +135,19 @@ class Rows:
         if found is not None:
             raise BatchError.of(texts.batches.value_unreadable, reason=RowError.read(found).message)
 
+    def _with_duplicates(self, outcomes: Outcomes, duplicates: dict[int, list[str]]) -> Outcomes:
+        created = outcomes.created
+        if self._settings.refused_duplicates_say_created:
+            code = self._settings.texts.rows.duplicate_found.code + SEPARATOR
+            refused = pc.fill_null(pc.starts_with(outcomes.errors, code), fill_value=False)
+            created = pc.or_(created, refused)
+        return replace(outcomes, created=created, duplicates=duplicates)
+
     def _delete(self, cursor: Writer, order: Order, table: Incoming) -> None:
         texts = self._settings.texts.rows
-        cursor.execute(deletes.stage(order.sobject, table.id, texts, hard=order.operation == Operation.HARD_DELETE))
+        cursor.execute(deletes.stage(self._schema, order, table.id, texts))
+        if run_at(order.sobject, (Event.BEFORE_DELETE,)):
+            Triggers(cursor, order.sobject, texts).before_delete()
         deletes.Deletes(cursor, self._schema, order, texts).delete(order.sobject)
 
     def _next_numbers(self, cursor: Writer, sobject: SObject, values: list[Value]) -> dict[str, int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.state.job import Operation
+from bulkforce_emulator.state.rows.access import Access
 from bulkforce_emulator.state.rows.conversion import error, literal, typed
 from bulkforce_emulator.state.store import quoted
 from bulkforce_emulator.uploads import SEPARATOR
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.schema import Field, Schema, SObject
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.state.rows.columns import Column
+    from bulkforce_emulator.state.rows.engine import Order
     from bulkforce_emulator.state.rows.incoming import Given, Incoming
 
 _KEYLESS = {"boolean", "int", "long", "double", "currency", "percent", "date", "datetime", "time"}
@@ -34,6 +36,12 @@ class Value:
     full: bool
 
 
+def _of_object(parent: SObject, sobject: SObject) -> str:
+    """Names of record types are unique only within their object."""
+    kind = next((field.name for field in parent.fields.values() if field.name == sobject.rules.type_object), None)
+    return f" AND {quoted(kind)} = {literal(sobject.name)}" if kind and sobject.rules.record_types else ""
+
+
 def key(field: Field, expression: str) -> str:
     """What values of a field are compared by: most strings are compared in any letter case."""
     return expression if field.case_sensitive or field.type in _KEYLESS else f"lower({expression})"
@@ -42,19 +50,23 @@ def key(field: Field, expression: str) -> str:
 class Staging:
     """Writes the staging statement for one operation on one sObject."""
 
-    def __init__(
-        self, schema: Schema, sobject: SObject, settings: Settings, operation: Operation, by: Field | None
-    ) -> None:
+    def __init__(self, schema: Schema, settings: Settings, order: Order) -> None:
         self._schema = schema
-        self._sobject = sobject
+        self._sobject = order.sobject
         self._settings = settings
         self._texts = settings.texts.rows
-        self._operation = operation
+        self._operation = order.operation
         #: The upsert's key; None for other operations.
-        self._by = by
+        self._by = order.external_id
+        self._access = Access(schema, settings.texts.rows, order)
 
-    def statement(self, incoming: Incoming) -> tuple[str, list[Value]]:
-        """The statement, and the fields of the stage that may be written; in the others every value is an error."""
+    def statement(self, incoming: Incoming, *, required: bool = True) -> tuple[str, list[Value]]:
+        """The statement, and the fields of the stage that may be written; in the others every value is an error.
+
+        Args:
+            incoming: The rows.
+            required: Whether missing values are errors already; see `required_after`.
+        """
         selected, errors, joins, values = [], ["i.fault", *self._id_errors(incoming.id)], [], []
         for number, given in enumerate(incoming.given):
             value, failures, join = self._column(given, number)
@@ -70,14 +82,23 @@ class Staging:
             f"coalesce({', '.join(errors)}, NULL::VARCHAR) AS error FROM incoming i {' '.join(joins)}"
         )
         writable = [value for value in values if self._is_writable(value.field)]
-        return self._matched(typed_rows, values, joined=bool(joins)), writable
+        return self._matched(typed_rows, values, joined=bool(joins), required=required), writable
 
-    def _matched(self, typed_rows: str, values: list[Value], *, joined: bool) -> str:
+    def required_after(self, values: list[Value]) -> str:
+        """The statement that refuses rows without a required value, once triggers have filled what they fill."""
+        wrong = ", ".join([*self._required_error(values, "t.is_new"), "NULL::VARCHAR"])
+        return (
+            f"UPDATE stage SET error = w.error FROM (SELECT t.row, coalesce({wrong}) AS error FROM stage t "
+            "WHERE t.error IS NULL) w WHERE w.row = stage.row AND w.error IS NOT NULL"
+        )
+
+    def _matched(self, typed_rows: str, values: list[Value], *, joined: bool, required: bool) -> str:
         join, found, errors = self._match(values)
         carried = "".join(f", t.{value.value}" + (f", t.{value.nulled}" if value.nulled else "") for value in values)
         is_new = f"({found} IS NULL)" if self._operation != Operation.UPDATE else "false"
-        required = self._required_error(values, is_new)
-        wrong = ", ".join(["t.error", *errors, *required])
+        lacking = self._required_error(values, is_new) if required else []
+        denied = self._access.to_write(found) if self._operation != Operation.INSERT else []
+        wrong = ", ".join(["t.error", *errors, *denied, *lacking])
         materialized = "MATERIALIZED" if join else "NOT MATERIALIZED"
         # Only a join can change the order of the rows.
         order = " ORDER BY t.row" if join or joined else ""
@@ -166,12 +187,17 @@ class Staging:
             for parent in parents
         )
         texts, label = self._texts, literal(field.label)
+        if self._sobject.rules.record_types and field.name == self._sobject.rules.type_field:
+            usable = ", ".join(literal(one.id) for one in self._sobject.rules.record_types if one.usable)
+            unfit = error(texts.record_type_unfit, field.name, value=text)
+            return text, [f"CASE WHEN {text} NOT IN ({usable or 'NULL'}) THEN {unfit} END"], []
         unfit = error(texts.reference_unfit, field.name, label=label, value=text)
         prefixes = ", ".join(literal(parent.key_prefix) for parent in parents)
         cases = [
             f"WHEN left({text}, 3) NOT IN ({prefixes}) THEN {unfit}",
             f"WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error(texts.reference_unknown, field.name)}",
             f"WHEN {alias}.gone THEN {error(texts.deleted)}",
+            *self._access.to_refer(field, text),
         ]
         if given.malformed:
             malformed = error(texts.reference_malformed, field.name, label=label, value=f"i.{given.malformed}")
@@ -187,13 +213,15 @@ class Staging:
         stored = key(index, quoted(index.name))
         join = (
             f'LEFT JOIN (SELECT {stored} AS k, min("Id") AS id, count(*) AS n FROM {quoted(parent.name)} '
-            f'WHERE NOT "IsDeleted" AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} '
+            f'WHERE NOT "IsDeleted"{_of_object(parent, self._sobject)} '
+            f"AND {stored} IN (SELECT {key(index, wanted)} FROM incoming) GROUP BY 1) {alias} "
             f"ON {alias}.k = {key(index, given)}"
         )
         facts = {"value": text, "field": literal(index.name), "object": literal(parent.name)}
         cases = (
             f"CASE WHEN {text} IS NOT NULL AND {alias}.id IS NULL THEN {error(self._texts.parent_unknown, **facts)} "
-            f"WHEN {alias}.n > 1 THEN {error(self._texts.parent_ambiguous, **facts)} END"
+            f"WHEN {alias}.n > 1 THEN {error(self._texts.parent_ambiguous, **facts)} "
+            f"{' '.join(self._access.to_refer(column.field, f'{alias}.id', parent))} END"
         )
         # A malformed email just finds nothing: the index decides, not the form of the value.
         failures = [cases] if failure is None or index.type not in {"double", "int", "long"} else [failure, cases]

@@ -85,10 +85,10 @@ class Writes:
 
     def insert(self, values: list[Value], next_numbers: dict[str, int]) -> None:
         """Insert the new records, with defaults and stamps."""
-        targets = {value.field.name: self._with_default(value) for value in values}
+        targets = {value.field.name: self.with_default(value) for value in values}
         for field in self._sobject.columns:
             if field.name not in targets and not field.formula:
-                default = self._default(field, next_numbers)
+                default = self.default(field, next_numbers)
                 if default is not None:
                     targets[field.name] = default
         names = ", ".join(map(quoted, targets))
@@ -97,19 +97,27 @@ class Writes:
             "FROM stage WHERE error IS NULL AND is_new"
         )
 
-    def _with_default(self, value: Value) -> str:
-        if value.field.type == "boolean":
-            return f"coalesce({value.value}, {value.field.default is True})"
-        default = self._default(value.field, {})
-        if default is None:
-            return value.value
-        filled = f"coalesce({value.value}, {default})"
-        return f"CASE WHEN {value.nulled} THEN NULL ELSE {filled} END" if value.nulled else filled
+    def with_default(self, value: Value, of: str = "") -> str:
+        """What is inserted for a field that was given: its value or, in rows that have none, the default.
 
-    def _default(self, field: Field, next_numbers: dict[str, int]) -> str | None:
+        Args:
+            value: The field of the stage.
+            of: The stage's name in the statement, with a dot.
+        """
+        given = of + value.value
+        if value.field.type == "boolean":
+            return f"coalesce({given}, {value.field.default is True})"
+        default = self.default(value.field, {}, of)
+        if default is None:
+            return given
+        filled = f"coalesce({given}, {default})"
+        return f"CASE WHEN {of}{value.nulled} THEN NULL ELSE {filled} END" if value.nulled else filled
+
+    def default(self, field: Field, next_numbers: dict[str, int], of: str = "") -> str | None:
+        """What is inserted for a field that was not given; None for nothing."""
         stamps = {"CreatedDate", "LastModifiedDate", "SystemModstamp"}
         if field.name == "Id":
-            return "id"
+            return f"{of}id"
         if field.name in stamps:
             return f"TIMESTAMP '{self._now.isoformat(sep=' ')}'"
         if field.name in {"CreatedById", "LastModifiedById", "OwnerId", "AuthorId"}:
@@ -119,7 +127,7 @@ class Writes:
         if field.auto_number:
             return f"lpad((row_number() OVER (ORDER BY row) + {next_numbers.get(field.name, 0)})::VARCHAR, 8, '0')"
         if field.name == "Name" and field.defaulted_on_create:
-            return "left(id, 15)"  # a custom object's record without a name is named after its id
+            return f"left({of}id, 15)"  # a custom object's record without a name is named after its id
         return None if field.default is None else f"{literal(str(field.default))}::{column_type(field)}"
 
     def update(self, values: list[Value]) -> None:
