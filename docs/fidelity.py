@@ -63,6 +63,10 @@ NOT_EMULATED = (
             "duplicate rules: then a row finds those of earlier transactions"
         ),
     ),
+    (
+        "Formula fields of an org of your own (`Emulator.from_describe`)",
+        "empty: describe does not tell what can be evaluated; standard ones (Name, IsClosed) are there",
+    ),
     ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is accepted and ignored"),
     ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and `queryAll` finds them"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),

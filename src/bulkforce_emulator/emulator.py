@@ -64,6 +64,7 @@ class Emulator:
         database: str = ":memory:",
         settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
         data: str | os.PathLike[str] | None = None,
+        describe: str | os.PathLike[str] | None = None,
         tls: bool | tuple[str | os.PathLike[str], str | os.PathLike[str]] = False,
     ) -> None:
         """Make an org.
@@ -83,6 +84,8 @@ class Emulator:
             settings: Limits, and choices where the real server's behaviour is not known: a TOML or JSON file, or a
                 mapping of the same form.
             data: A folder of CSV and JSON files, one per object, with records to begin with; see `load_data`.
+            describe: A folder of your own org's descriptions, saved by `bulkforce describe --save`: objects to begin
+                with instead of the standard ones, to which `schema` adds.
             tls: Serve https, with a certificate made for this org (see `ca_bundle`) or with the files of a certificate
                 and its key.
 
@@ -105,7 +108,7 @@ class Emulator:
         self._log = RequestLog()
         self.faults = Faults()
         self.state = Org(
-            load_schema(schema),
+            load_schema(schema, describe=describe),
             settings=load_settings(settings),
             pace=pace,
             seed=seed,
@@ -119,6 +122,28 @@ class Emulator:
             except BaseException:
                 self.state.close()
                 raise
+
+    @classmethod
+    def from_describe(
+        cls,
+        folder: str | os.PathLike[str],
+        schema: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        *,
+        settings: Settings | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        data: str | os.PathLike[str] | None = None,
+    ) -> Self:
+        """Make an org with the objects of your own, as `bulkforce describe --save FOLDER` saved them.
+
+        Args:
+            folder: The folder.
+            schema: What to add: fields, and rules, which describe does not tell.
+            settings: As for a new org.
+            data: As for a new org.
+
+        Raises:
+            SchemaError: The folder has no descriptions, or they cannot be read.
+        """
+        return cls(schema, describe=folder, settings=settings, data=data)
 
     @cached_property
     def app(self) -> ASGIApp:

@@ -11,9 +11,10 @@ Marks on a test, a class or a module:
     @pytest.mark.salesforce_settings({"limits": {"batch_records": 100}})
     @pytest.mark.salesforce_tls               # https, for clients that insist on it
     @pytest.mark.salesforce_data("tests/records")    # a folder of CSV and JSON files
+    @pytest.mark.salesforce_describe("tests/my-org") # objects of your own org: bulkforce describe --save tests/my-org
 
-Schema and settings can also be TOML or JSON files. Every test has an org of its own. Nothing is imported, and no time
-spent, until a test asks for it.
+The ini option `salesforce_describe` does the last for all tests. Schema and settings can also be TOML or JSON files.
+Every test has an org of its own. Nothing is imported, and no time spent, until a test asks for it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,15 @@ _MARKS = (
     "salesforce_settings(settings): settings of salesforce_org: a mapping, or a TOML or JSON file",
     "salesforce_tls: salesforce_org is served over https, and environment variables name its certificate",
     "salesforce_data(folder): a folder with records to begin with",
+    "salesforce_describe(folder): a folder with your own org's objects, saved by bulkforce describe --save",
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the ini option."""
+    parser.addini(
+        "salesforce_describe", "Folder of descriptions of your own org's objects, for salesforce_org", "paths"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,9 +66,12 @@ def salesforce_org(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
         )
     tls = request.node.get_closest_marker("salesforce_tls") is not None
     schema, settings, data = (_argument(request, f"salesforce_{name}") for name in ("schema", "settings", "data"))
+    describe = _argument(request, "salesforce_describe") or next(
+        iter(request.config.getini("salesforce_describe")), None
+    )
     try:
         faults = _faults(request)
-        made = Emulator(schema=schema, settings=settings, data=data, pace=_pace(request), tls=tls)
+        made = Emulator(schema=schema, settings=settings, data=data, describe=describe, pace=_pace(request), tls=tls)
     except (ValueError, TypeError, OSError) as error:
         _refuse(f"salesforce_org cannot be made with these marks: {error}")
     with made as org:

@@ -96,6 +96,20 @@ def test_wrong_marks_are_told(pytester: pytest.Pytester, mark: str, says: str) -
     assert says in result.stdout.str()
 
 
+def test_org_of_ones_own_by_mark_and_by_ini_option(pytester: pytest.Pytester) -> None:
+    field = '{"name": "Badge__c", "type": "string", "length": 20, "createable": true, "updateable": true}'
+    for name in ("marked", "all"):
+        folder = pytester.mkdir(name)
+        (folder / "Badge__c.json").write_text(f'{{"name": "Badge_of_{name}__c", "fields": [{field}]}}')
+    pytester.makeini("[pytest]\nsalesforce_describe = all\n")
+    pytester.makepyfile(
+        "import pytest\n\n@pytest.mark.salesforce_describe('marked')\ndef test_mark(salesforce_org):\n"
+        "    salesforce_org.insert('Badge_of_marked__c', [{'Badge__c': 'x'}])\n\n"
+        "def test_ini(salesforce_org):\n    salesforce_org.insert('Badge_of_all__c', [{'Badge__c': 'x'}])\n"
+    )
+    pytester.runpytest_subprocess("--strict-markers").assert_outcomes(passed=2)
+
+
 def test_nothing_is_imported_until_a_test_asks(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         "import sys\n\ndef test():\n    assert 'bulkforce_emulator.pytest_plugin' in sys.modules\n    assert not "

@@ -49,6 +49,15 @@ def emulator(
             metavar="FILE",
         ),
     ] = None,
+    describe: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `bulkforce describe --save` made: the objects of your own org.",
+            exists=True,
+            file_okay=False,
+            metavar="FOLDER",
+        ),
+    ] = None,
     settings: Annotated[
         Path | None,
         typer.Option(
@@ -91,9 +100,10 @@ def emulator(
     # An existing file already holds the records.
     seeded = None if persist is not None and arguments.path(persist, "The file of --persist").exists() else data
     org_class = emulator_class()
-    with _option_named(schema, settings):
+    with _option_named(schema, settings, describe):
         org = org_class(
             schema,
+            describe=describe,
             settings=settings,
             host=host,
             port=port,
@@ -121,7 +131,7 @@ def emulator(
 
 
 @contextmanager
-def _option_named(schema: Path | None, settings: Path | None) -> Iterator[None]:
+def _option_named(schema: Path | None, settings: Path | None, describe: Path | None) -> Iterator[None]:
     """Name the option at fault if the org cannot be created."""
     from bulkforce_emulator import HostError, SeedError, SettingsError, StoreError
 
@@ -136,9 +146,8 @@ def _option_named(schema: Path | None, settings: Path | None) -> Iterator[None]:
     except SettingsError as error:
         raise typer.BadParameter(f"{settings}: {error}", param_hint="--settings") from error
     except ValueError as error:  # the emulator's SchemaError, and errors of the TOML and JSON parsers
-        raise typer.BadParameter(
-            f"{schema or ''}: {error}".removeprefix(": "), param_hint="--schema" if schema else None
-        ) from error
+        hint = "--schema" if schema else "--describe" if describe else None
+        raise typer.BadParameter(f"{schema or ''}: {error}".removeprefix(": "), param_hint=hint) from error
 
 
 def is_loopback(host: str) -> bool:

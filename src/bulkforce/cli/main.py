@@ -17,6 +17,7 @@ from bulkforce.cli import streams
 from bulkforce.cli.check import check
 from bulkforce.cli.count import count
 from bulkforce.cli.demo import demo
+from bulkforce.cli.describe import describe, objects
 from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
 from bulkforce.cli.job import job
@@ -49,6 +50,8 @@ app.command(short_help="Extract what a query finds into a file.")(extract)
 app.command(short_help="Count the records that a query finds.")(count)
 app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
 app.command(short_help="List loads and extracts with their states.")(runs)
+app.command(short_help="List the objects of the org.")(objects)
+app.command(short_help="Show what an object is like, or save it for rehearsals.")(describe)
 app.add_typer(job, name="job")
 app.command()(emulator)
 

@@ -143,6 +143,22 @@ def describe(object_name: str) -> Exchange[SObjectDescription]:
     return Exchange(_get(f"/sobjects/{quote(object_name, safe='')}/describe"), read)
 
 
+def describe_answer(object_name: str) -> Exchange[Mapping[str, object]]:
+    """Ask what an object is like, for all that the org says of it."""
+    asked = describe(object_name)
+
+    def read(answer: Answer) -> Mapping[str, object]:
+        asked.read(answer)
+        return _members(answer)
+
+    return Exchange(asked.request, read)
+
+
+def objects_answer() -> Exchange[Mapping[str, object]]:
+    """Ask which objects there are, for all that the org says of them."""
+    return Exchange(_get("/sobjects"), _members)
+
+
 def key_prefixes() -> Exchange[dict[str, str]]:
     """Ask which objects the org has that the user may see, and how their ids begin: ``""`` if they have no ids."""
 

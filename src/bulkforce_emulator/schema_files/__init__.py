@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from bulkforce_emulator.config_files import did_you_mean, read_document, shortened
 from bulkforce_emulator.schema import Field, Schema, SObject
 from bulkforce_emulator.schema_files import rules, switches
+from bulkforce_emulator.schema_files.described import read_described
 from bulkforce_emulator.schema_files.lines import SchemaError, fields_of, fields_of_line, label_of
 from bulkforce_emulator.standard import PK_CHUNKABLE
 
@@ -61,26 +63,34 @@ _made: dict[str, Schema] = {}
 _MOST_MADE = 16
 
 
-def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | None = None) -> Schema:
+def load_schema(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Schema | None = None,
+    *,
+    describe: str | os.PathLike[str] | None = None,
+) -> Schema:
     """Read a schema and add it to the standard objects.
 
     Args:
         source: A TOML or JSON file, a mapping of the same form, a finished schema, or None for the standard objects.
+        describe: A folder of an org's answers to describe, as `bulkforce describe --save` writes them: its objects take
+            the place of the standard ones, and `source` adds to them.
 
     Raises:
         SchemaError: The schema is invalid.
-        OSError: The file cannot be read.
+        OSError: A file cannot be read.
         ValueError: It is not valid TOML or JSON.
     """
     if isinstance(source, Schema):
         return source
     given = {} if source is None else source if isinstance(source, Mapping) else read_document(source)
+    folder = Path() if source is None or isinstance(source, Mapping) else Path(source).parent
+    if describe is not None:
+        return _make(given, folder, read_described(describe, load_schema().sobjects))
     # A schema never changes, and a test suite makes many orgs with the same one.
     key = repr(given)
     made = _made.get(key)
     if made is None:
-        folder = Path() if source is None or isinstance(source, Mapping) else Path(source).parent
-        made = _make(given, folder)
+        made = _make(given, folder, {})
         while len(_made) >= _MOST_MADE:
             _made.pop(next(iter(_made)), None)
         # Code may say the same of itself and be other code.
@@ -89,13 +99,15 @@ def load_schema(source: str | os.PathLike[str] | Mapping[str, Any] | Schema | No
     return made
 
 
-def _make(given: Mapping[str, Any], folder: Path) -> Schema:
-    described = {name: dict(about) for name, about in _standard().items()}
+def _make(given: Mapping[str, Any], folder: Path, own: Mapping[str, SObject]) -> Schema:
+    """The schema of an org that has these objects of its own instead of the standard ones."""
+    described: dict[str, dict[str, Any]] = {name: {} for name in own}
+    described = {name: dict(about) for name, about in _standard().items()} | described
     chosen = switches.chosen(given)
     for name, description in given.items():
         if name not in switches.SWITCHES:
             _lay_over(described, name, description)
-    switches.add(described, chosen)
+    switches.add(described, chosen, own)
     types = {name: rules.record_types(name, said) for name, said in described.items()}
     for name, said in list(described.items()):
         _add_what_follows(described, name, said, types[name])
@@ -103,7 +115,7 @@ def _make(given: Mapping[str, Any], folder: Path) -> Schema:
         rules.with_rules(sobject, described[sobject.name], types.get(sobject.name, ()), folder)
         if rules.ABOUT.keys() & described[sobject.name].keys()
         else sobject
-        for sobject in _sobjects(described)
+        for sobject in _sobjects(described, own)
     ]
     return _checked(Schema(switches.finished(sobjects, chosen)))
 
@@ -187,11 +199,24 @@ def _standard() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _sobjects(described: Mapping[str, Mapping[str, Any]]) -> Iterable[SObject]:
+def _sobjects(described: Mapping[str, Mapping[str, Any]], own: Mapping[str, SObject]) -> Iterable[SObject]:
     taken = {description["key_prefix"] for description in described.values() if "key_prefix" in description}
+    taken |= {sobject.key_prefix for sobject in own.values()}
     free = (prefix for number in range(36 * 36) if (prefix := "a" + _base36(number)) not in taken)
     for name, description in described.items():
-        yield _sobject(name, description, description.get("key_prefix") or next(free))
+        if name in own:
+            yield _with_fields(own[name], description.get("fields", {}))
+        else:
+            yield _sobject(name, description, description.get("key_prefix") or next(free))
+
+
+def _with_fields(sobject: SObject, lines: Mapping[str, Any]) -> SObject:
+    """An object of the org's own with further fields."""
+    fields = dict(sobject.fields)
+    for name, spec in lines.items():
+        for field in fields_of_line(name, spec) if isinstance(spec, str) else fields_of(name, spec):
+            fields[field.name] = field
+    return replace(sobject, fields=fields)
 
 
 def _base36(number: int) -> str:

@@ -102,13 +102,23 @@ def with_rules(sobject: SObject, said: Mapping[str, Any], types: tuple[RecordTyp
     duplicates = [_duplicate(name, rule, about, fields) for rule, about in said.get("duplicate_rules", {}).items()]
     rules = replace(
         sobject.rules,
-        record_types=tuple(_with_picklists(name, kind, fields) for kind in types),
+        record_types=_record_types_of(sobject, types),
         validation=tuple(rule for rule in validation if rule is not None),
         duplicates=tuple(rule for rule in duplicates if rule is not None),
         triggers=tuple(_triggers(name, said.get("triggers", {}), folder)),
     )
     changed = replace(sobject, rules=rules, sharing=_sharing(sobject, said))
     return _with_access(changed, said.get("access", {}))
+
+
+def _record_types_of(sobject: SObject, types: Iterable[RecordType]) -> tuple[RecordType, ...]:
+    """Those that the org describes, with what is said of them here, and further ones."""
+    found = {one.developer_name: one for one in sobject.rules.record_types}
+    for kind in types:
+        made = _with_picklists(sobject.name, kind, sobject.fields)
+        known = found.get(kind.developer_name)
+        found[kind.developer_name] = replace(known, picklists=made.picklists) if known else made
+    return tuple(found.values())
 
 
 def _with_picklists(name: str, kind: RecordType, fields: Mapping[str, Field]) -> RecordType:

@@ -63,10 +63,18 @@ def chosen(given: Mapping[str, object]) -> Chosen:
     return Chosen(tuple(currencies), persons)
 
 
-def add(described: dict[str, dict[str, Any]], switched: Chosen) -> None:
-    """Add the objects and fields that come with them."""
+def add(described: dict[str, dict[str, Any]], switched: Chosen, own: Mapping[str, SObject]) -> None:
+    """Add the objects and fields that come with them.
+
+    Raises:
+        SchemaError: The org describes accounts of its own, which are persons or not.
+    """
     if switched.currencies:
         _add_currencies(described, switched.currencies)
+    if switched.person_accounts and {"Account", "Contact"} & own.keys():
+        raise SchemaError(
+            "person_accounts does not go with descriptions of Account or Contact, which say it themselves"
+        )
     if switched.person_accounts:
         _add_persons(described)
 
