@@ -94,15 +94,6 @@ class ChildRelationship:
     restricted_delete: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share object: its name, the field that names the shared record, and the one with the access it grants."""
-
-    name: str
-    parent: str
-    level: str
-
-
 @dataclass(frozen=True)
 class SObject:
     """One sObject; `fields` are in order, keyed by their exact names."""
@@ -130,14 +121,6 @@ class SObject:
     def columns(self) -> tuple[Field, ...]:
         """The fields that the store keeps, in order."""
         return tuple(field for field in (*self.fields.values(), *self.hidden) if field.is_column)
-
-    @property
-    def share(self) -> Share:
-        """The object whose records share this one's."""
-        stem = self.name.removesuffix("__c")
-        if self.custom:
-            return Share(f"{stem}__Share", "ParentId", "AccessLevel")
-        return Share(f"{stem}Share", f"{stem}Id", f"{stem}AccessLevel")
 
     @cached_property
     def _by_lower_name(self) -> dict[str, Field]:

@@ -116,7 +116,7 @@ def test_from_the_list_to_a_result_by_keyboard(org: Emulator, page: Page) -> Non
     page.get_by_role("link", name=failing).focus()
     page.keyboard.press("Enter")
     expect(page).to_have_title(f"Job {failing} | Emulated org")
-    reasons = page.get_by_role("table", name="Failed records by reason")
+    reasons = page.get_by_role("table", name="Failed records by cause")
     expect(reasons.get_by_role("row", name="REQUIRED_FIELD_MISSING")).to_contain_text("34")
     page.get_by_role("link", name="Result of").first.focus()
     page.keyboard.press("Enter")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from bulkforce import arguments
+from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import printing, shown, tell
 from bulkforce.errors import Error, UsageError
 
@@ -29,6 +30,7 @@ def describe(
         list[str] | None, typer.Argument(help="API names of objects, such as Contact.", metavar="[OBJECT]...")
     ] = None,
     *,
+    org: Org = None,
     fields: Annotated[bool, typer.Option("--fields", help="List the fields.")] = False,
     as_json: AsJson = False,
     save: Annotated[
@@ -51,9 +53,7 @@ def describe(
         arguments.object_name(name)
     if save is not None:
         arguments.path(save, "The folder of --save")
-    from bulkforce.connection import connect
-
-    with connect() as client:
+    with client_for(org) as client:
         if save is not None:
             _save(client, names or [], save, force=force)
             return
@@ -67,13 +67,12 @@ def describe(
 
 def objects(
     *,
+    org: Org = None,
     custom: Annotated[bool, typer.Option("--custom", help="List only custom objects.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the objects of the org that the user can see."""
-    from bulkforce.connection import connect
-
-    with connect() as client:
+    with client_for(org) as client:
         answer = _listed(client)
     found = [one for one in _objects(answer) if one.get("custom") is True or not custom]
     if as_json:

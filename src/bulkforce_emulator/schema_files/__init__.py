@@ -27,6 +27,7 @@ from bulkforce_emulator.schema import Field, Schema, SObject
 from bulkforce_emulator.schema_files import rules, switches
 from bulkforce_emulator.schema_files.described import read_described
 from bulkforce_emulator.schema_files.lines import SchemaError, fields_of, fields_of_line, label_of
+from bulkforce_emulator.sharing import share_of
 from bulkforce_emulator.standard import PK_CHUNKABLE
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _add_what_follows(
         line = f'reference(RecordType) relationship=RecordType label="Record Type ID"{default}'
         described[name] = {**said, "fields": {**said.get("fields", {}), "RecordTypeId": line}}
     if said.get("sharing", "edit") != "edit":
-        share = SObject(name, name, name, "", {}).share
+        share = share_of(name)
         described.setdefault(share.name, {"fields": {
             share.parent: f"reference({name}) required",
             "UserOrGroupId": 'reference(User) required relationship=UserOrGroup label="User/Group ID"',

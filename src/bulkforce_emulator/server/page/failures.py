@@ -1,4 +1,4 @@
-"""Why records failed: the errors in the results of data batches, grouped by reason."""
+"""Why records failed: the errors in the results of data batches, grouped by cause."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ from bulkforce_emulator.uploads import Format
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from bulkforce_emulator.server.page.causes import Causes
     from bulkforce_emulator.server.page.views import BatchView
     from bulkforce_emulator.state.spool import Spool, Spooled
 
 #: `CODE:message:FIELD FIELD --`, as CSV results have it; without fields `CODE:message:--`.
 _CSV_ERROR = re.compile(r"(\w+):(.*):(.*?) ?--", re.DOTALL)
-#: Ids differ from row to row, and would make each row a reason of its own.
-_ID = re.compile(r"\b(?=[A-Za-z]*\d)[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?\b")
 _BATCHES_REMEMBERED = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason, and the first record that failed for it."""
+    """One cause, and the first record that failed for it."""
 
     code: str
     message: str
@@ -43,8 +42,9 @@ class Reason:
 class Failures:
     """Reads results, and remembers what it has read, since the results of a batch never change."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: Spool, causes: Causes) -> None:
         self._spool = spool
+        self._causes = causes
         self._reasons_in = lru_cache(maxsize=_BATCHES_REMEMBERED)(self._read)
 
     def reasons(self, batches: Iterable[BatchView], written_in: Format) -> list[Reason]:
@@ -64,7 +64,7 @@ class Failures:
         found: dict[tuple[str, str, str], Reason] = {}
         for row, error in _ERRORS[written_in](self._spool.get(place)):
             code, message, fields = error
-            key = (code, _ID.sub("…", message), fields)
+            key = (code, self._causes.of_row(code, message), fields)
             known = found.get(key)
             found[key] = Reason(*key, 1, "", row) if known is None else replace(known, records=known.records + 1)
         return tuple(found.values())

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.formats.charsets import codec
+from bulkforce_emulator.server.page.causes import Causes
 from bulkforce_emulator.server.page.failures import Failures
 from bulkforce_emulator.server.page.shown import FILTERS
 from bulkforce_emulator.server.page.views import Filters, batch_view, batches_view, job_view, jobs_view
@@ -84,7 +85,8 @@ class _Page:
     def __init__(self, org: Org, home: str) -> None:
         self._org = org
         self._home = home
-        self._failures = Failures(org.jobs.spool)
+        self._causes = Causes(org.settings.texts)
+        self._failures = Failures(org.jobs.spool, self._causes)
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -116,7 +118,7 @@ class _Page:
     def job(self, request: Request) -> Response:
         job = self._org.jobs.get(request.path_params["job_id"])
         view = job_view(self._org, job)
-        batches = batches_view(self._org, job, _number(request.query_params.get("page")))
+        batches = batches_view(self._org, job, self._causes, _number(request.query_params.get("page")))
         reasons = self._failures.reasons(batches.failing, job.format)
         refresh = _LIVE_SECONDS if view.ended is None else None
         return self._show("job.html", request, job=view, batches=batches, reasons=reasons, refresh=refresh)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,11 @@ def counted(count: int, singular: str, plural: str) -> str:
     return f"{count:,} {singular if count == 1 else plural}"
 
 
+def breakable(text: str) -> Markup:
+    """A code, name or address that may wrap behind its underscores, colons, dots and slashes."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_:./@])(?=[^_:./@])", text))
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "number": number,
     "day": day,
@@ -57,4 +65,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "span": span,
     "size": size,
     "counted": counted,
+    "breakable": breakable,
 }

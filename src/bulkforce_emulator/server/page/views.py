@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from bulkforce_emulator.server.page.causes import Causes
     from bulkforce_emulator.state.job import Batch, Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.spool import Spooled
@@ -75,6 +76,17 @@ class JobView:
     pk_chunking: str | None
     has_spec: bool
 
+    @property
+    def batches_failed(self) -> int:
+        """How many of its batches failed as a whole."""
+        failed = self.members["numberBatchesFailed"]
+        return failed if isinstance(failed, int) else 0
+
+    @property
+    def mood(self) -> str:
+        """The state whose colour it has: a job whose batches failed is red, whatever its own state is."""
+        return "failed" if self.batches_failed else str(self.members["state"]).lower()
+
 
 @dataclass(frozen=True, slots=True)
 class BatchView:
@@ -114,7 +126,7 @@ class BatchesView:
     #: The first batches with failed records.
     failing: Sequence[BatchView]
     failing_total: int
-    #: How many batches failed, by state message.
+    #: How many batches failed, by cause.
     failed: Mapping[str, int]
 
 
@@ -162,7 +174,7 @@ def job_view(org: Org, job: Job) -> JobView:
         )
 
 
-def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
+def batches_view(org: Org, job: Job, causes: Causes, page: int = 1) -> BatchesView:
     """What the page says about a job's batches, in the order in which they came."""
     with org.jobs.lock:
         section = Section.of(list(job.batches.values()), page, BATCHES_SHOWN)
@@ -170,7 +182,8 @@ def batches_view(org: Org, job: Job, page: int = 1) -> BatchesView:
         failed: dict[str, int] = {}
         for batch in job.batches.values():
             if batch.state == BatchState.FAILED:
-                failed[batch.message or ""] = failed.get(batch.message or "", 0) + 1
+                cause = causes.of_batch(batch.message or "")
+                failed[cause] = failed.get(cause, 0) + 1
         return BatchesView(
             Section([batch_view(org, batch) for batch in section.items], section.total, section.page, section.pages),
             [batch_view(org, batch) for batch in islice(failing, FAILING_BATCHES_READ)],
