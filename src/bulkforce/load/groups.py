@@ -84,7 +84,7 @@ class Groups:
         group = self.of_cause(cause)
         if frame := frame_of(message):
             self._frame(group, *frame)
-        elif len(self._known) < _KNOWN:
+        if len(self._known) < _KNOWN:
             # A digit stands for any other, unless the cause has some.
             named = any(map(str.isdigit, "".join((cause.status_code, cause.message, *cause.fields))))
             self._known[text if named else text.translate(_DIGITS)] = group
