@@ -24,6 +24,7 @@ import bulkforce as bf
 from bulkforce.cli.main import app
 from bulkforce.connection import login as logging_in
 from bulkforce.connection import profiles, secret_store
+from bulkforce.connection.connecting import find
 from bulkforce.connection.found import Options
 from bulkforce.connection.profiles import Profile
 from bulkforce.protocol.flow import authenticate
@@ -314,7 +315,8 @@ def test_access_token_that_has_ended_says_what_to_type(org: Emulator) -> None:
     org.expire_sessions()
     done = type_in(org, "job", "show", "750000000000001AAA", "--org", "prod")
     assert done.returncode == 1
-    assert "InvalidSessionId" in done.stderr or "bulkforce login prod" in done.stderr
+    assert "InvalidSessionId" in done.stderr
+    assert "bulkforce login prod --access-token" in done.stderr
     refused = log_in(org, "--access-token", BULKFORCE_ACCESS_TOKEN="00D!none")
     assert refused.returncode == 1
 
@@ -529,3 +531,20 @@ def test_token_in_place_of_a_name_is_not_shown(token: str) -> None:
     with pytest.raises(bf.UsageError) as caught:
         bf.connect(token)
     assert "Zebrafink" not in str(caught.value)
+
+
+def test_variable_may_hold_the_name(org: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log_in(org, "--access-token", BULKFORCE_ACCESS_TOKEN=org.session_id)
+    monkeypatch.setenv("BULKFORCE_ORG", "prod")
+    call(None)
+    monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
+    monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
+    with pytest.raises(bf.UsageError, match="unset one"):
+        bf.connect()
+    call("prod")
+    # A file of the folder may name a login, but not what it goes through.
+    (tmp_path / ".env").write_text("BULKFORCE_ORG=prod\nBULKFORCE_PROXY=http://evil.example\n")
+    for name in ("BULKFORCE_ORG", "BULKFORCE_INSTANCE_URL", "BULKFORCE_ACCESS_TOKEN"):
+        monkeypatch.delenv(name)
+    found, options = find(env_file=tmp_path / ".env")
+    assert (found.source, options.proxy) == ("the login prod", None)

@@ -217,5 +217,8 @@ def test_borrowed_session_is_neither_renewed_nor_revoked(cli: Cli) -> None:
             second = org.state.sessions.open()
             cli.answers({"org display": display, "org auth show-access-token": ok(accessToken=second)})
             client.create_job("insert", "Contact", "CSV")
-        assert org.state.sessions.is_valid(second)
+            assert org.state.sessions.is_valid(second)
+            org.expire_sessions()
+            with pytest.raises(bf.NotAuthenticated, match="sf org login web --alias dev"):
+                client.create_job("insert", "Contact", "CSV")
         assert not [one for one in org.requests if "oauth" in one.path]

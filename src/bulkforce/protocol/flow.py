@@ -174,8 +174,8 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             try:
                 credentials = yield from _credentials(credentials, stubborn)
             except NotAuthenticated as error:
-                # If the session cannot be renewed, the org's own refusal is the most helpful.
-                raise (fault if error.status is None else error) from cause
+                # If the session cannot be renewed, the org's own refusal comes first, and then what to do about it.
+                raise (_with(fault, error.text) if error.status is None else error) from cause
             continue
         pause = stubborn.pause(fault, attempt)
         if pause is None:
@@ -186,8 +186,12 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
 def _still_refused(fault: Error) -> Error:
     """Name the usual causes if a session is refused that has just been renewed."""
     if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED:
-        return NotAuthenticated(f"{fault.text}. {_CAUSES}", fault.facts)
+        return _with(fault, _CAUSES)
     return fault
+
+
+def _with(fault: NotAuthenticated, advice: str) -> NotAuthenticated:
+    return NotAuthenticated(f"{fault.text}. {advice}", fault.facts)
 
 
 def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Credentials]:
