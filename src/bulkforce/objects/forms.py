@@ -213,6 +213,10 @@ class Forms:
             self._made[column] = Form(placed, self._notation_of(column) or self._notation, self._summary)
         return self._made[column]
 
+    def has_notation(self, column: str) -> bool:
+        """Whether the user gave a notation for a column's texts."""
+        return (self._notation_of(column) or self._notation) != AS_IT_STANDS
+
     def findings(self) -> list[ValueFinding]:
         """Return what was found about values so far."""
         return self._summary.findings()

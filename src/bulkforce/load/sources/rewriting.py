@@ -33,7 +33,8 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
         FormatError: The file is not valid CSV.
     """
     header = csv.header_of(path, may_repeat=OUR_COLUMNS, nameless=True, trim=True)
-    columns = {place: form for place, name in enumerate(header.names) if (form := forms.of(name)).reads_texts}
+    told = [(place, name) for place, name in enumerate(header.names) if forms.has_notation(name)]
+    columns = {place: form for place, name in told if (form := forms.of(name)).reads_texts}
     if not columns:
         return False
     width, row = len(header.names), 1
