@@ -13,10 +13,10 @@ from subprocess import CompletedProcess
 from typing import Any, Final
 
 import pytest
-import typer.main
 from tests.cli.processes import run
 
-from bulkforce.cli.main import app, main
+from bulkforce.cli.main import command as whole
+from bulkforce.cli.main import main
 from bulkforce_emulator import Emulator
 
 SPOILT: Final = {
@@ -96,11 +96,17 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
 
 def parameters() -> Iterator[tuple[str, Any]]:
     """All that take a value, with the name of their command."""
-    groups: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    groups: list[tuple[str, Any]] = [("", whole)]
     while groups:
         name, command = groups.pop()
         groups += [(f"{name} {inner}".strip(), one) for inner, one in getattr(command, "commands", {}).items()]
-        yield from ((name, one) for one in command.params if not getattr(one, "is_flag", False) and one.name != "help")
+        yield from (
+            (name, one)
+            for one in command.params
+            if not (getattr(one, "is_flag", False) or getattr(one, "count", False) or one.name == "help")
+            # The same for all: one command shows it.
+            and (one.name != "log_file" or name == "runs")
+        )
 
 
 def right_for(command: str, org: Emulator, port: int) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 import typer.main
 
-from bulkforce.cli import streams
+from bulkforce.cli import logs, streams
 from bulkforce.cli.check import check
 from bulkforce.cli.count import count
 from bulkforce.cli.demo import demo
@@ -79,6 +79,7 @@ def bulkforce(
 
 # What calling the app would build anew each time.
 command = typer.main.get_command(app)
+logs.add_options(command)
 
 
 def main() -> None:

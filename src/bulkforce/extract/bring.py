@@ -25,6 +25,7 @@ from bulkforce.extract.rules import Rules
 from bulkforce.extract.seen import check_ranges
 from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
+from bulkforce.extract.steps import step_of
 from bulkforce.extract.verdicts import answered
 from bulkforce.extract.worker import ExtractSettings, ExtractWorker
 from bulkforce.run.engine import Engine
@@ -62,6 +63,7 @@ def bring(
         on_change,
         sitting.warn,
         sitting.trace,
+        step=step_of,
     )
     try:
         with ctrl_c_told():

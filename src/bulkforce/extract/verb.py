@@ -6,6 +6,7 @@ proof, it fails.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 import time
@@ -49,6 +50,8 @@ from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import every_so_often
 from bulkforce.vocabulary import Operation
+
+_log = logging.getLogger("bulkforce")
 
 AHEAD_BYTES: Final = 64_000_000
 """How much may wait on disk for a reader that is slower than the downloads, apart from the parts in progress."""
@@ -223,6 +226,7 @@ def _carry_out(
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
+    _log.info("run %s: %s %s", facts.run, facts.operation, facts.object)
     try:
         stopped_by = bring(
             sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun))
@@ -241,6 +245,7 @@ def _carry_out(
         journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
         sitting.trace("journal")
         journal.remove(PARTS)
+        _log.info("run %s: finished; records: %d, batches: %d", report.run, report.rows, report.batches)
     finally:
         sink.discard()
     return report

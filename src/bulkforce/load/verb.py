@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import tempfile
 import time
@@ -44,6 +45,7 @@ from bulkforce.load.report import LoadReport
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.sources import Source, place_of
 from bulkforce.load.state import View
+from bulkforce.load.steps import step_of
 from bulkforce.load.verdicts import rest_in_doubt
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run import marks
@@ -54,6 +56,8 @@ from bulkforce.run.journal import list_runs
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
+
+_log = logging.getLogger("bulkforce")
 
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
@@ -219,7 +223,10 @@ def _carry_out(
         sitting.trace,
         # Another copy of the run, or of its journal, may have got there first.
         guard=lambda orders: marks.begin(journal) if any(isinstance(order, OpenJob) for order in orders) else None,
+        step=step_of,
     )
+    records = sum(batch.records for batch in batches.values())
+    _log.info("run %s: %s %s; records: %d, batches: %d", facts.run, api.operation, api.object, records, len(batches))
     run = Run(journal, facts, outputs, engine.state, batches, sitting, begun)
     try:
         if left_behind := marks.begin(journal, accepted=accept_as is not None):
@@ -246,6 +253,8 @@ def _carry_out(
             raise stopped(run, error) from error
         sitting.trace("journal")
         clear_results(journal)
+        counts = (report.succeeded, report.failed, report.unprocessed, report.rejected)
+        _log.info("run %s: finished; %d succeeded, %d failed, %d unprocessed, %d rejected", report.run, *counts)
     finally:
         outputs.discard()
     return report

@@ -6,6 +6,7 @@ become events or a reason to stop: they never propagate from here.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ O = TypeVar("O")  # noqa: E741  (an order)
 A = TypeVar("A")
 E = TypeVar("E")
 
+_log = logging.getLogger("bulkforce")
 _LONGEST_WAIT_SECONDS: Final = 0.5
 """How long to wait, at most, before checking whether the run was asked to stop."""
 
@@ -45,6 +47,7 @@ class Engine(Generic[S, O, A, E]):
         trace: Called with the name of each effect on the outside world, just after it happened.
         guard: Called with orders before they start, after their intention is journalled; returns a reason if they must
             not start.
+        step: Says in words, for the log, what an event means to the user; ``None`` if nothing.
         stopped_by: Why the sitting stopped, if it did.
     """
 
@@ -60,6 +63,7 @@ class Engine(Generic[S, O, A, E]):
     warn: Callable[[str], None] = lambda _text: None
     trace: Callable[[str], None] = lambda _effect: None
     guard: Callable[[Sequence[O]], Exception | None] = lambda _orders: None
+    step: Callable[[S, E], str | None] = lambda _state, _event: None
     stopped_by: Exception | None = None
     _busy: set[O] = field(default_factory=set)
     _begun: float = 0.0
@@ -102,6 +106,10 @@ class Engine(Generic[S, O, A, E]):
         if events:
             self.journal.record(events)
             self.trace("journal")
+            if _log.isEnabledFor(logging.INFO):
+                for event in events:
+                    if text := self.step(self.state, event):
+                        _log.info("%s", text)
 
     def _interrupt(self) -> None:
         self.stopped_by = self.stopped_by or Interrupted(BY_CTRL_C)
@@ -193,7 +201,9 @@ class Engine(Generic[S, O, A, E]):
             self._trouble_since = now if self._trouble_since is None else self._trouble_since
             trouble = now - self._trouble_since
             if trouble < self.patience.trouble_seconds:
-                self._wait(self.patience.pause(error, trouble))
+                pause = self.patience.pause(error, trouble)
+                _log.info("Trying again in %.0f s, since: %s", pause, error)
+                self._wait(pause)
                 return
         self._hopeless = True
         self.stopped_by = self.stopped_by or error

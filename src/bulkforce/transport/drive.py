@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import threading
 import time
@@ -27,9 +28,11 @@ from bulkforce.protocol.flow import (
 )
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.base import TLS, Timeouts, Transport
+from bulkforce.transport.noting import noted
 from bulkforce.transport.stopping import Stop, in_thread
 
 T = TypeVar("T")
+_log = logging.getLogger("bulkforce")
 
 
 @dataclass(slots=True)
@@ -173,6 +176,8 @@ class Driver:
                 with self._changed:
                     self._check_open(self._closed)
                     self.calls += 1
+                if _log.isEnabledFor(logging.DEBUG):
+                    return noted(request, _log, lambda: self.transport.send(request, url, headers, streamed=streamed))
                 return self.transport.send(request, url, headers, streamed=streamed)
             case Sleep():
                 sleep(self._pause(effect))
