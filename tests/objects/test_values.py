@@ -300,3 +300,16 @@ def test_good_records_are_passed_over_without_a_closer_look(quoted: list[bool], 
     values.add(unit)
     assert (values.rows, values.closely) == (len(rows), 0)
     assert len(rows) > 1
+
+
+def test_carriage_returns_are_counted_whatever_else_is_wrong() -> None:
+    long = "x" * 41
+    content = f'FirstName,MailingCity,Notes__c\r\n"a\r\nb",c,"{long}\rd"\r\n{long},"c\r\n","""\r"""\r\n"x, ""y""\r\n","{long}",z\r\n'
+    told = {(column, cause): (count, first) for column, cause, count, first, _ in found(content, INSERT)}
+    assert told == {
+        ("FirstName", Cause.CARRIAGE_RETURN): (2, 1),
+        ("FirstName", Cause.TOO_LONG): (1, 2),
+        ("MailingCity", Cause.CARRIAGE_RETURN): (1, 2),
+        ("MailingCity", Cause.TOO_LONG): (1, 3),
+        ("Notes__c", Cause.CARRIAGE_RETURN): (2, 1),
+    }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -59,6 +59,7 @@ class Unit:
         records: Number of records, if clean.
         clean: Whether nothing in it needs a closer look.
         header: What a record of the file must not be; empty if it may be anything.
+        pieces: The bytes split at their quotes, if clean: every other piece stands in quotes.
     """
 
     start: int
@@ -66,6 +67,7 @@ class Unit:
     records: int
     clean: bool
     header: bytes = b""
+    pieces: list[bytes] = field(default_factory=list, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes =
     carry, stretched, inside = b"", False, False
     for block in blocks:
         content = carry + block if carry else block
-        cut, skeleton = (_end_of_stretched(block, carry, inside=inside), b"") if stretched else _whole_records(content)
+        cut, pieces = (_end_of_stretched(block, carry, inside=inside), []) if stretched else _whole_records(content)
         if cut:
-            yield _unit(start, content[:cut], skeleton, columns, header, suspect=stretched)
+            yield _unit(start, content[:cut], pieces, columns, header, suspect=stretched)
             start, carry, stretched = start + cut, content[cut:], False
         else:
             inside = (stretched and inside) != bool((block if stretched else content).count(b'"') % 2)
@@ -117,7 +119,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes =
             raise FormatError(
                 "The file ends inside a quoted value: a quote opened in this record is never closed", byte=start
             )
-        yield _unit(start, carry, b'"'.join(carry.split(b'"')[::2]), columns, header, suspect=True)
+        yield _unit(start, carry, [], columns, header, suspect=True)
 
 
 def _end_of_stretched(block: bytes, carry: bytes, *, inside: bool) -> int:
@@ -132,8 +134,8 @@ def end_of_records(content: bytes) -> int:
     return _whole_records(content)[0]
 
 
-def _whole_records(content: bytes) -> tuple[int, bytes]:
-    """Find where the last whole record ends (0: nowhere), and the skeleton up to there."""
+def _whole_records(content: bytes) -> tuple[int, list[bytes]]:
+    """Find where the last whole record ends (0: nowhere), and split what is before at its quotes."""
     pieces = content.split(b'"')
     last = len(pieces) - 1
     end_of_piece = len(content)
@@ -144,15 +146,15 @@ def _whole_records(content: bytes) -> tuple[int, bytes]:
             cr_end = len(piece) - 1 if place == last else len(piece)
             inside = max(piece.rfind(b"\n"), piece.rfind(b"\r", 0, cr_end)) + 1
             if inside:
-                outside = pieces[0 : place + 1 : 2]
-                outside[-1] = piece[:inside]
-                return end_of_piece - len(piece) + inside, b'"'.join(outside)
+                del pieces[place + 1 :]
+                pieces[-1] = piece[:inside]
+                return end_of_piece - len(piece) + inside, pieces
         end_of_piece -= len(piece) + 1
-    return 0, b""
+    return 0, []
 
 
-def _unit(start: int, content: bytes, skeleton: bytes, columns: int, header: bytes, *, suspect: bool) -> Unit:
-    line_end = b"\n"
+def _unit(start: int, content: bytes, pieces: list[bytes], columns: int, header: bytes, *, suspect: bool) -> Unit:
+    line_end, skeleton = b"\n", b'"'.join(pieces[::2])
     if b"\r" in skeleton:
         line_end = b"\r\n"
         skeleton = skeleton.replace(b"\r\n", b"\n")
@@ -167,7 +169,7 @@ def _unit(start: int, content: bytes, skeleton: bytes, columns: int, header: byt
         or (header and header + line_end in content)
         or _has_empty(skeleton, columns)
     )
-    return Unit(start, content, records, clean, header)
+    return Unit(start, content, records, clean, header, pieces)
 
 
 def _has_empty(skeleton: bytes, columns: int) -> bool:
@@ -319,6 +321,32 @@ def unquote(value: bytes) -> bytes:
     b'Acme, Inc.'
     """
     return value[1:-1].replace(b'""', b'"') if value[:1] == b'"' else value
+
+
+def masked(pieces: Sequence[bytes]) -> bytes:
+    r"""Leave quotes out of whole records, and hide what is in them, so that every comma and line feed is a border.
+
+    In values, ``MASK`` shows what stands for a comma, a line feed and a quote.
+
+    Args:
+        pieces: The records, split at their quotes, none of which is misplaced.
+
+    >>> masked(b'1,"a, ""b""\n"\n'.split(b'"'))
+    b'1,a\x00 \x02b\x02\x01\n'
+    """
+    if len(pieces) == 1:
+        return pieces[0]
+    whole = list(pieces)
+    # Between the quotes of a doubled one there is nothing.
+    whole[2:-1:2] = [piece or b"\2" for piece in whole[2:-1:2]]
+    # At once, and not piece by piece.
+    whole[1::2] = b'"'.join(whole[1::2]).translate(_HIDDEN).split(b'"')
+    return b"".join(whole)
+
+
+MASK: Final = bytes.maketrans(b',\n"', b"\0\1\2")
+"""What stands for commas, line feeds and quotes in the values of masked content."""
+_HIDDEN: Final = bytes.maketrans(b",\n", b"\0\1")
 
 
 def quote(value: str) -> str:
@@ -495,9 +523,9 @@ def _parent(name: str, parent: Mapping[str, Value]) -> Iterator[tuple[str, Value
     """Yield a parent's columns: ``Account.Ext__c``, or ``Lead:Who.Email`` if ``attributes`` gives the type."""
     attributes = parent.get("attributes")
     prefix = f"{attributes['type']}:" if isinstance(attributes, Mapping) and "type" in attributes else ""
-    for field, value in parent.items():
-        if field != "attributes":
-            yield f"{prefix}{name}.{field}", value
+    for inner, value in parent.items():
+        if inner != "attributes":
+            yield f"{prefix}{name}.{inner}", value
 
 
 def _text(value: Value, number: int, name: str) -> str:

@@ -24,6 +24,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final, TypeAlias
 
+from bulkforce.formats import csv
 from bulkforce.objects.columns import Severity
 from bulkforce.objects.names import listed
 from bulkforce.protocol.rest import FieldDescription
@@ -91,7 +92,8 @@ class Notation:
 
     Attributes:
         judge: Says what is wrong with a value that is neither empty nor null, if anything.
-        pattern: Good values, as they stand without quotes, apart by ``|``; ``None`` for any text.
+        pattern: Good values, as they are in masked CSV (`bulkforce.formats.csv.masked`), apart by ``|``; ``None`` for
+            any text.
         longest: Characters of a text.
         is_id: Whether values of 18 characters have `check_characters`, of which judge and patterns know nothing.
     """
@@ -224,7 +226,7 @@ _OTHER_WORD: Final = _warned(
     "is a word that Data Loader knows, and the API may not",
     "Write true or false, or give the source's words (--true, --false).",
 )
-_CARRIAGE_RETURN: Final = _warned(
+CARRIAGE_RETURN: Final = _warned(
     Cause.CARRIAGE_RETURN,
     "has line ends of Windows, which the org makes into plain ones",
     'To keep them, load with line_ending="CRLF" (--line-ending CRLF); otherwise nothing.',
@@ -337,7 +339,7 @@ def _text(longest: int, text: str) -> Problem | None:
         return _refused(
             Cause.TOO_LONG, f"is longer than {longest:,} characters", "Shorten it, or make the field longer."
         )
-    return _CARRIAGE_RETURN if "\r" in text else None
+    return CARRIAGE_RETURN if "\r" in text else None
 
 
 def _ids(field: FieldDescription, prefixes: Mapping[str, str]) -> Notation:
@@ -392,7 +394,7 @@ def _picklist(field: FieldDescription) -> Notation:
 
 def _any_of(values: Iterable[str]) -> bytes:
     """Match one of many texts, longer ones before those that they begin with, and by the first character."""
-    encoded = sorted((value.encode() for value in values if value), reverse=True)
+    encoded = sorted((value.encode().translate(csv.MASK) for value in values if value), reverse=True)
     if not encoded:
         return b"(?!)"
     groups = [

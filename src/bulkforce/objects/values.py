@@ -8,6 +8,7 @@ what it does not match is split into values, each of which is judged.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
@@ -15,7 +16,7 @@ from typing import Final
 
 from bulkforce.formats import csv
 from bulkforce.objects.columns import Severity, Target, is_required
-from bulkforce.objects.notation import Cause, Notation, Problem, check_characters, notation_of
+from bulkforce.objects.notation import CARRIAGE_RETURN, Cause, Notation, Problem, check_characters, notation_of
 from bulkforce.vocabulary import Operation
 
 _SAMPLE_CHARACTERS: Final = 80
@@ -23,7 +24,7 @@ _CAPITALS: Final = bytes(64 < byte < 91 for byte in range(256))
 _CHECK_VALUES: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345".find(byte) % 256 for byte in range(256))
 
 _NULL: Final = csv.NULL.encode()
-_RECORD: Final = re.compile(rb'([^"\r\n]*+(?:"[^"]*+"[^"\r\n]*+)*+)\r?+\n')
+_ALL_BUT_BORDERS: Final = bytes(byte for byte in range(256) if byte not in b",\r\n")
 
 _EMPTY: Final = Problem(
     Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out."
@@ -84,6 +85,11 @@ class Column:
     def is_id(self) -> bool:
         """Whether its values may have check characters."""
         return self.notation is not None and self.notation.is_id and not self.target.null_only
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its values may have carriage returns."""
+        return self.notation is not None and self.notation.pattern is None and not self.target.null_only
 
     @property
     def is_free(self) -> bool:
@@ -169,6 +175,10 @@ class Summary:
             sample = sample[:_SAMPLE_CHARACTERS] + "..."
         self._found[target.place, problem] = (target, count, row, sample)
 
+    def has(self, target: Target, problem: Problem) -> bool:
+        """Whether values with a problem were counted."""
+        return (target.place, problem) in self._found
+
     def findings(self) -> list[ValueFinding]:
         """Give what was found, by column and then by the row in which it was met first."""
         found = sorted(self._found.items(), key=lambda one: (one[0][0], one[1][2]))
@@ -188,8 +198,9 @@ class CsvValues:
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
         self._columns = [column for column in columns if not column.is_free]
-        self._good = [re.compile(_pattern(column, b",", quotes=True, nulls=True)) for column in self._columns]
+        self._good = [re.compile(_pattern(column, b"\n", nulls=True)) for column in self._columns]
         self._ids = [column for column in self._columns if column.is_id]
+        self._texts = {column.target.place: column for column in self._columns if column.is_text}
         self._width = width
         self._patterns = _Patterns(self._columns, width)
         self._summary = Summary()
@@ -207,17 +218,18 @@ class CsvValues:
                     continue
                 self.rows += 1
                 if record.problem is None:
-                    self._look(record.raw, self.rows)
+                    self._look(record.raw, self.rows, is_clean=False)
             return
         if self._columns:
-            quotes = b'"' in unit.content
-            content = unit.content if quotes or b"\r" not in unit.content else unit.content.replace(b"\r\n", b"\n")
-            # Else a line may begin inside a value.
-            by_line = bool(self._ids) and (not quotes or content.count(b"\n") == unit.records)
-            columns_of_ids = self._patterns.good_ids(content, quotes=quotes) if by_line else []
+            content = csv.masked(unit.pieces or unit.content.split(b'"'))
+            if b"\r" in content:
+                content = content.replace(b"\r\n", b"\n")
+                if b"\r" in content:
+                    self._count_carriage_returns(content, unit)
+            columns_of_ids = self._patterns.good_ids(content) if self._ids else []
             if not columns_of_ids or len(columns_of_ids[0]) != unit.records:
-                self._look_for_bad(content, quotes=quotes)
-                columns_of_ids = self._patterns.ids(content, quotes=quotes) if self._ids else []
+                self._look_for_bad(content, unit)
+                columns_of_ids = self._patterns.ids(content) if self._ids else []
             for column, ids in zip(self._ids, columns_of_ids, strict=True):
                 self._check(column, ids)
         self.rows += unit.records
@@ -226,27 +238,32 @@ class CsvValues:
         """Give what was found so far."""
         return self._summary.findings()
 
-    def _look_for_bad(self, content: bytes, *, quotes: bool) -> None:
+    def _look_for_bad(self, content: bytes, unit: csv.Unit) -> None:
         """Pass over the good records, and look at the others."""
-        good, row, begin = self._patterns.of(content, quotes=quotes).match, self.rows, 0
+        good, place, begin = self._patterns.of(content).match, 0, 0
+        raw: list[bytes] = []
         while begin < len(content):
             end = found.end() if (found := good(content, begin)) else begin
-            record = _RECORD.match(content, end)
-            if record is None:
+            if end == len(content):
                 return
-            row += 1 + (_records(content[begin:end]) if quotes else content.count(b"\n", begin, end))
-            self._look(record[1], row, are_ids_checked=True)
-            begin = record.end()
+            place += content.count(b"\n", begin, end)
+            raw = raw or _lines(unit)
+            self._look(raw[place], self.rows + place + 1, is_clean=True)
+            place, begin = place + 1, content.index(b"\n", end) + 1
 
-    def _look(self, raw: bytes, row: int, *, are_ids_checked: bool = False) -> None:
-        """Judge the values of a record."""
-        values = [raw] if self._width == 1 else csv.split(raw) if b'"' in raw else raw.split(b",")
+    def _look(self, raw: bytes, row: int, *, is_clean: bool) -> None:
+        """Judge the values of a record; in a clean run, ids and carriage returns are looked at for all at once."""
+        values = _values(raw, self._width)
         for column, good in zip(self._columns, self._good, strict=True):
-            value = values[column.target.place]
-            if not good.fullmatch(value) or (column.is_id and not are_ids_checked):
-                text = csv.unquote(value).decode("utf-8", "replace")
-                if problem := column.judge(text, is_checked=are_ids_checked):
-                    self._summary.add(column.target, problem, row, text)
+            value = csv.unquote(values[column.target.place])
+            if good.fullmatch(value.translate(csv.MASK)) and (is_clean or not (column.is_id or b"\r" in value)):
+                continue
+            text = value.decode("utf-8", "replace")
+            problem = column.judge(text, is_checked=is_clean)
+            if problem and problem is not CARRIAGE_RETURN:
+                self._summary.add(column.target, problem, row, text)
+            if column.is_text and not is_clean and b"\r" in value:
+                self._summary.add(column.target, CARRIAGE_RETURN, row, text)
 
     def _check(self, column: Column, ids: Sequence[bytes]) -> None:
         """Look at the check characters of what is otherwise good."""
@@ -256,89 +273,100 @@ class CsvValues:
                 if not column.judge(text, is_checked=True) and (problem := check_characters(text)):
                     self._summary.add(column.target, problem, row, text)
 
+    def _count_carriage_returns(self, content: bytes, unit: csv.Unit) -> None:
+        """Count texts with a carriage return, of which a file may have many."""
+        forms = content.translate(None, _ALL_BUT_BORDERS).split(b"\n")
+        found: dict[int, list[tuple[int, int]]] = {}
+        for form, count in Counter(forms).items():
+            if b"\r" in form:
+                first = forms.index(form)
+                for place, value in enumerate(form.split(b",")):
+                    if value and place in self._texts:
+                        found.setdefault(place, []).append((first, count))
+        for place, counts in sorted(found.items()):
+            first, target = min(counts)[0], self._texts[place].target
+            is_known = self._summary.has(target, CARRIAGE_RETURN)
+            sample = "" if is_known else csv.unquote(_values(_lines(unit)[first], self._width)[place]).decode()
+            count = sum(count for _, count in counts)
+            self._summary.add(target, CARRIAGE_RETURN, self.rows + first + 1, sample, count)
+
+
+def _lines(unit: csv.Unit) -> list[bytes]:
+    """Split a clean run into records without their line ends."""
+    lines = csv.lines(unit.content) if b'"' in unit.content else unit.content.split(b"\n")
+    return [line.rstrip(b"\r\n") for line in lines]
+
+
+def _values(raw: bytes, width: int) -> list[bytes]:
+    return [raw] if width == 1 else csv.split(raw) if b'"' in raw else raw.split(b",")
+
 
 class _Patterns:
-    """Patterns of whole records, for runs with and without quotes and nulls; compiled when there is such a run.
+    """Patterns of whole records in masked runs, with and without nulls; compiled when there is such a run.
 
-    They are for clean runs, and for lines that end with LF alone where there are no quotes. There every record has all
-    its columns, so a value
-    without quotes ends at the next comma, and the last one at the line's end: to look for one of those is much faster
-        than for either.
+    They are for clean runs with lines that end with LF alone. There every record has all its columns, so a value ends
+    at the next comma, and the last one at the line's end: to look for one of those is much faster than for either.
     """
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
         self._columns: list[Column | None] = [None] * width
         for column in columns:
             self._columns[column.target.place] = column
-        self._made: dict[tuple[str, bool, bool], re.Pattern[bytes]] = {}
+        self._made: dict[tuple[str, bool], re.Pattern[bytes]] = {}
 
-    def of(self, content: bytes, *, quotes: bool) -> re.Pattern[bytes]:
+    def of(self, content: bytes) -> re.Pattern[bytes]:
         """Give the pattern of as many good records as there are."""
-        nulls = b"#" in content and _NULL in content
-        return self._pattern("good", quotes=quotes, nulls=nulls)
+        return self._pattern("good", nulls=b"#" in content and _NULL in content)
 
-    def good_ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
+    def good_ids(self, content: bytes) -> list[Sequence[bytes]]:
         """Give the ids of all good records, of which each is a line."""
         nulls = b"#" in content and _NULL in content
-        return _by_column(self._pattern("good with ids", quotes=quotes, nulls=nulls).findall(content))
+        return _by_column(self._pattern("good with ids", nulls=nulls).findall(content))
 
-    def ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
+    def ids(self, content: bytes) -> list[Sequence[bytes]]:
         """Give the ids of all records."""
-        return _by_column(self._pattern("ids", quotes=quotes, nulls=False).findall(content))
+        return _by_column(self._pattern("ids", nulls=False).findall(content))
 
-    def _pattern(self, what: str, *, quotes: bool, nulls: bool) -> re.Pattern[bytes]:
-        if (what, quotes, nulls) not in self._made:
+    def _pattern(self, what: str, *, nulls: bool) -> re.Pattern[bytes]:
+        if (what, nulls) not in self._made:
             values = []
             for column, stop in zip(self._columns, [b","] * (len(self._columns) - 1) + [rb"\n"], strict=True):
                 is_id = what != "good" and column is not None and column.is_id
-                value = _pattern(column if what != "ids" else None, stop, quotes=quotes, nulls=nulls)
+                value = _pattern(column if what != "ids" else None, stop, nulls=nulls)
                 values.append(b"(%b)" % value if is_id else value)
-            record = b",".join(values) + (rb"\r?+\n" if quotes else rb"\n")
-            form = {"good": b"(?:%b)*+", "good with ids": b"(?m:^)%b", "ids": b"%b"}[what]
-            self._made[what, quotes, nulls] = re.compile(form % record)
-        return self._made[what, quotes, nulls]
+            form = {"good": rb"(?:%b\n)*+", "good with ids": rb"(?m:^)%b\n", "ids": rb"%b\n"}[what]
+            self._made[what, nulls] = re.compile(form % b",".join(values))
+        return self._made[what, nulls]
 
 
-def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -> bytes:
+def _pattern(column: Column | None, stop: bytes, *, nulls: bool) -> bytes:
     """Match values of a column that are good for certain.
 
     Args:
         column: The column; ``None`` for one of which nothing is asked.
         stop: What stands behind its values.
-        quotes: Whether there may be values in quotes.
         nulls: Whether there may be null.
     """
     if column is None or column.is_free:
-        return rb'(?:"[^"]*+(?:""[^"]*+)*+"|(?!")[^%b]*+)' % stop if quotes else b"[^%b]*+" % stop
+        return b"[^%b]*+" % stop
     notation, if_empty, if_null = column.notation, column.if_empty, column.if_null
     good = b"(?!)" if column.target.null_only else notation.pattern if notation else None
     if good is not None:
-        good += (b"|#N/A" if nulls and if_null is None else b"") + (b"|" if if_empty is None else b"")
-        return b'(?:"(?:%b)"|%b)' % (good, good) if quotes else b"(?:%b)" % good
-    times = b"{%d,%b}+" % (
-        0 if if_empty is None else 1,
-        b"%d" % notation.longest if notation and notation.longest else b"",
-    )
-    not_null = rb'(?!#N/A(?:[,"\r\n]|\Z))' if nulls and if_null else b""
-    bare = not_null + b"[^%b]" % stop + times
-    # A value with quotes in it is rare, and takes longer.
-    return (
-        rb'(?:"%b[^"\r]%b"(?!")|(?!")%b|"%b(?:[^"\r]|"")%b")' % (not_null, times, bare, not_null, times)
-        if quotes
-        else bare
-    )
+        return b"(?:%b%b%b)" % (
+            good,
+            b"|#N/A" if nulls and if_null is None else b"",
+            b"|" if if_empty is None else b"",
+        )
+    not_null = rb"(?!#N/A(?:[,\n]|\Z))" if nulls and if_null else b""
+    least = 0 if if_empty is None else 1
+    longest = b"%d" % notation.longest if notation and notation.longest else b""
+    return not_null + b"[^%b]{%d,%b}+" % (stop, least, longest)
 
 
 def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
-    """Return what the groups of a pattern found, group by group and without quotes."""
+    """Return what the groups of a pattern found, group by group."""
     groups = [row if isinstance(row, tuple) else (row,) for row in found]
-    columns: list[Sequence[bytes]] = list(zip(*groups, strict=True)) or [[]]
-    return [list(map(csv.unquote, column)) if b'"' in b"".join(column) else column for column in columns]
-
-
-def _records(content: bytes) -> int:
-    """Count whole records."""
-    return b"".join(content.split(b'"')[::2]).count(b"\n")
+    return list(zip(*groups, strict=True)) or [[]]
 
 
 def _are_checked(ids: Sequence[bytes]) -> bool:
