@@ -21,7 +21,7 @@ from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol import bulk1, limits, rest
 from bulkforce.protocol.bulk1 import JobRef
 from bulkforce.protocol.flow import Auth, ask
-from bulkforce.protocol.info import BatchInfo, JobInfo
+from bulkforce.protocol.info import BatchInfo, BatchList, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
@@ -208,7 +208,7 @@ class Client:
 
     def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
         """Return the state of every batch of a job."""
-        return self.driver.run(ask(bulk1.get_all_batches(job)))
+        return BatchList(self.driver.run(ask(bulk1.get_all_batches(job))))
 
     def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
         """Return the bytes that the batch was created from; for a query, its SOQL."""

@@ -35,7 +35,8 @@ from bulkforce.cli.choices import (
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
-from bulkforce.cli.output import ascii_json, counted, load_standing, wrapped
+from bulkforce.cli.output import ascii_json, load_standing, wrapped
+from bulkforce.display import counted
 
 if TYPE_CHECKING:
     from bulkforce.load.checking import CheckReport

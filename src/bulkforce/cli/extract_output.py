@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from bulkforce.cli.output import ascii_json, counted
+from bulkforce.cli.output import ascii_json
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
+from bulkforce.display import counted
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 

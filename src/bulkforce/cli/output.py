@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
+from bulkforce.display import counted
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.run.report import ErrorGroup, RunState
 
@@ -27,16 +28,6 @@ def load_standing(progress: Progress) -> Standing:
     done = progress.succeeded + failed
     rows = f"{done:,} of {counted(progress.read, 'row')}{rate_in_words(done, progress.seconds)}, {failed:,} failed"
     return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its word, in the plural if need be.
-
-    >>> counted(1, "row"), counted(2_000, "batch")
-    ('1 row', '2,000 batches')
-    """
-    plural = "" if number == 1 else "es" if word.endswith(("ch", "s")) else "s"
-    return f"{number:,} {word}{plural}"
 
 
 def load_done(report: LoadReport) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 from bulkforce import arguments
+from bulkforce.display import Display, Shown, Table
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
@@ -50,7 +51,7 @@ def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, w
     return QueryResult(deliver)
 
 
-class QueryResult:
+class QueryResult(Shown):
     """The records of a query, as Arrow record batches, a data frame, or dicts.
 
     The query is sent when the result is first used, and its records can be read only once. Iterating keeps a few
@@ -74,6 +75,22 @@ class QueryResult:
         self._pipe = _Pipe()
         self._thread = threading.Thread(target=self._pipe.fill, args=(deliver,), name="bulkforce-query", daemon=True)
         self._started = self._taken = False
+
+    def __repr__(self) -> str:
+        return f"<QueryResult: {self._standing()}>"
+
+    def _standing(self) -> str:
+        if not self._started:
+            return "closed" if self._taken else "not sent yet"
+        return "records are being read, or were read" if self._taken else "sent, no record read yet"
+
+    def _display(self) -> Display:
+        """Show the columns as far as they are known; neither send the query nor take a record."""
+        schema = self._pipe.known
+        columns = [] if schema is None else [(one.name, str(one.type)) for one in schema]
+        table = [Table("", ("column", "type"), columns)] if columns else []
+        how = "iterate over it, or use to_arrow(), to_polars(), to_pandas(), to_duckdb() or rows()"
+        return Display(f"The records of a query ({self._standing()}); {how}", table)
 
     @property
     def schema(self) -> pa.Schema:
@@ -212,6 +229,12 @@ class _Pipe:
             self._changed.wait_for(lambda: self._schema is not None or self._ended)
             if self._schema is None:
                 raise self._error or UsageError("The query was closed before any result arrived")
+            return self._schema
+
+    @property
+    def known(self) -> pa.Schema | None:
+        """The columns, if they are known already."""
+        with self._changed:
             return self._schema
 
     def take(self) -> pa.RecordBatch | None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bulkforce.display import Display, Shown, Table, counted
 from bulkforce.run.report import RunState, read_json
 
 
@@ -31,8 +32,8 @@ class ExtractProgress:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtractReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ExtractReport(Shown):
     """The outcome of an extract.
 
     Attributes:
@@ -66,6 +67,16 @@ class ExtractReport:
     api_calls: int = 0
     seconds: float = 0.0
     stopped_by: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<ExtractReport {self.object}: {self.state}, rows={self.rows}, to={self.to!r}>"
+
+    def _display(self) -> Display:
+        done = f"{counted(self.rows, 'row')} in {counted(self.batches, 'batch')}, {self.seconds:,.1f} s"
+        rows = [("to", self.to), ("bytes received", f"{self.bytes:,}")]
+        rows += [("stopped by", self.stopped_by)] if self.stopped_by else []
+        calls = counted(self.api_calls, "API call")
+        return Display(f"extract {self.object}: {self.state}; {done}, {calls}", [Table("", (), rows)])
 
     @classmethod
     def from_json(cls, text: str) -> ExtractReport:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, TypeAlias
 
+from bulkforce.display import Display, Shown, Table, counted, cut
 from bulkforce.errors import DoesNotFit
 from bulkforce.formats import csv
 from bulkforce.load.mapping import Shape
@@ -15,15 +16,15 @@ from bulkforce.objects.names import meant
 from bulkforce.objects.notation import Cause
 from bulkforce.objects.values import CsvValues, Summary, ValueFinding, columns_of, moved
 from bulkforce.protocol.rest import SObjectDescription
-from bulkforce.run.report import ErrorGroup
+from bulkforce.run.report import ErrorGroup, causes_shown
 from bulkforce.vocabulary import Operation
 
 OnUnknownColumn: TypeAlias = Literal["refuse", "drop"]
 Values: TypeAlias = Literal["warn", "refuse", "skip"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class CheckReport(Shown):
     """Whether a source fits an object: everything that the check found. Nothing was sent.
 
     Attributes:
@@ -70,6 +71,22 @@ class CheckReport:
     def to_json(self) -> str:
         """Return the report as JSON."""
         return json.dumps(asdict(self) | {"fits": self.fits}, indent=2, ensure_ascii=False)
+
+    def __repr__(self) -> str:
+        found = f"{len(self.columns)} findings about columns, {len(self.values)} about values"
+        return f"<CheckReport {self.operation} {self.object}: fits={self.fits}, read={self.read}, {found}>"
+
+    def _display(self) -> Display:
+        columns = [(str(one.severity), one.text, one.remedy, "") for one in self.columns]
+        values = [
+            (str(one.problem.severity), told(one), one.problem.remedy, cut(one.sample, 60)) for one in self.values
+        ]
+        header = ("", "finding", "remedy", "for example")
+        found = [Table("", header, columns + values)] if columns or values else []
+        verdict = "fits" if self.fits else "does not fit"
+        verdict = verdict if self.described else f"{verdict}, as far as can be said without the object's fields"
+        heading = f"{self.operation} {self.object}: {counted(self.read, 'row')}; the source {verdict}; nothing was sent"
+        return Display(heading, [*found, *causes_shown(self.rejections, "Rows that would not be sent")])
 
     def raise_if_unfit(self, values: Values = "warn") -> None:
         """Raise an error if a load cannot work.

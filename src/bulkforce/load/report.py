@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bulkforce.display import Display, Shown, Table, counted
 from bulkforce.errors import RecordsFailed
-from bulkforce.run.report import ErrorGroup, RunState, read_json
+from bulkforce.run.report import ErrorGroup, RunState, causes_shown, read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +34,8 @@ class Progress:
     seconds_left: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadReport:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LoadReport(Shown):
     """The report of a load.
 
     Attributes:
@@ -94,6 +95,36 @@ class LoadReport:
     def pending(self) -> int:
         """Records whose outcome is still open; 0 when finished."""
         return self.read - self.succeeded - self.failed - self.unprocessed - self.rejected - self.in_doubt
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{what}={count}" for what, count, _ in self._counts() if count)
+        return f"<LoadReport {self.operation} {self.object}: {self.state}, read={self.read}{counts and ', ' + counts}>"
+
+    def _counts(self) -> list[tuple[str, int, str]]:
+        """Return the outcomes, with their counts and files."""
+        return [
+            ("succeeded", self.succeeded, "success.csv"),
+            ("failed", self.failed, "failed.csv"),
+            ("unprocessed", self.unprocessed, "unprocessed.csv"),
+            ("rejected", self.rejected, "rejected.csv"),
+            ("in doubt", self.in_doubt, "in_doubt.csv"),
+        ]
+
+    def _display(self) -> Display:
+        planned, final = self.state is RunState.PLANNED, self.state is RunState.FINISHED
+        rows: list[tuple[str, int | str, str]] = [
+            (what, count, str(self.run_dir / file) if final else "")
+            for what, count, file in self._counts()
+            if (count or what != "in doubt") and (not planned or what == "rejected")
+        ]
+        rows += [] if final or planned else [("open", self.pending, "")]
+        rows += [("skipped", self.skipped, "rows of nothing but commas")] if self.skipped else []
+        doing = f"{self.operation} {self.object}: {self.state}"
+        done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {self.seconds:,.1f} s"
+        calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"
+        causes = causes_shown(self.errors, "Why rows would be rejected" if planned else "Why rows failed")
+        stopped = [Table("", (), [("stopped by", self.stopped_by)])] if self.stopped_by else []
+        return Display(f"{doing}; {done}, {calls}", [Table("", (), rows), *stopped, *causes])
 
     def raise_for_failures(self) -> LoadReport:
         """Return this report if every record succeeded.

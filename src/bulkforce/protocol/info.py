@@ -6,11 +6,12 @@ Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); fields are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TypeAlias
 
 from bulkforce import arguments
+from bulkforce.display import Display, Shown, Table
 from bulkforce.errors import BatchFailed, Facts
 from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, Operation
 
@@ -18,8 +19,37 @@ from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobSt
 Anything: TypeAlias = object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobInfo:
+class _Info(Shown):
+    """Shows what the org said, and leaves out what it did not say."""
+
+    __slots__ = ()
+
+    def _said(self) -> dict[str, Anything]:
+        values = {one.name: getattr(self, one.name) for one in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if value is not None and value not in ({}, ())}
+
+    def __repr__(self) -> str:
+        said = ", ".join(
+            f"{name}={(str(value) if isinstance(value, str) else value)!r}" for name, value in self._said().items()
+        )
+        return f"{type(self).__name__}({said})"
+
+    def _display(self) -> Display:
+        said = self._said()
+        rows = [(name.replace("_", " "), _worded(value)) for name, value in said.items() if name != "id"]
+        return Display(f"{type(self).__name__.removesuffix('Info').lower()} {said['id']}", [Table("", (), rows)])
+
+
+def _worded(value: Anything) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+    if isinstance(value, tuple):
+        return f"{len(value):,}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class JobInfo(_Info):
     """A job as the org describes it.
 
     Times are aware datetimes in UTC; processing times are in milliseconds, summed over the batches.
@@ -59,8 +89,8 @@ class JobInfo:
         arguments.instance(self.content_type, ContentType, "content_type of a JobInfo")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchInfo:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class BatchInfo(_Info):
     """A batch as the org describes it.
 
     Times are aware datetimes in UTC; processing times are in milliseconds. ``number_records_processed`` includes failed
@@ -98,6 +128,28 @@ class BatchInfo:
                 reason += "; its job was aborted, or PK chunking has split its query (wait_for_batch tells which)"
             raise BatchFailed(f"Batch {self.id} is {self.state}: {reason}", Facts(job_id=self.job_id, batch_id=self.id))
         return self
+
+
+class BatchList(Shown, list[BatchInfo]):
+    """Batches, as a list that shows itself as a table."""
+
+    __slots__ = ()
+
+    def _display(self) -> Display:
+        rows = [
+            (
+                one.id,
+                str(one.state),
+                one.number_records_processed,
+                one.number_records_failed,
+                _worded(one.created_date) if one.created_date else "",
+                one.state_message or "",
+            )
+            for one in self
+        ]
+        header = ("id", "state", "processed", "failed", "created", "message")
+        plural = "" if len(self) == 1 else "es"
+        return Display(f"{len(self):,} batch{plural}", [Table("", header, rows)] if rows else [])
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from bulkforce.display import Table, cut
 from bulkforce.errors import FormatError
 
 
@@ -64,6 +65,21 @@ class ErrorGroup:
 
 
 T = TypeVar("T")
+
+
+def causes_shown(groups: Sequence[ErrorGroup], title: str) -> list[Table]:
+    """Return the table of why records did not succeed, with the first sample of each cause; none if all did."""
+    rows = [
+        (
+            group.count,
+            f"{group.status_code}: {' '.join(group.message.split())}" if group.status_code else group.message,
+            group.remedy,
+            f"row {group.row:,}: {cut(group.sample, 60)}",
+        )
+        for group in groups
+    ]
+    return [Table(title, ("records", "cause", "remedy", "for example"), rows)] if rows else []
+
 
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "Path": Path,
