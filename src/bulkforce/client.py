@@ -604,6 +604,9 @@ class Client:
         workers: int = 4,
         run_dir: str | Path | None = None,
         since_file: str | Path | None = None,
+        append: bool = False,
+        overwrite: bool = False,
+        repeats: Literal["keep", "drop"] = "keep",
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Extract every record that a query finds into a file, and prove that none is missing.
@@ -626,7 +629,12 @@ class Client:
             workers: Concurrent downloads.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
             since_file: Stores the highest ``SystemModstamp`` seen; the next extract fetches only records changed since,
-                with an overlap of ten minutes.
+                with an overlap of ten minutes. Such a delta replaces no file that exists, unless ``overwrite`` says so.
+            append: Append to the file: to CSV and JSON lines (both also ``.gz``). For Parquet and Arrow, ``to`` is a
+                folder, which gets a new file named by date and time.
+            overwrite: Let a delta replace a file that exists.
+            repeats: With ``since_file``: ``"drop"`` leaves out records that came within the ten minutes of the last
+                time, by id, if they have not changed since; ``"keep"`` counts them (`ExtractReport.repeated`).
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
@@ -652,6 +660,9 @@ class Client:
             workers=workers,
             run_dir=run_dir,
             since_file=since_file,
+            append=append,
+            overwrite=overwrite,
+            repeats=repeats,
             on_progress=on_progress,
         )
         return self._carry_out(lambda sitting: extract.extract(sitting, options))

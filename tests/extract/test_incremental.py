@@ -20,7 +20,7 @@ BEGUN = datetime(2026, 2, 12, 12, tzinfo=UTC)
 
 
 def narrowed(path: Path, query: str = QUERY, *, all_rows: bool = False) -> str:
-    return narrow(soql.read(query), path, all_rows=all_rows).text
+    return narrow(soql.read(query), path, all_rows=all_rows)[0].text
 
 
 @pytest.mark.parametrize("query", [QUERY, "SELECT Id, systemMODSTAMP FROM Contact WHERE Name = 'x'"])

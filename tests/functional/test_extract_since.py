@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import re
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from tests.support.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
 
@@ -45,9 +48,10 @@ class Nightly:
 
     def __call__(self, soql: str = QUERY, **options: Any) -> ExtractReport:
         self.nights += 1
-        return bring(
-            self.org, self.folder, soql=soql, since_file=self.file, run_dir=self.folder / f"run{self.nights}", **options
-        )
+        how = {"since_file": self.file, "run_dir": self.folder / f"run{self.nights}"} | options
+        if not how.get("append"):
+            how.setdefault("overwrite", True)
+        return bring(self.org, self.folder, soql=soql, **how)
 
     @property
     def codes(self) -> list[str]:
@@ -113,7 +117,7 @@ def test_conditions_of_the_query_stay(org: Emulator, tmp_path: Path) -> None:
     add(org, "other")
     nightly = Nightly(org, tmp_path)
     for _ in range(2):
-        nightly(f"{QUERY} WHERE Code__c = 'first' OR Code__c = 'WHERE (' ORDER BY Id LIMIT 5")
+        nightly(f"{QUERY} WHERE Code__c = 'first' OR Code__c = 'WHERE (' ORDER BY Id")
         assert nightly.codes == ["first"]
 
 
@@ -172,3 +176,188 @@ def test_the_edge_moves_only_when_everything_is_there(org: Emulator, tmp_path: P
     go_on(org, tmp_path)
     assert nightly.since == BEGIN
     assert len(fetched(org)) == 2
+
+
+@pytest.mark.parametrize("clause", ["LIMIT 1", "ORDER BY SystemModstamp DESC LIMIT 1", "limit 1"])
+def test_query_that_hides_records_moves_no_mark_past_them(org: Emulator, tmp_path: Path, clause: str) -> None:
+    nightly = Nightly(org, tmp_path)
+    with pytest.raises(errors.UsageError, match="cannot have LIMIT: the next one would begin after records"):
+        nightly(f"{QUERY} {clause}")
+    assert not nightly.file.exists()
+
+
+def test_mark_never_moves_backwards(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    add(org, "last", after=OVERLAP / 2)
+    nightly()
+    edge = nightly.since
+    with client_of(org) as client:
+        job = client.create_job("delete", "Row__c", "CSV")
+        last = read(tmp_path / "out.csv")[-1][0]
+        client.wait_for_batch(job, client.add_batch(job, f"Id\n{last}\n").id)
+    nightly()
+    assert nightly.codes == ["first"]
+    assert nightly.since == edge
+
+
+def test_delta_replaces_no_file_without_a_word(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    nightly(overwrite=False)
+    before = nightly.file.read_text()
+    with pytest.raises(errors.UsageError, match=r"out.csv exists, and the records changed since .* would replace what"):
+        nightly(overwrite=False)
+    assert (nightly.codes, nightly.file.read_text()) == (["first"], before)
+    nightly(overwrite=False, to=tmp_path / "delta.csv")
+    assert (tmp_path / "delta.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.csv.gz", "out.jsonl", "out.jsonl.gz"])
+@pytest.mark.parametrize("ended", [True, False])
+def test_delta_is_appended(org: Emulator, tmp_path: Path, name: str, ended: bool) -> None:
+    nightly = Nightly(org, tmp_path)
+    to = tmp_path / name
+    unpacked = gzip.decompress if name.endswith(".gz") else bytes
+    packed = gzip.compress if name.endswith(".gz") else bytes
+    nightly(to=to, append=True, repeats="drop")
+    if not ended:
+        to.write_bytes(packed(unpacked(to.read_bytes()).rstrip(b"\n")))
+    add(org, "second", after=2 * OVERLAP)
+    nightly(to=to, append=True, repeats="drop")
+    content = unpacked(to.read_bytes())
+    header = int(".csv" in name)
+    assert content.endswith(b"\n")
+    lines = content.splitlines()
+    assert [b"first" in line for line in lines[header:]] == [True, False]
+    assert len(lines) == 2 + header
+    nightly(to=to, append=True, repeats="drop")
+    again = unpacked(to.read_bytes()).splitlines()
+    assert again[: len(lines)] == lines
+
+
+def test_folder_gets_a_parquet_file_for_each_extract(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    folder = tmp_path / "rows"
+    for _ in range(2):
+        report = nightly(to=folder, append=True, repeats="drop")
+        assert Path(report.to).parent == folder
+        add(org, "more", after=2 * OVERLAP)
+    files = sorted(folder.iterdir())
+    assert [pq.read_table(file)["Code__c"].to_pylist() for file in files] == [["first"], ["more"]]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.parquet", files[0].name)
+
+
+@pytest.mark.parametrize(
+    ("to", "content", "says"),
+    [
+        ("-", None, "Standard output has no end"),
+        ("out.parquet", b"PAR1", "is a file to which nothing can be appended; name a folder"),
+        ("out.csv", b"Id,Name\n", r"out.csv has the columns Id, Name, but the query selects Id, Code__c"),
+        ("out.csv", b'"Id', "Nothing can be appended to .*out.csv"),
+        ("out.csv.gz", b"no gzip", "Nothing can be appended to .*out.csv.gz"),
+    ],
+)
+def test_what_cannot_be_appended_to_is_refused_before_anything_is_asked(
+    org: Emulator, tmp_path: Path, to: str, content: bytes | None, says: str
+) -> None:
+    path = to if content is None else tmp_path / to
+    if content is not None:
+        (tmp_path / to).write_bytes(content)
+    with pytest.raises(errors.UsageError, match=says):
+        bring(org, tmp_path, to=path, append=True)
+    assert org.state.jobs.all() == []
+    if content is not None:
+        assert (tmp_path / to).read_bytes() == content
+
+
+class Stopped(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("effect", ["publish", "journal"])
+@pytest.mark.parametrize("repeats", ["keep", "drop"])
+def test_extract_that_died_after_it_appended_does_not_append_twice(
+    org: Emulator, tmp_path: Path, effect: str, repeats: str
+) -> None:
+    nightly = Nightly(org, tmp_path)
+    nightly(append=True, repeats=repeats)
+    add(org, "second", after=OVERLAP / 2)
+    published = False
+
+    def die(step: str) -> None:
+        nonlocal published
+        published = published or step == "publish"
+        if published and step == effect:
+            raise Stopped
+
+    with pytest.raises((Stopped, errors.Error)):
+        nightly(append=True, repeats=repeats, run_dir=tmp_path / "run", trace=die)
+    with client_of(org) as client:
+        report = extract.resume_extract(sitting_of(client), tmp_path / "run")
+    assert nightly.codes == ["first", *(["first"] if repeats == "keep" else []), "second"]
+    assert (report.rows, report.repeated) == ((2, 1) if repeats == "keep" else (1, 1))
+
+
+def test_file_that_changed_meanwhile_is_not_appended_to(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    nightly(append=True)
+
+    def meddle(step: str) -> None:
+        if step == "open":
+            with (tmp_path / "out.csv").open("a") as file:
+                file.write("another,extract,wrote\n")
+
+    edge = nightly.file.read_text()
+    with pytest.raises(errors.TransferError, match="has changed since the extract to append to it began"):
+        nightly(append=True, trace=meddle)
+    assert nightly.codes == ["first", "extract"]
+    assert nightly.file.read_text() == edge
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])
+def test_records_that_may_come_again_are_counted(org: Emulator, tmp_path: Path, name: str) -> None:
+    nightly = Nightly(org, tmp_path)
+    to = tmp_path / name
+    add(org, "changes", "late", after=timedelta(minutes=1))
+    first = nightly(to=to, repeats="drop")
+    assert (first.rows, first.repeated) == (3, 0)
+    # One that was there has changed, and one shows late, with a stamp of before.
+    row = next(record["Id"] for record in org.records("Row__c") if record["Code__c"] == "changes")
+    add(org, "shows late")
+    org.clock.advance(seconds=60)
+    with client_of(org) as client:
+        job = client.create_job("update", "Row__c", "CSV")
+        client.wait_for_batch(job, client.add_batch(job, f"Id,Code__c\n{row},changed\n").id)
+    counted = nightly(to=tmp_path / f"counted-{name}", append=name != "out.parquet")
+    assert (counted.rows, counted.repeated) == (4, 3)
+
+
+def test_dropped_are_only_records_that_came_and_have_not_changed(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    add(org, "changes", "stays", after=timedelta(minutes=1))
+    nightly(repeats="drop")
+    row = next(record["Id"] for record in org.records("Row__c") if record["Code__c"] == "changes")
+    add(org, "shows late")
+    org.clock.advance(seconds=60)
+    with client_of(org) as client:
+        job = client.create_job("update", "Row__c", "CSV")
+        client.wait_for_batch(job, client.add_batch(job, f"Id,Code__c\n{row},changed\n").id)
+    report = nightly(repeats="drop")
+    assert sorted(nightly.codes) == ["changed", "shows late"]
+    assert (report.rows, report.repeated) == (2, 2)
+    assert nightly(repeats="drop").rows == 0
+    assert nightly.codes == []
+
+
+@pytest.mark.parametrize(
+    ("soql", "options", "says"),
+    [
+        ("SELECT Code__c, SystemModstamp FROM Row__c", {"repeats": "drop"}, "also select Id: it shows which records"),
+        (QUERY, {"repeats": "drop", "since_file": None}, "Only with a file that keeps since when"),
+        (QUERY, {"append": True, "overwrite": True}, "either appended to or overwritten"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    org: Emulator, tmp_path: Path, soql: str, options: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(errors.UsageError, match=says):
+        Nightly(org, tmp_path)(soql, **options)

@@ -151,6 +151,13 @@ class Values(StrEnum):
     skip = "skip"
 
 
+class Repeats(StrEnum):
+    """What to do about records that came the last time."""
+
+    keep = "keep"
+    drop = "drop"
+
+
 class Numbers(StrEnum):
     """How to write numbers."""
 

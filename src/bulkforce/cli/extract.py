@@ -11,7 +11,7 @@ import typer
 
 from bulkforce import arguments
 from bulkforce.cli import soql as queries
-from bulkforce.cli.choices import AsJson, Numbers, Quiet
+from bulkforce.cli.choices import AsJson, Numbers, Quiet, Repeats
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
@@ -73,6 +73,20 @@ def extract(
             metavar="FILE",
         ),
     ] = None,
+    repeats: Annotated[
+        Repeats,
+        typer.Option(
+            help="With --since-file, records of the ten minutes before come again: keep and count them, or drop those "
+            "with the same id that have not changed since."
+        ),
+    ] = Repeats.keep,
+    append: Annotated[
+        bool,
+        typer.Option(
+            "--append",
+            help="Append to a CSV or JSON lines file; a folder gets a Parquet file, named by date and time.",
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(help="Concurrent downloads.", min=1, max=64, metavar="N")] = 4,
     run_dir: Annotated[
         Path | None,
@@ -100,8 +114,12 @@ def extract(
     query = queries.given(soql, soql_file)
     if fields.strip().lower() != "all":
         query, object_name = _selecting(fields, object_name, query), None
-    if not force and output != "-" and Path(output).is_file():
-        raise UsageError(f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force")
+    if append and force:
+        raise UsageError("A file is either appended to or overwritten: leave out --append or --force")
+    if not force and not append and output != "-" and Path(output).is_file():
+        raise UsageError(
+            f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force, or use --append"
+        )
     chunking = _chunking(pk_chunking)
     client = client_for(org, quiet=quiet)
     carry_out_extract(
@@ -118,6 +136,9 @@ def extract(
                 workers=workers,
                 run_dir=run_dir,
                 since_file=since_file,
+                append=append,
+                overwrite=force,
+                repeats=repeats.value,
                 on_progress=teller,
             ),
         ),

@@ -11,6 +11,11 @@ from bulkforce.display import counted
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 
+_AGAIN = {
+    "keep": "from the ten minutes before the last mark: they may have come the last time, too (--repeats drop)",
+    "drop": "left out: they came the last time, and have not changed since",
+}
+
 
 def extract_standing(progress: ExtractProgress) -> Standing:
     """Describe how far an extract is."""
@@ -41,6 +46,8 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
         file=out,
     )
     print(f"  the rows of every batch match the org's own count; {counted(report.bytes, 'byte')} received", file=out)
+    if report.repeated:
+        print(f"  {counted(report.repeated, 'row')} {_AGAIN[report.repeats]}", file=out)
     if report.to != STANDARD_OUTPUT:
         print(f"  {shown(report.to)}", file=out)
     return 0

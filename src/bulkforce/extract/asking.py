@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from bulkforce import arguments
 from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
+from bulkforce.extract.incremental import Repeats
 from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.report import ExtractProgress
 from bulkforce.protocol import limits, rest, soql
@@ -40,6 +41,9 @@ class ExtractOptions:
     workers: int = WORKERS
     run_dir: str | Path | None = None
     since_file: str | Path | None = None
+    append: bool = False
+    overwrite: bool = False
+    repeats: Repeats = "keep"
     on_progress: OnProgress | None = None
 
 

@@ -69,6 +69,7 @@ def report_of(
         soql=facts.soql,
         to=facts.to,
         rows=state.rows,
+        repeats=facts.repeats,
         parts=state.on_disk,
         batches=len(state.counting),
         bytes=state.bytes,

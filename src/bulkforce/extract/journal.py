@@ -28,6 +28,7 @@ from bulkforce.extract.events import (
     QueryJobStage,
     Thing,
 )
+from bulkforce.extract.incremental import Repeats
 from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.result_file import aside
 from bulkforce.extract.state import State
@@ -99,6 +100,10 @@ class ExtractFacts:
         workers: Number of parallel downloads.
         token: Part of the temporary names of files outside the run's folder.
         numbers: How to write numbers.
+        keep: How many bytes of the file stay, if it is appended to.
+        since: Since when the last extract saw everything, if it kept that.
+        repeats: What to do about records that came the last time.
+        seen: See `bulkforce.extract.incremental.Mark`.
     """
 
     run: str
@@ -114,6 +119,10 @@ class ExtractFacts:
     workers: int = 4
     token: str = ""
     numbers: Numbers = "plain"
+    keep: int | None = None
+    since: str | None = None
+    repeats: Repeats = "keep"
+    seen: str = ""
 
 
 class ExtractJournal(RunJournal):

@@ -43,7 +43,10 @@ class ExtractReport(Shown):
         object: The object after FROM.
         soql: The query.
         to: The file that was written; ``-`` is standard output.
-        rows: Number of records: exactly as many as the org said, batch by batch.
+        rows: Number of records: exactly as many as the org said, batch by batch; less those that were left out.
+        repeated: With a file that keeps since when: records that had not changed after the last mark, most of which
+            came the last time, too; or, with ``repeats="drop"``, records that came the last time and were left out.
+        repeats: As asked.
         parts: Number of result files.
         batches: Number of batches that they came from.
         bytes: Size of the result files.
@@ -60,6 +63,8 @@ class ExtractReport(Shown):
     soql: str
     to: str
     rows: int = 0
+    repeated: int = 0
+    repeats: str = "keep"
     parts: int = 0
     batches: int = 0
     bytes: int = 0

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -36,7 +37,7 @@ from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.numbers import NUMBERS
 from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.rules import Rules
-from bulkforce.extract.sinks import Sink, sink_for
+from bulkforce.extract.sinks import Sink, place_to_append, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.worker import ExtractSettings
@@ -64,22 +65,26 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     arguments.flag(options.all_rows, "all_rows")
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
-    to = STANDARD_OUTPUT if str(given) == STANDARD_OUTPUT else str(given.absolute())
-    since_file = (
-        None
-        if options.since_file is None
-        else Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
-    )
+    place, keep = _place(options, given)
+    to = STANDARD_OUTPUT if str(place) == STANDARD_OUTPUT else str(place.absolute())
+    since_file = _since_file(options)
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
     if len(set(outputs)) < len(outputs):
-        raise UsageError(f"{options.to} cannot be both the output and the file that keeps since when")
+        raise UsageError(f"{given} cannot be both the output and the file that keeps since when")
     token = new_token(*outputs)
     numbers = arguments.one_of(options.numbers, NUMBERS, "numbers")
-    sink = sink_for(to if to == STANDARD_OUTPUT else options.to, options.format, sitting.warn, token, numbers)
-    query = soql.read(text_of(sitting, options))
+    sink = sink_for(to if to == STANDARD_OUTPUT else place, options.format, sitting.warn, token, numbers, keep)
+    query, mark = soql.read(text_of(sitting, options)), None
     soql.check_bulk(query)
     if since_file is not None:
-        query = incremental.narrow(query, since_file, all_rows=options.all_rows)
+        query, mark = incremental.narrow(query, since_file, all_rows=options.all_rows, repeats=options.repeats)
+    if mark is not None and not options.append and not options.overwrite and place.is_file():
+        raise UsageError(
+            f"{given} exists, and the records changed since {incremental.text_of(mark.since)} would replace what it "
+            "holds: append to it, name another file, or say that it may be overwritten"
+        )
+    if isinstance(sink, CsvSink) and not any("(" in column for column in query.columns):
+        sink.check_columns(query.columns)
     chunking = chunking_for(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     _api(sitting, operation, query.object).check_chunking(chunking)
@@ -100,6 +105,10 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             workers=options.workers,
             token=token,
             numbers=numbers,
+            keep=keep,
+            since=None if mark is None else incremental.text_of(mark.since),
+            repeats=options.repeats,
+            seen=mark.seen if mark is not None and options.repeats == "drop" else "",
         )
         return ExtractJournal(
             folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made
@@ -118,6 +127,23 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
                 # Nothing was downloaded, so there is nothing to resume: clean up.
                 journal.clear()
             raise
+
+
+def _since_file(options: ExtractOptions) -> Path | None:
+    repeats = arguments.one_of(options.repeats, incremental.REPEATS, "repeats")
+    if options.since_file is not None:
+        return Path(os.path.realpath(arguments.path(options.since_file, "The file that keeps since when")))
+    if repeats == "drop":
+        raise UsageError("Only with a file that keeps since when is it known which records come again")
+    return None
+
+
+def _place(options: ExtractOptions, given: Path) -> tuple[Path, int | None]:
+    """Return where to write, and how much of the file to keep."""
+    append = arguments.flag(options.append, "append")
+    if arguments.flag(options.overwrite, "overwrite") and append:
+        raise UsageError("A file is either appended to or overwritten: leave out one of the two")
+    return place_to_append(given, options.format, time.time()) if append else (given, None)
 
 
 def deliver(
@@ -192,7 +218,7 @@ def resume_extract(
             raise JournalMismatch(
                 f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched"
             )
-        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token, facts.numbers)
+        sink = sink_for(facts.to, facts.format, sitting.warn, facts.token, facts.numbers, facts.keep)
         return _carry_out(sitting, journal, sink, facts.workers if workers is None else workers, on_progress, begun)
 
 
@@ -227,9 +253,10 @@ def _carry_out(
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
     _log.info("run %s: %s %s", facts.run, facts.operation, facts.object)
+    fresh = incremental.Fresh(sink, facts.seen) if facts.seen else None
     try:
         stopped_by = bring(
-            sitting, api, journal, state, asked, rules, sink, lambda state: told(progress_of(state, begun))
+            sitting, api, journal, state, asked, rules, fresh or sink, lambda state: told(progress_of(state, begun))
         )
         report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
         if stopped_by:
@@ -238,9 +265,15 @@ def _carry_out(
             raise stopped(state, report, stopped_by)
         if on_progress:
             on_progress(progress_of(state, begun))
+        if fresh is not None:
+            report = replace(report, rows=report.rows - fresh.dropped, repeated=fresh.dropped)
+        elif facts.since is not None:
+            report = replace(report, repeated=incremental.again(state, folder, facts.since))
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
-            incremental.remember(since_file, query, state, folder, facts.token or new_token(since_file))
+            token = facts.token or new_token(since_file)
+            if warning := incremental.remember(since_file, query, state, folder, token, facts.repeats):
+                sitting.warn(warning)
         # The report holds no values of records except those in the query, which the journal has anyway.
         journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
         sitting.trace("journal")

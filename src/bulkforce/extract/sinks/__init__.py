@@ -11,7 +11,7 @@ from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.extract.columns import Column
 from bulkforce.extract.numbers import Numbers
-from bulkforce.extract.sinks import arrow
+from bulkforce.extract.sinks import appending, arrow
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.jsonl import JsonLinesSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT, Target
@@ -62,6 +62,7 @@ def sink_for(
     warn: Callable[[str], None] = lambda _text: None,
     token: str = "",
     numbers: Numbers = "plain",
+    keep: int | None = None,
 ) -> Sink:
     """Choose the sink by the format, or else by the file's suffix; standard output is CSV by default.
 
@@ -71,13 +72,14 @@ def sink_for(
         warn: Called with warnings.
         token: Part of the file's temporary name; see `Target`.
         numbers: How to write numbers in CSV and JSON lines.
+        keep: See `Target`.
 
     Raises:
         UsageError: The format is unknown, or the file cannot be written; nothing was sent or touched.
         MissingExtra: The format needs a library that is not installed.
     """
-    form = _form(to, format)
-    target = Target(to, packed=form.endswith(_GZIP), token=token)
+    form = form_of(to, format)
+    target = Target(to, packed=form.endswith(_GZIP), token=token, keep=keep)
     match form.removesuffix(_GZIP):
         case "csv":
             return CsvSink(target, plain=numbers == "plain")
@@ -89,7 +91,32 @@ def sink_for(
             return arrow.arrow(target, warn)
 
 
-def _form(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
+def place_to_append(to: Path, format: str | None, begun: float) -> tuple[Path, int | None]:  # noqa: A002
+    """Return the file to write to append to a file or a folder, and how many bytes of it to keep.
+
+    Args:
+        to: A CSV or JSON lines file, or a folder, which gets a file of another format.
+        format: The format, if the suffix does not say; in a folder, Parquet unless it says otherwise.
+        begun: When the extract began.
+
+    Raises:
+        UsageError: Nothing can be appended to it.
+    """
+    if str(to) == STANDARD_OUTPUT:
+        raise UsageError("Standard output has no end to append to; name a file")
+    known = any(to.name.lower().endswith(suffix) for suffix in _SUFFIXES)
+    form = "parquet" if format is None and (to.is_dir() or not known) else form_of(to, format)
+    if form in {"parquet", "arrow"}:
+        return appending.file_in(to, f".{form}", begun), None
+    return to, to.stat().st_size if to.is_file() else 0
+
+
+def form_of(to: str | os.PathLike[str], format: str | None) -> str:  # noqa: A002
+    """Return the format, one of `FORMATS`.
+
+    Raises:
+        UsageError: It is unknown.
+    """
     if format is not None:
         form = arguments.text(format, "A format").lower().removeprefix(".")
         if form not in FORMATS:

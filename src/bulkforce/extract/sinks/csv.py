@@ -8,6 +8,7 @@ from typing import Final
 
 from bulkforce.extract.columns import Column, other_columns
 from bulkforce.extract.numbers import PlainNumbers
+from bulkforce.extract.sinks import appending
 from bulkforce.extract.sinks.target import Target
 from bulkforce.formats import csv
 
@@ -31,26 +32,41 @@ class CsvSink:
         self.types: Callable[[Sequence[str]], Sequence[Column]] | None = None
         self._columns: Sequence[Column] = ()
         self._header: csv.Header | None = None
-        self._unended = False
+        self._unended = self._begun = False
 
     def begin(self, columns: Sequence[Column]) -> None:
         """Begin to write."""
         self._columns = columns
         self._numbers = PlainNumbers(self._typed)
         self._target.open()
+        # A file that is appended to has its header.
+        self._begun = bool(self._target.keep)
 
     def _typed(self) -> Sequence[Column]:
         return self.types([column.name for column in self._columns]) if self.types else self._columns
+
+    def check_columns(self, names: Sequence[str]) -> None:
+        """Check that a file that is appended to has these columns.
+
+        Raises:
+            UsageError: It has others.
+        """
+        if self._target.keep and self._target.path is not None:
+            appending.check_columns(self._target.path, names, packed=self._target.packed)
 
     def add(self, part: Path) -> None:
         """Write the next part without reading its records.
 
         Raises:
             ProtocolError: Its columns are not those of the previous part.
+            UsageError: They are not those of the file that is appended to.
         """
         header = csv.header_of(part)
+        if self._header is None:
+            self.check_columns(header.names)
         last = b"\n"
-        start = 0 if self._header is None else header.end
+        start = header.end if self._begun else 0
+        self._begun = True
         self._header = self._header or header
         if header.names != self._header.names:
             raise other_columns(self._header.names, header.names)
@@ -68,7 +84,7 @@ class CsvSink:
 
     def finish(self) -> None:
         """Write the header if nothing else came, and move the file in place."""
-        if self._header is None:
+        if not self._begun:
             self._target.write(",".join(f'"{column.name}"' for column in self._columns).encode() + b"\n")
         self._target.publish()
 

@@ -9,13 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bulkforce.errors import UsageError
+from bulkforce.errors import TransferError, UsageError
+from bulkforce.extract.sinks import appending
 from bulkforce.run.files import UMASK, Draft, new_token, part_of
 from bulkforce.transport import gzip
 
 STANDARD_OUTPUT: Final = "-"
 # Files are kept, so compress them a little more than on the wire.
 _GZIP_LEVEL: Final = 2
+_BLOCK_BYTES: Final = 1_048_576
 
 
 class Target:
@@ -28,17 +30,22 @@ class Target:
         to: A path, or ``"-"``.
         packed: Whether to compress it with gzip.
         token: Part of its temporary name; a file with that name is assumed to be ours.
+        keep: How many bytes of the file stay, before what is written; ``None`` replaces it.
 
     Raises:
         UsageError: It cannot be written.
     """
 
-    def __init__(self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "") -> None:
+    def __init__(
+        self, to: str | os.PathLike[str], *, packed: bool = False, token: str = "", keep: int | None = None
+    ) -> None:
         if to == STANDARD_OUTPUT and sys.stdout is None:
             raise UsageError("Standard output is closed, so nothing can be written to it; name a file")
         self.path = None if to == STANDARD_OUTPUT else Path(os.path.realpath(to))
         self.is_file = self.path is not None and _is_file(self.path, Path(to))
-        self._packed = packed
+        self.packed = packed
+        self.keep = keep or 0
+        self._may_be = None if keep is None else keep
         self._token = token
         self._draft: Draft | None = None
         self._file: BinaryIO | None = None
@@ -63,7 +70,7 @@ class Target:
         size = len(content)
         self._written += size
         if self._file is not None:
-            self._file.write(self._packer.compress(content) if self._packed else content)
+            self._file.write(self._packer.compress(content) if self.packed else content)
         return size
 
     def tell(self) -> int:
@@ -81,9 +88,10 @@ class Target:
     def publish(self) -> None:
         """Write the end, and move a file into place."""
         assert self._file is not None
-        if self._packed:
+        if self.packed:
             self._file.write(self._packer.flush())
         if self._draft is not None:
+            self._check_unchanged(self._draft)
             self._draft.publish()
         else:
             self._file.flush()
@@ -107,7 +115,35 @@ class Target:
             return self.path.open("wb")
         self._token = self._token or new_token(self.path)
         self._draft = Draft(self.path, temporary=part_of(self.path, self._token), mode=UMASK)
+        if self.keep:
+            self._copy_kept(self._draft.file)
         return self._draft.file
+
+    def _copy_kept(self, file: BinaryIO) -> None:
+        assert self.path is not None
+        left = self.keep
+        with self.path.open("rb") as before:
+            while left and (block := before.read(min(left, _BLOCK_BYTES))):
+                file.write(block)
+                left -= len(block)
+        if left:
+            raise self._changed()
+        if not appending.is_ended(self.path, self.keep, packed=self.packed):
+            file.write(self._packer.compress(b"\n") if self.packed else b"\n")
+
+    def _check_unchanged(self, draft: Draft) -> None:
+        """Check that nobody else has written to a file that is appended to; what we wrote is written again."""
+        if self._may_be is None:
+            return
+        now = draft.path.stat().st_size if draft.path.exists() else 0
+        if now not in {self._may_be, draft.file.tell()}:
+            raise self._changed()
+
+    def _changed(self) -> TransferError:
+        return TransferError(
+            f"{self.path} has changed since the extract to append to it began, so nothing was appended; run a new "
+            "extract"
+        )
 
 
 def _is_file(path: Path, given: Path) -> bool:
