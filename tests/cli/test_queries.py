@@ -171,3 +171,19 @@ def test_error_that_is_printed_beside_data_is_not_in_the_data() -> None:
     done = run("extract", "--output=-", "--json", "SELECT COUNT() FROM Contact")
     assert done.stdout == ""
     assert json.loads(done.stderr[done.stderr.index("{") :])["error"]["type"] == "UsageError"
+
+
+def test_extract_appends_what_changed_and_tells_what_comes_again(
+    org: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ("extract", "SELECT Id, SystemModstamp FROM Contact", "-o", "out.csv", "--since-file", "since.toml", "-q")
+    assert call(monkeypatch, *command) == 0
+    rows = len(Path("out.csv").read_text().splitlines()) - 1
+    capsys.readouterr()
+    assert call(monkeypatch, *command) == 2
+    assert "use --append" in capsys.readouterr().err
+    assert call(monkeypatch, *command, "--append") == 0
+    assert f"{rows} rows from the ten minutes before the last mark" in capsys.readouterr().out
+    assert len(Path("out.csv").read_text().splitlines()) - 1 == 2 * rows
+    assert call(monkeypatch, *command, "--append", "--force") == 2
+    assert "leave out --append or --force" in capsys.readouterr().err

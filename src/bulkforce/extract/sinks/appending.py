@@ -34,7 +34,8 @@ def file_in(folder: Path, suffix: str, begun: float) -> Path:
     found, number = folder / f"{name}{suffix}", 1
     while found.exists():
         number += 1
-        found = folder / f"{name}-{number}{suffix}"
+        # Sorted by name, it comes after the one without a number.
+        found = folder / f"{name}_{number}{suffix}"
     return found
 
 
