@@ -111,8 +111,13 @@ def test_ctrl_c_begins_nothing_more(tmp_path: Path) -> None:
                 ctrl_c()
 
         load.trace = interrupt
-        with pytest.raises(Interrupted, match="stopped by Ctrl-C"):
+        with pytest.raises(Interrupted, match="stopped by Ctrl-C") as stop:
             load.begin()
+        assert isinstance(stop.value.report, LoadReport)
+        (job,) = stop.value.report.jobs
+        assert f"Job {job} goes on in the org with the batches sent; to abort: bulkforce job abort {job}." in str(
+            stop.value
+        )
         assert sum(path.endswith("/batch") for path in changes(org)) == 3
         load.trace = lambda _effect: None
         load.check(load.resume())

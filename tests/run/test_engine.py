@@ -3,10 +3,12 @@ journalled before what."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pytest
 
@@ -244,3 +246,28 @@ def test_progress_is_told_after_each_step() -> None:
     worker, told = Worker(Time()), list[int]()
     assert engine_of(Steps(["a", "b"]), worker, on_change=lambda state: told.append(len(state.done))).run()
     assert told == [2, 3]
+
+
+def test_what_is_waited_for_is_told_until_it_is_over() -> None:
+    time, told = Time(), list[str | None]()
+    script: dict[str, list[object]] = {"a": [NotSent("gone", Facts()) for _ in range(4)]}
+    worker = Worker(time, script)
+    engine: Engine[State, str, object, str] = engine_of(
+        Steps(["a"]), worker, on_change=lambda _state: told.append(engine.waits_for())
+    )
+    assert engine.run()
+    until = datetime.fromtimestamp(Patience().trouble_seconds).strftime("%H:%M")  # noqa: DTZ006
+    waits = [text for text in told if text is not None]
+    assert waits[0] == f"no connection for 0 s, trying again until {until}"
+    assert all(re.fullmatch(rf"no connection for \d+ s, trying again until {until}", text) for text in waits)
+    assert len(set(waits)) > 3
+    assert told[-1] is None
+
+
+def test_run_that_stops_says_so() -> None:
+    worker, stop = Worker(Time()), Stop()
+    engine: Engine[State, str, object, str] = engine_of(Steps(["a", "b"]), worker, stop=stop)
+    assert engine.waits_for() is None
+    stop.ask("enough")
+    assert not engine.run()
+    assert engine.waits_for() == "stopping: what is under way is finished first"

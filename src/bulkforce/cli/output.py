@@ -26,8 +26,17 @@ def load_standing(progress: Progress) -> Standing:
         return Standing("reading", counted(progress.read, "row"))
     failed = progress.failed + progress.unprocessed + progress.rejected + progress.in_doubt
     done = progress.succeeded + failed
-    rows = f"{done:,} of {counted(progress.read, 'row')}{rate_in_words(done, progress.seconds)}, {failed:,} failed"
-    return Standing("loading", rows, batches_in_words(progress.batches), done, progress.read, progress.seconds_left)
+    rate = rate_in_words(done - progress.earlier, progress.seconds)
+    rows = f"{done:,} of {counted(progress.read, 'row')}{rate}, {failed:,} failed"
+    return Standing(
+        "loading",
+        rows,
+        batches_in_words(progress.batches),
+        done,
+        progress.read,
+        progress.seconds_left,
+        progress.waits_for or "",
+    )
 
 
 def load_done(report: LoadReport) -> str:

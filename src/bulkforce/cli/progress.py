@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 from bulkforce.cli import streams
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.progress import Progress as Bar
 
 _LINES_EVERY_SECONDS = 5.0
+_ROOM_FOR_BAR = 110
 P = TypeVar("P")
 
 
@@ -29,6 +30,12 @@ class Standing:
     done: int = 0
     total: int | None = None
     seconds_left: float | None = None
+    waits_for: str = ""
+
+    @property
+    def more(self) -> list[str]:
+        """What is said besides the rows, the most important first."""
+        return [one for one in (self.waits_for, self.left, self.batches) if one]
 
     @property
     def left(self) -> str:
@@ -36,7 +43,7 @@ class Standing:
         return "" if self.seconds_left is None or self.done == self.total else f"about {_clock(self.seconds_left)} left"
 
     def __str__(self) -> str:
-        return f"{self.doing}: " + ", ".join(filter(None, (self.rows, self.batches, self.left)))
+        return f"{self.doing}: " + ", ".join(filter(None, (self.rows, self.batches, self.left, self.waits_for)))
 
 
 @contextmanager
@@ -60,37 +67,37 @@ def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Calla
 
 
 def live_bar(console: Console) -> Bar:
-    """Make the bar; it shows nothing until its context is entered."""
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    """Make the bar; it shows nothing until its context is entered, and nothing stays when it is left.
 
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[rows]}"),
-        TextColumn("[dim]· {task.fields[batches]}[/dim]"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[left]}"),
-        console=console,
-        refresh_per_second=8,
-        redirect_stdout=False,
-    )
+    What is done is on its first line, what is under way, waited for and left on its second.
+    """
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class TwoLines(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            for task in self.tasks:
+                more = Text(f"  {task.fields['more']}", style="dim", no_wrap=True, overflow="ellipsis")
+                yield from [more] if task.fields["more"] else []
+
+    whole = Column(no_wrap=True, overflow="ellipsis")
+    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", table_column=whole)]
+    columns += [BarColumn(bar_width=24)] if console.width >= _ROOM_FOR_BAR else []
+    columns += [TextColumn("{task.fields[rows]}", table_column=Column(no_wrap=True, overflow="ellipsis"))]
+    columns += [TimeElapsedColumn()] if console.width >= _ROOM_FOR_BAR else []
+    return TwoLines(*columns, console=console, refresh_per_second=8, redirect_stdout=False, transient=True)
 
 
 def on_bar(bar: Bar, standing: Callable[[P], Standing]) -> Callable[[P], None]:
     """Return a callback that shows progress on a bar."""
-    task = bar.add_task("asking", total=None, rows="", batches="", left="")
+    task = bar.add_task("asking", total=None, rows="", more="")
 
     def tell(progress: P) -> None:
         now = standing(progress)
         bar.update(
-            task,
-            description=now.doing,
-            total=now.total,
-            completed=now.done,
-            rows=now.rows,
-            batches=now.batches,
-            left=now.left,
+            task, description=now.doing, total=now.total, completed=now.done, rows=now.rows, more=" · ".join(now.more)
         )
 
     return tell
@@ -116,8 +123,8 @@ def batches_in_words(counts: Mapping[str, int]) -> str:
 
 
 def rate_in_words(rows: int, seconds: float) -> str:
-    """Say how many rows per second; empty if no time has passed."""
-    return f", {rows / seconds:,.0f} per second" if seconds else ""
+    """Say how many rows per second; empty if there were none."""
+    return f", {rows / seconds:,.0f} per second" if seconds and rows > 0 else ""
 
 
 def _clock(seconds: float) -> str:

@@ -42,7 +42,7 @@ def bring(
     asked: ExtractSettings,
     rules: Rules,
     sink: Sink,
-    on_change: Callable[[State], None],
+    on_change: Callable[[State, str | None], None],
 ) -> Exception | None:
     """Deliver every record to the sink, and prove that none is missing.
 
@@ -60,7 +60,7 @@ def bring(
         sitting.patience,
         sitting.clock,
         sitting.stop,
-        on_change,
+        lambda state: on_change(state, engine.waits_for()),
         sitting.warn,
         sitting.trace,
         step=step_of,

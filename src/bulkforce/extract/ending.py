@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from bulkforce.display import counted
 from bulkforce.errors import (
     BatchFailed,
     Error,
@@ -21,7 +22,7 @@ from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
-from bulkforce.run.report import RunState
+from bulkforce.run.report import RunState, jobs_left
 from bulkforce.run.sitting import Sitting
 
 
@@ -31,9 +32,10 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
     there = "standard output is incomplete" if report.to == STANDARD_OUTPUT else f"nothing was written to {report.to}"
+    at_work = jobs_left([job.id for number in sorted(state.unended) if (job := state.jobs[number]).id]).lstrip()
     error = Interrupted(
         f"The extract stopped with {report.rows:,} records on disk, and {there}: {cause}. "
-        f"Go on with: bulkforce resume {report.run_dir}"
+        f"{at_work and at_work + ' '}Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
@@ -80,8 +82,15 @@ def report_of(
     )
 
 
-def progress_of(state: State, begun: float) -> ExtractProgress:
-    """Return the progress of an extract."""
+def progress_of(state: State, begun: float, earlier: int = 0, waits_for: str | None = None) -> ExtractProgress:
+    """Return the progress of an extract.
+
+    Args:
+        state: Its state.
+        begun: When this sitting began.
+        earlier: Records that were on disk before it.
+        waits_for: Why nothing new is started, if there is a reason.
+    """
     stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
     total = state.records if state.told and state.told == sum(stages.values()) else None
     seconds = time.monotonic() - begun
@@ -91,5 +100,16 @@ def progress_of(state: State, begun: float) -> ExtractProgress:
         total=total,
         batches={str(stage): count for stage, count in stages.items()},
         seconds=seconds,
-        seconds_left=seconds * (total - state.rows) / state.rows if total is not None and state.rows else None,
+        seconds_left=seconds * (total - state.rows) / (state.rows - earlier)
+        if total is not None and state.rows > earlier and waits_for is None
+        else None,
+        earlier=earlier,
+        waits_for=waits_for or _of_the_org(state),
     )
+
+
+def _of_the_org(state: State) -> str | None:
+    running = state.stages[BatchStage.RUNNING]
+    if not running or state.stages[BatchStage.COMPLETED] or state.stages[BatchStage.FETCHING]:
+        return None
+    return f"the org has {counted(running, 'batch')} queued or under way"

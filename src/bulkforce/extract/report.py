@@ -21,7 +21,9 @@ class ExtractProgress:
         total: Total number of records, once the org has answered every batch; ``None`` before that.
         batches: Number of batches by state: ``running``, ``completed``, ``fetching``, ``done``, ``failed``.
         seconds: How long this sitting has taken.
-        seconds_left: Estimated time left; ``None`` until it can be estimated.
+        seconds_left: Estimated time left; ``None`` while it cannot be estimated.
+        earlier: Records that were on disk before this sitting, whose pace does not include them.
+        waits_for: What is waited for, in words, if nothing else goes on.
     """
 
     rows: int = 0
@@ -30,6 +32,8 @@ class ExtractProgress:
     batches: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     seconds_left: float | None = None
+    earlier: int = 0
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -181,7 +181,9 @@ def deliver(
             journal.make_folder(PARTS)
             asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
-            if stopped_by := bring(sitting, api, journal, journal.state(), asked, rules, sink, lambda _state: None):
+            if stopped_by := bring(
+                sitting, api, journal, journal.state(), asked, rules, sink, lambda _state, _waits: None
+            ):
                 if asked_to := sitting.stop.asked:
                     raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
                 raise stopped_by
@@ -252,11 +254,19 @@ def _carry_out(
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
+    earlier = state.rows
     _log.info("run %s: %s %s", facts.run, facts.operation, facts.object)
     fresh = incremental.Fresh(sink, facts.seen) if facts.seen else None
     try:
         stopped_by = bring(
-            sitting, api, journal, state, asked, rules, fresh or sink, lambda state: told(progress_of(state, begun))
+            sitting,
+            api,
+            journal,
+            state,
+            asked,
+            rules,
+            fresh or sink,
+            lambda state, waits: told(progress_of(state, begun, earlier, waits)),
         )
         report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
         if stopped_by:
@@ -264,7 +274,7 @@ def _carry_out(
                 write_whole(journal.folder / REPORT, report.to_json().encode())
             raise stopped(state, report, stopped_by)
         if on_progress:
-            on_progress(progress_of(state, begun))
+            on_progress(progress_of(state, begun, earlier))
         if fresh is not None:
             report = replace(report, rows=report.rows - fresh.dropped, repeated=fresh.dropped)
         elif facts.since is not None:

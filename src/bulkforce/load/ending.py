@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from bulkforce.display import counted
 from bulkforce.errors import (
     Error,
     Interrupted,
@@ -31,7 +32,7 @@ from bulkforce.load.verdicts import standing
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run.files import write_whole
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE
-from bulkforce.run.report import RunState
+from bulkforce.run.report import RunState, jobs_left
 from bulkforce.run.sitting import Sitting
 
 OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
@@ -88,11 +89,17 @@ def stopped(run: Run, cause: Exception | None) -> Error:
     )
     error = Interrupted(
         f"The run stopped with {report.pending:,} of {report.read:,} records open: "
-        f"{cause}.{left} Go on with: bulkforce resume {report.run_dir}"
+        f"{cause}.{left}{_left_at_work(run.view)} Go on with: bulkforce resume {report.run_dir}"
     )
     error.report = report
     error.__cause__ = cause
     return error
+
+
+def _left_at_work(view: View) -> str:
+    """Say which jobs go on in the org, and how to abort them."""
+    at_work = [job.id for job in view.jobs.values() if job.id and view.waiting.get(job.number)]
+    return jobs_left(at_work)
 
 
 def _mismatch(run: Run, report: LoadReport) -> TransferError:
@@ -189,8 +196,19 @@ def _left_open(job: Job, facts: LoadFacts) -> str:
     return f"{facts.operation} {facts.object}, asked for at {asked:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) -> Progress:
-    """Return the progress of a load."""
+def progress_of(
+    view: View, outputs: Outputs, facts: LoadFacts, begun: float, earlier: int = 0, waits_for: str | None = None
+) -> Progress:
+    """Return the progress of a load.
+
+    Args:
+        view: Its state.
+        outputs: Its outputs.
+        facts: What it was started with.
+        begun: When this sitting began.
+        earlier: Records that were done before it.
+        waits_for: Why nothing new is started, if there is a reason.
+    """
     waiting = sum(map(len, view.waiting.values()))
     sent = facts.read - len(facts.rejected) - view.unsent
     tally = outputs.tally
@@ -214,8 +232,16 @@ def progress_of(view: View, outputs: Outputs, facts: LoadFacts, begun: float) ->
             "done": view.done,
         },
         seconds=seconds,
-        seconds_left=seconds * (total - done) / done if done else None,
+        seconds_left=seconds * (total - done) / (done - earlier) if done > earlier and waits_for is None else None,
+        earlier=earlier,
+        waits_for=waits_for or _of_the_org(view, waiting),
     )
+
+
+def _of_the_org(view: View, waiting: int) -> str | None:
+    if not waiting or view.pending or view.flying or view.doubtful or view.fetchable:
+        return None
+    return f"the org has {counted(waiting, 'batch')} queued or under way"
 
 
 def clear_results(journal: LoadJournal) -> None:

@@ -18,7 +18,9 @@ class Progress:
 
     At the end, ``read = succeeded + failed + unprocessed + rejected + in_doubt``; until then, ``sent`` is the number of
     records that the org has accepted. ``batches`` counts our batches by state: ``pending``, ``sending``, ``accepted``,
-    ``ended``, ``done``. ``seconds_left`` is ``None`` until it can be estimated.
+    ``ended``, ``done``. ``earlier`` is the number of records that were done before this sitting, whose pace does not
+    include them. ``waits_for`` says in words what is waited for, if nothing else goes on. ``seconds_left`` is ``None``
+    while it cannot be estimated.
     """
 
     phase: str
@@ -32,6 +34,8 @@ class Progress:
     batches: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     seconds_left: float | None = None
+    earlier: int = 0
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

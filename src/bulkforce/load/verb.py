@@ -209,16 +209,18 @@ def _carry_out(
         sendings=patience.sendings,
         pause_seconds=patience.pause_seconds,
     )
+    view = journal.view()
+    earlier = sum(batch.records for batch in view.batches.values() if batch.fetched)
     engine: LoadEngine = Engine(
         LoadPlan(rules),
         worker,
         journal,
-        journal.view(),
+        view,
         sitting.pool(workers + 2),
         patience,
         sitting.clock,
         sitting.stop,
-        lambda view: told(progress_of(view, outputs, facts, begun)),
+        lambda view: told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for())),
         sitting.warn,
         sitting.trace,
         # Another copy of the run, or of its journal, may have got there first.
@@ -241,7 +243,7 @@ def _carry_out(
         if not finished:
             raise stopped(run, engine.stopped_by)
         if on_progress:
-            on_progress(progress_of(engine.state, outputs, facts, begun))
+            on_progress(progress_of(engine.state, outputs, facts, begun, earlier))
         try:
             with ctrl_c_told():
                 _confirm(sitting, journal, facts, on_progress)

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from bulkforce.errors import Error, Interrupted, NotSent, ProtocolError, TransportError, Unavailable
@@ -69,6 +70,7 @@ class Engine(Generic[S, O, A, E]):
     _begun: float = 0.0
     _next_look: dict[O, float] = field(default_factory=dict)
     _trouble_since: float | None = None
+    _trouble: Exception | None = None
     _not_before: float = 0.0
     _hopeless: bool = False
 
@@ -94,6 +96,17 @@ class Engine(Generic[S, O, A, E]):
             raise
         self.pool.close()
         return self.stopped_by is None
+
+    def waits_for(self) -> str | None:
+        """Say in words why nothing new is started, if there is a reason."""
+        if self.stopped_by is not None:
+            return "stopping: what is under way is finished first"
+        if self._trouble is None or self._trouble_since is None:
+            return None
+        lasting = self.clock.now() - self._trouble_since
+        until = datetime.fromtimestamp(self.clock.today() + self.patience.trouble_seconds - lasting)  # noqa: DTZ006
+        what = "no connection" if isinstance(self._trouble, TransportError) else "no useful answer from the org"
+        return f"{what} for {lasting:,.0f} s, trying again until {until:%H:%M}"
 
     def record(self, events: Iterable[E]) -> None:
         """Apply events: they are in the state and in the journal when this returns."""
@@ -174,7 +187,7 @@ class Engine(Generic[S, O, A, E]):
             if isinstance(answer, Exception):
                 verdict = self.plan.refused(self.state, order, answer)
             else:
-                self._trouble_since = None
+                self._trouble_since = self._trouble = None
                 verdict = self.plan.answered(self.state, order, answer)
             # Each verdict may build on those before it; nothing starts before all are journalled.
             for event in verdict.events:
@@ -199,7 +212,7 @@ class Engine(Generic[S, O, A, E]):
         now = self.clock.now()
         if self.stopped_by is None and self.plan.reached(self.state) and may_pass(error):
             self._trouble_since = now if self._trouble_since is None else self._trouble_since
-            trouble = now - self._trouble_since
+            trouble, self._trouble = now - self._trouble_since, error
             if trouble < self.patience.trouble_seconds:
                 pause = self.patience.pause(error, trouble)
                 _log.info("Trying again in %.0f s, since: %s", pause, error)
