@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bulkforce_emulator import faults, mishaps, settings, texts
+from bulkforce_emulator import bulk2_texts, faults, mishaps, settings, texts, words
 from bulkforce_emulator.emulator import Emulator
 from bulkforce_emulator.schema import TYPES
 from bulkforce_emulator.schema_files import load_schema
@@ -31,7 +31,8 @@ GRADES = {
     "inferred": "follows from the above; no one has seen it, and the emulator is not held to it",
 }
 NOT_EMULATED = (
-    ("Bulk API 2.0", "`/services/data/vXX.0/jobs/...` answers as an unknown path"),
+    ("Bulk API 2.0: big objects, `refresh`, `consentImport`", "refused"),
+    ("Bulk API 2.0: platform events (`BulkApi2JobEvent`)", "none are sent: clients ask"),
     (
         "Code and rules of an org, unless a schema has them",
         (
@@ -168,12 +169,19 @@ def routes_table() -> str:
 
 
 def texts_table(
-    group: type[texts.CallTexts | texts.BatchTexts | texts.RowTexts | texts.QueryTexts | texts.LoginTexts],
+    group: type[
+        texts.CallTexts
+        | texts.BatchTexts
+        | texts.RowTexts
+        | texts.QueryTexts
+        | texts.LoginTexts
+        | bulk2_texts.Bulk2Texts
+    ],
 ) -> str:
     """Write the texts of one group, the surest first."""
     said = group()
     rows: list[list[object]] = []
-    for name, _, sure in comments(texts.__file__, f"class {group.__name__}:", "\n\n\n"):
+    for name, _, sure in comments(sys.modules[group.__module__].__file__ or "", f"class {group.__name__}:", "\n\n\n"):
         text = getattr(said, name)
         rows.append([f"`{name}`", f"`{text.code}`", " ".join(text.words.split()), sure[:1].lower() + sure[1:]])
     return table(["text", "code", "words", "how sure"], rows)
@@ -184,7 +192,7 @@ def moves_table(moves: dict[Any, frozenset[Any]]) -> str:
     return table(
         ["from", "to"],
         (
-            [texts.spelled(state), ", ".join(sorted(map(texts.spelled, after))) or "(the end)"]
+            [words.spelled(state), ", ".join(sorted(map(words.spelled, after))) or "(the end)"]
             for state, after in moves.items()
         ),
     )
@@ -264,6 +272,9 @@ A batch fails:
 A row fails:
 
 {texts_table(texts.RowTexts)}
+Bulk API 2.0 says otherwise; the codes of calls are in capitals, those of `errorMessage` are not:
+
+{texts_table(bulk2_texts.Bulk2Texts)}
 A token is refused:
 
 {texts_table(texts.LoginTexts)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from bulkforce_emulator.texts import Text
+    from bulkforce_emulator.words import Text
 
 
 class ApiError(Exception):

@@ -59,6 +59,23 @@ class Limits:
     #: Records in a transaction (100 up to API 20.0): counters grow in steps of this size, and a row finds parents from
     #: its own batch only in earlier transactions.
     records_per_transaction: int = 200
+    #: Bytes in the file of a job of Bulk API 2.0. The guide counts 150 MB after base64, which makes a file grow; a
+    #: released client sends this many as they are.
+    job_bytes: int = 150_000_000
+    #: Characters in the file of a job that is created with its data.
+    multipart_characters: int = 100_000
+    #: Characters in the header of a file of Bulk API 2.0.
+    header_characters: int = 32_000
+    #: How often an ingest batch of Bulk API 2.0 is put back in the queue before its job fails (older sources: 10).
+    ingest_retries: int = 20
+    #: The same for a query of Bulk API 2.0.
+    query_job_retries: int = 15
+    #: Query jobs of Bulk API 2.0 in any 24 hours.
+    daily_query_jobs: int = 10_000
+    #: Jobs in one page of a list.
+    listed_jobs: int = 1_000
+    #: Links in one answer of `resultPages`.
+    result_links: int = 5
     #: API calls of the whole org in a day; REST refuses more. It differs by edition, so the number is ours.
     daily_api_requests: int = 100_000
 
@@ -210,3 +227,48 @@ class Settings:
     query_csv_ends_with_newline: bool = True
     #: Whether a `result-list` begins with an XML declaration; both were recorded.
     result_list_prolog: bool = False
+
+    # Bulk API 2.0
+
+    #: Where a second upload to a job is refused: when the job is to be completed, which was reported in full, or at
+    #: once.
+    second_upload: Literal["at the commit", "at once"] = "at the commit"
+    #: Whether a job can be completed that nothing was uploaded to; an empty upload is known to be accepted.
+    complete_without_upload: bool = True
+    #: What becomes of a job whose file is a header without rows: it completes, or fails as a batch of v1 does.
+    header_only: Literal["complete", "fail"] = "complete"
+    #: The status for a file above the limit.
+    too_large_status: int = 413
+    #: Which line ends have to be the job's: those outside of quotes, all, or that of the header.
+    line_ends_checked: Literal["outside quotes", "everywhere", "header"] = "outside quotes"
+    #: What happens to a create request with an unknown member.
+    unknown_member: Literal["refuse", "ignore"] = "refuse"
+    #: What a filter with an unknown value does to a list of jobs: it is refused, or finds nothing.
+    unknown_filter: Literal["refuse", "nothing"] = "refuse"
+    #: What result files that are asked for before the job has ended are answered with.
+    early_results: Literal["refuse", "no content"] = "refuse"
+    #: How `failedResults` without rows are answered: with a header, which is the rule, or 204, which was seen.
+    empty_failed_results: Literal["header", "no content"] = "header"
+    #: Whether failed updates and deletes carry `sf__Id`: the guide says so from 53.0 on, users see none.
+    failed_results_carry_id: bool = False
+    #: How doubles come back in result files: as Java writes them, which was recorded for large ones, or as sent.
+    number_echo: Literal["double", "as sent"] = "double"
+    #: How `#N/A` comes back in result files.
+    null_echo: Literal["empty", "as sent"] = "empty"
+    #: The line ends of the result files of a CRLF job.
+    result_line_ends: Literal["job", "LF"] = "job"
+    #: Whether the rows of a file that was refused as a whole are in `unprocessedrecords`.
+    refused_rows_unprocessed: bool = True
+    #: Rows in one set of query results, when the client does not say: not documented.
+    result_set_records: int = 50_000
+    #: The status for a locator that is none.
+    bad_locator_status: int = 400
+    #: What `nextRecordsUrl` is after the last links to result pages.
+    last_pages_url: Literal["null", "absent"] = "null"
+    #: Whether failed query jobs have an `errorMessage`; one client notes that not all of them have.
+    failed_query_message: bool = True
+    #: From which version on jobs have `isPkChunkingSupported`.
+    pk_chunking_shown_from: float = 61.0
+    #: The newest version whose `failedResults` and query results have their columns in alphabetical order. For query
+    #: results the guide says so.
+    alphabetical_until: float = 49.0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, g
 
 from bulkforce_emulator.config_files import did_you_mean, read_document, shortened
 from bulkforce_emulator.settings import Settings
-from bulkforce_emulator.texts import Text
+from bulkforce_emulator.words import Text
 
 if TYPE_CHECKING:
     import os

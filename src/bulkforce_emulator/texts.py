@@ -9,31 +9,9 @@ Each comment begins with a grade: `recorded` (a real server sent it), `guide` (t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple
 
-
-def spelled(state: StrEnum) -> str:
-    """A state of a job or batch as Salesforce spells it: `in_progress` is `InProgress`."""
-    return "".join(word.capitalize() for word in state.split("_"))
-
-
-def spelled_operation(operation: StrEnum) -> str:
-    """An operation as Salesforce spells it: `hard_delete` is `hardDelete`."""
-    first, *more = operation.split("_")
-    return first + "".join(word.capitalize() for word in more)
-
-
-class Text(NamedTuple):
-    """A code and the words that go with it; `{names}` are filled in."""
-
-    code: str
-    words: str
-
-    def said(self, **facts: object) -> str:
-        """The words with their facts filled in; states are spelled as Salesforce spells them."""
-        written = {name: spelled(fact) if isinstance(fact, StrEnum) else fact for name, fact in facts.items()}
-        return self.words.format(**written)
+from bulkforce_emulator.bulk2_texts import Bulk2Texts
+from bulkforce_emulator.words import Text
 
 
 @dataclass(frozen=True)
@@ -326,4 +304,5 @@ class Texts:
     batches: BatchTexts = BatchTexts()
     rows: RowTexts = RowTexts()
     queries: QueryTexts = QueryTexts()
+    bulk2: Bulk2Texts = Bulk2Texts()
     logins: LoginTexts = LoginTexts()

@@ -11,7 +11,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from bulkforce_emulator.texts import Text
+    from bulkforce_emulator.words import Text
 
 #: Separates the code, message and fields of an error that is kept as one string.
 SEPARATOR = "\x1f"

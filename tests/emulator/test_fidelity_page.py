@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkforce_emulator import Limits, Settings
+from bulkforce_emulator.bulk2_texts import Bulk2Texts
 from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTexts, RowTexts
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +34,9 @@ def test_every_setting_is_on_the_page_with_what_is_open() -> None:
     assert all(rows[name].strip() for name in told | set(Limits.__dataclass_fields__))
 
 
-@pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts, QueryTexts, LoginTexts])
+@pytest.mark.parametrize("group", [CallTexts, BatchTexts, RowTexts, QueryTexts, LoginTexts, Bulk2Texts])
 def test_every_text_is_on_the_page_with_how_sure_it_is(
-    group: type[CallTexts | BatchTexts | RowTexts | QueryTexts | LoginTexts],
+    group: type[CallTexts | BatchTexts | RowTexts | QueryTexts | LoginTexts | Bulk2Texts],
 ) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| `\w+` \| .+ \| (.+) \|$", PAGE, re.MULTILINE))
     for name in group.__dataclass_fields__:

@@ -6,7 +6,8 @@ import pytest
 from tests.emulator.wire import Wire, rows
 
 from bulkforce_emulator import Emulator, Limits, Settings
-from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTexts, Text, Texts
+from bulkforce_emulator.texts import BatchTexts, CallTexts, LoginTexts, QueryTexts, Texts
+from bulkforce_emulator.words import Text
 
 XML = {"Content-Type": "application/xml"}
 JOB = '<jobInfo xmlns="http://www.force.com/2009/06/asyncapi/dataload">{}</jobInfo>'

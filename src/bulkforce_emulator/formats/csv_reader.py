@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from bulkforce_emulator.texts import BatchTexts
 
 NULL = "#N/A"
-_QUOTE, _COMMA, _LF = ord('"'), ord(","), ord("\n")
+_QUOTE, _LF = ord('"'), ord("\n")
 _LINE_END = re.compile(rb"\r\n?")
 
 
-def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "\n") -> Upload:
+def read_csv(
+    body: bytes, settings: Settings, *, charset: str = "utf-8", line_ending: str = "\n", delimiter: str = ","
+) -> Upload:
     """Read the rows of a CSV batch.
 
     Args:
@@ -37,6 +39,7 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
         settings: Limits, and what to do with ragged rows.
         charset: The charset in the request's Content-Type.
         line_ending: What a line end inside a value becomes.
+        delimiter: What separates the values.
 
     Raises:
         BatchError: The file cannot be read, or breaks a limit.
@@ -45,8 +48,8 @@ def read_csv(body: bytes, settings: Settings, *, charset: str = "utf-8", line_en
     data = _utf8(body, charset, texts)
     if b"\r" in data:
         data = _LINE_END.sub(b"\n", data)  # outside quotes each ends a row, inside each becomes one LF
-    quotes = _judge_quotes(data, texts)
-    header, rows, faults = _split(data, _width(data, quotes), settings)
+    quotes = judge_quotes(data, texts, delimiter)
+    header, rows, faults = _split(data, _width(data, quotes, delimiter), settings, delimiter)
     check_limits(rows, data, settings, header=sum(map(len, header)), unquoted=quotes is None)
     if not len(rows[0]):
         raise BatchError.of(texts.records_none)
@@ -73,7 +76,7 @@ def _utf8(body: bytes, charset: str, texts: BatchTexts) -> bytes:
         raise BatchError.of(texts.encoding_unknown, name=charset) from None
 
 
-def _judge_quotes(data: bytes, texts: BatchTexts) -> NDArray[np.int64] | None:
+def judge_quotes(data: bytes, texts: BatchTexts, delimiter: str = ",") -> NDArray[np.int64] | None:
     """Where the quotes are; None if there are none.
 
     Up to the first mistake, quotes 0, 2, 4 ... open a value (or continue one after a doubled quote), and quotes 1, 3,
@@ -84,15 +87,15 @@ def _judge_quotes(data: bytes, texts: BatchTexts) -> NDArray[np.int64] | None:
     """
     if b'"' not in data:
         return None
-    text = np.frombuffer(data, dtype=np.uint8)
+    text, between = np.frombuffer(data, dtype=np.uint8), ord(delimiter)
     quotes = np.flatnonzero(text == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
     before = text[np.maximum(opening - 1, 0)]
     resumed = np.zeros(len(opening), dtype=bool)
     resumed[1:] = opening[1:] == closing[: len(opening) - 1] + 1
-    bad_open = opening[~((opening == 0) | (before == _COMMA) | (before == _LF) | resumed)]
+    bad_open = opening[~((opening == 0) | (before == between) | (before == _LF) | resumed)]
     after = text[np.minimum(closing + 1, len(text) - 1)]
-    good_close = (closing == len(text) - 1) | (after == _COMMA) | (after == _LF) | (after == _QUOTE)
+    good_close = (closing == len(text) - 1) | (after == between) | (after == _LF) | (after == _QUOTE)
     bad_close = closing[~good_close]
     first_open = bad_open[0] if len(bad_open) else len(text)
     first_close = bad_close[0] if len(bad_close) else len(text)
@@ -105,33 +108,33 @@ def _judge_quotes(data: bytes, texts: BatchTexts) -> NDArray[np.int64] | None:
     return quotes
 
 
-def _width(data: bytes, quotes: NDArray[np.int64] | None) -> int:
+def _width(data: bytes, quotes: NDArray[np.int64] | None, delimiter: str) -> int:
     """How many values the first row has; blank rows before it are skipped."""
     start = len(data) - len(data.lstrip(b"\n"))
     if quotes is None:
         end = data.find(b"\n", start)
-        return data.count(b",", start, end if end >= 0 else len(data)) + 1
+        return data.count(delimiter.encode(), start, end if end >= 0 else len(data)) + 1
     at, count = start, 1
     while at < len(data) and data[at] != _LF:
         if data[at] == _QUOTE:
             nth = int(np.searchsorted(quotes, at))
             at = int(quotes[nth + 1])
-        elif data[at] == _COMMA:
+        elif data[at] == ord(delimiter):
             count += 1
         at += 1
     return count
 
 
 def _split(
-    data: bytes, width: int, settings: Settings
+    data: bytes, width: int, settings: Settings, delimiter: str
 ) -> tuple[list[str], list[pa.StringArray], pa.StringArray | None]:
     if width > settings.limits.record_fields:
         raise BatchError.of(settings.texts.batches.csv_row_too_wide, most=settings.limits.record_fields)
     if not data.strip(b"\n"):
         raise BatchError.of(settings.texts.batches.records_none)
-    table, ragged = _parse(data, width)
+    table, ragged = _parse(data, width, delimiter)
     if ragged:
-        table, faults = _mend(data, width, settings)
+        table, faults = _mend(data, width, settings, delimiter)
     else:
         faults = None
     columns = [_array(column) for column in table.columns]
@@ -143,7 +146,7 @@ def _split(
     return header, [column.slice(1) for column in columns], faults
 
 
-def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
+def _parse(data: bytes, width: int, delimiter: str) -> tuple[pa.Table, list[csv.InvalidRow]]:
     names = [str(number) for number in range(width)]
     if data.startswith(codecs.BOM_UTF8):
         data = codecs.BOM_UTF8 + data  # Arrow would remove one, the server removes none
@@ -156,7 +159,7 @@ def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
     table = csv.read_csv(
         pa.BufferReader(data),
         read_options=csv.ReadOptions(column_names=names, block_size=len(data) + 1, use_threads=False),
-        parse_options=csv.ParseOptions(newlines_in_values=True, invalid_row_handler=skip),
+        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
@@ -167,9 +170,9 @@ def _parse(data: bytes, width: int) -> tuple[pa.Table, list[csv.InvalidRow]]:
     return table, ragged
 
 
-def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.StringArray]:
+def _mend(data: bytes, width: int, settings: Settings, delimiter: str) -> tuple[pa.Table, pa.StringArray]:
     """Treat rows with more or fewer values than the header as the settings say."""
-    rows = rows_of(data)
+    rows = rows_of(data, delimiter)
     if settings.lone_empty_value == "blank":
         rows = [row for row in rows if row != [None]]
     errors: list[str | None] = []
@@ -189,13 +192,13 @@ def _mend(data: bytes, width: int, settings: Settings) -> tuple[pa.Table, pa.Str
     return table, pa.array(errors, pa.string())
 
 
-def rows_of(data: bytes) -> list[list[str | None]]:
+def rows_of(data: bytes, delimiter: str = ",") -> list[list[str | None]]:
     """The rows of a valid file with LF line ends, value by value; for small or ragged files."""
     import csv as plain_csv
     import io
 
     plain_csv.field_size_limit(2**31 - 1)
-    reader = plain_csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True)
+    reader = plain_csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=delimiter, strict=True)
     return [[value or None for value in row] for row in reader if row]
 
 

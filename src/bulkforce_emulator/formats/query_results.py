@@ -71,7 +71,7 @@ def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
 
     def shown(column: pa.Array) -> pa.Array:
         moment = pa.types.is_timestamp(column.type) and settings.csv_datetimes == "milliseconds"
-        return _milliseconds(column) if moment else _text(column, settings)
+        return _milliseconds(column) if moment else shown_text(column, settings)
 
     options = csv.WriteOptions(include_header=False, batch_size=_SLICE_ROWS, quoting_style="all_valid")
 
@@ -84,7 +84,7 @@ def _csv(selection: Selection, settings: Settings) -> tuple[bytes, Writer, bytes
     return header.encode(), write, b""
 
 
-def _text(column: pa.Array, settings: Settings) -> pa.Array:
+def shown_text(column: pa.Array, settings: Settings) -> pa.Array:
     """Values as CSV and XML show them."""
     stored = column.type
     if pa.types.is_timestamp(stored):
@@ -207,9 +207,9 @@ def _json_value(column: pa.Array, settings: Settings) -> pa.Array:
     if pa.types.is_timestamp(stored) or (pa.types.is_date(stored) and settings.json_dates == "milliseconds"):
         text = _milliseconds(column)  # not text as in REST
     elif pa.types.is_floating(stored) or pa.types.is_integer(stored) or pa.types.is_boolean(stored):
-        text = _text(column, settings)
+        text = shown_text(column, settings)
     else:
-        text = _join('"', json_escaped(_text(column, settings)), '"')
+        text = _join('"', json_escaped(shown_text(column, settings)), '"')
     return pc.fill_null(text, "null")
 
 
@@ -234,7 +234,7 @@ def _xml_record(part: pa.RecordBatch, node: _Node, indent: str, settings: Settin
     else:
         parts += [f"{indent}<Id>", part[f"c{id_column}"], "</Id>\n"]
     for name, number in node.fields.items():
-        text = xml_escaped(_text(part[f"c{number}"], settings))
+        text = xml_escaped(shown_text(part[f"c{number}"], settings))
         parts.append(
             pc.fill_null(_join(f"{indent}<{name}>", text, f"</{name}>\n"), f'{indent}<{name} xsi:nil="true"/>\n')
         )

@@ -39,17 +39,18 @@ def _booleans(outcomes: Outcomes) -> tuple[pa.StringArray, pa.StringArray]:
 def _csv(outcomes: Outcomes, settings: Settings) -> bytes:
     success, created = _booleans(outcomes)
     ids = pc.fill_null(_shown_ids(outcomes, settings), "")
-    errors = pc.fill_null(pc.replace_substring(_distinctly(outcomes.errors, settings, _csv_error), '"', '""'), "")
+    errors = pc.fill_null(pc.replace_substring(distinctly(outcomes.errors, settings, csv_error), '"', '""'), "")
     lines = pc.binary_join_element_wise('"', ids, '","', success, '","', created, '","', errors, '"\n', "")
     return b'"Id","Success","Created","Error"\n' + data_of(lines)
 
 
-def _csv_error(error: RowError, settings: Settings) -> str:
+def csv_error(error: RowError, settings: Settings) -> str:
+    """An error as the Error column has it."""
     fields = settings.error_field_separator.join(error.fields)
     return f"{error.status_code}:{error.message}:{fields} --" if fields else f"{error.status_code}:{error.message}:--"
 
 
-def _distinctly(
+def distinctly(
     errors: pa.StringArray, settings: Settings, write: Callable[[RowError, Settings], str]
 ) -> pa.StringArray:
     """Write each different error once, however many rows share it."""
@@ -63,7 +64,7 @@ def _xml(outcomes: Outcomes, settings: Settings) -> bytes:
     ids = _shown_ids(outcomes, settings)
     absent = "" if settings.failed_xml_id == "absent" else '  <id xsi:nil="true"/>\n'
     shown = pc.fill_null(pc.binary_join_element_wise("  <id>", ids, "</id>\n", ""), absent)
-    errors = pc.fill_null(_distinctly(outcomes.errors, settings, _xml_error), "")
+    errors = pc.fill_null(distinctly(outcomes.errors, settings, _xml_error), "")
     lines = pc.binary_join_element_wise(
         " <result>\n",
         errors,
@@ -88,7 +89,7 @@ def _xml_error(error: RowError, _: Settings) -> str:
 def _json(outcomes: Outcomes, settings: Settings) -> bytes:
     success, created = _booleans(outcomes)
     ids = pc.fill_null(pc.binary_join_element_wise('"', _shown_ids(outcomes, settings), '"', ""), "null")
-    errors = pc.fill_null(_distinctly(outcomes.errors, settings, _json_error), "[]")
+    errors = pc.fill_null(distinctly(outcomes.errors, settings, _json_error), "[]")
     lines = pc.binary_join_element_wise(
         '{"success":', success, ',"created":', created, ',"id":', ids, ',"errors":', errors, "},", ""
     )

@@ -24,6 +24,7 @@ from bulkforce_emulator.server.strangers import Guard
 from bulkforce_emulator.wire import oauth, rest, soap
 from bulkforce_emulator.wire.bulk1 import Answer, Bulk1
 from bulkforce_emulator.wire.bulk1_request import Bulk1Request, wants_gzip
+from bulkforce_emulator.wire.bulk2 import Bulk2Calls
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
-#: A longer body is far over every limit, and the rest of it is dropped.
-_PATIENCE_BYTES = 64_000_000
 #: An answer up to this size is sent whole: each piece costs a switch of threads.
 _SMALL_BYTES = 1 << 16
 _SLASHES = re.compile("/{2,}")
@@ -89,9 +88,12 @@ class RequestLog:
 
 def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = frozenset()) -> ASGIApp:
     """The whole server as an ASGI application; `hosts` are the names it is known by."""
-    bulk1 = _bulk1(org)
+    bulk1 = _bulk(Bulk1(org).answer, org)
+    bulk2 = _bulk(Bulk2Calls(org).answer, org)
     routes = [
         Route("/services/async/{version}/{rest:path}", bulk1, methods=list(_METHODS)),
+        Route("/services/data/{version}/jobs", bulk2, methods=list(_METHODS)),
+        Route("/services/data/{version}/jobs/{rest:path}", bulk2, methods=list(_METHODS)),
         *soap.routes(org),
         *oauth.routes(org),
         *rest.routes(org),
@@ -103,13 +105,11 @@ def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = 
     return _Folded(Guard(WithPage(_Logged(inner, log), org), hosts))
 
 
-def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
-    handler = Bulk1(org)
-
+def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        body = await _body(request)
+        body = await _body(request, org.limits.job_bytes)
         headers = {name.lower(): value for name, value in request.headers.items()}
-        rest = request.path_params["rest"]
+        rest = request.path_params.get("rest", "")
         parts = tuple(part for part in rest.split("/") if part)
         call = Bulk1Request(
             request.method,
@@ -119,18 +119,20 @@ def _bulk1(org: Org) -> Callable[[Request], Awaitable[Response]]:
             headers,
             body,
             request.scope.get(WITHIN, {}),
+            request.query_params,
         )
-        given = await run_in_threadpool(handler.answer, call)
+        given = await run_in_threadpool(answer, call)
         return _response(given, org, packed=wants_gzip(headers.get("accept-encoding", "")))
 
     return endpoint
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most_bytes: int) -> bytes:
+    """The body. One that is over every limit is cut off, and refused for its size."""
     parts, size = [], 0
     async for part in request.stream():
         size += len(part)
-        if size <= _PATIENCE_BYTES:
+        if size - len(part) <= most_bytes:
             parts.append(part)
     return b"".join(parts)
 
@@ -140,17 +142,18 @@ def _response(answer: Answer, org: Org, *, packed: bool) -> Response:
     headers = dict(answer.headers)
     small = isinstance(answer.body, bytes) or answer.body.length <= _SMALL_BYTES
     pieces = iter([answer.body]) if isinstance(answer.body, bytes) else org.jobs.spool.pieces(answer.body)
-    if packed and answer.body:
+    if packed and (answer.body if isinstance(answer.body, bytes) else answer.body.length):
         headers["Content-Encoding"] = "gzip"
         pieces = _packed(pieces)
-    chunked = org.settings.chunked_answers and answer.body
+    chunked = org.settings.chunked_answers and answer.body and answer.status != 204
     if chunked and not small:
         response: Response = StreamingResponse(pieces, answer.status, headers)
     else:
         response = Response(b"".join(pieces), answer.status, headers)
         if chunked:
             del response.headers["Content-Length"]
-    response.headers["Content-Type"] = answer.content_type
+    if answer.content_type:
+        response.headers["Content-Type"] = answer.content_type
     return response
 
 

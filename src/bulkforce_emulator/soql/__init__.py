@@ -39,7 +39,9 @@ def compile_soql(text: str, schema: Schema, *, now: datetime, user_id: str, incl
     return compile_query(text, schema, now=now, user_id=user_id, include_deleted=include_deleted)
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings) -> None:
+def check_bulk(
+    compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings, *, by_fields: bool = False
+) -> None:
     """Refuse what REST would answer but a bulk query job does not.
 
     Raises:
@@ -47,7 +49,7 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, set
     """
     from bulkforce_emulator.soql import bulk
 
-    bulk.check_bulk(compiled, job_object, written_in, settings)
+    bulk.check_bulk(compiled, job_object, written_in, settings, by_fields=by_fields)
 
 
 def has_where(text: str) -> bool:

@@ -19,11 +19,14 @@ from bulkforce_emulator.soql.tree import (
     SemiJoin,
     TypeOf,
 )
-from bulkforce_emulator.texts import Text
+from bulkforce_emulator.texts import QueryTexts
 from bulkforce_emulator.uploads import Format
+from bulkforce_emulator.words import Text
 
 
-def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings) -> None:
+def check_bulk(
+    compiled: CompiledQuery, job_object: str, written_in: Format, settings: Settings, *, by_fields: bool = False
+) -> None:
     """Refuse what a bulk query job does not take.
 
     Args:
@@ -31,6 +34,7 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, set
         job_object: The job's object.
         written_in: The job's format.
         settings: The texts of refusals, and what is open.
+        by_fields: Whether `FIELDS()` is taken; what it names and a bulk query cannot show is then left out.
 
     Raises:
         SoqlError: The query is refused.
@@ -48,11 +52,17 @@ def check_bulk(compiled: CompiledQuery, job_object: str, written_in: Format, set
     by_type = written_in == Format.JSON and settings.typeof_in_json
     if not by_type and any(isinstance(item, TypeOf) for item in tree.selected):
         raise _refusal(texts.typeof)
-    if any(_is_fields(item.expression) for item in tree.selected if isinstance(item, Selected)):
+    has_fields = any(_is_fields(item.expression) for item in tree.selected if isinstance(item, Selected))
+    if has_fields and not by_fields:
         raise _refusal(texts.fields)
     if compiled.children:
         # The guide allows them in other formats than CSV; here they are refused in all.
         raise _refusal(texts.nested, name=compiled.children[0].relationship, format=written_in.upper())
+    if not has_fields:
+        _check_types(compiled, texts)
+
+
+def _check_types(compiled: CompiledQuery, texts: QueryTexts) -> None:
     types = {column.field.type for column in compiled.columns}
     if types & {"address", "location"}:
         raise _refusal(texts.compound)

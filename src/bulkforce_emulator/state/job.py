@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.mishaps import Mishap
     from bulkforce_emulator.schema import Field, SObject
+    from bulkforce_emulator.state.bulk2.job import Bulk2
     from bulkforce_emulator.state.chunking import ChunkOptions
     from bulkforce_emulator.state.spool import Spooled
     from bulkforce_emulator.uploads import Format
@@ -150,7 +151,7 @@ class Batch:
             modified=self.modified,
             processed=self.processed_so_far,
             failed=self.failed_so_far,
-            milliseconds=0 if self.job.is_query else self.milliseconds,
+            milliseconds=0 if self.job.is_query and self.job.bulk2 is None else self.milliseconds,
         )
 
 
@@ -167,6 +168,8 @@ class Job:
     batches: dict[str, Batch] = field(default_factory=dict)
     #: The transformation spec, as posted.
     spec: bytes | None = None
+    #: What a job of Bulk API 2.0 has besides; None in a job of v1.
+    bulk2: Bulk2 | None = None
 
     @property
     def operation(self) -> Operation:

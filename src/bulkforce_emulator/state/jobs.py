@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.ids import IdSource
     from bulkforce_emulator.settings import Settings
+    from bulkforce_emulator.state.bulk2.job import Bulk2
     from bulkforce_emulator.state.clock import Clock
     from bulkforce_emulator.state.job import BatchSummary, JobRequest, JobSummary
 
@@ -42,8 +43,8 @@ class Jobs:
         """The org's time in whole seconds, as jobs and batches carry it."""
         return self._clock.now().replace(microsecond=0)
 
-    def create(self, request: JobRequest) -> Job:
-        """Create an open job.
+    def create(self, request: JobRequest, bulk2: Bulk2 | None = None) -> Job:
+        """Create an open job; `bulk2` makes it one of Bulk API 2.0.
 
         Raises:
             ApiError: It is a hard delete, and the user lacks the permission.
@@ -51,7 +52,7 @@ class Jobs:
         if request.operation == Operation.HARD_DELETE and not self._settings.hard_delete_permission:
             raise ApiError.of(self._texts.hard_delete_forbidden)
         now = self.now()
-        job = Job(self._ids.one("750"), request, self._user_id, now, now)
+        job = Job(self._ids.one("750"), request, self._user_id, now, now, bulk2=bulk2)
         with self.lock:
             self._jobs[job.id] = job
         return job
@@ -70,12 +71,20 @@ class Jobs:
                 raise ApiError.of(self._texts.job_unknown, id=job_id)
             return job
 
+    def remove(self, job: Job) -> None:
+        """Forget a job."""
+        with self.lock:
+            self._jobs.pop(job.id, None)
+
     def all(self) -> list[Job]:
         """All jobs that have not been dropped, oldest first."""
         with self.lock:
             return [job for job in self._jobs.values() if not self._is_past(job)]
 
     def _is_past(self, job: Job) -> bool:
+        age = self._clock.now() - job.created
+        if job.bulk2 is not None and job.state == JobState.OPEN:
+            return age > timedelta(seconds=self._settings.limits.job_open_seconds)
         youngest = max([batch.created for batch in job.batches.values()], default=job.created)
         return self._clock.now() - youngest > timedelta(seconds=self._settings.limits.retention_seconds)
 

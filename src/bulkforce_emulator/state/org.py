@@ -12,6 +12,7 @@ from bulkforce_emulator.ids import IdSource
 from bulkforce_emulator.mishaps import Mishaps
 from bulkforce_emulator.schema_files.switches import first_records
 from bulkforce_emulator.settings import Limits, Settings
+from bulkforce_emulator.state.bulk2.jobs import Bulk2Jobs
 from bulkforce_emulator.state.clock import Clock
 from bulkforce_emulator.state.job import Operation
 from bulkforce_emulator.state.jobs import Jobs
@@ -69,6 +70,7 @@ class Org:
         self.ledger = Ledger()
         self.mishaps = Mishaps()
         self.jobs = Jobs(self.clock, self.ids, self.settings, self.sessions.user_id)
+        self.bulk2 = Bulk2Jobs(self)
         self.workers = Workers(Processing(self), pace or Pace.timed())
         self.latecomers = Latecomers(self.jobs, self.workers, self.clock)
         self._settle_in()

@@ -20,10 +20,11 @@ from bulkforce_emulator.formats.xml_reader import read_xml
 from bulkforce_emulator.formats.zip_reader import fill_in, unpack
 from bulkforce_emulator.soql import SoqlError, check_bulk, chunk_text, chunkable, compile_soql
 from bulkforce_emulator.state import chunking
+from bulkforce_emulator.state.bulk2.processing import Bulk2Processing, fail
 from bulkforce_emulator.state.job import Batch, Job, Operation
 from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch
+from bulkforce_emulator.state.refused_columns import check_columns
 from bulkforce_emulator.state.rows.engine import Order
-from bulkforce_emulator.texts import spelled_operation
 from bulkforce_emulator.uploads import BatchError, Format
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Processing:
     def __init__(self, org: Org) -> None:
         self._org = org
         self._texts = org.settings.texts.batches
+        self._bulk2 = Bulk2Processing(org)
 
     def start(self, batch: Batch) -> bool:
         """Start a queued batch; return whether it was still queued."""
@@ -53,6 +55,8 @@ class Processing:
                 return False
             move_batch(batch, BatchState.IN_PROGRESS)
             batch.modified = self._org.jobs.now()
+            if batch.job.bulk2 is not None:
+                batch.job.modified = batch.modified
             return True
 
     def finish(self, batch: Batch, *, linger: Callable[[Batch, float], float] | None = None) -> list[Batch]:
@@ -95,6 +99,10 @@ class Processing:
             return False
         limits, query = org.settings.limits, batch.job.is_query
         most = limits.query_retries if query else limits.batch_retries
+        if batch.job.bulk2 is not None:
+            most = limits.query_job_retries if query else limits.ingest_retries
+            if batch.retries >= most:
+                raise BatchError.of(org.settings.texts.bulk2.retried, most=most)
         if batch.job.request.disable_retry or batch.retries >= most:
             raise BatchError.of(self._texts.query_retried if query else self._texts.data_retried)
         with org.jobs.lock:
@@ -111,7 +119,9 @@ class Processing:
         mishap = batch.mishap
         if mishap is not None and mishap.message is not None and mishap.after_rows is None:
             raise BatchError.quoted(mishap.message)
-        if batch.job.is_query:
+        if batch.job.bulk2 is not None:
+            self._bulk2.carry_out(batch, made)
+        elif batch.job.is_query:
             self._query(batch, made)
         else:
             self._data(batch, mishap)
@@ -133,13 +143,15 @@ class Processing:
             batch.message = message
             batch.modified = batch.job.modified = jobs.now()
             move_batch(batch, state)
+            if state == BatchState.FAILED:
+                fail(batch)
 
     # Data batches
 
     def _data(self, batch: Batch, mishap: Mishap | None) -> None:
         job, org = batch.job, self._org
         upload = self._read(batch)
-        self._check_columns(job, upload)
+        check_columns(job, upload, org.settings)
         if mishap is not None:
             upload = mishap.strike(upload, org.settings.texts.rows)
         order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
@@ -148,23 +160,6 @@ class Processing:
         self._keep(batch, outcomes)
         if mishap is not None and mishap.message is not None:
             raise BatchError.quoted(mishap.message)  # its first rows are done, and have results
-
-    def _check_columns(self, job: Job, upload: Upload) -> None:
-        """Refuse a batch for its columns, whatever their values are."""
-        deletes = job.operation in {Operation.DELETE, Operation.HARD_DELETE}
-        if (
-            deletes
-            and self._org.settings.deletes_take_ids_alone
-            and {name.lower() for name in upload.columns} != {"id"}
-        ):
-            raise BatchError.of(self._texts.delete_not_ids, operation=spelled_operation(job.operation))
-        for name in upload.columns:
-            field = job.sobject.field(name)
-            if field is not None and field.type == "base64" and not job.zipped and not deletes:
-                raise BatchError.of(self._texts.binary_unpacked, field=field.name)
-            if job.format == Format.CSV and field is None and job.sobject.relationship(name) is not None:
-                # In JSON a parent that is null means something.
-                raise BatchError.of(self._texts.field_unknown, name=name)
 
     def _read(self, batch: Batch) -> Upload:
         job, settings = batch.job, self._org.settings

@@ -26,6 +26,19 @@ class Spooled:
         """How many bytes it has."""
         return sum(length for _, length in self.stretches)
 
+    def part(self, start: int, stop: int) -> Spooled:
+        """The bytes from `start` up to `stop`."""
+        parts, before = [], 0
+        for offset, length in self.stretches:
+            first, last = max(start - before, 0), min(stop - before, length)
+            if first < last:
+                parts.append((offset + first, last - first))
+            before += length
+        return Spooled(tuple(parts))
+
+    def __add__(self, other: Spooled) -> Spooled:
+        return Spooled(self.stretches + other.stretches)
+
 
 class Spool:
     """One file, which only grows and goes with the process."""

@@ -10,7 +10,8 @@ import orjson
 
 if TYPE_CHECKING:
     from bulkforce_emulator.state.org import Org
-    from bulkforce_emulator.texts import LoginTexts, Text
+    from bulkforce_emulator.texts import LoginTexts
+    from bulkforce_emulator.words import Text
 
 _LOGIN_HOSTS = ("https://login.salesforce.com", "https://test.salesforce.com")
 

@@ -95,6 +95,8 @@ class Bulk1:
                 return self._say(call, 200, "application/xml", ASYNC_API_XSD)
             case ("GET" | "POST", "job", job_id, *rest) if len(rest) <= 4:
                 job = self._org.jobs.get(job_id)
+                if job.bulk2 is not None:
+                    raise ApiError.of(self._texts.job_unknown, id=job_id)
                 form = job.format if call.method == "GET" or rest else _form(call)
                 try:
                     return self._of_job(call, job, tuple(rest))

@@ -37,6 +37,7 @@ class Bulk1Request:
     body: bytes
     #: Faults that strike inside the org, by kind.
     faults: Mapping[Kind, Fault] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_json(self) -> bool:

@@ -47,13 +47,18 @@ class Call:
     @property
     def bearer(self) -> str | None:
         """The token of the Authorization header."""
-        scheme, _, token = self.headers.get("authorization", "").partition(" ")
-        return token.strip() or None if scheme.lower() in ("bearer", "oauth") else None
+        return token_of(self.headers.get("authorization", ""))
 
     def form(self) -> dict[str, str]:
         """The form: the parameters of the query and of the body."""
         text = self.body.decode("utf-8", "replace")
         return dict(self.query) | dict(parse_qsl(text, keep_blank_values=True))
+
+
+def token_of(authorization: str) -> str | None:
+    """The token of an Authorization header."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() or None if scheme.lower() in ("bearer", "oauth") else None
 
 
 class CallRoute(Route):

@@ -9,7 +9,6 @@ from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.state.chunking import ChunkOptions, chunked
 from bulkforce_emulator.state.job import JobRequest, Operation
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
-from bulkforce_emulator.texts import spelled
 from bulkforce_emulator.wire.spelling import (
     CONCURRENCY_MODES,
     CONTENT_TYPES,
@@ -18,6 +17,7 @@ from bulkforce_emulator.wire.spelling import (
     content_type_name,
     operation_name,
 )
+from bulkforce_emulator.words import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

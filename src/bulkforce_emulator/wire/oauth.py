@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.state.sessions import KnownToken
-    from bulkforce_emulator.texts import LoginTexts, Text
+    from bulkforce_emulator.texts import LoginTexts
+    from bulkforce_emulator.words import Text
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 #: A URL without spaces, control characters, backslashes (which browsers take for slashes) and unquoted non-ASCII.

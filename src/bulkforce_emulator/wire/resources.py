@@ -80,13 +80,7 @@ class Resources:
         return guarded
 
     def _check(self, call: Call) -> None:
-        if not self.org.sessions.is_valid(call.bearer):
-            raise RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
-        settings = self.org.settings
-        if self.org.count_call() > settings.limits.daily_api_requests:
-            raise RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
-        if not settings.oldest_version <= version(call) <= settings.newest_version:
-            raise not_found()
+        check_call(self.org, call.bearer, call.values["version"])
 
     def sobject(self, call: Call) -> SObject:
         """The object that the path names."""
@@ -96,19 +90,44 @@ class Resources:
         return sobject
 
 
+def check_call(org: Org, token: str | None, version_in_path: str) -> None:
+    """Check what every call needs: a session, a call that the day has left, and a version that is served.
+
+    Raises:
+        RestError: One of them is missing.
+    """
+    if not org.sessions.is_valid(token):
+        raise RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
+    settings = org.settings
+    if org.count_call() > settings.limits.daily_api_requests:
+        raise RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    if not settings.oldest_version <= version_of(version_in_path) <= settings.newest_version:
+        raise not_found()
+
+
 def refuse_method(allowed: Sequence[str], call: Call) -> Response:
     """Refuse a method that a resource does not have.
 
     Raises:
         RestError: Always.
     """
+    raise method_not_allowed(allowed, call.method)
+
+
+def method_not_allowed(allowed: Sequence[str], method: str) -> RestError:
+    """A method that a resource does not have."""
     words = ",".join([*(["HEAD"] if "GET" in allowed else []), *allowed])
-    raise RestError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{call.method}' not allowed. Allowed are {words}")
+    return RestError(405, "METHOD_NOT_ALLOWED", f"HTTP Method '{method}' not allowed. Allowed are {words}")
 
 
 def version(call: Call) -> float:
     """The API version of the path."""
-    match = _VERSION.fullmatch(call.values["version"])
+    return version_of(call.values["version"])
+
+
+def version_of(written: str) -> float:
+    """The version that is written as `v66.0`."""
+    match = _VERSION.fullmatch(written)
     if match is None:
         raise not_found()
     return float(match[1])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SEASONS = ("Spring", "Summer", "Winter")
 _SPRING_25 = 63
-_RESOURCES = ("composite", "limits", "query", "queryAll", "sobjects", "tooling")
+_RESOURCES = ("composite", "jobs", "limits", "query", "queryAll", "sobjects", "tooling")
 
 
 def routes(org: Org) -> list[Route]:
@@ -92,7 +92,7 @@ class _Rest(Resources):
             # Its former name, which a released client still reads.
             "DailyBulkApiRequests": batches,
             "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
-            "DailyBulkV2QueryJobs": _allowance(10_000),
+            "DailyBulkV2QueryJobs": _allowance(limits.daily_query_jobs, self.org.bulk2.queries_used()),
             "ConcurrentAsyncGetReportInstances": _allowance(200),
             "DataStorageMB": _allowance(1024),
             "FileStorageMB": _allowance(1024),

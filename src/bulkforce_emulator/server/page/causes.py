@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bulkforce_emulator.texts import BatchTexts, RowTexts, Text, Texts
+    from bulkforce_emulator.texts import BatchTexts, RowTexts, Texts
+    from bulkforce_emulator.words import Text
 
 #: Stands for what was left out.
 _LEFT_OUT = "…"

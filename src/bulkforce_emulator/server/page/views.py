@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from bulkforce_emulator.state.bulk2.job import Stage, stage_of
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
-from bulkforce_emulator.texts import spelled
 from bulkforce_emulator.wire.job_info import batch_info, job_info
+from bulkforce_emulator.words import spelled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ BATCHES_SHOWN = 100
 #: Reading errors takes some 10 ms a batch, the first time.
 FAILING_BATCHES_READ = 50
 
+_STATES = tuple(dict.fromkeys(spelled(state) for state in (*JobState, *Stage)))
 Item = TypeVar("Item")
 
 
@@ -53,7 +55,7 @@ class Filters:
 
     def fit(self, job: Job) -> bool:
         """Whether a job passes the filters."""
-        return self.state in {"", spelled(job.state)} and self.object in {"", job.sobject.name}
+        return self.state in {"", _state(job)} and self.object in {"", job.sobject.name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
         running = {job.id for job in fitting if _in_progress(job)}
         in_progress = Section.of([job for job in fitting if job.id in running], open_page, JOBS_SHOWN)
         finished = Section.of([job for job in fitting if job.id not in running], done_page, JOBS_SHOWN)
-        present = {job.state for job in jobs}
+        present = {_state(job) for job in jobs}
         return JobsView(
             Section(
                 [job_view(org, job) for job in in_progress.items],
@@ -148,7 +150,7 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
             ),
             Section([job_view(org, job) for job in finished.items], finished.total, finished.page, finished.pages),
             len(jobs),
-            [spelled(state) for state in JobState if state in present],
+            [state for state in _STATES if state in present],
             sorted({job.sobject.name for job in jobs}),
         )
 
@@ -156,7 +158,7 @@ def jobs_view(org: Org, filters: Filters, open_page: int = 1, done_page: int = 1
 def job_view(org: Org, job: Job) -> JobView:
     """What the page says about a job."""
     with org.jobs.lock:
-        members = job_info(org.jobs.summary(job))
+        members = job_info(org.jobs.summary(job)) | {"state": _state(job)}
         waiting = sum(state in {BatchState.QUEUED, BatchState.IN_PROGRESS} for state in _states(job))
         total = len(_states(job))
         ended = None if _in_progress(job) else job.modified
@@ -204,6 +206,11 @@ def batch_view(org: Org, batch: Batch) -> BatchView:
             batch.request,
             dict(batch.results),
         )
+
+
+def _state(job: Job) -> str:
+    """The state of a job in the words of its API."""
+    return spelled(job.state if job.bulk2 is None else stage_of(job))
 
 
 def _in_progress(job: Job) -> bool:

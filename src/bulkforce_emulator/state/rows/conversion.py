@@ -14,7 +14,8 @@ from bulkforce_emulator.uploads import SEPARATOR
 if TYPE_CHECKING:
     from bulkforce_emulator.schema import Field
     from bulkforce_emulator.settings import Settings
-    from bulkforce_emulator.texts import RowTexts, Text
+    from bulkforce_emulator.texts import RowTexts
+    from bulkforce_emulator.words import Text
 
 _OFFSET = r"(Z|[+-][0-9]{2}:?[0-9]{2})"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -25,6 +26,8 @@ _EMAIL = rf"[A-Za-z0-9.!#$%&''*+/=?^_`{{|}}~-]+@{_HOST_LABEL}(\.{_HOST_LABEL})+"
 _NUMBER = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 
 
+#: What Bulk API 2.0 calls a type; all others are doubles.
+_XSD = {"boolean": "boolean", "date": "date", "datetime": "dateTime", "time": "time", "int": "int", "long": "long"}
 _WHOLE = r"[+-]?[0-9]+(\.0*)?"
 
 
@@ -73,7 +76,8 @@ def _failed(text: Text, field: Field, value: str, **facts: str) -> str:
 
 
 def _wrong_type(field: Field, text: str, good: str, texts: RowTexts) -> str:
-    failed = _failed(texts.type_wrong, field, text)
+    column = literal(text.rpartition("c")[2])
+    failed = _failed(texts.type_wrong, field, text, column=column, type=literal(_XSD.get(field.type, "double")))
     return f"CASE WHEN {text} IS NOT NULL AND NOT coalesce({good}, false) THEN {failed} END"
 
 

@@ -80,6 +80,14 @@ class Rows:
             parts = [self._transaction(cursor, order, part, columns) for part in upload.parts(size)]
         return parts[0] if len(parts) == 1 else Outcomes.joined(parts)
 
+    def check_headers(self, sobject: SObject, upload: Upload) -> None:
+        """Look at the columns of an upload alone.
+
+        Raises:
+            BatchError: One of them is no field.
+        """
+        resolve(self._schema, sobject, upload.columns, self._settings)
+
     def _transaction(self, cursor: Writer, order: Order, upload: Upload, columns: list[Column]) -> Outcomes:
         creates = order.operation in {Operation.INSERT, Operation.UPSERT}
         new_ids = (

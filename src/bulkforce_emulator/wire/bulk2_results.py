@@ -1,0 +1,153 @@
+"""Queries of Bulk API 2.0 and the results of its jobs on the wire."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING
+
+from bulkforce_emulator.errors import ApiError
+from bulkforce_emulator.soql import check_bulk, compile_soql
+from bulkforce_emulator.state.bulk2.job import Bulk2, Found, Stage, stage_of
+from bulkforce_emulator.state.bulk2.processing import result_line_end
+from bulkforce_emulator.state.bulk2.results import Results
+from bulkforce_emulator.state.bulk2.rules import as_bulk2
+from bulkforce_emulator.state.job import Batch, Job, JobRequest, Operation
+from bulkforce_emulator.uploads import Format
+from bulkforce_emulator.wire.bulk1 import Answer
+from bulkforce_emulator.wire.bulk2_jobs import document, read_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.wire.bulk1_request import Bulk1Request
+
+_OPAQUE_FROM = 49.0
+
+
+class BulkResults:
+    """Creates query jobs, and answers the calls for results."""
+
+    def __init__(self, org: Org) -> None:
+        self._org = org
+        self._settings = as_bulk2(org.settings)
+        self._texts = org.settings.texts.bulk2
+        self._results = Results(org)
+
+    def query(self, body: bytes, version: str) -> tuple[Job, Batch]:
+        """Create a query job; its SOQL is checked now.
+
+        Raises:
+            ApiError: The job is refused.
+            SoqlError: The query is.
+        """
+        org = self._org
+        operation, soql, delimiter, line_end = read_query(body, org.settings)
+        deleted = operation == Operation.QUERY_ALL
+        user = org.sessions.user_id
+        compiled = compile_soql(soql, org.schema, now=org.clock.now(), user_id=user, include_deleted=deleted)
+        if not compiled.sobject.bulk:
+            raise ApiError.of(self._texts.object_unsupported, name=compiled.sobject.name)
+        check_bulk(compiled, compiled.sobject.name, Format.CSV, self._settings, by_fields=True)
+        request = JobRequest(operation, compiled.sobject, Format.CSV, version)
+        return org.bulk2.create_query(request, Bulk2(delimiter, line_end), soql)
+
+    def answer(self, call: Bulk1Request, job: Job, what: str, headers: Mapping[str, str]) -> Answer:
+        """The results of a job: `what` says which, in lower case.
+
+        Raises:
+            ApiError: There are none, or none yet.
+        """
+        bulk2, stage = job.bulk2, stage_of(job)
+        if bulk2 is None:
+            raise AssertionError(job)
+        if job.is_query and call.version[1:] != job.request.api_version:
+            raise ApiError.of(self._texts.version_differs, status=409, version=job.request.api_version)
+        if not stage.is_final or (job.is_query and stage != Stage.JOB_COMPLETE):
+            if self._settings.early_results == "no content":
+                return Answer(204, "", b"", headers)
+            raise ApiError.of(self._texts.results_too_early, state=stage)
+        if what == "resultpages":
+            return self._pages(call, job, _found(bulk2), headers)
+        if what == "results":
+            return self._set(call, job, _found(bulk2), headers)
+        return self._file(job, bulk2, what, headers)
+
+    def _file(self, job: Job, bulk2: Bulk2, what: str, headers: Mapping[str, str]) -> Answer:
+        between, end = bulk2.delimiter, result_line_end(bulk2, self._settings)
+        if what == "unprocessedrecords":
+            header, rows = self._results.header(bulk2), self._results.unprocessed(job, bulk2)
+        elif what == "failedresults":
+            header = f'"sf__Id"{between}"sf__Error"{between}{self._results.failed_header(job, bulk2)}'
+            rows = self._results.rows(job, "failed")
+            if not rows.length and self._settings.empty_failed_results == "no content":
+                return Answer(204, "", b"", headers)
+        else:
+            header = f'"sf__Id"{between}"sf__Created"{between}{self._results.header(bulk2)}'
+            rows = self._results.rows(job, "succeeded")
+        first = self._org.jobs.spool.put((header + end).encode() if header else b"")
+        return Answer(200, "text/csv", first + rows, headers)
+
+    # Results of queries
+
+    def _set(self, call: Bulk1Request, job: Job, found: Found, headers: Mapping[str, str]) -> Answer:
+        count = self._asked_for(call.query.get("maxRecords"))
+        first = self._place(call.query.get("locator"), job, found)
+        rows = min(count, len(found.ends) - first)
+        following = "null" if first + rows >= len(found.ends) else _locator(first + rows, job)
+        told = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(rows)}
+        body = self._org.jobs.spool.put(found.header) + found.part(first, rows)
+        return Answer(200, "text/csv", body, {**headers, **told})
+
+    def _asked_for(self, given: str | None) -> int:
+        if given is None:
+            return self._settings.result_set_records
+        if not given.isascii() or not given.isdigit() or int(given) == 0:
+            raise ApiError.of(self._texts.records_unfit, given=given)
+        return int(given)
+
+    def _place(self, locator: str | None, job: Job, found: Found) -> int:
+        """The row that a locator stands for."""
+        if locator is None:
+            return 0
+        text = locator
+        if float(job.request.api_version) >= _OPAQUE_FROM:
+            try:
+                text = base64.b64decode(locator + "=" * (-len(locator) % 4), validate=True).decode("ascii")
+            except (binascii.Error, ValueError):
+                text = ""
+        if not text.isascii() or not text.isdigit() or int(text) >= max(1, len(found.ends)):
+            status = self._settings.bad_locator_status
+            raise ApiError.of(self._texts.locator_unknown, status=status, given=locator)
+        return int(text)
+
+    def _pages(self, call: Bulk1Request, job: Job, found: Found, headers: Mapping[str, str]) -> Answer:
+        size, most = self._settings.result_set_records, self._settings.limits.result_links
+        first = self._place(call.query.get("locator"), job, found)
+        starts = range(first, max(1, len(found.ends)), size)
+        path = f"/services/data/{call.version}/jobs/query/{job.id}"
+        members: dict[str, object] = {
+            "resultPages": [{"resultUrl": f"{path}/results?locator={_locator(start, job)}"} for start in starts[:most]]
+        }
+        done = len(starts) <= most
+        if not done:
+            members["nextRecordsUrl"] = f"{path}/resultpages?locator={_locator(starts[most], job)}"
+        elif self._settings.last_pages_url == "null":
+            members["nextRecordsUrl"] = None
+        members["done"] = done
+        spread = self._settings.pretty_print and call.headers.get("x-prettyprint") == "1"
+        return Answer(200, "application/json;charset=UTF-8", document(members, spread=spread), headers)
+
+
+def _found(bulk2: Bulk2) -> Found:
+    if bulk2.found is None:
+        raise AssertionError(bulk2)
+    return bulk2.found
+
+
+def _locator(row: int, job: Job) -> str:
+    """The locator of the set that begins with a row."""
+    if float(job.request.api_version) < _OPAQUE_FROM:
+        return str(row)
+    return base64.b64encode(str(row).encode()).decode().rstrip("=")
