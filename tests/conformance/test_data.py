@@ -58,6 +58,16 @@ def _is_meant_to_be_broken(conversation: Conversation) -> bool:
     return conversation.name == "not_from_the_api"
 
 
+_JOB = r"\{job\}"
+_OF_BULK2 = [
+    ("POST", "ingest"), ("PUT", f"ingest/{_JOB}/batches"), ("PATCH", f"ingest/{_JOB}"), ("GET", f"ingest/{_JOB}"),
+    ("GET", r"ingest(\?.*)?"), ("DELETE", f"ingest/{_JOB}"), ("GET", f"ingest/{_JOB}/successfulResults"),
+    ("GET", f"ingest/{_JOB}/failedResults"), ("GET", f"ingest/{_JOB}/unprocessedrecords/?"), ("POST", "query"),
+    ("GET", f"query/{_JOB}"), ("GET", r"query/?(\?.*)?"), ("PATCH", f"query/{_JOB}"), ("DELETE", f"query/{_JOB}"),
+    ("GET", rf"query/{_JOB}/results(\?.*)?"), ("GET", f"query/{_JOB}/resultPages"),
+]  # fmt: skip
+
+
 def test_every_call_of_the_api_is_there() -> None:
     """The calls of the reference's first page."""
     job, batch = r"/services/async/66.0/job/\{job[^}]*\}", r"\{batch[^}]*\}"
@@ -73,6 +83,7 @@ def test_every_call_of_the_api_is_there() -> None:
         ("GET", f"{job}/batch/{batch}/result/" + r"\{result[^}]*\}"),
         ("POST", f"{job}/spec"),
         ("GET", "/services/async/66.0/AsyncApi.xsd"),
+        *((method, rf"/services/data/v\d\d\.0/jobs/{path}") for method, path in _OF_BULK2),
     ]
     requests = [exchange.request for exchange in _exchanges()]
     for method, path in calls:

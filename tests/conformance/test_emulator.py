@@ -20,7 +20,7 @@ from bulkforce_emulator import Emulator, Pace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-FINAL_STATES = {"Completed", "Failed", "NotProcessed"}
+FINAL_STATES = {"Completed", "Failed", "NotProcessed", "JobComplete", "Aborted"}
 PATIENCE_SECONDS = 600.0
 
 
@@ -82,12 +82,14 @@ class Conversing:
     def wait(self, what: str) -> None:
         """Ask again and again until a batch, or all of the job, came to its end."""
         path = "/services/async/66.0/job/{job}/batch"
-        if what != "all":
+        if what in {"ingest", "query"}:
+            path = f"/services/data/v66.0/jobs/{what}/{{job}}"
+        elif what != "all":
             job = what.replace("batch", "job")
             path = f"/services/async/66.0/job/{{{job}}}/batch/{{{what}}}"
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
-            _, _, body = self.send(Request("GET", path))
+            _, _, body = self.send(Request("GET", path, {"Authorization": "Bearer {session}"}))
             states = re.findall(rb"<state>(\w+)</state>|\"state\" ?: ?\"(\w+)\"", body)
             if states and all((xml or json).decode() in FINAL_STATES for xml, json in states):
                 return
