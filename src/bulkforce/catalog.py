@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from bulkforce.errors import UsageError
+from bulkforce.errors import FormatError, UsageError
 from bulkforce.extract import verb as extracts
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.load import verb as loads
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.rules import AcceptAs
+from bulkforce.run.folder import REPORT
 from bulkforce.run.report import RunInfo
 from bulkforce.run.sitting import Sitting
 
@@ -34,6 +36,14 @@ def resume(
     if accept_as is not None:
         raise UsageError("An extract changes nothing in the org, so nothing is in doubt: leave out accept_as")
     return extracts.resume_extract(sitting, run, workers=workers, on_progress=cast("OnExtract | None", on_progress))
+
+
+def report_of(run: RunInfo) -> LoadReport | ExtractReport | None:
+    """Return what a run last reported; ``None`` if it has not reported yet, or its report cannot be read."""
+    for kind in (LoadReport, ExtractReport):
+        with suppress(OSError, UnicodeDecodeError, FormatError):
+            return kind.from_json((run.folder / REPORT).read_text(encoding="utf-8"))
+    return None
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:

@@ -40,6 +40,7 @@ from bulkforce.cli.outcome import carry_out
 from bulkforce.cli.streams import tell
 
 if TYPE_CHECKING:
+    from bulkforce.extract.report import ExtractReport
     from bulkforce.load.report import LoadReport, Progress
 
 
@@ -239,14 +240,18 @@ def runs(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
-    """List loads and extracts with their states, oldest first.
+    """List loads and extracts with their states, counts and times, oldest first.
+
+    The time is that of the last sitting.
 
     Example: bulkforce runs
     """
     import json
 
     from bulkforce import arguments
+    from bulkforce.catalog import report_of
     from bulkforce.catalog import runs as list_runs
+    from bulkforce.display import counted
     from bulkforce.run.folder import RUNS
 
     folder = None if folder is None else arguments.path(folder, "The folder of the runs")
@@ -254,13 +259,41 @@ def runs(
     if as_json:
         print(
             json.dumps(
-                [{"run": one.run, "folder": str(one.folder), "what": one.what, "state": one.state} for one in found]
+                [
+                    {
+                        "run": one.run,
+                        "folder": str(one.folder),
+                        "what": one.what,
+                        "state": one.state,
+                        "begun": one.begun,
+                        **_counts(report_of(one)),
+                    }
+                    for one in found
+                ]
             )
         )
     for one in () if as_json else found:
         print(f"{one.state:<12} {one.run}   {one.what}")
+        if counts := _counts(report_of(one)):
+            rows, failed = (
+                counted(int(counts["rows"]), "row"),
+                f", {counts['failed']:,} failed" if counts["failed"] else "",
+            )
+            print(f"{'':<12} {rows}{failed}, {counts['seconds']:,.1f} s")
     if not found:
         tell(f"No runs in {(folder or RUNS).absolute()}")
+
+
+def _counts(report: LoadReport | ExtractReport | None) -> dict[str, float]:
+    """Return how many rows a run is done with, how many of them did not succeed, and its seconds."""
+    from bulkforce.load.report import LoadReport
+
+    if report is None:
+        return {}
+    if isinstance(report, LoadReport):
+        failed = report.failed + report.unprocessed + report.rejected + report.in_doubt
+        return {"rows": report.succeeded + failed, "failed": failed, "seconds": report.seconds}
+    return {"rows": report.rows, "failed": 0, "seconds": report.seconds}
 
 
 def _carry_out(

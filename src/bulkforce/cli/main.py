@@ -14,13 +14,14 @@ import typer
 import typer.main
 
 from bulkforce.cli import logs, streams
+from bulkforce.cli.batch import batch
 from bulkforce.cli.check import check
 from bulkforce.cli.count import count
 from bulkforce.cli.demo import demo
 from bulkforce.cli.describe import describe, objects
 from bulkforce.cli.emulator import emulator
 from bulkforce.cli.extract import extract
-from bulkforce.cli.job import job
+from bulkforce.cli.job import job, jobs
 from bulkforce.cli.load import load, resume, runs
 from bulkforce.cli.login import login, logout
 from bulkforce.cli.map import map_columns
@@ -52,7 +53,9 @@ app.command(short_help="Continue a load or an extract that stopped or died.")(re
 app.command(short_help="List loads and extracts with their states.")(runs)
 app.command(short_help="List the objects of the org.")(objects)
 app.command(short_help="Show what an object is like, or save it for rehearsals.")(describe)
+app.command(short_help="Show the jobs of your runs with their states.")(jobs)
 app.add_typer(job, name="job")
+app.add_typer(batch, name="batch")
 app.command()(emulator)
 
 

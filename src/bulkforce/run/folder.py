@@ -167,6 +167,18 @@ def _is_finished(journal: Path) -> bool:
         return False
 
 
+def job_ids(run: Path) -> list[str]:
+    """List the ids of a run's jobs, the oldest first; none if its journal cannot be read, or is in use."""
+    journal = _journal_in(run)
+    if journal is None:
+        return []
+    try:
+        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as database:
+            return [str(row[0]) for row in database.execute("SELECT id FROM job WHERE id IS NOT NULL ORDER BY number")]
+    except sqlite3.Error:
+        return []
+
+
 @contextmanager
 def disk_told(folder: Path) -> Iterator[None]:
     """Raise our own error for a full or read-only disk, or a file that cannot be read."""

@@ -1,0 +1,105 @@
+"""Jobs, batches and runs on the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.processes import SURROUNDINGS, run
+
+from bulkforce_emulator import Emulator
+
+RECORDS = b"LastName,Email\nLovelace,ada@example.com\nByron,no address\n"
+
+
+@pytest.fixture
+def org(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_bytes(RECORDS)
+    with Emulator() as org:
+        yield org
+
+
+def output(org: Emulator, *arguments: str, code: int = 0) -> str:
+    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    done = run(*arguments, environment=environment)
+    assert (done.returncode, done.stderr) == (code, "")
+    return done.stdout
+
+
+def load(org: Emulator) -> str:
+    """Load the file, and return the id of the job."""
+    report = json.loads(
+        output(org, "load", "a.csv", "--object=Contact", "--operation=insert", "--quiet", "--json", code=3)
+    )
+    return str(report["jobs"][0])
+
+
+def batches(org: Emulator, job: str) -> list[str]:
+    return [one["id"] for one in json.loads(output(org, "job", "show", job, "--json"))["batches"]]
+
+
+def test_runs_have_counts_and_durations(org: Emulator) -> None:
+    load(org)
+    output(org, "extract", "SELECT Id FROM Contact", "--output=o.csv", "--quiet")
+    lines = output(org, "runs").splitlines()
+    assert [re.sub(r"[\d.]+ s$", "T s", line.strip()) for line in lines[1::2]] == [
+        "2 rows, 1 failed, T s",
+        "1 row, T s",
+    ]
+    listed = json.loads(output(org, "runs", "--json"))
+    assert [(one["rows"], one["failed"]) for one in listed] == [(2, 1), (1, 0)]
+    assert all(one["seconds"] > 0 and one["begun"] > 0 for one in listed)
+
+
+def test_run_whose_report_is_gone_is_listed_without_counts(org: Emulator, tmp_path: Path) -> None:
+    load(org)
+    for report in tmp_path.glob("bulkforce-runs/*/report.json"):
+        report.write_text("no report")
+    assert output(org, "runs").count("\n") == 1
+
+
+def test_jobs_of_runs_are_shown_with_their_states(org: Emulator) -> None:
+    job = load(org)
+    assert output(org, "jobs") == f"{job}  Closed  insert Contact (CSV): 2 processed, 1 failed\n"
+    (document,) = json.loads(output(org, "jobs", "--json"))
+    assert (document["id"], document["state"], document["run"][-19:-5]) == (job, "Closed", "insert-Contact")
+
+
+def test_jobs_of_another_org_do_not_hide_the_others(org: Emulator) -> None:
+    with Emulator() as another:
+        load(another)
+        mine = load(org)
+        assert mine in output(org, "jobs", "--last", "1")
+    with Emulator() as empty:
+        lines = output(empty, "jobs").splitlines()
+    assert len(lines) == 2
+    assert all("not in this org" in line for line in lines)
+
+
+def test_batch_shows_its_request_and_result_as_they_are(org: Emulator) -> None:
+    job = load(org)
+    (batch,) = batches(org, job)
+    assert output(org, "batch", "request", job, batch) == RECORDS.decode()
+    header, first, second = output(org, "batch", "result", job, batch).splitlines()
+    assert header == '"Id","Success","Created","Error"'
+    assert '"true","true"' in first
+    assert "INVALID_EMAIL_ADDRESS" in second
+
+
+def test_batch_of_a_query_shows_the_query_and_the_records(org: Emulator) -> None:
+    org.insert("Contact", [{"LastName": "Lovelace"}])
+    report = json.loads(output(org, "extract", "SELECT LastName FROM Contact", "--output=o.csv", "--quiet", "--json"))
+    job = report["jobs"][0]
+    (batch,) = batches(org, job)
+    assert output(org, "batch", "request", job, batch) == "SELECT LastName FROM Contact"
+    assert output(org, "batch", "result", job, batch) == '"LastName"\n"Lovelace"\n'
+
+
+def test_time_line_of_a_job_fits_80_columns(org: Emulator) -> None:
+    lines = output(org, "job", "show", load(org)).splitlines()
+    assert re.fullmatch(r"  751\w+ Completed    \| *=+ *\| +\d+ s 2 processed, 1 failed", lines[2])
+    assert max(map(len, lines)) <= 80
