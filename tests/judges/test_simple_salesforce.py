@@ -1,4 +1,4 @@
-"""simple-salesforce judges: bulk over JSON, four logins, and plain REST."""
+"""simple-salesforce judges: bulk over JSON and over 2.0, four logins, and plain REST."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.judges.lineup import CLIENTS, NASTY, Verdict, as_json_keeps_it, judge, org, python
+from tests.judges.lineup import CLIENTS, NASTY, Verdict, as_csv_keeps_it, as_json_keeps_it, judge, org, python
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +139,74 @@ def test_bad_session(verdict: Verdict) -> None:
     kind, text = verdict.raised("bad_session_in_bulk")
     assert kind == "SalesforceMalformedRequest"
     assert "InvalidSessionId" in text
+
+
+# Bulk API 2.0
+
+
+def test_nasty_values_go_in_and_come_out_over_2_0(verdict: Verdict) -> None:
+    seen = verdict.saw("bulk2_nasty_values")
+    assert (seen["told"]["numberRecordsProcessed"], seen["told"]["numberRecordsFailed"]) == (len(NASTY), 0)
+    assert seen["found"] == as_csv_keeps_it()
+
+
+def test_finding_result_files_are_taken_for_latin_1(verdict: Verdict) -> None:
+    """A finding: the server names no charset, and the client lets its HTTP library guess. Queries it reads as UTF-8."""
+    echoed = verdict.saw("bulk2_nasty_values")["echoed"]
+    assert echoed != as_csv_keeps_it()
+    read = {place: value and value.encode("latin-1").decode() for place, value in echoed.items()}
+    assert read == as_csv_keeps_it()
+
+
+def test_a_load_is_split_into_jobs(verdict: Verdict) -> None:
+    assert sorted(verdict.saw("bulk2_several_jobs")) == [[1, 0, 1], [2, 0, 2], [2, 0, 2]]
+    assert sorted(verdict.contacts("jobs")) == ["0", "1", "2", "3", "4"]
+
+
+def test_delimiters_and_line_ends(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_delimiters") == [[0, 3], [0, 4], [0, 5]]
+
+
+def test_updates_upserts_and_deletes_over_2_0(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_update") == ["false"] * 3
+    assert verdict.contacts("update2", "FirstName") == ["Ada"] * 3
+    assert verdict.saw("bulk2_upsert") == {"B2-0": "false", "B2-1": "false", "B2-2": "true"}
+    assert sorted(verdict.contacts("upsert2")) == ["L0", "L1", "L2"]
+    assert verdict.saw("bulk2_delete") == [0, 2]
+    assert verdict.saw("bulk2_hard_delete") == '"Id"\n'
+
+
+def test_rows_that_fail_are_in_their_file(verdict: Verdict) -> None:
+    seen = verdict.saw("bulk2_failing_rows")
+    assert (seen["told"]["numberRecordsProcessed"], seen["told"]["numberRecordsFailed"]) == (3, 2)
+    assert seen["counts"] == {"successfulRecords": 1, "failedRecords": 2, "unprocessedRecords": 0}
+    assert [error.partition(":")[0] for error in seen["errors"]] == ["REQUIRED_FIELD_MISSING", "INVALID_EMAIL_ADDRESS"]
+
+
+def test_unknown_column_fails_the_job(verdict: Verdict) -> None:
+    kind, text = verdict.raised("bulk2_unknown_column")
+    assert kind == "SalesforceOperationError"
+    assert "InvalidBatch : Field name not found : Nonsense" in text
+
+
+def test_results_come_in_sets(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_pages") == [["pages2 0", "pages2 1"], ["pages2 2", "pages2 3"], ["pages2 4"]]
+    seen = verdict.saw("bulk2_download")
+    assert seen == {"sizes": [3, 2], "rows": [f"download {number}" for number in range(5)]}
+    assert verdict.saw("bulk2_empty_query") == ['"Id"\n']
+
+
+def test_bad_soql_is_refused_at_once_over_2_0(verdict: Verdict) -> None:
+    kind, text = verdict.raised("bulk2_bad_soql")
+    assert kind == "SalesforceMalformedRequest"
+    assert "INVALID_FIELD" in text
+
+
+def test_single_calls_of_2_0(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_calls") == ["Open", "Aborted", False]
+
+
+def test_finding_delete_job_wants_json_where_there_is_no_body(verdict: Verdict) -> None:
+    """A finding: the job is deleted, which is answered with 204, and then the client fails to read nothing."""
+    assert verdict.raised("bulk2_delete_job")[0] == "JSONDecodeError"
+    assert ("DELETE", 204) in {(one.method, one.status) for one in verdict.org.requests}

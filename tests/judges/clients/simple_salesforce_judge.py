@@ -14,6 +14,7 @@ from cases import ORG, VALUES, run
 from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce
 from simple_salesforce.util import list_from_generator
+from simple_salesforce_bulk2 import Cases
 
 
 class _Detour(HTTPAdapter):
@@ -214,4 +215,5 @@ run({
     "limits": limits,
     "bad_session": bad_session,
     "bad_session_in_bulk": bad_session_in_bulk,
+    **Cases(sf).all(),
 })  # fmt: skip
