@@ -54,6 +54,9 @@ class Bulk2Texts:
     query_jobs_used_up: Text = Text(
         "LIMIT_EXCEEDED", "Max bulk v2 query jobs ({most}) per 24 hrs has been reached ({given})"
     )
+    query_results_used_up: Text = Text(
+        "LIMIT_EXCEEDED", "Max bulk v2 query result size stored ({most}) kb per 24 hrs has been exceeded"
+    )
     id_malformed: Text = Text("MALFORMED_ID", "malformed id {value}")
     #: client: the code; that the words are those of v1 is inferred
     hard_delete_forbidden: Text = Text(

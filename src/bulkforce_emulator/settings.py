@@ -72,6 +72,8 @@ class Limits:
     query_job_retries: int = 15
     #: Query jobs of Bulk API 2.0 in any 24 hours.
     daily_query_jobs: int = 10_000
+    #: Kilobytes of query results of Bulk API 2.0 in any 24 hours.
+    daily_result_kilobytes: int = 1_000_000_000
     #: Jobs in one page of a list.
     listed_jobs: int = 1_000
     #: Links in one answer of `resultPages`.

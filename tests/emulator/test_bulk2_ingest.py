@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 from collections.abc import Iterator
+from http.client import HTTPException
+from urllib.parse import urlsplit
 
 import pytest
 from tests.emulator.wire2 import FILES, SHORT_A, SHORT_B, Wire2, error, rows
@@ -471,6 +474,47 @@ def test_faults_strike_here_too(wire: Wire2) -> None:
     assert wire.job(job)["state"] == "JobComplete"
 
 
+def test_an_upload_that_is_cut_off_is_not_stored(wire: Wire2) -> None:
+    job = wire.create()
+    wire.org.faults.add(Fault("upload reset", method="PUT", after_bytes=1000))
+    with pytest.raises((ConnectionError, HTTPException)):
+        wire.put(job, "Name\n" + "x\n" * 4_000_000)
+    assert "numberRecordsProcessed" not in wire.job(job)
+    assert wire.put(job, "Name\nA\n").status == 201
+    assert wire.change(job, "UploadComplete").status == 200
+
+
+def test_a_commit_can_arrive_after_the_job_was_seen_open(wire: Wire2) -> None:
+    job = wire.create()
+    wire.put(job, "Name\nA\n")
+    wire.org.faults.add(Fault("late twin", method="PATCH", after_requests=1))
+    with pytest.raises((ConnectionError, HTTPException)):
+        wire.change(job, "UploadComplete")
+    assert wire.job(job)["state"] == "Open"
+    assert error(wire.change(job, "UploadComplete"))[:2] == (400, "INVALIDJOBSTATE")
+    assert wire.org.wait_until_idle()
+    assert len(wire.org.records("Account")) == 1
+
+
+def test_an_upload_may_ask_first_whether_it_is_wanted(wire: Wire2) -> None:
+    address = urlsplit(wire.org.base_url)
+    head = (
+        f"PUT /services/data/v66.0/jobs/ingest/{wire.create()}/batches HTTP/1.1\r\nHost: {address.netloc}\r\n"
+        f"Authorization: Bearer {wire.org.session_id}\r\nContent-Length: 7\r\nExpect: 100-continue\r\n\r\n"
+    )
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=60) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"Name\nA\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+def test_rows_of_a_refused_file_can_be_in_no_file() -> None:
+    with Emulator(settings=Settings(refused_rows_unprocessed=False)) as org:
+        wire = Wire2(org)
+        assert wire.files(wire.load("No\nA\n"))[2] == "No\n"
+
+
 def test_v1_does_not_know_these_jobs(wire: Wire2) -> None:
     job = wire.load("Name\nA\n")
     session = {"X-SFDC-Session": wire.org.session_id}
@@ -482,3 +526,7 @@ def test_page_shows_them(wire: Wire2) -> None:
     text = wire.ask("GET", "/").text
     assert job in text
     assert "JobComplete" in text
+    (batch,) = wire.org.state.jobs.get(job).batches
+    for path in (f"jobs/{job}", *(f"jobs/{job}/batches/{batch}{end}" for end in ("", "/request", "/result"))):
+        assert wire.ask("GET", f"/_emulator/page/{path}").status == 200, path
+    assert "Number of fields in header" in wire.ask("GET", f"/_emulator/page/jobs/{job}").text

@@ -222,6 +222,18 @@ def test_query_jobs_of_a_day_are_counted(wire: Wire2) -> None:
         assert error(refused) == (400, "LIMIT_EXCEEDED", told)
 
 
+def test_results_of_a_day_are_counted(wire: Wire2) -> None:
+    with Emulator(settings=Settings(limits=Limits(daily_result_kilobytes=1))) as org:
+        org.insert("Account", [{"Name": "x" * 100} for _ in range(11)])
+        wire = Wire2(org)
+        wire.query("SELECT Name FROM Account")
+        refused = wire.ask("POST", "query", {"operation": "query", "query": SOQL})
+        told = "Max bulk v2 query result size stored (1) kb per 24 hrs has been exceeded"
+        assert error(refused) == (400, "LIMIT_EXCEEDED", told)
+        wire.later(hours=25)
+        wire.query(SOQL)
+
+
 def test_results_go_with_the_job_after_seven_days(wire: Wire2) -> None:
     job = wire.query(SOQL)
     locator = wire.results(job, "?maxRecords=2").headers["sforce-locator"]
@@ -247,6 +259,11 @@ def test_lists_have_the_jobs_of_their_kind_and_those_of_v1(wire: Wire2) -> None:
     assert ids("query") == {query, serial}
     assert ids("query?concurrencyMode=serial") == {serial}
     assert ids("query?jobType=V2Query&isPkChunkingEnabled=false") == {query}
+    split = wire.query("SELECT Id FROM Account")
+    assert ids("query?isPkChunkingEnabled=true") == {split}
+    assert wire.job(split, "query")["isPkChunkingSupported"] is True
+    assert wire.job(query, "query")["isPkChunkingSupported"] is False
+    wire.ask("DELETE", f"query/{split}")
     assert ids("query?jobType=V2Ingest") == {ingest}
     assert ids("ingest?isPkChunkingEnabled=true") == set()
     told = {record["id"]: record for record in wire.ask("GET", "ingest").json["records"]}

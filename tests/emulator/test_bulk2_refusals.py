@@ -157,6 +157,13 @@ def test_calls_of_the_day_are_counted() -> None:
         assert error(wire.ask("GET", "ingest")) == (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
 
 
+def test_versions_that_go_away_are_told() -> None:
+    with Emulator(settings=Settings(retiring_version=50.0)) as org:
+        wire = Wire2(org)
+        assert wire.ask("GET", "ingest", version="50.0").headers["warning"].startswith("299 - ")
+        assert "warning" not in wire.ask("GET", "ingest", version="51.0").headers
+
+
 def test_unknown_members_can_be_ignored_and_filters_find_nothing() -> None:
     with Emulator(settings=Settings(unknown_member="ignore", unknown_filter="nothing")) as org:
         wire = Wire2(org)

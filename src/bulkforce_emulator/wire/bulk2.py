@@ -71,11 +71,14 @@ class Bulk2Calls:
     def _say(self, call: Bulk1Request, status: int, members: object) -> Answer:
         spread = self._org.settings.pretty_print and call.headers.get("x-prettyprint") == "1"
         body = b"" if members is None else shapes.document(members, spread=spread)
-        return Answer(status, JSON if body else "", body, self._headers(status))
+        return Answer(status, JSON if body else "", body, self._headers(call, status))
 
-    def _headers(self, status: int = 200) -> dict[str, str]:
+    def _headers(self, call: Bulk1Request, status: int = 200) -> dict[str, str]:
         request_id = secrets.token_hex(16)
-        token = {"WWW-Authenticate": "Token"} if status == 401 else {}
+        more = {"WWW-Authenticate": "Token"} if status == 401 else {}
+        retiring = self._org.settings.retiring_version
+        if status < 400 and retiring is not None and version_of(call.version) <= retiring:
+            more = {"Warning": f'299 - "This API version is going away: {call.version[1:]}"'}
         return {
             "Cache-Control": "no-cache,must-revalidate,max-age=0,no-store,private",
             "Server": "sfdcedge",
@@ -83,7 +86,7 @@ class Bulk2Calls:
             "X-Request-Id": request_id,
             "X-SFDC-Request-Id": request_id,
             "Sforce-Limit-Info": f"api-usage={self._org.calls}/{self._org.limits.daily_api_requests}",
-            **token,
+            **more,
         }
 
     def _dispatch(self, call: Bulk1Request) -> tuple[int, object]:
@@ -122,7 +125,7 @@ class Bulk2Calls:
             case "PUT", "batches":
                 org.bulk2.upload(job, self._body(call, org.limits.job_bytes))
                 return 201, None
-        return 200, self._results.answer(call, job, what, self._headers())
+        return 200, self._results.answer(call, job, what, self._headers(call))
 
     def _create(self, call: Bulk1Request) -> tuple[int, object]:
         org, version = self._org, call.version[1:]

@@ -198,7 +198,7 @@ def told(seen: Bulk2Summary, version: str, settings: Settings) -> dict[str, obje
     if job.request.assignment_rule_id is not None:
         members["assignmentRuleId"] = job.request.assignment_rule_id
     if float(version) >= settings.pk_chunking_shown_from:
-        members["isPkChunkingSupported"] = False
+        members["isPkChunkingSupported"] = seen.bulk2 is not None and seen.bulk2.splits
     if seen.stage == Stage.FAILED and (not query or settings.failed_query_message):
         members["errorMessage"] = seen.message
     return members

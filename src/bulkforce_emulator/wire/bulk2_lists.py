@@ -58,6 +58,7 @@ def _belongs(job: Job, wanted: str | None, *, query: bool) -> bool:
 
 def _fits(job: Job, asked: dict[str, str]) -> bool:
     chunked, mode = asked.get("isPkChunkingEnabled"), asked.get("concurrencyMode")
-    return (chunked is None or chunked.lower() == ("false" if job.chunking is None else "true")) and (
+    splits = job.chunking is not None or (job.bulk2 is not None and job.bulk2.splits)
+    return (chunked is None or chunked.lower() == str(splits).lower()) and (
         mode is None or mode.lower() == ("serial" if job.is_serial else "parallel")
     )

@@ -7,7 +7,8 @@ import binascii
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
-from bulkforce_emulator.soql import check_bulk, compile_soql
+from bulkforce_emulator.soql import check_bulk, chunkable, compile_soql
+from bulkforce_emulator.standard import PK_CHUNKABLE
 from bulkforce_emulator.state.bulk2.job import Bulk2, Found, Stage, stage_of
 from bulkforce_emulator.state.bulk2.processing import result_line_end
 from bulkforce_emulator.state.bulk2.results import Results
@@ -51,7 +52,8 @@ class BulkResults:
             raise ApiError.of(self._texts.object_unsupported, name=compiled.sobject.name)
         check_bulk(compiled, compiled.sobject.name, Format.CSV, self._settings, by_fields=True)
         request = JobRequest(operation, compiled.sobject, Format.CSV, version)
-        return org.bulk2.create_query(request, Bulk2(delimiter, line_end), soql)
+        splits = (compiled.sobject.custom or compiled.sobject.name in PK_CHUNKABLE) and chunkable(soql)
+        return org.bulk2.create_query(request, Bulk2(delimiter, line_end, splits=splits), soql)
 
     def answer(self, call: Bulk1Request, job: Job, what: str, headers: Mapping[str, str]) -> Answer:
         """The results of a job: `what` says which, in lower case.

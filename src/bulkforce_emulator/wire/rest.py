@@ -91,7 +91,9 @@ class _Rest(Resources):
             "DailyBulkApiBatches": batches,
             # Its former name, which a released client still reads.
             "DailyBulkApiRequests": batches,
-            "DailyBulkV2QueryFileStorageMB": _allowance(976_562),
+            "DailyBulkV2QueryFileStorageMB": _allowance(
+                limits.daily_result_kilobytes // 1024, self.org.bulk2.kilobytes_used() // 1024
+            ),
             "DailyBulkV2QueryJobs": _allowance(limits.daily_query_jobs, self.org.bulk2.queries_used()),
             "ConcurrentAsyncGetReportInstances": _allowance(200),
             "DataStorageMB": _allowance(1024),

@@ -62,6 +62,8 @@ class Bulk2:
     is_cut: bool = False
     #: The header of the file as it was sent, without its line end.
     header: str = ""
+    #: Whether the server splits the query by the ids of its object.
+    splits: bool = False
     #: Why the job fails.
     message: str | None = None
     #: What a query has found.

@@ -25,6 +25,7 @@ class Bulk2Jobs:
         self._org = org
         self._texts = org.settings.texts.bulk2
         self._counted: deque[datetime] = deque()
+        self._stored: deque[tuple[datetime, int]] = deque()
 
     def create(self, request: JobRequest, bulk2: Bulk2) -> Job:
         """Create an open ingest job.
@@ -40,12 +41,14 @@ class Bulk2Jobs:
         """Create a query job, and its batch, which is to be submitted.
 
         Raises:
-            ApiError: There were too many in the last 24 hours.
+            ApiError: There were too many in the last 24 hours, or too large results.
         """
         jobs, most = self._org.jobs, self._org.limits.daily_query_jobs
         with jobs.lock:
             if self.queries_used() >= most:
                 raise ApiError.of(self._texts.query_jobs_used_up, most=most, given=most + 1)
+            if self.kilobytes_used() > self._org.limits.daily_result_kilobytes:
+                raise ApiError.of(self._texts.query_results_used_up, most=self._org.limits.daily_result_kilobytes)
             self._counted.append(self._org.clock.now())
             job = jobs.create(request, bulk2)
             return job, self._queue(job, soql.encode())
@@ -57,6 +60,19 @@ class Bulk2Jobs:
             while self._counted and self._counted[0] < horizon:
                 self._counted.popleft()
             return len(self._counted)
+
+    def count_result(self, size: int) -> None:
+        """Count the bytes of a result against the daily limit."""
+        with self._org.jobs.lock:
+            self._stored.append((self._org.clock.now(), size))
+
+    def kilobytes_used(self) -> int:
+        """How large the results of query jobs were in the last 24 hours, the last kilobyte counted whole."""
+        with self._org.jobs.lock:
+            horizon = self._org.clock.now() - timedelta(hours=24)
+            while self._stored and self._stored[0][0] < horizon:
+                self._stored.popleft()
+            return -(-sum(size for _, size in self._stored) // 1000)
 
     def find(self, job_id: str, *, query: bool) -> Job | None:
         """The 2.0 job with this id, if it is one for queries, or one for data; None if there is none."""
