@@ -138,7 +138,7 @@ REST: dict[str, tuple[Made, object]] = {
         {"name": "Contact", "fields": [{"name": "Id", "type": "id", "length": 18, "referenceTo": []}]},
     ),
     "limits": (
-        lambda client: client.driver.run(ask(rest.remaining_batches())),
+        lambda client: client.driver.run(ask(rest.allowance())),
         {"DailyBulkApiBatches": {"Max": 15_000, "Remaining": 7}},
     ),
     "count": (

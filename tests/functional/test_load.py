@@ -303,6 +303,8 @@ def test_dry_run_counts_and_creates_nothing(org: Emulator, tmp_path: Path) -> No
     report = load.begin()
     assert (report.state, report.read, report.batches) == (RunState.PLANNED, len(load.source.rows), 6)
     assert report.remaining_batches == org.state.jobs.batches_left()
+    assert report.remaining_api_calls is not None
+    assert report.api_calls < report.remaining_api_calls
     assert report.bytes >= load.path.stat().st_size
     assert changes(org, before) == []
     assert [path.name for path in tmp_path.iterdir()] == ["source.csv"]
@@ -312,6 +314,15 @@ def test_load_with_more_batches_than_the_org_takes_today_is_refused(tmp_path: Pa
     with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_batches=5))) as org:
         load = Load(org, tmp_path)
         with pytest.raises(LimitReached, match="needs 6 batches, but the org accepts only 5 more"):
+            load.begin()
+        assert changes(org) == []
+        assert not load.run_dir.exists()
+
+
+def test_load_with_more_api_calls_than_the_org_takes_today_is_refused(tmp_path: Path) -> None:
+    with Emulator(SCHEMA, settings=Settings(limits=Limits(daily_api_requests=15))) as org:
+        load = Load(org, tmp_path)
+        with pytest.raises(LimitReached, match=r"needs at least 16 API calls, but the org accepts only 1\d more"):
             load.begin()
         assert changes(org) == []
         assert not load.run_dir.exists()

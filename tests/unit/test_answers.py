@@ -391,8 +391,10 @@ def test_count_that_is_none_is_refused(value: object) -> None:
     [{}, [], {"DailyBulkApiBatches": 7}, {"DailyBulkApiBatches": {"Remaining": True}}, {"DailyBulkApiBatches": {}}],
 )
 def test_allowance_that_is_not_told_is_none(value: object) -> None:
-    assert Script([in_json(value)]).run(ask(rest.remaining_batches())) is None
-    assert Script([in_json({"DailyBulkApiBatches": {"Remaining": 7}})]).run(ask(rest.remaining_batches())) == 7
+    assert Script([in_json(value)]).run(ask(rest.allowance())) == rest.Allowance(None, None)
+    assert Script([in_json({"DailyBulkApiBatches": {"Remaining": 7}, "DailyApiRequests": {"Remaining": 9}})]).run(
+        ask(rest.allowance())
+    ) == rest.Allowance(7, 9)
 
 
 def test_error_says_what_was_asked_and_what_came() -> None:

@@ -68,10 +68,8 @@ def show(report: LoadReport, *, as_json: bool) -> int:
 
 
 def _show_plan(report: LoadReport) -> None:
-    remaining = "the org does not say how many it accepts today"
-    if report.remaining_batches is not None:
-        fits = "enough" if report.batches <= report.remaining_batches else "NOT ENOUGH"
-        remaining = f"the org accepts {report.remaining_batches:,} more today: {fits}"
+    remaining = _allowed(report.batches, report.remaining_batches) or "the org does not say how many it accepts today"
+    calls = _allowed(report.api_calls, report.remaining_api_calls)
     print(f"Dry run: {report.operation} {report.object}; nothing was created.")
     print(
         f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected, as over a limit of the org"
@@ -80,9 +78,16 @@ def _show_plan(report: LoadReport) -> None:
         print(f"  skipped   {report.skipped:>14,}   rows of nothing but commas, not counted as read")
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
-    print(f"  API calls {report.api_calls:>14,}   plus polling the job")
+    print(f"  API calls {report.api_calls:>14,}   plus polling{calls and '; '}{calls}")
     if report.errors:
         _show_reasons(report.errors[:_REASONS_SHOWN], "Why rows would be rejected:")
+
+
+def _allowed(needed: int, left: int | None) -> str:
+    """Say whether what the org still accepts today is enough; empty if the org does not say."""
+    if left is None:
+        return ""
+    return f"the org accepts {left:,} more today: {'enough' if needed <= left else 'NOT ENOUGH'}"
 
 
 def _show_report(report: LoadReport) -> None:

@@ -105,30 +105,50 @@ def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
     )
 
 
-def remaining_batches(sitting: Sitting) -> int | None:
-    """Ask the org how many more batches it accepts today; if it does not say, warn and return ``None``.
+def allowance_of(sitting: Sitting) -> rest.Allowance:
+    """Ask the org how much more it accepts today; if it does not say, warn.
 
     Raises:
         NotSent: The org cannot be reached.
         NotAuthenticated: The org refuses the session.
     """
     try:
-        remaining: int | None = sitting.run(ask(rest.remaining_batches()))
+        allowance: rest.Allowance = sitting.run(ask(rest.allowance()))
     except (NotSent, NotAuthenticated):
         raise
     except (RefusedError, TransportError, ProtocolError) as error:
         sitting.warn(f"The org does not say how many more batches it accepts today, so this was not checked: {error}")
-        return None
-    return remaining
+        return rest.Allowance(None, None)
+    return allowance
 
 
-def check_allowance(batches: int, remaining: int | None) -> None:
-    """Refuse a load with more batches than the org accepts today."""
-    if remaining is not None and batches > remaining:
-        raise LimitReached(
-            f"The load needs {batches:,} batches, but the org accepts only {remaining:,} more in "
-            "this rolling 24 hours; nothing was sent. Wait, load a part, or use larger batches"
-        )
+def calls_for(batches: int) -> int:
+    """Return the API calls that a load needs at least.
+
+    To open, close and audit the job, and for each batch and its results; polling comes on top and depends on the org's
+    speed.
+    """
+    return 4 + 2 * batches
+
+
+def check_allowance(batches: int, allowance: rest.Allowance) -> None:
+    """Refuse a load with more batches, or more API calls, than the org accepts today.
+
+    Raises:
+        LimitReached: It has.
+    """
+    calls = calls_for(batches)
+    if allowance.batches is not None and batches > allowance.batches:
+        raise _too_much(f"{batches:,} batches", allowance.batches)
+    if allowance.api_calls is not None and calls > allowance.api_calls:
+        raise _too_much(f"at least {calls:,} API calls", allowance.api_calls)
+
+
+def _too_much(needed: str, left: int) -> LimitReached:
+    return LimitReached(
+        f"The load needs {needed}, but the org accepts only {left:,} more in "
+        "this rolling 24 hours; nothing was sent. Wait, load a part, or use larger batches"
+    )
 
 
 class Objects:
@@ -209,7 +229,7 @@ def planned(
     sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, folder: Path, begun: float
 ) -> LoadReport:
     """Return the report of what a load would do, given what was read and the folder with the rejected records."""
-    batches = len(reading.batches)
+    batches, allowance = len(reading.batches), allowance_of(sitting)
     return LoadReport(
         run="",
         run_dir=Path(options.run_dir or RUNS),
@@ -221,10 +241,9 @@ def planned(
         skipped=reading.skipped,
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
-        # To open, close and audit the job, and for each batch and its results; polling comes on top and depends on the
-        # org's speed.
-        api_calls=4 + 2 * batches,
-        remaining_batches=remaining_batches(sitting),
+        api_calls=calls_for(batches),
+        remaining_batches=allowance.batches,
+        remaining_api_calls=allowance.api_calls,
         errors=Tally(excel=options.excel).groups(folder / REJECTED if reading.rejected else None),
         seconds=time.monotonic() - begun,
     )

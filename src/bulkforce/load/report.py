@@ -66,6 +66,7 @@ class LoadReport(Shown):
             is identified by the time of the request.
         api_calls: Calls made in this sitting; for a plan, the minimum to expect.
         remaining_batches: For a plan, how many more batches the org accepts today; ``None`` if it did not say.
+        remaining_api_calls: For a plan, how many more API calls the org accepts today; ``None`` if it did not say.
         fits: For a plan, whether the check found nothing that the org would refuse; see `CheckReport.fits`.
         errors: Why records did not succeed, the most frequent cause first; for a plan, why records would be rejected.
         seconds: How long this sitting took.
@@ -90,6 +91,7 @@ class LoadReport(Shown):
     jobs_left_open: tuple[str, ...] = ()
     api_calls: int = 0
     remaining_batches: int | None = None
+    remaining_api_calls: int | None = None
     fits: bool | None = None
     errors: tuple[ErrorGroup, ...] = ()
     seconds: float = 0.0

@@ -26,10 +26,10 @@ from bulkforce.load.asking import (
     LoadOptions,
     Objects,
     OnProgress,
+    allowance_of,
     api_for,
     check_allowance,
     planned,
-    remaining_batches,
 )
 from bulkforce.load.batches import JobStage
 from bulkforce.load.check import asked_of, on_read_of, read_checked, told_of_stops
@@ -165,7 +165,7 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
         _, (reading, facts) = read_checked(
             sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress
         )
-        check_allowance(len(reading.batches), remaining_batches(sitting))
+        check_allowance(len(reading.batches), allowance_of(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
     return intake.feed_of(journal, facts)

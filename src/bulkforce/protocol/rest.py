@@ -186,9 +186,21 @@ def count_found(query: str, *, all_rows: bool = False) -> Exchange[int]:
     return count(soql.counting(query), all_rows=arguments.flag(all_rows, "all_rows"))
 
 
-def remaining_batches() -> Exchange[int | None]:
-    """Ask how many more batches the org accepts within 24 hours; ``None`` if it does not say."""
-    return Exchange(_get("/limits"), _remaining)
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many more batches and API calls the org accepts within 24 hours; ``None`` if it does not say."""
+
+    batches: int | None
+    api_calls: int | None
+
+
+def allowance() -> Exchange[Allowance]:
+    """Ask how much more the org accepts within 24 hours."""
+
+    def read(answer: Answer) -> Allowance:
+        return Allowance(_remaining(answer, "DailyBulkApiBatches"), _remaining(answer, "DailyApiRequests"))
+
+    return Exchange(_get("/limits"), read)
 
 
 def user_info() -> Exchange[UserInfo]:
@@ -243,8 +255,8 @@ def _count(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _remaining(answer: Answer) -> int | None:
-    daily = _members(answer).get("DailyBulkApiBatches")
+def _remaining(answer: Answer, limit: str) -> int | None:
+    daily = _members(answer).get(limit)
     return _count(daily.get("Remaining")) if isinstance(daily, Mapping) else None
 
 
