@@ -313,3 +313,18 @@ def test_carriage_returns_are_counted_whatever_else_is_wrong() -> None:
         ("MailingCity", Cause.TOO_LONG): (1, 3),
         ("Notes__c", Cause.CARRIAGE_RETURN): (2, 1),
     }
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_last_column_ends_before_the_line_end(end: str) -> None:
+    for operation, content, expected in (
+        (
+            INSERT,
+            "FirstName,LastName|x,y|x,|x,#N/A|x,z",
+            {("LastName", Cause.EMPTY, 1, 2), ("LastName", Cause.NULL, 1, 3)},
+        ),
+        (UPDATE, f"LastName,Id|x,{ID}|x,{ID}|x,{ID[:15]}AAA", {("Id", Cause.OTHER_CASE, 1, 3)}),
+        (INSERT, f"LastName,MailingCity|x,{'y' * 40}|x,{'y' * 41}", {("MailingCity", Cause.TOO_LONG, 1, 2)}),
+    ):
+        text = "".join(line + end for line in content.split("|"))
+        assert {one[:4] for one in found(text, operation)} == expected

@@ -336,9 +336,10 @@ def masked(pieces: Sequence[bytes]) -> bytes:
     """
     if len(pieces) == 1:
         return pieces[0]
-    whole = list(pieces)
-    # Between the quotes of a doubled one there is nothing.
-    whole[2:-1:2] = [piece or b"\2" for piece in whole[2:-1:2]]
+    whole, between = list(pieces), pieces[2:-1:2]
+    if b"" in between:
+        # Between the quotes of a doubled one there is nothing.
+        whole[2:-1:2] = [piece or b"\2" for piece in between]
     # At once, and not piece by piece.
     whole[1::2] = b'"'.join(whole[1::2]).translate(_HIDDEN).split(b'"')
     return b"".join(whole)

@@ -8,7 +8,6 @@ what it does not match is split into values, each of which is judged.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
@@ -24,7 +23,7 @@ _CAPITALS: Final = bytes(64 < byte < 91 for byte in range(256))
 _CHECK_VALUES: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345".find(byte) % 256 for byte in range(256))
 
 _NULL: Final = csv.NULL.encode()
-_ALL_BUT_BORDERS: Final = bytes(byte for byte in range(256) if byte not in b",\r\n")
+_BORDER: Final = re.compile(rb"[,\n]")
 
 _EMPTY: Final = Problem(
     Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out."
@@ -222,10 +221,8 @@ class CsvValues:
             return
         if self._columns:
             content = csv.masked(unit.pieces or unit.content.split(b'"'))
-            if b"\r" in content:
-                content = content.replace(b"\r\n", b"\n")
-                if b"\r" in content:
-                    self._count_carriage_returns(content, unit)
+            if b"\r" in content and not (content.endswith(b"\r\n") and content.count(b"\r") == unit.records):
+                self._count_carriage_returns(content, unit)
             columns_of_ids = self._patterns.good_ids(content) if self._ids else []
             if not columns_of_ids or len(columns_of_ids[0]) != unit.records:
                 self._look_for_bad(content, unit)
@@ -275,20 +272,24 @@ class CsvValues:
 
     def _count_carriage_returns(self, content: bytes, unit: csv.Unit) -> None:
         """Count texts with a carriage return, of which a file may have many."""
-        forms = content.translate(None, _ALL_BUT_BORDERS).split(b"\n")
-        found: dict[int, list[tuple[int, int]]] = {}
-        for form, count in Counter(forms).items():
-            if b"\r" in form:
-                first = forms.index(form)
-                for place, value in enumerate(form.split(b",")):
-                    if value and place in self._texts:
-                        found.setdefault(place, []).append((first, count))
-        for place, counts in sorted(found.items()):
-            first, target = min(counts)[0], self._texts[place].target
+        counts: dict[int, int] = {}
+        firsts: dict[int, int] = {}
+        at = content.find(b"\r")
+        while at >= 0:
+            if content[at + 1 : at + 2] == b"\n":
+                # It ends a record.
+                at = content.find(b"\r", at + 2)
+                continue
+            place = content.count(b",", content.rfind(b"\n", 0, at) + 1, at)
+            counts[place] = counts.get(place, 0) + 1
+            firsts.setdefault(place, at)
+            border = _BORDER.search(content, at)
+            at = content.find(b"\r", border.end()) if border else -1
+        for place in sorted(counts.keys() & self._texts):
+            target, row = self._texts[place].target, content.count(b"\n", 0, firsts[place])
             is_known = self._summary.has(target, CARRIAGE_RETURN)
-            sample = "" if is_known else csv.unquote(_values(_lines(unit)[first], self._width)[place]).decode()
-            count = sum(count for _, count in counts)
-            self._summary.add(target, CARRIAGE_RETURN, self.rows + first + 1, sample, count)
+            sample = "" if is_known else csv.unquote(_values(_lines(unit)[row], self._width)[place]).decode()
+            self._summary.add(target, CARRIAGE_RETURN, self.rows + row + 1, sample, counts[place])
 
 
 def _lines(unit: csv.Unit) -> list[bytes]:
@@ -304,8 +305,8 @@ def _values(raw: bytes, width: int) -> list[bytes]:
 class _Patterns:
     """Patterns of whole records in masked runs, with and without nulls; compiled when there is such a run.
 
-    They are for clean runs with lines that end with LF alone. There every record has all its columns, so a value ends
-    at the next comma, and the last one at the line's end: to look for one of those is much faster than for either.
+    They are for clean runs. There every record has all its columns, so a value ends at the next comma, and the last one
+    at the line's end: to look for one of those is much faster than for either.
     """
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
@@ -332,9 +333,11 @@ class _Patterns:
             values = []
             for column, stop in zip(self._columns, [b","] * (len(self._columns) - 1) + [rb"\n"], strict=True):
                 is_id = what != "good" and column is not None and column.is_id
-                value = _pattern(column if what != "ids" else None, stop, nulls=nulls)
+                # The id of a record that ends with CRLF has no CR.
+                ends = rb"\r\n" if is_id and stop == rb"\n" else stop
+                value = _pattern(column if what != "ids" else None, ends, nulls=nulls)
                 values.append(b"(%b)" % value if is_id else value)
-            form = {"good": rb"(?:%b\n)*+", "good with ids": rb"(?m:^)%b\n", "ids": rb"%b\n"}[what]
+            form = {"good": rb"(?:%b\r?+\n)*+", "good with ids": rb"(?m:^)%b\r?+\n", "ids": rb"%b\r?+\n"}[what]
             self._made[what, nulls] = re.compile(form % b",".join(values))
         return self._made[what, nulls]
 
@@ -357,10 +360,11 @@ def _pattern(column: Column | None, stop: bytes, *, nulls: bool) -> bytes:
             b"|#N/A" if nulls and if_null is None else b"",
             b"|" if if_empty is None else b"",
         )
-    not_null = rb"(?!#N/A(?:[,\n]|\Z))" if nulls and if_null else b""
+    start = rb"(?!#N/A(?:[,\r\n]|\Z))" if nulls and if_null else b""
+    start += rb"(?!\r?\n)" if if_empty else b""
     least = 0 if if_empty is None else 1
     longest = b"%d" % notation.longest if notation and notation.longest else b""
-    return not_null + b"[^%b]{%d,%b}+" % (stop, least, longest)
+    return start + b"[^%b]{%d,%b}+" % (stop, least, longest)
 
 
 def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
