@@ -15,6 +15,7 @@ from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv, json, xml
 from bulkforce.formats import zip as zipped
+from bulkforce.formats.naming import naming
 from bulkforce.formats.text import encoded
 from bulkforce.formats.values import Value
 from bulkforce.protocol import limits
@@ -57,6 +58,11 @@ def seal(content: Content, content_type: ContentType, operation: Operation) -> S
         FormatError: The content does not match the content type, or exceeds a limit.
         UsageError: A job of this type does not accept this kind of content.
     """
+    with naming(arguments.path(content, "The file").name if isinstance(content, os.PathLike) else None):
+        return _seal(content, content_type, operation)
+
+
+def _seal(content: Content, content_type: ContentType, operation: Operation) -> SealedBatch:
     if operation.is_query and not (isinstance(content, (str, bytes, os.PathLike)) or hasattr(content, "read")):
         raise UsageError(f"The batch of a {operation} job must be SOQL: a string, bytes, a path or a binary file")
     if isinstance(content, zipped.Attachments):

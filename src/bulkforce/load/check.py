@@ -16,6 +16,7 @@ from bulkforce.errors import (
     Interrupted,
     UsageError,
 )
+from bulkforce.formats.naming import naming
 from bulkforce.load import intake
 from bulkforce.load import mapping as maps
 from bulkforce.load.asking import (
@@ -31,7 +32,7 @@ from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import Progress
-from bulkforce.load.sources import Source, name_of, place_of
+from bulkforce.load.sources import Source, file_name_of, name_of, place_of
 from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe
 from bulkforce.objects.texts import AS_IT_STANDS, TextNotation
@@ -116,7 +117,8 @@ def _look_at(
     _check_notation(asked, describe)
     checking, forms = checking_for(objects, asked, describe), intake.forms_for(asked, describe)
     on_read = on_read_of(sitting, on_progress)
-    found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look, sitting.warn)
+    with naming(file_name_of(source)):
+        found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look, sitting.warn)
     if found is None:
         return checking.report(0, 0, 0, forms.findings()), None
     reading = found[0]
@@ -146,7 +148,8 @@ def read_checked(
         DoesNotFit: The source does not fit its object.
     """
     report, found = _look_at(sitting, objects, asked, source, folder, on_progress)
-    report.raise_if_unfit(asked.values)
+    with naming(file_name_of(source)):
+        report.raise_if_unfit(asked.values)
     assert found is not None
     lines = [f"{one.text} {one.remedy}" for one in report.columns] + [
         f"{told(one)} {one.problem.remedy}" for one in report.values

@@ -13,9 +13,10 @@ from typing import Final
 from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.errors import DoesNotFit, UsageError
 from bulkforce.formats import csv
+from bulkforce.formats.naming import naming
 from bulkforce.load.asking import LoadOptions, Objects, api_for
 from bulkforce.load.mapping import OUR_COLUMNS
-from bulkforce.load.sources import name_of, to_csv
+from bulkforce.load.sources import file_name_of, name_of, to_csv
 from bulkforce.objects.columns import Finding, Kind
 from bulkforce.objects.matching import ColumnMatch, match
 from bulkforce.run.folder import disk_told
@@ -95,7 +96,11 @@ def _comment(text: str) -> str:
 def first_map(sitting: Sitting, options: LoadOptions) -> FirstMap:
     """Write a first map for a source; see `bulkforce.client.Client.suggest_map`."""
     api = api_for(sitting, options)
-    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name, disk_told(Path(name)):
+    with (
+        tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
+        disk_told(Path(name)),
+        naming(file_name_of(options.source)),
+    ):
         found = to_csv(options.source, Path(name), options=options.of_source(), tell=sitting.warn)
         names = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True, trim=True).names
     return _matched(sitting, api, name_of(options.source), list(dict.fromkeys(names)))

@@ -17,6 +17,7 @@ from typing import BinaryIO, Final, TypeAlias, cast
 
 from bulkforce import arguments
 from bulkforce.errors import UsageError
+from bulkforce.formats.naming import naming
 from bulkforce.formats.values import Value
 from bulkforce.load.sources import arrow, cursors, files, frames, json, rows, xml
 from bulkforce.load.sources.arrow import Arrow
@@ -103,6 +104,12 @@ def name_of(source: Source) -> str:
     return files.name_of(source) if hasattr(source, "read") else "records"
 
 
+def file_name_of(source: Source) -> str | None:
+    """Return the name of a source that is a file or a stream; ``None`` if it is in memory."""
+    is_file = isinstance(source, (str, os.PathLike)) or (hasattr(source, "read") and not arrow.is_arrow(source))
+    return name_of(source) if is_file else None
+
+
 def place_of(source: Source) -> Path | None:
     """Return the path of a source that can be read repeatedly; ``None`` if it can be read only once, or is in memory.
 
@@ -115,7 +122,8 @@ def place_of(source: Source) -> Path | None:
     _form_of(path)
     if not path.is_file():
         return None
-    files.look_at(path)
+    with naming(path.name):
+        files.look_at(path)
     return path.absolute()
 
 

@@ -1,0 +1,20 @@
+"""Errors about a file name it, wherever below they are raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bulkforce.errors import FormatError, MissingExtra, UsageError
+
+
+@contextmanager
+def naming(name: str | None) -> Iterator[None]:
+    """Put the name of a file before errors about it that do not have it; ``None`` if it is no file."""
+    try:
+        yield
+    except (FormatError, UsageError) as error:
+        if name and name not in str(error) and not isinstance(error, MissingExtra):
+            error.text = f"{name}: {error.text}"
+            error.args = (f"{name}: {error.args[0]}", *error.args[1:])
+        raise
