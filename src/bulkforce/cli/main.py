@@ -33,7 +33,7 @@ from bulkforce.errors import Error, MissingExtra, UsageError
 app = typer.Typer(
     name="bulkforce",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -92,7 +92,8 @@ def main() -> None:
     output reader gone.
     """
     streams.take_up()
-    code = _code_of(command)
+    # However it is started: completion goes by this name.
+    code = _code_of(lambda: command(prog_name="bulkforce"))
     sys.exit(_code_of(streams.flush) or code)
 
 

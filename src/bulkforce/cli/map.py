@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -80,7 +79,7 @@ def map_columns(
     matched = f"{len(found.columns)} of {len(found.matches)} columns match a field"
     if target is None:
         with printing(matched):
-            sys.stdout.write(found.to_toml())
+            print(found.to_toml(), end="")
     else:
         try:
             write_whole(target, found.to_toml().encode())
