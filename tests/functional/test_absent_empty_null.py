@@ -265,3 +265,47 @@ def test_delete_sends_ids_alone_whatever_the_source_holds(
     job = org.state.jobs.all()[-1]
     sent = client.get_batch_request(job.id, client.get_all_batches(job.id)[0].id)
     assert sent.replace(b"\r\n", b"\n") == "".join(f"{one}\n" for one in ["Id", *ids]).encode()
+
+
+# empty_as_null: what is empty is null, but what is absent is not.
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize("check", [True, False])
+def test_empty_as_null_leaves_what_is_absent(
+    org: Emulator, client: bf.Client, tmp_path: Path, kind: str, *, check: bool
+) -> None:
+    for value, meaning in [(ABSENT, KEPT), (EMPTY, CLEARED), ("#N/A", CLEARED)]:
+        (record_id,) = org.insert("Contact", [{"LastName": "x", "Phone": "old"}])
+        folder = tmp_path / f"{value or 'empty'}".replace("/", "")
+        folder.mkdir()
+        source = SOURCES[kind](folder, record_id, value)
+        found = outcome(org, client, folder, source, record_id, empty_as_null=True, check=check)
+        assert found == meaning, value
+
+
+@pytest.mark.parametrize("form", ["dicts", "JSON", "JSON lines", "DictReader"])
+def test_empty_as_null_leaves_what_is_absent_where_other_records_have_it(
+    org: Emulator, client: bf.Client, tmp_path: Path, form: str
+) -> None:
+    ids = org.insert("Contact", [{"LastName": "x", "Phone": "old", "Email": "old@x.org"}] * 4)
+    records: list[dict[str, Any]] = [
+        {"Id": ids[0]},
+        {"Id": ids[1], "Email": "", "Phone": "new"},
+        {"Id": ids[2], "Phone": ""},
+        {"Id": ids[3], "Email": None, "Phone": "#N/A"},
+    ]
+    source: Any = records
+    if form == "JSON":
+        source = tmp_path / "a.json"
+        source.write_text(json.dumps(records))
+    elif form == "JSON lines":
+        source = tmp_path / "a.jsonl"
+        source.write_text("\n".join(map(json.dumps, records)))
+    elif form == "DictReader":
+        text = "Id,Phone,Email\n{}\n{},new,\n{},\n{},#N/A,#N/A\n".format(*ids)
+        source = csv.DictReader(io.StringIO(text))
+    report = client.load(source, "Contact", "update", run_dir=tmp_path / "run", empty_as_null=True)
+    assert report.succeeded == 4
+    now = {one["Id"]: (one["Phone"] or None, one["Email"] or None) for one in org.records("Contact")}
+    assert [now[one] for one in ids] == [("old", "old@x.org"), ("new", None), (None, "old@x.org"), (None, None)]

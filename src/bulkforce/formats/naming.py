@@ -9,12 +9,17 @@ from bulkforce.errors import FormatError, MissingExtra, UsageError
 
 
 @contextmanager
-def naming(name: str | None) -> Iterator[None]:
-    """Put the name of a file before errors about it that do not have it; ``None`` if it is no file."""
+def naming(name: str | None, about: str = "") -> Iterator[None]:
+    """Put the name of a file before errors about it that do not have it.
+
+    Args:
+        name: The name; ``None`` if it is no file.
+        about: How the texts of errors about it begin.
+    """
     try:
         yield
     except (FormatError, UsageError) as error:
-        if name and name not in str(error) and not isinstance(error, MissingExtra):
+        if name and error.text.startswith(about) and name not in str(error) and not isinstance(error, MissingExtra):
             error.text = f"{name}: {error.text}"
             error.args = (f"{name}: {error.args[0]}", *error.args[1:])
         raise

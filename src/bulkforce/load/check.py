@@ -77,6 +77,7 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         source=name_of(options.source),
         path=None if path is None else str(path),
         mapping=asdict(column_map),
+        map_file=Path(options.mapping).name if isinstance(options.mapping, (str, Path)) else None,
         empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
         excel=arguments.flag(options.excel, "excel"),
         batch_records=options.batch_records,
@@ -117,7 +118,7 @@ def _look_at(
     _check_notation(asked, describe)
     checking, forms = checking_for(objects, asked, describe), intake.forms_for(asked, describe)
     on_read = on_read_of(sitting, on_progress)
-    with naming(file_name_of(source)):
+    with naming(file_name_of(source)), naming(asked.map_file, "The map "):
         found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look, sitting.warn)
     if found is None:
         return checking.report(0, 0, 0, forms.findings()), None

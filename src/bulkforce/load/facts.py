@@ -37,6 +37,7 @@ class Asked:
         notation: The notation of texts, as a dict.
         source_options: How to read the source, a `SourceOptions` as a dict.
         files_folder: The folder of the files that records name.
+        map_file: The name of the file that holds the map, if it is one.
     """
 
     run: str
@@ -63,6 +64,7 @@ class Asked:
     notation: dict[str, Any] = field(default_factory=dict)
     source_options: dict[str, Any] = field(default_factory=dict)
     files_folder: str = ""
+    map_file: str | None = None
 
 
 ASKED: Final = frozenset(one.name for one in fields(Asked))
@@ -72,7 +74,8 @@ ASKED: Final = frozenset(one.name for one in fields(Asked))
 class LoadFacts(Asked):
     """What a run was started with, and what reading its source found.
 
-    ``files`` are the places of binary values; if there are any, batches are zips.
+    ``files`` are the places of binary values; if there are any, batches are zips. With ``empty_is_written``, the feed
+    has null where a record of the source has an empty value, and what is empty in it is absent.
     """
 
     feed: str
@@ -84,6 +87,7 @@ class LoadFacts(Asked):
     taken: list[int]
     names: list[str]
     constants: list[str]
+    empty_is_written: bool = False
     read: int
     rejected: list[int]
     skipped: int = 0

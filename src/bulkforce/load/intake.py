@@ -58,7 +58,9 @@ def forms_for(asked: Asked, describe: Describe) -> Forms:
         # To fields of different types, a value goes in the form that all of them read.
         return targets[0] if len(kinds) == 1 else None
 
-    return Forms(target_of, maps.notation_from(asked.notation), column_map.notation_of)
+    return Forms(
+        target_of, maps.notation_from(asked.notation), column_map.notation_of, empty_as_null=asked.empty_as_null
+    )
 
 
 def read(
@@ -98,7 +100,9 @@ def read(
         number = "1 column" if len(empty) == 1 else f"{len(empty):,} columns"
         tell(f"{number} without a name or a value {'is' if len(empty) == 1 else 'are'} left out")
     column_map = ColumnMap(**asked.mapping)
-    wanted = maps.shape(header.names, column_map, empty_as_null=asked.empty_as_null, by_id=by_id, without=empty)
+    # In records that name their own fields, what is absent stays absent.
+    empty_as_null = asked.empty_as_null and not forms.empty_is_written
+    wanted = maps.shape(header.names, column_map, empty_as_null=empty_as_null, by_id=by_id, without=empty)
     shape = fit_shape(wanted)
     if shape is None:
         return None
@@ -120,6 +124,7 @@ def read(
     known = feed.stat()
     return reading, LoadFacts(
         **asdict(asked),
+        empty_is_written=forms.empty_is_written,
         feed=feed.name if ours else str(feed),
         feed_is_ours=ours,
         feed_size=known.st_size,
@@ -154,7 +159,7 @@ def shape_of(facts: LoadFacts) -> Shape:
         tuple(facts.taken),
         tuple(facts.names),
         tuple(facts.constants),
-        facts.empty_as_null,
+        facts.empty_as_null and not facts.empty_is_written,
         tuple(facts.files),
     )
 

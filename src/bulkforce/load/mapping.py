@@ -19,7 +19,7 @@ import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -49,20 +49,17 @@ class ColumnMap:
         constants: Field of the org -> its value in every record.
         only_named: Whether to drop the columns that are not named.
         notations: Column of the source -> in what notation its texts are.
-        origin: The file that it was read from.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     only_named: bool = False
     notations: Mapping[str, TextNotation] = field(default_factory=dict)
-    origin: str = field(default="", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         arguments.texts(self.columns, "The columns of a map")
         arguments.texts(self.constants, "The constants of a map")
         arguments.flag(self.only_named, "only_named of a map")
-        arguments.text(self.origin or "-", "The origin of a map")
         if not isinstance(self.notations, Mapping):
             raise UsageError(
                 "The notations of a map must be a mapping of columns to TextNotation, not "
@@ -195,7 +192,7 @@ def shape(
         column = given if given.lower() in known else trimmed(given)
         if column.lower() not in known:
             raise UsageError(
-                f"The map{column_map.origin and f' {column_map.origin}'} names the column {arguments.shown(column)}, "
+                f"The map names the column {arguments.shown(column)}, "
                 f"which the source does not have; it has: {', '.join(source)}"
             )
         targets[known[column.lower()]] = target
@@ -237,8 +234,7 @@ def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) ->
         return given
     path = arguments.path(given, "The map")
     with naming(path.name):
-        found = _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)
-    return replace(found, origin=path.name)
+        return _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)
 
 
 def _toml(path: Path) -> ColumnMap:

@@ -193,6 +193,10 @@ class Forms:
         target_of: Returns where a column goes; ``None`` if that is not known.
         notation: The notation of texts.
         notation_of: Returns the notation of a column's texts, if it has one of its own.
+        empty_as_null: Whether an empty value is written as null, where a record has it.
+
+    Attributes:
+        empty_is_written: Whether that was done, so that what is empty now is absent.
     """
 
     def __init__(
@@ -200,7 +204,11 @@ class Forms:
         target_of: Callable[[str], Target | None] = lambda _: None,
         notation: TextNotation = AS_IT_STANDS,
         notation_of: Callable[[str], TextNotation | None] = lambda _: None,
+        *,
+        empty_as_null: bool = False,
     ) -> None:
+        self.empty_as_null = empty_as_null
+        self.empty_is_written = False
         self._target_of, self._notation, self._notation_of = target_of, notation, notation_of
         self._made: dict[str, Form] = {}
         self._summary = Summary()

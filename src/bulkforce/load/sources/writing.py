@@ -124,6 +124,7 @@ class CsvFile:
         Raises:
             FormatError: A record cannot be written; the error says which.
         """
+        self.forms.empty_is_written = self.forms.empty_as_null
         rest = iter(records)
         while block := list(islice(rest, _BLOCK_RECORDS)):
             for piece, too_many in parted(block):
@@ -154,7 +155,13 @@ class CsvFile:
             records = [csv.flatten(record, number) for number, record in enumerate(block, self.records + 1)]
             for number, record in enumerate(records, self.records + 1):
                 self.add_columns(record, number)
-        return [self._texts(name, [record.get(name, "") for record in records]) for name in self.columns]
+        texts = [self._texts(name, [record.get(name, "") for record in records]) for name in self.columns]
+        if not self.forms.empty_as_null:
+            return texts
+        return [
+            [text if text or name not in record else csv.NULL for text, record in zip(column, records, strict=True)]
+            for name, column in zip(self.columns, texts, strict=True)
+        ]
 
     def _texts(self, name: str, values: list[Value]) -> Sequence[str]:
         try:
