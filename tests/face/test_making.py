@@ -64,6 +64,7 @@ NEEDED: Final[dict[str, dict[str, object]]] = {
     "ColumnMap": {},
     "Attachments": {"records": []},
     "TextNotation": {},
+    "SqlQuery": {"query": "SELECT 1", "database": "sqlite:///x.db"},
 }
 # These come out of calls, or are raised, or are the protocol's words, which Python itself looks up; nobody makes them.
 GIVEN_BACK: Final = {
@@ -117,6 +118,8 @@ TAKEN: Final[dict[str, set[str]]] = {
     "size": {"nothing"},
     "parent": {"nothing", "empty", "a long text"},
     "start_row": {"nothing", "empty", "a long text"},
+    "query": {*TEXT},
+    "database": set(),
     "columns": set(),
     "constants": set(),
     "only_named": {"a truth"},
@@ -153,7 +156,7 @@ def test_all_that_users_make_is_in_the_table() -> None:
 @pytest.mark.parametrize(("name", "parameter"), MAKINGS, ids=[".".join(making) for making in MAKINGS])
 def test_what_cannot_be_used_is_refused_when_it_is_made(name: str, parameter: str) -> None:
     taken = TAKEN.get(f"{name}.{parameter}", TAKEN.get(parameter, set()))
-    make = used if name not in {"Pace", "PKChunking", "ColumnMap", "Attachments", "TextNotation"} else built
+    make = used if name not in {"Pace", "PKChunking", "ColumnMap", "Attachments", "TextNotation", "SqlQuery"} else built
     for odd, value in ODD.items():
         given = {**NEEDED[name], parameter: value()}
         if odd in taken:
