@@ -122,3 +122,32 @@ def test_bad_soql_is_told(verdict: Verdict) -> None:
 def test_bad_session(verdict: Verdict) -> None:
     assert verdict.raised("bad_session")[0] == "INVALID_SESSION_ID"
     assert "InvalidSessionId" in " ".join(verdict.raised("bad_session_in_bulk"))
+
+
+# Bulk API 2.0
+
+
+def test_nasty_values_go_in_and_come_out_over_2_0(verdict: Verdict) -> None:
+    seen = verdict.saw("bulk2_nasty_values")
+    assert seen["counts"] == [len(as_csv_keeps_it()), 0, 0]
+    assert {place: value or None for place, value in seen["found"].items()} == as_csv_keeps_it()
+
+
+def test_inserts_updates_upserts_and_deletes_over_2_0(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_operations") == [["true", "true"], ["false"], ["true"], ["false"]]
+    assert sorted(verdict.contacts("ops2")) == ["aa", "c"]
+
+
+def test_rows_that_fail_are_told_over_2_0(verdict: Verdict) -> None:
+    error = "REQUIRED_FIELD_MISSING:Required fields are missing: [LastName]:LastName --"
+    assert verdict.saw("bulk2_failing_rows") == [["Ott"], [["", error]]]
+
+
+def test_empty_input_is_a_complete_job(verdict: Verdict) -> None:
+    assert verdict.saw("bulk2_empty_input") == [0, 0, 0]
+
+
+def test_refusals_over_2_0(verdict: Verdict) -> None:
+    assert "InvalidBatch : Field name not found : Nonsense" in verdict.raised("bulk2_unknown_column")[1]
+    assert verdict.raised("bulk2_bad_soql")[0] == "INVALID_FIELD"
+    assert verdict.raised("bulk2_bad_session") == ("INVALID_SESSION_ID", "Session expired or invalid")

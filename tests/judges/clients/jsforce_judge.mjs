@@ -1,4 +1,4 @@
-// jsforce at work: logins, single records, queries, and bulk loads and queries (Bulk API v1).
+// jsforce at work: logins, single records, queries, and bulk loads and queries (Bulk API v1 and 2.0).
 import jsforce from 'jsforce';
 
 const org = JSON.parse(process.env.EMULATED_ORG);
@@ -8,6 +8,8 @@ function connect(given = {}) {
   const conn = new jsforce.Connection({ instanceUrl: org.base_url, accessToken: org.session_id, version: '60.0', ...given });
   conn.bulk.pollInterval = 20;
   conn.bulk.pollTimeout = 20000;
+  conn.bulk2.pollInterval = 20;
+  conn.bulk2.pollTimeout = 20000;
   return conn;
 }
 
@@ -20,6 +22,13 @@ async function ask(soql) {
   const stream = await conn.bulk.query(soql);
   await new Promise((done, failed) => stream.on('record', (one) => found.push(one)).on('end', done).on('error', failed));
   return found;
+}
+
+const fast = { pollInterval: 20, pollTimeout: 20000 };
+
+async function ask2(soql) {
+  const stream = await conn.bulk2.query(soql, fast);
+  return stream.toArray();
 }
 
 // bulk.query knows no queryAll: its CSV is fetched by hand.
@@ -150,6 +159,43 @@ const cases = {
   },
   async bad_session_in_bulk() {
     return connect({ accessToken: '00Dnonsense' }).bulk.load('Contact', 'insert', {}, [{ LastName: 'x' }]);
+  },
+  async bulk2_nasty_values() {
+    const rows = values.map((value, place) => ({ LastName: String(place), Department: 'nasty2', Description: value ?? '' }));
+    const told = await conn.bulk2.loadAndWaitForResults({ object: 'Contact', operation: 'insert', input: rows, ...fast });
+    const found = await ask2("SELECT LastName, Description FROM Contact WHERE Department = 'nasty2'");
+    return {
+      counts: [told.successfulResults.length, told.failedResults.length, told.unprocessedRecords.length],
+      found: Object.fromEntries(found.map((one) => [one.LastName, one.Description])),
+    };
+  },
+  async bulk2_operations() {
+    const run = (operation, input, more = {}) => conn.bulk2.loadAndWaitForResults({ object: 'Contact', operation, input, ...fast, ...more });
+    const made = await run('insert', [{ LastName: 'a', Department: 'ops2' }, { LastName: 'b', Department: 'ops2' }]);
+    const [first, second] = made.successfulResults.map((one) => one.sf__Id);
+    const updated = await run('update', [{ Id: first, LastName: 'aa' }]);
+    const key = { externalIdFieldName: 'Badge__c' };
+    const upserted = await run('upsert', [{ Badge__c: 'J2', LastName: 'c', Department: 'ops2' }], key);
+    const deleted = await run('delete', [{ Id: second }]);
+    return [made, updated, upserted, deleted].map((one) => one.successfulResults.map((row) => row.sf__Created));
+  },
+  async bulk2_failing_rows() {
+    const input = 'FirstName`LastName\nAda`\nBo`Ott\n';
+    const told = await conn.bulk2.loadAndWaitForResults({ object: 'Contact', operation: 'insert', input, columnDelimiter: 'BACKQUOTE', ...fast });
+    return [told.successfulResults.map((one) => one.LastName), told.failedResults.map((one) => [one.sf__Id, one.sf__Error])];
+  },
+  async bulk2_empty_input() {
+    const told = await conn.bulk2.loadAndWaitForResults({ object: 'Contact', operation: 'insert', input: '', ...fast });
+    return [told.successfulResults.length, told.failedResults.length, told.unprocessedRecords.length];
+  },
+  async bulk2_unknown_column() {
+    return conn.bulk2.loadAndWaitForResults({ object: 'Contact', operation: 'insert', input: 'Nonsense\nx\n', ...fast });
+  },
+  async bulk2_bad_soql() {
+    return ask2('SELECT Nonsense FROM Contact');
+  },
+  async bulk2_bad_session() {
+    return connect({ accessToken: '00Dnonsense' }).bulk2.query('SELECT Id FROM Contact');
   },
 };
 
