@@ -4,6 +4,7 @@
 
     Error                       root: a readable message, with the facts as attributes
     +- UsageError               the call cannot work; nothing was sent
+    |  +- NoSuchOrg               the Salesforce CLI knows no org of that name
     |  +- DoesNotFit              columns or values that the object does not accept; see ``report``
     |  +- MissingExtra            an optional dependency is not installed; the message names it
     +- TransportError           no usable answer came back
@@ -88,6 +89,10 @@ class Error(Exception):
 
 class UsageError(Error, ValueError):
     """The call cannot work as written. Raised before anything is sent."""
+
+
+class NoSuchOrg(UsageError):
+    """The Salesforce CLI knows no org of that name, or has no default."""
 
 
 class DoesNotFit(UsageError):

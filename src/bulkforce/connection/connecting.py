@@ -16,7 +16,7 @@ from bulkforce.connection import profiles, sf_cli
 from bulkforce.connection.found import Found, Options
 from bulkforce.connection.stored import StoredLogin
 from bulkforce.connection.variables import Variables
-from bulkforce.errors import UsageError
+from bulkforce.errors import NoSuchOrg, UsageError
 from bulkforce.transport.stopping import in_thread
 
 _LONGEST_SHOWN = 60
@@ -157,6 +157,6 @@ def _of_cli(name: str | None) -> Found | None:
         return None
     try:
         org = sf_cli.display(name)
-    except sf_cli.NoSuchOrg:
+    except NoSuchOrg:
         return None
     return Found("the Salesforce CLI", sf_cli.SfCli(org), org.instance_url, asked_for=name is not None)

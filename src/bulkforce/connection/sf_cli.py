@@ -19,7 +19,7 @@ from typing import Final
 import orjson
 
 from bulkforce import hosts
-from bulkforce.errors import Error, NotAuthenticated, UsageError
+from bulkforce.errors import Error, NoSuchOrg, NotAuthenticated
 from bulkforce.protocol.flow import Credentials, Flow, is_token
 
 _HIDDEN: Final = "[REDACTED]"
@@ -65,10 +65,6 @@ class CliOrg:
     def known_as(self) -> str:
         """What the CLI calls it."""
         return self.alias or self.username
-
-
-class NoSuchOrg(UsageError):
-    """The CLI knows no such org."""
 
 
 def program() -> str | None:

@@ -88,6 +88,6 @@ class PlainNumbers:
     def _row(self, row: bytes, places: Collection[int]) -> bytes:
         values = csv.split(row)
         for place in places:
-            if place < len(values) and b"E" in values[place]:
+            if place < len(values) and b"E" in values[place] and values[place].isascii():
                 values[place] = b'"%b"' % plain(csv.unquote(values[place]).decode()).encode()
         return b",".join(values)

@@ -17,8 +17,12 @@ def of_environment() -> Mapping[str, str]:
 
 def proxy_for(url: str, proxies: Mapping[str, str]) -> str | None:
     """Return the proxy for a URL; this machine's own addresses have none."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        # An address of a server's making that is none; connecting to it says so.
+        return None
     proxy = proxies.get(parts.scheme) or proxies.get("all")
     if not proxy or arguments.is_loopback(host) or _is_excepted(host, parts.netloc, proxies.get("no", "")):
         return None
