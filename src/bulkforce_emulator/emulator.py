@@ -336,7 +336,7 @@ class Emulator:
 
     def abort_job(self, job_id: str) -> None:
         """Abort a job, as an administrator can."""
-        self.state.jobs.abort(self.state.jobs.get(job_id))
+        self.state.abort_job(job_id)
 
     def release(self) -> int:
         """Let all batches appear that a late commit still holds back; return how many."""

@@ -515,6 +515,35 @@ def test_rows_of_a_refused_file_can_be_in_no_file() -> None:
         assert wire.files(wire.load("No\nA\n"))[2] == "No\n"
 
 
+def test_an_administrator_aborts_what_has_not_ended() -> None:
+    with held() as org:
+        wire = Wire2(org)
+        job = wire.create()
+        wire.put(job, "Name\nA\n")
+        wire.change(job, "UploadComplete")
+        org.abort_job(job)
+        assert wire.job(job)["state"] == "Aborted"
+        assert org.advance() == 0
+        done = wire.create()
+        wire.change(done, "UploadComplete")
+        org.advance()
+        org.advance()
+        aborted = wire.ask("POST", "/_emulator/abort", {"job_id": done})
+        assert aborted.status >= 400
+        assert wire.job(done)["state"] == "JobComplete"
+
+
+def test_a_queued_job_that_is_deleted_never_runs() -> None:
+    with held() as org:
+        wire = Wire2(org)
+        job = wire.create()
+        wire.put(job, "Name\nA\n")
+        wire.change(job, "UploadComplete")
+        assert wire.ask("DELETE", f"ingest/{job}").status == 204
+        assert org.advance() == 0
+        assert org.records("Account") == []
+
+
 def test_v1_does_not_know_these_jobs(wire: Wire2) -> None:
     job = wire.load("Name\nA\n")
     session = {"X-SFDC-Session": wire.org.session_id}

@@ -140,7 +140,7 @@ class Control:
 
     def abort(self, body: dict[str, str]) -> dict[str, Any]:
         """`{"job_id": ...}`: abort a job, as another user could."""
-        self._org.jobs.abort(self._org.jobs.get(body["job_id"]))
+        self._org.abort_job(body["job_id"])
         return {}
 
     def ledger(self, query: dict[str, Any]) -> dict[str, int] | list[dict[str, Any]]:

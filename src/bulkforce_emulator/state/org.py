@@ -98,6 +98,18 @@ class Org:
         """How many batches were posted in the last 24 hours."""
         return self.limits.daily_batches - self.jobs.batches_left()
 
+    def abort_job(self, job_id: str) -> None:
+        """Abort a job of either API, as an administrator can.
+
+        Raises:
+            ApiError: There is no such job, or it cannot be aborted any more.
+        """
+        job = self.jobs.get(job_id)
+        if job.bulk2 is None:
+            self.jobs.abort(job)
+        else:
+            self.bulk2.abort(job)
+
     def close(self) -> None:
         """Stop the workers, then close the store and the file of bodies."""
         self.workers.stop()
