@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from tests.cli.processes import SURROUNDINGS, run
 
+import bulkforce as bf
+from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import Patience
 from bulkforce_emulator import Emulator
 
 RECORDS = b"LastName,Email\nLovelace,ada@example.com\nByron,no address\n"
@@ -103,3 +106,34 @@ def test_time_line_of_a_job_fits_80_columns(org: Emulator) -> None:
     lines = output(org, "job", "show", load(org)).splitlines()
     assert re.fullmatch(r"  751\w+ Completed    \| *=+ *\| +\d+ s 2 processed, 1 failed", lines[2])
     assert max(map(len, lines)) <= 80
+
+
+def test_budget_of_api_calls_stops_a_load_that_can_be_resumed(org: Emulator) -> None:
+    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    stopped = run(
+        *("load", "a.csv", "--object=Contact", "--operation=insert", "--quiet", "--run-dir=run", "--max-api-calls=4"),
+        environment=environment,
+    )
+    assert stopped.returncode == 4
+    assert "The budget of 4 API calls is used up" in stopped.stderr
+    assert "bulkforce resume run" in stopped.stderr
+    assert len(org.requests) == 4
+    assert "2 rows in 1 batch" in output(org, "resume", "run", "--quiet", code=3)
+    assert org.count("Contact") == 1
+
+
+def test_pace_of_polling_is_that_of_the_option() -> None:
+    client = bf.Client("https://acme.my.salesforce.com", auth=bf.BearerToken("00D!x"))
+    assert Sitting.of(client.driver).patience == Patience()
+    client.driver.look_seconds = 30.0
+    patience = Sitting.of(client.driver).patience
+    assert (patience.look_seconds, patience.look_longest_seconds) == (30.0, 30.0)
+
+
+@pytest.mark.parametrize("option", ["--poll=nan", "--poll=0", "--max-api-calls=0"])
+def test_pace_and_budget_that_make_no_sense_are_refused(org: Emulator, option: str) -> None:
+    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    done = run("extract", "SELECT Id FROM Contact", "--output=o.csv", option, environment=environment)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert option.partition("=")[0] in done.stderr
+    assert org.requests == []

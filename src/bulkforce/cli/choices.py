@@ -87,6 +87,19 @@ FilesFolder = Annotated[
         metavar="FOLDER",
     ),
 ]
+Poll = Annotated[
+    float | None,
+    typer.Option(
+        help="Seconds between two looks at a job, each of them an API call; by default they grow from 0.2 to 10.",
+        min=0.1,
+        max=3600,
+        metavar="SECONDS",
+    ),
+]
+MaxApiCalls = Annotated[
+    int | None,
+    typer.Option(help="Stop, resumably, before making more API calls than this.", min=1, metavar="N"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 

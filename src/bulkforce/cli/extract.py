@@ -11,7 +11,7 @@ import typer
 
 from bulkforce import arguments
 from bulkforce.cli import soql as queries
-from bulkforce.cli.choices import AsJson, Numbers, Quiet, Repeats
+from bulkforce.cli.choices import AsJson, MaxApiCalls, Numbers, Poll, Quiet, Repeats
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
@@ -95,6 +95,8 @@ def extract(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
+    poll: Poll = None,
+    max_api_calls: MaxApiCalls = None,
     org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -121,7 +123,7 @@ def extract(
             f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force, or use --append"
         )
     chunking = _chunking(pk_chunking)
-    client = client_for(org, quiet=quiet)
+    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
     carry_out_extract(
         lambda teller: bring(
             Sitting.of(client.driver),

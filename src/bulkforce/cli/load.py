@@ -23,9 +23,11 @@ from bulkforce.cli.choices import (
     FilesFolder,
     FromSql,
     LineEnds,
+    MaxApiCalls,
     ObjectName,
     OnUnknownColumn,
     Operation,
+    Poll,
     Quiet,
     Quote,
     Sheet,
@@ -120,6 +122,8 @@ def load(
             help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
+    poll: Poll = None,
+    max_api_calls: MaxApiCalls = None,
     org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -134,7 +138,7 @@ def load(
     Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
     source = source_of(file, from_sql, database)
-    client = client_for(org, quiet=quiet)
+    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
     _carry_out(
         lambda teller: client.load(
             source,
@@ -195,6 +199,8 @@ def resume(
             "that the org lacks are lost), not-sent sends them again (any that it has are duplicated)."
         ),
     ] = None,
+    poll: Poll = None,
+    max_api_calls: MaxApiCalls = None,
     org: Org = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -207,7 +213,7 @@ def resume(
     """
     from bulkforce.extract.verb import folder_of as is_extract
 
-    client = client_for(org, quiet=quiet)
+    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
     if is_extract(run):
         if accept_as:
             raise typer.BadParameter(

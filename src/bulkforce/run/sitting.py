@@ -57,7 +57,9 @@ class Sitting:
         def run(flow: Flow[T]) -> T:
             return driver.run(flow, halt.sleep)
 
-        return cls(run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning, stop=halt)
+        look = driver.look_seconds
+        patience = Patience() if look is None else Patience(look_seconds=look, look_longest_seconds=look)
+        return cls(run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning, patience, stop=halt)
 
     def instance_url(self) -> str:
         """Return the org's URL, logging in if necessary."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from bulkforce import arguments, hosts
-from bulkforce.errors import UsageError
+from bulkforce.errors import NotSent, UsageError
 from bulkforce.protocol.flow import (
     Auth,
     Authenticate,
@@ -49,6 +49,8 @@ class Driver:
         sleep: Waits for a number of seconds.
         chance: Returns a random number from 0 to 1.
         allow_http: Whether plain http to other machines is acceptable.
+        most_calls: How many requests may be made in all; ``None`` for any number.
+        look_seconds: How long runs wait between two looks at a job; ``None`` for what suits their age.
         calls: Requests made so far; each counts against the org's daily API calls.
     """
 
@@ -61,6 +63,8 @@ class Driver:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     allow_http: bool = False
+    most_calls: int | None = None
+    look_seconds: float | None = None
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
@@ -175,6 +179,9 @@ class Driver:
                     headers[request.session_header] = bearer + credentials.access_token
                 with self._changed:
                     self._check_open(self._closed)
+                    if self.most_calls is not None and self.calls >= self.most_calls:
+                        text = f"The budget of {self.most_calls:,} API calls is used up; give more to go on"
+                        raise NotSent(text, request.facts(), lasting=True)
                     self.calls += 1
                 if _log.isEnabledFor(logging.DEBUG):
                     return noted(request, _log, lambda: self.transport.send(request, url, headers, streamed=streamed))
