@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Final
 
@@ -340,8 +341,7 @@ def masked(pieces: Sequence[bytes]) -> bytes:
     if b"" in between:
         # Between the quotes of a doubled one there is nothing.
         whole[2:-1:2] = [piece or b"\2" for piece in between]
-    # At once, and not piece by piece.
-    whole[1::2] = b'"'.join(whole[1::2]).translate(_HIDDEN).split(b'"')
+    whole[1::2] = map(bytes.translate, pieces[1::2], repeat(_HIDDEN))
     return b"".join(whole)
 
 
