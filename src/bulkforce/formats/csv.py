@@ -91,7 +91,13 @@ class Record:
         return not self.raw.strip(b",")
 
 
-def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes = b"") -> Iterator[Unit]:
+def units(
+    blocks: Iterable[bytes],
+    columns: int,
+    start: int = 0,
+    header: bytes = b"",
+    longest: int = LONGEST_RECORD_BYTES,
+) -> Iterator[Unit]:
     """Cut blocks of a file, after its header, into runs of whole records.
 
     Args:
@@ -99,6 +105,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes =
         columns: Number of fields in the header.
         start: Offset of the first byte.
         header: The raw header, if it must not be a record, too.
+        longest: A longer record is taken for one whose quote is never closed.
 
     Raises:
         FormatError: A quote is never closed.
@@ -113,7 +120,7 @@ def units(blocks: Iterable[bytes], columns: int, start: int = 0, header: bytes =
         else:
             inside = (stretched and inside) != bool((block if stretched else content).count(b'"') % 2)
             carry, stretched = content, True
-            if len(carry) > LONGEST_RECORD_BYTES:
+            if len(carry) > longest:
                 raise FormatError("A quoted value does not end; a quote here is not closed or not doubled", byte=start)
     if carry:
         if carry.count(b'"') % 2:

@@ -108,6 +108,7 @@ class Cutter:
         # Whether what was kept last ends before the source does: something after it was left out.
         self._gap = False
         self.read = self.skipped = 0
+        self.longest = csv.LONGEST_RECORD_BYTES
         self._begin()
 
     def _begin(self) -> None:
@@ -130,7 +131,8 @@ class Cutter:
         self._begin()
         columns = len(self._shape.source)
         try:
-            for unit in csv.units(blocks, columns, start if source_start is None else source_start, self._header):
+            begin = start if source_start is None else source_start
+            for unit in csv.units(blocks, columns, begin, self._header, self.longest):
                 self._check_text(unit)
                 self._look(unit)
                 sent = self._shape.apply(unit.content) if unit.clean else b""

@@ -6,6 +6,7 @@ The feed is the file that batches are ranges of: the source itself if it holds e
 
 from __future__ import annotations
 
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -114,6 +115,9 @@ class Reader:
             if shape.files
             else Cutter(shape, batch_records, self._keep, self._part, look, header=raw)
         )
+        if first_line is None:
+            # We wrote the quotes ourselves; a record that is too long was in memory before, and is rejected.
+            self._cutter.longest = sys.maxsize
         self._lines = None if first_line is None else Lines(path, first_line)
         self._kept = header.end
         self._copy: BinaryIO | None = None

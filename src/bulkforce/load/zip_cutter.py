@@ -44,7 +44,8 @@ class ZipCutter(Cutter):
         self._begin_zip()
         columns = len(self._shape.source)
         try:
-            for unit in csv.units(blocks, columns, start if source_start is None else source_start, self._header):
+            begin = start if source_start is None else source_start
+            for unit in csv.units(blocks, columns, begin, self._header, self.longest):
                 self._check_text(unit)
                 self._look(unit)
                 for record in csv.records(unit, columns):
