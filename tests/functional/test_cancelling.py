@@ -271,7 +271,9 @@ def test_client_that_is_closed_stops_the_load_of_another_task(tmp_path: Path) ->
                 await asyncio.to_thread(org.wait)
                 Watch(client, org)
             seen = len(org.requests)
-            with pytest.raises(Interrupted, match=r"the client was closed\. Go on with: bulkforce resume"):
+            with pytest.raises(
+                Interrupted, match=r"the client was closed\. Job 750\w+ goes on .+ Go on with: bulkforce resume"
+            ):
                 await task
             with pytest.raises(UsageError, match="closed"):
                 await client.create_job("insert", "Row__c", "CSV")
