@@ -187,3 +187,29 @@ def test_extract_appends_what_changed_and_tells_what_comes_again(
     assert len(Path("out.csv").read_text().splitlines()) - 1 == 2 * rows
     assert call(monkeypatch, *command, "--append", "--force") == 2
     assert "leave out --append or --force" in capsys.readouterr().err
+
+
+def test_errors_call_arguments_by_their_options(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("a.csv").write_text("LastName\nx\n")
+    command = ("load", "a.csv", "--object", "Contact", "--json")
+    for wrong in (["--operation=upsert"], ["--operation=insert", "--external-id=Email"]):
+        assert call(monkeypatch, *command, *wrong) == 2
+        told = capsys.readouterr()
+        assert "--external-id" in told.err
+        assert "external_id" not in told.err + json.loads(told.out)["error"]["message"]
+    since = ("--all-rows", "--since-file=s.toml", "-o", "out.csv")
+    assert call(monkeypatch, "extract", "SELECT Id, SystemModstamp FROM Contact", *since) == 2
+    assert "that --all-rows includes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["load", "check", "suggest_map"])
+def test_errors_of_the_library_call_arguments_by_their_names(org: Emulator, verb: str) -> None:
+    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
+        with pytest.raises(bf.UsageError, match="An upsert needs external_id:"):
+            getattr(client, verb)([{"LastName": "x"}], "Contact", "upsert")
+        with pytest.raises(bf.UsageError, match="external_id works only with upsert"):
+            getattr(client, verb)([{"LastName": "x"}], "Contact", "insert", external_id="Email")
+        with pytest.raises(bf.UsageError, match="An upsert needs external_id_field:"):
+            client.create_job("upsert", "Contact", "CSV")

@@ -387,7 +387,7 @@ def test_source_that_is_no_csv_is_refused_before_anything_is_sent(
     ("options", "match"),
     [
         ({"operation": "query"}, "to get records out, use extract"),
-        ({"operation": "upsert"}, "needs external_id_field"),
+        ({"operation": "upsert"}, "needs external_id:"),
         ({"batch_records": 0}, "1 to 10,000"),
         ({"batch_records": 10_001}, "1 to 10,000"),
         ({"workers": 0}, "workers must be 1 or more, not 0"),

@@ -27,6 +27,7 @@ from bulkforce.cli.login import login, logout
 from bulkforce.cli.map import map_columns
 from bulkforce.cli.orgs import limits, orgs, whoami
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error
+from bulkforce.cli.words import in_options
 from bulkforce.errors import Error, MissingExtra, UsageError
 
 # No rich help and no rich tracebacks: importing rich takes longer than everything else.
@@ -112,7 +113,7 @@ def _code_of(work: Callable[[], object]) -> int:
         streams.tell(f"bulkforce: {lost}")
         return FAILED
     except Error as error:
-        streams.tell(f"bulkforce: {error}")
+        streams.tell(f"bulkforce: {in_options(str(error))}")
         print_error(error)
         wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
         return CALLED_WRONGLY if wrong_call else FAILED

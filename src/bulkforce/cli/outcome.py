@@ -14,6 +14,7 @@ import typer
 
 from bulkforce.cli.progress import Standing, telling
 from bulkforce.cli.streams import OutputLost, flush, printing, tell
+from bulkforce.cli.words import in_options
 from bulkforce.errors import DoesNotFit, Error, Interrupted, Unsettled
 
 FAILED: Final = 1
@@ -33,7 +34,7 @@ def print_error(error: Error) -> None:
     words = sys.argv[1:]
     if "--json" not in words:
         return
-    facts = {"type": type(error).__name__, **asdict(error.facts), "message": str(error)}
+    facts = {"type": type(error).__name__, **asdict(error.facts), "message": in_options(str(error))}
     if isinstance(error, DoesNotFit):
         facts |= {"message": error.text, "problems": error.lines}
     document = json.dumps({"error": {name: value for name, value in facts.items() if value is not None}}, indent=2)
@@ -81,7 +82,7 @@ def carry_out(
     except DoesNotFit as error:
         tell(f"bulkforce: {error.text}")
         for line in error.lines:
-            tell(f"bulkforce: - {line}")
+            tell(f"bulkforce: - {in_options(line)}")
         print_error(error)
         raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:

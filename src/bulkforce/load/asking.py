@@ -19,6 +19,7 @@ from bulkforce.errors import (
     ProtocolError,
     RefusedError,
     TransportError,
+    UsageError,
 )
 from bulkforce.load.checking import Checking, OnUnknownColumn, Values, unknown_object
 from bulkforce.load.facts import Asked, LoadFacts
@@ -91,18 +92,23 @@ class LoadOptions:
 
 def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
     """Return the API for a load, after checking the options of its jobs."""
-    return Ingest1.of(
-        given.operation,
-        given.object,
-        Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks),
-        external_id=given.external_id,
-        concurrency_mode=given.concurrency_mode,
-        assignment_rule_id=given.assignment_rule_id,
-        line_ending=given.line_ending,
-        disable_batch_retry=given.disable_batch_retry,
-        headers=given.headers,
-        with_files=isinstance(given, LoadFacts) and bool(given.files),
-    )
+    try:
+        return Ingest1.of(
+            given.operation,
+            given.object,
+            Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks),
+            external_id=given.external_id,
+            concurrency_mode=given.concurrency_mode,
+            assignment_rule_id=given.assignment_rule_id,
+            line_ending=given.line_ending,
+            disable_batch_retry=given.disable_batch_retry,
+            headers=given.headers,
+            with_files=isinstance(given, LoadFacts) and bool(given.files),
+        )
+    except UsageError as error:
+        # What `create_job` calls external_id_field is external_id here.
+        text = error.text.replace("external_id_field", "external_id")
+    raise UsageError(text)
 
 
 def allowance_of(sitting: Sitting) -> rest.Allowance:

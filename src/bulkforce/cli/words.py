@@ -1,0 +1,35 @@
+"""The library's errors in the command line's words: an argument is called by its option."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_OPTIONS: Final = {
+    "accept_as": "--accept-as",
+    "all_rows": "--all-rows",
+    "batch_records": "--batch-records",
+    "empty_as_null": "--empty-as-null",
+    "external_id": "--external-id",
+    "external_id_field": "--external-id",
+    "files_folder": "--files-folder",
+    "on_unknown_column": "--on-unknown-column",
+    "pk_chunking": "--pk-chunking",
+    "run_dir": "--run-dir",
+    "since_file": "--since-file",
+}
+_ARGUMENT: Final = re.compile(rf'(?<![\w.-])({"|".join(_OPTIONS)})(?:="?([\w-]+)"?)?(?![\w.])')
+
+
+def in_options(text: str) -> str:
+    """Call the arguments in a text by their options, unless it names the option, too.
+
+    >>> in_options('load with on_unknown_column="drop", or leave out external_id_field')
+    'load with --on-unknown-column drop, or leave out --external-id'
+    """
+
+    def option(found: re.Match[str]) -> str:
+        name = _OPTIONS[found[1]]
+        return found[0] if name in text else f"{name} {found[2]}" if found[2] else name
+
+    return _ARGUMENT.sub(option, text)
