@@ -19,7 +19,8 @@ def naming(name: str | None, about: str = "") -> Iterator[None]:
     try:
         yield
     except (FormatError, UsageError) as error:
-        if name and error.text.startswith(about) and name not in str(error) and not isinstance(error, MissingExtra):
+        is_named = name is None or name.lower() in str(error).lower()
+        if not is_named and error.text.startswith(about) and not isinstance(error, MissingExtra):
             error.text = f"{name}: {error.text}"
             error.args = (f"{name}: {error.args[0]}", *error.args[1:])
         raise
