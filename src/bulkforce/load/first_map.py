@@ -96,12 +96,17 @@ def _comment(text: str) -> str:
 def first_map(sitting: Sitting, options: LoadOptions) -> FirstMap:
     """Write a first map for a source; see `bulkforce.client.Client.suggest_map`."""
     api = api_for(sitting, options)
+
+    def stop_if_asked() -> None:
+        if stopped_by := sitting.stop.asked:
+            raise stopped_by
+
     with (
         tempfile.TemporaryDirectory(prefix="bulkforce-") as name,
         disk_told(Path(name)),
         naming(file_name_of(options.source)),
     ):
-        found = to_csv(options.source, Path(name), options=options.of_source(), tell=sitting.warn)
+        found = to_csv(options.source, Path(name), stop_if_asked, options=options.of_source(), tell=sitting.warn)
         names = csv.header_of(found.path, may_repeat=OUR_COLUMNS, nameless=True, trim=True).names
     return _matched(sitting, api, name_of(options.source), list(dict.fromkeys(names)))
 
