@@ -249,6 +249,7 @@ def test_every_order_is_in_the_table_with_every_kind_of_error() -> None:
     leaves = {kind for kind in tree if not kind.__subclasses__()}
     ours = {
         errors.MissingExtra,
+        errors.NoSuchOrg,
         errors.DoesNotFit,
         *errors.JobError.__subclasses__(),
         *errors.BatchFailed.__subclasses__(),

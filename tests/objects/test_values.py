@@ -328,3 +328,11 @@ def test_last_column_ends_before_the_line_end(end: str) -> None:
     ):
         text = "".join(line + end for line in content.split("|"))
         assert {one[:4] for one in found(text, operation)} == expected
+
+
+def test_carriage_returns_are_counted_until_there_are_enough() -> None:
+    for records, is_least in ((20_000, True), (900, False)):
+        text = "FirstName,LastName\n" + '"a\r\nb",c\n' * records
+        (one,) = looked_at(text.encode(), columns(["FirstName", "LastName"], INSERT)).findings()
+        assert one.is_least == is_least
+        assert one.count == records or (is_least and 1_000 <= one.count < records)

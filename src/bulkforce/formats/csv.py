@@ -334,8 +334,6 @@ def unquote(value: bytes) -> bytes:
 def masked(pieces: Sequence[bytes]) -> bytes:
     r"""Leave quotes out of whole records, and hide what is in them, so that every comma and line feed is a border.
 
-    In values, ``MASK`` shows what stands for a comma, a line feed and a quote.
-
     Args:
         pieces: The records, split at their quotes, none of which is misplaced.
 
@@ -352,8 +350,6 @@ def masked(pieces: Sequence[bytes]) -> bytes:
     return b"".join(whole)
 
 
-MASK: Final = bytes.maketrans(b',\n"', b"\0\1\2")
-"""What stands for commas, line feeds and quotes in the values of masked content."""
 _HIDDEN: Final = bytes.maketrans(b",\n", b"\0\1")
 
 

@@ -113,7 +113,7 @@ def told(found: ValueFinding) -> str:
     rows = (
         f"row {found.first_row:,}"
         if found.count == 1
-        else f"{found.count:,} rows, the first of them row {found.first_row:,}"
+        else f"{'at least ' if found.is_least else ''}{found.count:,} rows, the first of them row {found.first_row:,}"
     )
     return f"{found.column}: the value {found.problem.text} ({rows})."
 

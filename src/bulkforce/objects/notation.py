@@ -24,7 +24,6 @@ from functools import partial
 from itertools import groupby
 from typing import Final, TypeAlias
 
-from bulkforce.formats import csv
 from bulkforce.objects.columns import Severity
 from bulkforce.objects.names import listed
 from bulkforce.protocol.rest import FieldDescription
@@ -92,8 +91,7 @@ class Notation:
 
     Attributes:
         judge: Says what is wrong with a value that is neither empty nor null, if anything.
-        pattern: Good values, as they are in masked CSV (`bulkforce.formats.csv.masked`), apart by ``|``; ``None`` for
-            any text.
+        pattern: Good values, as they stand without quotes, apart by ``|``; ``None`` for any text.
         longest: Characters of a text.
         is_id: Whether values of 18 characters have `check_characters`, of which judge and patterns know nothing.
     """
@@ -394,7 +392,7 @@ def _picklist(field: FieldDescription) -> Notation:
 
 def _any_of(values: Iterable[str]) -> bytes:
     """Match one of many texts, longer ones before those that they begin with, and by the first character."""
-    encoded = sorted((value.encode().translate(csv.MASK) for value in values if value), reverse=True)
+    encoded = sorted((value.encode() for value in values if value), reverse=True)
     if not encoded:
         return b"(?!)"
     groups = [

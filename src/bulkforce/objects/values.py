@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as attribute
+from itertools import islice
 from typing import Final
 
 from bulkforce.formats import csv
@@ -24,6 +25,9 @@ _CHECK_VALUES: Final = bytes(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345".find(byte) % 25
 
 _NULL: Final = csv.NULL.encode()
 _BORDER: Final = re.compile(rb"[,\n]")
+_MOST_RETURNS: Final = 1_000
+_LONG: Final = 1_000
+_RECORD: Final = re.compile(rb'([^"\r\n]*+(?:"[^"]*+"[^"\r\n]*+)*+)\r?+\n')
 
 _EMPTY: Final = Problem(
     Cause.EMPTY, Severity.REFUSE, "is empty, and every record needs one", "Fill it, or leave the record out."
@@ -52,6 +56,7 @@ class ValueFinding:
         problem: What is wrong, how bad that is, and what to do.
         count: How many records have such a value.
         first_row: The first of them, from 1.
+        is_least: Whether there may be more such records: from some 1,000 on, carriage returns are not counted.
         sample: Its value, cut if it is long. It is the user's own data: for the user's terminal and report, and for no
             log and no error.
     """
@@ -62,6 +67,7 @@ class ValueFinding:
     count: int
     first_row: int
     sample: str = attribute(repr=False)
+    is_least: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +203,10 @@ class CsvValues:
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
         self._columns = [column for column in columns if not column.is_free]
-        self._good = [re.compile(_pattern(column, b"\n", nulls=True)) for column in self._columns]
+        self._good = [re.compile(_pattern(column, b",", quotes=True, nulls=True)) for column in self._columns]
         self._ids = [column for column in self._columns if column.is_id]
         self._texts = {column.target.place: column for column in self._columns if column.is_text}
+        self._returns = 0
         self._width = width
         self._patterns = _Patterns(self._columns, width)
         self._summary = Summary()
@@ -220,42 +227,49 @@ class CsvValues:
                     self._look(record.raw, self.rows, is_clean=False)
             return
         if self._columns:
-            content = csv.masked(unit.pieces or unit.content.split(b'"'))
-            if b"\r" in content and not (content.endswith(b"\r\n") and content.count(b"\r") == unit.records):
-                self._count_carriage_returns(content, unit)
-            columns_of_ids = self._patterns.good_ids(content) if self._ids else []
+            quotes = b'"' in unit.content
+            content = unit.content
+            if b"\r" in content:
+                if quotes and self._texts and self._returns < _MOST_RETURNS:
+                    self._count_carriage_returns(unit)
+                content = content if quotes else content.replace(b"\r\n", b"\n")
+            # Else a line may begin inside a value.
+            by_line = bool(self._ids) and (not quotes or content.count(b"\n") == unit.records)
+            columns_of_ids = self._patterns.good_ids(content, quotes=quotes) if by_line else []
             if not columns_of_ids or len(columns_of_ids[0]) != unit.records:
-                self._look_for_bad(content, unit)
-                columns_of_ids = self._patterns.ids(content) if self._ids else []
+                self._look_for_bad(content, quotes=quotes)
+                columns_of_ids = self._patterns.ids(content, quotes=quotes) if self._ids else []
             for column, ids in zip(self._ids, columns_of_ids, strict=True):
                 self._check(column, ids)
         self.rows += unit.records
 
     def findings(self) -> list[ValueFinding]:
         """Give what was found so far."""
-        return self._summary.findings()
+        found = self._summary.findings()
+        if self._returns < _MOST_RETURNS:
+            return found
+        return [replace(one, is_least=True) if one.problem is CARRIAGE_RETURN else one for one in found]
 
-    def _look_for_bad(self, content: bytes, unit: csv.Unit) -> None:
+    def _look_for_bad(self, content: bytes, *, quotes: bool) -> None:
         """Pass over the good records, and look at the others."""
-        good, place, begin = self._patterns.of(content).match, 0, 0
-        raw: list[bytes] = []
+        good, row, begin = self._patterns.of(content, quotes=quotes).match, self.rows, 0
         while begin < len(content):
             end = found.end() if (found := good(content, begin)) else begin
-            if end == len(content):
+            record = _RECORD.match(content, end)
+            if record is None:
                 return
-            place += content.count(b"\n", begin, end)
-            raw = raw or _lines(unit)
-            self._look(raw[place], self.rows + place + 1, is_clean=True)
-            place, begin = place + 1, content.index(b"\n", end) + 1
+            row += 1 + (_records(content[begin:end]) if quotes else content.count(b"\n", begin, end))
+            self._look(record[1], row, is_clean=True)
+            begin = record.end()
 
     def _look(self, raw: bytes, row: int, *, is_clean: bool) -> None:
         """Judge the values of a record; in a clean run, ids and carriage returns are looked at for all at once."""
         values = _values(raw, self._width)
         for column, good in zip(self._columns, self._good, strict=True):
-            value = csv.unquote(values[column.target.place])
-            if good.fullmatch(value.translate(csv.MASK)) and (is_clean or not (column.is_id or b"\r" in value)):
+            value = values[column.target.place]
+            if good.fullmatch(value) and (is_clean or not (column.is_id or b"\r" in value)):
                 continue
-            text = value.decode("utf-8", "replace")
+            text = csv.unquote(value).decode("utf-8", "replace")
             problem = column.judge(text, is_checked=is_clean)
             if problem and problem is not CARRIAGE_RETURN:
                 self._summary.add(column.target, problem, row, text)
@@ -270,8 +284,9 @@ class CsvValues:
                 if not column.judge(text, is_checked=True) and (problem := check_characters(text)):
                     self._summary.add(column.target, problem, row, text)
 
-    def _count_carriage_returns(self, content: bytes, unit: csv.Unit) -> None:
-        """Count texts with a carriage return, of which a file may have many."""
+    def _count_carriage_returns(self, unit: csv.Unit) -> None:
+        """Count texts with a carriage return, of which a file may have many, until there are enough."""
+        content = csv.masked(unit.pieces)
         counts: dict[int, int] = {}
         firsts: dict[int, int] = {}
         at = content.find(b"\r")
@@ -287,15 +302,12 @@ class CsvValues:
             at = content.find(b"\r", border.end()) if border else -1
         for place in sorted(counts.keys() & self._texts):
             target, row = self._texts[place].target, content.count(b"\n", 0, firsts[place])
-            is_known = self._summary.has(target, CARRIAGE_RETURN)
-            sample = "" if is_known else csv.unquote(_values(_lines(unit)[row], self._width)[place]).decode()
+            sample = ""
+            if not self._summary.has(target, CARRIAGE_RETURN):
+                raw = next(islice(csv.lines(unit.content), row, None)).rstrip(b"\r\n")
+                sample = csv.unquote(_values(raw, self._width)[place]).decode()
             self._summary.add(target, CARRIAGE_RETURN, self.rows + row + 1, sample, counts[place])
-
-
-def _lines(unit: csv.Unit) -> list[bytes]:
-    """Split a clean run into records without their line ends."""
-    lines = csv.lines(unit.content) if b'"' in unit.content else unit.content.split(b"\n")
-    return [line.rstrip(b"\r\n") for line in lines]
+            self._returns += counts[place]
 
 
 def _values(raw: bytes, width: int) -> list[bytes]:
@@ -303,74 +315,94 @@ def _values(raw: bytes, width: int) -> list[bytes]:
 
 
 class _Patterns:
-    """Patterns of whole records in masked runs, with and without nulls; compiled when there is such a run.
+    """Patterns of whole records, for runs with and without quotes and nulls; compiled when there is such a run.
 
-    They are for clean runs. There every record has all its columns, so a value ends at the next comma, and the last one
-    at the line's end: to look for one of those is much faster than for either.
+    They are for clean runs, and for lines that end with LF alone where there are no quotes. There every record has all
+    its columns, so a value
+    without quotes ends at the next comma, and the last one at the line's end: to look for one of those is much faster
+        than for either.
     """
 
     def __init__(self, columns: Sequence[Column], width: int) -> None:
         self._columns: list[Column | None] = [None] * width
         for column in columns:
             self._columns[column.target.place] = column
-        self._made: dict[tuple[str, bool], re.Pattern[bytes]] = {}
+        self._made: dict[tuple[str, bool, bool], re.Pattern[bytes]] = {}
 
-    def of(self, content: bytes) -> re.Pattern[bytes]:
+    def of(self, content: bytes, *, quotes: bool) -> re.Pattern[bytes]:
         """Give the pattern of as many good records as there are."""
-        return self._pattern("good", nulls=b"#" in content and _NULL in content)
+        nulls = b"#" in content and _NULL in content
+        return self._pattern("good", quotes=quotes, nulls=nulls)
 
-    def good_ids(self, content: bytes) -> list[Sequence[bytes]]:
+    def good_ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
         """Give the ids of all good records, of which each is a line."""
         nulls = b"#" in content and _NULL in content
-        return _by_column(self._pattern("good with ids", nulls=nulls).findall(content))
+        return _by_column(self._pattern("good with ids", quotes=quotes, nulls=nulls).findall(content))
 
-    def ids(self, content: bytes) -> list[Sequence[bytes]]:
+    def ids(self, content: bytes, *, quotes: bool) -> list[Sequence[bytes]]:
         """Give the ids of all records."""
-        return _by_column(self._pattern("ids", nulls=False).findall(content))
+        return _by_column(self._pattern("ids", quotes=quotes, nulls=False).findall(content))
 
-    def _pattern(self, what: str, *, nulls: bool) -> re.Pattern[bytes]:
-        if (what, nulls) not in self._made:
+    def _pattern(self, what: str, *, quotes: bool, nulls: bool) -> re.Pattern[bytes]:
+        if (what, quotes, nulls) not in self._made:
             values = []
             for column, stop in zip(self._columns, [b","] * (len(self._columns) - 1) + [rb"\n"], strict=True):
                 is_id = what != "good" and column is not None and column.is_id
-                # The id of a record that ends with CRLF has no CR.
-                ends = rb"\r\n" if is_id and stop == rb"\n" else stop
-                value = _pattern(column if what != "ids" else None, ends, nulls=nulls)
+                value = _pattern(column if what != "ids" else None, stop, quotes=quotes, nulls=nulls)
                 values.append(b"(%b)" % value if is_id else value)
-            form = {"good": rb"(?:%b\r?+\n)*+", "good with ids": rb"(?m:^)%b\r?+\n", "ids": rb"%b\r?+\n"}[what]
-            self._made[what, nulls] = re.compile(form % b",".join(values))
-        return self._made[what, nulls]
+            record = b",".join(values) + (rb"\r?+\n" if quotes else rb"\n")
+            form = {"good": b"(?:%b)*+", "good with ids": b"(?m:^)%b", "ids": b"%b"}[what]
+            self._made[what, quotes, nulls] = re.compile(form % record)
+        return self._made[what, quotes, nulls]
 
 
-def _pattern(column: Column | None, stop: bytes, *, nulls: bool) -> bytes:
+def _pattern(column: Column | None, stop: bytes, *, quotes: bool, nulls: bool) -> bytes:
     """Match values of a column that are good for certain.
 
     Args:
         column: The column; ``None`` for one of which nothing is asked.
         stop: What stands behind its values.
+        quotes: Whether there may be values in quotes.
         nulls: Whether there may be null.
     """
     if column is None or column.is_free:
-        return b"[^%b]*+" % stop
+        return rb'(?:"[^"]*+(?:""[^"]*+)*+"|(?!")[^%b]*+)' % stop if quotes else b"[^%b]*+" % stop
     notation, if_empty, if_null = column.notation, column.if_empty, column.if_null
     good = b"(?!)" if column.target.null_only else notation.pattern if notation else None
     if good is not None:
-        return b"(?:%b%b%b)" % (
-            good,
-            b"|#N/A" if nulls and if_null is None else b"",
-            b"|" if if_empty is None else b"",
-        )
-    start = rb"(?!#N/A(?:[,\r\n]|\Z))" if nulls and if_null else b""
-    start += rb"(?!\r?\n)" if if_empty else b""
-    least = 0 if if_empty is None else 1
-    longest = b"%d" % notation.longest if notation and notation.longest else b""
-    return start + b"[^%b]{%d,%b}+" % (stop, least, longest)
+        good += (b"|#N/A" if nulls and if_null is None else b"") + (b"|" if if_empty is None else b"")
+        return b'(?:"(?:%b)"|%b)' % (good, good) if quotes else b"(?:%b)" % good
+    # What an unquoted value must not begin with: a quote, or null and nothing where these are no values.
+    none = b"(?:%b)" % b"|".join(
+        [b'#N/A(?:[,"\r\n]|\\Z)'] * bool(nulls and if_null) + [rb"[,\r\n]|\Z"] * bool(if_empty) + [b'"'] * quotes
+    )
+    bare = b"(?!%b)[^%b]%b" % (none, stop, _times(0 if if_empty is None else 1, notation))
+    if not quotes:
+        return bare if none != b"(?:)" else bare.removeprefix(b"(?!(?:))")
+    quoted = b'"' + (b'(?!#N/A")' if nulls and if_null else b"") + (b'(?!"(?!"))' if if_empty else b"")
+    whole = b'[^"]%b"(?!")' % _times(0, notation)
+    # With quotes in it, pieces that together are not too long; what is cut up more is judged by itself.
+    parts = 32 if notation and (notation.longest or 0) > _LONG else 4
+    longest = notation.longest if notation and notation.longest else None
+    piece = b"*+" if longest is None else b"{0,%d}+" % max(longest // parts - 1, 0)
+    times = b"++" if longest is None else b"{1,%d}+" % (parts - 1)
+    return b'(?:%b|%b(?:%b|[^"]%b(?:""[^"]%b)%b"))' % (bare, quoted, whole, piece, piece, times)
+
+
+def _times(least: int, notation: Notation | None) -> bytes:
+    return b"{%d,%b}+" % (least, b"%d" % notation.longest if notation and notation.longest else b"")
 
 
 def _by_column(found: list[bytes] | list[tuple[bytes, ...]]) -> list[Sequence[bytes]]:
-    """Return what the groups of a pattern found, group by group."""
+    """Return what the groups of a pattern found, group by group and without quotes."""
     groups = [row if isinstance(row, tuple) else (row,) for row in found]
-    return list(zip(*groups, strict=True)) or [[]]
+    columns: list[Sequence[bytes]] = list(zip(*groups, strict=True)) or [[]]
+    return [list(map(csv.unquote, column)) if b'"' in b"".join(column) else column for column in columns]
+
+
+def _records(content: bytes) -> int:
+    """Count whole records."""
+    return b"".join(content.split(b'"')[::2]).count(b"\n")
 
 
 def _are_checked(ids: Sequence[bytes]) -> bool:
