@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.extract.columns import Column
-from bulkforce.extract.numbers import PlainNumbers, plain
+from bulkforce.extract.numbers import PlainNumbers
 from bulkforce.extract.sinks import sink_for
+from bulkforce.formats.values import without_exponent
 
 COLUMNS = [
     Column("Id"),
@@ -86,11 +87,11 @@ def test_every_value_is_the_same_wherever_blocks_are_cut(
         blocks.append(content[place : place + size])
         place += size
     written = b"".join(PlainNumbers(lambda: COLUMNS).written(blocks)).decode()
-    expected = [[a, plain(b), c, plain(d)] for a, b, c, d in rows]
+    expected = [[a, without_exponent(b), c, without_exponent(d)] for a, b, c, d in rows]
     assert list(csv.reader(io.StringIO(written, newline=""))) == expected
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=9).map(lambda value: f"{value:E}"))
 def test_plain_number_is_the_same_number(number: str) -> None:
-    assert Decimal(plain(number)) == Decimal(number)
-    assert "E" not in plain(number)
+    assert Decimal(without_exponent(number)) == Decimal(number)
+    assert "E" not in without_exponent(number)

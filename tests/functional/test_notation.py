@@ -166,3 +166,17 @@ def test_day_stays_the_day_it_was(org: Emulator, client: bf.Client) -> None:
         ("1001", date(2026, 2, 28)),
         (None, date(2026, 3, 1)),
     ]
+
+
+def test_numbers_have_no_exponent_in_outputs_for_excel(org: Emulator, client: bf.Client) -> None:
+    Path("a.csv").write_text("Ext__c,Score__c,LastName\n1E5,1.25E3,=x\n2E5,-1E-1,\n3E5,7,\n")
+    report = client.load("a.csv", "Contact", "insert", excel=True, run_dir="run")
+    assert (report.succeeded, report.failed) == (1, 2)
+    succeeded, failed = (Path("run", name).read_text("utf-8-sig") for name in ("success.csv", "failed.csv"))
+    # A text that looks like a number stays a text.
+    assert succeeded.splitlines()[1].endswith(",yes,1E5,1250,'=x")
+    assert [line.partition("--,")[2] for line in failed.splitlines()[1:]] == [",2E5,-0.1,", ",3E5,7,"]
+    report = client.load("run/success.csv", "Contact", "upsert", external_id="Ext__c")
+    assert [(one["Ext__c"], one["Score__c"], one["LastName"]) for one in org.records("Contact")] == [
+        ("1E5", 1250, "=x")
+    ]

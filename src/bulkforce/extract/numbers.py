@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from bulkforce.extract.columns import Column
 from bulkforce.extract.result_file import last_border
 from bulkforce.formats import csv
 from bulkforce.formats.rows import rows_of
+from bulkforce.formats.values import without_exponent
 
 Numbers: TypeAlias = Literal["plain", "org"]
 """How to write numbers: as plain decimals, or as the org wrote them."""
@@ -25,19 +25,6 @@ TYPES: Final = frozenset({"double", "currency", "percent", "int", "long"})
 _LONGEST_CARRY_BYTES: Final = 1_000_000
 # The end of a number in quotes; it begins with a letter that is rare, so the search is fast.
 _MAYBE: Final = re.compile(rb'E-?[0-9]{1,3}"')
-_SCIENTIFIC: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?[Ee][-+]?[0-9]{1,3}")
-
-
-def plain(number: str) -> str:
-    """Return a number without an exponent; anything else as it is.
-
-    >>> plain("1.6147805824397E13"), plain("-1.5E-7"), plain("12.50"), plain("E10")
-    ('16147805824397', '-0.00000015', '12.50', 'E10')
-    """
-    if not _SCIENTIFIC.fullmatch(number):
-        return number
-    written = format(Decimal(number), "f")
-    return written.rstrip("0").rstrip(".") if "." in written else written
 
 
 class PlainNumbers:
@@ -89,5 +76,5 @@ class PlainNumbers:
         values = csv.split(row)
         for place in places:
             if place < len(values) and b"E" in values[place] and values[place].isascii():
-                values[place] = b'"%b"' % plain(csv.unquote(values[place]).decode()).encode()
+                values[place] = b'"%b"' % without_exponent(csv.unquote(values[place]).decode()).encode()
         return b",".join(values)

@@ -6,6 +6,7 @@ Source: developer guide, "Valid Date Format in Records" and "Valid CSV Record Ro
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum
@@ -124,3 +125,18 @@ def number(value: float | Decimal) -> str:
         return str(exact)
     text = format(exact, "f")
     return text.removesuffix(".0").removeprefix("" if exact else "-") if isinstance(value, float) else text
+
+
+_SCIENTIFIC: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?[Ee][-+]?[0-9]{1,3}")
+
+
+def without_exponent(number: str) -> str:
+    """Return a number without an exponent; anything else as it is.
+
+    >>> [without_exponent(text) for text in ("1.6147805824397E13", "-1.5E-7", "12.50", "E10")]
+    ['16147805824397', '-0.00000015', '12.50', 'E10']
+    """
+    if not _SCIENTIFIC.fullmatch(number):
+        return number
+    written = format(Decimal(number), "f")
+    return written.rstrip("0").rstrip(".") if "." in written else written

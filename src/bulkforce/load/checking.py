@@ -14,6 +14,7 @@ from bulkforce.load.mapping import Shape
 from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Severity, fit, parents_twice
 from bulkforce.objects.names import meant
 from bulkforce.objects.notation import Cause
+from bulkforce.objects.texts import NUMBERS
 from bulkforce.objects.values import CsvValues, Summary, ValueFinding, columns_of, moved
 from bulkforce.protocol.rest import SObjectDescription
 from bulkforce.run.report import ErrorGroup, causes_shown
@@ -200,6 +201,9 @@ class Checking:
             taken=tuple(wanted.taken[target.place] for target in targets),
             names=tuple(target.name for target in (*targets, *constants)),
             constants=tuple(wanted.constants[target.place - sent] for target in constants),
+            numbers=tuple(
+                wanted.taken[target.place] for target in targets if target.field and target.field.type in NUMBERS
+            ),
         )
         if not self._skip:
             self._look_at(wanted, sent)

@@ -92,3 +92,4 @@ class LoadFacts(Asked):
     rejected: list[int]
     skipped: int = 0
     files: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)

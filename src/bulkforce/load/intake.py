@@ -138,6 +138,7 @@ def read(
         rejected=list(reading.rejected),
         skipped=reading.skipped,
         files=list(shape.files),
+        numbers=list(shape.numbers),
     )
 
 
@@ -161,6 +162,7 @@ def shape_of(facts: LoadFacts) -> Shape:
         tuple(facts.constants),
         facts.empty_as_null and not facts.empty_is_written,
         tuple(facts.files),
+        tuple(facts.numbers),
     )
 
 

@@ -95,6 +95,7 @@ class Shape:
         constants: Values of the constants.
         empty_as_null: Whether to send an empty value as ``#N/A``.
         files: Places of the values, as sent, that are binary; then batches are zips.
+        numbers: Places of the source's columns that go to fields of numbers.
     """
 
     source: tuple[str, ...]
@@ -103,6 +104,7 @@ class Shape:
     constants: tuple[str, ...] = ()
     empty_as_null: bool = False
     files: tuple[int, ...] = ()
+    numbers: tuple[int, ...] = ()
 
     @property
     def header(self) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from bulkforce.formats import csv
 from bulkforce.formats.excel import MAYBE, escaped, unescaped
+from bulkforce.formats.values import without_exponent
 from bulkforce.load.mapping import ESCAPED, OUR_COLUMNS, Shape
 
+_EXPONENT: Final = re.compile(rb"[0-9][Ee][-+]?[0-9]")
 _YES: Final = b"yes,"
 
 
@@ -22,7 +25,7 @@ class Theirs:
         header: The source's raw header.
         shape: How records are sent, if that is known.
         excel: Whether values must not be formulas of a spreadsheet; then a column of ours says in which records some
-            would have been.
+            would have been, and numbers of fields of numbers have no exponent.
 
     Attributes:
         header: The header of the records.
@@ -36,6 +39,8 @@ class Theirs:
         self._excel = excel
         self._flag = names.index(ESCAPED) if ESCAPED in names else None
         self._places = [place for place, name in enumerate(names) if name not in OUR_COLUMNS or place == id_place]
+        numbers = shape.numbers if shape else ()
+        self._numbers = [kept for kept, place in enumerate(self._places) if place in numbers]
         self._all = len(self._places) == len(names)
         kept = [b"Id" if names[place] in OUR_COLUMNS else named[place] for place in self._places]
         self.header = b",".join([ESCAPED.encode(), *kept] if excel else kept) if excel or not self._all else header
@@ -52,11 +57,16 @@ class Theirs:
         return self._for_excel(row) if self._excel else row
 
     def _for_excel(self, row: bytes) -> bytes:
-        if not MAYBE.search(row):
+        is_formula = MAYBE.search(row) is not None
+        if not is_formula and not (self._numbers and _EXPONENT.search(row)):
             return b"," + row
         values = [csv.unquote(value).decode() for value in csv.split(row)]
+        for place in self._numbers:
+            if place < len(values):
+                # A spreadsheet would show such a number with fewer digits.
+                values[place] = without_exponent(values[place])
         safe = [escaped(value) for value in values]
-        return b"," + row if safe == values else _YES + ",".join(map(csv.quote, safe)).encode()
+        return (b"," if safe == values else _YES) + ",".join(map(csv.quote, safe)).encode()
 
     def rows(self, rows: Sequence[bytes]) -> Sequence[bytes]:
         """Return raw records as outputs have them."""

@@ -14,9 +14,9 @@ import orjson
 from bulkforce.errors import FormatError
 from bulkforce.extract.arrow_types import pyarrow
 from bulkforce.extract.columns import Column
-from bulkforce.extract.numbers import plain
 from bulkforce.extract.record_batches import Misfit, PartReader
 from bulkforce.extract.sinks.target import Target
+from bulkforce.formats.values import without_exponent
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -99,7 +99,7 @@ def _plain(column: pa.Array) -> pa.Array:
 
     if not pc.any(pc.match_substring(column, "E")).as_py():
         return column
-    return pa.array([None if value is None else plain(value) for value in column.to_pylist()], pa.string())
+    return pa.array([None if value is None else without_exponent(value) for value in column.to_pylist()], pa.string())
 
 
 def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
