@@ -204,3 +204,9 @@ def test_what_never_shows_that_it_is_a_chunk_has_no_range(text: str) -> None:
 )
 def test_records_of_a_query_are_counted_by_another(text: str, expected: str) -> None:
     assert soql.read(text).counting() == expected
+
+
+def test_results_of_records_are_no_list_of_result_files() -> None:
+    records = said('"Id","Success","Created","Error"\n"001A","true","true",""\n', media="text/csv")
+    with pytest.raises(ProtocolError, match="record results, not result files"):
+        script(API.list_results("750A", "751B"), [records])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bulkforce.errors import TransferError, UsageError
-from bulkforce.run.folder import EXTRACT, LOAD, RUNS, THEIRS, disk_told, find, holds, new_run
+from bulkforce.run.folder import EXTRACT, LOAD, RUNS, THEIRS, disk_told, find, holds, job_ids, new_run
 
 
 def begin(run: str, folder: Path, made: list[Path]) -> tuple[str, Path, list[Path]]:
@@ -193,3 +193,14 @@ def test_what_the_users_own_records_raise_is_theirs() -> None:
     with pytest.raises(OSError, match="their file") as caught, disk_told(Path("x")):
         raise error
     assert caught.value is error
+
+
+def test_jobs_of_a_run_are_those_that_its_journal_names(tmp_path: Path) -> None:
+    assert job_ids(tmp_path) == []
+    run = a_run(tmp_path / "run", finished=False)
+    # A journal without jobs of its own kind, as one that something else made.
+    assert job_ids(run) == []
+    with closing(sqlite3.connect(run / LOAD)) as database, database:
+        database.execute("CREATE TABLE job (number INTEGER, id TEXT)")
+        database.executemany("INSERT INTO job VALUES (?, ?)", [(2, "750B"), (1, "750A"), (3, None)])
+    assert job_ids(run) == ["750A", "750B"]
