@@ -320,6 +320,8 @@ def test_text_is_read_in_the_notation_that_was_given(tmp_path: Path, kind: str, 
         ("date", "28.02.2026 13:05"),
         ("datetime", "28.02.2026 25:05"),
         ("datetime", "soon"),
+        ("datetime", "01.01.0001"),
+        ("datetime", "28.02.2026 13:05:99"),
         ("double", "1234.5"),
         ("double", "1.23,5"),
         ("int", "1,234,567"),
@@ -392,9 +394,21 @@ def test_date_format_is_codes_or_letters(given: str, expected: str) -> None:
         {"true": 1},
         {"true": [1]},
         {"true": ["ja"], "false": "JA"},
+        {"time_zone": "+2:00"},
     ],
     ids=str,
 )
 def test_notation_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(bf.UsageError):
         TextNotation(**wrong)
+
+
+def test_offset_is_a_zone(tmp_path: Path) -> None:
+    for given, expected in (("+02:00", "11:05"), ("-0530", "18:35"), ("z", "13:05")):
+        forms = forms_of("datetime", TextNotation(time_zone=given))
+        assert written([{"F": "2026-02-28T13:05"}], tmp_path, forms) == [f"2026-02-28T{expected}:00.000Z"]
+
+
+def test_value_that_cannot_be_written_names_its_row_if_the_field_is_not_known(tmp_path: Path) -> None:
+    with pytest.raises(bf.FormatError, match=r"record 2, field F"):
+        to_csv([{"F": "x"}, {"F": object()}], tmp_path)
