@@ -410,5 +410,6 @@ def test_offset_is_a_zone(tmp_path: Path) -> None:
 
 
 def test_value_that_cannot_be_written_names_its_row_if_the_field_is_not_known(tmp_path: Path) -> None:
+    records: list[dict[str, object]] = [{"F": "x"}, {"F": object()}]
     with pytest.raises(bf.FormatError, match=r"record 2, field F"):
-        to_csv([{"F": "x"}, {"F": object()}], tmp_path)
+        to_csv(records, tmp_path)
