@@ -42,9 +42,9 @@ CHILD: Final = """
 import sys
 import bulkforce as bf
 
-url, source, folder, workers = sys.argv[1:]
+url, source, folder, workers, values = sys.argv[1:]
 with bf.Client(url, bf.BearerToken("00D000000000001!bench")) as client:
-    report = client.load(source, "Contact", "insert", run_dir=folder, workers=int(workers))
+    report = client.load(source, "Contact", "insert", run_dir=folder, workers=int(workers), values=values)
 print(report.to_json())
 """
 
@@ -67,7 +67,7 @@ def make(folder: Path, rows: int) -> Path:
     return source
 
 
-def measure(source: Path, rows: int, workers: int, org_options: list[str]) -> Run:
+def measure(source: Path, rows: int, workers: int, org_options: list[str], values: str) -> Run:
     """Load a file once.
 
     Raises:
@@ -78,7 +78,8 @@ def measure(source: Path, rows: int, workers: int, org_options: list[str]) -> Ru
     try:
         assert org.stdout is not None
         port = int(org.stdout.readline())
-        command = [sys.executable, "-c", CHILD, f"http://127.0.0.1:{port}", str(source), str(folder), str(workers)]
+        given = [f"http://127.0.0.1:{port}", str(source), str(folder), str(workers), values]
+        command = [sys.executable, "-c", CHILD, *given]
         with tempfile.TemporaryFile("w+") as printed:
             begun = time.perf_counter()
             child = subprocess.Popen(command, stdout=printed, env=environment(source.parent))
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--batch-seconds", default="0")
     parser.add_argument("--parallel", default="5")
     parser.add_argument("--error-every", default="0", metavar="K")
+    parser.add_argument("--values", default="warn", choices=["warn", "skip"], help="whether values are checked first")
     given = parser.parse_args()
     org_options = [
         *("--rtt-ms", given.rtt_ms, "--batch-seconds", given.batch_seconds),
@@ -186,10 +188,10 @@ def main() -> None:
         "|       rows | wall s |  CPU s | peak MB | calls | org's CPU s |\n| ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as folder:
-        measure(make(Path(folder), 1_000), 1_000, given.workers, [])
+        measure(make(Path(folder), 1_000), 1_000, given.workers, [], given.values)
         for rows in given.rows:
             source = make(Path(folder), rows)
-            run = median([measure(source, rows, given.workers, org_options) for _ in range(given.runs)])
+            run = median([measure(source, rows, given.workers, org_options, given.values) for _ in range(given.runs)])
             source.unlink()
             peaks[rows] = run.peak_mb
             print(
