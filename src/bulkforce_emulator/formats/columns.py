@@ -26,10 +26,14 @@ def data_of(lines: pa.StringArray) -> bytes:
 
 def java_doubles(column: pa.Array) -> pa.Array:
     """Doubles as Java writes them: with a decimal point; from 10,000,000 on and below 0.001 as `1.6147805824397E13`."""
-    text = column.cast(pa.string())
+    text, size = column.cast(pa.string()), pc.abs(column)
+    ends = pc.min_max(size).as_py()
+    if ends["max"] is None or (ends["min"] >= 1e-3 and ends["max"] < 1e7):
+        # Nearly always; then a number without a point is whole.
+        return pc.if_else(pc.match_substring(text, "."), text, _join(text, ".0"))
     whole = pc.invert(pc.or_(pc.match_substring(text, "."), pc.match_substring(text, "e")))
     written = pc.if_else(whole, _join(text, ".0"), text)
-    size = pc.fill_null(pc.abs(column), 0)
+    size = pc.fill_null(size, 0)
     large, small = pc.greater_equal(size, 1e7), pc.and_(pc.less(size, 1e-3), pc.greater(size, 0))
     if pc.any(large).as_py():
         written = pc.replace_with_mask(written, large, _scientific(text.filter(large)))
