@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bulkforce.async_client import AsyncClient
 from bulkforce.client import Client
@@ -10,6 +11,8 @@ from bulkforce.connection.variables import named
 from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Auth
 from bulkforce.transport.base import TLS
+
+C = TypeVar("C", Client, AsyncClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +54,15 @@ class Found:
 
     def client(self, options: Options) -> Client:
         """Make a client."""
-        _check(options)
-        return Client(
-            self.instance_url,
-            self.auth,
-            version=options.version,
-            tls=options.tls,
-            proxy=options.proxy,
-            allow_http=options.allow_http,
-        )
+        return self._made(Client, options)
 
     def async_client(self, options: Options) -> AsyncClient:
         """Make a client for asyncio."""
+        return self._made(AsyncClient, options)
+
+    def _made(self, kind: type[C], options: Options) -> C:
         _check(options)
-        return AsyncClient(
+        return kind(
             self.instance_url,
             self.auth,
             version=options.version,

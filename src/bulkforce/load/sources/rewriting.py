@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv as standard
 import io
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from bulkforce.formats import csv
 from bulkforce.load.mapping import OUR_COLUMNS, rows_of
@@ -41,7 +40,7 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
     with whole(target) as out, path.open("rb") as file:
         out.write(header.raw + b"\n")
         file.seek(header.end)
-        for unit in csv.units(_blocks(file), width, header.end, header.raw):
+        for unit in csv.units(iter(partial(file.read, csv.BLOCK_BYTES), b""), width, header.end, header.raw):
             if unit.clean:
                 out.write(_written(unit.content, columns, row))
                 row += unit.records
@@ -52,11 +51,6 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
                     row += not record.is_empty
             on_block()
     return True
-
-
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    while block := file.read(csv.BLOCK_BYTES):
-        yield block
 
 
 def _written(content: bytes, columns: dict[int, Form], row: int) -> bytes:
