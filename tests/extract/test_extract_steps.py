@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from types import FrameType
 from typing import Any
 
@@ -117,9 +118,16 @@ def watched(state: State) -> State:
 
 def carry_out(chunks: int) -> State:
     """Carry out a whole extract, one answer at a time, in an order by chance."""
+    state = watched(State([QueryJob(1, QUERY, "TRUE", None)]))
+    for _ in steps(state, chunks):
+        pass
+    return state
+
+
+def steps(state: State, chunks: int) -> Iterator[Order]:
+    """Carry out an extract step by step, and tell each."""
     chance = random.Random(1)
     org = Org(chunks)
-    state = watched(State([QueryJob(1, QUERY, "TRUE", None)]))
     busy: set[Order] = set()
     while not (state.complete and not state.unended):
         busy.update(decide(state, busy, RULES))
@@ -131,7 +139,7 @@ def carry_out(chunks: int) -> State:
         for event in outcome.events:
             state.apply(event)
         progress_of(state, time.monotonic())
-    return state
+        yield action
 
 
 @contextmanager
@@ -167,3 +175,16 @@ def test_what_a_chunk_costs_does_not_depend_on_how_many_there_are() -> None:
     few, many = costs(50), costs(400)
     assert many[0] < 1.1 * few[0]
     assert many[1] < 1.1 * few[1] + 10
+
+
+def cost_of_a_step(chunks: int) -> float:
+    """Lines that a step takes while nearly all chunks are still to come."""
+    done = steps(State([QueryJob(1, QUERY, "TRUE", None)]), chunks)
+    assert any(isinstance(action, FetchPart) for action in done)  # by then, all chunks are known
+    with lines_counted() as counts:
+        assert len(list(islice(done, 300))) == 300
+    return counts["lines"] / 300
+
+
+def test_step_among_a_hundred_thousand_chunks_costs_what_it_costs_among_a_thousand() -> None:
+    assert cost_of_a_step(100_000) < 1.05 * cost_of_a_step(1_000)
