@@ -17,6 +17,7 @@ from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, BatchList, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.run.manner import Manner
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import Driver, make_driver
 from bulkforce.transport.stopping import Stop, in_thread
@@ -25,7 +26,6 @@ from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnd
 
 if TYPE_CHECKING:
     from bulkforce.extract.query import QueryResult
-    from bulkforce.run.sitting import Sitting
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,10 +38,8 @@ class _InThread(Client):
         self.driver = driver
         self._stop = stop
 
-    def _carry_out(self, work: Callable[[Sitting], T]) -> T:
-        from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
-
-        return work(Sitting.of(self.driver, self._stop))
+    def _do(self, work: Callable[[Stop], T]) -> T:
+        return work(self._stop)
 
 
 def _in_thread(
@@ -212,11 +210,14 @@ class AsyncClient:
         all_rows: bool = False,
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
     ) -> QueryResult:
         """Query records as in `Client.query`; iterate over the result with ``async for``."""
         from bulkforce.extract import query  # see above
 
-        return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls)
+        return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     async def count(self, soql: str, *, all_rows: bool = False) -> int:
         """Count the records that a query finds, over REST."""

@@ -24,8 +24,10 @@ from bulkforce.protocol.flow import Auth, ask
 from bulkforce.protocol.info import BatchInfo, BatchList, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.run.manner import Manner
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
 from bulkforce.transport.drive import make_driver
+from bulkforce.transport.stopping import Stop
 from bulkforce.transport.stream import ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
@@ -277,10 +279,13 @@ class Client:
         """
         return self.driver.run(conversations.wait_for_job(job, timeout_seconds, pace))
 
-    def _carry_out(self, work: Callable[[Sitting], T]) -> T:
+    def _carry_out(self, work: Callable[[Sitting], T], manner: Manner | None = None) -> T:
         from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
 
-        return self.driver.carry_out(lambda stop: work(Sitting.of(self.driver, stop)))
+        return self._do(lambda stop: work(Sitting.of(self.driver, stop, manner)))
+
+    def _do(self, work: Callable[[Stop], T]) -> T:
+        return self.driver.carry_out(work)
 
     def load(
         self,
@@ -311,6 +316,8 @@ class Client:
         columns: Sequence[str] | None = None,
         excel: bool = False,
         dry_run: bool = False,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one.
@@ -360,6 +367,9 @@ class Client:
                 that it would run as formulas: those that begin with ``=``, ``+``, ``-`` or ``@`` and are no number.
                 The column ``sf__Escaped`` says in which rows; loading such a file takes the apostrophes off again.
             dry_run: Only read, check and plan; nothing is created.
+            poll: Seconds between two looks at a job, each of them an API call, 0.1 to 3,600; by default they grow from
+                0.2 to 10.
+            max_api_calls: Stop, resumably, before this call makes more API calls than this; logins count.
             on_progress: Called with a `Progress` at most ten times a second, in this thread.
 
         Returns:
@@ -413,7 +423,9 @@ class Client:
             dry_run=dry_run,
             on_progress=on_progress,
         )
-        return self._carry_out(lambda sitting: load.load(sitting, options))
+        return self._carry_out(
+            lambda sitting: load.load(sitting, options), Manner(poll=poll, max_api_calls=max_api_calls)
+        )
 
     def check(
         self,
@@ -557,6 +569,8 @@ class Client:
         *,
         workers: int | None = None,
         accept_as: Literal["sent", "not-sent"] | None = None,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
         on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
     ) -> LoadReport | ExtractReport:
         """Continue a load or an extract that stopped or died; nothing is loaded or extracted twice.
@@ -570,6 +584,8 @@ class Client:
                 sent and stay in ``in_doubt.csv``; any that the org did not accept are lost. ``"not-sent"``: they are
                 sent again; any that the org did accept are duplicated. Either way, batches in the run's jobs that the
                 run did not send no longer stop it, and rows that were never sent are sent.
+            poll: As in `load`.
+            max_api_calls: As in `load`.
             on_progress: As in `load` or `extract`, depending on the run.
 
         Returns:
@@ -588,7 +604,8 @@ class Client:
         from bulkforce import catalog  # see above
 
         return self._carry_out(
-            lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress)
+            lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress),
+            Manner(poll=poll, max_api_calls=max_api_calls),
         )
 
     def extract(
@@ -607,6 +624,8 @@ class Client:
         append: bool = False,
         overwrite: bool = False,
         repeats: Literal["keep", "drop"] = "keep",
+        poll: float | None = None,
+        max_api_calls: int | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Extract every record that a query finds into a file, and prove that none is missing.
@@ -635,6 +654,8 @@ class Client:
             overwrite: Let a delta replace a file that exists.
             repeats: With ``since_file``: ``"drop"`` leaves out records that came within the ten minutes of the last
                 time, by id, if they have not changed since; ``"keep"`` counts them (`ExtractReport.repeated`).
+            poll: As in `load`.
+            max_api_calls: As in `load`.
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
@@ -665,13 +686,17 @@ class Client:
             repeats=repeats,
             on_progress=on_progress,
         )
-        return self._carry_out(lambda sitting: extract.extract(sitting, options))
+        return self._carry_out(
+            lambda sitting: extract.extract(sitting, options), Manner(poll=poll, max_api_calls=max_api_calls)
+        )
 
     def resume_extract(
         self,
         run: str | Path,
         *,
         workers: int | None = None,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Continue an extract that stopped or died: `resume`, for a run that you know to be an extract.
@@ -681,6 +706,8 @@ class Client:
         Args:
             run: The run's id, or its folder.
             workers: Concurrent downloads; by default as many as the run started with.
+            poll: As in `load`.
+            max_api_calls: As in `load`.
             on_progress: As in `extract`.
 
         Raises:
@@ -691,7 +718,8 @@ class Client:
         from bulkforce.extract import verb as extract  # see above
 
         return self._carry_out(
-            lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress)
+            lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress),
+            Manner(poll=poll, max_api_calls=max_api_calls),
         )
 
     def query(
@@ -701,6 +729,8 @@ class Client:
         all_rows: bool = False,
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
     ) -> QueryResult:
         """Query records as Arrow record batches, a data frame or dicts; see `QueryResult`.
 
@@ -709,6 +739,8 @@ class Client:
             all_rows: Include deleted and archived records.
             pk_chunking: As in `extract`.
             workers: Concurrent downloads; they wait for a slow reader.
+            poll: As in `load`.
+            max_api_calls: Stop before this query makes more API calls than this.
 
         Raises:
             MissingExtra: pyarrow is not installed.
@@ -718,7 +750,8 @@ class Client:
         """
         from bulkforce.extract import query  # see above
 
-        return query.query(self.driver, soql, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls)
+        return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     def count(self, soql: str, *, all_rows: bool = False) -> int:
         """Count the records that a query finds, over REST: one call, and no record is fetched.

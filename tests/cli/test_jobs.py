@@ -11,6 +11,7 @@ import pytest
 from tests.cli.processes import SURROUNDINGS, run
 
 import bulkforce as bf
+from bulkforce.run.manner import Manner
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import Patience
 from bulkforce_emulator import Emulator
@@ -125,8 +126,7 @@ def test_budget_of_api_calls_stops_a_load_that_can_be_resumed(org: Emulator) -> 
 def test_pace_of_polling_is_that_of_the_option() -> None:
     client = bf.Client("https://acme.my.salesforce.com", auth=bf.BearerToken("00D!x"))
     assert Sitting.of(client.driver).patience == Patience()
-    client.driver.look_seconds = 30.0
-    patience = Sitting.of(client.driver).patience
+    patience = Sitting.of(client.driver, manner=Manner(poll=30)).patience
     assert (patience.look_seconds, patience.look_longest_seconds) == (30.0, 30.0)
 
 

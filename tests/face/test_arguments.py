@@ -99,6 +99,14 @@ def test_argument_of_any_kind_is_taken_or_refused(client: Any, call: str, odd: C
 
 
 STRICT = ["dry_run", "empty_as_null", "excel", "all_rows", "disable_batch_retry", "workers", "batch_records"]
+STRICT += ["poll", "max_api_calls"]
+BIG = {"a number of many digits", "a number of very many digits"}
+TAKEN = {
+    "workers": {"nothing"} | BIG,
+    "batch_records": {"nothing"},
+    "poll": {"nothing", "a fraction"},
+    "max_api_calls": {"nothing"} | BIG,
+}
 
 
 @pytest.mark.parametrize(
@@ -109,8 +117,7 @@ STRICT = ["dry_run", "empty_as_null", "excel", "all_rows", "disable_batch_retry"
 def test_number_or_flag_that_is_none_is_refused_before_anything_is_sent(
     client: Any, call: str, name: str, tmp_path: Path
 ) -> None:
-    taken = {"nothing", "a truth"} if name not in {"workers", "batch_records"} else {"nothing"}
-    taken |= {"a number of many digits", "a number of very many digits"} if name == "workers" else set()
+    taken = TAKEN.get(name, {"nothing", "a truth"})
     for odd, value in ODD.items():
         if odd in taken:
             continue

@@ -21,6 +21,7 @@ from bulkforce import errors
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.load.asking import LoadOptions
 from bulkforce.protocol.exchange import Answer, Request
+from bulkforce.run.manner import Manner
 
 HERE = Path(__file__).parent
 
@@ -76,7 +77,8 @@ def test_options_inside_are_those_of_the_method(verb: str, options: type) -> Non
     """What a method hands on is one value; an option that is declared in one place only, or otherwise, is a mistake."""
     method = list(inspect.signature(getattr(bulkforce.Client, verb)).parameters.values())[1:]
     inside = inspect.signature(options).parameters.values()
-    assert {(one.name, one.default) for one in method} == {(one.name, one.default) for one in inside}
+    shared = inspect.signature(Manner).parameters.values()
+    assert {(one.name, one.default) for one in method} == {(one.name, one.default) for one in (*inside, *shared)}
 
 
 def test_both_streams_have_the_same_methods() -> None:

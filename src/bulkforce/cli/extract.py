@@ -109,10 +109,6 @@ def extract(
 
     Exit codes: 0 success, 1 failure, 2 wrong usage, 4 interrupted, can be resumed.
     """
-    from bulkforce.extract.asking import ExtractOptions
-    from bulkforce.extract.verb import extract as bring
-    from bulkforce.run.sitting import Sitting
-
     query = queries.given(soql, soql_file)
     if fields.strip().lower() != "all":
         query, object_name = _selecting(fields, object_name, query), None
@@ -123,26 +119,25 @@ def extract(
             f"{arguments.shown(output)} exists; choose another name, or overwrite it with --force, or use --append"
         )
     chunking = _chunking(pk_chunking)
-    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
+    client = client_for(org, quiet=quiet)
     carry_out_extract(
-        lambda teller: bring(
-            Sitting.of(client.driver),
-            ExtractOptions(
-                soql=query,
-                object=object_name,
-                to=output,
-                format=output_format,
-                numbers=numbers.value,
-                all_rows=all_rows,
-                pk_chunking=chunking,
-                workers=workers,
-                run_dir=run_dir,
-                since_file=since_file,
-                append=append,
-                overwrite=force,
-                repeats=repeats.value,
-                on_progress=teller,
-            ),
+        lambda teller: client.extract(
+            query,
+            to=output,
+            object=object_name,
+            format=output_format,
+            numbers=numbers.value,
+            all_rows=all_rows,
+            pk_chunking=chunking,
+            workers=workers,
+            run_dir=run_dir,
+            since_file=since_file,
+            append=append,
+            overwrite=force,
+            repeats=repeats.value,
+            poll=poll,
+            max_api_calls=max_api_calls,
+            on_progress=teller,
         ),
         quiet=quiet,
         as_json=as_json,

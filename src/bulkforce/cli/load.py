@@ -138,7 +138,7 @@ def load(
     Exit codes: 0 success, 1 failure, 2 wrong usage, 3 finished with failed rows, 4 interrupted, can be resumed.
     """
     source = source_of(file, from_sql, database)
-    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
+    client = client_for(org, quiet=quiet)
     _carry_out(
         lambda teller: client.load(
             source,
@@ -166,6 +166,8 @@ def load(
             sheet=sheet,
             excel=excel,
             dry_run=dry_run,
+            poll=poll,
+            max_api_calls=max_api_calls,
             on_progress=teller,
         ),
         quiet=quiet,
@@ -213,7 +215,7 @@ def resume(
     """
     from bulkforce.extract.verb import folder_of as is_extract
 
-    client = client_for(org, quiet=quiet, poll=poll, max_api_calls=max_api_calls)
+    client = client_for(org, quiet=quiet)
     if is_extract(run):
         if accept_as:
             raise typer.BadParameter(
@@ -223,12 +225,19 @@ def resume(
         from bulkforce.cli.extract import carry_out_extract
 
         carry_out_extract(
-            lambda teller: client.resume_extract(run, workers=workers, on_progress=teller), quiet=quiet, as_json=as_json
+            lambda teller: client.resume_extract(
+                run, workers=workers, poll=poll, max_api_calls=max_api_calls, on_progress=teller
+            ),
+            quiet=quiet,
+            as_json=as_json,
         )
     word: Literal["sent", "not-sent"] | None = accept_as.value if accept_as else None
 
     def go_on(teller: Callable[[Progress], None] | None) -> LoadReport:
-        return cast("LoadReport", client.resume(run, workers=workers, accept_as=word, on_progress=teller))
+        report = client.resume(
+            run, workers=workers, accept_as=word, poll=poll, max_api_calls=max_api_calls, on_progress=teller
+        )
+        return cast("LoadReport", report)
 
     _carry_out(go_on, quiet=quiet, as_json=as_json)
 

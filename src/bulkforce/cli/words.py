@@ -13,8 +13,10 @@ _OPTIONS: Final = {
     "external_id": "--external-id",
     "external_id_field": "--external-id",
     "files_folder": "--files-folder",
+    "max_api_calls": "--max-api-calls",
     "on_unknown_column": "--on-unknown-column",
     "pk_chunking": "--pk-chunking",
+    "poll": "--poll",
     "run_dir": "--run-dir",
     "since_file": "--since-file",
 }

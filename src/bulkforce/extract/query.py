@@ -17,6 +17,7 @@ from bulkforce.extract.asking import Chunking
 from bulkforce.extract.columns import Column
 from bulkforce.extract.record_batches import Misfit, PartReader
 from bulkforce.extract.sinks import Sink
+from bulkforce.run.manner import Manner
 from bulkforce.run.sitting import Sitting
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop, in_thread
@@ -34,7 +35,9 @@ _ROOM: Final = 4
 """How many record batches may wait for the reader, of about a megabyte each."""
 
 
-def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, workers: int) -> QueryResult:
+def query(
+    driver: Driver, soql: str, manner: Manner, *, all_rows: bool, pk_chunking: Chunking, workers: int
+) -> QueryResult:
     """Make a query that is sent when its result is first used; see `bulkforce.client.Client.query`."""
     arguments.text(soql, "The query")
     arguments.flag(all_rows, "all_rows")
@@ -43,7 +46,12 @@ def query(driver: Driver, soql: str, *, all_rows: bool, pk_chunking: Chunking, w
     def deliver(sink: Sink, stop: Stop) -> None:
         def work(stop: Stop) -> None:
             extract.deliver(
-                Sitting.of(driver, stop), soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers
+                Sitting.of(driver, stop, manner),
+                soql,
+                sink,
+                all_rows=all_rows,
+                pk_chunking=pk_chunking,
+                workers=workers,
             )
 
         driver.carry_out(work, stop)

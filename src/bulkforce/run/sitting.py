@@ -9,8 +9,10 @@ from typing import Protocol, TypeVar
 
 from bulkforce.protocol.flow import Credentials, Flow, authenticate
 from bulkforce.run.clock import Clock
+from bulkforce.run.manner import Manner
 from bulkforce.run.pool import Pool, Threads
 from bulkforce.run.waiting import Patience
+from bulkforce.transport.account import Account
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 
@@ -50,16 +52,16 @@ class Sitting:
     pool: Callable[[int], Pool] = Threads
 
     @classmethod
-    def of(cls, driver: Driver, stop: Stop | None = None) -> Sitting:
+    def of(cls, driver: Driver, stop: Stop | None = None, manner: Manner | None = None) -> Sitting:
         """Create a sitting from a client's driver; warnings go to the log."""
-        before, halt = driver.calls, stop or Stop()
+        manner, halt = manner or Manner(), stop or Stop()
+        account = Account(manner.max_api_calls)
 
         def run(flow: Flow[T]) -> T:
-            return driver.run(flow, halt.sleep)
+            return driver.run(flow, halt.sleep, account)
 
-        look = driver.look_seconds
-        patience = Patience() if look is None else Patience(look_seconds=look, look_longest_seconds=look)
-        return cls(run, lambda: driver.calls - before, logging.getLogger("bulkforce").warning, patience, stop=halt)
+        warn = logging.getLogger("bulkforce").warning
+        return cls(run, lambda: account.calls, warn, manner.patience(), stop=halt)
 
     def instance_url(self) -> str:
         """Return the org's URL, logging in if necessary."""

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from bulkforce import arguments, hosts
-from bulkforce.errors import NotSent, UsageError
+from bulkforce.errors import UsageError
 from bulkforce.protocol.flow import (
     Auth,
     Authenticate,
@@ -27,6 +27,7 @@ from bulkforce.protocol.flow import (
     Sleep,
 )
 from bulkforce.protocol.retry import RetryPolicy
+from bulkforce.transport.account import Account
 from bulkforce.transport.base import TLS, Timeouts, Transport
 from bulkforce.transport.noting import noted
 from bulkforce.transport.stopping import Stop, in_thread
@@ -49,8 +50,6 @@ class Driver:
         sleep: Waits for a number of seconds.
         chance: Returns a random number from 0 to 1.
         allow_http: Whether plain http to other machines is acceptable.
-        most_calls: How many requests may be made in all; ``None`` for any number.
-        look_seconds: How long runs wait between two looks at a job; ``None`` for what suits their age.
         calls: Requests made so far; each counts against the org's daily API calls.
     """
 
@@ -63,8 +62,6 @@ class Driver:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     allow_http: bool = False
-    most_calls: int | None = None
-    look_seconds: float | None = None
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
@@ -73,25 +70,29 @@ class Driver:
     _closing: bool = False
     _closed: bool = False
 
-    def run(self, flow: Flow[T], sleep: Callable[[float], None] | None = None) -> T:
+    def run(self, flow: Flow[T], sleep: Callable[[float], None] | None = None, account: Account | None = None) -> T:
         """Run a flow to its end.
 
         Args:
             flow: The flow.
             sleep: How to wait, instead of the driver's own ``sleep``.
+            account: Counts the requests of the work that this flow is a part of.
         """
+        account = account or Account()
         try:
             effect = next(flow)
             while True:
-                effect = self._step(flow, effect, sleep)
+                effect = self._step(flow, effect, account, sleep)
         except StopIteration as done:
             return cast("T", done.value)
         finally:
             flow.close()
 
-    def _step(self, flow: Flow[T], effect: Effect, sleep: Callable[[float], None] | None = None) -> Effect:
+    def _step(
+        self, flow: Flow[T], effect: Effect, account: Account, sleep: Callable[[float], None] | None = None
+    ) -> Effect:
         try:
-            outcome = self._perform(effect, sleep or self.sleep)
+            outcome = self._perform(effect, account, sleep or self.sleep)
         except Exception as error:  # noqa: BLE001  (the flow handles it, whatever it is)
             return flow.throw(error)
         return flow.send(outcome)
@@ -104,6 +105,7 @@ class Driver:
         """
         import asyncio  # slow to import, and only needed here
 
+        account = Account()
         try:
             effect = next(flow)
             while True:
@@ -111,7 +113,9 @@ class Driver:
                     await asyncio.sleep(self._pause(effect))
                     effect = flow.send(None)
                 else:
-                    effect = await in_thread(partial(self.carry_out, partial(_boxed, self._step, flow, effect)))
+                    effect = await in_thread(
+                        partial(self.carry_out, partial(_boxed, self._step, flow, effect, account))
+                    )
         except (_Done, StopIteration) as done:
             return cast("T", done.value)
         except asyncio.CancelledError as cancelled:
@@ -166,7 +170,7 @@ class Driver:
         if closed:
             raise UsageError("The client is closed and sends nothing more; create a new one")
 
-    def _perform(self, effect: Effect, sleep: Callable[[float], None]) -> Outcome:
+    def _perform(self, effect: Effect, account: Account, sleep: Callable[[float], None]) -> Outcome:
         match effect:
             case Send(request, credentials, streamed):
                 headers = {**self.headers, **request.headers}
@@ -179,18 +183,17 @@ class Driver:
                     headers[request.session_header] = bearer + credentials.access_token
                 with self._changed:
                     self._check_open(self._closed)
-                    if self.most_calls is not None and self.calls >= self.most_calls:
-                        text = f"The budget of {self.most_calls:,} API calls is used up; give more to go on"
-                        raise NotSent(text, request.facts(), lasting=True)
+                    account.spend(request)
                     self.calls += 1
                 if _log.isEnabledFor(logging.DEBUG):
                     return noted(request, _log, lambda: self.transport.send(request, url, headers, streamed=streamed))
                 return self.transport.send(request, url, headers, streamed=streamed)
             case Sleep():
+                account.on_pause(effect)
                 sleep(self._pause(effect))
                 return None
             case Authenticate(stale):
-                return self._authenticate(stale)
+                return self._authenticate(stale, account)
             case Elapsed():
                 return time.monotonic()
             case Now():
@@ -201,11 +204,11 @@ class Driver:
     def _pause(self, effect: Sleep) -> float:
         return effect.seconds * (1 - self.chance() / 2) if effect.jittered else effect.seconds
 
-    def _authenticate(self, stale: Credentials | None) -> Credentials:
+    def _authenticate(self, stale: Credentials | None, account: Account) -> Credentials:
         # Single-flight: a thread that waited here while another renewed the session finds fresh credentials.
         with self._lock:
             if self._current is None or self._current == stale:
-                fresh = self.run(self.auth.credentials(self.instance_url, stale))
+                fresh = self.run(self.auth.credentials(self.instance_url, stale), account=account)
                 arguments.url(fresh.instance_url, allow_http=self.allow_http)
                 self._current = fresh
             return self._current
@@ -219,9 +222,11 @@ class _Done(Exception):
         self.value = value
 
 
-def _boxed(step: Callable[[Flow[T], Effect], Effect], flow: Flow[T], effect: Effect, _stop: Stop) -> Effect:
+def _boxed(
+    step: Callable[[Flow[T], Effect, Account], Effect], flow: Flow[T], effect: Effect, account: Account, _stop: Stop
+) -> Effect:
     try:
-        return step(flow, effect)
+        return step(flow, effect, account)
     except StopIteration as done:
         raise _Done(done.value) from None
 
