@@ -1,6 +1,6 @@
 """The field's own words, as the wire spells them. No behaviour.
 
-Source: Bulk API developer guide, JobInfo and BatchInfo (edition of 2026).
+Source: Bulk API developer guide, JobInfo and BatchInfo, and the Bulk API 2.0 chapters (edition of 2026).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ConcurrencyMode(StrEnum):
 
 
 class LineEnding(StrEnum):
-    """How the org reads line ends inside text area values."""
+    """How lines end: in v1, those inside text area values; in 2.0, those of the whole file."""
 
     LF = "LF"
     CRLF = "CRLF"
@@ -87,3 +87,39 @@ class BatchState(StrEnum):
     def is_final(self) -> bool:
         """Whether this state is final: the batch will not change any more."""
         return self in {BatchState.COMPLETED, BatchState.FAILED, BatchState.NOT_PROCESSED}
+
+
+class Job2State(StrEnum):
+    """The state of a job of Bulk API 2.0.
+
+    A query job begins as ``UploadComplete``. ``Closed`` is the state of a v1 job, which 2.0 lists too.
+    """
+
+    OPEN = "Open"
+    UPLOAD_COMPLETE = "UploadComplete"
+    IN_PROGRESS = "InProgress"
+    JOB_COMPLETE = "JobComplete"
+    FAILED = "Failed"
+    ABORTED = "Aborted"
+    CLOSED = "Closed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether this state is final: the job will not change any more."""
+        return self in {Job2State.JOB_COMPLETE, Job2State.FAILED, Job2State.ABORTED}
+
+
+class ColumnDelimiter(StrEnum):
+    """What separates the columns of a 2.0 job's CSV."""
+
+    COMMA = "COMMA"
+    BACKQUOTE = "BACKQUOTE"
+    CARET = "CARET"
+    PIPE = "PIPE"
+    SEMICOLON = "SEMICOLON"
+    TAB = "TAB"
+
+    @property
+    def character(self) -> str:
+        """The character itself."""
+        return {"COMMA": ",", "BACKQUOTE": "`", "CARET": "^", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}[self.value]

@@ -15,8 +15,7 @@ from bulkforce.auth.oauth import TOKEN_PATH, Granted, answer_of, refused, reques
 from bulkforce.auth.refusals import advice
 from bulkforce.errors import Facts, NotAuthenticated, ProtocolError
 from bulkforce.protocol import wire_json
-from bulkforce.protocol.exchange import Answer
-from bulkforce.protocol.faults import SUCCESS
+from bulkforce.protocol.exchange import SUCCESS, Answer
 from bulkforce.protocol.flow import Flow, Now, Sleep, seconds
 
 SCOPE: Final = "api refresh_token id"

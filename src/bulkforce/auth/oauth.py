@@ -15,8 +15,8 @@ from bulkforce import arguments, hosts
 from bulkforce.auth.refusals import advice
 from bulkforce.errors import Error, MissingExtra, NotAuthenticated, ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_json
-from bulkforce.protocol.exchange import Answer, Body, Request
-from bulkforce.protocol.faults import SUCCESS, describe, stranger
+from bulkforce.protocol.exchange import SUCCESS, Answer, Body, Request
+from bulkforce.protocol.faults import describe, stranger
 from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105  (a path)

@@ -14,8 +14,8 @@ from bulkforce import arguments, hosts
 from bulkforce.auth.refusals import advice
 from bulkforce.errors import NotAuthenticated, ProtocolError
 from bulkforce.protocol import limits, wire_xml
-from bulkforce.protocol.exchange import Answer, Body, Request
-from bulkforce.protocol.faults import SUCCESS, stranger
+from bulkforce.protocol.exchange import SUCCESS, Answer, Body, Request
+from bulkforce.protocol.faults import stranger
 from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
 _ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"

@@ -8,25 +8,32 @@ Source of paths, headers and bodies: Bulk API chapters of the developer guide (e
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import eq
 from typing import Final, TypeAlias, TypeVar
-from urllib.parse import quote
 
 from bulkforce import arguments
 from bulkforce.errors import ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_csv, wire_json, wire_xml
+from bulkforce.protocol.checks import (
+    check_headers,
+    check_id,
+    check_key,
+    check_names,
+    check_once,
+    compare,
+    no_page,
+    segment,
+    word,
+)
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.info import BatchInfo, JobInfo, Result
 from bulkforce.protocol.pk_chunking import PKChunking
-from bulkforce.protocol.wire import same_id, same_name, short, shown
+from bulkforce.protocol.wire import same_id, same_name
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 T = TypeVar("T")
-W = TypeVar("W", Operation, ContentType, ConcurrencyMode, LineEnding)
 JobRef: TypeAlias = JobInfo | str
 
 _BASE: Final = "/services/async/{version}/job"
@@ -41,8 +48,6 @@ _BATCH_MEDIA: Final[Mapping[ContentType, str]] = {
     ContentType.ZIP_JSON: "zip/json",
     ContentType.ZIP_XML: "zip/xml",
 }
-_SFORCE: Final = re.compile(r"Sforce-[A-Za-z0-9-]{1,100}", re.IGNORECASE)
-_LONGEST_HEADER: Final = 1_000
 _OPTIONS_OF_THEIR_OWN: Final = {
     "sforce-enable-pkchunking": "pk_chunking",
     "sforce-line-ending": "line_ending",
@@ -77,19 +82,15 @@ class JobSettings:
 
     def __post_init__(self) -> None:
         arguments.object_name(self.object)
-        for name, given in (
-            ("external_id_field", self.external_id_field),
-            ("assignment_rule_id", self.assignment_rule_id),
-        ):
-            if given is not None and not arguments.text(given, name).isprintable():
-                raise UsageError(f"{name} contains characters that no name can: {arguments.shown(given)}")
+        check_names(external_id_field=self.external_id_field, assignment_rule_id=self.assignment_rule_id)
         if self.disable_batch_retry is not None:
             arguments.flag(self.disable_batch_retry, "disable_batch_retry")
-        _check_headers(self.headers)
-        if self.operation is Operation.UPSERT and not self.external_id_field:
-            raise UsageError("An upsert needs external_id_field: the field that identifies existing records")
-        if self.operation is not Operation.UPSERT and self.external_id_field:
-            raise UsageError(f"external_id_field works only with upsert, not with {self.operation}")
+        check_headers(self.headers, _OPTIONS_OF_THEIR_OWN)
+        check_key(
+            upsert=self.operation is Operation.UPSERT,
+            operation=self.operation,
+            external_id_field=self.external_id_field,
+        )
         if self.pk_chunking is not None:
             self._check_chunking(self.pk_chunking)
         if self.operation.is_query and self.content_type.is_zip:
@@ -100,24 +101,6 @@ class JobSettings:
             raise UsageError(f"pk_chunking must be True, a chunk size or a PKChunking, not {type(chunking).__name__}")
         if not self.operation.is_query:
             raise UsageError(f"pk_chunking works only with query and queryAll, not with {self.operation}")
-
-
-def _check_headers(headers: Sequence[tuple[str, str]]) -> None:
-    for name, value in headers:
-        if not _SFORCE.fullmatch(name):
-            raise UsageError(
-                f"{arguments.shown(name)} cannot be sent with a job: the names of further headers begin with Sforce-, "
-                "such as Sforce-Call-Options"
-            )
-        if option := _OPTIONS_OF_THEIR_OWN.get(name.lower()):
-            raise UsageError(f"The header {name} has an option of its own, {option}; use that")
-        if not value.strip() or len(value) > _LONGEST_HEADER or not (value.isascii() and value.isprintable()):
-            raise UsageError(
-                f"The value of the header {name} must be 1 to {_LONGEST_HEADER:,} printable ASCII characters"
-            )
-    names = [name.lower() for name, _ in headers]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"The header {twice} is given twice")
 
 
 def settings(
@@ -157,18 +140,6 @@ def settings(
     )
 
 
-def word(vocabulary: type[W], value: str, what: str) -> W:
-    """Read one of the protocol's words; case matters on the wire, so it matters here.
-
-    Raises:
-        UsageError: The protocol has no such word.
-    """
-    try:
-        return vocabulary(value)
-    except ValueError:
-        raise UsageError(f"There is no {what} {arguments.shown(value)}; choose from: {', '.join(vocabulary)}") from None
-
-
 def create_job(settings: JobSettings) -> Exchange[JobInfo]:
     """Create a job."""
     # The order is that of the XSD; whether the org accepts another is not known.
@@ -191,13 +162,13 @@ def create_job(settings: JobSettings) -> Exchange[JobInfo]:
 
     def read(answer: Answer) -> JobInfo:
         info = _job_info(answer)
-        _compare(answer, "operation", settings.operation, info.operation)
-        _compare(answer, "object", settings.object, info.object, same_name)
-        _compare(answer, "content type", settings.content_type, info.content_type)
-        _compare(answer, "external id field", settings.external_id_field or "", info.external_id_field_name, same_name)
-        _compare(answer, "state", JobState.OPEN, info.state)
+        compare(answer, "operation", settings.operation, info.operation)
+        compare(answer, "object", settings.object, info.object, same_name)
+        compare(answer, "content type", settings.content_type, info.content_type)
+        compare(answer, "external id field", settings.external_id_field or "", info.external_id_field_name, same_name)
+        compare(answer, "state", JobState.OPEN, info.state)
         if settings.concurrency_mode is not None:
-            _compare(answer, "concurrency mode", settings.concurrency_mode, info.concurrency_mode)
+            compare(answer, "concurrency mode", settings.concurrency_mode, info.concurrency_mode)
         return info
 
     return _control("", fields, settings.content_type, headers, read, replay=Replay.LEAVES_LITTER)
@@ -213,11 +184,13 @@ def set_state(job: JobRef, state: JobState) -> Exchange[JobInfo]:
 
     def read(answer: Answer) -> JobInfo:
         info = _this_job(job, answer)
-        _compare(answer, "state", state, info.state)
+        compare(answer, "state", state, info.state)
         return info
 
     content_type = job.content_type if isinstance(job, JobInfo) else ContentType.XML
-    return _control(f"/{_segment(job, 'job')}", {"state": state.value}, content_type, {}, read, job_id=job_id(job))
+    return _control(
+        f"/{segment(job_id(job), 'job')}", {"state": state.value}, content_type, {}, read, job_id=job_id(job)
+    )
 
 
 def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[BatchInfo]:
@@ -228,7 +201,7 @@ def add_batch(job: JobRef, content_type: ContentType, body: Body) -> Exchange[Ba
     """
     request = Request(
         "POST",
-        f"{_BASE}/{_segment(job, 'job')}/batch",
+        f"{_BASE}/{segment(job_id(job), 'job')}/batch",
         {"Content-Type": _BATCH_MEDIA[content_type]},
         body,
         # Salesforce's own client never gzips a zip; size limits apply to the uncompressed bytes either way.
@@ -243,10 +216,10 @@ def get_batch_info(job: JobRef, batch_id: str) -> Exchange[BatchInfo]:
 
     def read(answer: Answer) -> BatchInfo:
         info = _batch_of(job, _batch_info(answer), answer)
-        _compare(answer, "batch", batch_id, info.id, same_id)
+        compare(answer, "batch", batch_id, info.id, same_id)
         return info
 
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}", read, batch_id)
+    return _get(job, f"/batch/{segment(batch_id, 'batch')}", read, batch_id)
 
 
 def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
@@ -254,7 +227,7 @@ def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
 
     def read(answer: Answer) -> list[BatchInfo]:
         listed = [_batch_of(job, info, answer) for info in _batch_infos(answer)]
-        _check_once([info.id for info in listed], "batch", answer)
+        check_once([info.id for info in listed], "batch", answer)
         return listed
 
     return _get(job, "/batch", read)
@@ -262,20 +235,20 @@ def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
 
 def get_batch_request(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
     """Read back the content of a batch."""
-    path = f"/batch/{_segment(batch_id, 'batch')}/request"
+    path = f"/batch/{segment(batch_id, 'batch')}/request"
     return _get(job, path, lambda answer: _content(job, content_type, answer).body, batch_id)
 
 
 def get_batch_result(job: JobRef, batch_id: str) -> Exchange[list[Result] | ResultIds]:
     """Fetch the results of a data batch, or the ids of the result files of a query batch."""
-    return _get(job, f"/batch/{_segment(batch_id, 'batch')}/result", _results, batch_id)
+    return _get(job, f"/batch/{segment(batch_id, 'batch')}/result", _results, batch_id)
 
 
 def get_raw_result(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[Answer]:
     """Fetch the results of a data batch as they are on the wire."""
     return _get(
         job,
-        f"/batch/{_segment(batch_id, 'batch')}/result",
+        f"/batch/{segment(batch_id, 'batch')}/result",
         lambda answer: _content(job, content_type, answer),
         batch_id,
     )
@@ -302,14 +275,14 @@ def get_query_result(
             raise
         return answer.stream
 
-    path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
+    path = f"/batch/{segment(batch_id, 'batch')}/result/{segment(result_id, 'result')}"
     exchange = _get(job, path, read, batch_id)
     return Exchange(exchange.request, exchange.read, streamed=True)
 
 
 def get_whole_query_result(job: JobRef, batch_id: str, result_id: str) -> Exchange[Answer]:
     """Fetch one result file of a query batch, all at once."""
-    path = f"/batch/{_segment(batch_id, 'batch')}/result/{_segment(result_id, 'result')}"
+    path = f"/batch/{segment(batch_id, 'batch')}/result/{segment(result_id, 'result')}"
     return _get(job, path, lambda answer: _content(job, None, answer), batch_id)
 
 
@@ -327,7 +300,7 @@ def create_spec(job: JobRef, mapping_csv: str) -> Exchange[None]:
         raise UsageError("The spec is empty")
     request = Request(
         "POST",
-        f"{_BASE}/{_segment(job, 'job')}/spec",
+        f"{_BASE}/{segment(job_id(job), 'job')}/spec",
         {"Content-Type": "text/csv; charset=UTF-8"},
         Body.of(mapping_csv.encode()),
         job_id=job_id(job),
@@ -348,17 +321,8 @@ def job_id(job: JobRef) -> str:
     return job.id if isinstance(job, JobInfo) else job
 
 
-def _segment(thing: JobRef, what: str) -> str:
-    text = arguments.text(job_id(thing), f"The {what} id")
-    if not text.strip():
-        raise UsageError(f"The {what} id is missing: {arguments.shown(text)}")
-    if text in {".", ".."} or len(text) > arguments.LONGEST_NAME:
-        raise UsageError(f"{arguments.shown(text)} is not a {what} id")
-    return quote(text, safe="")
-
-
 def _get(job: JobRef, path: str, read: Callable[[Answer], T], batch_id: str | None = None) -> Exchange[T]:
-    request = Request("GET", f"{_BASE}/{_segment(job, 'job')}{path}", job_id=job_id(job), batch_id=batch_id)
+    request = Request("GET", f"{_BASE}/{segment(job_id(job), 'job')}{path}", job_id=job_id(job), batch_id=batch_id)
     return Exchange(request, read)
 
 
@@ -393,7 +357,7 @@ def _by_form(xml: Callable[[Answer], T], json: Callable[[Answer], T]) -> Callabl
 
 def _job_info(answer: Answer) -> JobInfo:
     info = _by_form(wire_xml.job_info, wire_json.job_info)(answer)
-    _check_id("job", info.id, answer)
+    check_id("job", info.id, answer)
     return info
 
 
@@ -403,42 +367,19 @@ _batch_infos = _by_form(wire_xml.batch_infos, wire_json.batch_infos)
 
 def _this_job(job: JobRef, answer: Answer) -> JobInfo:
     info = _job_info(answer)
-    _compare(answer, "job", job_id(job), info.id, same_id)
+    compare(answer, "job", job_id(job), info.id, same_id)
     if isinstance(job, JobInfo):
-        _compare(answer, "operation", job.operation, info.operation)
-        _compare(answer, "object", job.object, info.object, same_name)
-        _compare(answer, "content type", job.content_type, info.content_type)
-        _compare(answer, "external id field", job.external_id_field_name or "", info.external_id_field_name, same_name)
+        compare(answer, "operation", job.operation, info.operation)
+        compare(answer, "object", job.object, info.object, same_name)
+        compare(answer, "content type", job.content_type, info.content_type)
+        compare(answer, "external id field", job.external_id_field_name or "", info.external_id_field_name, same_name)
     return info
 
 
 def _batch_of(job: JobRef, info: BatchInfo, answer: Answer) -> BatchInfo:
-    _check_id("batch", info.id, answer)
-    _compare(answer, "job", job_id(job), info.job_id, same_id)
+    check_id("batch", info.id, answer)
+    compare(answer, "job", job_id(job), info.job_id, same_id)
     return info
-
-
-def _check_id(what: str, text: str, answer: Answer) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9]{1,18}", text):
-        raise ProtocolError(f"The org's answer has an invalid {what} id: {shown(text)}", answer.facts())
-
-
-def _check_once(ids: Sequence[str], what: str, answer: Answer) -> None:
-    if len(set(map(short, ids))) < len(ids):
-        raise ProtocolError(f"The org's list contains the same {what} more than once", answer.facts())
-
-
-def _compare(answer: Answer, what: str, asked: str, came: str | None, same: Callable[[str, str], bool] = eq) -> None:
-    """Check that an answer matches the request; a value that the answer may omit can be ``None``.
-
-    Raises:
-        ProtocolError: It does not match.
-    """
-    if came is not None and not same(asked, came):
-        raise ProtocolError(
-            f"The answer does not match the request: the {what} is {shown(came)}, expected {shown(asked)}",
-            answer.facts(),
-        )
 
 
 def _results(answer: Answer) -> list[Result] | ResultIds:
@@ -465,8 +406,8 @@ def _xml_results(answer: Answer) -> list[Result] | ResultIds:
 
 def _result_ids(ids: Sequence[str], answer: Answer) -> ResultIds:
     for text in ids:
-        _check_id("result", text, answer)
-    _check_once(ids, "result file", answer)
+        check_id("result", text, answer)
+    check_once(ids, "result file", answer)
     return ResultIds(tuple(ids))
 
 
@@ -475,17 +416,11 @@ def _content(job: JobRef, content_type: ContentType | None, answer: Answer) -> A
     kind = job.content_type if isinstance(job, JobInfo) else content_type
     if kind is not None and answer.media_type != _CONTENT_MEDIA.get(kind, answer.media_type):
         raise intercepted(answer)
-    return _no_page(answer)
-
-
-def _no_page(answer: Answer) -> Answer:
-    if answer.media_type == "text/html":
-        raise intercepted(answer)
-    return answer
+    return no_page(answer)
 
 
 def _done(answer: Answer) -> None:
     # What the org answers to a spec is not known, only that the status is 201 and that it is not an HTML page.
-    _no_page(answer)
+    no_page(answer)
     if answer.status != 201:
         raise intercepted(answer)

@@ -6,9 +6,12 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import BinaryIO, Generic, Protocol, TypeVar
+from typing import BinaryIO, Final, Generic, Protocol, TypeVar
 
 from bulkforce.errors import Facts
+
+SUCCESS: Final = frozenset({200, 201})
+"""The only statuses with which v1, a login and REST report success; 202, 203 or 206 come from a gateway."""
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -48,7 +51,7 @@ class Request:
     """What to ask.
 
     Attributes:
-        method: ``GET`` or ``POST``; v1 uses no other.
+        method: ``GET`` or ``POST`` in v1; 2.0 also uses ``PUT``, ``PATCH`` and ``DELETE``.
         path: Path below the instance URL, with ``{version}`` where the API version goes; or a full URL (for a login).
         headers: Headers besides the session header.
         body: The content to send, if any.
@@ -132,9 +135,13 @@ class Exchange(Generic[T_co]):
         read: Turns the answer into a value; raises `ProtocolError` if the answer makes no sense.
         replay: What happens if it is sent twice.
         streamed: Whether to return the body as a stream instead of all at once.
+        statuses: The statuses that mean success; any other below 300 comes from a gateway.
+        in_doubt: What to do if the answer is lost, where that is not what `Replay` says.
     """
 
     request: Request
     read: Callable[[Answer], T_co]
     replay: Replay = Replay.FREELY
     streamed: bool = False
+    statuses: frozenset[int] = SUCCESS
+    in_doubt: str = ""

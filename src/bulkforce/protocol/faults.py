@@ -5,8 +5,8 @@ nothing) comes from something in between and proves nothing about the org: not t
 is invalid, and above all not that a request was not carried out.
 
 Sources: developer guide, "Errors"; ``AsyncExceptionCode`` of Salesforce's own Java client; statuses as seen in
-recordings, where every refusal of this API is HTTP 400, even that of a session. The codes are an open set: one that is
-not listed is an `InvalidRequest`.
+recordings, where every refusal of v1 is HTTP 400, even that of a session; 2.0 and REST use 401, 403, 404 and 409. The
+codes are an open set: one that is not listed is an `InvalidRequest`.
 """
 
 from __future__ import annotations
@@ -32,9 +32,6 @@ from bulkforce.protocol import wire_json, wire_xml
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.remedies import QUOTAS
 
-SUCCESS: Final = frozenset({200, 201})
-"""The only statuses with which this API reports success; 202, 203 or 206 come from a gateway."""
-
 BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "InvalidSessionId": NotAuthenticated,
     "INVALID_SESSION_ID": NotAuthenticated,
@@ -47,6 +44,9 @@ BY_CODE: Final[Mapping[str, type[RefusedError]]] = {
     "NOT_FOUND": NotFound,
     "ExceededQuota": LimitReached,
     "REQUEST_LIMIT_EXCEEDED": LimitReached,
+    "LIMIT_EXCEEDED": LimitReached,
+    "FEATURENOTENABLED": NotPermitted,
+    "EXCEEDEDQUOTA": LimitReached,
     "InternalServerError": Unavailable,
     "SERVER_UNAVAILABLE": Unavailable,
     "Timeout": Unavailable,
@@ -71,7 +71,7 @@ _LONGEST_SECONDS: Final = 86_400.0
 
 # An unknown id has the same code as a malformed request; the known messages tell them apart.
 _UNKNOWN_ID = re.compile(
-    r"^(Invalid job id|Invalid batch id|Unable to find batch|Unable to find object)", re.IGNORECASE
+    r"^(?:InvalidJob : )?(Invalid job id|Invalid batch id|Unable to find batch|Unable to find object)", re.IGNORECASE
 )
 
 HINTS: Final[Mapping[str, str]] = {
@@ -81,7 +81,13 @@ HINTS: Final[Mapping[str, str]] = {
     **QUOTAS,
     "FeatureNotEnabled": "ask the org's administrator",
     "InvalidJobState": "check the job's state with get_job_info",
+    # 2.0 writes v1's codes in capitals.
+    "FEATURENOTENABLED": "ask the org's administrator",
+    "INVALIDJOBSTATE": "check the job's state with get_ingest_job or get_query_job",
 }
+
+# 2.0 says 409 if a query's results are read with another version than the job was created with.
+_OTHER_VERSION: Final = "read the results with the API version that created the job: pass its QueryJobInfo, not its id"
 
 
 def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercepted:
@@ -103,7 +109,8 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
     text = f"The org refused: {code}" + (
         f": {message[:_SHOWN_CHARACTERS]}" if message.strip() else " (it gives no reason)"
     )
-    text += f" ({HINTS[code]})" if code in HINTS else ""
+    hint = HINTS.get(code) or (_OTHER_VERSION if answer.status == 409 else "")
+    text += f" ({hint})" if hint else ""
     return kind(text, answer.facts(code, message), retry_after_seconds=retry_after(answer, now))
 
 

@@ -26,7 +26,7 @@ from bulkforce.errors import (
     Unavailable,
 )
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
-from bulkforce.protocol.faults import SUCCESS, describe, refusal
+from bulkforce.protocol.faults import describe, refusal
 from bulkforce.protocol.retry import RetryPolicy
 
 T = TypeVar("T")
@@ -162,7 +162,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
         except TransportError as error:
             fault, cause = error, None
         else:
-            if answer.status in SUCCESS:
+            if answer.status in exchange.statuses:
                 return _read(exchange, answer)
             if answer.stream is not None:
                 answer.stream.close()
@@ -260,7 +260,7 @@ def _what_it_means(
 
 
 def _unknown(fault: Error, exchange: Exchange[object]) -> OutcomeUnknown:
-    hint = (
+    hint = exchange.in_doubt or (
         "an empty job may have been left behind; it is harmless"
         if exchange.replay is Replay.LEAVES_LITTER
         else "check the job and its batches before you repeat it"

@@ -5,6 +5,7 @@ Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); fields are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -19,7 +20,7 @@ from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobSt
 Anything: TypeAlias = object
 
 
-class _Info(Shown):
+class Info(Shown):
     """Shows what the org said, and leaves out what it did not say."""
 
     __slots__ = ()
@@ -36,11 +37,13 @@ class _Info(Shown):
 
     def _display(self) -> Display:
         said = self._said()
-        rows = [(name.replace("_", " "), _worded(value)) for name, value in said.items() if name != "id"]
-        return Display(f"{type(self).__name__.removesuffix('Info').lower()} {said['id']}", [Table("", (), rows)])
+        rows = [(name.replace("_", " "), worded(value)) for name, value in said.items() if name != "id"]
+        kind = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(self).__name__.removesuffix("Info")).lower()
+        return Display(f"{kind} {said['id']}", [Table("", (), rows)])
 
 
-def _worded(value: Anything) -> str:
+def worded(value: Anything) -> str:
+    """Write a value of an info for people."""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     if isinstance(value, tuple):
@@ -49,7 +52,7 @@ def _worded(value: Anything) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class JobInfo(_Info):
+class JobInfo(Info):
     """A job as the org describes it.
 
     Times are aware datetimes in UTC; processing times are in milliseconds, summed over the batches.
@@ -90,7 +93,7 @@ class JobInfo(_Info):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class BatchInfo(_Info):
+class BatchInfo(Info):
     """A batch as the org describes it.
 
     Times are aware datetimes in UTC; processing times are in milliseconds. ``number_records_processed`` includes failed
@@ -142,7 +145,7 @@ class BatchList(Shown, list[BatchInfo]):
                 str(one.state),
                 one.number_records_processed,
                 one.number_records_failed,
-                _worded(one.created_date) if one.created_date else "",
+                worded(one.created_date) if one.created_date else "",
                 one.state_message or "",
             )
             for one in self

@@ -6,15 +6,26 @@ import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import cache
 from typing import Final, TypeVar
 
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, Operation
+from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+from bulkforce.vocabulary import (
+    BatchState,
+    ColumnDelimiter,
+    ConcurrencyMode,
+    ContentType,
+    Job2State,
+    JobState,
+    LineEnding,
+    Operation,
+)
 
-I = TypeVar("I", JobInfo, BatchInfo)  # noqa: E741  (an info)
+I = TypeVar("I", JobInfo, BatchInfo, IngestJobInfo, QueryJobInfo)  # noqa: E741  (an info)
 
 
 def camel(name: str) -> str:
@@ -49,6 +60,16 @@ def _count(value: object) -> int:
     return int(str(value))
 
 
+def _open_word(vocabulary: type[StrEnum]) -> Callable[[object], str]:
+    """Make a reader of a word that the org may add to: one that is not known yet stays as it is."""
+
+    def read(value: object) -> str:
+        text = _text(value)
+        return vocabulary(text) if text in set(vocabulary) else text
+
+    return read
+
+
 def _version(value: object) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", str(value)):
         raise ValueError("not a version")
@@ -65,11 +86,20 @@ _READERS: Final[Mapping[str, Callable[[object], object]]] = {
     "ConcurrencyMode | None": lambda value: ConcurrencyMode(str(value)),
     "JobState": lambda value: JobState(str(value)),
     "BatchState": lambda value: BatchState(str(value)),
+    # Those of 2.0. Its lists show everybody's jobs, and one with a word of a later version must not spoil a list.
+    "Operation | str": _open_word(Operation),
+    "Job2State | str": _open_word(Job2State),
+    "ConcurrencyMode | str | None": _open_word(ConcurrencyMode),
+    "ContentType | str | None": _open_word(ContentType),
+    "LineEnding | str | None": _open_word(LineEnding),
+    "ColumnDelimiter | str | None": _open_word(ColumnDelimiter),
 }
 
 
 @cache
-def _plan(kind: type[JobInfo | BatchInfo]) -> dict[str, tuple[str, Callable[[object], object]]]:
+def _plan(
+    kind: type[JobInfo | BatchInfo | IngestJobInfo | QueryJobInfo],
+) -> dict[str, tuple[str, Callable[[object], object]]]:
     """Map each wire name to our name and a reader for the value, using the annotations of the dataclass."""
     return {
         camel(field.name): (field.name, _READERS.get(str(field.type), _text))
@@ -79,7 +109,7 @@ def _plan(kind: type[JobInfo | BatchInfo]) -> dict[str, tuple[str, Callable[[obj
 
 
 def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
-    """Build a `JobInfo` or `BatchInfo` from the members of a document; absent and null mean the same."""
+    """Build an info from the members of a document; absent and null mean the same."""
     plan = _plan(kind)  # type: ignore[arg-type]  # classes are hashable; mypy looks at their instances
     known: dict[str, object] = {}
     extra: dict[str, object] = {}

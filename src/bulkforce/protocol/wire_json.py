@@ -53,7 +53,8 @@ def _once(pairs: list[tuple[str, object]]) -> None:
         raise ValueError
 
 
-def _object(value: object, answer: Answer) -> Mapping[str, object]:
+def object_of(value: object, answer: Answer) -> Mapping[str, object]:
+    """Return a value that must be an object."""
     if not isinstance(value, dict):
         raise ProtocolError(f"The org's answer is a JSON {type(value).__name__}, expected an object", answer.facts())
     return value
@@ -61,25 +62,25 @@ def _object(value: object, answer: Answer) -> Mapping[str, object]:
 
 def job_info(answer: Answer) -> JobInfo:
     """Read a ``jobInfo``."""
-    return info(JobInfo, _object(value_of(answer), answer), answer)
+    return info(JobInfo, object_of(value_of(answer), answer), answer)
 
 
 def batch_info(answer: Answer) -> BatchInfo:
     """Read a ``batchInfo``."""
-    return info(BatchInfo, _object(value_of(answer), answer), answer)
+    return info(BatchInfo, object_of(value_of(answer), answer), answer)
 
 
 def batch_infos(answer: Answer) -> list[BatchInfo]:
     """Read the list of a job's batches."""
-    listed = _object(value_of(answer), answer).get("batchInfo")
+    listed = object_of(value_of(answer), answer).get("batchInfo")
     if not isinstance(listed, list):
         raise ProtocolError("The org's list of batches has no batchInfo", answer.facts())
-    return [info(BatchInfo, _object(item, answer), answer) for item in listed]
+    return [info(BatchInfo, object_of(item, answer), answer) for item in listed]
 
 
 def results(items: list[object], answer: Answer) -> list[Result]:
     """Read the results of a data batch."""
-    return [_result(_object(item, answer), answer) for item in items]
+    return [_result(object_of(item, answer), answer) for item in items]
 
 
 def _result(item: Mapping[str, object], answer: Answer) -> Result:
@@ -87,7 +88,7 @@ def _result(item: Mapping[str, object], answer: Answer) -> Result:
     if not isinstance(listed, list):
         raise ProtocolError("The errors of a result are not a list", answer.facts())
     errors = []
-    for error in (_object(value, answer) for value in listed):
+    for error in (object_of(value, answer) for value in listed):
         fields = error.get("fields") or []
         errors.append(
             RecordError(

@@ -1,0 +1,390 @@
+"""Bulk API 2.0: what each call asks for, and that its answer is read and compared with the request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from tests.support.script import said, script
+
+from bulkforce.errors import (
+    FormatError,
+    Intercepted,
+    InvalidRequest,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolError,
+    UsageError,
+)
+from bulkforce.protocol import bulk2
+from bulkforce.protocol.bulk2 import ResultLink, ResultPages
+from bulkforce.protocol.exchange import Answer, Body, Exchange, Request
+from bulkforce.protocol.flow import ask
+from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+from bulkforce.vocabulary import ColumnDelimiter, Job2State, LineEnding, Operation
+
+JOB = "7503h00000CV7GpAAL"
+INGEST = f"/services/data/v{{version}}/jobs/ingest/{JOB}"
+QUERY = f"/services/data/v{{version}}/jobs/query/{JOB}"
+CREATED: dict[str, object] = {
+    "id": JOB,
+    "operation": "insert",
+    "object": "Contact",
+    "state": "Open",
+    "contentType": "CSV",
+    "lineEnding": "LF",
+    "columnDelimiter": "COMMA",
+}
+QUERIED = CREATED | {"operation": "query", "state": "UploadComplete"}
+INSERT = bulk2.settings("insert", "Contact")
+READ = bulk2.query_settings("SELECT Id FROM contact")
+
+
+def told(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return said(json.dumps(value), status, "application/json", headers)
+
+
+@dataclass
+class Wire:
+    blocks: list[bytes] = field(default_factory=list)
+    framed: bool = True
+    closed: bool = False
+
+    def __iter__(self) -> Any:
+        return iter(self.blocks)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def streamed(
+    status: int = 200, media: str = "text/csv", headers: Mapping[str, str] | None = None
+) -> tuple[Answer, Wire]:
+    wire = Wire([b"Id\n"])
+    return Answer(Request("GET", "/x"), status, {"content-type": media, **(headers or {})}, stream=wire), wire
+
+
+def answered(exchange: Exchange[Any], answer: Answer) -> Any:
+    return script(ask(exchange), [answer])
+
+
+def test_settings_are_asked_for_in_the_words_of_the_api() -> None:
+    asked = bulk2.settings(
+        "upsert",
+        "Case",
+        external_id_field="Ext__c",
+        column_delimiter="TAB",
+        line_ending="CRLF",
+        assignment_rule_id="01Q1",
+        headers={"Sforce-Call-Options": "client=x"},
+    )
+    request = bulk2.create_ingest_job(asked).request
+    assert (request.method, request.path) == ("POST", "/services/data/v{version}/jobs/ingest")
+    assert request.headers["Sforce-Call-Options"] == "client=x"
+    assert request.headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert request.session_header == "Authorization"
+    assert request.body is not None
+    assert json.load(request.body.open()) == {
+        "object": "Case",
+        "operation": "upsert",
+        "externalIdFieldName": "Ext__c",
+        "contentType": "CSV",
+        "lineEnding": "CRLF",
+        "columnDelimiter": "TAB",
+        "assignmentRuleId": "01Q1",
+    }
+
+
+@pytest.mark.parametrize(
+    "ask_for",
+    [
+        lambda: bulk2.settings("INSERT", "Contact"),
+        lambda: bulk2.settings("query", "Contact"),
+        lambda: bulk2.settings("upsert", "Contact"),
+        lambda: bulk2.settings("insert", "Contact", external_id_field="Id"),
+        lambda: bulk2.settings("insert", "a b"),
+        lambda: bulk2.settings("insert", "Contact", column_delimiter=","),
+        lambda: bulk2.settings("insert", "Contact", line_ending="CR"),
+        lambda: bulk2.settings("insert", "Contact", headers={"Sforce-Line-Ending": "LF"}),
+        lambda: bulk2.settings("insert", "Contact", headers={"Authorization": "x"}),
+        lambda: bulk2.query_settings("SELECT Id FROM Contact", operation="insert"),
+        lambda: bulk2.query_settings(" "),
+        lambda: bulk2.get_ingest_job(""),
+        lambda: bulk2.get_query_results(JOB, ""),
+        lambda: bulk2.get_query_results(JOB, max_records=0),
+        lambda: bulk2.list_query_jobs(concurrency_mode="parallel"),
+        lambda: bulk2.list_ingest_jobs(is_pk_chunking_enabled="yes"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_the_api_has_not_is_refused_before_it_is_sent(ask_for: Callable[[], object]) -> None:
+    with pytest.raises(UsageError):
+        ask_for()
+
+
+@pytest.mark.parametrize(
+    ("exchange", "method", "path", "body"),
+    [
+        (bulk2.upload(JOB, Body.of(b"Id\n")), "PUT", f"{INGEST}/batches", b"Id\n"),
+        (bulk2.complete_upload(JOB), "PATCH", INGEST, b'{"state":"UploadComplete"}'),
+        (bulk2.abort_ingest_job(JOB), "PATCH", INGEST, b'{"state":"Aborted"}'),
+        (bulk2.get_ingest_job(JOB), "GET", INGEST, None),
+        (bulk2.delete_ingest_job(JOB), "DELETE", INGEST, None),
+        (bulk2.get_successful_results(JOB), "GET", f"{INGEST}/successfulResults", None),
+        (bulk2.get_failed_results(JOB), "GET", f"{INGEST}/failedResults", None),
+        (bulk2.get_unprocessed_records(JOB), "GET", f"{INGEST}/unprocessedrecords", None),
+        (
+            bulk2.list_ingest_jobs(job_type="V2Ingest", is_pk_chunking_enabled=False, locator="01g-2000"),
+            "GET",
+            "/services/data/v{version}/jobs/ingest?jobType=V2Ingest&isPkChunkingEnabled=false&queryLocator=01g-2000",
+            None,
+        ),
+        (
+            bulk2.create_query_job(READ),
+            "POST",
+            "/services/data/v{version}/jobs/query",
+            (
+                b'{"operation":"query","query":"SELECT Id FROM contact","contentType":"CSV","columnDelimiter":"COMMA",'
+                b'"lineEnding":"LF"}'
+            ),
+        ),
+        (bulk2.get_query_job(JOB), "GET", QUERY, None),
+        (bulk2.abort_query_job(JOB), "PATCH", QUERY, b'{"state":"Aborted"}'),
+        (bulk2.delete_query_job(JOB), "DELETE", QUERY, None),
+        (
+            bulk2.list_query_jobs(concurrency_mode="Serial"),
+            "GET",
+            "/services/data/v{version}/jobs/query?concurrencyMode=serial",
+            None,
+        ),
+        (bulk2.get_query_results(JOB), "GET", f"{QUERY}/results", None),
+        (bulk2.get_query_results(JOB, "a=b", 5), "GET", f"{QUERY}/results?locator=a%3Db&maxRecords=5", None),
+        (bulk2.get_query_result_pages(JOB, "x"), "GET", f"{QUERY}/resultPages?locator=x", None),
+    ],
+)
+def test_each_call_asks_for_its_resource(exchange: Exchange[Any], method: str, path: str, body: bytes | None) -> None:
+    request = exchange.request
+    assert (request.method, request.path) == (method, path)
+    assert (request.body.open().read() if request.body else None) == body
+
+
+def test_results_are_asked_for_with_the_version_of_their_job() -> None:
+    job = QueryJobInfo(id=JOB, operation=Operation.QUERY, state=Job2State.JOB_COMPLETE, api_version=60.0)
+    assert bulk2.get_query_results(job).request.path == f"/services/data/v60.0/jobs/query/{JOB}/results"
+    assert bulk2.get_query_result_pages(job).request.path == f"/services/data/v60.0/jobs/query/{JOB}/resultPages"
+
+
+def test_job_is_read_with_what_is_new_in_it() -> None:
+    wire = CREATED | {
+        "state": "JobComplete",
+        "apiVersion": 66.0,
+        "numberRecordsProcessed": 4,
+        "isPkChunkingSupported": False,
+        "createdDate": "2021-08-31T01:31:13.000+0000",
+        "somethingNew": [1],
+    }
+    job = answered(bulk2.get_ingest_job(JOB), told(wire))
+    assert isinstance(job, IngestJobInfo)
+    assert (job.state, job.column_delimiter, job.line_ending) == (
+        Job2State.JOB_COMPLETE,
+        ColumnDelimiter.COMMA,
+        LineEnding.LF,
+    )
+    assert (job.number_records_processed, job.api_version, job.extra) == (4, 66.0, {"somethingNew": [1]})
+    assert job.is_final
+
+
+def test_word_that_is_not_known_is_kept_and_ends_nothing() -> None:
+    job = answered(bulk2.get_ingest_job(JOB), told(CREATED | {"state": "Thinking", "operation": "refresh"}))
+    assert (job.state, job.operation, job.is_final) == ("Thinking", "refresh", False)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"id": "not an id"},
+        {"operation": "update"},
+        {"object": "Account"},
+        {"object": None},
+        {"state": "Aborted"},
+        {"contentType": "JSON"},
+        {"columnDelimiter": "TAB"},
+        {"lineEnding": "CRLF"},
+        {"externalIdFieldName": "Id"},
+        {"numberRecordsProcessed": "many"},
+    ],
+)
+def test_job_other_than_the_one_asked_for_is_not_taken(changed: dict[str, object]) -> None:
+    for exchange, answer in (
+        (bulk2.create_ingest_job(INSERT), CREATED),
+        (bulk2.create_ingest_job_with(INSERT, Body.of(b"x")), CREATED | {"state": "UploadComplete"}),
+    ):
+        assert answered(exchange, told(answer)).id == JOB
+        with pytest.raises(OutcomeUnknown):
+            answered(exchange, told(answer | changed))
+
+
+@pytest.mark.parametrize("changed", [{"operation": "queryAll"}, {"object": "Account"}, {"state": "Open"}])
+def test_query_other_than_the_one_asked_for_is_not_taken(changed: dict[str, object]) -> None:
+    exchange = bulk2.create_query_job(READ)
+    assert answered(exchange, told(QUERIED)).id == JOB
+    with pytest.raises(OutcomeUnknown, match="harmless"):
+        answered(exchange, told(QUERIED | changed))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"id": "750000000000001AAA"}, {"operation": "update"}, {"object": "Lead"}, {"externalIdFieldName": "Id"}],
+)
+def test_answer_about_another_job_is_not_taken(changed: dict[str, object]) -> None:
+    job = answered(bulk2.get_ingest_job(JOB[:15]), told(CREATED))
+    with pytest.raises(ProtocolError, match="does not match"):
+        answered(bulk2.get_ingest_job(job), told(CREATED | changed))
+    with pytest.raises(OutcomeUnknown, match="state"):
+        answered(bulk2.complete_upload(job), told(CREATED))
+    assert answered(bulk2.abort_ingest_job(job), told(CREATED | {"state": "Aborted"})).state == Job2State.ABORTED
+
+
+def test_upload_succeeds_only_with_201() -> None:
+    exchange = bulk2.upload(JOB, Body.of(b"Id\n"))
+    assert answered(exchange, said(status=201, media="")) is None
+    for answer in (said(status=200), said("<html>", 201, "text/html"), said(status=202)):
+        with pytest.raises(OutcomeUnknown, match="abort it, and upload to a new one"):
+            answered(exchange, answer)
+
+
+def test_too_much_for_one_job_is_not_sent() -> None:
+    with pytest.raises(FormatError, match="100,000,000 bytes"):
+        bulk2.upload(JOB, Body(lambda: pytest.fail("opened"), 100_000_001))
+    for content in (b"x" * 100_001, b"x" * 400_001, b"\xff"):
+        with pytest.raises(FormatError) as caught:
+            bulk2.create_ingest_job_with(INSERT, Body.of(content))
+        assert caught.value.__context__ is None
+
+
+def test_data_goes_with_the_job_in_two_parts() -> None:
+    request = bulk2.create_ingest_job_with(INSERT, Body.of("Näme\nx\n".encode())).request
+    assert request.body is not None
+    body = request.body.open().read()
+    boundary = request.headers["Content-Type"].partition("boundary=")[2].encode()
+    _, job, content, end = body.split(b"--" + boundary)
+    assert b'name="job"' in job
+    assert json.loads(job.partition(b"\r\n\r\n")[2])["operation"] == "insert"
+    assert content.partition(b"\r\n\r\n")[2] == "Näme\nx\n\r\n".encode()
+    assert b'name="content"; filename="content"' in content
+    assert end == b"--\r\n"
+
+
+def test_delete_succeeds_only_with_204() -> None:
+    assert answered(bulk2.delete_ingest_job(JOB), said(status=204, media="")) is None
+    with pytest.raises(OutcomeUnknown, match="it is gone"):
+        answered(bulk2.delete_query_job(JOB), said(status=200))
+    with pytest.raises(NotFound):
+        answered(bulk2.delete_query_job(JOB), told([{"errorCode": "NOT_FOUND", "message": "x"}], 404))
+
+
+def test_results_are_csv_or_nothing() -> None:
+    answer, wire = streamed()
+    assert answered(bulk2.get_failed_results(JOB), answer) is wire
+    answer, wire = streamed(204, "")
+    assert answered(bulk2.get_failed_results(JOB), answer) is None
+    assert wire.closed
+    for page, wire in (streamed(media="text/html"), streamed(media="application/json")):
+        with pytest.raises(Intercepted):
+            answered(bulk2.get_successful_results(JOB), page)
+        assert wire.closed
+
+
+@pytest.mark.parametrize(
+    ("headers", "locator", "count"),
+    [
+        ({"sforce-locator": "MTAwMDA", "sforce-numberofrecords": "10000"}, "MTAwMDA", 10_000),
+        ({"sforce-locator": "null", "sforce-numberofrecords": "0"}, None, 0),
+        ({"sforce-locator": ""}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_part_of_a_query_says_where_the_next_begins(
+    headers: Mapping[str, str], locator: str | None, count: int | None
+) -> None:
+    answer, wire = streamed(headers=headers)
+    found = answered(bulk2.get_query_results(JOB), answer)
+    assert (found.stream, found.locator, found.number_of_records) == (wire, locator, count)
+
+
+def test_results_that_are_not_there_are_not_an_empty_file() -> None:
+    for answer, wire in (streamed(204, ""), streamed(headers={"sforce-numberofrecords": "many"})):
+        with pytest.raises(ProtocolError):
+            answered(bulk2.get_query_results(JOB), answer)
+        assert wire.closed
+
+
+def test_results_of_another_version_say_what_to_do() -> None:
+    with pytest.raises(InvalidRequest, match="pass its QueryJobInfo"):
+        answered(bulk2.get_query_results(JOB), told([{"errorCode": "X", "message": "y"}], 409))
+
+
+def test_links_to_pages_are_read() -> None:
+    base = f"/services/data/v66.0/jobs/query/{JOB}"
+    answer = {
+        "resultPages": [
+            {"resultUrl": f"{base}/results"},
+            {"resultUrl": f"https://x{base}/results/?locator=aB%3D&maxRecords=7"},
+        ],
+        "done": False,
+    }
+    for name in ("nextRecordsUrl", "nextRecordUrl"):
+        found = answered(bulk2.get_query_result_pages(JOB), told(answer | {name: f"{base}/resultpages?locator=yY"}))
+        assert found == ResultPages((ResultLink(None), ResultLink("aB=", 7)), "yY")
+    assert answered(bulk2.get_query_result_pages(JOB), told(answer | {"done": True})).locator is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"done": True},
+        {"resultPages": [], "done": False},
+        {"resultPages": [], "done": False, "nextRecordsUrl": 7},
+        {"resultPages": [{}], "done": True},
+        {"resultPages": [{"resultUrl": "/services/data/v66.0/jobs/query/750other/results"}], "done": True},
+        {"resultPages": [{"resultUrl": "/elsewhere"}], "done": True},
+        [],
+    ],
+)
+def test_links_that_make_no_sense_are_not_followed(answer: object) -> None:
+    with pytest.raises(ProtocolError):
+        answered(bulk2.get_query_result_pages(JOB), told(answer))
+
+
+def test_list_goes_on_until_it_is_done() -> None:
+    url = "/services/data/v66.0/jobs/ingest?queryLocator=01g-2000"
+    page = {"done": False, "records": [QUERIED | {"jobType": "Classic"}], "nextRecordsUrl": url}
+    for exchange in (bulk2.list_ingest_jobs(), bulk2.list_query_jobs()):
+        found = answered(exchange, told(page))
+        assert ([job.id for job in found.jobs], found.locator) == ([JOB], "01g-2000")
+        assert answered(exchange, told({"done": True, "records": [], "nextRecordsUrl": None})).locator is None
+        for wrong in (
+            page | {"nextRecordsUrl": None},
+            page | {"records": None},
+            page | {"records": [QUERIED, QUERIED]},
+            page | {"records": [QUERIED | {"id": ""}]},
+        ):
+            with pytest.raises(ProtocolError):
+                answered(exchange, told(wrong))
+
+
+def test_only_an_array_of_errors_is_the_orgs_word() -> None:
+    word = {"errorCode": "INVALIDJOBSTATE", "message": "Closing already Completed Job not allowed"}
+    with pytest.raises(InvalidRequest, match="get_ingest_job"):
+        answered(bulk2.complete_upload(JOB), told([word], 400))
+    others: tuple[object, ...] = (word, [], {"exceptionCode": "X", "exceptionMessage": "y"})
+    for body in others:
+        with pytest.raises(Intercepted):
+            answered(bulk2.get_ingest_job(JOB), told(body, 400))
+    with pytest.raises(Intercepted):
+        answered(bulk2.get_ingest_job(JOB), said("<jobInfo/>"))
+    word = {"errorCode": "INVALIDJOB", "message": "InvalidJob : Unable to find object: X"}
+    with pytest.raises(NotFound):
+        answered(bulk2.create_ingest_job(INSERT), told([word], 400))
