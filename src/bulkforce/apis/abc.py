@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from bulkforce.errors import Facts, Unsettled
 from bulkforce.protocol.exchange import Body, Stream
@@ -139,12 +139,22 @@ class Outcomes:
     """The outcome of each record of a batch, by position; the last ones may have no result.
 
     Attributes:
-        marks: The record's id and, if it succeeded, whether it was created; each followed by a comma.
+        marks: The record's id and, if it succeeded, whether it was created; each followed by a comma. Empty if the org
+            did not try the record, or if it has no result.
         errors: Position of a failed record, from 0 -> the org's reason.
+        kinds: One letter for each record, where results may be missing anywhere: `SUCCEEDED`, `FAILED`, `NOT_TRIED` or
+            `NO_RESULT`. Empty if only the last records can be without a result.
     """
 
     marks: Sequence[bytes]
     errors: Mapping[int, str] = field(default_factory=dict)
+    kinds: bytes = b""
+
+    SUCCEEDED: ClassVar[bytes] = b"s"
+    FAILED: ClassVar[bytes] = b"f"
+    NOT_TRIED: ClassVar[bytes] = b"n"
+    """The org says that it did not process the record."""
+    NO_RESULT: ClassVar[bytes] = b"-"
 
 
 def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
