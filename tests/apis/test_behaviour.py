@@ -24,6 +24,7 @@ from bulkforce.apis.abc import (
     Looks,
     QueryApi,
     QueryFault,
+    ResultFile,
     Sent,
 )
 from bulkforce.apis.ingest1 import Ingest1
@@ -251,7 +252,7 @@ SELECT = "SELECT Code__c FROM Row__c WHERE Key__c LIKE 'asked%'"
 
 
 def asked(bench: Bench, api: QueryApi, text: str = SELECT, chunking: str | None = None) -> tuple[str, str]:
-    job: JobSeen = bench.run(api.open(chunking))
+    job: JobSeen = bench.run(api.open(text, chunking))
     assert job.standing is JobStanding.OPEN
     return job.id, bench.run(api.ask(job.id, text)).id
 
@@ -259,9 +260,9 @@ def asked(bench: Bench, api: QueryApi, text: str = SELECT, chunking: str | None 
 def brought(bench: Bench, api: QueryApi, job_id: str, batch_id: str) -> list[bytes]:
     """The records of a batch's result files; the last line end of a file may not be there."""
     lines: list[bytes] = []
-    for result_id in bench.run(api.list_results(job_id, batch_id)):
-        stream = bench.run(api.fetch(job_id, batch_id, result_id))
-        header, *records = b"".join(stream).splitlines()
+    for name in bench.run(api.list_results(job_id, batch_id)).names:
+        file: ResultFile = bench.run(api.fetch(job_id, batch_id, name))
+        header, *records = b"".join(file.stream).splitlines()
         assert header.strip(b'"') == b"Code__c" or not records
         lines += records
     return lines

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bulkforce import errors
-from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Listed, Looked
 from bulkforce.extract.events import (
     BatchStage,
     DeliveryBegun,
@@ -158,7 +158,7 @@ def test_what_was_under_way_for_a_job_that_counts_no_more_is_nothing(action: Ord
     )
     values: dict[type[Order], Answer] = {
         ReadRange: ids(1),
-        ListResults: ["752"],
+        ListResults: Listed(["752"]),
         FetchPart: Fetched(1, 1, ""),
         LookAtJob: listed(seen("751O", BatchEnd.COMPLETED)),
         AskQuery: seen("751O", None),
@@ -237,7 +237,7 @@ def test_records_that_stay_wrong_give_the_batch_up(told: int, kind: type[errors.
     outcome: Verdict[Event] = Verdict()
     for _ in range(3):
         assert ListResults(1) in decide(state, set(), rules)
-        take(state, answered(state, ListResults(1), ["752"], rules))
+        take(state, answered(state, ListResults(1), Listed(["752"]), rules))
         outcome = answered(state, FetchPart(1, 0), Fetched(3, 9, "digest"), rules)
         take(state, outcome)
     given_up = [event.why for event in outcome.events if isinstance(event, GivenUp)]
@@ -252,14 +252,17 @@ def test_records_that_stay_wrong_give_the_batch_up(told: int, kind: type[errors.
 def test_result_files_that_were_known_are_fetched_though_a_later_list_lacks_them() -> None:
     state = chunked(chunk(1, BatchStage.COMPLETED, records=9))
     take(state, Verdict([Part(1, 0, "752a"), Part(1, 1, "752b")]))
-    take(state, answered(state, ListResults(1), ["752b", "752c"], RULES))
+    take(state, answered(state, ListResults(1), Listed(["752b", "752c"]), RULES))
     assert [part.result_id for part in state.parts_of(1)] == ["752a", "752b", "752c"]
 
 
 def test_result_files_that_were_known_are_the_same_however_they_are_named() -> None:
     state = chunked(chunk(1, BatchStage.COMPLETED, records=9))
     take(state, Verdict([Part(1, 0, "75200000000000a"), Part(1, 1, "75200000000000bAAA")]))
-    take(state, answered(state, ListResults(1), ["75200000000000aAAA", "75200000000000b", "75200000000000B"], RULES))
+    take(
+        state,
+        answered(state, ListResults(1), Listed(["75200000000000aAAA", "75200000000000b", "75200000000000B"]), RULES),
+    )
     assert [part.result_id for part in state.parts_of(1)] == [
         "75200000000000a",
         "75200000000000bAAA",

@@ -14,7 +14,7 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Listed, Looked
 from bulkforce.extract.ending import progress_of
 from bulkforce.extract.events import QueryJob
 from bulkforce.extract.orders import (
@@ -60,7 +60,7 @@ class Org:
             case ReadRange(number):
                 return f"Id >= '{number:015}' AND Id < '{number + 1:015}'"
             case ListResults(number):
-                return [f"752{number:012}", f"752{number:011}x"]
+                return Listed([f"752{number:012}", f"752{number:011}x"])
             case FetchPart():
                 return Fetched(1, 10, "digest")
             case Deliver() | EndJob():

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from bulkforce import errors
-from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked, QueryFault
+from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Listed, Looked, QueryFault
 from bulkforce.errors import Error
 from bulkforce.extract.events import BatchStage, Delivered, Event, Part, QueryBatch, QueryJob, QueryJobStage, Thing
 from bulkforce.extract.orders import (
@@ -90,6 +90,7 @@ WHOLE: list[Thing] = [LISTED, BATCH]
 FETCHING: list[Thing] = [LISTED, replace(BATCH, stage=BatchStage.FETCHING), PART]
 AGAIN: list[Event] = [replace(BATCH, stage=BatchStage.FETCHING, tries=1), PART]
 ABANDONED = replace(OPEN, stage=QueryJobStage.ABANDONED)
+GONE_JOB: list[Event] = [replace(ASKED, stage=QueryJobStage.ABANDONED), ANOTHER]
 
 READ_OR_LIST: list[tuple[Order, list[Thing]]] = [(ReadRange(1), [LISTED, CHUNK]), (ListResults(1), WHOLE)]
 FAILED = [
@@ -100,7 +101,7 @@ FAILED = [
         ("outcome unknown", "protocol", "intercepted"),
         [replace(WANTED, stage=QueryJobStage.GONE), ANOTHER],
         None,
-        "The answer to creating a job was lost; an empty job may be left open in the org",
+        "The answer to creating a job was lost; a job that nobody needs may be left in the org",
     ),
     Arm("no job came about", [WANTED], OpenJob(1), others("outcome unknown", "protocol", "intercepted"), []),
     Arm(
@@ -113,7 +114,15 @@ FAILED = [
     ),
     Arm("the query is not in the job", [OPEN], AskQuery(1), others("outcome unknown", "protocol", "intercepted"), []),
     Arm("what the org says makes no sense however often", [ASKED], LookAtJob(1), NONSENSE, [], "stops"),
-    Arm("a look is taken again", [ASKED], LookAtJob(1), others(*NONSENSE), []),
+    Arm(
+        "the job is gone: the query goes into another",
+        [ASKED],
+        LookAtJob(1),
+        ("not found",),
+        GONE_JOB,
+        errors.JobAborted,
+    ),
+    Arm("a look is taken again", [ASKED], LookAtJob(1), others("not found", *NONSENSE), []),
     *(
         arm
         for order, state in READ_OR_LIST
@@ -159,7 +168,7 @@ def test_what_follows_from_an_order_that_failed(arm: Arm, kind: str) -> None:
     if isinstance(arm.ends, type):
         assert type(verdict.stop) is arm.ends
         assert isinstance(verdict.stop, Error)
-        assert (verdict.stop.job_id, verdict.stop.batch_id) == ("750A", state.batches[1].id)
+        assert (verdict.stop.job_id, verdict.stop.batch_id) == ("750A", state.batches[1].id if state.batches else None)
     else:
         assert verdict.stop is (error if arm.ends == "stops" else None)
     assert verdict.warning == arm.warning
@@ -392,7 +401,7 @@ def test_chunks_that_show_only_when_the_job_is_closed_are_taken_in() -> None:
 @pytest.mark.parametrize(("told", "stage"), [(0, BatchStage.DONE), (None, BatchStage.DONE), (2, BatchStage.COMPLETED)])
 def test_a_batch_without_result_files_is_done_only_if_it_has_no_records(told: int | None, stage: BatchStage) -> None:
     state = State([LISTED, replace(BATCH, records=told)])
-    for event in answered(state, ListResults(1), [], RULES).events:
+    for event in answered(state, ListResults(1), Listed([]), RULES).events:
         state.apply(event)
     assert state.batches[1].stage is stage
 
@@ -402,7 +411,7 @@ ANSWERS: list[tuple[list[Thing], Order, Answer, list[Event]]] = [
     ([OPEN], AskQuery(1), BatchSeen("751O"), [ASKED]),
     ([ASKED], LookAtJob(1), looked(original(None)), []),
     ([LISTED, CHUNK], ReadRange(1), CONDITION, [replace(CHUNK, ids=CONDITION)]),
-    (WHOLE, ListResults(1), ["752"], [replace(BATCH, stage=BatchStage.FETCHING), PART]),
+    (WHOLE, ListResults(1), Listed(["752"]), [replace(BATCH, stage=BatchStage.FETCHING), PART]),
     (
         [LISTED, replace(BATCH, stage=BatchStage.FETCHING), PART],
         FetchPart(1, 0),

@@ -53,11 +53,13 @@ class JobSeen:
         id: The org's id of the job.
         standing: Whether it accepts batches.
         created: When it was created, in seconds since 1970; ``None`` if the org does not say.
+        asked: For a job that is created with its query: the id of the query's batch.
     """
 
     id: str
     standing: JobStanding
     created: float | None = None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,34 @@ class Found:
 
     adopted: Mapping[int, str]
     strangers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The result files of a batch, in order.
+
+    Attributes:
+        names: Their names, as far as they are listed.
+        more: What to list next, if this is not all.
+    """
+
+    names: Sequence[str]
+    more: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A result file, still on the wire.
+
+    Attributes:
+        stream: Its content, which is CSV.
+        records: How many records it has, if the org says.
+        following: The name of the file that comes next, if only this one says so.
+    """
+
+    stream: Stream
+    records: int | None = None
+    following: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +323,11 @@ class IngestApi(Protocol):
 class QueryApi(Protocol):
     """How records that a query finds get out of the org."""
 
+    @property
+    def ends_alone(self) -> bool:
+        """Whether a job ends by itself once its query is answered, so that a run that stops can come back to it."""
+        ...
+
     def check_chunking(self, chunking: PKChunking | None) -> None:
         """Check that the org can be asked to split the query this way.
 
@@ -301,16 +336,20 @@ class QueryApi(Protocol):
         """
         ...
 
-    def open(self, chunking: str | None) -> Flow[JobSeen]:
-        """Create a job.
+    def open(self, soql: str, chunking: str | None) -> Flow[JobSeen]:
+        """Create a job for a query.
 
         Args:
+            soql: The query; the job may be created with it, or it is added by `ask`.
             chunking: How to split the query by record ids, as `PKChunking.header` writes it.
+
+        Raises:
+            QueryRefused: The org says at once that the query is wrong.
         """
         ...
 
     def ask(self, job_id: str, soql: str) -> Flow[BatchSeen]:
-        """Add the query to its job."""
+        """Add the query to a job that was created without it."""
         ...
 
     def look(self, job_id: str, original: str, known: Collection[str], *, splits: bool) -> Flow[Looked]:
@@ -325,6 +364,7 @@ class QueryApi(Protocol):
 
         Raises:
             ProtocolError: The list still cannot be trusted after all looks.
+            NotFound: The org does not have the job.
         """
         ...
 
@@ -336,12 +376,18 @@ class QueryApi(Protocol):
         """
         ...
 
-    def list_results(self, job_id: str, batch_id: str) -> Flow[list[str]]:
-        """List the result files of a batch."""
+    def list_results(self, job_id: str, batch_id: str, more: str | None = None) -> Flow[Listed]:
+        """List result files of a batch.
+
+        Args:
+            job_id: The job.
+            batch_id: The batch.
+            more: Where the last list ended; ``None`` for the first.
+        """
         ...
 
-    def fetch(self, job_id: str, batch_id: str, result_id: str) -> Flow[Stream]:
-        """Fetch a result file, which is CSV, block by block."""
+    def fetch(self, job_id: str, batch_id: str, name: str) -> Flow[ResultFile]:
+        """Fetch a result file, block by block."""
         ...
 
     def close(self, job_id: str, original: str, chunks: int | None) -> Flow[Looked | None]:

@@ -15,10 +15,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkforce.apis import jobs1
-from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Looked, Looks, QueryFault
+from bulkforce.apis.abc import (
+    BatchEnd,
+    BatchSeen,
+    JobSeen,
+    JobStanding,
+    Listed,
+    Looked,
+    Looks,
+    QueryFault,
+    ResultFile,
+)
 from bulkforce.errors import Facts, NotFound, ProtocolError
 from bulkforce.protocol import bulk1, soql
-from bulkforce.protocol.exchange import Body, Stream
+from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.pk_chunking import PKChunking
@@ -47,11 +57,16 @@ class Query1:
     object: str
     looks: Looks
 
+    @property
+    def ends_alone(self) -> bool:
+        """See `QueryApi`. A job stays open until somebody closes it."""
+        return False
+
     def check_chunking(self, chunking: PKChunking | None) -> None:
         """See `QueryApi`."""
         bulk1.settings(self.operation, self.object, ContentType.CSV, pk_chunking=chunking)
 
-    def open(self, chunking: str | None) -> Flow[JobSeen]:
+    def open(self, _text: str, chunking: str | None) -> Flow[JobSeen]:
         """See `QueryApi`."""
         pk_chunking = None if chunking is None else PKChunking.of_header(chunking)
         settings = bulk1.settings(self.operation, self.object, ContentType.CSV, pk_chunking=pk_chunking)
@@ -114,20 +129,20 @@ class Query1:
                 return ids
         return None
 
-    def list_results(self, job_id: str, batch_id: str) -> Flow[list[str]]:
+    def list_results(self, job_id: str, batch_id: str, _more: str | None = None) -> Flow[Listed]:
         """See `QueryApi`."""
         found = yield from ask(bulk1.get_batch_result(job_id, batch_id))
         if isinstance(found, bulk1.ResultIds):
-            return list(found.ids)
+            return Listed(found.ids)
         if found:
             raise ProtocolError(
                 "A query batch has record results, not result files", Facts(job_id=job_id, batch_id=batch_id)
             )
-        return []
+        return Listed(())
 
-    def fetch(self, job_id: str, batch_id: str, result_id: str) -> Flow[Stream]:
+    def fetch(self, job_id: str, batch_id: str, name: str) -> Flow[ResultFile]:
         """See `QueryApi`."""
-        return (yield from ask(bulk1.get_query_result(job_id, batch_id, result_id, ContentType.CSV)))
+        return ResultFile((yield from ask(bulk1.get_query_result(job_id, batch_id, name, ContentType.CSV))))
 
     def close(self, job_id: str, original: str, chunks: int | None) -> Flow[Looked | None]:
         """See `QueryApi`."""

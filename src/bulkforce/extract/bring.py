@@ -109,13 +109,13 @@ def _part_from_jobs(
     *,
     keep_parts: bool,
 ) -> None:
-    """Close open jobs as far as possible, except a query that is being chunked, so that it can be resumed."""
+    """Close open jobs as far as possible, except a query that is worth coming back to, so that it can be resumed."""
     if isinstance(reason, (TransportError, Intercepted, NotAuthenticated, sqlite3.Error)):
         return
     state = engine.state
     for job in [state.jobs[number] for number in sorted(state.unended)]:
-        chunking = job.stage is QueryJobStage.ASKED and job.chunking is not None and keep_parts
-        if job.id is None or (chunking and not isinstance(reason, JobAborted)):
+        lasts = job.stage is QueryJobStage.ASKED and (job.chunking is not None or worker.ends_alone) and keep_parts
+        if job.id is None or (lasts and not isinstance(reason, JobAborted)):
             continue
         with suppress(Error, OSError, sqlite3.Error):
             order = prepare(state, EndJob(job.number))

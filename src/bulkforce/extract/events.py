@@ -77,6 +77,7 @@ class QueryBatch:
         message: Why it failed.
         tries: How often its result files were wrong.
         ids: For a chunk: the condition on ids that makes it one; ``None`` until it was read.
+        more: Where the list of its result files goes on, if they are not all listed.
     """
 
     number: int
@@ -88,11 +89,16 @@ class QueryBatch:
     message: str | None = None
     tries: int = 0
     ids: str | None = None
+    more: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A result file; ``rows``, ``size`` and ``sha256`` are known once it is on disk."""
+    """A result file; ``rows``, ``size`` and ``sha256`` are known once it is on disk.
+
+    Attributes:
+        records: How many records it has, according to the org; ``None`` if the org says that only of its batch.
+    """
 
     batch: int
     place: int
@@ -101,6 +107,12 @@ class Part:
     rows: int = 0
     size: int = 0
     sha256: str = ""
+    records: int | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is on disk, with as many records as the org said: it can be delivered before its batch is done."""
+        return self.done and self.records is not None
 
     @property
     def file(self) -> str:

@@ -61,6 +61,11 @@ CREATE TABLE file (
 ALTER TABLE batch ADD COLUMN ids TEXT;
 """
 
+_VERSION_3: Final = """
+ALTER TABLE batch ADD COLUMN more TEXT;
+ALTER TABLE part ADD COLUMN records INTEGER;
+"""
+
 
 def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
     """Register existing files: version 1 named only its parts."""
@@ -69,7 +74,7 @@ def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
     database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in names])
 
 
-_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there))
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there), _VERSION_3)
 VERSION: Final = len(_STEPS)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
-from bulkforce.apis.abc import BatchSeen, JobSeen, Looked
+from bulkforce.apis.abc import BatchSeen, JobSeen, Listed, Looked
 from bulkforce.errors import Facts
 from bulkforce.extract.events import Part, QueryJobStage
 from bulkforce.extract.result_file import Fetched
@@ -15,9 +14,10 @@ from bulkforce.extract.state import State
 
 @dataclass(frozen=True, slots=True)
 class OpenJob:
-    """Create a job."""
+    """Create a job for a query."""
 
     job: int
+    soql: str = field(default="", compare=False)
     chunking: str | None = field(default=None, compare=False)
 
 
@@ -60,10 +60,11 @@ class ReadRange:
 
 @dataclass(frozen=True, slots=True)
 class ListResults:
-    """List the result files of a batch."""
+    """List the result files of a batch, from the first or from where the last list ended."""
 
     batch: int
     facts: Facts = field(default_factory=Facts, compare=False)
+    more: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class FetchPart:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Deliver a part on disk to the sink; ``part`` is ``None`` for a batch without result files."""
+    """Deliver a part on disk to the sink; ``part`` is ``None`` where a batch has no more result files."""
 
     batch: int
     place: int
@@ -108,10 +109,10 @@ class EndJob:
 
 Order: TypeAlias = OpenJob | AskQuery | LookAtJob | ReadRange | ListResults | FetchPart | Deliver | EndJob
 
-Answer: TypeAlias = JobSeen | BatchSeen | Looked | Fetched | Sequence[str] | str | None
+Answer: TypeAlias = JobSeen | BatchSeen | Looked | Listed | Fetched | str | None
 """`OpenJob` returns the job, `AskQuery` the batch. `LookAtJob` returns the batches, and so does `EndJob` if there are
-more than are known. `ReadRange` returns the condition on ids, if the batch is a chunk. `ListResults` returns the names
-of result files, `FetchPart` what was downloaded, `Deliver` nothing.
+more than are known. `ReadRange` returns the condition on ids, if the batch is a chunk. `ListResults` returns result
+files, `FetchPart` what was downloaded, `Deliver` nothing.
 """
 
 
@@ -119,7 +120,8 @@ def prepare(state: State, order: Order) -> Order:
     """Fill in everything that an order's worker needs, since the state may change while it works."""
     match order:
         case OpenJob(number):
-            return OpenJob(number, state.jobs[number].chunking)
+            job = state.jobs[number]
+            return OpenJob(number, job.soql, job.chunking)
         case AskQuery(number):
             job = state.jobs[number]
             return AskQuery(number, str(job.id), job.soql)
@@ -132,7 +134,8 @@ def prepare(state: State, order: Order) -> Order:
             batch = state.batches[number]
             return ReadRange(number, state.facts(batch), state.jobs[batch.job].soql)
         case ListResults(number):
-            return ListResults(number, state.facts(state.batches[number]))
+            batch = state.batches[number]
+            return ListResults(number, state.facts(batch), batch.more)
         case FetchPart(number, place):
             batch = state.batches[number]
             return FetchPart(number, place, state.facts(batch), batch.records, state.parts[number][place])

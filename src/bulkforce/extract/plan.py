@@ -12,7 +12,7 @@ from heapq import merge
 from itertools import islice
 
 from bulkforce.errors import Error
-from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, QueryJobStage
+from bulkforce.extract.events import BatchStage, DeliveryBegun, Event, QueryBatch, QueryJobStage
 from bulkforce.extract.orders import (
     Answer,
     AskQuery,
@@ -109,16 +109,19 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
 
     begin(1 + rules.workers - len(state.at_work), lambda count: map(OpenJob, state.to_open.first(count)), OpenJob)
     begin(rules.workers, lambda count: map(EndJob, state.to_end.first(count)), EndJob)
-    begin(rules.workers, lambda count: _reads(state, count), ReadRange, ListResults)
+    begin(rules.workers, lambda count: _reads(state, count, rules.workers), ReadRange, ListResults)
     begin(1, lambda _: _delivery(state), Deliver)
     begin(rules.workers, lambda count: _fetches(state, count, rules.ahead_bytes), FetchPart)
     return actions
 
 
-def _reads(state: State, count: int) -> Iterator[Order]:
-    """Yield what to read about batches, in their order."""
+def _reads(state: State, count: int, ahead: int) -> Iterator[Order]:
+    """Yield what to read about batches, in their order; a list goes on only when there is nearly nothing to fetch."""
     for place, number in merge(state.unread.first(count), state.unlisted.first(count)):
-        yield (ReadRange if (place, number) in state.unread else ListResults)(number)
+        if (place, number) in state.unread:
+            yield ReadRange(number)
+        elif state.batches[number].more is None or len(state.to_fetch) <= ahead:
+            yield ListResults(number)
 
 
 def _delivery(state: State) -> Iterator[Order]:
@@ -126,13 +129,24 @@ def _delivery(state: State) -> Iterator[Order]:
     place, part = state.delivered
     batch = state.at(place)
     # While there are batches that may not be ours, the whole query may have to be run again.
-    if batch is not None and batch.stage is BatchStage.DONE and not state.unread:
+    if batch is not None and not state.unread and (batch.stage is BatchStage.DONE or _is_proven(state, batch, part)):
         yield Deliver(batch.number, part)
+
+
+def _is_proven(state: State, batch: QueryBatch, part: int) -> bool:
+    found = state.parts.get(batch.number, {}).get(part)
+    return found is not None and found.proven
 
 
 def _fetches(state: State, count: int, ahead_bytes: int | None) -> Iterator[Order]:
     room = ahead_bytes is None or state.ahead_bytes < ahead_bytes
     for place, part, batch in state.to_fetch.first(count):
-        # The part to deliver next never waits.
-        if room or place == state.delivered[0]:
+        if room or (place == state.delivered[0] and _is_due(state, batch, part)):
             yield FetchPart(batch, part)
+
+
+def _is_due(state: State, batch: int, part: int) -> bool:
+    """Whether nothing can be delivered before a part of the batch that is due is there: then it never waits."""
+    due = state.parts[batch].get(state.delivered[1])
+    whole = due is not None and due.done and not due.proven
+    return part == state.delivered[1] or whole or not state.proven[batch]

@@ -36,12 +36,20 @@ _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a part contains: number of records, size and SHA-256; ``ended`` says if the last record has a line end."""
+    """What a part contains: number of records, size and SHA-256.
+
+    Attributes:
+        ended: Whether the last record has a line end.
+        records: How many records it has, according to the org, if it says that of each file.
+        following: The name of the file that comes next, if only this one says so.
+    """
 
     rows: int
     size: int
     sha256: str
     ended: bool = True
+    records: int | None = None
+    following: str | None = None
 
 
 def fetch(stream: Stream, path: Path, selected: Sequence[str] = ()) -> Fetched:

@@ -90,6 +90,7 @@ class State:
         ranges: Chunks, by their job and their condition on ids.
         begun: Whether the org has answered at all.
         delivering: Whether anything was delivered, or is being delivered.
+        undone: How many parts of a batch are known and not on disk; likewise, how many are ``proven``.
         stages: How many batches that count are at each stage.
         told: How many of them have a record count from the org; ``records`` is the sum of these counts.
         untold: How many returned records without a count from the org.
@@ -116,6 +117,8 @@ class State:
         self.stages: Counter[BatchStage] = Counter()
         self.told = self.records = self.untold = 0
         self.rows = self.bytes = self.on_disk = 0
+        self.undone: Counter[int] = Counter()
+        self.proven: Counter[int] = Counter()
         self._root = 0
         self._at: dict[int, int] = {}
         self._unfinished: Counter[int] = Counter()
@@ -155,6 +158,10 @@ class State:
     def facts(self, batch: QueryBatch) -> Facts:
         """Return the org's ids of a batch and its job."""
         return Facts(job_id=self.job_id(batch), batch_id=batch.id)
+
+    def named(self, batch: QueryBatch) -> str:
+        """Return what a batch is called in messages; some jobs are their own only batch."""
+        return named(self.facts(batch))
 
     def parts_of(self, batch: int) -> list[Part]:
         """Return the parts of a batch, in order."""
@@ -222,7 +229,8 @@ class State:
         key = (batch.place, batch.number)
         unread = batch.ids is None and self.is_chunk(batch)
         self.unread.keep(key, wanted=tried and unread and batch.stage in _MAY_BE_READ)
-        self.unlisted.keep(key, wanted=tried and not unread and batch.stage is BatchStage.COMPLETED)
+        listed = batch.more is None if batch.stage is BatchStage.FETCHING else batch.stage is not BatchStage.COMPLETED
+        self.unlisted.keep(key, wanted=tried and not unread and not listed)
         if batch.stage is BatchStage.REPLACED:
             return
         if sign > 0:
@@ -240,6 +248,8 @@ class State:
         batch = self.batches[part.batch]
         wanted = sign > 0 and not part.done and batch.stage is BatchStage.FETCHING and batch.number not in self.given_up
         self.to_fetch.keep((batch.place, part.place, batch.number), wanted=wanted)
+        self.undone[batch.number] += 0 if part.done else sign
+        self.proven[batch.number] += sign if part.proven else 0
         if part.done and batch.stage is not BatchStage.REPLACED:
             self.rows += part.rows * sign
             self.bytes += part.size * sign
@@ -263,9 +273,15 @@ class State:
     def _move_on(self, delivered: Delivered) -> None:
         place, part = self.delivered
         parts = self.parts.get(delivered.batch, {})
-        self._delivered_bytes += parts[delivered.place].size if parts else 0
-        last = delivered.place + 1 >= len(parts)
+        self._delivered_bytes += parts[part].size if part in parts else 0
+        # A batch whose parts are delivered as they come may have more of them than are known.
+        last = part + 1 >= len(parts) and self.batches[delivered.batch].stage is BatchStage.DONE
         self.delivered = (place + 1, 0) if last else (place, part + 1)
+
+
+def named(facts: Facts) -> str:
+    """Return what a batch is called in messages; some jobs are their own only batch."""
+    return f"job {facts.job_id}" if facts.batch_id == facts.job_id else f"batch {facts.batch_id} of job {facts.job_id}"
 
 
 _MAY_BE_READ = frozenset({BatchStage.RUNNING, BatchStage.COMPLETED, BatchStage.FAILED})

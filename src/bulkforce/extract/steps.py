@@ -21,11 +21,16 @@ def step_of(state: State, event: Event) -> str | None:
                 return f"job {job_id}: closed"
             told = _JOBS.get(stage)
             return f"job {job_id}: {told}" + (f" ({batches:,})" if told and stage is QueryJobStage.LISTED else "")
-        case QueryBatch(id=batch_id, stage=stage, records=records) if stage is not BatchStage.RUNNING:
-            return f"batch {batch_id}: {stage}" + (f", records: {records:,}" if records is not None else "")
+        case QueryBatch(stage=stage, records=records) if stage is not BatchStage.RUNNING:
+            return f"{_name(state, event)}: {stage}" + (f", records: {records:,}" if records is not None else "")
         case Part(batch=batch, result_id=result_id, done=True, rows=rows, size=size):
-            return f"batch {state.batches[batch].id}: result {result_id} is on disk, rows: {rows:,}, bytes: {size:,}"
+            named = _name(state, state.batches[batch])
+            return f"{named}: result {result_id} is on disk, rows: {rows:,}, bytes: {size:,}"
         case GivenUp(batch=batch):
-            return f"batch {state.batches[batch].id}: given up in this sitting"
+            return f"{_name(state, state.batches[batch])}: given up in this sitting"
         case _:
             return None
+
+
+def _name(state: State, batch: QueryBatch) -> str:
+    return f"{'job' if batch.id == state.job_id(batch) else 'batch'} {batch.id}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -25,7 +25,7 @@ from bulkforce.extract.orders import (
 )
 from bulkforce.extract.rules import TRIES
 from bulkforce.extract.sinks import Sink
-from bulkforce.extract.state import State
+from bulkforce.extract.state import State, named
 from bulkforce.protocol import rest, soql
 from bulkforce.protocol.exchange import Stream
 from bulkforce.protocol.flow import ask
@@ -69,19 +69,24 @@ class ExtractWorker:
         self._sink_begun = False
         self._files_end = False
 
+    @property
+    def ends_alone(self) -> bool:
+        """See `QueryApi`."""
+        return self._api.ends_alone
+
     def carry_out(self, order: Order) -> Answer:
         """See `bulkforce.run.plan.Worker`."""
         match order:
-            case OpenJob(_, chunking):
-                return self._open(chunking)
+            case OpenJob(_, text, chunking):
+                return self._open(text, chunking)
             case AskQuery():
                 return self._ask(order)
             case LookAtJob(_, job_id, original, known, splits):
                 return self._run(self._api.look(job_id, original, known, splits=splits))
             case ReadRange(_, facts, text):
                 return self._run(self._api.read_range(str(facts.job_id), str(facts.batch_id), soql.read(text)))
-            case ListResults(_, facts):
-                return self._run(self._api.list_results(str(facts.job_id), str(facts.batch_id)))
+            case ListResults(_, facts, more):
+                return self._run(self._api.list_results(str(facts.job_id), str(facts.batch_id), more))
             case FetchPart():
                 return self._fetch(order)
             case Deliver():
@@ -92,8 +97,8 @@ class ExtractWorker:
             case _:
                 assert_never(order)
 
-    def _open(self, chunking: str | None) -> JobSeen:
-        seen = self._run(self._api.open(chunking))
+    def _open(self, text: str, chunking: str | None) -> JobSeen:
+        seen = self._run(self._api.open(text, chunking))
         self._trace("open")
         return seen
 
@@ -110,8 +115,11 @@ class ExtractWorker:
         before: result_file.Fetched | None = None
         for attempt in range(1, TRIES + 1):
             try:
-                stream = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
-                fetched = result_file.fetch(_Stoppable(stream, self._sitting.stop), path, self._asked.names)
+                file = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
+                stream = _Stoppable(file.stream, self._sitting.stop)
+                fetched = replace(
+                    result_file.fetch(stream, path, self._asked.names), records=file.records, following=file.following
+                )
             except NoAnswer:
                 # A download that breaks off must start again; the org cannot send just the rest.
                 if attempt == TRIES:
@@ -123,7 +131,7 @@ class ExtractWorker:
                 raise FormatError(f"{error}; it is kept as {result_file.aside(path)}") from error
             # Proof that a file is complete: its end was marked on the wire, or its records can be compared with the
             # org's count and the last one has its line end.
-            proven = stream.framed or (bool(order.records) and fetched.ended)
+            proven = stream.framed or (bool(file.records or order.records) and fetched.ended)
             # Something in between may truncate an answer and mark a false end: then it lacks the line end that other
             # files of the same query have.
             if (proven and (fetched.ended or not self._files_end)) or fetched == before:
@@ -132,8 +140,7 @@ class ExtractWorker:
                 return fetched
             before = fetched
         raise NoAnswer(
-            f"A result file of batch {facts.batch_id} of job {facts.job_id} was different each time, and the answer "
-            "does not say where it ends",
+            f"A result file of {named(facts)} was different each time, and the answer does not say where it ends",
             facts,
         )
 
@@ -149,7 +156,7 @@ class ExtractWorker:
             path.unlink(missing_ok=True)
 
     def _hand_over(self, facts: Facts, path: Path, rows: int) -> None:
-        what = f"A result file of batch {facts.batch_id} of job {facts.job_id}"
+        what = f"A result file of {named(facts)}"
         try:
             delivered = self._sink.add(path)
         except (FormatError, ProtocolError) as error:
