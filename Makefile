@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
 SF := tests/judges/clients/sf/node_modules
 # Tests that need no org, process or time; those that count steps trace by themselves. What they must reach is in pyproject.toml.
-DRY := tests/apis tests/conformance tests/objects tests/run tests/simulation tests/unit $(addprefix tests/extract/test_,extract_plan.py extract_state.py verdicts.py) \
+DRY := tests/apis tests/conformance tests/objects tests/run tests/simulation tests/unit $(addprefix tests/extract/test_,extract_pages.py extract_plan.py extract_state.py verdicts.py) \
 	tests/face/test_display.py $(addprefix tests/load/test_,forms.py journal.py plan.py verdicts.py) $(addprefix --ignore=tests/,conformance/test_emulator.py unit/test_content.py unit/test_csv.py unit/test_gzip.py)
 # Which share of lines and branches they reach in each room, in percent, at least.
 FLOORS := apis:98 extract:98 load:99 objects:99 protocol:98 run:98

@@ -54,7 +54,9 @@ class Facts:
         # Do not repeat ids that the path already shows.
         path = self.path or ""
         parts += [f"job {self.job_id}" if self.job_id and self.job_id not in path else ""]
-        parts += [f"batch {self.batch_id}" if self.batch_id and self.batch_id not in path else ""]
+        # In Bulk API 2.0, a job is its own only batch.
+        batch_id = None if self.batch_id == self.job_id else self.batch_id
+        parts += [f"batch {batch_id}" if batch_id and batch_id not in path else ""]
         return ", ".join(part for part in parts if part)
 
 
