@@ -230,7 +230,7 @@ def test_no_one_of_two_candidates_is_guessed() -> None:
     files = ResultFiles(successes("Code__c", quoted(record_id(1), "true", "ABC")))
     tied = tie(b"Code__c\n", b"abc\nABC\n", 2, files, UPSERT)
     assert (kinds(tied), tied.untied.count) == ("--", 1)
-    assert list(tied.untied.rows()) == [b"001000000000001AAA,true,,ABC"]
+    assert list(tied.untied.rows()) == [(b"001000000000001AAA,true,,", b"ABC")]
 
 
 def test_equal_records_share_their_results_by_count() -> None:

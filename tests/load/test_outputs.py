@@ -17,6 +17,7 @@ from tests.support.rehearsal import read_csv
 
 from bulkforce.apis.abc import Outcomes
 from bulkforce.apis.results1 import read
+from bulkforce.apis.results2 import Untied
 from bulkforce.errors import SourceChanged
 from bulkforce.load.outputs import Ended, Outputs
 
@@ -106,6 +107,68 @@ def test_rows_in_doubt_have_a_file_of_their_own_and_only_then(tmp_path: Path, ou
         ("nobody knows", "2", "z"),
     ]
     assert outputs.tally.in_doubt == 2
+
+
+def untied(*rows: tuple[bytes, bytes], succeeded: int) -> Untied:
+    return Untied(lambda: iter(rows), succeeded=succeeded, failed=len(rows) - succeeded)
+
+
+def test_rows_may_be_without_a_result_anywhere(tmp_path: Path, outputs: Outputs) -> None:
+    marks = [f"{ID},true,".encode(), b"", b",", b"", f"{ID},false,".encode()]
+    outcomes = Outcomes(marks, {2: "X:no, never:--"}, b"s-fns")
+    rows = b'1,a\n2,"b\nb"\n3,c\n4,d\n5,e\n'
+    outputs.add(Ended(1, 1, 5, rows, outcomes, "not tried", unknown="lost"))
+    outputs.publish()
+    assert read_csv(tmp_path / "success.csv")[1:] == [(ID, "true", "1", "a"), (ID, "false", "5", "e")]
+    assert read_csv(tmp_path / "failed.csv")[1:] == [("", "X:no, never:--", "3", "c")]
+    assert read_csv(tmp_path / "unprocessed.csv")[1:] == [("not tried", "4", "d")]
+    assert read_csv(tmp_path / "in_doubt.csv")[1:] == [("lost", "2", "b\nb")]
+    tally = outputs.tally
+    assert (tally.succeeded, tally.failed, tally.unprocessed, tally.in_doubt, tally.untied) == (2, 1, 1, 1, 0)
+    assert sorted((group.status_code, group.row) for group in tally.groups()) == [
+        ("BATCH", 4),
+        ("IN_DOUBT", 2),
+        ("X", 3),
+    ]
+
+
+def test_rows_without_a_result_are_found_in_each_part_of_a_long_piece(tmp_path: Path, outputs: Outputs) -> None:
+    count = 20_000
+    rows = b"".join(b"%d,x\n" % number for number in range(count))
+    kinds = (b"sn" * count)[:count]
+    outputs.add(Ended(1, 1, count, rows, Outcomes([f"{ID},true,".encode()] * count, {}, kinds), "not tried"))
+    outputs.publish()
+    assert [row[2] for row in read_csv(tmp_path / "success.csv")[1:]] == list(map(str, range(0, count, 2)))
+    assert [row[1] for row in read_csv(tmp_path / "unprocessed.csv")[1:]] == list(map(str, range(1, count, 2)))
+    assert [group.count for group in outputs.tally.groups()] == [count // 2]
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_rows_that_are_not_as_many_as_there_are_outcomes_stop_the_load(outputs: Outputs, count: int) -> None:
+    with pytest.raises(SourceChanged):
+        outputs.add(Ended(1, 1, 3, b"1,x\n" * count, Outcomes([b""] * 3, {}, b"nnn"), "not tried"))
+
+
+def test_results_that_belong_to_no_row_are_written_as_they_came(tmp_path: Path, outputs: Outputs) -> None:
+    left = untied((f"{ID},true,,".encode(), b'"1.0","x, y"'), (b",,X:y:--,", b'"2.0",""'), succeeded=1)
+    outputs.add(Ended(1, 1, 1, b"1,x\n", Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
+    outputs.add(Ended(2, 2, 1, b"1,x\n", Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
+    outputs.publish()
+    head = ("sf__Id", "sf__Created", "sf__Error", "A", "B")
+    both = [(ID, "true", "", "1.0", "x, y"), ("", "", "X:y:--", "2.0", "")]
+    assert read_csv(tmp_path / "untied.csv") == [head, *both, *both]
+    assert (outputs.tally.untied, outputs.tally.in_doubt) == (4, 2)
+
+
+def test_results_that_belong_to_no_row_are_no_formulas_of_a_spreadsheet(tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path, b"A", [], excel=True)
+    left = untied((f"{ID},true,,".encode(), b'"=1+1"'), succeeded=1)
+    outputs.add(Ended(1, 1, 1, b"=1+1\n", Outcomes([b""], {}, b"-"), "", untied=left, sent=b"A"))
+    outputs.publish()
+    assert (tmp_path / "untied.csv").read_text("utf-8-sig").splitlines() == [
+        "sf__Id,sf__Created,sf__Error,sf__Escaped,A",
+        f"{ID},true,,yes,'=1+1",
+    ]
 
 
 def test_nothing_has_its_name_before_all_is_there(tmp_path: Path, outputs: Outputs) -> None:

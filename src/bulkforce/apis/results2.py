@@ -78,15 +78,14 @@ class Untied:
     """Results that belong to no record, or to one of several between which nothing distinguishes.
 
     Attributes:
-        header: The header for them, without a line end: the columns of all three files.
-        rows: Returns them, each without a line end, as the org echoed them.
+        rows: Returns what the org says about each (its id, whether it was created, and why it failed; each followed by
+            a comma), and the columns that were sent, in the order in which they were sent, as the org echoed them.
         succeeded: How many say that their record was written.
         failed: How many say that it was refused.
         not_tried: How many say that it was not tried.
     """
 
-    header: bytes
-    rows: Callable[[], Iterator[bytes]]
+    rows: Callable[[], Iterator[tuple[bytes, bytes]]]
     succeeded: int = 0
     failed: int = 0
     not_tried: int = 0
@@ -147,7 +146,7 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
         *_read("unprocessed", files.unprocessed, names),
     ]
     owners = _Tier(sent, results).tie(names.index(key.column) if key.column in names else None, by_id=key.is_id)
-    return _tied(header, records, results, owners)
+    return _tied(records, results, owners)
 
 
 def _read(which: str, content: bytes | Path | None, names: Sequence[str]) -> Iterator[_Result]:
@@ -244,7 +243,7 @@ class _Tier:
                 self.owners.update(zip(places, others, strict=True))
 
 
-def _tied(header: bytes, records: int, results: Sequence[_Result], owners: dict[int, int]) -> Tied:
+def _tied(records: int, results: Sequence[_Result], owners: dict[int, int]) -> Tied:
     marks, kinds, errors = [b""] * records, bytearray(Outcomes.NO_RESULT * records), {}
     for place, owner in owners.items():
         result = results[owner]
@@ -259,9 +258,11 @@ def _tied(header: bytes, records: int, results: Sequence[_Result], owners: dict[
     return Tied(
         Outcomes(marks, dict(sorted(errors.items())), bytes(kinds)),
         Untied(
-            b"sf__Id,sf__Created,sf__Error," + header.strip(b"\r\n"),
             lambda: (
-                ",".join(map(quote, [result.id, result.created, result.error, *result.values])).encode()
+                (
+                    f"{result.id},{result.created},{quote(result.error)},".encode(),
+                    ",".join(map(quote, result.values)).encode(),
+                )
                 for result in left
             ),
             *(untied[kind] for kind in _KINDS.values()),

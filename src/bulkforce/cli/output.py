@@ -62,7 +62,12 @@ def show(report: LoadReport, *, as_json: bool) -> int:
         _show_report(report)
     return (
         FINISHED_WITH_FAILURES
-        if report.fits is False or report.failed or report.unprocessed or report.rejected or report.in_doubt
+        if report.fits is False
+        or report.failed
+        or report.unprocessed
+        or report.rejected
+        or report.in_doubt
+        or report.untied
         else 0
     )
 
@@ -108,6 +113,8 @@ def _show_report(report: LoadReport) -> None:
     if report.state is RunState.FINISHED:
         for what, count, file in counts:
             print(f"  {what:<12}{count:>14,}   {folder}/{file}")
+    if report.untied:
+        print(f"  {'untied':<12}{report.untied:>14,}   results that belong to no row for certain: {folder}/untied.csv")
     if report.skipped:
         print(f"  {'skipped':<12}{report.skipped:>14,}   rows of nothing but commas, not counted as read")
     for job in report.jobs_left_open:

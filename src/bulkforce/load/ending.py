@@ -31,12 +31,12 @@ from bulkforce.load.state import View
 from bulkforce.load.verdicts import standing
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run.files import write_whole
-from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
 from bulkforce.run.report import RunState, jobs_left
 from bulkforce.run.sitting import Sitting
 
-OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, REJECTED)
-"""The files that a load leaves for its user; ``in_doubt.csv`` only if rows are in doubt."""
+OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, UNTIED, REJECTED)
+"""The files that a load leaves for its user; ``in_doubt.csv`` and ``untied.csv`` only if there is something in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,17 @@ def finish(run: Run) -> LoadReport:
     """Move the outputs into place and finish the run, once every row is accounted for."""
     journal, outputs = run.journal, run.outputs
     outputs.publish()
-    if not outputs.tally.in_doubt:
+    absent = [
+        name for name, count in ((IN_DOUBT_ROWS, outputs.tally.in_doubt), (UNTIED, outputs.tally.untied)) if not count
+    ]
+    for name in absent:
         # An earlier sitting, with rows still in doubt, may have left one.
-        journal.remove(IN_DOUBT_ROWS)
+        journal.remove(name)
     run.sitting.trace("publish")
     report = report_of(run, None)
     if report.pending:
         raise _mismatch(run, report)
-    names = [name for name in OUTPUTS if name != IN_DOUBT_ROWS or report.in_doubt]
+    names = [name for name in OUTPUTS if name not in absent]
     journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
     return report
 
@@ -180,6 +183,7 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
         rejected=len(facts.rejected),
         skipped=facts.skipped,
         in_doubt=tally.in_doubt,
+        untied=tally.untied,
         batches=len(run.batches),
         bytes=sum(batch.size for batch in run.batches.values()),
         jobs=tuple(job.id for job in jobs if job.id),

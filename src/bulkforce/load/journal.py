@@ -52,13 +52,13 @@ from bulkforce.protocol import limits
 from bulkforce.protocol.rest import SObjectDescription, description_of
 from bulkforce.protocol.wire import short
 from bulkforce.run.database import Step
-from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
 from bulkforce.run.journal import RunJournal
 from bulkforce.run.seal import Seal
 
 _READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
 FILES: Final = (
-    *(*_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, REPORT, AGAIN),
+    *(*_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, UNTIED, REPORT, AGAIN),
     *(f"{AGAIN}/{name}" for name in _READ),
 )
 """Everything that a load creates in its folder, besides a file in ``results`` for each batch."""

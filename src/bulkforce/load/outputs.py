@@ -1,17 +1,22 @@
-"""Joins results to records by position, in blocks of raw slices, and writes them in the source's order.
+"""Joins outcomes to records by position, in blocks of raw slices, and writes them in the source's order.
 
 The values of records are never parsed.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import compress, islice
+from operator import add
 from pathlib import Path
 from typing import Final
 
 from bulkforce.apis.abc import Outcomes
+from bulkforce.apis.results2 import Untied
 from bulkforce.errors import SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.formats.rows import groups_of, rows_of
@@ -19,8 +24,10 @@ from bulkforce.load.mapping import Shape
 from bulkforce.load.tally import BATCH, IN_DOUBT, Tally
 from bulkforce.load.theirs import Theirs
 from bulkforce.run.files import Draft
-from bulkforce.run.folder import IN_DOUBT_ROWS, REJECTED
+from bulkforce.run.folder import IN_DOUBT_ROWS, REJECTED, UNTIED
 from bulkforce.run.report import ErrorGroup
+
+_LINES: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +40,11 @@ class Ended:
         records: How many it has.
         rows: The raw records, from the feed.
         outcomes: Their results from the org.
-        reason: Why records without a result have none.
+        reason: Why records that were not tried have not been.
         in_doubt: Whether the outcome of the records cannot be determined.
+        unknown: Why nothing is known of records without a result, where the org need not say which it tried.
+        untied: The results that belong to no record for certain.
+        sent: The columns that those echo, as a header.
     """
 
     number: int
@@ -44,6 +54,9 @@ class Ended:
     outcomes: Outcomes
     reason: str
     in_doubt: bool = False
+    unknown: str = ""
+    untied: Untied | None = None
+    sent: bytes = b""
 
 
 class Outputs:
@@ -85,7 +98,9 @@ class Outputs:
         self._failed.write(self._theirs.mark + b"sf__Id,sf__Error," + header + b"\n")
         self._unprocessed.write(self._theirs.mark + b"sf__Error," + header + b"\n")
         self._folder, self._header = folder, header
+        self._excel = excel
         self._doubts: Draft | None = None
+        self._untied: Draft | None = None
 
     def add(self, batch: Ended) -> None:
         """Write the records of the next batch.
@@ -94,9 +109,15 @@ class Outputs:
             SourceChanged: The source no longer has the batch's records.
         """
         if batch.in_doubt:
-            self._in_doubt(self._theirs.rows(rows_of(batch.rows, batch.records)), batch)
+            doubtful = self._theirs.rows(rows_of(batch.rows, batch.records))
+            self._in_doubt(doubtful, batch.reason, self.source_row(batch.first))
             return
         outcomes = batch.outcomes
+        if batch.untied and batch.untied.count:
+            self._not_tied(batch.untied, batch.sent)
+        if outcomes.kinds.count(Outcomes.SUCCEEDED) < len(outcomes.kinds):
+            self._each(batch, outcomes)
+            return
         if len(outcomes.marks) == batch.records and not outcomes.errors:
             self._all_in(batch, outcomes.marks)
             return
@@ -105,7 +126,8 @@ class Outputs:
             raise _changed(batch)
         rows = self._theirs.rows(rows)
         self._some_in(batch, outcomes, rows)
-        self._without_result(rows[len(outcomes.marks) :], batch, len(outcomes.marks))
+        if rest := rows[len(outcomes.marks) :]:
+            self._not_tried(rest, batch.reason, self.source_row(batch.first + len(outcomes.marks)))
 
     def _all_in(self, batch: Ended, marks: Sequence[bytes]) -> None:
         written = 0
@@ -122,31 +144,75 @@ class Outputs:
             raise _changed(batch)
         self.tally.succeeded += written
 
+    def _each(self, batch: Ended, outcomes: Outcomes) -> None:
+        """Write records any of which may be without a result."""
+        begin = 0
+        for group in groups_of(batch.rows):
+            kinds = outcomes.kinds[begin : begin + len(group)]
+            if len(kinds) < len(group):
+                raise _changed(batch)
+            rows, marks = self._theirs.rows(group), outcomes.marks[begin : begin + len(group)]
+            row_of = partial(self._row_of, batch.first + begin)
+            if kinds.count(Outcomes.SUCCEEDED):
+                good = compress(map(add, marks, rows), map(Outcomes.SUCCEEDED[0].__eq__, kinds))
+                self._success.write(b"\n".join([*good, b""]))
+                self.tally.succeeded += kinds.count(Outcomes.SUCCEEDED)
+            if bad := _places(kinds, Outcomes.FAILED):
+                errors = {place: outcomes.errors[begin + place] for place in bad}
+                self._refused(marks, errors, rows, row_of)
+            if places := _places(kinds, Outcomes.NOT_TRIED):
+                self._not_tried([rows[place] for place in places], batch.reason, row_of(places[0]))
+            if places := _places(kinds, Outcomes.NO_RESULT):
+                self._in_doubt([rows[place] for place in places], batch.unknown, row_of(places[0]))
+            begin += len(group)
+        if begin < batch.records:
+            raise _changed(batch)
+
+    def _row_of(self, first: int, place: int) -> int:
+        return self.source_row(first + place)
+
+    def _refused(
+        self, marks: Sequence[bytes], errors: Mapping[int, str], rows: Sequence[bytes], row_of: Callable[[int], int]
+    ) -> None:
+        bad = [b"%b%b,%b" % (marks[place], quote(reason).encode(), rows[place]) for place, reason in errors.items()]
+        self._failed.write(b"\n".join([*bad, b""]))
+        self.tally.fail(errors, rows, row_of)
+
     def _some_in(self, batch: Ended, outcomes: Outcomes, rows: Sequence[bytes]) -> None:
         marks, errors = outcomes.marks, outcomes.errors
         good = [mark + row for place, (mark, row) in enumerate(zip(marks, rows, strict=False)) if place not in errors]
-        bad = [b"%b%b,%b" % (marks[place], quote(reason).encode(), rows[place]) for place, reason in errors.items()]
-        for file, lines in ((self._success, good), (self._failed, bad)):
-            file.writelines([b"\n".join(lines), b"\n"] if lines else [])
-        self.tally.fail(errors, rows, lambda place: self.source_row(batch.first + place))
+        self._success.write(b"\n".join([*good, b""]))
+        self._refused(marks, errors, rows, partial(self._row_of, batch.first))
         self.tally.succeeded += len(good)
 
-    def _without_result(self, rows: Sequence[bytes], batch: Ended, skipped: int) -> None:
-        if rows:
-            reason = quote(batch.reason).encode()
-            self._unprocessed.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
-            self.tally.unprocessed += len(rows)
-            self.tally.add(BATCH, batch.reason, len(rows), self.source_row(batch.first + skipped), rows[0])
+    def _not_tried(self, rows: Sequence[bytes], reason: str, first: int) -> None:
+        self._unprocessed.write(_with_reason(reason, rows))
+        self.tally.unprocessed += len(rows)
+        self.tally.add(BATCH, reason, len(rows), first, rows[0])
 
-    def _in_doubt(self, rows: Sequence[bytes], batch: Ended) -> None:
+    def _in_doubt(self, rows: Sequence[bytes], reason: str, first: int) -> None:
         if self._doubts is None:
-            self._doubts = Draft(self._folder / IN_DOUBT_ROWS)
-            self._drafts.append(self._doubts)
-            self._doubts.file.write(self._theirs.mark + b"sf__Error," + self._header + b"\n")
-        reason = quote(batch.reason).encode()
-        self._doubts.file.write(b"".join([b"%b,%b\n" % (reason, row) for row in rows]))
+            self._doubts = self._draft(IN_DOUBT_ROWS, b"sf__Error," + self._header)
+        self._doubts.file.write(_with_reason(reason, rows))
         self.tally.in_doubt += len(rows)
-        self.tally.add(IN_DOUBT, batch.reason, len(rows), self.source_row(batch.first), rows[0])
+        self.tally.add(IN_DOUBT, reason, len(rows), first, rows[0])
+
+    def _not_tied(self, untied: Untied, sent: bytes) -> None:
+        """Write results as the org echoed them, since it is not known to which records they belong."""
+        echoed = Theirs(sent, excel=self._excel)
+        if self._untied is None:
+            self._untied = self._draft(UNTIED, b"sf__Id,sf__Created,sf__Error," + echoed.header)
+        lines = (said + echoed.row(row) for said, row in untied.rows())
+        while some := list(islice(lines, _LINES)):
+            self._untied.file.write(b"\n".join([*some, b""]))
+        self.tally.untied += untied.count
+
+    def _draft(self, name: str, header: bytes) -> Draft:
+        """Begin a file that only some runs have."""
+        draft = Draft(self._folder / name)
+        self._drafts.append(draft)
+        draft.file.write(self._theirs.mark + header + b"\n")
+        return draft
 
     def source_row(self, feed_row: int) -> int:
         """Turn the number of a record in the feed into its number in the source."""
@@ -165,6 +231,15 @@ class Outputs:
         """Remove the files that were not published."""
         for draft in self._drafts:
             draft.discard()
+
+
+def _places(kinds: bytes, kind: bytes) -> list[int]:
+    return [found.start() for found in re.finditer(kind, kinds)] if kind in kinds else []
+
+
+def _with_reason(reason: str, rows: Sequence[bytes]) -> bytes:
+    begin = quote(reason).encode()
+    return b"".join([b"%b,%b\n" % (begin, row) for row in rows])
 
 
 def _changed(batch: Ended) -> SourceChanged:

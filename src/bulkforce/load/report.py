@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bulkforce.display import Display, Shown, Table, counted
 from bulkforce.errors import RecordsFailed
+from bulkforce.run.folder import UNTIED
 from bulkforce.run.report import ErrorGroup, RunState, causes_shown, read_json
 
 
@@ -59,6 +60,8 @@ class LoadReport(Shown):
             read.
         in_doubt: Records in ``in_doubt.csv``: either their outcome cannot be determined, or the run stopped before they
             were sent; the file says which.
+        untied: Results that the org returned and that belong to no record for certain, in ``untied.csv`` as it wrote
+            them; not in the counts of records, of which as many are in doubt.
         batches: Number of batches.
         bytes: Bytes of all batches.
         jobs: Ids of the jobs used.
@@ -85,6 +88,7 @@ class LoadReport(Shown):
     rejected: int = 0
     skipped: int = 0
     in_doubt: int = 0
+    untied: int = 0
     batches: int = 0
     bytes: int = 0
     jobs: tuple[str, ...] = ()
@@ -125,6 +129,9 @@ class LoadReport(Shown):
         ]
         rows += [] if final or planned else [("open", self.pending, "")]
         rows += [("skipped", self.skipped, "rows of nothing but commas")] if self.skipped else []
+        if self.untied:
+            where = f": {self.run_dir / UNTIED}" if final else ""
+            rows.append(("untied", self.untied, f"results that belong to no row for certain{where}"))
         doing = f"{self.operation} {self.object}: {self.state}"
         done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {self.seconds:,.1f} s"
         calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"

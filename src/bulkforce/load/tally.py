@@ -42,6 +42,7 @@ class Tally:
     def __init__(self, *, excel: bool = False) -> None:
         self._excel = excel
         self.succeeded = self.failed = self.unprocessed = self.in_doubt = 0
+        self.untied = 0
         self._groups = Groups()
         self._rejected = False
 
