@@ -338,8 +338,16 @@ class Emulator:
         """Abort a job, as an administrator can."""
         self.state.abort_job(job_id)
 
+    def drop_job(self, job_id: str) -> None:
+        """Clean a job away, as an org does with old ones; what was queued of it still runs.
+
+        Raises:
+            ApiError: There is no such job.
+        """
+        self.state.jobs.remove(self.state.jobs.get(job_id))
+
     def release(self) -> int:
-        """Let all batches appear that a late commit still holds back; return how many."""
+        """Let take effect whatever a late commit still holds back; return how many there were."""
         return self.state.latecomers.release()
 
     def advance(self, steps: int = 1) -> int:

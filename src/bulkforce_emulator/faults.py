@@ -18,9 +18,11 @@ Kind = Literal[
     "answer lost",  # the request is carried out, then the connection is cut without an answer
     "request lost",  # the connection is cut, and nothing is done
     "late twin",  # the connection is cut and the request carried out later; if `acted`, answered now and repeated later
-    "late commit",  # a batch is accepted but appears only later, even if its job has been closed by then
-    "lagging list",  # the list of a job's batches is out of date: the newest are missing
-    "lagging job",  # the jobInfo is out of date: the newest batches are not counted
+    "late commit",  # a batch, or an upload or `UploadComplete` of 2.0, is accepted but takes effect only later
+    "lagging list",  # the list of a job's batches, or of 2.0's jobs, is out of date: the newest are missing
+    "lagging job",  # a job is out of date: the newest batches are not counted, one of 2.0 seems not to have begun
+    "lagging results",  # a result file of 2.0 is out of date: the rows of the newest batches are missing
+    "late results",  # a job of 2.0 that has ended has no results yet: answered as `early_results` has it
     "upload reset",  # the connection is reset after `after_bytes` of the request's body
     "status",  # the answer has this `status`; nothing is done unless `acted`
     "session expired",  # every session ends, after `after_bytes` of the body
@@ -30,11 +32,17 @@ Kind = Literal[
     "content type",  # the answer claims to be `content_type`
     "slow",  # the answer's first byte comes after `seconds`
 ]
-#: The only requests that these faults can hit: method and path.
-_ONLY = {
-    "late commit": ("POST", re.compile(r".*/job/[^/]+/batch/*")),
-    "lagging list": ("GET", re.compile(r".*/job/[^/]+/batch/*")),
-    "lagging job": ("*", re.compile(r".*/job/[^/]+/*")),
+_BATCHES, _JOB = r".*/job/[^/]+/batch", r".*/job/[^/]+"
+_INGEST, _ANY = r".*/jobs/ingest", r".*/jobs/(ingest|query)"
+#: The only requests that these faults can hit: methods and paths.
+_ONLY: dict[str, tuple[tuple[str, str], ...]] = {
+    "late commit": (("POST", _BATCHES), ("PUT", _INGEST + "/[^/]+/batches"), ("PATCH", _INGEST + "/[^/]+")),
+    "lagging list": (("GET", _BATCHES), ("GET", _ANY)),
+    "lagging job": (("GET", _JOB), ("POST", _JOB), ("GET", _ANY + "/[^/]+")),
+    "lagging results": (("GET", _INGEST + "/[^/]+/(successfulresults|failedresults)"),),
+    "late results": (
+        ("GET", _ANY + "/[^/]+/(results|resultpages|successfulresults|failedresults|unprocessedrecords)"),
+    ),
 }
 HTML_PAGE = (
     "<!DOCTYPE html><html><head><title>503 Service Unavailable</title></head>"
@@ -55,11 +63,11 @@ class Fault:
         after_bytes: See `kind`; for an answer that is cut, None means half of it.
         keep_length: Whether a cut answer announces its full length; if not, it is cut inside a chunked body.
         after_requests: A late twin or a late commit comes after this many more requests, or ...
-        seconds: ... after this time; for a late commit, time on the org's clock. A lagging answer leaves out batches
-            younger than this.
-        after_looks: A late commit can also wait for this many answered lists of its job's batches. With none of the
-            three it waits for `release`.
-        newest: How many of the newest batches a lagging answer leaves out, unless `seconds` is given.
+        seconds: ... after this time; for a late commit, time on the org's clock. A lagging list or jobInfo leaves out
+            what is younger than this.
+        after_looks: A late commit can also wait for this many answered lists of its job's batches; in 2.0, for this
+            many answers that tell about its job. With none of the three it waits for `release`.
+        newest: How many of the newest batches, or jobs, a lagging answer leaves out, unless `seconds` is given.
     """
 
     kind: Kind
@@ -91,11 +99,14 @@ class Fault:
 
     def fits(self, method: str, path: str) -> bool:
         """Whether a request of this method and path counts for this fault."""
-        only_method, only_path = _ONLY.get(self.kind, ("*", None))
+        path = path.rstrip("/")
         return (
-            {self.method, only_method} <= {"*", method}
-            and fnmatch.fnmatchcase(path.rstrip("/"), self.path)
-            and (only_path is None or only_path.fullmatch(path) is not None)
+            self.method in {"*", method}
+            and fnmatch.fnmatchcase(path, self.path)
+            and any(
+                only in {"*", method} and re.fullmatch(where, path, re.IGNORECASE)
+                for only, where in _ONLY.get(self.kind, (("*", ".*"),))
+            )
         )
 
 

@@ -235,6 +235,8 @@ class Settings:
     #: Where a second upload to a job is refused: when the job is to be completed, which was reported in full, or at
     #: once.
     second_upload: Literal["at the commit", "at once"] = "at the commit"
+    #: What is kept of an upload whose connection is cut: nothing, or what had come.
+    cut_upload: Literal["nothing", "what came"] = "nothing"
     #: Whether a job can be completed that nothing was uploaded to; an empty upload is known to be accepted.
     complete_without_upload: bool = True
     #: What becomes of a job whose file is a header without rows: it completes, or fails as a batch of v1 does.
@@ -251,6 +253,10 @@ class Settings:
     early_results: Literal["refuse", "no content"] = "refuse"
     #: How `failedResults` without rows are answered: with a header, which is the rule, or 204, which was seen.
     empty_failed_results: Literal["header", "no content"] = "header"
+    #: The same for the other two result files.
+    empty_other_files: Literal["header", "no content"] = "header"
+    #: Whether result files end with a line end; those of queries follow `query_csv_ends_with_newline`.
+    files_end_with_line_end: bool = True
     #: Whether failed updates and deletes carry `sf__Id`: the guide says so from 53.0 on, users see none.
     failed_results_carry_id: bool = False
     #: How doubles come back in result files: as Java writes them, which was recorded for large ones, or as sent.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -107,7 +108,12 @@ def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = 
 
 def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        body = await _body(request, org.limits.job_bytes)
+        pieces: list[bytes] = []
+        try:
+            await _read(request, org.limits.job_bytes, pieces)
+        except ClientDisconnect:
+            if request.method != "PUT" or org.settings.cut_upload == "nothing":
+                raise
         headers = {name.lower(): value for name, value in request.headers.items()}
         rest = request.path_params.get("rest", "")
         parts = tuple(part for part in rest.split("/") if part)
@@ -117,7 +123,7 @@ def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Reque
             request.path_params.get("version", ""),
             parts,
             headers,
-            body,
+            b"".join(pieces),
             request.scope.get(WITHIN, {}),
             request.query_params,
         )
@@ -127,14 +133,13 @@ def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Reque
     return endpoint
 
 
-async def _body(request: Request, most_bytes: int) -> bytes:
-    """The body. One that is over every limit is cut off, and refused for its size."""
-    parts, size = [], 0
+async def _read(request: Request, most_bytes: int, pieces: list[bytes]) -> None:
+    """Read the body into `pieces`. One that is over every limit is cut off, and refused for its size."""
+    size = 0
     async for part in request.stream():
         size += len(part)
         if size - len(part) <= most_bytes:
-            parts.append(part)
-    return b"".join(parts)
+            pieces.append(part)
 
 
 def _response(answer: Answer, org: Org, *, packed: bool) -> Response:

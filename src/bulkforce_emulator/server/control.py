@@ -34,7 +34,7 @@ _PACES: dict[str, Callable[..., Pace]] = {"timed": Pace.timed, "instant": Pace.i
 
 
 _LOOKS = ("about", "records", "ledger", "requests")
-_CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "release")
+_CHANGES = ("seed", "pace", "advance", "faults", "mishaps", "clear", "clock", "sessions", "abort", "drop", "release")
 
 
 class Control:
@@ -135,12 +135,17 @@ class Control:
         return {"session_id": sessions.open()} if body.get("open") else {}
 
     def release(self, _: object) -> dict[str, int]:
-        """Let all batches appear that a late commit still holds back."""
+        """Let take effect whatever a late commit still holds back."""
         return {"appeared": self._org.latecomers.release()}
 
     def abort(self, body: dict[str, str]) -> dict[str, Any]:
         """`{"job_id": ...}`: abort a job, as another user could."""
         self._org.abort_job(body["job_id"])
+        return {}
+
+    def drop(self, body: dict[str, str]) -> dict[str, Any]:
+        """`{"job_id": ...}`: clean a job away, as the org does with old ones."""
+        self._org.jobs.remove(self._org.jobs.get(body["job_id"]))
         return {}
 
     def ledger(self, query: dict[str, Any]) -> dict[str, int] | list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from bulkforce_emulator.faults import Fault, Faults
 
@@ -70,8 +71,9 @@ class Misfortune:
                 await self._twin(fault, scope, await _read(receive))
                 await _cut(scope)
             case "upload reset":
-                await _read(receive, fault.after_bytes or 0)
+                body = await _read(receive, fault.after_bytes or 0)
                 await _cut(scope, reset=True)
+                await self._cut_off(scope, body[: fault.after_bytes or 0])
             case "session expired":
                 body, whole = await _begin_to_read(receive, fault.after_bytes)
                 self._org.sessions.expire_all()
@@ -83,6 +85,11 @@ class Misfortune:
             case "answer cut" | "answer truncated" | "content type":
                 await self._spoil(fault, scope, receive, send)
 
+    async def _cut_off(self, scope: Scope, body: bytes) -> None:
+        """Let the application see a request whose sender hangs up in the middle of the body."""
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, _again(body, _gone, whole=False), _nowhere)
+
     async def _instead(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         if fault.acted:
             await self._app(scope, receive, _nowhere)
@@ -90,6 +97,8 @@ class Misfortune:
             await _read(receive)
         body = fault.body.encode()
         headers = [(b"content-type", fault.content_type.encode()), (b"content-length", str(len(body)).encode())]
+        if fault.status == 204:
+            body, headers = b"", []
         if fault.retry_after is not None:
             headers.append((b"retry-after", f"{fault.retry_after:g}".encode()))
         await send({"type": "http.response.start", "status": fault.status, "headers": headers})
@@ -155,10 +164,12 @@ class Misfortune:
                 await self._land(twin)
 
     async def _land(self, twin: _Twin) -> None:
-        async def nothing_more() -> Message:
-            return {"type": "http.disconnect"}
+        await self._app(twin.scope, _again(twin.body, _gone, whole=True), _nowhere)
 
-        await self._app(twin.scope, _again(twin.body, nothing_more, whole=True), _nowhere)
+
+async def _gone() -> Message:
+    """There is no more of the request."""
+    return {"type": "http.disconnect"}
 
 
 async def _nowhere(_: Message) -> None:

@@ -72,7 +72,7 @@ class Org:
         self.jobs = Jobs(self.clock, self.ids, self.settings, self.sessions.user_id)
         self.bulk2 = Bulk2Jobs(self)
         self.workers = Workers(Processing(self), pace or Pace.timed())
-        self.latecomers = Latecomers(self.jobs, self.workers, self.clock)
+        self.latecomers = Latecomers(self.clock)
         self._settle_in()
 
     @property

@@ -10,6 +10,7 @@ import logging
 import re
 import secrets
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -224,9 +225,13 @@ class Bulk1:
         if late is None:
             org.workers.submit(batch)
         else:
-            org.latecomers.withhold(batch, late)
+            org.latecomers.withhold(job, partial(self._appear, batch), late)
         location = {"Location": f"/services/async/{call.version}/job/{job.id}/batch/{batch.id}"}
         return self._document(call, 201, job.format, ("batchInfo", members), location)
+
+    def _appear(self, batch: Batch) -> None:
+        self._org.jobs.enter(batch)
+        self._org.workers.submit(batch)
 
     def _check_content_type(self, call: Bulk1Request, job: Job) -> None:
         named = call.headers.get("content-type")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
@@ -116,14 +117,17 @@ class Bulk2Calls:
         org, version = self._org, call.version[1:]
         match method, what:
             case "GET", "":
-                return 200, shapes.told(org.bulk2.summary(job), version, org.settings)
+                seen = org.bulk2.summary(job)
+                org.latecomers.looked(job)
+                seen = shapes.before(seen) if "lagging job" in call.faults else seen
+                return 200, shapes.told(seen, version, org.settings)
             case "DELETE", "":
                 org.bulk2.delete(job)
                 return 204, None
             case "PATCH", "":
                 return self._change(call, job)
             case "PUT", "batches":
-                org.bulk2.upload(job, self._body(call, org.limits.job_bytes))
+                org.bulk2.upload(job, self._body(call, org.limits.job_bytes), call.faults.get("late commit"))
                 return 201, None
         return 200, self._results.answer(call, job, what, self._headers(call))
 
@@ -164,6 +168,10 @@ class Bulk2Calls:
         if wanted == Stage.ABORTED:
             org.bulk2.abort(job)
             return 200, shapes.changed(org.bulk2.summary(job))
+        late = call.faults.get("late commit")
+        if late is not None:
+            org.bulk2.complete_late(job, late)
+            return 200, shapes.changed(replace(org.bulk2.summary(job), stage=wanted))
         batch = org.bulk2.complete(job)
         members = shapes.changed(org.bulk2.summary(job))
         # The change is told as of now: with the instant pace, the job has ended when this returns.

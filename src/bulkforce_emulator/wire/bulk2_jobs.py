@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from bulkforce_emulator.errors import ApiError
@@ -182,6 +182,13 @@ def listed(seen: Bulk2Summary, version: str) -> dict[str, object]:
     """What a list says about a job; also about one of v1."""
     kind = "Classic" if seen.bulk2 is None else "V2Query" if seen.job.request.operation.is_query else "V2Ingest"
     return _begun(seen) | {"jobType": kind} | _url(seen, version) | _layout(seen)
+
+
+def before(seen: Bulk2Summary) -> Bulk2Summary:
+    """A job as it was before it began: an ingest job after its upload, a query job after its creation."""
+    stage = Stage.UPLOAD_COMPLETE if seen.job.request.operation.is_query else Stage.OPEN
+    job = replace(seen.job, processed=0, failed=0, retries=0, milliseconds=0, active_milliseconds=0)
+    return replace(seen, job=replace(job, modified=job.created), stage=stage)
 
 
 def told(seen: Bulk2Summary, version: str, settings: Settings) -> dict[str, object]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
 from bulkforce_emulator.wire.bulk2_jobs import listed
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.state.job import Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.wire.bulk1_request import Bulk1Request
@@ -39,12 +43,22 @@ def list_jobs(org: Org, call: Bulk1Request, *, query: bool) -> dict[str, object]
         raise ApiError.of(texts.locator_unknown, given=locator)
     first, size = int(found[1]) if found else 0, settings.limits.listed_jobs
     jobs = [job for job in org.jobs.all() if _belongs(job, asked.get("jobType"), query=query) and _fits(job, asked)]
+    jobs = _seen(jobs, call.faults.get("lagging list"), org.clock.now())
     more = first + size < len(jobs)
     version, kind = call.version[1:], "query" if query else "ingest"
     cursor = (locator or org.ids.one("01g")).partition("-")[0]
     following = f"/services/data/v{version}/jobs/{kind}?queryLocator={cursor}-{first + size}" if more else None
     shown = [listed(org.bulk2.summary(job), version) for job in jobs[first : first + size]]
     return {"done": not more, "records": shown, "nextRecordsUrl": following}
+
+
+def _seen(jobs: list[Job], lag: Fault | None, now: datetime) -> list[Job]:
+    """The jobs that a list has which may be out of date."""
+    if lag is None:
+        return jobs
+    if lag.seconds:
+        return [job for job in jobs if job.created <= now - timedelta(seconds=lag.seconds)]
+    return jobs[: max(0, len(jobs) - lag.newest)]
 
 
 def _belongs(job: Job, wanted: str | None, *, query: bool) -> bool:

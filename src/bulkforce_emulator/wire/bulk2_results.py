@@ -66,7 +66,8 @@ class BulkResults:
             raise AssertionError(job)
         if job.is_query and call.version[1:] != job.request.api_version:
             raise ApiError.of(self._texts.version_differs, status=409, version=job.request.api_version)
-        if not stage.is_final or (job.is_query and stage != Stage.JOB_COMPLETE):
+        early = not stage.is_final or (job.is_query and stage != Stage.JOB_COMPLETE)
+        if early or "late results" in call.faults:
             if self._settings.early_results == "no content":
                 return Answer(204, "", b"", headers)
             raise ApiError.of(self._texts.results_too_early, state=stage)
@@ -74,22 +75,26 @@ class BulkResults:
             return self._pages(call, job, _found(bulk2), headers)
         if what == "results":
             return self._set(call, job, _found(bulk2), headers)
-        return self._file(job, bulk2, what, headers)
+        lag = call.faults.get("lagging results")
+        return self._file(job, bulk2, what, headers, missing=0 if lag is None else lag.newest)
 
-    def _file(self, job: Job, bulk2: Bulk2, what: str, headers: Mapping[str, str]) -> Answer:
-        between, end = bulk2.delimiter, result_line_end(bulk2, self._settings)
+    def _file(self, job: Job, bulk2: Bulk2, what: str, headers: Mapping[str, str], *, missing: int) -> Answer:
+        between, end, settings = bulk2.delimiter, result_line_end(bulk2, self._settings), self._settings
+        empty = settings.empty_other_files
         if what == "unprocessedrecords":
             header, rows = self._results.header(bulk2), self._results.unprocessed(job, bulk2)
         elif what == "failedresults":
             header = f'"sf__Id"{between}"sf__Error"{between}{self._results.failed_header(job, bulk2)}'
-            rows = self._results.rows(job, "failed")
-            if not rows.length and self._settings.empty_failed_results == "no content":
-                return Answer(204, "", b"", headers)
+            rows, empty = self._results.rows(job, "failed", missing), settings.empty_failed_results
         else:
             header = f'"sf__Id"{between}"sf__Created"{between}{self._results.header(bulk2)}'
-            rows = self._results.rows(job, "succeeded")
-        first = self._org.jobs.spool.put((header + end).encode() if header else b"")
-        return Answer(200, "text/csv", first + rows, headers)
+            rows = self._results.rows(job, "succeeded", missing)
+        if not rows.length and empty == "no content":
+            return Answer(204, "", b"", headers)
+        whole = self._org.jobs.spool.put((header + end).encode() if header else b"") + rows
+        if not settings.files_end_with_line_end:
+            whole = whole.part(0, max(0, whole.length - len(end)))
+        return Answer(200, "text/csv", whole, headers)
 
     # Results of queries
 
@@ -100,6 +105,8 @@ class BulkResults:
         following = "null" if first + rows >= len(found.ends) else _locator(first + rows, job)
         told = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(rows)}
         body = self._org.jobs.spool.put(found.header) + found.part(first, rows)
+        if not self._settings.query_csv_ends_with_newline:
+            body = body.part(0, body.length - len(found.line_end))
         return Answer(200, "text/csv", body, {**headers, **told})
 
     def _asked_for(self, given: str | None) -> int:

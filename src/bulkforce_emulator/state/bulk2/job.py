@@ -37,6 +37,7 @@ class Found:
     """The rows of a query's result, without their header, and where each of them ends."""
 
     header: bytes
+    line_end: str
     rows: Spooled
     ends: NDArray[np.int64]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
@@ -14,8 +15,10 @@ from bulkforce_emulator.state.lifecycle import BatchState, JobState, move_batch,
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from bulkforce_emulator.faults import Fault
     from bulkforce_emulator.state.job import Batch, Job, JobRequest
     from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.state.spool import Spooled
 
 
 class Bulk2Jobs:
@@ -90,8 +93,8 @@ class Bulk2Jobs:
             message = None if bulk2 is None else bulk2.message
             return Bulk2Summary(self._org.jobs.summary(job), stage_of(job), bulk2, uploaded, message)
 
-    def upload(self, job: Job, body: bytes) -> None:
-        """Keep the file of a job.
+    def upload(self, job: Job, body: bytes, late: Fault | None = None) -> None:
+        """Keep the file of a job; a late one is accepted now and kept later, if the job is open then.
 
         Raises:
             ApiError: The job is not open, or the file is too large.
@@ -106,8 +109,37 @@ class Bulk2Jobs:
                 raise ApiError.of(self._texts.not_open, state=stage)
             if bulk2.uploads and settings.second_upload == "at once":
                 raise ApiError.of(self._texts.uploaded_twice, id=job.id[:15])
-            bulk2.upload = stored
-            bulk2.uploads += 1
+            if late is None:
+                bulk2.upload = stored
+                bulk2.uploads += 1
+            else:
+                self._org.latecomers.withhold(job, partial(self._keep_late, job, stored), late)
+
+    def _keep_late(self, job: Job, stored: Spooled) -> None:
+        with self._org.jobs.lock:
+            bulk2 = _part(job)
+            if self.find(job.id, query=False) is job and stage_of(job) == Stage.OPEN:
+                bulk2.upload = stored
+                bulk2.uploads += 1
+
+    def complete_late(self, job: Job, late: Fault) -> None:
+        """Accept the end of an upload, which takes effect later, if the job can be completed then.
+
+        Raises:
+            ApiError: It cannot be completed now.
+        """
+        with self._org.jobs.lock:
+            self._check_complete(job)
+            self._org.latecomers.withhold(job, partial(self._complete_after_all, job), late)
+
+    def _complete_after_all(self, job: Job) -> None:
+        if self.find(job.id, query=False) is not job:
+            return
+        try:
+            batch = self.complete(job)
+        except ApiError:
+            return
+        self._org.workers.submit(batch)
 
     def complete(self, job: Job) -> Batch:
         """Close an open job, and queue its file as one batch, which is to be submitted.
@@ -116,14 +148,17 @@ class Bulk2Jobs:
             ApiError: The job is not open, or was spoiled by a second upload.
         """
         with self._org.jobs.lock:
-            stage, bulk2 = stage_of(job), _part(job)
-            if stage != Stage.OPEN:
-                raise ApiError.of(self._texts.complete_refused, state=_said(stage))
-            if bulk2.uploads > 1:
-                raise ApiError.of(self._texts.uploaded_twice, id=job.id[:15])
-            if not bulk2.uploads and not self._org.settings.complete_without_upload:
-                raise ApiError.of(self._texts.nothing_uploaded)
+            self._check_complete(job)
             return self._queue(job, None)
+
+    def _check_complete(self, job: Job) -> None:
+        stage, bulk2 = stage_of(job), _part(job)
+        if stage != Stage.OPEN:
+            raise ApiError.of(self._texts.complete_refused, state=_said(stage))
+        if bulk2.uploads > 1:
+            raise ApiError.of(self._texts.uploaded_twice, id=job.id[:15])
+        if not bulk2.uploads and not self._org.settings.complete_without_upload:
+            raise ApiError.of(self._texts.nothing_uploaded)
 
     def _queue(self, job: Job, body: bytes | None) -> Batch:
         jobs, bulk2 = self._org.jobs, _part(job)

@@ -201,7 +201,7 @@ class Bulk2Processing:
 
         rows = org.jobs.spool.put_all(lines())
         head = (header + bulk2.line_end).encode()
-        found = Found(head, rows, np.concatenate(ends) if ends else np.zeros(0, dtype=np.int64))
+        found = Found(head, bulk2.line_end, rows, np.concatenate(ends) if ends else np.zeros(0, dtype=np.int64))
         org.bulk2.count_result(rows.length)
         result_id, whole = org.ids.one("752")[:15], org.jobs.spool.put(head) + rows
         with org.jobs.lock:

@@ -28,11 +28,11 @@ class Results:
         self._org = org
         self._settings = as_bulk2(org.settings)
 
-    def rows(self, job: Job, kind: str) -> Spooled:
-        """The lines of `succeeded` or `failed` rows, in the order of the batches."""
+    def rows(self, job: Job, kind: str, missing: int = 0) -> Spooled:
+        """The lines of `succeeded` or `failed` rows, in the order of the batches; the newest can be missing."""
         with self._org.jobs.lock:
             parts = [batch.results[kind] for batch in job.batches.values() if kind in batch.results]
-        return sum(parts, Spooled(()))
+        return sum(parts[: max(0, len(parts) - missing)], Spooled(()))
 
     def unprocessed(self, job: Job, bulk2: Bulk2) -> Spooled:
         """The lines of rows that were never tried."""
