@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 WITHIN = "bulkforce_emulator.faults"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Twin:
     scope: Scope
     body: bytes
+    #: How many requests come before it, and the last of these, until it is about to be answered.
     left: int
+    last: Scope | None
 
 
 class Misfortune:
@@ -46,33 +48,36 @@ class Misfortune:
         if scope["type"] != "http" or scope["path"].startswith("/_emulator"):
             await self._app(scope, receive, send)
             return
-        await self._count_request()
+        await self._count_request(scope)
         fault, others = self._faults.meet(scope["method"], scope["path"])
         if "late twin" in others:
             body = await _read(receive)
             receive = _again(body, receive, whole=True)
-            await self._twin(others.pop("late twin"), dict(scope), body)
+            await self._twin(others.pop("late twin"), dict(scope), body, scope)
         scope[WITHIN] = others
+        if self._twins:
+            send = self._telling(scope, send)
         if fault is None:
             await self._app(scope, receive, send)
         else:
             await self._strike(fault, scope, receive, send)
+        self._answered(scope)
         await self._land_twins()
 
     async def _strike(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         match fault.kind:
             case "answer lost":
                 await self._app(scope, receive, _nowhere)
-                await _cut(scope)
+                await self._hang_up(scope)
             case "request lost":
                 await _read(receive)
-                await _cut(scope)
+                await self._hang_up(scope)
             case "late twin":
                 await self._twin(fault, scope, await _read(receive))
-                await _cut(scope)
+                await self._hang_up(scope)
             case "upload reset":
                 body = await _read(receive, fault.after_bytes or 0)
-                await _cut(scope, reset=True)
+                await self._hang_up(scope, reset=True)
                 await self._cut_off(scope, body[: fault.after_bytes or 0])
             case "session expired":
                 body, whole = await _begin_to_read(receive, fault.after_bytes)
@@ -84,6 +89,10 @@ class Misfortune:
                 await self._app(scope, receive, _slowly(fault.seconds, send))
             case "answer cut" | "answer truncated" | "content type":
                 await self._spoil(fault, scope, receive, send)
+
+    async def _hang_up(self, scope: Scope, *, reset: bool = False) -> None:
+        self._answered(scope)
+        await _cut(scope, reset=reset)
 
     async def _cut_off(self, scope: Scope, body: bytes) -> None:
         """Let the application see a request whose sender hangs up in the middle of the body."""
@@ -131,10 +140,10 @@ class Misfortune:
         await send({"type": "http.response.body", "body": shown, "more_body": cut})
         if cut:
             await asyncio.sleep(0.01)  # so that what was written so far is sent first
-            await _cut(scope)
+            await self._hang_up(scope)
 
-    async def _twin(self, fault: Fault, scope: Scope, body: bytes) -> None:
-        twin = _Twin(scope, body, fault.after_requests or 0)
+    async def _twin(self, fault: Fault, scope: Scope, body: bytes, last: Scope | None = None) -> None:
+        twin = _Twin(scope, body, fault.after_requests or 0, last)
         if fault.after_requests is not None:
             self._twins.append(twin)
             return
@@ -147,19 +156,35 @@ class Misfortune:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _count_request(self) -> None:
+    async def _count_request(self, scope: Scope) -> None:
         """Carry out what is due before this request, and count the request towards what is still waiting."""
         await self._land_twins()
         for twin in self._twins:
             twin.left -= 1
+            if twin.left == 0:
+                twin.last = scope
         if self._org.latecomers:
             await run_in_threadpool(self._org.latecomers.request_came)
+
+    def _telling(self, scope: Scope, send: Send) -> Send:
+        """Whoever has the answer to the last request that a twin waits for finds the twin due."""
+
+        async def telling(message: Message) -> None:
+            self._answered(scope)
+            await send(message)
+
+        return telling
+
+    def _answered(self, scope: Scope) -> None:
+        for twin in self._twins:
+            if twin.last is scope:
+                twin.last = None
 
     async def _land_twins(self) -> None:
         """Carry out the twins that are due, before the next request is answered."""
         async with self._landing:
-            due = [twin for twin in self._twins if twin.left <= 0]
-            self._twins = [twin for twin in self._twins if twin.left > 0]
+            due = [twin for twin in self._twins if twin.left <= 0 and twin.last is None]
+            self._twins = [twin for twin in self._twins if twin not in due]
             for twin in due:
                 await self._land(twin)
 
