@@ -46,7 +46,7 @@ from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.journal import VERSION, LoadJournal
 from bulkforce.load.plan import on_resume
 from bulkforce.load.state import View, apply
-from bulkforce.run.folder import LOAD, REJECTED
+from bulkforce.run.folder import LOAD, PAGE, REJECTED
 
 FACTS_OF: dict[str, Any] = {
     "str": "text",
@@ -375,6 +375,43 @@ def test_database_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(TransferError, match="cannot be opened"):
         LoadJournal(tmp_path / "nowhere")
+
+
+def test_times_are_kept_for_the_page(journal: LoadJournal) -> None:
+    clock = iter(range(100, 200))
+    journal.begin_time(lambda: float(next(clock)))
+    journal.record([JobWanted(1, 0.0), JobOpened(1, "750"), BatchSending(1, 1), BatchAccepted(1, "751")])
+    journal.record([BatchEnded(1, BatchEnd.COMPLETED, None, has_results=True, processed=1, failed=1)])
+    journal.record([BatchLeftInDoubt(1, "unreadable")])
+    journal.end_time()
+    journal.begin_time(journal.today)
+    assert journal.times() == [(100.0, 105.0), (106.0, None)]
+    database = journal._database
+    assert database.execute("SELECT began, answered FROM attempt").fetchall() == [(101.0, 102.0)]
+    assert database.execute("SELECT at, failed FROM outcome").fetchall() == [(104.0, None)]
+
+
+@pytest.mark.parametrize("taken", ["", PAGE, f"{PAGE}.part"])
+def test_journal_of_version_2_gets_a_page_unless_its_name_is_taken(tmp_path: Path, taken: str) -> None:
+    begin(tmp_path, 1).close()
+    with closing(sqlite3.connect(tmp_path / LOAD)) as database:
+        for statement in (
+            "DROP TABLE sitting",
+            "ALTER TABLE attempt DROP COLUMN began",
+            "ALTER TABLE attempt DROP COLUMN answered",
+            "ALTER TABLE outcome DROP COLUMN at",
+            "ALTER TABLE outcome DROP COLUMN failed",
+            f"DELETE FROM file WHERE name = '{PAGE}'",
+            "PRAGMA user_version = 2",
+        ):
+            database.execute(statement)
+        database.commit()
+    if taken:
+        (tmp_path / taken).write_text("mine")
+    with closing(LoadJournal(tmp_path)) as journal:
+        assert journal.owns(PAGE) == (not taken)
+        assert journal.times() == []
+    assert not taken or (tmp_path / taken).read_text() == "mine"
 
 
 def test_facts_hold_no_secret() -> None:

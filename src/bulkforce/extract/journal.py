@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,11 +33,11 @@ from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.result_file import aside
 from bulkforce.extract.state import State
 from bulkforce.run.database import Step
-from bulkforce.run.folder import EXTRACT, PARTS, REPORT
-from bulkforce.run.journal import RunJournal
+from bulkforce.run.folder import EXTRACT, PAGE, PARTS, REPORT
+from bulkforce.run.journal import SITTINGS, RunJournal, own_page
 
 FILES: Final = (PARTS, REPORT)
-"""Everything that an extract creates in its folder, apart from the parts."""
+"""Everything that an extract creates in its folder, apart from its page and the parts."""
 
 # A version that was ever released is never changed; additions go into the next.
 _VERSION_1: Final = """
@@ -74,7 +74,14 @@ def _own_what_is_there(database: sqlite3.Connection, _folder: Path) -> None:
     database.executemany("INSERT INTO file (name) VALUES (?)", [(name,) for name in names])
 
 
-_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there), _VERSION_3)
+# Times, for the run's page.
+_VERSION_4: Final = f"""
+{SITTINGS}
+ALTER TABLE batch ADD COLUMN seen REAL;
+ALTER TABLE batch ADD COLUMN changed REAL;
+"""
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there), _VERSION_3, (_VERSION_4, own_page))
 VERSION: Final = len(_STEPS)
 
 
@@ -161,7 +168,7 @@ class ExtractJournal(RunJournal):
         if facts is not None:
             self._remember("facts", json.dumps(asdict(facts)))
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
-        self.own(FILES)
+        self.own([*FILES, PAGE])
         self._write(job)
 
     def facts(self) -> ExtractFacts | None:
@@ -173,17 +180,15 @@ class ExtractJournal(RunJournal):
         """Read back the state of the run."""
         jobs = (
             QueryJob(**row | {"stage": QueryJobStage(row["stage"]), "closed": bool(row["closed"])})
-            for row in self._rows("job ORDER BY number")
+            for row in self._rows(QueryJob, "number")
         )
-        batches = (
-            QueryBatch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows("batch ORDER BY number")
-        )
-        parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows("part ORDER BY batch, place"))
+        batches = (QueryBatch(**row | {"stage": BatchStage(row["stage"])}) for row in self._rows(QueryBatch, "number"))
+        parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows(Part, "batch, place"))
         return State(chain(jobs, batches, parts))
 
-    def _rows(self, table: str) -> Iterator[dict[str, Any]]:
-        rows = self._database.execute(f"SELECT * FROM {table}")  # noqa: S608  (our own names)
-        names = [column[0] for column in rows.description]
+    def _rows(self, kind: type[Thing], order: str) -> Iterator[dict[str, Any]]:
+        names = [one.name for one in fields(kind)]
+        rows = self._database.execute(f"SELECT {', '.join(names)} FROM {_TABLES[kind]} ORDER BY {order}")  # noqa: S608  (our own names)
         return (dict(zip(names, row, strict=True)) for row in rows)
 
     def record(self, events: Iterable[Event]) -> None:
@@ -216,5 +221,10 @@ class ExtractJournal(RunJournal):
         statement = f"{insert} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
         try:
             self._database.execute(statement, values)
+            if isinstance(thing, QueryBatch):
+                self._database.execute(
+                    "UPDATE batch SET seen = coalesce(seen, :now), changed = :now WHERE number = :number",
+                    {"now": self.today(), "number": thing.number},
+                )
         except sqlite3.IntegrityError as error:
             raise JournalMismatch(f"The journal refuses {thing}: {error}") from error

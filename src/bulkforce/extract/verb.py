@@ -247,6 +247,7 @@ def _carry_out(
 ) -> ExtractReport:
     facts = journal.facts()
     assert facts is not None
+    journal.begin_time(sitting.clock.today)
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
     api = _api(sitting, facts.operation, facts.object)

@@ -52,8 +52,8 @@ from bulkforce.protocol import limits
 from bulkforce.protocol.rest import SObjectDescription, description_of
 from bulkforce.protocol.wire import short
 from bulkforce.run.database import Step
-from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
-from bulkforce.run.journal import RunJournal
+from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, LOAD, PAGE, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
+from bulkforce.run.journal import SITTINGS, RunJournal, own_page
 from bulkforce.run.seal import Seal
 
 _READ: Final = (SOURCE, SOURCE + ".narrow", FEED, REJECTED)
@@ -61,7 +61,7 @@ FILES: Final = (
     *(*_READ, RESULTS, "success.csv", "failed.csv", "unprocessed.csv", IN_DOUBT_ROWS, UNTIED, REPORT, AGAIN),
     *(f"{AGAIN}/{name}" for name in _READ),
 )
-"""Everything that a load creates in its folder, besides a file in ``results`` for each batch."""
+"""Everything that a load creates in its folder, besides its page and a file in ``results`` for each batch."""
 
 # Never change a version that was released; put changes into the next.
 _VERSION_1: Final = """
@@ -115,7 +115,16 @@ def _seal_what_is_there(database: sqlite3.Connection, folder: Path) -> None:
             database.execute("UPDATE file SET size = ?, sha256 = ? WHERE name = ?", (seal.size, seal.sha256, name))
 
 
-_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _seal_what_is_there))
+# Times, and the org's count of failed records: for the run's page.
+_VERSION_3: Final = f"""
+{SITTINGS}
+ALTER TABLE attempt ADD COLUMN began REAL;
+ALTER TABLE attempt ADD COLUMN answered REAL;
+ALTER TABLE outcome ADD COLUMN at REAL;
+ALTER TABLE outcome ADD COLUMN failed INTEGER;
+"""
+
+_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _seal_what_is_there), (_VERSION_3, own_page))
 VERSION: Final = len(_STEPS)
 
 
@@ -152,7 +161,7 @@ class LoadJournal(RunJournal):
         self._remember("asked", json.dumps(asdict(asked)))
         self._remember("token", secrets.token_hex(8))
         self._remember("made", json.dumps([str(folder.absolute()) for folder in made]))
-        self.own(FILES)
+        self.own([*FILES, PAGE])
 
     def take_in(self, facts: LoadFacts, batches: Iterable[Batch]) -> None:
         """Record what was read; from here on it can be sent."""
@@ -265,14 +274,17 @@ class LoadJournal(RunJournal):
             case JobClosed(job):
                 run("UPDATE job SET stage = 'closed' WHERE number = ? AND stage != 'fenced'", (job,))
             case BatchSending(batch, job):
-                run("INSERT INTO attempt (batch, job, state) VALUES (?, ?, 'sending')", (batch, job))
+                run(
+                    "INSERT INTO attempt (batch, job, state, began) VALUES (?, ?, 'sending', ?)",
+                    (batch, job, self.today()),
+                )
             case BatchAccepted(batch, batch_id):
                 self._attempt(batch, "sending", "accepted", batch_id)
             case BatchAbsent(batch):
                 self._attempt(batch, "sending", "absent")
             case BatchRefused(batch, message):
                 self._attempt(batch, "sending", "absent")
-                run("INSERT INTO outcome VALUES (?, 'refused', ?, 1)", (batch, message))
+                self._outcome(batch, "refused", message, fetched=True)
             case BatchDoubted(batch):
                 run(
                     "UPDATE job SET stage = 'fenced' "
@@ -285,17 +297,14 @@ class LoadJournal(RunJournal):
                 for batch in absent:
                     self._attempt(batch, "sending", "absent")
                 self._stage(job, JobStage.CLOSED)
-            case BatchEnded(batch, state, message, has_results, _, _):
-                run("INSERT INTO outcome VALUES (?, ?, ?, ?)", (batch, state.value, message, not has_results))
+            case BatchEnded(batch, state, message, has_results, _, failed):
+                self._outcome(batch, state.value, message, fetched=not has_results, failed=failed)
                 self.own([results_file(batch), unreadable_file(batch)] if has_results else [])
             case BatchNeverRun(batch):
                 run("UPDATE attempt SET state = 'unprocessed' WHERE batch = ? AND state = 'accepted'", (batch,))
             case BatchLeftInDoubt(batch, reason):
-                run(
-                    "INSERT INTO outcome VALUES (?, ?, ?, 1) ON CONFLICT (batch) "
-                    "DO UPDATE SET state = excluded.state, message = excluded.message, fetched = 1",
-                    (batch, IN_DOUBT, reason),
-                )
+                run("DELETE FROM outcome WHERE batch = ?", (batch,))
+                self._outcome(batch, IN_DOUBT, reason, fetched=True)
             case StrangersAccepted(job, ids):
                 known = set(json.loads(self._recall(f"strangers {job}") or "[]"))
                 self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
@@ -309,6 +318,14 @@ class LoadJournal(RunJournal):
                 run("UPDATE outcome SET fetched = 0 WHERE batch = ?", (batch,))
             case _:
                 assert_never(event)
+
+    def _outcome(
+        self, batch: int, state: str, message: str | None, *, fetched: bool, failed: int | None = None
+    ) -> None:
+        self._database.execute(
+            "INSERT INTO outcome (batch, state, message, fetched, at, failed) VALUES (?, ?, ?, ?, ?, ?)",
+            (batch, state, message, fetched, self.today(), failed),
+        )
 
     def _stage(self, job: int, stage: JobStage) -> None:
         self._database.execute("UPDATE job SET stage = ? WHERE number = ?", (stage.value, job))
@@ -327,7 +344,8 @@ class LoadJournal(RunJournal):
                 f"The org gave the id {batch_id} to batch {batch}, but had given it to another batch before"
             )
         changed = self._database.execute(
-            "UPDATE attempt SET state = ?, id = ? WHERE batch = ? AND state = ?", (after, batch_id, batch, before)
+            "UPDATE attempt SET state = ?, id = ?, answered = ? WHERE batch = ? AND state = ?",
+            (after, batch_id, self.today(), batch, before),
         ).rowcount
         if changed != 1:
             raise JournalMismatch(f"Batch {batch} has {changed} attempts in the state {before}; expected one")

@@ -195,6 +195,7 @@ def _carry_out(
 ) -> LoadReport:
     facts = journal.facts()
     assert facts is not None
+    journal.begin_time(sitting.clock.today)
     journal.make_folder(RESULTS)
     api = api_for(sitting, facts)
     outputs = Outputs(journal.folder, facts.header.encode(), facts.rejected, intake.shape_of(facts), excel=facts.excel)

@@ -25,12 +25,13 @@ REJECTED: Final = "rejected.csv"
 RESULTS: Final = "results"
 PARTS: Final = "parts"
 REPORT: Final = "report.json"
+PAGE: Final = "report.html"
 IN_DOUBT_ROWS: Final = "in_doubt.csv"
 UNTIED: Final = "untied.csv"
 AGAIN: Final = "again"
 """Other files there: the source as CSV and the feed, unless they are the user's own file; rejected rows; the results of
-a load, or the parts of an extract; the report; rows in doubt; results that belong to no row for certain; and ``again``,
-where a source is read a second time.
+a load, or the parts of an extract; the report, also as a page; rows in doubt; results that belong to no row for
+certain; and ``again``, where a source is read a second time.
 """
 
 RUNS: Final = Path("bulkforce-runs")

@@ -9,23 +9,56 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
 from bulkforce.run.database import Database
 from bulkforce.run.files import make_folder, part_of, write_whole
-from bulkforce.run.folder import REPORT, RUNS
+from bulkforce.run.folder import PAGE, REPORT, RUNS
 from bulkforce.run.report import RunInfo
 from bulkforce.run.seal import Seal
 
 J = TypeVar("J", bound="RunJournal")
 
+SITTINGS: Final = "CREATE TABLE sitting (number INTEGER PRIMARY KEY, began REAL NOT NULL, ended REAL);"
+"""When each sitting began and ended; one that died has no end. For the run's page only: nothing is decided by it."""
+
+
+def own_page(database: sqlite3.Connection, folder: Path) -> None:
+    """Make the page one of the run's files, in a journal of a version that wrote none, unless the name is taken."""
+    if not any(os.path.lexists(path) for path in (folder / PAGE, part_of(folder / PAGE))):
+        database.execute("INSERT INTO file (name) VALUES (?)", (PAGE,))
+
 
 class RunJournal(Database):
-    """The journal of one run; see `Database` for how it is opened."""
+    """The journal of one run; see `Database` for how it is opened.
+
+    Attributes:
+        today: The clock for the times of what is recorded, in seconds since 1970.
+    """
+
+    today: Callable[[], float] = time.time
+
+    def begin_time(self, today: Callable[[], float]) -> None:
+        """Record when a sitting begins, by its clock."""
+        self.today = today
+        with self.transaction():
+            self._database.execute("INSERT INTO sitting (began) VALUES (?)", (self.today(),))
+
+    def end_time(self) -> None:
+        """Record when the sitting ended."""
+        with self.transaction():
+            self._database.execute(
+                "UPDATE sitting SET ended = ? WHERE number = (SELECT max(number) FROM sitting)", (self.today(),)
+            )
+
+    def times(self) -> list[tuple[float, float | None]]:
+        """Return when each sitting began and ended; old versions did not record it."""
+        return self._database.execute("SELECT began, ended FROM sitting ORDER BY number").fetchall()
 
     def finish(self, report: bytes, kept: str, outputs: Iterable[str] = (), elsewhere: Path | None = None) -> None:
         """Write the report, and then record that the outputs are in place and nothing is left to do.
