@@ -221,7 +221,7 @@ class AsyncClient:
 
     async def count(self, soql: str, *, all_rows: bool = False) -> int:
         """Count the records that a query finds, over REST."""
-        return await self.driver.arun(ask(rest.count_found(soql, all_rows=all_rows)))
+        return await self.driver.arun(rest.count_found(soql, all_rows=all_rows))
 
     async def create_spec(self, job: JobRef, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields."""

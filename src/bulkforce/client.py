@@ -767,7 +767,7 @@ class Client:
             >>> client.count("SELECT Id FROM Account WHERE Industry = 'Energy'")  # doctest: +SKIP
             21
         """
-        return self.driver.run(ask(rest.count_found(soql, all_rows=all_rows)))
+        return self.driver.run(rest.count_found(soql, all_rows=all_rows))
 
     def create_spec(self, job: JobRef, mapping_csv: str) -> None:
         """Upload a transformation spec to a CSV job: it maps the columns of other systems' CSV files to fields.

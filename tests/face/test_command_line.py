@@ -43,6 +43,7 @@ RIGHT: Final = {
     "load": ["--object=Contact", "--operation=insert", "--dry-run", "--quiet", "a.csv"],
     "map": ["--object=Contact", "a.csv"],
     "count": ["Contact"],
+    "query": ["--quiet", "SELECT Id, SystemModstamp FROM Contact"],
     "extract": ["--output=out.csv", "--force", "--quiet", "SELECT Id, SystemModstamp FROM Contact"],
     "resume": ["no-such-run"],
     "runs": [],
@@ -168,7 +169,9 @@ def test_argument_of_any_kind_is_taken_or_refused(
         assert done.returncode in {0, 2}
     elif done.returncode:
         assert done.stdout == ""
-        assert done.stderr.splitlines()[-1].startswith(("bulkforce: ", "Error: "))
+        # The place in a query is on indented lines.
+        lines = [line for line in done.stderr.splitlines() if not line.startswith("  ")]
+        assert lines[-1].startswith(("bulkforce: ", "Error: "))
 
 
 @pytest.mark.parametrize(

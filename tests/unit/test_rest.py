@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
 import pytest
 from tests.support.script import said, script
 
-from bulkforce.errors import ProtocolError
+from bulkforce.errors import InvalidRequest, ProtocolError
 from bulkforce.protocol import rest
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.flow import ask
@@ -59,6 +60,49 @@ def test_whole_answers_about_objects_are_kept_as_they_are() -> None:
 
 @pytest.mark.parametrize("asked", ["Account", "SELECT Id FROM Account", "SELECT COUNT() FROM Account"])
 def test_records_are_counted_by_object_and_by_query(asked: str) -> None:
-    assert script(ask(rest.count_found(asked)), [told({"totalSize": 3, "done": True, "records": []})]) == 3
+    assert script(rest.count_found(asked), [told({"totalSize": 3, "done": True, "records": []})]) == 3
     with pytest.raises(ProtocolError):
-        script(ask(rest.count_found(asked, all_rows=True)), [told({"done": True})])
+        script(rest.count_found(asked, all_rows=True), [told({"done": True})])
+
+
+@pytest.mark.parametrize(
+    ("answer", "following"),
+    [
+        ({"totalSize": 1, "done": True, "records": [{"Id": "1"}]}, None),
+        (
+            {"totalSize": 5, "done": False, "records": [{"Id": "1"}], "nextRecordsUrl": "/services/data/q"},
+            "/services/data/q",
+        ),
+    ],
+)
+def test_page_of_records_names_the_next(answer: dict[str, object], following: str | None) -> None:
+    page = script(ask(rest.records_page("SELECT Id FROM A", all_rows=True)), [told(answer)])
+    assert page == rest.RecordsPage([{"Id": "1"}], cast(int, answer["totalSize"]), following)
+    assert script(ask(rest.following_page("/services/data/q")), [told(answer)]) == page
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"totalSize": 1, "done": True},
+        {"totalSize": 1, "done": True, "records": [1]},
+        {"totalSize": 1, "done": False, "records": []},
+        {"totalSize": 1, "records": [], "nextRecordsUrl": "https://elsewhere.example.com/"},
+        {"done": True, "records": []},
+    ],
+)
+def test_page_without_records_or_a_way_to_the_next_is_none(answer: object) -> None:
+    with pytest.raises(ProtocolError):
+        script(ask(rest.records_page("SELECT Id FROM A")), [told(answer)])
+
+
+def test_refused_query_shows_the_place_if_the_org_tells_it() -> None:
+    message = "\nSELECT COUNT() FROM A\n                    ^\nERROR at Row:1:Column:21\nNo such type"
+    refusal = said(
+        json.dumps([{"errorCode": "INVALID_TYPE", "message": message}]), status=400, media="application/json"
+    )
+    with pytest.raises(InvalidRequest, match=r"INVALID_TYPE: No such type \(line 1, column 21\)\n  SELECT COUNT"):
+        script(rest.count_found("A"), [refusal])
+    silent = said(json.dumps([{"errorCode": "INVALID_TYPE", "message": ""}]), status=400, media="application/json")
+    with pytest.raises(InvalidRequest, match="The org refused: INVALID_TYPE"):
+        script(rest.count_found("A"), [silent])

@@ -170,3 +170,22 @@ def test_whatever_finds_records_can_be_counted(text: str, counting: str) -> None
 def test_what_is_no_number_of_records_is_not_counted(text: str) -> None:
     with pytest.raises(UsageError, match="Only records can be counted"):
         soql.counting(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "limited"),
+    [
+        ("SELECT Id FROM A", "SELECT Id FROM A LIMIT 5"),
+        ("SELECT Id FROM A WHERE B = 'LIMIT 9' ;", "SELECT Id FROM A WHERE B = 'LIMIT 9' LIMIT 5"),
+        ("SELECT Id FROM A LIMIT 9 FOR VIEW", "SELECT Id FROM A LIMIT 5 FOR VIEW"),
+        ("SELECT Id FROM A LIMIT 5", "SELECT Id FROM A LIMIT 5"),
+        ("SELECT Id FROM A LIMIT 2 OFFSET 9", "SELECT Id FROM A LIMIT 2 OFFSET 9"),
+        ("SELECT Id FROM A LIMIT :n", "SELECT Id FROM A LIMIT :n"),
+        ("SELECT Id FROM A ORDER BY B\nOFFSET 9 ALL ROWS", "SELECT Id FROM A ORDER BY B LIMIT 5 OFFSET 9 ALL ROWS"),
+        ("SELECT B, COUNT(Id) FROM A GROUP BY B", "SELECT B, COUNT(Id) FROM A GROUP BY B LIMIT 5"),
+        ("SELECT COUNT() FROM A", "SELECT COUNT() FROM A"),
+        ("SELECT MAX(B) FROM A", "SELECT MAX(B) FROM A"),
+    ],
+)
+def test_limit_is_set_where_there_can_be_one(text: str, limited: str) -> None:
+    assert soql.read(text).limited(5) == limited

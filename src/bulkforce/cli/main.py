@@ -26,8 +26,8 @@ from bulkforce.cli.load import load, resume, runs
 from bulkforce.cli.login import login, logout
 from bulkforce.cli.map import map_columns
 from bulkforce.cli.orgs import limits, orgs, whoami
-from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error
-from bulkforce.cli.words import in_options
+from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error, tell_error
+from bulkforce.cli.query import query
 from bulkforce.errors import Error, MissingExtra, UsageError
 
 # No rich help and no rich tracebacks: importing rich takes longer than everything else.
@@ -49,6 +49,7 @@ app.command(short_help="Check whether a file fits an object; send nothing.")(che
 app.command("map", short_help="Write a first map of columns to fields.")(map_columns)
 app.command(short_help="Load a file into an object.")(load)
 app.command(short_help="Extract what a query finds into a file.")(extract)
+app.command(short_help="Show what a query finds.")(query)
 app.command(short_help="Count the records that a query finds.")(count)
 app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
 app.command(short_help="List loads and extracts with their states.")(runs)
@@ -113,7 +114,7 @@ def _code_of(work: Callable[[], object]) -> int:
         streams.tell(f"bulkforce: {lost}")
         return FAILED
     except Error as error:
-        streams.tell(f"bulkforce: {in_options(str(error))}")
+        tell_error(error)
         print_error(error)
         wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
         return CALLED_WRONGLY if wrong_call else FAILED

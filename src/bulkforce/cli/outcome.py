@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,18 @@ Told = TypeVar("Told")
 Report = TypeVar("Report")
 
 
+def tell_error(error: Error) -> None:
+    """Print an error on stderr: each problem, and the place in a query, on a line of its own."""
+    if isinstance(error, DoesNotFit):
+        tell(f"bulkforce: {error.text}")
+        for line in error.lines:
+            tell(f"bulkforce: - {in_options(line)}")
+        return
+    # All other line ends are those of names and values.
+    for line in re.split(r"\n(?=  )", f"bulkforce: {in_options(str(error))}"):
+        tell(line)
+
+
 def print_error(error: Error) -> None:
     """Print an error as JSON, if the command was asked for JSON: where its report would be."""
     words = sys.argv[1:]
@@ -38,7 +51,8 @@ def print_error(error: Error) -> None:
     if isinstance(error, DoesNotFit):
         facts |= {"message": error.text, "problems": error.lines}
     document = json.dumps({"error": {name: value for name, value in facts.items() if value is not None}}, indent=2)
-    data_goes_out = {"--output=-", "-o-"} & set(words) or ("-" in words[1:] and words[words.index("-") - 1] in _OUTPUT)
+    to_stdout = {"--output=-", "-o-"} & set(words) or ("-" in words[1:] and words[words.index("-") - 1] in _OUTPUT)
+    data_goes_out = to_stdout or words[0] == "query"
     with suppress(OutputLost):
         if data_goes_out or sys.stdout is None:
             print(document, file=sys.stderr)
@@ -72,7 +86,7 @@ def carry_out(
     except (Interrupted, Unsettled) as error:
         if isinstance(error.__cause__, OutputLost) and error.__cause__.reader_left:
             raise error.__cause__ from None
-        tell(f"bulkforce: {error}")
+        tell_error(error)
         if as_json and error.report is not None:
             with suppress(OutputLost), printing(""):
                 show(error.report, as_json=True)
@@ -80,9 +94,7 @@ def carry_out(
             print_error(error)
         raise typer.Exit(INTERRUPTED if isinstance(error, Interrupted) else FAILED) from error
     except DoesNotFit as error:
-        tell(f"bulkforce: {error.text}")
-        for line in error.lines:
-            tell(f"bulkforce: - {in_options(line)}")
+        tell_error(error)
         print_error(error)
         raise typer.Exit(CALLED_WRONGLY) from error
     except KeyboardInterrupt:

@@ -154,7 +154,8 @@ def deliver(
     all_rows: bool = False,
     pk_chunking: Chunking = "auto",
     workers: int = WORKERS,
-) -> None:
+    on_progress: OnProgress | None = None,
+) -> int:
     """Deliver what a query finds to a sink, part by part.
 
     If the sink is slow, no more than `AHEAD_BYTES` and the parts in progress wait on disk.
@@ -166,7 +167,12 @@ def deliver(
         all_rows: Whether to include deleted and archived records.
         pk_chunking: As for an extract.
         workers: Number of parallel downloads.
+        on_progress: As for an extract.
+
+    Returns:
+        How many records there were.
     """
+    begun, told = time.monotonic(), every_so_often(on_progress)
     query = soql.read(text)
     soql.check_bulk(query)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
@@ -181,12 +187,21 @@ def deliver(
             journal.make_folder(PARTS)
             asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
             rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
+            state = journal.state()
             if stopped_by := bring(
-                sitting, api, journal, journal.state(), asked, rules, sink, lambda _state, _waits: None
+                sitting,
+                api,
+                journal,
+                state,
+                asked,
+                rules,
+                sink,
+                lambda state, waits: told(progress_of(state, begun, 0, waits)),
             ):
                 if asked_to := sitting.stop.asked:
                     raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
                 raise stopped_by
+            return state.rows
         finally:
             sink.discard()
             journal.close()

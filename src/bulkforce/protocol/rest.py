@@ -6,18 +6,22 @@ Source: what Salesforce clients in production call; a minimal answer to each is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TypeVar
 from urllib.parse import quote, quote_plus
 
 import orjson
 
 from bulkforce import arguments
-from bulkforce.errors import Facts, ProtocolError
+from bulkforce.errors import Facts, InvalidRequest, ProtocolError
 from bulkforce.protocol import soql, wire_json
 from bulkforce.protocol.exchange import Answer, Exchange, Request
 from bulkforce.protocol.faults import intercepted
+from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.wire import same_name, shown
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +185,51 @@ def count(text: str, *, all_rows: bool = False) -> Exchange[int]:
     return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(text)}"), _total)
 
 
-def count_found(query: str, *, all_rows: bool = False) -> Exchange[int]:
+def count_found(query: str, *, all_rows: bool = False) -> Flow[int]:
     """Ask how many records a query finds, or an object has; see `bulkforce.protocol.soql.counting`."""
-    return count(soql.counting(query), all_rows=arguments.flag(all_rows, "all_rows"))
+    text = soql.counting(query)
+    return (yield from of_query(text, count(text, all_rows=arguments.flag(all_rows, "all_rows"))))
+
+
+def of_query(text: str, exchange: Exchange[T]) -> Flow[T]:
+    """Ask something with a query.
+
+    Raises:
+        InvalidRequest: The org refuses the query; the message shows the place.
+    """
+    try:
+        return (yield from ask(exchange))
+    except InvalidRequest as error:
+        refused, facts = error, error.facts
+    if facts.code and facts.message:
+        reason = soql.explain(text, f"{facts.code}: {facts.message}")
+        refused = InvalidRequest(f"The org refuses the query: {reason}", facts)
+    raise refused
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsPage:
+    """A page of what a query finds over REST.
+
+    Attributes:
+        records: The records, parents as objects of their own.
+        total: How many records the query finds in all.
+        following: Path of the next page; ``None`` for the last one.
+    """
+
+    records: Sequence[Mapping[str, object]]
+    total: int
+    following: str | None
+
+
+def records_page(query: str, *, all_rows: bool = False) -> Exchange[RecordsPage]:
+    """Ask for the first page of what a query finds; with ``all_rows``, including deleted and archived records."""
+    return Exchange(_get(f"/{'queryAll' if all_rows else 'query'}?q={quote_plus(query)}"), _page)
+
+
+def following_page(path: str) -> Exchange[RecordsPage]:
+    """Ask for the page that another one names."""
+    return Exchange(replace(_get(""), path=path), _page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +311,16 @@ def _total(answer: Answer) -> int:
     if total is None:
         raise ProtocolError("The org does not say how many records there are", answer.facts())
     return total
+
+
+def _page(answer: Answer) -> RecordsPage:
+    members = _members(answer)
+    records, following = members.get("records"), members.get("nextRecordsUrl")
+    if not isinstance(records, list) or not all(isinstance(one, Mapping) for one in records):
+        raise ProtocolError("The org's answer to the query has no records", answer.facts())
+    if members.get("done") is not True and not (isinstance(following, str) and following.startswith("/services/")):
+        raise ProtocolError("The org does not say where the rest of the records is", answer.facts())
+    return RecordsPage(records, _total(answer), None if members.get("done") is True else str(following))
 
 
 def _description(members: Mapping[str, object], facts: Facts) -> SObjectDescription:

@@ -71,6 +71,20 @@ class Query:
             return None
         return f"{field} >= '{low}' AND {field} < '{high}'" if chunk else None
 
+    def limited(self, most: int) -> str:
+        """Return the query with a LIMIT, unless its own is lower, or it cannot have one: it aggregates all records."""
+        if "GROUP BY" not in self.clauses and any(map(_AGGREGATE.match, self.columns)):
+            return self.text
+        if "LIMIT" in self.clauses:
+            begin, end = self.clauses["LIMIT"]
+            own = self.text[begin:end].strip()
+            if not own.isdecimal() or int(own) <= most:
+                return self.text
+            return f"{self.text[:begin]} {most} {self.text[end:]}".rstrip()
+        # OFFSET, FOR and ALL ROWS stand behind it.
+        end = max(end for name, (_, end) in self.clauses.items() if not name.startswith(("OFFSET", "FOR ", "ALL ")))
+        return f"{self.text[:end].rstrip()} LIMIT {most} {self.text[end:]}".rstrip()
+
     def with_condition(self, condition: str) -> str:
         """Return the query with one more condition."""
         if "WHERE" in self.clauses:
@@ -111,14 +125,14 @@ def check_bulk(query: Query) -> None:
     """
     columns = [column.lstrip() for column in query.columns]
     if any(_COUNT.match(column) for column in columns) and len(columns) == 1 and "GROUP BY" not in query.clauses:
-        why, instead = "count", "`bulkforce count` and `client.count(...)` do"
+        why, instead = "count", "`bulkforce count` and `client.count(...)` do, over REST"
     elif any(map(_AGGREGATE.match, columns)) or {"GROUP BY", "HAVING"} & set(query.clauses):
         why = "aggregate or group"
         instead = (
-            "select the records and group them here, as with `client.query(...).to_duckdb()`; `bulkforce count` gives "
-            "their number"
+            "`bulkforce query --rest` asks over REST; or select the records and group them here, as with "
+            "`client.query(...).to_duckdb()`; `bulkforce count` gives their number"
         )
-    elif any(re.match(r"\(\s*SELECT\b", column, re.IGNORECASE) for column in columns):
+    elif has_children(query):
         why, instead = (
             "take a query of child records inside another",
             "query the child object by itself, with the id of its parent",
@@ -133,6 +147,11 @@ def check_bulk(query: Query) -> None:
     else:
         return
     raise UsageError(f"A bulk query cannot {why}: {instead}")
+
+
+def has_children(query: Query) -> bool:
+    """Whether the query has a query of child records inside."""
+    return any(re.match(r"\(\s*SELECT\b", column, re.IGNORECASE) for column in query.columns)
 
 
 def counting(text: str) -> str:
