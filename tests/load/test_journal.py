@@ -25,12 +25,14 @@ from bulkforce.load.cutter import Batch
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
+    BatchCommitting,
     BatchDoubted,
     BatchEnded,
     BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
     BatchSending,
+    BatchUploaded,
     Event,
     JobClosed,
     JobClosing,
@@ -130,10 +132,23 @@ class Remembering(RuleBasedStateMachine):
     def send(self, data: st.DataObject) -> None:
         self.record(BatchSending(data.draw(st.sampled_from(list(self.view.pending))), self.jobs(JobStage.OPEN)[-1]))
 
-    @precondition(lambda self: self.view.flying)
+    @precondition(lambda self: len(self.view.flying) > len(self.view.uploaded))
+    @rule(data=st.data())
+    def upload(self, data: st.DataObject) -> None:
+        batch = data.draw(st.sampled_from(sorted(set(self.view.flying) - set(self.view.uploaded))))
+        if not self.view.may_be_committed(batch):
+            self.record(BatchUploaded(batch))
+
+    @precondition(lambda self: self.view.uploaded)
+    @rule(data=st.data())
+    def commit(self, data: st.DataObject) -> None:
+        batch = data.draw(st.sampled_from(list(self.view.uploaded)))
+        self.record(BatchCommitting(batch, self.view.flying[batch]))
+
+    @precondition(lambda self: len(self.view.flying) > len(self.view.uploaded))
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        batch = data.draw(st.sampled_from(sorted(self.view.flying)))
+        batch = data.draw(st.sampled_from(sorted(set(self.view.flying) - set(self.view.uploaded))))
         answers: list[Event] = [
             BatchAccepted(batch, self.new_id()),
             BatchAbsent(batch),

@@ -12,12 +12,13 @@ from typing import get_args
 import pytest
 
 from bulkforce import errors
-from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked
+from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, Uploaded
 from bulkforce.errors import Error, Facts, Unsettled
 from bulkforce.load.batches import BatchView
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
+    BatchCommitting,
     BatchDoubted,
     BatchEnded,
     BatchJoined,
@@ -25,6 +26,7 @@ from bulkforce.load.events import (
     BatchNeverRun,
     BatchRefused,
     BatchSending,
+    BatchUploaded,
     Event,
     JobAudited,
     JobClosed,
@@ -44,6 +46,7 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
+    CommitBatch,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -74,6 +77,10 @@ def a_view(*before: Event, batches: int = 4) -> View:
 
 def sent(*batches: int) -> list[Event]:
     return [BatchSending(batch, 1) for batch in batches]
+
+
+def committing(batch: int) -> list[Event]:
+    return [*sent(batch), BatchUploaded(batch), BatchCommitting(batch, 1)]
 
 
 def taken(*batches: int) -> list[Event]:
@@ -188,6 +195,21 @@ FAILED = [
         sent(1),
         SendBatch(1, 1),
         ("outcome unknown, pause", "no answer", "format", *UNSETTLED, "disk"),
+        [BatchDoubted(1)],
+    ),
+    Arm(
+        "a commit may have reached the org, and its job is looked at at once",
+        committing(1),
+        CommitBatch(1, 1),
+        ("outcome unknown", "protocol", "intercepted", "unreadable"),
+        [BatchDoubted(1)],
+        waits=False,
+    ),
+    Arm(
+        "a commit that was refused, or not even sent, is settled like one that was lost, once the trouble is over",
+        committing(1),
+        CommitBatch(1, 1),
+        others("outcome unknown", "protocol", "intercepted", "unreadable"),
         [BatchDoubted(1)],
     ),
     Arm("closing a job is tried again", [JobClosing(1)], CloseJob(1), ALL, []),
@@ -523,6 +545,29 @@ ANSWERS = [
         job_seen(JobStanding.OPEN),
         [BatchAbsent(1)],
         trouble=errors.Unavailable,
+    ),
+    Answered("an upload is to be committed", sent(1), SendBatch(1, 1), Uploaded(), [BatchUploaded(1)]),
+    Answered(
+        "a batch that is committed is in the org, and its job is closed",
+        committing(1),
+        CommitBatch(1, 1),
+        BatchSeen("7511"),
+        [BatchAccepted(1, "7511"), JobClosed(1)],
+    ),
+    Answered(
+        "somebody aborted the job before it was committed",
+        committing(1),
+        CommitBatch(1, 1),
+        job_seen(JobStanding.ABORTED),
+        [BatchAbsent(1), JobClosed(1)],
+        stop=errors.JobAborted,
+    ),
+    Answered(
+        "a job that says it is open may be committed at any moment",
+        committing(1),
+        CommitBatch(1, 1),
+        job_seen(JobStanding.OPEN),
+        [BatchDoubted(1)],
     ),
     Answered(
         "the job holds what it should",

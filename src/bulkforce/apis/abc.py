@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, Literal, Protocol, TypeAlias
 
 from bulkforce.errors import Facts, Unsettled
 from bulkforce.protocol.exchange import Body, Stream
@@ -20,6 +20,9 @@ from bulkforce.protocol.soql import Query
 from bulkforce.vocabulary import Operation
 
 _GROWTH: Final = 1.5
+
+ApiName: TypeAlias = Literal["bulk1", "bulk2"]
+"""Which API a run uses: Bulk API (v1), or Bulk API 2.0."""
 
 
 class JobStanding(Enum):
@@ -36,6 +39,7 @@ class BatchEnd(StrEnum):
     COMPLETED = "Completed"
     FAILED = "Failed"
     NOT_PROCESSED = "NotProcessed"
+    ABORTED = "Aborted"
 
 
 class QueryFault(Enum):
@@ -96,6 +100,28 @@ class ContentRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A job holds a batch that counts for nothing until it is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large batches may be, and how large they are unless the user says otherwise.
+
+    Attributes:
+        most_records: How many records a batch may have.
+        most_bytes: How many bytes it may have, header included.
+        records: How many records it has by default, at most.
+        bytes: How many bytes it has by default, at most.
+    """
+
+    most_records: int
+    most_bytes: int
+    records: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """What a look at a job showed: its batches by id, and the job itself if that was fetched, too."""
 
@@ -110,10 +136,17 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent in one batch: the digest of its bytes, and how to produce them again."""
+    """What was sent in one batch.
+
+    Attributes:
+        sha256: The digest of its bytes.
+        content: Produces them again.
+        committing: Whether its commit may have been requested; without that, it counts for nothing.
+    """
 
     sha256: str
     content: Callable[[], bytes]
+    committing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,20 +254,42 @@ class IngestApi(Protocol):
         """The external id field, which identifies existing records."""
         ...
 
+    @property
+    def sizes(self) -> Sizes:
+        """How large batches are."""
+        ...
+
+    @property
+    def one_batch_a_job(self) -> bool:
+        """Whether a job takes a single batch, which counts once it is committed."""
+        ...
+
     def open(self) -> Flow[JobSeen]:
         """Create a job."""
         ...
 
-    def send(self, job_id: str, body: Body) -> Flow[BatchSeen | ContentRefused | JobSeen]:
+    def send(self, job_id: str, body: Body) -> Flow[BatchSeen | Uploaded | ContentRefused | JobSeen]:
         """Add a batch to a job.
 
         Returns:
-            The batch; or why the org refused its content; or the job, if that accepts no more batches.
+            The batch; or that it is there and has to be committed; or why the org refused its content; or the job, if
+            that accepts no more batches.
 
         Raises:
             NotSent: The batch did not reach the org.
             RefusedError: The org did not accept the batch, for a reason other than its content.
             OutcomeUnknown: The org may have accepted the batch: `settle` finds out.
+        """
+        ...
+
+    def commit(self, job_id: str) -> Flow[BatchSeen | JobSeen]:
+        """Let the uploaded batch of a job count.
+
+        Returns:
+            The batch; or the job, if that was ended before and the batch counts for nothing.
+
+        Raises:
+            Error: The org may have committed it, whatever the error: `settle` finds out.
         """
         ...
 

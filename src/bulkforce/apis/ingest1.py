@@ -28,6 +28,7 @@ from bulkforce.apis.abc import (
     Looks,
     Outcomes,
     Sent,
+    Sizes,
     strangers_in,
 )
 from bulkforce.apis.jobs1 import batch_seen, close_for_good, job_seen, stays_open
@@ -42,7 +43,7 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.formats.zip import request_of
-from bulkforce.protocol import bulk1
+from bulkforce.protocol import bulk1, limits
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import Flow, Sleep, ask
@@ -51,6 +52,7 @@ from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
+_SIZES: Final = Sizes(limits.BATCH_RECORDS, limits.BATCH_BYTES, limits.BATCH_RECORDS, limits.BATCH_BYTES)
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
 
@@ -118,6 +120,16 @@ class Ingest1:
         """See `IngestApi`."""
         return self.settings.external_id_field
 
+    @property
+    def sizes(self) -> Sizes:
+        """See `IngestApi`."""
+        return _SIZES
+
+    @property
+    def one_batch_a_job(self) -> bool:
+        """See `IngestApi`."""
+        return False
+
     def open(self) -> Flow[JobSeen]:
         """See `IngestApi`."""
         return job_seen((yield from ask(bulk1.create_job(self.settings))))
@@ -133,6 +145,10 @@ class Ingest1:
                 return ContentRefused(f"{error.code}: {error.message or 'no reason given'}")
             raise
         return batch_seen(info)
+
+    def commit(self, job_id: str) -> Flow[BatchSeen | JobSeen]:
+        """See `IngestApi`; a batch of v1 counts once it is accepted, so there is nothing to commit."""
+        return job_seen((yield from ask(bulk1.get_job_info(job_id))))
 
     def settle(self, job_id: str, known: Collection[str], doubtful: Mapping[int, Sent]) -> Flow[Found]:
         """See `IngestApi`."""

@@ -21,9 +21,10 @@ class JobStage(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """The state of one attempt to send a batch."""
+    """The state of one attempt to send a batch; only uploads that do not count at once are ``committing``."""
 
     SENDING = "sending"
+    COMMITTING = "committing"
     ACCEPTED = "accepted"
     ABSENT = "absent"
     UNPROCESSED = "unprocessed"

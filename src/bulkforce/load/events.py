@@ -48,6 +48,21 @@ class BatchSending:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchUploaded:
+    """The org holds the batch, but it counts for nothing until its job is committed."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchCommitting:
+    """The job of an uploaded batch is about to be committed (the intention)."""
+
+    batch: int
+    job: int
+
+
+@dataclass(frozen=True, slots=True)
 class BatchAccepted:
     """The org accepted the batch."""
 
@@ -209,6 +224,8 @@ Event: TypeAlias = (
     | JobOpened
     | JobLost
     | BatchSending
+    | BatchUploaded
+    | BatchCommitting
     | BatchAccepted
     | BatchAbsent
     | BatchRefused

@@ -23,6 +23,7 @@ from bulkforce.load.cutter import Batch
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
+    BatchCommitting,
     BatchDoubted,
     BatchEnded,
     BatchJoined,
@@ -30,6 +31,7 @@ from bulkforce.load.events import (
     BatchNeverRun,
     BatchRefused,
     BatchSending,
+    BatchUploaded,
     Event,
     JobAudited,
     JobClosed,
@@ -223,7 +225,10 @@ class LoadJournal(RunJournal):
         for batch, number, state, batch_id in self._database.execute(
             "SELECT batch, job, state, id FROM attempt ORDER BY number"
         ):
-            batches[batch].attempt = Attempt(number, AttemptState(state), batch_id)
+            stage = AttemptState(state)
+            if stage is AttemptState.SENDING and self._recall(f"committing {batch} in {number}"):
+                stage = AttemptState.COMMITTING
+            batches[batch].attempt = Attempt(number, stage, batch_id)
             if batch_id is not None:
                 taken[number].add(short(batch_id))
         for number, state, message, fetched in self._database.execute(
@@ -258,7 +263,7 @@ class LoadJournal(RunJournal):
                 except sqlite3.IntegrityError as error:
                     raise JournalMismatch(f"The journal refuses {event}: {error}") from error
 
-    def _record(self, event: Event) -> None:  # noqa: C901, PLR0912  (one arm an event)
+    def _record(self, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event)
         run = self._database.execute
         match event:
             case JobWanted(job, at):
@@ -278,6 +283,9 @@ class LoadJournal(RunJournal):
                     "INSERT INTO attempt (batch, job, state, began) VALUES (?, ?, 'sending', ?)",
                     (batch, job, self.today()),
                 )
+            case BatchCommitting(batch, job):
+                self._remember(f"committing {batch} in {job}", "yes")
+                self._remember(f"closing {job}", "yes")
             case BatchAccepted(batch, batch_id):
                 self._attempt(batch, "sending", "accepted", batch_id)
             case BatchAbsent(batch):
@@ -310,6 +318,9 @@ class LoadJournal(RunJournal):
                 self._remember(f"strangers {job}", json.dumps(sorted(known | ids)))
             case RunTakenUp() | JobListed() | JobAudited() | ResultsUnreadable() | BatchJoined() | OrderUnsettled():
                 # The next sitting finds these out again, and writes the outputs from the start.
+                pass
+            case BatchUploaded():
+                # What is not committed counts for nothing: the next sitting sends it again.
                 pass
             case ResultsFetched(batch, size, sha256):
                 self.seal(results_file(batch), Seal(size, sha256))

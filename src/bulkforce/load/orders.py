@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, Looked
+from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, Looked, Uploaded
 from bulkforce.errors import Facts
 from bulkforce.load.batches import Counts, JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
@@ -31,13 +31,26 @@ class SendBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class CommitBatch:
+    """Let an uploaded batch count, which is alone in its job."""
+
+    batch: int
+    job: int
+    job_id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class SettleJob:
-    """Close a fenced job for good, and find which of the ``doubtful`` batches it holds besides the ``known`` ids."""
+    """Close a fenced job for good, and find which of the ``doubtful`` batches it holds besides the ``known`` ids.
+
+    The commit of those ``committing`` may have been requested.
+    """
 
     job: int
     job_id: str = field(default="", compare=False)
     known: frozenset[str] = field(default=frozenset(), compare=False)
     doubtful: tuple[int, ...] = field(default=(), compare=False)
+    committing: frozenset[int] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +120,15 @@ class JoinBatch:
     results: tuple[int, str] | None = field(default=None, compare=False)
 
 
-Order: TypeAlias = OpenJob | SendBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults | JoinBatch
+Order: TypeAlias = (
+    OpenJob | SendBatch | CommitBatch | SettleJob | CloseJob | AuditJob | LookAtJob | FetchResults | JoinBatch
+)
 
 
-Answer: TypeAlias = JobSeen | BatchSeen | ContentRefused | Found | Looked | Seal | bool | None
-"""The answer to `OpenJob`, to `AuditJob`, and to `SendBatch` if its job is no longer open: the job. To `SendBatch`: the
-batch, or why the org refused its content. To `SettleJob`: what was found. To `JoinBatch`: whether the results on disk
-were unchanged. To `CloseJob`: nothing.
+Answer: TypeAlias = JobSeen | BatchSeen | Uploaded | ContentRefused | Found | Looked | Seal | bool | None
+"""The answer to `OpenJob` and `AuditJob`: the job. To `SendBatch`: the batch, or that it has to be committed, or why
+the org refused its content. To `CommitBatch`: the batch. To both, if their job is no longer open: the job. To
+`SettleJob`: what was found. To `JoinBatch`: whether the results on disk were unchanged. To `CloseJob`: nothing.
 """
 
 
@@ -122,11 +137,17 @@ def prepare(view: View, order: Order) -> Order:
     match order:
         case OpenJob():
             return order
-        case SendBatch(job=job) | CloseJob(job):
+        case SendBatch(job=job) | CommitBatch(job=job) | CloseJob(job):
             return replace(order, job_id=view.job_id(job))
         case SettleJob(job):
             doubtful = tuple(sorted(view.doubtful.get(job, ())))
-            return replace(order, job_id=view.job_id(job), known=frozenset(view.taken.get(job, ())), doubtful=doubtful)
+            return SettleJob(
+                job,
+                view.job_id(job),
+                frozenset(view.taken.get(job, ())),
+                doubtful,
+                frozenset(number for number in doubtful if view.may_be_committed(number)),
+            )
         case AuditJob(number):
             found = view.jobs[number]
             return AuditJob(

@@ -5,7 +5,7 @@ The same state and rules always give the same orders. `state` describes how batc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -14,6 +14,7 @@ from bulkforce.errors import (
 )
 from bulkforce.load.batches import Job, JobStage
 from bulkforce.load.events import (
+    BatchCommitting,
     BatchDoubted,
     BatchSending,
     Event,
@@ -26,6 +27,7 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
+    CommitBatch,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -80,6 +82,8 @@ class LoadPlan:
                 return [JobWanted(job, now)]
             case SendBatch(batch, job):
                 return [BatchSending(batch, job)]
+            case CommitBatch(batch, job):
+                return [BatchCommitting(batch, job)]
             case CloseJob(job) | SettleJob(job):
                 return [JobClosing(job)]
             case AuditJob() | LookAtJob() | FetchResults() | JoinBatch():
@@ -137,32 +141,54 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
         return [*(audit for job in sorted(view.unaudited) if (audit := AuditJob(job)) not in busy), *joins]
     # Settle what they left in doubt before sending anything more, and never send while there are strangers.
     feeding = rules.feeding and not (view.doubts_first or view.strangers)
-    usable = [
+    usable = _usable(view, busy, rules, now)
+    # A join counts as a worker, too: each needs as much memory as a batch.
+    slots = max(
+        rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy), 0
+    )
+    orders = [order for order in _control(view, usable) if order not in busy]
+    if feeding:
+        orders += [order for order in _commits(view) if order not in busy] + _openings(view, usable, rules, slots)
+    orders += [look for job, batches in view.waiting.items() if batches and (look := LookAtJob(job)) not in busy]
+    fetches = [
+        order for batch in islice(view.fetchable, slots + len(busy)) if (order := FetchResults(batch)) not in busy
+    ]
+    sends = _sends(view, usable, rules, slots) if feeding else []
+    # Uploads first, since they keep the org busy; but never starve fetches.
+    if fetches and not any(isinstance(order, FetchResults) for order in busy):
+        sends = sends[: max(slots - 1, 0)]
+    chosen: list[Order] = [*sends, *fetches]
+    return orders + joins + chosen[:slots]
+
+
+def _usable(view: View, busy: Collection[Order], rules: Rules, now: float) -> list[Job]:
+    """Return the jobs that can be given a batch."""
+    return [
         job
         for job in view.jobs.values()
         if job.stage is JobStage.OPEN
         and not job.closing
         and now - job.opened < rules.job_seconds
         and CloseJob(job.number) not in busy
+        and not (rules.one_batch_a_job and job.number in view.used)
     ]
-    orders = [order for order in _control(view, usable, feeding=feeding) if order not in busy]
-    # A join counts as a worker, too: each needs as much memory as a batch.
-    slots = rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy)
-    fetches = [
-        order
-        for batch in islice(view.fetchable, max(slots, 0) + len(busy))
-        if (order := FetchResults(batch)) not in busy
-    ]
-    sends = (
-        [SendBatch(batch, usable[0].number) for batch in islice(view.pending, max(slots, 0))]
-        if usable and feeding
-        else []
-    )
-    # Uploads first, since they keep the org busy; but never starve fetches.
-    if fetches and not any(isinstance(order, FetchResults) for order in busy):
-        sends = sends[: max(slots - 1, 0)]
-    chosen: list[Order] = [*sends, *fetches]
-    return orders + joins + chosen[: max(slots, 0)]
+
+
+def _openings(view: View, usable: Sequence[Job], rules: Rules, slots: int) -> list[Order]:
+    """Return the jobs to create: one for all batches, or as many as there are workers free to fill them."""
+    opening = sum(job.stage is JobStage.OPENING for job in view.jobs.values())
+    wanted = min(len(view.pending), slots if rules.one_batch_a_job else 1) - len(usable) - opening
+    return [OpenJob(len(view.jobs) + number) for number in range(1, wanted + 1)]
+
+
+def _sends(view: View, usable: Sequence[Job], rules: Rules, slots: int) -> list[SendBatch]:
+    if rules.one_batch_a_job:
+        return [SendBatch(batch, job.number) for batch, job in islice(zip(view.pending, usable, strict=False), slots)]
+    return [SendBatch(batch, usable[0].number) for batch in islice(view.pending, slots)] if usable else []
+
+
+def _commits(view: View) -> list[Order]:
+    return [CommitBatch(batch, view.flying[batch]) for batch in view.uploaded]
 
 
 def _joins(view: View, busy: Collection[Order]) -> list[Order]:
@@ -172,11 +198,9 @@ def _joins(view: View, busy: Collection[Order]) -> list[Order]:
     return [JoinBatch(view.joined + 1)] if ready else []
 
 
-def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Order]:
-    opening = False
+def _control(view: View, usable: Sequence[Job]) -> Iterator[Order]:
     in_flight = set(view.flying.values())
     for job in view.jobs.values():
-        opening = opening or job.stage is JobStage.OPENING
         if job.stage in {JobStage.OPENING, JobStage.LOST} or job.number in in_flight:
             continue
         if _is_to_be_audited(view, job):
@@ -185,11 +209,6 @@ def _control(view: View, usable: list[Job], *, feeding: bool) -> Iterator[Order]
             yield SettleJob(job.number)
         elif job.stage is JobStage.OPEN and not (view.pending and job in usable):
             yield CloseJob(job.number)
-    if view.pending and not usable and not opening and feeding:
-        yield OpenJob(len(view.jobs) + 1)
-    for number, batches in view.waiting.items():
-        if batches:
-            yield LookAtJob(number)
 
 
 def _is_to_be_audited(view: View, job: Job) -> bool:

@@ -1,6 +1,7 @@
 """The state of a load, and how events change it. Pure: no socket, thread, clock or database.
 
-A batch goes: pending -> sending -> accepted -> ended -> done. When the answer to an upload is lost, its job is
+A batch goes: pending -> sending -> accepted -> ended -> done. Where an upload counts for nothing before its job is
+committed, it is uploaded and committing in between. When the answer to an upload is lost, its job is
 *fenced*: it gets no more batches, and once no upload to it is under way it is settled (closed, listed, read back). Each
 doubtful batch then turns out to be accepted, or is pending again.
 
@@ -24,6 +25,7 @@ from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, C
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
+    BatchCommitting,
     BatchDoubted,
     BatchEnded,
     BatchJoined,
@@ -31,6 +33,7 @@ from bulkforce.load.events import (
     BatchNeverRun,
     BatchRefused,
     BatchSending,
+    BatchUploaded,
     Event,
     JobAudited,
     JobClosed,
@@ -61,7 +64,9 @@ class View:
         jobs: All jobs, by number.
         pending: Batches to send.
         flying: Batches being sent -> their jobs.
+        uploaded: Those of them that are to be committed.
         doubtful: Job -> batches whose answer was lost.
+        used: Jobs that may have been given a batch; all those of earlier sittings count as such.
         taken: Job -> ids of the batches that it holds: ours, and strangers that the user accepted.
         waiting: Job -> id -> number of the batches that the org is working on.
         fetchable: Batches with results to fetch.
@@ -84,7 +89,9 @@ class View:
     jobs: dict[int, Job]
     pending: OrderedDict[int, None] = field(default_factory=OrderedDict)
     flying: dict[int, int] = field(default_factory=dict)
+    uploaded: OrderedDict[int, None] = field(default_factory=OrderedDict)
     doubtful: dict[int, set[int]] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
     taken: dict[int, set[str]] = field(default_factory=dict)
     waiting: dict[int, dict[str, int]] = field(default_factory=dict)
     fetchable: OrderedDict[int, None] = field(default_factory=OrderedDict)
@@ -115,6 +122,11 @@ class View:
         assert batch.attempt is not None
         return Facts(job_id=self.job_id(batch.attempt.job), batch_id=batch.attempt.id)
 
+    def may_be_committed(self, batch: int) -> bool:
+        """Whether the commit of a batch that is being sent, or in doubt, may have been requested."""
+        attempt = self.batches[batch].attempt
+        return attempt is not None and attempt.state is AttemptState.COMMITTING
+
     def _sort_in(self, batch: BatchView) -> None:
         """File a batch that was read from the journal under its state."""
         attempt = batch.attempt
@@ -126,7 +138,7 @@ class View:
         elif attempt is None or attempt.state in {AttemptState.ABSENT, AttemptState.UNPROCESSED}:
             self.pending[batch.number] = None
             self.unsent += batch.records
-        elif attempt.state is AttemptState.SENDING:
+        elif attempt.state in {AttemptState.SENDING, AttemptState.COMMITTING}:
             self.doubtful.setdefault(attempt.job, set()).add(batch.number)
         else:
             self.waiting.setdefault(attempt.job, {})[short(str(attempt.id))] = batch.number
@@ -147,6 +159,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
                 job.number for job in view.jobs.values() if job.id is not None and job.stage is not JobStage.LOST
             }
             view.doubts_first = bool(view.doubtful)
+            view.used = set(view.jobs)
         case JobWanted(job, at):
             view.jobs[job] = Job(job, None, JobStage.OPENING, at)
         case JobOpened(job, job_id):
@@ -181,7 +194,15 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
         case BatchSending(batch, job):
             del view.pending[batch]
             view.flying[batch] = job
+            view.used.add(job)
             view.batches[batch].attempt = Attempt(job, AttemptState.SENDING)
+        case BatchUploaded(batch):
+            view.uploaded[batch] = None
+        case BatchCommitting(batch, job):
+            del view.uploaded[batch]
+            # From here on we may have ended the job ourselves.
+            view.jobs[job].closing = True
+            view.batches[batch].attempt = Attempt(job, AttemptState.COMMITTING)
         case BatchAccepted(batch, batch_id):
             view.unsent -= view.batches[batch].records
             _accept(view, view.flying.pop(batch), batch, batch_id)

@@ -11,6 +11,7 @@ from bulkforce.load.events import (
     BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
+    BatchUploaded,
     Event,
     JobClosed,
     JobLost,
@@ -40,6 +41,8 @@ def step_of(view: View, event: Event) -> str | None:
 
 def _of_batch(view: View, event: Event) -> str | None:
     match event:
+        case BatchUploaded(batch=number):
+            return f"{_batch(view, number)}: uploaded; it counts once its job is committed"
         case BatchAccepted(batch=number, id=batch_id):
             return f"batch {batch_id} (no. {number:,}, {_records(view, number)}): accepted by the org"
         case BatchEnded(batch=number, end=end, processed=processed, failed=failed):

@@ -209,6 +209,7 @@ def _carry_out(
         accept_as=accept_as,
         sendings=patience.sendings,
         pause_seconds=patience.pause_seconds,
+        one_batch_a_job=api.one_batch_a_job,
     )
     view = journal.view()
     earlier = sum(batch.records for batch in view.batches.values() if batch.fetched)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, strangers_in
+from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobStanding, Looked, Uploaded, strangers_in
 from bulkforce.errors import (
     Error,
     Facts,
@@ -30,6 +30,7 @@ from bulkforce.load.events import (
     BatchLeftInDoubt,
     BatchNeverRun,
     BatchRefused,
+    BatchUploaded,
     Event,
     JobAudited,
     JobClosed,
@@ -48,6 +49,7 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
+    CommitBatch,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -64,7 +66,7 @@ from bulkforce.run.seal import Seal
 Follows: TypeAlias = Verdict[Event]
 
 
-def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
+def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:  # noqa: C901, PLR0912  (one arm a case)
     """Return what follows from an order that was carried out."""
     match order, answer:
         case OpenJob(job), JobSeen(job_id):
@@ -75,7 +77,13 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
             return Verdict([BatchAccepted(batch, batch_id)])
         case SendBatch(batch), ContentRefused(reason):
             return Verdict([BatchRefused(batch, reason)])
-        case SendBatch(batch, job), JobSeen() as seen:
+        case SendBatch(batch), Uploaded():
+            return Verdict([BatchUploaded(batch)])
+        case CommitBatch(batch, job), BatchSeen(batch_id):
+            return Verdict([BatchAccepted(batch, batch_id), JobClosed(job)])
+        case CommitBatch(batch), JobSeen(standing=JobStanding.OPEN):
+            return Verdict([BatchDoubted(batch)])
+        case ((SendBatch(batch, job) | CommitBatch(batch, job)), JobSeen() as seen):
             return _job_taken_away(view, batch, job, seen)
         case SettleJob(), Found() as found:
             return _settled(view, order, found, rules)
@@ -91,7 +99,7 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
             raise TypeError(f"{type(answer).__name__} is not an answer to {type(order).__name__}")
 
 
-def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:
+def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
     """Return what follows from an order that failed.
 
     A batch may only be sent again if it certainly did not reach the org, or the org refused it.
@@ -104,11 +112,13 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
         case SendBatch(batch), NotSent() | RefusedError() | SourceChanged():
             return Verdict([BatchAbsent(batch)], trouble=error)
         case SendBatch(batch), OutcomeUnknown() | ProtocolError():
-            # Look for it at once, unless the org asks for a pause.
-            return Verdict(
-                [BatchDoubted(batch)], trouble=error if getattr(error, "retry_after_seconds", None) else None
-            )
+            return Verdict([BatchDoubted(batch)], trouble=_if_asked_to_wait(error))
         case SendBatch(batch), _:
+            return Verdict([BatchDoubted(batch)], trouble=error)
+        case CommitBatch(batch), OutcomeUnknown() | ProtocolError():
+            return Verdict([BatchDoubted(batch)], trouble=_if_asked_to_wait(error))
+        case CommitBatch(batch), _:
+            # Even if nothing was sent: settling it finds the job as it is, and goes on from there.
             return Verdict([BatchDoubted(batch)], trouble=error)
         case FetchResults(batch), UnreadableResults():
             if view.unreadable[batch] + 1 < RESULT_TRIES:
@@ -124,6 +134,11 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
             return _unsettled(view, order, error, rules)
         case _:
             return Verdict(trouble=error)
+
+
+def _if_asked_to_wait(error: Exception) -> Exception | None:
+    """Return an error if the org asks for a pause in it; otherwise the batch is looked for at once."""
+    return error if getattr(error, "retry_after_seconds", None) else None
 
 
 def _job_taken_away(view: View, batch: int, job: int, seen: JobSeen) -> Follows:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, IngestApi, JobSeen, Outcomes, Sent
+from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, IngestApi, JobSeen, Outcomes, Sent, Uploaded
 from bulkforce.errors import FormatError, UnreadableResults
 from bulkforce.load.batches import IN_DOUBT, Counts, Outcome
 from bulkforce.load.cutter import Batch
@@ -18,6 +18,7 @@ from bulkforce.load.orders import (
     Answer,
     AuditJob,
     CloseJob,
+    CommitBatch,
     FetchResults,
     JoinBatch,
     LookAtJob,
@@ -80,6 +81,8 @@ class LoadWorker:
                 return self._open()
             case SendBatch():
                 return self._send(order)
+            case CommitBatch(job_id=job_id):
+                return self._commit(job_id)
             case SettleJob():
                 return self._settle(order)
             case CloseJob(job_id=job_id):
@@ -106,7 +109,13 @@ class LoadWorker:
         self._run(self._api.close(job_id))
         self._trace("close")
 
-    def _send(self, order: SendBatch) -> BatchSeen | ContentRefused | JobSeen:
+    def _commit(self, job_id: str) -> BatchSeen | JobSeen:
+        try:
+            return self._run(self._api.commit(job_id))
+        finally:
+            self._trace("commit")
+
+    def _send(self, order: SendBatch) -> BatchSeen | Uploaded | ContentRefused | JobSeen:
         try:
             return self._run(self._api.send(order.job_id, Body.of(self._content(order.batch))))
         finally:
@@ -114,7 +123,8 @@ class LoadWorker:
 
     def _settle(self, order: SettleJob) -> Found:
         doubtful = {
-            number: Sent(self._batches[number].sha256, partial(self._content, number)) for number in order.doubtful
+            number: Sent(self._batches[number].sha256, partial(self._content, number), number in order.committing)
+            for number in order.doubtful
         }
         found = self._run(self._api.settle(order.job_id, order.known, doubtful))
         self._trace("settle")
