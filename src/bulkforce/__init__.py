@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bulkforce.client import Client
     from bulkforce.connection import connect, connect_async
     from bulkforce.conversations import Pace
+    from bulkforce.csv_stream import AsyncCsvStream, CsvStream
     from bulkforce.errors import (
         BatchFailed,
         DoesNotFit,
@@ -55,18 +56,30 @@ if TYPE_CHECKING:
     from bulkforce.objects.matching import ColumnMatch
     from bulkforce.objects.texts import TextNotation
     from bulkforce.objects.values import ValueFinding
+    from bulkforce.protocol.bulk2 import ResultLink, ResultPages
     from bulkforce.protocol.flow import Auth
     from bulkforce.protocol.info import BatchInfo, JobInfo, RecordError, Result
+    from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
     from bulkforce.protocol.pk_chunking import PKChunking
     from bulkforce.protocol.retry import RetryPolicy
     from bulkforce.run.report import ErrorGroup, ErrorSample, RunState
     from bulkforce.transport.base import TLS, Timeouts
     from bulkforce.transport.stream import AsyncResultStream, ResultStream
-    from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+    from bulkforce.vocabulary import (
+        BatchState,
+        ColumnDelimiter,
+        ConcurrencyMode,
+        ContentType,
+        Job2State,
+        JobState,
+        LineEnding,
+        Operation,
+    )
 
 __all__ = [
     "TLS",
     "AsyncClient",
+    "AsyncCsvStream",
     "AsyncResultStream",
     "Attachments",
     "Auth",
@@ -77,10 +90,12 @@ __all__ = [
     "CheckReport",
     "Client",
     "ClientCredentials",
+    "ColumnDelimiter",
     "ColumnMap",
     "ColumnMatch",
     "ConcurrencyMode",
     "ContentType",
+    "CsvStream",
     "DoesNotFit",
     "Error",
     "ErrorGroup",
@@ -91,10 +106,12 @@ __all__ = [
     "Finding",
     "FirstMap",
     "FormatError",
+    "IngestJobInfo",
     "Intercepted",
     "Interrupted",
     "InvalidRequest",
     "JWTBearer",
+    "Job2State",
     "JobAborted",
     "JobError",
     "JobFailed",
@@ -118,6 +135,7 @@ __all__ = [
     "Pace",
     "Progress",
     "ProtocolError",
+    "QueryJobInfo",
     "QueryRefused",
     "QueryResult",
     "RecordError",
@@ -125,6 +143,8 @@ __all__ = [
     "RefreshToken",
     "RefusedError",
     "Result",
+    "ResultLink",
+    "ResultPages",
     "ResultStream",
     "RetryPolicy",
     "RunState",
@@ -150,6 +170,7 @@ _HOMES = {
     "client": "Client",
     "connection": "connect connect_async",
     "conversations": "Pace",
+    "csv_stream": "AsyncCsvStream CsvStream",
     "errors": (
         "BatchFailed DoesNotFit Error FellShort FormatError Intercepted Interrupted InvalidRequest JobAborted JobError "
         "JobFailed JobNotDone JournalBusy JournalMismatch LimitReached MissingExtra NoAnswer NotAuthenticated NotFound "
@@ -163,7 +184,9 @@ _HOMES = {
     "objects.values": "ValueFinding",
     "protocol.pk_chunking": "PKChunking",
     "protocol.flow": "Auth",
+    "protocol.bulk2": "ResultLink ResultPages",
     "protocol.info": "BatchInfo JobInfo RecordError Result",
+    "protocol.info2": "IngestJobInfo QueryJobInfo",
     "protocol.retry": "RetryPolicy",
     "extract.report": "ExtractProgress ExtractReport",
     "load.checking": "CheckReport",
@@ -175,7 +198,7 @@ _HOMES = {
     "run.report": "ErrorGroup ErrorSample RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",
-    "vocabulary": "BatchState ConcurrencyMode ContentType JobState LineEnding Operation",
+    "vocabulary": ("BatchState ColumnDelimiter ConcurrencyMode ContentType Job2State JobState LineEnding Operation"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

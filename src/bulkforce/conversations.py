@@ -78,7 +78,7 @@ def add_batch(job: JobRef, content: Content) -> Flow[BatchInfo]:
 def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pace | None) -> Flow[BatchInfo]:
     """Poll a batch until its state is final and, if PK chunking has split it, until its chunks are final, too."""
     deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
-    pauses = _pauses(pace)
+    pauses = pauses_of(pace)
     while True:
         info = yield from ask(bulk1.get_batch_info(job, batch_id))
         what = f"Batch {batch_id} is still {info.state}"
@@ -91,10 +91,11 @@ def wait_for_batch(job: JobRef, batch_id: str, timeout_seconds: float, pace: Pac
         elif info.state.is_final:
             return info
         facts = Facts(job_id=bulk1.job_id(job), batch_id=batch_id)
-        yield from _pause(next(pauses), deadline, what, facts, timeout_seconds)
+        yield from pause_before(next(pauses), deadline, what, facts, timeout_seconds)
 
 
-def _pauses(pace: Pace | None) -> Iterator[float]:
+def pauses_of(pace: Pace | None) -> Iterator[float]:
+    """Yield the pauses of a pace, or of the usual one."""
     return (Pace() if pace is None else arguments.instance(pace, Pace, "pace")).pauses()
 
 
@@ -115,17 +116,22 @@ def wait_for_job(job: JobRef, timeout_seconds: float, pace: Pace | None) -> Flow
     list in which all states are final is complete.
     """
     deadline = (yield from seconds(Elapsed())) + arguments.number(timeout_seconds, "timeout_seconds", 0, math.inf)
-    pauses = _pauses(pace)
+    pauses = pauses_of(pace)
     while True:
         batches = yield from ask(bulk1.get_all_batches(job))
         waiting = [batch for batch in batches if not batch.state.is_final]
         if not waiting:
             return (yield from ask(bulk1.get_job_info(job)))
         what = f"{len(waiting)} of {len(batches)} batches of job {bulk1.job_id(job)} are not done"
-        yield from _pause(next(pauses), deadline, what, Facts(job_id=bulk1.job_id(job)), timeout_seconds)
+        yield from pause_before(next(pauses), deadline, what, Facts(job_id=bulk1.job_id(job)), timeout_seconds)
 
 
-def _pause(pause: float, deadline: float, what: str, facts: Facts, timeout_seconds: float) -> Flow[None]:
+def pause_before(pause: float, deadline: float, what: str, facts: Facts, timeout_seconds: float) -> Flow[None]:
+    """Wait before the next look.
+
+    Raises:
+        JobNotDone: The time is up.
+    """
     left = deadline - (yield from seconds(Elapsed()))
     if left <= 0:
         raise JobNotDone(

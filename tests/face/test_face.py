@@ -67,8 +67,10 @@ def test_both_clients_take_the_same_parameters(name: str) -> None:
     ours, theirs = getattr(bulkforce.Client, name), getattr(bulkforce.AsyncClient, name)
     assert parameters(ours) == parameters(theirs)
     if name != "__init__":
-        assert inspect.iscoroutinefunction(theirs)
-        awaited = inspect.signature(theirs).return_annotation.replace("AsyncResultStream", "ResultStream")
+        awaited = inspect.signature(theirs).return_annotation
+        assert inspect.iscoroutinefunction(theirs) or awaited.startswith("AsyncIterator[")
+        for word in ("AsyncResultStream", "AsyncCsvStream", "AsyncIterator"):
+            awaited = awaited.replace(word, word.removeprefix("Async"))
         assert inspect.signature(ours).return_annotation == awaited
 
 
@@ -82,9 +84,10 @@ def test_options_inside_are_those_of_the_method(verb: str, options: type) -> Non
 
 
 def test_both_streams_have_the_same_methods() -> None:
-    from bulkforce.transport.stream import AsyncResultStream, ResultStream
-
-    assert {"read", "close"} <= public(AsyncResultStream).keys() <= public(ResultStream).keys()
+    ours, theirs = bulkforce.ResultStream, bulkforce.AsyncResultStream
+    assert {"read", "close"} <= public(theirs).keys() <= public(ours).keys()
+    assert public(bulkforce.AsyncCsvStream).keys() - public(theirs).keys() == {"rows", "save"}
+    assert public(bulkforce.CsvStream).keys() - public(ours).keys() == {"rows", "save"}
 
 
 def modules() -> Iterator[str]:

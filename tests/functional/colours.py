@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, Self
 
 import bulkforce
@@ -19,6 +20,8 @@ class Loop:
 
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._client, name)
+        if name.startswith("list_"):
+            return lambda **options: _each(attribute(**options), self._runner)
         if not inspect.iscoroutinefunction(attribute):
             return attribute
 
@@ -36,6 +39,18 @@ class Loop:
         self._runner.close()
 
 
+def _each(items: AsyncIterator[Any], runner: asyncio.Runner) -> Iterator[Any]:
+    while found := runner.run(_next(items)):
+        yield found[0]
+
+
+async def _next(items: AsyncIterator[Any]) -> list[Any]:
+    try:
+        return [await anext(items)]
+    except StopAsyncIteration:
+        return []
+
+
 class _Stream:
     def __init__(self, stream: Any, runner: asyncio.Runner) -> None:
         self._stream = stream
@@ -47,9 +62,18 @@ class _Stream:
 
         return iter(self._runner.run(whole()))
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
     def read(self, size: int = -1) -> bytes:
         content: bytes = self._runner.run(self._stream.read(size))
         return content
+
+    def rows(self) -> Iterator[Any]:
+        return _each(self._stream.rows(), self._runner)
+
+    def save(self, path: Path) -> Any:
+        return self._runner.run(self._stream.save(path))
 
     def __enter__(self) -> Self:
         return self

@@ -162,7 +162,7 @@ def _opened(content: object) -> Body:
     if isinstance(content, bytes):
         return Body.of(content.removeprefix(csv.BOM))
     if isinstance(content, os.PathLike):
-        return _file_body(arguments.path(content, "The file"))
+        return file_body(arguments.path(content, "The file"))
     if isinstance(content, io.TextIOBase):
         raise UsageError("The file is open as text; open it in binary mode ('rb')")
     if hasattr(content, "read"):
@@ -174,13 +174,18 @@ def _read(file: BinaryIO) -> bytes:
     # One byte over the limit shows that the content is too long, however long it is.
     content, left = [], limits.BATCH_BYTES + len(csv.BOM) + 1
     # Pipes and sockets may return less than was asked for.
-    while left > 0 and (block := _block(file, left)):
+    while left > 0 and (block := block_of(file, left)):
         content.append(block)
         left -= len(block)
     return b"".join(content)
 
 
-def _block(file: BinaryIO, length: int) -> bytes:
+def block_of(file: BinaryIO, length: int) -> bytes:
+    """Read from a user's file.
+
+    Raises:
+        UsageError: It cannot be read, or is open as text.
+    """
     try:
         block: object = file.read(length)
     except (OSError, ValueError) as error:
@@ -191,7 +196,12 @@ def _block(file: BinaryIO, length: int) -> bytes:
     return bytes(block)
 
 
-def _file_body(path: Path) -> Body:
+def file_body(path: Path) -> Body:
+    """Make a body from a file, without a byte order mark.
+
+    Raises:
+        UsageError: The file cannot be read, or (when it is sent) has changed.
+    """
     try:
         known = path.stat()
         with path.open("rb") as file:

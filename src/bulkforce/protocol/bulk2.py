@@ -469,6 +469,15 @@ def get_query_result_pages(job: QueryJobRef, locator: str | None = None) -> Exch
     return Exchange(request, read, statuses=_OK)
 
 
+def form_of(job: IngestJobInfo | QueryJobInfo) -> tuple[ColumnDelimiter, LineEnding]:
+    """Return a job's delimiter and line ending; the usual ones where the org does not say."""
+    delimiter, line_ending = job.column_delimiter, job.line_ending
+    return (
+        delimiter if isinstance(delimiter, ColumnDelimiter) else ColumnDelimiter.COMMA,
+        line_ending if isinstance(line_ending, LineEnding) else LineEnding.LF,
+    )
+
+
 def job_id(job: Job2Ref) -> str:
     """Return the id of a job."""
     return job if isinstance(job, str) else job.id
@@ -527,7 +536,9 @@ def _ingest(job: IngestJobRef, path: str) -> str:
 
 def _query(job: QueryJobRef, path: str, asked: Mapping[str, object]) -> str:
     """Return the path of a query's results, with the version that the job was created with, if that is known."""
-    version = str(job.api_version) if isinstance(job, QueryJobInfo) and job.api_version else "{version}"
+    version = "{version}"
+    if isinstance(job, QueryJobInfo) and job.api_version is not None:
+        version = f"{arguments.number(job.api_version, 'api_version of a QueryJobInfo', 1, 999):.1f}"
     return _with(f"{_DATA}{version}{_QUERY}/{segment(job_id(job), 'job')}{path}", asked)
 
 

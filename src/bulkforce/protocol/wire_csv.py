@@ -13,17 +13,23 @@ from typing import Final, NamedTuple
 from bulkforce.errors import FormatError, ProtocolError
 from bulkforce.protocol.exchange import Answer
 from bulkforce.protocol.info import RecordError, Result
+from bulkforce.vocabulary import ColumnDelimiter
 
 NO_RECORDS: Final = b"Records not found for this query"
 """What a CSV result file holds instead of a header if the query found no records (seen by many clients)."""
 
 # Possessive quantifiers: the engine must not store a backtracking point per character of a value of several megabytes.
-_VALUE: Final = re.compile(r'(?:"([^"]*+(?:""[^"]*+)*+)"|([^",\r\n]*+))(,|\r\n?|\n|\Z)')
+_VALUES: Final = {
+    delimiter: re.compile(
+        rf'(?:"([^"]*+(?:""[^"]*+)*+)"|([^"{re.escape(delimiter)}\r\n]*+))({re.escape(delimiter)}|\r\n?|\n|\Z)'
+    )
+    for delimiter in (one.character for one in ColumnDelimiter)
+}
 _COLUMNS: Final = ("id", "success", "created", "error")
 _FLAGS: Final = {"true": True, "false": False}
 
 
-def rows(text: str) -> Iterator[list[str]]:
+def rows(text: str, delimiter: str = ",") -> Iterator[list[str]]:
     """Split CSV into records and their values; skip blank lines.
 
     This does not use the standard library's reader: its field size limit is global to the process, and an error message
@@ -34,8 +40,9 @@ def rows(text: str) -> Iterator[list[str]]:
     """
     place = number = 0
     values: list[str] = []
+    value = _VALUES[delimiter]
     while place < len(text) or values:
-        found = _VALUE.match(text, place)
+        found = value.match(text, place)
         if found is None:
             raise FormatError(
                 "A quote is not closed, not doubled, or inside an unquoted value",
@@ -45,7 +52,7 @@ def rows(text: str) -> Iterator[list[str]]:
         quoted, plain, border = found.groups()
         values.append(plain if quoted is None else quoted.replace('""', '"'))
         place = found.end()
-        if border != ",":
+        if border != delimiter:
             if len(values) > 1 or values[0] or quoted is not None:
                 yield values
                 number += 1
