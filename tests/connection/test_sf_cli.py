@@ -12,6 +12,8 @@ from tests.support.chains import held_by
 from tests.support.script import Script
 
 import bulkforce as bf
+from bulkforce.cli.main import main
+from bulkforce.connection import sf_cli
 from bulkforce.connection.connecting import find
 from bulkforce.protocol.flow import Credentials
 from bulkforce_emulator import Emulator
@@ -39,7 +41,7 @@ NEW = {
 OLD = {"org display": ok(accessToken=TOKEN, **SHOWN), "org auth show-access-token": UNKNOWN}
 
 STUB = """#!{python}
-import json, os, sys
+import json, os, sys, time
 folder = os.path.dirname(os.path.abspath(__file__))
 with open(os.path.join(folder, "calls"), "a") as file:
     print(json.dumps(dict(arguments=sys.argv[1:], stdin=sys.stdin.read(), cwd=os.getcwd(),
@@ -48,6 +50,7 @@ with open(os.path.join(folder, "answers")) as file:
     answers = json.load(file)
 command = " ".join(sys.argv[1:]).partition(" -")[0]
 answer = answers.get(command, dict(exit=127, stderr=command + " is not a sf command"))
+time.sleep(answer.get("seconds", 0))
 sys.stdout.write(answer.get("stdout", ""))
 sys.stderr.write(answer.get("stderr", ""))
 sys.exit(answer["exit"])
@@ -222,3 +225,91 @@ def test_borrowed_session_is_neither_renewed_nor_revoked(cli: Cli) -> None:
             with pytest.raises(bf.NotAuthenticated, match="sf org login web --alias dev"):
                 client.create_job("insert", "Contact", "CSV")
         assert not [one for one in org.requests if "oauth" in one.path]
+
+
+DEV = {"alias": "dev", "username": "ada@example.com", "instanceUrl": ACME, "isDefaultUsername": True}
+UAT = {"username": "ada@example.com.uat", "instanceUrl": "https://acme--uat.sandbox.my.salesforce.com"}
+LIST = ok(nonScratchOrgs=[DEV, UAT], sandboxes=[UAT], scratchOrgs=[], devHubs=[DEV], other=[{"username": 5}, "odd"])
+
+
+def orgs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, *arguments: str
+) -> tuple[str, str]:
+    monkeypatch.setenv("BULKFORCE_CONFIG_DIR", str(tmp_path / "config"))
+    monkeypatch.setattr(sys, "argv", ["bulkforce", "orgs", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    printed = capsys.readouterr()
+    return printed.out, printed.err
+
+
+def test_orgs_of_the_cli_are_listed_as_borrowed(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.answers({"org list": LIST})
+    listed, talk = orgs(monkeypatch, capsys, tmp_path)
+    assert listed.splitlines() == [
+        f"  ada@example.com.uat  {UAT['instanceUrl']}",
+        "      ada@example.com.uat, borrowed from the Salesforce CLI",
+        f"  dev                  {ACME}",
+        "      ada@example.com, borrowed from the Salesforce CLI, its default",
+    ]
+    assert all(len(line) <= 80 for line in listed.splitlines())
+    assert "bulkforce login NAME" in talk
+    document = json.loads(orgs(monkeypatch, capsys, tmp_path, "--json")[0])
+    assert [(one["name"], one["borrowed"]) for one in document] == [("ada@example.com.uat", True), ("dev", True)]
+    assert cli.calls[0]["arguments"] == ["org", "list", "--skip-connection-status", "--json"]
+
+
+def test_alias_that_is_also_the_name_of_a_login_means_the_login(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.answers({"org list": LIST})
+    (tmp_path / "config" / "orgs").mkdir(parents=True)
+    (tmp_path / "config" / "orgs" / "dev.json").write_text(
+        json.dumps({"way": "access token", "instance_url": ACME, "username": "grace@example.com"})
+    )
+    document = json.loads(orgs(monkeypatch, capsys, tmp_path, "--json")[0])
+    assert [(one["name"], one["borrowed"]) for one in document] == [
+        ("dev", False),
+        ("ada@example.com.uat", True),
+        ("ada@example.com", True),
+    ]
+
+
+def test_sfdx_of_old_lists_its_orgs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    sfdx = Cli(tmp_path, "sfdx")
+    sfdx.answers({"force:org:list": LIST})
+    assert [one.name for one in sf_cli.listed()] == ["ada@example.com.uat", "dev"]
+    assert sfdx.calls[-1]["arguments"] == ["force:org:list", "--skipconnectionstatus", "--json"]
+
+
+@pytest.mark.parametrize("answer", [failed("AuthDecryptError"), {"exit": 0, "stdout": "hello"}, {"exit": 20}])
+def test_broken_cli_does_not_break_the_list(
+    cli: Cli,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: dict[str, Any],
+) -> None:
+    cli.answers({"org list": answer})
+    listed, talk = orgs(monkeypatch, capsys, tmp_path, "--json")
+    assert json.loads(listed) == []
+    assert "without the orgs of the Salesforce CLI" in talk
+    assert "Zebrafink" not in talk
+
+
+def test_slow_cli_is_not_waited_for(cli: Cli) -> None:
+    cli.answers({"org list": {"exit": 0, "seconds": 600}})
+    with pytest.raises(bf.Error, match=r"did not answer within 0\.5 s; try `sf org list` yourself"):
+        sf_cli.listed(0.5)
+
+
+def test_cli_without_orgs_lists_none(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cli.answers({"org list": failed("NoOrgFound")})
+    assert sf_cli.listed() == []
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert sf_cli.listed() == []

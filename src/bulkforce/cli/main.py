@@ -42,7 +42,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command(short_help="Log in to an org and store the login.")(login)
 app.command(short_help="Forget a login.")(logout)
-app.command(short_help="List the stored logins.")(orgs)
+app.command(short_help="List the stored logins, and the orgs of the Salesforce CLI.")(orgs)
 app.command(short_help="Show which org and user you are connected as.")(whoami)
 app.command(short_help="Show the org's limits and what is left of them.")(limits)
 app.command(short_help="Check whether a file fits an object; send nothing.")(check)

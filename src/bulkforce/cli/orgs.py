@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import tell
-from bulkforce.errors import UsageError
+from bulkforce.errors import Error, UsageError
+
+if TYPE_CHECKING:
+    from bulkforce.connection.sf_cli import ListedOrg
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
@@ -22,11 +26,11 @@ def orgs(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the stored logins, and which one is the default. Orgs of the Salesforce CLI are known by their aliases, too.
+    """List the stored logins, which one is the default, and the orgs of the Salesforce CLI, which --org takes, too.
 
     Example: bulkforce orgs
     """
-    from bulkforce.connection import profiles
+    from bulkforce.connection import profiles, sf_cli
 
     if default is not None:
         if profiles.read(default) is None:
@@ -34,29 +38,47 @@ def orgs(
         profiles.set_default(default)
     chosen = profiles.default()
     stored = [one for one in map(profiles.read, profiles.names()) if one]
+    found = [
+        {
+            "name": one.name,
+            "default": one.name == chosen,
+            "instance_url": one.instance_url,
+            "username": one.username,
+            "way": one.way,
+            "borrowed": False,
+        }
+        for one in stored
+    ]
+    try:
+        found += _borrowed(sf_cli.listed(), {one.name for one in stored})
+    except Error as error:
+        tell(f"bulkforce: without the orgs of the Salesforce CLI: {error}")
     if as_json:
-        print(
-            json.dumps(
-                [
-                    {
-                        "name": one.name,
-                        "default": one.name == chosen,
-                        "instance_url": one.instance_url,
-                        "username": one.username,
-                        "way": one.way,
-                    }
-                    for one in stored
-                ]
-            )
-        )
+        print(json.dumps(found))
         return
-    for one in stored:
-        mark = "*" if one.name == chosen else " "
-        print(f"{mark} {one.name:<15} {one.instance_url}  {one.username}  ({one.way})")
+    width = max((len(str(one["name"])) for one in found), default=0)
+    for one in found:
+        print(f"{'*' if one['default'] else ' '} {one['name']:<{width}}  {one['instance_url']}")
+        print(f"      {', '.join(filter(None, (str(one['username']), str(one['way']))))}")
     if not stored:
         tell("No logins are stored; to log in: bulkforce login NAME")
     elif chosen:
         tell("* is the default")
+
+
+def _borrowed(listed: Sequence[ListedOrg], stored: Collection[str]) -> list[dict[str, object]]:
+    """Describe orgs of the CLI; an alias that is also a stored login's name means that login."""
+    return [
+        {
+            "name": one.username if one.name in stored else one.name,
+            "default": False,
+            "instance_url": one.instance_url,
+            "username": one.username,
+            "way": f"borrowed from the Salesforce CLI{', its default' if one.is_default else ''}",
+            "borrowed": True,
+        }
+        for one in listed
+    ]
 
 
 def whoami(*, org: Org = None, as_json: AsJson = False) -> None:
@@ -64,7 +86,6 @@ def whoami(*, org: Org = None, as_json: AsJson = False) -> None:
 
     Example: bulkforce whoami --org prod
     """
-    from bulkforce.errors import Error
     from bulkforce.protocol import rest
     from bulkforce.protocol.flow import ask, authenticate
 

@@ -24,6 +24,8 @@ from bulkforce.protocol.flow import Credentials, Flow, is_token
 
 _HIDDEN: Final = "[REDACTED]"
 _SECONDS: Final = 120.0
+LIST_SECONDS: Final = 20.0
+"""How long a list of orgs is worth waiting for; the CLI looks only at its own files for it."""
 _UNKNOWN_COMMAND: Final = 127
 # What a name may have that reaches a program, on Windows through a batch file.
 _NAME: Final = re.compile(r"[\w.@+][\w.@+ -]{0,254}")
@@ -67,6 +69,23 @@ class CliOrg:
         return self.alias or self.username
 
 
+@dataclass(frozen=True, slots=True)
+class ListedOrg:
+    """An org in the CLI's list.
+
+    Attributes:
+        name: What the CLI calls it: its alias, or else the user.
+        instance_url: The org's URL.
+        username: The user.
+        is_default: Whether it is the CLI's default org, in this folder.
+    """
+
+    name: str
+    instance_url: str
+    username: str
+    is_default: bool
+
+
 def program() -> str | None:
     """Return where the CLI is, or ``None`` if it is not installed."""
     return shutil.which("sf") or shutil.which("sfdx")
@@ -100,6 +119,34 @@ def display(org: str | None) -> CliOrg:
         str(shown.get("username") or org or ""),
         token,
     )
+
+
+def listed(seconds: float = LIST_SECONDS) -> list[ListedOrg]:
+    """List the orgs that the CLI is logged in to; none if it is not installed.
+
+    Raises:
+        Error: The CLI does not work, or takes longer.
+    """
+    if program() is None:
+        return []
+    code, answer = _run("org", "list", "--skip-connection-status", "--json", seconds=seconds)
+    if code == _UNKNOWN_COMMAND or (code and answer is None):
+        code, answer = _run("force:org:list", "--skipconnectionstatus", "--json", seconds=seconds)
+    try:
+        result = _result(code, answer, None, "sf org list")
+    except NoSuchOrg:
+        return []
+    found = {}
+    # An org may stand in several of the lists.
+    for one in (one for group in result.values() if isinstance(group, list) for one in group):
+        members = (
+            {name: value for name, value in one.items() if isinstance(value, str)} if isinstance(one, dict) else {}
+        )
+        if "username" in members and "instanceUrl" in members:
+            user = members["username"]
+            name = members.get("alias", "").partition(",")[0] or user
+            found[user] = ListedOrg(name, members["instanceUrl"], user, one.get("isDefaultUsername") is True)
+    return sorted(found.values(), key=lambda org: org.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +185,15 @@ def _token(org: CliOrg) -> tuple[str, bool]:
     return token, bool((answer or {}).get("warnings"))
 
 
-def _result(code: int, answer: Mapping[str, object] | None, org: str | None) -> Mapping[str, object]:
+def _result(
+    code: int, answer: Mapping[str, object] | None, org: str | None, command: str = "sf org display"
+) -> Mapping[str, object]:
     result = (answer or {}).get("result")
     if code == 0 and isinstance(result, Mapping):
         return result
     name = (answer or {}).get("name")
     name = name if isinstance(name, str) and re.fullmatch(r"\w{1,80}", name) else ""
-    advice = _ADVICE.get(name, "try the same there: sf org display --json").format(org=org or "NAME")
+    advice = _ADVICE.get(name, f"try the same there: {command} --json").format(org=org or "NAME")
     if name in _NO_SUCH_ORG:
         raise NoSuchOrg(f"The Salesforce CLI: {advice}")
     said = f"{name}, " if name else ""
@@ -152,7 +201,7 @@ def _result(code: int, answer: Mapping[str, object] | None, org: str | None) -> 
     raise kind(f"The Salesforce CLI failed ({said}exit code {code}): {advice}")
 
 
-def _run(*arguments: str) -> tuple[int, Mapping[str, object] | None]:
+def _run(*arguments: str, seconds: float = _SECONDS) -> tuple[int, Mapping[str, object] | None]:
     """Run the CLI in the user's folder, on which its default org depends; return its exit code and what it says."""
     found = program()
     if found is None:
@@ -165,16 +214,16 @@ def _run(*arguments: str) -> tuple[int, Mapping[str, object] | None]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env=surroundings,
-            timeout=_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        fault = f"did not answer within {_SECONDS:g} s"
+        fault = f"did not answer within {seconds:g} s"
     except OSError as error:
         fault = f"cannot be started: {error.strerror or type(error).__name__}"
     else:
         return done.returncode, _document(done.stdout) or _document(done.stderr)
-    raise Error(f"The Salesforce CLI ({found}) {fault}; try `sf org display` yourself")
+    raise Error(f"The Salesforce CLI ({found}) {fault}; try `sf {' '.join(arguments[:2])}` yourself")
 
 
 def _document(output: bytes) -> Mapping[str, object] | None:
