@@ -72,8 +72,8 @@ fuzz: $(VENV)/.dev  ## spoilt files and answers, from another place each time (F
 simulate: $(VENV)/.dev  ## loads and extracts in a simulated world, so many of them (SEEDS=10000), each with other faults, deaths and delays
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/simulation --numprocesses auto
 
-bench: $(VENV)/.dev  ## time and memory of a load; fails when memory grows (ROWS="1000000 10000000" for both ceilings)
-	@$(BIN)/python bench/load.py --rows $(ROWS)
+bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made  ## time, memory and calls of every kind of work, beside other clients; fails over a ceiling or a goal (ROWS="1000000 10000000")
+	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json
 
 docs: $(VENV)/.dev  ## write the page that tells what the emulator does
 	@$(BIN)/python docs/fidelity.py
@@ -106,6 +106,9 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 
 .lowest/others: pyproject.toml | $(VENV)/bin/python
 	@rm -rf $@ && $(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ $(LOWEST)
+
+.judges/cumulusci/.made .judges/aiosalesforce/.made: .judges/%/.made: bench/peers/%.txt
+	@$(PYTHON) -m venv .judges/$* && .judges/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@
 
 .judges/%/.made: tests/judges/clients/%.txt
 	@$(PYTHON) -m venv .judges/$* && .judges/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $< && touch $@

@@ -1,23 +1,23 @@
 """Measure what the check of values costs on top of reading a source: CPU seconds, the least of several runs.
 
-    python bench/check.py --rows 300000
+    python -m bench.check --rows 300000
 
 Three sources: that of data.py (quotes, and line ends of Windows inside texts), the same without those line ends, and
-the same without quotes. Nothing is sent, and no org is asked: the fields are those of org.py.
+the same without quotes. Nothing is sent, and no org is asked: the fields are those of the stand-in.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bench.data import write_all
+from bench.org.files import DESCRIBED
 from bulkforce.formats import csv
 from bulkforce.load.mapping import ColumnMap, shape
 from bulkforce.load.reader import Reader
@@ -26,8 +26,6 @@ from bulkforce.objects.values import CsvValues, columns_of
 from bulkforce.protocol.rest import description_of
 from bulkforce.vocabulary import Operation
 
-HERE: Final = Path(__file__).parent
-sys.path.insert(0, str(HERE))
 QUOTED: Final = re.compile(rb'"[^"]*(?:""[^"]*)*"')
 
 
@@ -41,8 +39,6 @@ def seconds(source: Path, folder: Path, look: Callable[[csv.Unit], None]) -> flo
 
 def measure(source: Path, runs: int) -> tuple[float, float]:
     """Return the CPU seconds of reading, and of reading and checking."""
-    from org import DESCRIBED  # type: ignore[import-not-found]
-
     names = csv.header_of(source).names
     targets = fit(names, description_of(DESCRIBED.decode()), Operation.INSERT).targets
     alone, checked = [], []
@@ -62,7 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         source = Path(folder) / "contacts.csv"
-        subprocess.run([sys.executable, str(HERE / "data.py"), "--rows", str(given.rows), str(source)], check=True)
+        write_all(source.parent, given.rows)
         content = source.read_bytes()
         sources = {
             "as data.py makes it": content,

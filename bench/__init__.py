@@ -1,0 +1,1 @@
+"""What bulkforce costs, beside what others cost: see README.md."""
