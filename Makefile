@@ -53,7 +53,7 @@ pythons:  ## the quick tests on each of PYTHONS that is there (PYTHONS="python3.
 judges: $(VENV)/.dev clients  ## clients that others wrote, let loose on the emulator; needs node and npm
 	@$(BIN)/python -m pytest tests/judges
 
-clients: .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made $(SF)/.made
+clients: .judges/aiosalesforce/.made .judges/simple-salesforce/.made .judges/salesforce-bulk/.made .judges/tap-salesforce/.made $(JSFORCE)/.made $(SF)/.made
 
 browser: $(VENV)/.browser  ## the emulator's page in a browser; needs chromium on the PATH
 	@$(BIN)/python -m pytest tests/browser

@@ -76,6 +76,13 @@ class Command:
         )
         return Said(done.returncode, done.stdout, done.stderr)
 
+    def log_in(self) -> Said:
+        """Make the emulated org the one that commands are about."""
+        login = ("--instance-url", self.org.base_url, "--no-prompt", "--alias", "emulated", "--set-default", "--json")
+        said = self("org login access-token", *login)
+        assert said.code == 0, said
+        return said
+
     def file(self, name: str, rows: Sequence[Sequence[str]]) -> str:
         """Write a CSV file; returns its name."""
         lines = [",".join('"' + value.replace('"', '""') + '"' for value in row) for row in rows]
@@ -91,7 +98,8 @@ class Verdict:
     said: dict[str, Said]
 
 
-def _nasty_rows() -> list[list[str]]:
+def nasty_rows() -> list[list[str]]:
+    """Contacts with nasty descriptions, and one that the org refuses."""
     return [
         ["LastName", "Badge__c", "Department", "Description"],
         *([str(place), f"n{place}", "nasty", value or ""] for place, value in enumerate(NASTY)),
@@ -103,15 +111,13 @@ def _nasty_rows() -> list[list[str]]:
 def verdict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Verdict]:
     with org() as served:
         sf = Command(tmp_path_factory.mktemp("home"), served)
-        login = ("--instance-url", served.base_url, "--no-prompt", "--alias", "emulated", "--set-default", "--json")
-        said = {"login": sf("org login access-token", *login)}
-        assert said["login"].code == 0, said["login"]
-        said |= _together(_first(sf))
-        said |= _together(_then(sf, said))
+        said = {"login": sf.log_in()}
+        said |= together(_first(sf))
+        said |= together(_then(sf, said))
         yield Verdict(served, said)
 
 
-def _together(commands: dict[str, Callable[[], Said]]) -> dict[str, Said]:
+def together(commands: dict[str, Callable[[], Said]]) -> dict[str, Said]:
     """Run commands side by side: each spends most of its time on starting."""
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
         running: dict[str, Future[Said]] = {name: pool.submit(command) for name, command in commands.items()}
@@ -121,7 +127,7 @@ def _together(commands: dict[str, Callable[[], Said]]) -> dict[str, Said]:
 def _first(sf: Command) -> dict[str, Callable[[], Said]]:
     gone = sf.org.insert("Contact", [{"LastName": "gone", "Department": "gone"} for _ in range(3)])
     kept = sf.org.insert("Contact", [{"LastName": "kept", "Department": "kept"} for _ in range(2)])
-    nasty = sf.file("nasty.csv", _nasty_rows())
+    nasty = sf.file("nasty.csv", nasty_rows())
     many = sf.file("many.csv", [["LastName", "Badge__c"], *(["many", f"m{number}"] for number in range(10_050))])
     unknown = sf.file("unknown.csv", [["LastName", "Badge__c", "Nope__c"], ["x", "u1", "x"]])
     ids = sf.file("ids.csv", [["Id"], *([one] for one in gone), ["003000000000001AAA"]])
