@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Self, TypeAlias
 from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
@@ -47,7 +49,9 @@ class Blocking:
         self._runner.run(self._client.close())
 
 
-async def _awaited(returning: Awaitable[object]) -> object:
+async def _awaited(returning: Awaitable[object] | AsyncIterator[object]) -> object:
+    if isinstance(returning, AsyncIterator):
+        return [one async for one in returning]
     returned = await returning
     if not hasattr(returned, "__aiter__"):
         return returned
@@ -56,8 +60,9 @@ async def _awaited(returning: Awaitable[object]) -> object:
         return b"".join([block async for block in stream])
 
 
+Job: TypeAlias = bulkforce.JobInfo | bulkforce.IngestJobInfo | bulkforce.QueryJobInfo
 Client: TypeAlias = bulkforce.Client | Blocking
-Connect: TypeAlias = Callable[[str, bulkforce.Auth], Client]
+Connect: TypeAlias = Callable[[str, bulkforce.Auth, str], Client]
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
@@ -65,17 +70,27 @@ def connect(request: pytest.FixtureRequest) -> Iterator[Connect]:
     """Make a client of either kind."""
     once = bulkforce.RetryPolicy(attempts=1)
     if request.param == "sync":
-        yield lambda url, auth: bulkforce.Client(url, auth=auth, version="66.0", retry=once)
+        yield lambda url, auth, version: bulkforce.Client(url, auth=auth, version=version, retry=once)
         return
     with asyncio.Runner() as runner:
-        yield lambda url, auth: Blocking(bulkforce.AsyncClient(url, auth=auth, version="66.0", retry=once), runner)
+        yield lambda url, auth, version: Blocking(
+            bulkforce.AsyncClient(url, auth=auth, version=version, retry=once), runner
+        )
 
 
 @pytest.fixture(scope="module")
-def client(server: ScriptedServer, connect: Connect) -> Iterator[Client]:
-    """One for all conversations: a client is meant to be kept."""
-    with connect(server.url, bulkforce.BearerToken(TOKEN)) as client:
-        yield client
+def client_of(server: ScriptedServer, connect: Connect) -> Iterator[Callable[[str], Client]]:
+    """One of each version for all conversations: a client is meant to be kept."""
+    made: dict[str, Client] = {}
+
+    def of_version(version: str) -> Client:
+        if version not in made:
+            made[version] = connect(server.url, bulkforce.BearerToken(TOKEN), version)
+            stack.enter_context(made[version])
+        return made[version]
+
+    with ExitStack() as stack:
+        yield of_version
 
 
 @dataclass
@@ -87,7 +102,7 @@ class Playing:
     connect: Connect
     client: Client
     values: Values
-    jobs: dict[str, bulkforce.JobInfo] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
 
     def start(self, start: Start) -> None:
         """The client makes the job too, so that it knows its content type."""
@@ -108,13 +123,15 @@ class Playing:
         where = f"{exchange.name}, {call.call}"
         with self._caller(call) as client:
             method = getattr(client, call.call)
+            if call.call.startswith("list_"):
+                method = partial(_listed, method)
             if call.raises:
                 self._refused(exchange, call, method)
             else:
                 returned = method(**self._arguments(exchange, call))
                 if call.returns is not None:
                     self._check(call.returns, returned, exchange, where)
-                if isinstance(returned, bulkforce.JobInfo):
+                if isinstance(returned, Job):
                     self.jobs.setdefault(self._job_of(exchange), returned)
         assert [(asked.method, asked.path) for asked in self.server.asked] == [
             (each.request.method, self.values.fill(each.request.path)) for each in played
@@ -127,7 +144,7 @@ class Playing:
         if call.auth is None:
             return nullcontext(self.client)
         auth = {name: self.values.fill(value) for name, value in call.auth.items()}
-        return self.connect(self.server.url, getattr(bulkforce, auth.pop("kind"))(**auth))
+        return self.connect(self.server.url, getattr(bulkforce, auth.pop("kind"))(**auth), "66.0")
 
     def _job_of(self, exchange: Exchange) -> str:
         text = (exchange.answer.sample or exchange.answer.body or "") + exchange.request.path
@@ -145,7 +162,7 @@ class Playing:
 
     def _arguments(self, exchange: Exchange, call: Call) -> dict[str, Any]:
         filled = {name: self._argument(value, exchange) for name, value in call.args.items()}
-        if call.call == "add_batch":
+        if call.call in {"add_batch", "upload"}:
             filled.setdefault("content", self._content(exchange.request))
         return filled
 
@@ -175,7 +192,8 @@ class Playing:
     def _check_request(self, request: Request, asked: Asked, where: str) -> None:
         session = self.values.fill(request.session) if request.session else None
         assert asked.headers.get("x-sfdc-session") == session, where
-        for name, value in request.headers.items():
+        for name, wanted in request.headers.items():
+            value = self.values.fill(wanted)
             sent = asked.headers.get(name.lower(), "")
             if name == "Content-Type":
                 assert _media_type(sent) == _media_type(value), where
@@ -186,6 +204,9 @@ class Playing:
             assert body == self._content(request), where
             return
         text = self.values.fill(request.body or "")
+        if "/jobs/" in request.path:
+            assert _said(body.decode()) == _said(text), where
+            return
         assert _parsed(body.decode(), request) == _parsed(text, request), where
 
     def _check(self, expected: object, actual: Any, exchange: Exchange, where: str) -> None:
@@ -227,6 +248,8 @@ def _text(content: Any) -> str:
 def _media_type(value: str) -> tuple[str, str]:
     """Media type and charset; no charset is UTF-8."""
     media_type, _, parameters = value.partition(";")
+    if media_type == "multipart/form-data":
+        return media_type, ""
     charset = parameters.strip().lower().removeprefix("charset=") or "utf-8"
     return media_type.strip().lower(), charset
 
@@ -242,13 +265,36 @@ def _parsed(body: str, request: Request) -> object:
     return [(local_name(element), (element.text or "").strip()) for element in ET.fromstring(body).iter()]
 
 
+def _listed(method: Callable[..., Any], **arguments: Any) -> list[object]:
+    """A list is asked for when it is read."""
+    return list(method(**arguments))
+
+
+# What Bulk API 2.0 takes for granted where a request does not say so.
+_USUAL = {"contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA"}
+
+
+def _said(body: str) -> object:
+    """What a request of Bulk API 2.0 says: a document, a file, or both in two parts."""
+    if body.startswith("{"):
+        document = json.loads(body)
+        return document if set(document) == {"state"} else _USUAL | document
+    if body.startswith("--"):
+        boundary = body.splitlines()[0]
+        parts = [part.replace("\r\n", "\n").partition("\n\n") for part in body.split(boundary)[1:-1]]
+        return [(head.strip().splitlines(), _said(content.strip())) for head, _, content in parts]
+    return body
+
+
 @pytest.mark.parametrize(
     "conversation", [conv for conv in conversations() if conv.for_client], ids=lambda conversation: conversation.name
 )
 def test_client_asks_and_understands(
-    conversation: Conversation, server: ScriptedServer, connect: Connect, client: Client
+    conversation: Conversation, server: ScriptedServer, connect: Connect, client_of: Callable[[str], Client]
 ) -> None:
     values = Values({"session": TOKEN, "base_url": server.url})
+    version = re.search(r"/v(\d+\.\d)/jobs/", conversation.exchanges[0].request.path)
+    client = client_of(version[1] if version else "66.0")
     playing = Playing(conversation, server, connect, client, values)
     for step in conversation.steps:
         if isinstance(step, Start):
