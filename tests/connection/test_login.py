@@ -300,13 +300,33 @@ def test_login_by_client_credentials_and_password(org: Emulator) -> None:
     assert (refused.returncode, "run-as user" in refused.stderr) == (1, True)
     wrong = log_in(org, "--client-credentials", BULKFORCE_CLIENT_SECRET="wrong")
     assert (wrong.returncode, "Consumer Secret" in wrong.stderr) == (1, True)
-    done = log_in(org, "--password", "--username", org.username, BULKFORCE_PASSWORD=org.password)
-    assert done.returncode == 0
+    command = ("login", "prod", "--url", org.base_url, "--password", "--username", org.username)
+    assert type_in(org, *command, BULKFORCE_PASSWORD=org.password).returncode == 0
     org.expire_sessions()
     call()
     org.state.sessions.rules.soap_login = False
-    off = log_in(org, "--password", "--username", org.username, BULKFORCE_PASSWORD=org.password)
+    off = type_in(org, *command, BULKFORCE_PASSWORD=org.password)
     assert (off.returncode, "Summer '27" in off.stderr) == (1, True)
+
+
+def test_login_by_password_with_an_app(org: Emulator) -> None:
+    org.state.sessions.rules.soap_login = False
+    variables = {"BULKFORCE_CLIENT_SECRET": org.client_secret, "BULKFORCE_PASSWORD": org.password}
+    command = ("--password", "--username", org.username)
+    assert log_in(org, *command, **variables).returncode == 0
+    org.expire_sessions()
+    call()
+    assert not [one for one in org.requests if "Soap" in one.path]
+    wrong = log_in(org, *command, **{**variables, "BULKFORCE_PASSWORD": "wrong"})
+    assert (wrong.returncode, "20 February 2027" in wrong.stderr) == (1, True)
+    wrong = log_in(org, *command, **{**variables, "BULKFORCE_CLIENT_SECRET": "wrong"})
+    assert (wrong.returncode, "Consumer Secret" in wrong.stderr) == (1, True)
+    unasked = log_in(org, *command, BULKFORCE_PASSWORD=org.password)
+    assert (unasked.returncode, "BULKFORCE_CLIENT_SECRET_FILE" in unasked.stderr) == (2, True)
+    org.state.sessions.rules.password_flow = False
+    off = log_in(org, *command, **variables)
+    assert (off.returncode, "External Client Apps always" in off.stderr) == (1, True)
+    call()  # what was stored before stays
 
 
 def test_access_token_that_has_ended_says_what_to_type(org: Emulator) -> None:

@@ -40,6 +40,17 @@ def test_password_needs_no_url_for_production_and_takes_one() -> None:
     assert (auth.login_url, url) == (TEST, TEST)
 
 
+def test_password_with_an_app_logs_in_by_oauth_only_where_that_is_meant() -> None:
+    app = {"BULKFORCE_CLIENT_ID": "id", "BULKFORCE_CLIENT_SECRET": "s"}
+    by_app = bf.UsernamePassword("ada@example.com", "pw", "st", client_id="id", client_secret="s")
+    assert auth_of({**PASSWORD, **app})[0] == by_app
+    assert auth_of({**PASSWORD, "BULKFORCE_CLIENT_ID": "id"})[0] == bf.UsernamePassword("ada@example.com", "pw", "st")
+    others = {"SALESFORCE_USERNAME": "u", "SALESFORCE_PASSWORD": "p"}
+    others |= {"SALESFORCE_CONSUMER_KEY": "id", "SALESFORCE_CONSUMER_SECRET": "s"}
+    assert auth_of(others)[0] == bf.UsernamePassword("u", "p", client_id="id", client_secret="s")
+    assert auth_of({**others, "SALESFORCE_SECURITY_TOKEN": "t"})[0] == bf.UsernamePassword("u", "p", "t")
+
+
 @pytest.mark.parametrize(
     "key", [PEM, PEM.replace("\n", "\\n"), base64.b64encode(PEM.encode()).decode()], ids=["lines", "escaped", "base64"]
 )

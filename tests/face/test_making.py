@@ -55,7 +55,7 @@ NEEDED: Final[dict[str, dict[str, object]]] = {
     "RefreshToken": {"client_id": "x", "client_secret": "x", "refresh_token": "x"},
     "ClientCredentials": {"client_id": "x", "client_secret": "x"},
     "JWTBearer": {"client_id": "x", "username": "x", "private_key": "x"},
-    "UsernamePassword": {"username": "x", "password": "x"},
+    "UsernamePassword": {"username": "x", "password": "x", "client_id": "x"},
     "TLS": {},
     "Timeouts": {},
     "RetryPolicy": {},

@@ -159,6 +159,9 @@ def test_every_way_to_log_in_opens_the_org(org: Emulator, client_of: Callable[..
         bulkforce.JWTBearer(org.client_id, org.username, key_pem, token_url=token_url),
         bulkforce.UsernamePassword(org.username, org.password),
         bulkforce.UsernamePassword(org.username, org.password, login_url=org.base_url),
+        bulkforce.UsernamePassword(
+            org.username, org.password, client_id=org.client_id, client_secret=org.client_secret
+        ),
     ):
         assert client_of(org.base_url, auth).create_job("insert", "Contact", "CSV").id.startswith("750")
 

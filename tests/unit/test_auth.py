@@ -251,6 +251,36 @@ def test_username_password_stays_with_the_instance_url_it_was_given() -> None:
     assert request.path == "https://test.salesforce.com/services/Soap/u/58.0"
 
 
+@pytest.mark.parametrize(
+    ("login_url", "instance_url", "host"),
+    [
+        (None, None, "https://login.salesforce.com"),
+        (None, ACME, ACME),
+        ("https://test.salesforce.com/", ACME, "https://test.salesforce.com"),
+    ],
+)
+@pytest.mark.parametrize("secret", ["s", ""])
+def test_username_password_with_an_app_logs_in_by_oauth(
+    login_url: str | None, instance_url: str | None, host: str, secret: str
+) -> None:
+    auth = UsernamePassword("ü&", "p<w", "TOKEN", login_url, client_id="id", client_secret=secret)
+    granted = said(f'{{"access_token":"00D!x","instance_url":"{ACME}"}}', media="application/json")
+    credentials, request = log_in(auth, granted, instance_url=instance_url)
+    assert credentials == Credentials(ACME, "00D!x")
+    assert request.path == f"{host}/services/oauth2/token"
+    assert request.body is not None
+    with request.body.open() as file:
+        form = dict(parse_qsl(file.read().decode()))
+    expected = {"grant_type": "password", "client_id": "id", "username": "ü&", "password": "p<wTOKEN"}
+    assert form == expected | ({"client_secret": secret} if secret else {})
+    assert "TOKEN" not in repr(auth)
+
+
+def test_secret_without_its_app_is_refused() -> None:
+    with pytest.raises(errors.UsageError, match="without its client_id"):
+        UsernamePassword("u", "p", client_secret="s")
+
+
 def test_username_password_tells_the_fault() -> None:
     with pytest.raises(errors.NotAuthenticated, match="Invalid username") as caught:
         log_in(UsernamePassword("u", "pass", "word"), said(FAULT, 500, "text/xml"))

@@ -101,9 +101,10 @@ _ROWS: Final[tuple[_Row, ...]] = (
     _Row(
         "invalid_grant",
         "authentication failure",
-        "user name, password or security token are wrong, the user was deactivated or has a new password; or the org "
-        "blocks logins with a password (newer orgs do by default, External Client Apps always): log in with the "
-        "browser or a key instead",
+        "user name, password or security token are wrong (from an address that the org does not trust, the token must "
+        "follow the password; users of a sandbox log in at --sandbox), the user was deactivated or has a new password; "
+        "or the org blocks logins with a password (newer orgs do by default, External Client Apps always, and "
+        "Salesforce ends OAuth's flow with a password on 20 February 2027): log in with the browser or a key instead",
     ),
     _Row(
         "invalid_grant",

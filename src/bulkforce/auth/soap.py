@@ -1,7 +1,8 @@
-"""SOAP ``login()``: user name and password.
+"""User name and password: by SOAP ``login()``, or with an app by OAuth.
 
-Source: recordings of the call (2012, 2026). Salesforce is retiring it: it is gone from API version 65.0 on, and off by
-default in new orgs. The session id that it returns still works with every version of the Bulk API.
+Source: recordings of the call (2012, 2026). Salesforce is retiring SOAP's login: it is gone from API version 65.0 on,
+and off by default in new orgs; it ends for all with Summer '27. The session id that it returns still works with every
+version of the Bulk API. OAuth's flow with a password works for old Connected Apps only, until 20 February 2027.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bulkforce import arguments, hosts
+from bulkforce.auth.oauth import TOKEN_PATH, request_token
 from bulkforce.auth.refusals import advice
-from bulkforce.errors import NotAuthenticated, ProtocolError
+from bulkforce.errors import NotAuthenticated, ProtocolError, UsageError
 from bulkforce.protocol import limits, wire_xml
 from bulkforce.protocol.exchange import SUCCESS, Answer, Body, Request
 from bulkforce.protocol.faults import stranger
@@ -24,7 +26,9 @@ _PARTNER = "urn:partner.soap.sforce.com"
 
 @dataclass(frozen=True, slots=True)
 class UsernamePassword:
-    """Log in with user name, password and security token, through SOAP ``login()``.
+    """Log in with user name, password and security token: through SOAP ``login()``, or with an app's id through OAuth.
+
+    Orgs made since Summer '23 block both by default, and Salesforce ends both in 2027: prefer another way.
 
     Attributes:
         username: The user.
@@ -32,7 +36,9 @@ class UsernamePassword:
         security_token: Appended to the password, as the org requires from addresses it does not trust.
         login_url: ``https://login.salesforce.com``, ``https://test.salesforce.com`` for a sandbox, or the org's own
             host.
-        version: API version of the call, below 65.0.
+        version: API version of the call by SOAP, below 65.0.
+        client_id: Consumer key of a Connected App (not an External Client App), to log in through OAuth.
+        client_secret: Its consumer secret.
     """
 
     username: str
@@ -40,14 +46,37 @@ class UsernamePassword:
     security_token: str = field(default="", repr=False)
     login_url: str | None = None
     version: str = limits.SOAP_LOGIN_VERSION
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         arguments.secrets(username=self.username, password=self.password, security_token=self.security_token)
+        arguments.secrets(client_id=self.client_id, client_secret=self.client_secret)
+        if self.client_secret and not self.client_id:
+            raise UsageError("The client_secret of an app is given without its client_id")
         arguments.urls(login_url=self.login_url)
         arguments.version(self.version, "The auth's version")
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:  # noqa: ARG002
         """Log in; see `Auth`."""
+        if self.client_id:
+            return (yield from self._by_oauth(instance_url))
+        return (yield from self._by_soap(instance_url))
+
+    def _by_oauth(self, instance_url: str | None) -> Flow[Credentials]:
+        form = {
+            "grant_type": "password",
+            "client_id": self.client_id,
+            "username": self.username,
+            "password": self.password + self.security_token,
+        }
+        if self.client_secret:
+            form["client_secret"] = self.client_secret
+        host = (self.login_url or instance_url or limits.LOGIN_URL).rstrip("/")
+        granted = yield from request_token(host + TOKEN_PATH, form)
+        return granted.credentials(instance_url)
+
+    def _by_soap(self, instance_url: str | None) -> Flow[Credentials]:
         version = arguments.version(self.version)
         url = f"{(self.login_url or instance_url or limits.LOGIN_URL).rstrip('/')}/services/Soap/u/{version}"
         headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"}

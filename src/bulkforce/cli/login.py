@@ -69,8 +69,9 @@ def login(
         bool,
         typer.Option(
             "--password",
-            help="Log in with user name and password, while Salesforce allows it; the password, and the security "
-            f"token after it, is in BULKFORCE_PASSWORD(_FILE), asked for, {_FROM_STDIN}.",
+            help="Log in with user name and password, while Salesforce allows it (until 2027); the password, and the "
+            f"security token after it, is in BULKFORCE_PASSWORD(_FILE), asked for, {_FROM_STDIN}. With a client id by "
+            "OAuth, and the app's secret comes first in the same ways; without one by SOAP.",
         ),
     ] = False,
     access_token: Annotated[
@@ -227,7 +228,11 @@ def _log_in(
         case "client credentials":
             return profile, Secrets(client_secret=_secret("the client secret", "CLIENT_SECRET"))
         case "password":
-            return profile, Secrets(password=_secret("the password, with the security token after it", "PASSWORD"))
+            secrets = Secrets()
+            if profile.client_id:
+                secrets["client_secret"] = _secret("the client secret", "CLIENT_SECRET")
+            secrets["password"] = _secret("the password, with the security token after it", "PASSWORD")
+            return profile, secrets
         case "access token":
             return profile, Secrets(access_token=_secret("the access token", "ACCESS_TOKEN"))
 

@@ -37,9 +37,9 @@ def connect(
     ``BULKFORCE_INSTANCE_URL`` with one of: ``BULKFORCE_ACCESS_TOKEN``; ``BULKFORCE_CLIENT_ID`` and
     ``BULKFORCE_CLIENT_SECRET``, with or without ``BULKFORCE_REFRESH_TOKEN``; ``BULKFORCE_CLIENT_ID``,
     ``BULKFORCE_USERNAME`` and ``BULKFORCE_PRIVATE_KEY``; ``BULKFORCE_USERNAME``, ``BULKFORCE_PASSWORD`` and
-    ``BULKFORCE_SECURITY_TOKEN``. Each secret may come from a file instead: ``BULKFORCE_PASSWORD_FILE``.
-    ``BULKFORCE_API_VERSION``, ``BULKFORCE_CA_BUNDLE``, ``BULKFORCE_PROXY`` and ``BULKFORCE_ALLOW_HTTP`` apply to every
-    org.
+    ``BULKFORCE_SECURITY_TOKEN``, by OAuth if there are ``BULKFORCE_CLIENT_ID`` and ``BULKFORCE_CLIENT_SECRET``, too.
+    Each secret may come from a file instead: ``BULKFORCE_PASSWORD_FILE``. ``BULKFORCE_API_VERSION``,
+    ``BULKFORCE_CA_BUNDLE``, ``BULKFORCE_PROXY`` and ``BULKFORCE_ALLOW_HTTP`` apply to every org.
 
     Args:
         org: The org's name; a mapping in its place is the environment.

@@ -138,6 +138,9 @@ def _words(variables: Variables, prefix: str, *, label: bool = False) -> Words:
         secret = read["client_secret"] or read["refresh_token"]
         names = _NAMES["client_id"] if secret and not variables.get(f"{prefix}CONSUMER_KEY") else ("CONSUMER_KEY",)
         read["client_id"] = variables.get(*(prefix + name for name in names))
+        if read["password"] and read["security_token"]:
+            # simple-salesforce logs in by SOAP then, whether or not there is an app.
+            read["client_secret"] = None
     return Words(**read)
 
 

@@ -69,7 +69,14 @@ class StoredLogin:
                 return ways.ClientCredentials(profile.client_id, secret)
             case "password":
                 password, token = secrets.get("password", ""), secrets.get("security_token", "")
-                return ways.UsernamePassword(profile.username, password, token, profile.login_url)
+                return ways.UsernamePassword(
+                    profile.username,
+                    password,
+                    token,
+                    profile.login_url,
+                    client_id=profile.client_id,
+                    client_secret=secret,
+                )
             case _:
                 return ways.RefreshToken(
                     profile.client_id,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bulkforce import hosts
@@ -97,7 +97,9 @@ def _auth(words: Words, url: str | None, login: str | None) -> Auth:
         with named(words.private_key.name):
             return jwt(client_id, words.username.text, pem(words.private_key.text), login or url)
     if words.username and words.password:
-        return UsernamePassword(words.username.text, words.password.text, _text(words.security_token), login)
+        password = UsernamePassword(words.username.text, words.password.text, _text(words.security_token), login)
+        # An id alone may be there for other logins.
+        return replace(password, client_id=client_id, client_secret=secret) if client_id and secret else password
     return ClientCredentials(client_id, secret)
 
 
