@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 from bulkforce.calls1 import AsyncCalls1
 from bulkforce.calls2 import AsyncCalls2
 from bulkforce.client import Client
+from bulkforce.events import OnEvent
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.pk_chunking import PKChunking
@@ -119,11 +120,12 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         workers: int = 4,
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
     ) -> QueryResult:
         """Query records as in `Client.query`; iterate over the result with ``async for``."""
         from bulkforce.extract import query  # see above
 
-        manner = Manner(poll=poll, max_api_calls=max_api_calls)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
         return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     async def count(self, soql: str, *, all_rows: bool = False) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from bulkforce.calls1 import Calls1
 from bulkforce.calls2 import Calls2
+from bulkforce.events import OnEvent
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.load.checking import CheckReport
 from bulkforce.load.mapping import ColumnMap
@@ -128,7 +129,7 @@ class Client(Calls1, Calls2):
     def _carry_out(self, work: Callable[[Sitting], T], manner: Manner | None = None) -> T:
         from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
 
-        return self._do(lambda stop: work(Sitting.of(self.driver, stop, manner)))
+        return self._do(lambda stop: Sitting.of(self.driver, stop, manner).carry_out(work))
 
     def _do(self, work: Callable[[Stop], T]) -> T:
         return self.driver.carry_out(work)
@@ -164,6 +165,7 @@ class Client(Calls1, Calls2):
         dry_run: bool = False,
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one.
@@ -216,7 +218,11 @@ class Client(Calls1, Calls2):
             poll: Seconds between two looks at a job, each of them an API call, 0.1 to 3,600; by default they grow from
                 0.2 to 10.
             max_api_calls: Stop, resumably, before this call makes more API calls than this; logins count.
-            on_progress: Called with a `Progress` at most ten times a second, in this thread.
+            on_event: Called with each `bulkforce.events.Event` (a job was opened, a batch was sent, rows failed, ...),
+                in order, in this thread, never after the call has returned. What it raises stops the run, and is
+                raised here once the run has stopped, with a note that says how to go on.
+            on_progress: Called with a `Progress` at most ten times a second, in this thread; exceptions as in
+                ``on_event``.
 
         Returns:
             The report, in which ``read = succeeded + failed + unprocessed + rejected``.
@@ -270,7 +276,8 @@ class Client(Calls1, Calls2):
             on_progress=on_progress,
         )
         return self._carry_out(
-            lambda sitting: load.load(sitting, options), Manner(poll=poll, max_api_calls=max_api_calls)
+            lambda sitting: load.load(sitting, options),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
 
     def check(
@@ -417,6 +424,7 @@ class Client(Calls1, Calls2):
         accept_as: Literal["sent", "not-sent"] | None = None,
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
         on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
     ) -> LoadReport | ExtractReport:
         """Continue a load or an extract that stopped or died; nothing is loaded or extracted twice.
@@ -432,6 +440,7 @@ class Client(Calls1, Calls2):
                 run did not send no longer stop it, and rows that were never sent are sent.
             poll: As in `load`.
             max_api_calls: As in `load`.
+            on_event: As in `load`.
             on_progress: As in `load` or `extract`, depending on the run.
 
         Returns:
@@ -451,7 +460,7 @@ class Client(Calls1, Calls2):
 
         return self._carry_out(
             lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress),
-            Manner(poll=poll, max_api_calls=max_api_calls),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
 
     def extract(
@@ -472,6 +481,7 @@ class Client(Calls1, Calls2):
         repeats: Literal["keep", "drop"] = "keep",
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Extract every record that a query finds into a file, and prove that none is missing.
@@ -502,6 +512,7 @@ class Client(Calls1, Calls2):
                 time, by id, if they have not changed since; ``"keep"`` counts them (`ExtractReport.repeated`).
             poll: As in `load`.
             max_api_calls: As in `load`.
+            on_event: As in `load`.
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
@@ -533,7 +544,8 @@ class Client(Calls1, Calls2):
             on_progress=on_progress,
         )
         return self._carry_out(
-            lambda sitting: extract.extract(sitting, options), Manner(poll=poll, max_api_calls=max_api_calls)
+            lambda sitting: extract.extract(sitting, options),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
 
     def resume_extract(
@@ -543,6 +555,7 @@ class Client(Calls1, Calls2):
         workers: int | None = None,
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Continue an extract that stopped or died: `resume`, for a run that you know to be an extract.
@@ -554,6 +567,7 @@ class Client(Calls1, Calls2):
             workers: Concurrent downloads; by default as many as the run started with.
             poll: As in `load`.
             max_api_calls: As in `load`.
+            on_event: As in `load`.
             on_progress: As in `extract`.
 
         Raises:
@@ -565,7 +579,7 @@ class Client(Calls1, Calls2):
 
         return self._carry_out(
             lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress),
-            Manner(poll=poll, max_api_calls=max_api_calls),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
 
     def query(
@@ -577,6 +591,7 @@ class Client(Calls1, Calls2):
         workers: int = 4,
         poll: float | None = None,
         max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
     ) -> QueryResult:
         """Query records as Arrow record batches, a data frame or dicts; see `QueryResult`.
 
@@ -587,6 +602,7 @@ class Client(Calls1, Calls2):
             workers: Concurrent downloads; they wait for a slow reader.
             poll: As in `load`.
             max_api_calls: Stop before this query makes more API calls than this.
+            on_event: As in `load`, but in a thread of its own; what it raises, the reader of the result gets.
 
         Raises:
             MissingExtra: pyarrow is not installed.
@@ -596,7 +612,7 @@ class Client(Calls1, Calls2):
         """
         from bulkforce.extract import query  # see above
 
-        manner = Manner(poll=poll, max_api_calls=max_api_calls)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
         return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
     def count(self, soql: str, *, all_rows: bool = False) -> int:

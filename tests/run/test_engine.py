@@ -12,6 +12,7 @@ from datetime import datetime
 
 import pytest
 
+from bulkforce import events
 from bulkforce.errors import Facts, Interrupted, NoAnswer, NotSent, RefusedError, Unavailable
 from bulkforce.run.clock import Clock
 from bulkforce.run.engine import Engine
@@ -262,6 +263,40 @@ def test_what_is_waited_for_is_told_until_it_is_over() -> None:
     assert all(re.fullmatch(rf"no connection for \d+ s, trying again until {until}", text) for text in waits)
     assert len(set(waits)) > 3
     assert told[-1] is None
+
+
+def test_wait_is_told_once_with_its_reason_and_since_when() -> None:
+    time, told = Time(), list[events.Event]()
+    script: dict[str, list[object]] = {
+        "a": [NotSent("gone", Facts()), NotSent("gone", Facts()), Unavailable("busy", Facts(status=503))]
+    }
+    engine = engine_of(
+        Steps(["a", "b"]), Worker(time, script), tell=told.append, queued=lambda state: state.done[-1] == "a"
+    )
+    assert engine.run()
+    waits = [event for event in told if isinstance(event, events.Waiting)]
+    assert [one.reason for one in waits] == ["no connection", "no useful answer", "the org"]
+    assert [one.until is None for one in waits] == [False, False, True]
+    assert waits[0].since.timestamp() == 0.0
+    assert waits[1].since == waits[0].since
+    assert waits[1].until == waits[0].until
+    assert waits[2].since > waits[0].since
+
+
+def test_events_are_told_as_the_verb_says_and_stopping_is_told() -> None:
+    stop, told = Stop(), list[events.Event]()
+    worker = Worker(Time())
+    worker.does = lambda order: stop.ask("enough") if order == "a" else None
+    engine = engine_of(
+        Steps(["a", "b"], last=["close"]),
+        worker,
+        stop=stop,
+        tell=told.append,
+        step=lambda _state, event: events.JobOpened(job=event) if event == "a" else None,
+    )
+    assert not engine.run()
+    assert told[0] == events.JobOpened(job="a")
+    assert [one.reason for one in told if isinstance(one, events.Waiting)] == ["stopping"]
 
 
 def test_run_that_stops_says_so() -> None:

@@ -17,6 +17,7 @@ from bulkforce.errors import (
     TransportError,
 )
 from bulkforce.extract import result_file
+from bulkforce.extract.ending import is_queued
 from bulkforce.extract.events import BatchStage, Event, QueryJobStage
 from bulkforce.extract.journal import ExtractJournal
 from bulkforce.extract.orders import Answer, EndJob, Order, prepare
@@ -25,7 +26,7 @@ from bulkforce.extract.rules import Rules
 from bulkforce.extract.seen import check_ranges
 from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
-from bulkforce.extract.steps import step_of
+from bulkforce.extract.steps import Steps
 from bulkforce.extract.verdicts import answered
 from bulkforce.extract.worker import ExtractSettings, ExtractWorker
 from bulkforce.run.engine import Engine
@@ -51,6 +52,11 @@ def bring(
     """
     folder = journal.folder / PARTS
     worker = ExtractWorker(sitting, api, asked, folder, sink)
+
+    def changed(state: State) -> None:
+        sitting.teller.pass_on()
+        on_change(state, engine.waits_for())
+
     engine: Engine[State, Order, Answer, Event] = Engine(
         ExtractPlan(rules),
         worker,
@@ -60,10 +66,12 @@ def bring(
         sitting.patience,
         sitting.clock,
         sitting.stop,
-        lambda state: on_change(state, engine.waits_for()),
+        changed,
         sitting.warn,
         sitting.trace,
-        step=step_of,
+        tell=sitting.tell if sitting.teller.is_heard else None,
+        step=Steps(),
+        queued=is_queued,
     )
     try:
         with ctrl_c_told():

@@ -17,12 +17,13 @@ from bulkforce.errors import (
     TransportError,
     UsageError,
 )
+from bulkforce.events import RunEnded
 from bulkforce.extract.events import BatchStage
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.report import ExtractProgress, ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
-from bulkforce.run.report import RunState, jobs_left
+from bulkforce.run.report import ENDS, RunState, jobs_left
 from bulkforce.run.sitting import Sitting
 
 
@@ -108,8 +109,17 @@ def progress_of(state: State, begun: float, earlier: int = 0, waits_for: str | N
     )
 
 
+def is_queued(state: State) -> bool:
+    """Whether all that is left to do is to wait until the org is done with batches."""
+    stages = state.stages
+    return bool(stages[BatchStage.RUNNING]) and not (stages[BatchStage.COMPLETED] or stages[BatchStage.FETCHING])
+
+
 def _of_the_org(state: State) -> str | None:
-    running = state.stages[BatchStage.RUNNING]
-    if not running or state.stages[BatchStage.COMPLETED] or state.stages[BatchStage.FETCHING]:
-        return None
-    return f"the org has {counted(running, 'batch')} queued or under way"
+    running = counted(state.stages[BatchStage.RUNNING], "batch")
+    return f"the org has {running} queued or under way" if is_queued(state) else None
+
+
+def ended(report: ExtractReport) -> RunEnded:
+    """Return the event that ends an extract with this report."""
+    return RunEnded(run=report.run, state=ENDS[report.state], rows=report.rows, succeeded=report.rows)

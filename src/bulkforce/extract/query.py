@@ -44,17 +44,10 @@ def query(
     arguments.count(workers, "The number of workers", 1)
 
     def deliver(sink: Sink, stop: Stop) -> None:
-        def work(stop: Stop) -> None:
-            extract.deliver(
-                Sitting.of(driver, stop, manner),
-                soql,
-                sink,
-                all_rows=all_rows,
-                pk_chunking=pk_chunking,
-                workers=workers,
-            )
+        def work(sitting: Sitting) -> None:
+            extract.deliver(sitting, soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
 
-        driver.carry_out(work, stop)
+        driver.carry_out(lambda stop: Sitting.of(driver, stop, manner).carry_out(work), stop)
 
     return QueryResult(deliver)
 

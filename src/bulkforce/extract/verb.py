@@ -6,7 +6,6 @@ proof, it fails.
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 import time
@@ -27,11 +26,12 @@ from bulkforce.errors import (
     NotPermitted,
     UsageError,
 )
+from bulkforce.events import RunBegun, RunEnded
 from bulkforce.extract import chunkable, incremental
 from bulkforce.extract.asking import Chunking, ExtractOptions, OnProgress, chunking_for, text_of
 from bulkforce.extract.bring import bring
 from bulkforce.extract.columns import Column, columns_of
-from bulkforce.extract.ending import file_of, finished, progress_of, report_of, stopped
+from bulkforce.extract.ending import ended, file_of, finished, progress_of, report_of, stopped
 from bulkforce.extract.events import QueryJob
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.numbers import NUMBERS
@@ -40,6 +40,7 @@ from bulkforce.extract.rules import Rules
 from bulkforce.extract.sinks import Sink, place_to_append, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
+from bulkforce.extract.state import State
 from bulkforce.extract.worker import ExtractSettings
 from bulkforce.protocol import rest, soql
 from bulkforce.protocol.flow import ask
@@ -52,8 +53,6 @@ from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import every_so_often
 from bulkforce.vocabulary import Operation
 
-_log = logging.getLogger("bulkforce")
-
 AHEAD_BYTES: Final = 64_000_000
 """How much may wait on disk for a reader that is slower than the downloads, apart from the parts in progress."""
 
@@ -63,6 +62,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     begun = time.monotonic()
     arguments.count(options.workers, "The number of workers", 1)
     arguments.flag(options.all_rows, "all_rows")
+    on_progress = sitting.own(options.on_progress)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
     place, keep = _place(options, given)
@@ -119,7 +119,11 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     with disk_told(journal.folder), closing(journal):
         try:
             sitting.trace("journal")
-            return _carry_out(sitting, journal, sink, options.workers, options.on_progress, begun)
+            return sitting.told(
+                _begun(journal),
+                ended,
+                lambda: _carry_out(sitting, journal, sink, options.workers, on_progress, begun),
+            )
         except Interrupted:
             raise
         except Exception:
@@ -172,7 +176,11 @@ def deliver(
     Returns:
         How many records there were.
     """
-    begun, told = time.monotonic(), every_so_often(on_progress)
+    begun, told = time.monotonic(), every_so_often(sitting.own(on_progress))
+
+    def on_change(state: State, waits: str | None) -> None:
+        told(progress_of(state, begun, 0, waits))
+
     query = soql.read(text)
     soql.check_bulk(query)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
@@ -180,31 +188,27 @@ def deliver(
     api = _api(sitting, operation, query.object)
     api.check_chunking(chunking)
     may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
-    with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
-        folder = Path(name)
-        journal = ExtractJournal(folder, QueryJob(1, query.text, chunking.header() if chunking else None, None))
-        try:
-            journal.make_folder(PARTS)
-            asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
-            rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
-            state = journal.state()
-            if stopped_by := bring(
-                sitting,
-                api,
-                journal,
-                state,
-                asked,
-                rules,
-                sink,
-                lambda state, waits: told(progress_of(state, begun, 0, waits)),
-            ):
-                if asked_to := sitting.stop.asked:
-                    raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
-                raise stopped_by
-            return state.rows
-        finally:
-            sink.discard()
-            journal.close()
+    asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+    rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
+
+    def work() -> int:
+        with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
+            folder = Path(name)
+            journal = ExtractJournal(folder, QueryJob(1, query.text, chunking.header() if chunking else None, None))
+            try:
+                journal.make_folder(PARTS)
+                state = journal.state()
+                if stopped_by := bring(sitting, api, journal, state, asked, rules, sink, on_change):
+                    if asked_to := sitting.stop.asked:
+                        raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
+                    raise stopped_by
+                return state.rows
+            finally:
+                sink.discard()
+                journal.close()
+
+    run = RunBegun(verb="query", run="", run_dir=None, operation=operation, object=query.object)
+    return sitting.told(run, lambda rows: RunEnded(run="", state="finished", rows=rows, succeeded=rows), work)
 
 
 def resume_extract(
@@ -236,7 +240,25 @@ def resume_extract(
                 f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched"
             )
         sink = sink_for(facts.to, facts.format, sitting.warn, facts.token, facts.numbers, facts.keep)
-        return _carry_out(sitting, journal, sink, facts.workers if workers is None else workers, on_progress, begun)
+        count, own = facts.workers if workers is None else workers, sitting.own(on_progress)
+        return sitting.told(
+            _begun(journal, resumed=True),
+            ended,
+            lambda: _carry_out(sitting, journal, sink, count, own, begun),
+        )
+
+
+def _begun(journal: ExtractJournal, *, resumed: bool = False) -> RunBegun:
+    facts = journal.facts()
+    assert facts is not None
+    return RunBegun(
+        verb="extract",
+        run=facts.run,
+        run_dir=journal.folder,
+        operation=facts.operation,
+        object=facts.object,
+        resumed=resumed,
+    )
 
 
 def folder_of(run: str | Path) -> Path | None:
@@ -271,7 +293,6 @@ def _carry_out(
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
     earlier = state.rows
-    _log.info("run %s: %s %s", facts.run, facts.operation, facts.object)
     fresh = incremental.Fresh(sink, facts.seen) if facts.seen else None
     try:
         stopped_by = bring(
@@ -304,7 +325,6 @@ def _carry_out(
         journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
         sitting.trace("journal")
         journal.remove(PARTS)
-        _log.info("run %s: finished; records: %d, batches: %d", report.run, report.rows, report.batches)
     finally:
         sink.discard()
     return report

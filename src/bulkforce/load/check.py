@@ -51,7 +51,8 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
         disk_told(Path(name)),
         told_of_stops("Nothing was sent"),
     ):
-        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress)[0]
+        on_progress = sitting.own(options.on_progress)
+        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), on_progress)[0]
 
 
 def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:

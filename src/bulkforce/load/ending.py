@@ -19,6 +19,7 @@ from bulkforce.errors import (
     TransportError,
     Unsettled,
 )
+from bulkforce.events import RunEnded
 from bulkforce.load import intake
 from bulkforce.load.batches import IN_DOUBT, Job, JobStage, Outcome
 from bulkforce.load.cutter import Batch
@@ -32,7 +33,7 @@ from bulkforce.load.verdicts import standing
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run.files import write_whole
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
-from bulkforce.run.report import RunState, jobs_left
+from bulkforce.run.report import ENDS, RunState, jobs_left
 from bulkforce.run.sitting import Sitting
 
 OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, UNTIED, REJECTED)
@@ -242,10 +243,29 @@ def progress_of(
     )
 
 
+def is_queued(view: View) -> bool:
+    """Whether all that is left to do is to wait until the org is done with batches."""
+    return any(view.waiting.values()) and not (
+        view.pending or view.flying or view.uploaded or view.doubtful or view.fetchable
+    )
+
+
 def _of_the_org(view: View, waiting: int) -> str | None:
-    if not waiting or view.pending or view.flying or view.doubtful or view.fetchable:
-        return None
-    return f"the org has {counted(waiting, 'batch')} queued or under way"
+    return f"the org has {counted(waiting, 'batch')} queued or under way" if waiting and is_queued(view) else None
+
+
+def ended(report: LoadReport) -> RunEnded:
+    """Return the event that ends a load with this report."""
+    return RunEnded(
+        run=report.run,
+        state=ENDS[report.state],
+        rows=report.read,
+        succeeded=report.succeeded,
+        failed=report.failed,
+        unprocessed=report.unprocessed,
+        rejected=report.rejected,
+        in_doubt=report.in_doubt,
+    )
 
 
 def clear_results(journal: LoadJournal) -> None:

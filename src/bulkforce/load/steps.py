@@ -1,7 +1,8 @@
-"""The steps of a load in words, for the log: with ids and counts, never with a value of a record."""
+"""What the events of a load mean to its user."""
 
 from __future__ import annotations
 
+from bulkforce import events
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -19,55 +20,75 @@ from bulkforce.load.events import (
     JobSettled,
 )
 from bulkforce.load.state import View
+from bulkforce.load.tally import Tally
 
 
-def step_of(view: View, event: Event) -> str | None:
-    """Return what an event means in words; ``None`` if a user need not know."""
-    match event:
-        case JobOpened(id=job_id):
-            return f"job {job_id}: created"
-        case JobLost():
-            return "a job could not be created, or the answer was lost"
-        case JobClosed(job=job):
-            return f"job {view.job_id(job)}: closed"
-        case JobSettled(job=job, adopted=adopted, absent=absent):
-            return (
-                f"job {view.job_id(job)}: closed and settled; of the batches in doubt, the org has {len(adopted):,}, "
-                f"and {len(absent):,} will be sent again"
-            )
-        case _:
-            return _of_batch(view, event)
+class Steps:
+    """Turns what the journal records into what the user is told.
+
+    Args:
+        tally: Counts the rows of joined batches; one batch is joined at a time.
+    """
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._told = (0, 0, 0)
+
+    def __call__(self, view: View, event: Event) -> events.Event | None:
+        """Return what an event means to the user; ``None`` if nothing."""
+        match event:
+            case JobOpened(id=job_id):
+                return events.JobOpened(job=job_id)
+            case JobLost():
+                return events.JobAbandoned(job=None)
+            case JobClosed(job=job):
+                return events.JobClosed(job=view.job_id(job))
+            case JobSettled(job=job, adopted=adopted, absent=absent):
+                return events.JobClosed(job=view.job_id(job), found=len(adopted), absent=len(absent))
+            case BatchDoubted(batch=number):
+                attempt = view.batches[number].attempt
+                return events.AnswerLost(job=view.job_id(attempt.job), number=number) if attempt else None
+            case _:
+                return self._of_batch(view, event)
+
+    def _of_batch(self, view: View, event: Event) -> events.Event | None:
+        match event:
+            case BatchAccepted(batch=number, id=batch_id):
+                batch = view.batches[number]
+                job = view.job_id(batch.attempt.job) if batch.attempt else ""
+                return events.BatchSent(job=job, batch=batch_id, number=number, records=batch.records)
+            case BatchUploaded(batch=number):
+                batch = view.batches[number]
+                job = view.job_id(batch.attempt.job) if batch.attempt else ""
+                return events.BatchUploaded(job=job, number=number, records=batch.records)
+            case BatchAbsent(batch=number) | BatchNeverRun(batch=number):
+                return events.BatchRepeated(batch=_id(view, number), number=number)
+            case BatchEnded(batch=number, end=end, processed=processed, failed=failed):
+                known, state = _id(view, number), str(end)
+                return events.BatchEnded(batch=known, number=number, state=state, processed=processed, failed=failed)
+            case BatchRefused(batch=number):
+                return events.BatchEnded(batch=None, number=number, state="Refused")
+            case BatchLeftInDoubt(batch=number):
+                return events.BatchEnded(batch=_id(view, number), number=number, state="InDoubt")
+            case BatchJoined(batch=number):
+                return self._done(view, number)
+            case _:
+                return None
+
+    def _done(self, view: View, number: int) -> events.BatchDone:
+        now = (self._tally.failed, self._tally.unprocessed, self._tally.in_doubt)
+        failed, unprocessed, in_doubt = (new - old for new, old in zip(now, self._told, strict=True))
+        self._told = now
+        return events.BatchDone(
+            batch=_id(view, number),
+            number=number,
+            rows=view.batches[number].records,
+            failed=failed,
+            unprocessed=unprocessed,
+            in_doubt=in_doubt,
+        )
 
 
-def _of_batch(view: View, event: Event) -> str | None:
-    match event:
-        case BatchUploaded(batch=number):
-            return f"{_batch(view, number)}: uploaded; it counts once its job is committed"
-        case BatchAccepted(batch=number, id=batch_id):
-            return f"batch {batch_id} (no. {number:,}, {_records(view, number)}): accepted by the org"
-        case BatchEnded(batch=number, end=end, processed=processed, failed=failed):
-            counts = f", {processed or 0:,} processed, {failed or 0:,} failed"
-            return f"{_batch(view, number)}: {end}{'' if processed is None and failed is None else counts}"
-        case BatchAbsent(batch=number) | BatchNeverRun(batch=number):
-            return f"{_batch(view, number)}: not processed by the org; it will be sent again"
-        case BatchDoubted(batch=number):
-            return f"{_batch(view, number)}: its answer was lost; the org will be asked whether it has it"
-        case BatchRefused(batch=number):
-            return f"{_batch(view, number)}: refused by the org"
-        case BatchLeftInDoubt(batch=number):
-            return f"{_batch(view, number)}: its outcome cannot be determined"
-        case BatchJoined(batch=number):
-            return f"{_batch(view, number)}: its rows are in the outputs"
-        case _:
-            return None
-
-
-def _batch(view: View, number: int) -> str:
+def _id(view: View, number: int) -> str | None:
     attempt = view.batches[number].attempt
-    batch_id = attempt.id if attempt else None
-    return f"batch {batch_id} (no. {number:,})" if batch_id else f"batch no. {number:,} ({_records(view, number)})"
-
-
-def _records(view: View, number: int) -> str:
-    records = view.batches[number].records
-    return f"{records:,} record{'' if records == 1 else 's'}"
+    return attempt.id if attempt else None

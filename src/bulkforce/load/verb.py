@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import tempfile
 import time
@@ -20,6 +19,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
+from bulkforce.events import RunBegun, SourceRead
 from bulkforce.load import intake
 from bulkforce.load import mapping as maps
 from bulkforce.load.asking import (
@@ -33,7 +33,17 @@ from bulkforce.load.asking import (
 )
 from bulkforce.load.batches import JobStage
 from bulkforce.load.check import asked_of, on_read_of, read_checked, told_of_stops
-from bulkforce.load.ending import Run, clear_results, finish, finished, progress_of, stopped, unsettled
+from bulkforce.load.ending import (
+    Run,
+    clear_results,
+    ended,
+    finish,
+    finished,
+    is_queued,
+    progress_of,
+    stopped,
+    unsettled,
+)
 from bulkforce.load.events import Event
 from bulkforce.load.facts import LoadFacts
 from bulkforce.load.feed import Feed
@@ -45,7 +55,7 @@ from bulkforce.load.report import LoadReport
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.sources import Source, place_of
 from bulkforce.load.state import View
-from bulkforce.load.steps import step_of
+from bulkforce.load.steps import Steps
 from bulkforce.load.verdicts import rest_in_doubt
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run import marks
@@ -56,8 +66,6 @@ from bulkforce.run.journal import list_runs
 from bulkforce.run.report import RunInfo, RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
-
-_log = logging.getLogger("bulkforce")
 
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
@@ -71,6 +79,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     for flag in ("empty_as_null", "check", "dry_run", "excel"):
         arguments.flag(getattr(options, flag), flag)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
+    on_progress = sitting.own(options.on_progress)
     path = place_of(options.source)
     asked = asked_of(sitting, options, api, column_map)
     if options.dry_run:
@@ -80,7 +89,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             told_of_stops("Nothing was sent"),
         ):
             report, (reading, _) = read_checked(
-                sitting, Objects(sitting), asked, options.source, Path(name), options.on_progress
+                sitting, Objects(sitting), asked, options.source, Path(name), on_progress
             )
             return replace(planned(sitting, options, api, reading, Path(name), begun), fits=report.fits)
     journal = new_run(
@@ -96,8 +105,12 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     with disk_told(journal.folder), closing(journal):
         try:
             sitting.trace("journal")
-            feed = _take_in(sitting, journal, options.source, options.on_progress)
-            return _carry_out(sitting, journal, feed, options.workers, options.on_progress, begun)
+
+            def work() -> LoadReport:
+                feed = _take_in(sitting, journal, options.source, on_progress)
+                return _carry_out(sitting, journal, feed, options.workers, on_progress, begun)
+
+            return sitting.told(_begun(journal), ended, work)
         except Interrupted:
             if path is None and journal.facts() is None:
                 # A source that was not read to its end cannot be read again.
@@ -138,20 +151,36 @@ def resume(
             raise JournalMismatch(
                 f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched"
             )
-        facts = journal.facts()
-        if facts is None:
-            if asked.path is None:
-                raise JournalMismatch(
-                    f"The run in {folder} died while it was reading its source, "
-                    f"{asked.source}, which cannot be read a second time. {_LOAD_AGAIN}"
-                )
-            feed = _take_in(sitting, journal, Path(asked.path), on_progress)
-        else:
-            with told_of_stops(_go_on(folder)):
-                feed = _confirm(sitting, journal, facts, on_progress)
-        return _carry_out(
-            sitting, journal, feed, asked.workers if workers is None else workers, on_progress, begun, accept_as
-        )
+        facts, on_progress = journal.facts(), sitting.own(on_progress)
+        if facts is None and asked.path is None:
+            raise JournalMismatch(
+                f"The run in {folder} died while it was reading its source, "
+                f"{asked.source}, which cannot be read a second time. {_LOAD_AGAIN}"
+            )
+
+        def work() -> LoadReport:
+            if facts is None:
+                feed = _take_in(sitting, journal, Path(str(asked.path)), on_progress)
+            else:
+                with told_of_stops(_go_on(folder)):
+                    feed = _confirm(sitting, journal, facts, on_progress)
+            count = asked.workers if workers is None else workers
+            return _carry_out(sitting, journal, feed, count, on_progress, begun, accept_as)
+
+        return sitting.told(_begun(journal, resumed=True), ended, work)
+
+
+def _begun(journal: LoadJournal, *, resumed: bool = False) -> RunBegun:
+    asked = journal.asked()
+    assert asked is not None
+    return RunBegun(
+        verb="load",
+        run=asked.run,
+        run_dir=journal.folder,
+        operation=asked.operation,
+        object=asked.object,
+        resumed=resumed,
+    )
 
 
 _LOAD_AGAIN: Final = "Nothing was sent. Start the load again with another folder; this one can be removed"
@@ -213,6 +242,11 @@ def _carry_out(
     )
     view = journal.view()
     earlier = sum(batch.records for batch in view.batches.values() if batch.fetched)
+
+    def on_change(view: View) -> None:
+        sitting.teller.pass_on()
+        told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for()))
+
     engine: LoadEngine = Engine(
         LoadPlan(rules),
         worker,
@@ -222,15 +256,17 @@ def _carry_out(
         patience,
         sitting.clock,
         sitting.stop,
-        lambda view: told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for())),
+        on_change,
         sitting.warn,
         sitting.trace,
         # Another copy of the run, or of its journal, may have got there first.
         guard=lambda orders: marks.begin(journal) if any(isinstance(order, OpenJob) for order in orders) else None,
-        step=step_of,
+        tell=sitting.tell if sitting.teller.is_heard else None,
+        step=Steps(outputs.tally),
+        queued=is_queued,
     )
-    records = sum(batch.records for batch in batches.values())
-    _log.info("run %s: %s %s; records: %d, batches: %d", facts.run, api.operation, api.object, records, len(batches))
+    size = sum(batch.size for batch in batches.values())
+    sitting.tell(SourceRead(rows=facts.read, rejected=len(facts.rejected), batches=len(batches), bytes=size))
     run = Run(journal, facts, outputs, engine.state, batches, sitting, begun)
     try:
         if left_behind := marks.begin(journal, accepted=accept_as is not None):
@@ -257,8 +293,6 @@ def _carry_out(
             raise stopped(run, error) from error
         sitting.trace("journal")
         clear_results(journal)
-        counts = (report.succeeded, report.failed, report.unprocessed, report.rejected)
-        _log.info("run %s: finished; %d succeeded, %d failed, %d unprocessed, %d rejected", report.run, *counts)
     finally:
         outputs.discard()
     return report

@@ -63,10 +63,14 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
-    """Wait; if ``jittered``, the driver shortens it at random, so that many clients do not return at the same time."""
+    """Wait; if ``jittered``, the driver shortens it at random, so that many clients do not return at the same time.
+
+    ``because`` is the failure after which a request will be repeated, if there is one.
+    """
 
     seconds: float
     jittered: bool = False
+    because: Exception | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ def _credentials(stale: Credentials | None, stubborn: RetryPolicy) -> Flow[Crede
 def _pause(seconds: float, fault: Exception, cause: BaseException | None) -> Flow[None]:
     """Wait before the next attempt; if the work is interrupted, raise the last attempt's error instead."""
     try:
-        yield Sleep(seconds, jittered=True)
+        yield Sleep(seconds, jittered=True, because=fault)
     except Interrupted:
         raise fault from cause
 

@@ -10,9 +10,10 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Final, Generic, Literal, TypeVar
 
+from bulkforce import events
 from bulkforce.errors import Error, Interrupted, NotSent, ProtocolError, TransportError, Unavailable
 from bulkforce.run.clock import Clock
 from bulkforce.run.plan import Journal, Plan, Verdict, Worker
@@ -48,7 +49,9 @@ class Engine(Generic[S, O, A, E]):
         trace: Called with the name of each effect on the outside world, just after it happened.
         guard: Called with orders before they start, after their intention is journalled; returns a reason if they must
             not start.
-        step: Says in words, for the log, what an event means to the user; ``None`` if nothing.
+        tell: Called with what happens, as the user sees it; ``None`` if it need not be known.
+        step: Returns what an event means to the user; ``None`` if nothing.
+        queued: Whether all that is left to do is to wait for the org.
         stopped_by: Why the sitting stopped, if it did.
     """
 
@@ -64,7 +67,9 @@ class Engine(Generic[S, O, A, E]):
     warn: Callable[[str], None] = lambda _text: None
     trace: Callable[[str], None] = lambda _effect: None
     guard: Callable[[Sequence[O]], Exception | None] = lambda _orders: None
-    step: Callable[[S, E], str | None] = lambda _state, _event: None
+    tell: Callable[[events.Event], None] | None = None
+    step: Callable[[S, E], events.Event | None] = lambda _state, _event: None
+    queued: Callable[[S], bool] = lambda _state: False
     stopped_by: Exception | None = None
     _busy: set[O] = field(default_factory=set)
     _begun: float = 0.0
@@ -73,6 +78,7 @@ class Engine(Generic[S, O, A, E]):
     _trouble: Exception | None = None
     _not_before: float = 0.0
     _hopeless: bool = False
+    _told_reason: str | None = None
 
     def run(self) -> bool:
         """Run until nothing is left to do or there is a reason to stop.
@@ -87,6 +93,7 @@ class Engine(Generic[S, O, A, E]):
                 while not self._at_rest():
                     self._begin()
                     self._take_in()
+                    self._tell_of_waiting()
                     self.on_change(self.state)
         except (Error, OSError, sqlite3.Error) as error:
             # The journal could not be written. Requests under way finish, and resuming finds out their outcome.
@@ -103,26 +110,48 @@ class Engine(Generic[S, O, A, E]):
             return "stopping: what is under way is finished first"
         if self._trouble is None or self._trouble_since is None:
             return None
-        lasting = self.clock.now() - self._trouble_since
-        until = datetime.fromtimestamp(self.clock.today() + self.patience.trouble_seconds - lasting)  # noqa: DTZ006
+        until = self._until().astimezone()
         what = "no connection" if isinstance(self._trouble, TransportError) else "no useful answer from the org"
-        return f"{what} for {lasting:,.0f} s, trying again until {until:%H:%M}"
+        return f"{what} for {self._lasting():,.0f} s, trying again until {until:%H:%M}"
 
-    def record(self, events: Iterable[E]) -> None:
+    def _lasting(self) -> float:
+        return 0.0 if self._trouble_since is None else self.clock.now() - self._trouble_since
+
+    def _until(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.today() + self.patience.trouble_seconds - self._lasting(), UTC)
+
+    def _tell_of_waiting(self) -> None:
+        """Tell why nothing new is started, once for each wait."""
+        if self.tell is None:
+            return
+        reason: Literal["no connection", "no useful answer", "the org", "stopping"] | None = None
+        if self.stopped_by is not None:
+            reason = "stopping"
+        elif self._trouble is not None:
+            reason = "no connection" if isinstance(self._trouble, TransportError) else "no useful answer"
+        elif self.queued(self.state):
+            reason = "the org"
+        if reason is not None and reason != self._told_reason:
+            trouble = reason in {"no connection", "no useful answer"}
+            since = datetime.fromtimestamp(self.clock.today() - (self._lasting() if trouble else 0.0), UTC)
+            self.tell(events.Waiting(reason=reason, since=since, until=self._until() if trouble else None))
+        self._told_reason = reason
+
+    def record(self, happened: Iterable[E]) -> None:
         """Apply events: they are in the state and in the journal when this returns."""
-        events = list(events)
-        for event in events:
+        happened = list(happened)
+        for event in happened:
             self.plan.apply(self.state, event)
-        self._journal(events)
+        self._journal(happened)
 
-    def _journal(self, events: Sequence[E]) -> None:
-        if events:
-            self.journal.record(events)
+    def _journal(self, happened: Sequence[E]) -> None:
+        if happened:
+            self.journal.record(happened)
             self.trace("journal")
-            if _log.isEnabledFor(logging.INFO):
-                for event in events:
-                    if text := self.step(self.state, event):
-                        _log.info("%s", text)
+            if self.tell is not None:
+                for event in happened:
+                    if told := self.step(self.state, event):
+                        self.tell(told)
 
     def _interrupt(self) -> None:
         self.stopped_by = self.stopped_by or Interrupted(BY_CTRL_C)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bulkforce import arguments
+from bulkforce.events import OnEvent
+from bulkforce.run.telling import callback
 from bulkforce.run.waiting import Patience
 
 SHORTEST_POLL_SECONDS: Final = 0.1
@@ -22,6 +24,7 @@ class Manner:
 
     poll: float | None = None
     max_api_calls: int | None = None
+    on_event: OnEvent | None = None
 
     def __post_init__(self) -> None:
         if self.poll is not None:
@@ -29,6 +32,7 @@ class Manner:
             arguments.number(self.poll, "poll, in seconds,", SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS)
         if self.max_api_calls is not None:
             arguments.count(self.max_api_calls, "max_api_calls", 1)
+        callback(self.on_event, "on_event", "an event")
 
     def patience(self) -> Patience:
         """Return how to wait."""

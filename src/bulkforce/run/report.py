@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from bulkforce.display import Table, cut
 from bulkforce.errors import FormatError
@@ -21,6 +21,14 @@ class RunState(StrEnum):
     INTERRUPTED = "interrupted"
     UNSETTLED = "unsettled"
     FINISHED = "finished"
+
+
+ENDS: Final[Mapping[RunState, Literal["finished", "interrupted", "unsettled"]]] = {
+    RunState.FINISHED: "finished",
+    RunState.INTERRUPTED: "interrupted",
+    RunState.UNSETTLED: "unsettled",
+}
+"""What the last event of a run calls its state."""
 
 
 @dataclass(frozen=True, slots=True)

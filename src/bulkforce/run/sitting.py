@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar, cast
 
-from bulkforce.protocol.flow import Credentials, Flow, authenticate
+from bulkforce.errors import Error, Interrupted, Unsettled
+from bulkforce.events import Event, OnEvent, RequestRepeated, RunBegun, RunEnded
+from bulkforce.protocol.flow import Credentials, Flow, Sleep, authenticate
 from bulkforce.run.clock import Clock
 from bulkforce.run.manner import Manner
 from bulkforce.run.pool import Pool, Threads
+from bulkforce.run.telling import Teller, callback
 from bulkforce.run.waiting import Patience
 from bulkforce.transport.account import Account
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 
+P = TypeVar("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -40,6 +46,8 @@ class Sitting:
         stop: Asks the run to stop, from another thread.
         clock: The clocks to use.
         pool: Creates a pool for this many concurrent orders.
+        listeners: Called with each event.
+        teller: Tells what happens; made in the thread that sits.
     """
 
     run: RunFlow
@@ -50,6 +58,11 @@ class Sitting:
     stop: Stop = field(default_factory=Stop)
     clock: Clock = field(default_factory=Clock)
     pool: Callable[[int], Pool] = Threads
+    listeners: Sequence[OnEvent] = ()
+    teller: Teller = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.teller = Teller(self.listeners, self.stop)
 
     @classmethod
     def of(cls, driver: Driver, stop: Stop | None = None, manner: Manner | None = None) -> Sitting:
@@ -61,7 +74,71 @@ class Sitting:
             return driver.run(flow, halt.sleep, account)
 
         warn = logging.getLogger("bulkforce").warning
-        return cls(run, lambda: account.calls, warn, manner.patience(), stop=halt)
+        listeners = [] if manner.on_event is None else [manner.on_event]
+        made = cls(run, lambda: account.calls, warn, manner.patience(), stop=halt, listeners=listeners)
+        account.on_pause = made._pauses
+        return made
+
+    def _pauses(self, pause: Sleep) -> None:
+        fault = pause.because
+        if isinstance(fault, Error):
+            kind, path = type(fault).__name__, fault.path or ""
+            self.teller.tell(
+                RequestRepeated(
+                    method=fault.method or "", path=path, status=fault.status, error=kind, seconds=pause.seconds
+                )
+            )
+
+    def tell(self, event: Event) -> None:
+        """Tell the caller and the log what has happened."""
+        self.teller.tell(event)
+
+    def own(self, on_progress: Callable[[P], None] | None) -> Callable[[P], None] | None:
+        """Return a function of the caller so that what it raises stops the run, and propagates afterwards."""
+        callback(on_progress, "on_progress", "the progress")
+        return None if on_progress is None else self.teller.guarded(on_progress, "on_progress")
+
+    def told(self, begun: RunBegun, ended: Callable[[R], RunEnded], work: Callable[[], R]) -> R:
+        """Carry out a run, and tell that it begins and, however it comes to its end, that it ends.
+
+        Args:
+            begun: The run.
+            ended: Says how a run with this report ended.
+            work: Carries it out.
+        """
+        since, last = time.monotonic(), RunEnded(run=begun.run, state="failed")
+        self.tell(begun)
+        try:
+            report = work()
+            last = ended(report)
+        except BaseException as error:
+            if isinstance(error, (Interrupted, Unsettled)):
+                last = replace(last, state="interrupted") if error.report is None else ended(cast("R", error.report))
+            # What an exception of the caller's says may hold a value.
+            last = replace(last, stopped_by=str(error) if isinstance(error, Error) else type(error).__name__)
+            raise
+        else:
+            return report
+        finally:
+            self.tell(replace(last, seconds=time.monotonic() - since))
+
+    def carry_out(self, work: Callable[[Sitting], T]) -> T:
+        """Do the work of a verb.
+
+        Raises:
+            Exception: What a function of the caller raised, once the work has stopped; a note says how to go on.
+        """
+        try:
+            result = work(self)
+        except Exception as error:
+            if self.teller.raised is None:
+                raise
+            self.teller.raised.add_note(str(error))
+        else:
+            if self.teller.raised is None:
+                return result
+            self.teller.raised.add_note("Everything was done all the same")
+        raise self.teller.raised
 
     def instance_url(self) -> str:
         """Return the org's URL, logging in if necessary."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Final, TypeVar
 
-from bulkforce.errors import Interrupted, UsageError
+from bulkforce.errors import Interrupted
+from bulkforce.run.telling import callback
 
 P = TypeVar("P")
 
@@ -99,8 +100,7 @@ def ctrl_c_told() -> Iterator[None]:
 
 def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
     """Limit progress calls to ten a second, so that they do not slow the run down."""
-    if tell is not None and not callable(tell):
-        raise UsageError(f"on_progress must be a function that takes the progress, not {type(tell).__name__}")
+    callback(tell, "on_progress", "the progress")
     last = 0.0
 
     def told(progress: P) -> None:
