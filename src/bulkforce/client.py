@@ -140,6 +140,7 @@ class Client(Calls1, Calls2):
         object: str,  # noqa: A002  (the field's own word)
         operation: Operation | str,
         *,
+        api: Literal["bulk1", "bulk2"] = "bulk1",
         external_id: str | None = None,
         mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
         concurrency_mode: ConcurrencyMode | str | None = None,
@@ -149,7 +150,7 @@ class Client(Calls1, Calls2):
         headers: Mapping[str, str] | None = None,
         files_folder: str | Path | None = None,
         workers: int = 4,
-        batch_records: int = limits.BATCH_RECORDS,
+        batch_records: int | None = None,
         run_dir: str | Path | None = None,
         empty_as_null: bool = False,
         check: bool = True,
@@ -180,18 +181,22 @@ class Client(Calls1, Calls2):
                 data frame (anything with ``__arrow_c_stream__``).
             object: API name of the object.
             operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+            api: ``"bulk2"`` loads over Bulk API 2.0: each batch is a job of its own, and results are tied to rows by
+                what the org echoes. It has no serial mode and no files; see ``docs/exactly-once.md``.
             external_id: For an upsert: the field to match existing records by.
             mapping: A dict of columns to fields (``None`` drops the column), or the path of a TOML or ``.sdl`` file.
             concurrency_mode: ``Parallel`` or ``Serial``.
             assignment_rule_id: Assignment rule for cases or leads.
-            line_ending: ``CRLF`` keeps line ends of Windows inside values; otherwise the org turns them into LF.
+            line_ending: ``CRLF`` keeps line ends of Windows inside values; otherwise they become LF. With
+                ``api="bulk2"``, all line ends are written as this says.
             disable_batch_retry: Ask the org not to retry a batch that takes too long.
             headers: Further headers of the API for creating jobs, as in `create_job`.
             files_folder: The folder of the files that records name in binary fields (``Attachment.Body``,
                 ``ContentVersion.VersionData``, ...); by default the source's own, or the working directory. A value
                 there is ``#`` and a path in this folder, or bytes; batches are then zips.
             workers: Concurrent uploads and downloads; the org decides how many batches it runs at once.
-            batch_records: Maximum number of records in a batch, 1 to 10,000.
+            batch_records: Maximum number of records in a batch: 1 to 10,000, by default 10,000. With ``api="bulk2"``,
+                in a job: 1 to 1,000,000 (and 100 MB), by default 100,000 (and 25 MB).
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
                 ``unprocessed.csv``, ``rejected.csv`` and ``report.json`` go there.
             empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and
@@ -250,6 +255,7 @@ class Client(Calls1, Calls2):
             source=source,
             object=object,
             operation=operation,
+            api=api,
             external_id=external_id,
             mapping=mapping,
             concurrency_mode=concurrency_mode,
@@ -286,6 +292,7 @@ class Client(Calls1, Calls2):
         object: str,  # noqa: A002  (the field's own word)
         operation: Operation | str,
         *,
+        api: Literal["bulk1", "bulk2"] = "bulk1",
         external_id: str | None = None,
         mapping: str | Path | Mapping[str, str | None] | ColumnMap | None = None,
         line_ending: LineEnding | str | None = None,
@@ -311,6 +318,7 @@ class Client(Calls1, Calls2):
             source: As in `load`.
             object: As in `load`.
             operation: As in `load`.
+            api: As in `load`.
             external_id: As in `load`.
             mapping: As in `load`.
             line_ending: As in `load`.
@@ -343,6 +351,7 @@ class Client(Calls1, Calls2):
             source=source,
             object=object,
             operation=operation,
+            api=api,
             external_id=external_id,
             mapping=mapping,
             line_ending=line_ending,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import bulkforce
 from bulkforce import vocabulary
-from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
+from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, LineEnding, Operation
 
 ROOMS = ("load", "extract", "run")
-OURS = {Operation.__name__, ConcurrencyMode.__name__, LineEnding.__name__}
+OURS = {Operation.__name__, ColumnDelimiter.__name__, ConcurrencyMode.__name__, LineEnding.__name__}
 """What a user says in the API's own words."""
 
 STATES = {state.value for words in (vocabulary.JobState, vocabulary.BatchState) for state in words}

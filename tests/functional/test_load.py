@@ -85,18 +85,19 @@ SOURCES: dict[str, tuple[bytes, list[Row], list[Row], list[Row]]] = {
 }
 
 
-@pytest.mark.parametrize("batch_records", [1, 2, 10_000])
+@pytest.mark.parametrize(("api", "batch_records"), [("bulk1", 1), ("bulk1", 2), ("bulk1", 10_000), ("bulk2", 2)])
 @pytest.mark.parametrize(("content", "good", "bad", "rejected"), SOURCES.values(), ids=list(SOURCES))
 def test_outputs_hold_every_row_in_the_order_of_the_source(
     org: Emulator,
     tmp_path: Path,
+    api: str,
     content: bytes,
     good: list[Row],
     bad: list[Row],
     rejected: list[Row],
     batch_records: int,
 ) -> None:
-    load, report = load_bytes(org, tmp_path, content, batch_records=batch_records)
+    load, report = load_bytes(org, tmp_path, content, api=api, batch_records=batch_records)
     header = ("Code__c", "Text__c")[: 1 + (b"Text__c" in content)]
     assert values(load.run_dir, "success") == [header, *good]
     assert values(load.run_dir, "failed") == [header, *bad]

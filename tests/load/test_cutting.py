@@ -237,7 +237,6 @@ def test_what_nobody_can_read_says_where(content: bytes, row: int, byte: int, sa
     assert (caught.value.row, caught.value.byte) == (row, byte)
 
 
-@pytest.mark.parametrize("batch_records", [0, 10_001])
-def test_size_of_batch_that_the_org_does_not_take_is_refused(batch_records: int) -> None:
-    with pytest.raises(FormatError, match="1 to 10,000 records"):
-        cut(b"a\n1\n", batch_records)
+def test_batch_without_records_is_refused() -> None:
+    with pytest.raises(FormatError, match="at least one record"):
+        cut(b"a\n1\n", 0)

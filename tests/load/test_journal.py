@@ -63,6 +63,7 @@ FACTS_OF: dict[str, Any] = {
     "dict[str, Any]": {"columns": {"A": "B"}},
     "OnUnknownColumn": "drop",
     "Values": "skip",
+    "ApiName": "bulk2",
 }
 
 

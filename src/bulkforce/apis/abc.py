@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
-from typing import ClassVar, Final, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from bulkforce.errors import Facts, Unsettled
 from bulkforce.protocol.exchange import Body, Stream
@@ -18,6 +18,9 @@ from bulkforce.protocol.flow import Flow
 from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.soql import Query
 from bulkforce.vocabulary import Operation
+
+if TYPE_CHECKING:
+    from bulkforce.apis.results2 import Untied
 
 _GROWTH: Final = 1.5
 
@@ -220,6 +223,38 @@ class Outcomes:
     NO_RESULT: ClassVar[bytes] = b"-"
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What was sent in a batch, to check and read its results by.
+
+    Attributes:
+        records: How many records it has.
+        header: The header that was sent.
+        rows: Returns the records as they were sent.
+        ids: Returns the ids that the records were sent with; none if nothing was sent as an id.
+    """
+
+    records: int
+    header: bytes
+    rows: Callable[[], bytes]
+    ids: Callable[[], Sequence[bytes]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The results of a batch.
+
+    Attributes:
+        outcomes: The outcome of each record.
+        untied: The results that belong to no record for certain.
+        unknown: Why records that have no result have none.
+    """
+
+    outcomes: Outcomes
+    untied: Untied | None = None
+    unknown: str = ""
+
+
 def strangers_in(job_id: str, ids: Collection[str]) -> Unsettled:
     """Return the error for a job that holds batches we did not send."""
     batches = f"batch {next(iter(ids))}" if len(ids) == 1 else f"batches {', '.join(sorted(ids)[:5])}"
@@ -348,21 +383,18 @@ class IngestApi(Protocol):
         """
         ...
 
-    def check_results(
-        self, content: bytes, records: int, *, whole: bool, failed: int | None = None, ids: Sequence[bytes] = ()
-    ) -> str | None:
+    def check_results(self, content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """Return what is wrong with results, if anything. `read_results` can read any that pass.
 
         Args:
             content: What the org sent.
-            records: How many records the batch has.
+            piece: What was sent.
             whole: Whether every record must have a result.
             failed: How many failed, if the org said.
-            ids: The ids that the records were sent with, if any.
         """
         ...
 
-    def read_results(self, content: bytes, records: int, *, whole: bool) -> Outcomes:
+    def read_results(self, content: bytes, piece: Piece, *, whole: bool) -> Results:
         """Read results; see `check_results`.
 
         Raises:

@@ -26,7 +26,8 @@ from bulkforce.apis.abc import (
     JobStanding,
     Looked,
     Looks,
-    Outcomes,
+    Piece,
+    Results,
     Sent,
     Sizes,
     strangers_in,
@@ -237,16 +238,14 @@ class Ingest1:
             # anything else is `Intercepted`.
             return None
 
-    def check_results(
-        self, content: bytes, records: int, *, whole: bool, failed: int | None = None, ids: Sequence[bytes] = ()
-    ) -> str | None:
+    def check_results(self, content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """See `IngestApi`."""
         inserted = self.settings.operation is Operation.INSERT
-        return results1.check(content, records, whole=whole, failed=failed, inserted=inserted, ids=ids)
+        return results1.check(content, piece.records, whole=whole, failed=failed, inserted=inserted, ids=piece.ids())
 
-    def read_results(self, content: bytes, records: int, *, whole: bool) -> Outcomes:
+    def read_results(self, content: bytes, piece: Piece, *, whole: bool) -> Results:
         """See `IngestApi`."""
-        return results1.read(content, records, whole=whole)
+        return Results(results1.read(content, piece.records, whole=whole))
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`."""

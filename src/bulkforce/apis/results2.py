@@ -115,6 +115,15 @@ class Tied:
     not_tried: int
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many results say that their record was written, refused, or not tried."""
+
+    succeeded: int
+    failed: int
+    not_tried: int
+
+
 class _Result(NamedTuple):
     kind: bytes
     id: str
@@ -147,6 +156,21 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
     ]
     owners = _Tier(sent, results).tie(names.index(key.column) if key.column in names else None, by_id=key.is_id)
     return _tied(records, results, owners)
+
+
+def count(header: bytes, files: ResultFiles) -> Counted:
+    """Count results, after checking that `tie` can read them.
+
+    Args:
+        header: The header that was sent.
+        files: What the org returned.
+
+    Raises:
+        FormatError: A file is malformed; see `tie`.
+    """
+    names = [name.lower() for name in next(rows_of(decoded(header)))]
+    found = (files.successful, files.failed, files.unprocessed)
+    return Counted(*(sum(1 for _ in _read(which, file, names)) for which, file in zip(_KINDS, found, strict=True)))
 
 
 def _read(which: str, content: bytes | Path | None, names: Sequence[str]) -> Iterator[_Result]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bulkforce.cli.choices import (
+    Api,
     AsJson,
     ColumnMap,
     Database,
@@ -49,6 +50,7 @@ def check(
     database: Database = None,
     object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What a load would do with the records.")],
+    api: Annotated[Api, typer.Option(help="Check as for a load over Bulk API (v1) or 2.0.")] = Api.bulk1,
     external_id: ExternalId = None,
     column_map: ColumnMap = None,
     files_folder: FilesFolder = None,
@@ -91,6 +93,7 @@ def check(
             source,
             object_name,
             operation.value,
+            api=api.value,
             external_id=external_id,
             mapping=column_map,
             files_folder=files_folder,

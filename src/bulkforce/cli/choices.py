@@ -44,9 +44,7 @@ ColumnMap = Annotated[
 ]
 LineEnds = Annotated[
     LineEnding | None,
-    typer.Option(
-        "--line-ending", help="CRLF keeps line ends of Windows inside values; otherwise the org turns them into LF."
-    ),
+    typer.Option("--line-ending", help="CRLF keeps line ends of Windows inside values; otherwise they become LF."),
 ]
 DateFormat = Annotated[
     str | None,
@@ -140,6 +138,13 @@ class Operation(StrEnum):
     upsert = "upsert"
     delete = "delete"
     hardDelete = "hardDelete"  # noqa: N815  (the protocol's spelling)
+
+
+class Api(StrEnum):
+    """Which API a run uses."""
+
+    bulk1 = "bulk1"
+    bulk2 = "bulk2"
 
 
 class AcceptAs(StrEnum):

@@ -10,6 +10,7 @@ import typer
 
 from bulkforce.cli.choices import (
     AcceptAs,
+    Api,
     AsJson,
     ColumnMap,
     Database,
@@ -56,6 +57,9 @@ def load(
     database: Database = None,
     object_name: ObjectName,
     operation: Annotated[Operation, typer.Option(help="What to do with the records.")],
+    api: Annotated[
+        Api, typer.Option(help="Bulk API (v1), or Bulk API 2.0: each batch is then a job of its own.")
+    ] = Api.bulk1,
     external_id: ExternalId = None,
     column_map: ColumnMap = None,
     workers: Workers = 4,
@@ -81,8 +85,14 @@ def load(
         ),
     ] = None,
     batch_records: Annotated[
-        int, typer.Option(help="Maximum number of records in a batch.", min=1, max=10_000, metavar="N")
-    ] = 10_000,
+        int | None,
+        typer.Option(
+            help="Maximum number of records in a batch; by default 10,000, and 100,000 with --api bulk2.",
+            min=1,
+            max=1_000_000,
+            metavar="N",
+        ),
+    ] = None,
     empty_as_null: Annotated[
         bool,
         typer.Option("--empty-as-null", help="An empty value sets the field to null instead of leaving it as it is."),
@@ -144,6 +154,7 @@ def load(
             source,
             object_name,
             operation.value,
+            api=api.value,
             external_id=external_id,
             mapping=column_map,
             concurrency_mode="Serial" if serial else None,

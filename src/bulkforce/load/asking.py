@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias, get_args
 
-from bulkforce.apis.abc import IngestApi, Looks
+from bulkforce import arguments
+from bulkforce.apis.abc import ApiName, IngestApi, Looks
 from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.apis.ingest2 import Ingest2
 from bulkforce.errors import (
     LimitReached,
     NotAuthenticated,
@@ -22,6 +24,7 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.load.checking import Checking, OnUnknownColumn, Values, unknown_object
+from bulkforce.load.cutter import Batch
 from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
@@ -40,6 +43,8 @@ from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
 
+_NOT_IN_2: Final = "{} cannot be had with Bulk API 2.0: {}. Use Bulk API (v1) for this load: api='bulk1'"
+_HEADERS_OF_1: Final = frozenset({"sforce-disable-batch-retry", "sforce-enable-pkchunking", "sforce-line-ending"})
 OnProgress: TypeAlias = Callable[[Progress], None]
 
 
@@ -59,7 +64,7 @@ class LoadOptions:
     headers: Mapping[str, str] | None = None
     files_folder: str | Path | None = None
     workers: int = WORKERS
-    batch_records: int = limits.BATCH_RECORDS
+    batch_records: int | None = None
     run_dir: str | Path | None = None
     empty_as_null: bool = False
     check: bool = True
@@ -73,6 +78,7 @@ class LoadOptions:
     columns: Sequence[str] | None = None
     excel: bool = False
     dry_run: bool = False
+    api: ApiName = "bulk1"
     on_progress: OnProgress | None = None
 
     def of_source(self) -> SourceOptions:
@@ -90,13 +96,16 @@ class LoadOptions:
         )
 
 
-def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
+def api_for(sitting: Sitting, given: LoadOptions | Asked) -> IngestApi:
     """Return the API for a load, after checking the options of its jobs."""
+    looks = Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks)
     try:
+        if arguments.one_of(given.api, get_args(ApiName), "api") == "bulk2":
+            return _ingest2(given, looks)
         return Ingest1.of(
             given.operation,
             given.object,
-            Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks),
+            looks,
             external_id=given.external_id,
             concurrency_mode=given.concurrency_mode,
             assignment_rule_id=given.assignment_rule_id,
@@ -109,6 +118,27 @@ def api_for(sitting: Sitting, given: LoadOptions | Asked) -> Ingest1:
         # What `create_job` calls external_id_field is external_id here.
         text = error.text.replace("external_id_field", "external_id")
     raise UsageError(text)
+
+
+def _ingest2(given: LoadOptions | Asked, looks: Looks) -> Ingest2:
+    if given.concurrency_mode not in (None, ConcurrencyMode.PARALLEL):
+        raise UsageError(_NOT_IN_2.format(f"concurrency_mode={given.concurrency_mode}", "the org runs all in parallel"))
+    if given.disable_batch_retry:
+        raise UsageError(_NOT_IN_2.format("disable_batch_retry", "the org decides what it tries again"))
+    if isinstance(given, LoadFacts) and given.files:
+        raise UsageError(_NOT_IN_2.format("Files in binary fields", "it takes CSV alone"))
+    api = Ingest2.of(
+        given.operation,
+        given.object,
+        looks,
+        external_id=given.external_id,
+        assignment_rule_id=given.assignment_rule_id,
+        line_ending=given.line_ending,
+        headers=given.headers,
+    )
+    if only_1 := next((name for name, _ in api.settings.headers if name.lower() in _HEADERS_OF_1), None):
+        raise UsageError(_NOT_IN_2.format(f"The header {only_1}", "it would be ignored"))
+    return api
 
 
 def allowance_of(sitting: Sitting) -> rest.Allowance:
@@ -128,22 +158,26 @@ def allowance_of(sitting: Sitting) -> rest.Allowance:
     return allowance
 
 
-def calls_for(batches: int) -> int:
-    """Return the API calls that a load needs at least.
+def calls_for(batches: int, api: IngestApi) -> int:
+    """Return the API calls that a load needs at least; polling comes on top and depends on the org's speed.
 
-    To open, close and audit the job, and for each batch and its results; polling comes on top and depends on the org's
-    speed.
+    In v1: to open, close and audit the job, and for each batch and its results. In 2.0, for each job: to open, upload,
+    commit and look at it, its counters and three result files, and to audit it.
     """
-    return 4 + 2 * batches
+    return 9 * batches if api.one_batch_a_job else 4 + 2 * batches
 
 
-def check_allowance(batches: int, allowance: rest.Allowance) -> None:
+def org_batches(batches: Iterable[Batch], api: IngestApi) -> int:
+    """Return how many batches the org counts: in 2.0, one for each 10,000 records of a job or part of that."""
+    return sum(-(-batch.records // limits.JOB2_BATCH_RECORDS) if api.one_batch_a_job else 1 for batch in batches)
+
+
+def check_allowance(batches: int, calls: int, allowance: rest.Allowance) -> None:
     """Refuse a load with more batches, or more API calls, than the org accepts today.
 
     Raises:
         LimitReached: It has.
     """
-    calls = calls_for(batches)
     if allowance.batches is not None and batches > allowance.batches:
         raise _too_much(f"{batches:,} batches", allowance.batches)
     if allowance.api_calls is not None and calls > allowance.api_calls:
@@ -247,7 +281,7 @@ def planned(
         skipped=reading.skipped,
         batches=batches,
         bytes=sum(batch.size for batch in reading.batches),
-        api_calls=calls_for(batches),
+        api_calls=calls_for(batches, api),
         remaining_batches=allowance.batches,
         remaining_api_calls=allowance.api_calls,
         errors=Tally(excel=options.excel).groups(folder / REJECTED if reading.rejected else None),

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from bulkforce import arguments
-from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.apis.abc import IngestApi
 from bulkforce.errors import (
     Error,
     Interrupted,
@@ -36,7 +36,6 @@ from bulkforce.load.sources import Source, file_name_of, name_of, place_of
 from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe
 from bulkforce.objects.texts import AS_IT_STANDS, TextNotation
-from bulkforce.protocol import limits
 from bulkforce.run.folder import LOAD, REJECTED, disk_told
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
@@ -55,12 +54,12 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
         return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), on_progress)[0]
 
 
-def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: ColumnMap) -> Asked:
+def asked_of(sitting: Sitting, options: LoadOptions, api: IngestApi, column_map: ColumnMap) -> Asked:
     """Return what a load was asked to do, after checking everything that does not need the source."""
-    if not 1 <= arguments.count(options.batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-        raise UsageError(
-            f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(options.batch_records)}"
-        )
+    sizes = api.sizes
+    records = sizes.records if options.batch_records is None else options.batch_records
+    if not 1 <= arguments.count(records, "The number of records in a batch") <= sizes.most_records:
+        raise UsageError(f"A batch holds 1 to {sizes.most_records:,} records, not {arguments.shown(records)}")
     path = place_of(options.source)
     return Asked(
         run="",
@@ -69,11 +68,11 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         operation=api.operation,
         object=api.object,
         external_id=api.external_id,
-        concurrency_mode=api.settings.concurrency_mode,
-        assignment_rule_id=api.settings.assignment_rule_id,
-        line_ending=api.settings.line_ending,
-        disable_batch_retry=api.settings.disable_batch_retry,
-        headers=dict(api.settings.headers) or None,
+        concurrency_mode=options.concurrency_mode,
+        assignment_rule_id=options.assignment_rule_id,
+        line_ending=options.line_ending,
+        disable_batch_retry=options.disable_batch_retry,
+        headers=dict(options.headers or {}) or None,
         files_folder=str(_files_folder(options, path)),
         source=name_of(options.source),
         path=None if path is None else str(path),
@@ -81,7 +80,9 @@ def asked_of(sitting: Sitting, options: LoadOptions, api: Ingest1, column_map: C
         map_file=Path(options.mapping).name if isinstance(options.mapping, (str, Path)) else None,
         empty_as_null=arguments.flag(options.empty_as_null, "empty_as_null"),
         excel=arguments.flag(options.excel, "excel"),
-        batch_records=options.batch_records,
+        api=options.api,
+        batch_records=records,
+        batch_bytes=sizes.bytes if options.batch_records is None else sizes.most_bytes,
         workers=options.workers,
         check=arguments.flag(options.check, "check"),
         on_unknown_column=arguments.one_of(options.on_unknown_column, ("refuse", "drop"), "on_unknown_column"),

@@ -91,10 +91,8 @@ class Cutter:
         batch_bytes: int = limits.BATCH_BYTES,
         header: bytes = b"",
     ) -> None:
-        if not 1 <= arguments.count(batch_records, "The number of records in a batch") <= limits.BATCH_RECORDS:
-            raise FormatError(
-                f"A batch holds 1 to {limits.BATCH_RECORDS:,} records, not {arguments.shown(batch_records)}"
-            )
+        if arguments.count(batch_records, "The number of records in a batch") < 1:
+            raise FormatError(f"A batch holds at least one record, not {arguments.shown(batch_records)}")
         self._shape = shape
         self._batch_records = batch_records
         self._keep = keep

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from bulkforce.apis.abc import ApiName
 from bulkforce.load.checking import OnUnknownColumn, Values
+from bulkforce.protocol import limits
+from bulkforce.vocabulary import LineEnding
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,8 @@ class Asked:
         headers: As in the job.
         notation: The notation of texts, as a dict.
         source_options: How to read the source, a `SourceOptions` as a dict.
+        api: Which API the run uses.
+        batch_bytes: Maximum size of a batch in bytes.
         files_folder: The folder of the files that records name.
         map_file: The name of the file that holds the map, if it is one.
     """
@@ -65,6 +70,13 @@ class Asked:
     source_options: dict[str, Any] = field(default_factory=dict)
     files_folder: str = ""
     map_file: str | None = None
+    api: ApiName = "bulk1"
+    batch_bytes: int = limits.BATCH_BYTES
+
+    @property
+    def line_end(self) -> str:
+        """What every line sent must end with; empty if that does not matter."""
+        return "" if self.api == "bulk1" else "\r\n" if self.line_ending == LineEnding.CRLF else "\n"
 
 
 ASKED: Final = frozenset(one.name for one in fields(Asked))

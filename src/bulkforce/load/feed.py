@@ -74,6 +74,19 @@ class Feed:
             self._sent(rows, batch)
         return rows
 
+    @property
+    def header(self) -> bytes:
+        """The header of each batch, as it is sent."""
+        return self._shape.header
+
+    def records_sent(self, batch: Batch) -> bytes:
+        """Return the records of a batch as they are sent.
+
+        Raises:
+            SourceChanged: The records are not what was read.
+        """
+        return self._shape.apply(self.rows(batch))
+
     def ids(self, batch: Batch) -> list[bytes]:
         """Read the ids that the records of a batch are sent with; none if no column holds ids.
 

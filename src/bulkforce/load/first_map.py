@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bulkforce.apis.ingest1 import Ingest1
+from bulkforce.apis.abc import IngestApi
 from bulkforce.errors import DoesNotFit, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.naming import naming
@@ -111,7 +111,7 @@ def first_map(sitting: Sitting, options: LoadOptions) -> FirstMap:
     return _matched(sitting, api, name_of(options.source), list(dict.fromkeys(names)))
 
 
-def _matched(sitting: Sitting, api: Ingest1, source: str, names: list[str]) -> FirstMap:
+def _matched(sitting: Sitting, api: IngestApi, source: str, names: list[str]) -> FirstMap:
     objects = Objects(sitting)
     described = objects.describe(api.object)
     if described is None:

@@ -102,7 +102,14 @@ def read(
     column_map = ColumnMap(**asked.mapping)
     # In records that name their own fields, what is absent stays absent.
     empty_as_null = asked.empty_as_null and not forms.empty_is_written
-    wanted = maps.shape(header.names, column_map, empty_as_null=empty_as_null, by_id=by_id, without=empty)
+    wanted = maps.shape(
+        header.names,
+        column_map,
+        empty_as_null=empty_as_null,
+        by_id=by_id,
+        without=empty,
+        line_end=asked.line_end,
+    )
     shape = fit_shape(wanted)
     if shape is None:
         return None
@@ -115,7 +122,16 @@ def read(
         )
     on, files = (on_read, look), Path(asked.files_folder)
     reader = Reader(
-        found.path, folder, header, shape, asked.batch_records, *on, found.first_line, files, excel=asked.excel
+        found.path,
+        folder,
+        header,
+        shape,
+        asked.batch_records,
+        *on,
+        found.first_line,
+        files,
+        batch_bytes=asked.batch_bytes,
+        excel=asked.excel,
     )
     reading = reader.read()
     if reading.feed_is_ours and found.ours:
@@ -163,6 +179,7 @@ def shape_of(facts: LoadFacts) -> Shape:
         facts.empty_as_null and not facts.empty_is_written,
         tuple(facts.files),
         tuple(facts.numbers),
+        facts.line_end,
     )
 
 

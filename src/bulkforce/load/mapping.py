@@ -96,6 +96,7 @@ class Shape:
         empty_as_null: Whether to send an empty value as ``#N/A``.
         files: Places of the values, as sent, that are binary; then batches are zips.
         numbers: Places of the source's columns that go to fields of numbers.
+        line_end: What every line must end with, those inside values too; empty if they may be as in the source.
     """
 
     source: tuple[str, ...]
@@ -105,15 +106,20 @@ class Shape:
     empty_as_null: bool = False
     files: tuple[int, ...] = ()
     numbers: tuple[int, ...] = ()
+    line_end: str = ""
 
     @property
     def header(self) -> bytes:
         """The header that is sent, with its line end."""
-        return ",".join(map(quote, self.names)).encode() + b"\n"
+        return self._ended(",".join(map(quote, self.names)).encode() + b"\n")
 
     @property
     def keeps_bytes(self) -> bool:
         """Whether the records are sent exactly as they are in the source."""
+        return self._keeps_values and not self.line_end
+
+    @property
+    def _keeps_values(self) -> bool:
         in_order = self.taken == tuple(range(len(self.source)))
         return in_order and not (self.constants or self.empty_as_null or self.files)
 
@@ -128,9 +134,13 @@ class Shape:
         Raises:
             FormatError: They do not have the source's columns.
         """
-        if self.keeps_bytes:
-            return content
-        return self.written(self.rows(content))
+        return self._ended(content if self._keeps_values else self.written(self.rows(content)))
+
+    def _ended(self, content: bytes) -> bytes:
+        """Write the line ends that the job has: one of the other kind, wherever it stands, fails a whole job of 2.0."""
+        if self.line_end and b"\r" in content:
+            content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return content.replace(b"\n", b"\r\n") if self.line_end == "\r\n" else content
 
     def rows(self, content: bytes) -> Iterator[list[str]]:
         """Yield the values of whole records, as they are sent.
@@ -173,6 +183,7 @@ def shape(
     empty_as_null: bool = False,
     by_id: bool = False,
     without: Collection[int] = (),
+    line_end: str = "",
 ) -> Shape:
     """Apply a map to the names of a source's columns.
 
@@ -183,6 +194,7 @@ def shape(
         by_id: Whether records are found by their ids. If the source has no id column of its own, the ids that an
             earlier load wrote into its outputs are used.
         without: The places of columns that are left out.
+        line_end: What every line must end with; empty if that does not matter.
 
     Raises:
         UsageError: The map names a column that the source does not have, two columns go to one field, or no column is
@@ -219,7 +231,14 @@ def shape(
         raise UsageError(f"Two columns map to the field {arguments.shown(twice)}")
     if not taken:
         raise UsageError("No column of the source is left to send")
-    return Shape(tuple(source), tuple(taken), tuple(names), tuple(column_map.constants.values()), empty_as_null)
+    return Shape(
+        tuple(source),
+        tuple(taken),
+        tuple(names),
+        tuple(column_map.constants.values()),
+        empty_as_null,
+        line_end=line_end,
+    )
 
 
 def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) -> ColumnMap:

@@ -21,6 +21,7 @@ from bulkforce.load.cutter import Batch, Cutter, Rejected
 from bulkforce.load.mapping import Shape
 from bulkforce.load.theirs import Theirs
 from bulkforce.load.zip_cutter import ZipCutter
+from bulkforce.protocol import limits
 from bulkforce.run.files import whole
 from bulkforce.run.folder import FEED, REJECTED
 
@@ -87,6 +88,7 @@ class Reader:
         look: Called with each run of records.
         first_line: The number of the header's line in the user's own file; ``None`` if that is no CSV file.
         files_folder: The folder of the files that records name.
+        batch_bytes: Maximum size of a batch in bytes, header included; zips have limits of their own.
         excel: Whether outputs are to be opened in a spreadsheet.
     """
 
@@ -102,6 +104,7 @@ class Reader:
         first_line: int | None = 1,
         files_folder: Path = Path(),
         *,
+        batch_bytes: int = limits.BATCH_BYTES,
         excel: bool = False,
     ) -> None:
         self._path, self._folder, self._header = path, folder, header
@@ -113,7 +116,7 @@ class Reader:
         self._cutter = (
             ZipCutter(Packer(shape, files_folder), batch_records, self._keep, self._part, look, header=raw)
             if shape.files
-            else Cutter(shape, batch_records, self._keep, self._part, look, header=raw)
+            else Cutter(shape, batch_records, self._keep, self._part, look, batch_bytes=batch_bytes, header=raw)
         )
         if first_line is None:
             # We wrote the quotes ourselves; a record that is too long was in memory before, and is rejected.

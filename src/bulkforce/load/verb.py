@@ -28,7 +28,9 @@ from bulkforce.load.asking import (
     OnProgress,
     allowance_of,
     api_for,
+    calls_for,
     check_allowance,
+    org_batches,
     planned,
 )
 from bulkforce.load.batches import JobStage
@@ -194,7 +196,8 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
         _, (reading, facts) = read_checked(
             sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress
         )
-        check_allowance(len(reading.batches), allowance_of(sitting))
+        api, batches = api_for(sitting, facts), reading.batches
+        check_allowance(org_batches(batches, api), calls_for(len(batches), api), allowance_of(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
     return intake.feed_of(journal, facts)

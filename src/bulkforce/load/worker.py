@@ -8,7 +8,19 @@ from functools import partial
 from pathlib import Path
 from typing import assert_never
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, IngestApi, JobSeen, Outcomes, Sent, Uploaded
+from bulkforce.apis.abc import (
+    BatchEnd,
+    BatchSeen,
+    ContentRefused,
+    Found,
+    IngestApi,
+    JobSeen,
+    Outcomes,
+    Piece,
+    Results,
+    Sent,
+    Uploaded,
+)
 from bulkforce.errors import FormatError, UnreadableResults
 from bulkforce.load.batches import IN_DOUBT, Counts, Outcome
 from bulkforce.load.cutter import Batch
@@ -156,8 +168,16 @@ class LoadWorker:
 
     def _problem(self, order: FetchResults, content: bytes) -> str | None:
         failed = self._counts(order).failed if order.whole else None
-        ids = self._feed.ids(self._batches[order.batch]) if self._by_id else []
-        return self._api.check_results(content, order.records, whole=order.whole, failed=failed, ids=ids)
+        return self._api.check_results(content, self._piece(order.batch), whole=order.whole, failed=failed)
+
+    def _piece(self, number: int) -> Piece:
+        batch = self._batches[number]
+        return Piece(
+            batch.records,
+            self._feed.header,
+            partial(self._feed.records_sent, batch),
+            partial(self._feed.ids, batch) if self._by_id else tuple,
+        )
 
     def _counts(self, order: FetchResults) -> Counts:
         """Return the org's counts for a batch; ask again if this sitting did not see it end."""
@@ -187,19 +207,32 @@ class LoadWorker:
         in_doubt = outcome.state == IN_DOUBT
         self._feed.check()
         has_results = not in_doubt and outcome.state != "refused"
-        outcomes = self._outcomes(order, whole=outcome.state == BatchEnd.COMPLETED) if has_results else Outcomes(())
-        if outcomes is None:
+        found = (
+            self._results(order, whole=outcome.state == BatchEnd.COMPLETED) if has_results else Results(Outcomes(()))
+        )
+        if found is None:
             return False
         reason = outcome.message or "no reason given"
         if not in_doubt:
-            reason = f"The org did not process this record; its batch is {outcome.state}: {reason}"
-        rows = self._feed.rows(self._batches[order.batch])
+            what = "job" if self._api.one_batch_a_job else "batch"
+            reason = f"The org did not process this record; its {what} is {outcome.state}: {reason}"
         self._outputs.add(
-            Ended(order.batch, self._firsts[order.batch], order.records, rows, outcomes, reason, in_doubt=in_doubt)
+            Ended(
+                order.batch,
+                self._firsts[order.batch],
+                order.records,
+                self._feed.rows(self._batches[order.batch]),
+                found.outcomes,
+                reason,
+                in_doubt=in_doubt,
+                unknown=found.unknown,
+                untied=found.untied,
+                sent=self._feed.header,
+            )
         )
         return True
 
-    def _outcomes(self, order: JoinBatch, *, whole: bool) -> Outcomes | None:
+    def _results(self, order: JoinBatch, *, whole: bool) -> Results | None:
         """Read a batch's results from disk; return ``None`` if they are missing or changed."""
         try:
             content = (self._folder / results_file(order.batch)).read_bytes()
@@ -209,9 +242,9 @@ class LoadWorker:
             return None
         if not content and not whole:
             # The org said that there are no results.
-            return Outcomes(())
+            return Results(Outcomes(()))
         try:
-            return self._api.read_results(content, order.records, whole=whole)
+            return self._api.read_results(content, self._piece(order.batch), whole=whole)
         except FormatError:
             # Only an earlier version could have fetched these: it did not check them.
             return None
