@@ -116,6 +116,7 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         soql: str,
         *,
         all_rows: bool = False,
+        api: Literal["bulk1", "bulk2"] = "bulk1",
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
         poll: float | None = None,
@@ -126,7 +127,9 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         from bulkforce.extract import query  # see above
 
         manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
-        return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+        return query.query(
+            self.driver, soql, manner, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers
+        )
 
     async def count(self, soql: str, *, all_rows: bool = False) -> int:
         """Count the records that a query finds, over REST."""

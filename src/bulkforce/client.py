@@ -481,6 +481,7 @@ class Client(Calls1, Calls2):
         format: str | None = None,  # noqa: A002  (the user's own word)
         numbers: Literal["plain", "org"] = "plain",
         all_rows: bool = False,
+        api: Literal["bulk1", "bulk2"] = "bulk1",
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
         run_dir: str | Path | None = None,
@@ -508,8 +509,10 @@ class Client(Calls1, Calls2):
             numbers: In CSV and JSON lines: ``"plain"`` writes the numbers of number fields as plain decimals,
                 ``"org"`` leaves them as the org wrote them, such as ``1.6147805824397E13``.
             all_rows: Include deleted and archived records.
+            api: ``"bulk1"`` for Bulk API v1, ``"bulk2"`` for Bulk API 2.0: one job for the whole query, whose results
+                come in pages; each page is counted, too.
             pk_chunking: Let the org split the query by record id: ``"auto"`` for large objects, a chunk size, or a
-                `PKChunking`.
+                `PKChunking`. In Bulk API 2.0, the org itself splits queries, and it cannot be asked for.
             workers: Concurrent downloads.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
             since_file: Stores the highest ``SystemModstamp`` seen; the next extract fetches only records changed since,
@@ -543,6 +546,7 @@ class Client(Calls1, Calls2):
             format=format,
             numbers=numbers,
             all_rows=all_rows,
+            api=api,
             pk_chunking=pk_chunking,
             workers=workers,
             run_dir=run_dir,
@@ -596,6 +600,7 @@ class Client(Calls1, Calls2):
         soql: str,
         *,
         all_rows: bool = False,
+        api: Literal["bulk1", "bulk2"] = "bulk1",
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
         workers: int = 4,
         poll: float | None = None,
@@ -607,6 +612,7 @@ class Client(Calls1, Calls2):
         Args:
             soql: The query; sent when you first use the result.
             all_rows: Include deleted and archived records.
+            api: As in `extract`.
             pk_chunking: As in `extract`.
             workers: Concurrent downloads; they wait for a slow reader.
             poll: As in `load`.
@@ -622,7 +628,9 @@ class Client(Calls1, Calls2):
         from bulkforce.extract import query  # see above
 
         manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
-        return query.query(self.driver, soql, manner, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+        return query.query(
+            self.driver, soql, manner, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers
+        )
 
     def count(self, soql: str, *, all_rows: bool = False) -> int:
         """Count the records that a query finds, over REST: one call, and no record is fetched.

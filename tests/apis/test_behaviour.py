@@ -4,8 +4,10 @@ only."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from bulkforce.apis.abc import (
     IngestApi,
     JobSeen,
     JobStanding,
+    Listed,
     Looked,
     Looks,
     Piece,
@@ -32,6 +35,7 @@ from bulkforce.apis.abc import (
 from bulkforce.apis.ingest1 import Ingest1
 from bulkforce.apis.ingest2 import Ingest2
 from bulkforce.apis.query1 import Query1
+from bulkforce.apis.query2 import Query2
 from bulkforce.protocol import soql
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import Flow
@@ -40,6 +44,7 @@ from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.protocol.wire import short
 from bulkforce_emulator import Emulator, Fault
 from bulkforce_emulator.mishaps import Mishap
+from bulkforce_emulator.settings import Settings
 from bulkforce_emulator.state.lifecycle import Pace
 
 LOOKS = Looks(10.0, 4)
@@ -47,7 +52,11 @@ INGEST: dict[str, Callable[[str], IngestApi]] = {
     "v1": lambda operation: Ingest1.of(operation, "Row__c", LOOKS),
     "2.0": lambda operation: Ingest2.of(operation, "Row__c", LOOKS),
 }
-QUERY: dict[str, Callable[[str], QueryApi]] = {"v1": lambda operation: Query1(operation, "Row__c", LOOKS)}
+QUERY: dict[str, Callable[[str], QueryApi]] = {
+    "v1": lambda operation: Query1(operation, "Row__c", LOOKS),
+    "2.0": lambda operation: Query2(operation, "66.0"),
+    "2.0 without lists of pages": lambda operation: Query2(operation, "55.0"),
+}
 
 GOOD = b"Code__c,Text__c\na,1\nb,2\n"
 OTHER = b"Code__c,Text__c\nc,3\n"
@@ -74,7 +83,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Emulator]:
-    with Emulator(SCHEMA) as org:
+    with Emulator(SCHEMA, settings=Settings(result_set_records=2)) as org:
         yield org
 
 
@@ -273,28 +282,44 @@ def test_operations_are_what_was_asked_for(bench: Bench, make: Callable[[str], I
 
 
 SELECT = "SELECT Code__c FROM Row__c WHERE Key__c LIKE 'asked%'"
+KEYS = count()
+
+
+def selecting() -> tuple[str, str]:
+    """A query that finds only what a test inserts, and how the keys of those records begin."""
+    key = f"asked {next(KEYS)}-"
+    return SELECT.replace("asked", key), key
 
 
 def asked(bench: Bench, api: QueryApi, text: str = SELECT, chunking: str | None = None) -> tuple[str, str]:
     job: JobSeen = bench.run(api.open(text, chunking))
-    assert job.standing is JobStanding.OPEN
-    return job.id, bench.run(api.ask(job.id, text)).id
+    assert (job.standing is JobStanding.OPEN) == (job.asked is None) == (not api.ends_alone)
+    return job.id, job.asked or bench.run(api.ask(job.id, text)).id
 
 
 def brought(bench: Bench, api: QueryApi, job_id: str, batch_id: str) -> list[bytes]:
     """The records of a batch's result files; the last line end of a file may not be there."""
     lines: list[bytes] = []
-    for name in bench.run(api.list_results(job_id, batch_id)).names:
+    listed: Listed = bench.run(api.list_results(job_id, batch_id))
+    names = [*listed.names]
+    while listed.more is not None:
+        listed = bench.run(api.list_results(job_id, batch_id, listed.more))
+        names += listed.names
+    for name in names:
         file: ResultFile = bench.run(api.fetch(job_id, batch_id, name))
         header, *records = b"".join(file.stream).splitlines()
         assert header.strip(b'"') == b"Code__c" or not records
+        assert file.records in {None, len(records)}
         lines += records
+        names += [] if file.following is None else [file.following]
+    assert len(set(names)) == len(names)
     return lines
 
 
 def test_query_brings_what_it_finds_and_how_much_that_is(bench: Bench, query: QueryApi) -> None:
-    bench.org.insert("Row__c", [{"Code__c": f"q{n}", "Key__c": f"asked 1 {n}"} for n in range(3)])
-    job_id, batch_id = asked(bench, query, SELECT.replace("asked%", "asked 1%"))
+    text, key = selecting()
+    bench.org.insert("Row__c", [{"Code__c": f"q{n}", "Key__c": f"{key}{n}"} for n in range(3)])
+    job_id, batch_id = asked(bench, query, text)
     seen = bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)
     assert (seen.end, seen.processed, seen.fault) == (BatchEnd.COMPLETED, 3, None)
     assert sorted(brought(bench, query, job_id, batch_id)) == [b'"q0"', b'"q1"', b'"q2"']
@@ -318,9 +343,10 @@ def test_query_that_fails_says_what_to_do(
     assert (seen.end, seen.fault, seen.message) == (BatchEnd.FAILED, fault, message)
 
 
-def test_chunks_of_a_query_are_each_about_other_ids_and_bring_it_all(bench: Bench, query: QueryApi) -> None:
-    bench.org.insert("Row__c", [{"Code__c": f"s{n}", "Key__c": f"asked 2 {n}"} for n in range(25)])
-    text = SELECT.replace("asked%", "asked 2%")
+def test_chunks_of_a_query_are_each_about_other_ids_and_bring_it_all(bench: Bench) -> None:
+    query = QUERY["v1"]("query")
+    text, key = selecting()
+    bench.org.insert("Row__c", [{"Code__c": f"s{n}", "Key__c": f"{key}{n}"} for n in range(25)])
     job_id, original = asked(bench, query, text, PKChunking(size=10).header())
     bench.look_until_ended(lambda: query.look(job_id, original, [original], splits=True), original)
     looked: Looked = bench.run(query.look(job_id, original, [original], splits=True))
@@ -337,30 +363,68 @@ def test_chunks_of_a_query_are_each_about_other_ids_and_bring_it_all(bench: Benc
 
 
 def test_query_job_that_is_given_up_is_over(bench: Bench, query: QueryApi) -> None:
+    bench.org.set_pace(Pace.manual())
     job_id, batch_id = asked(bench, query)
     bench.run(query.abort(job_id))
-    with pytest.raises(errors.InvalidRequest):
+    looked: Looked = bench.run(query.look(job_id, batch_id, [batch_id], splits=False))
+    assert looked.batches[short(batch_id)].never_run
+    assert not looked.is_open
+    with nullcontext() if query.ends_alone else pytest.raises(errors.InvalidRequest):
         bench.run(query.ask(job_id, SELECT))
     bench.run(query.abort(job_id))
     bench.run(query.abort(NO_JOB))
     assert bench.run(query.close(job_id, batch_id, None)) is None
 
 
-def test_chunking_that_the_org_would_not_take_is_refused_before(query: QueryApi) -> None:
-    query.check_chunking(PKChunking(size=250_000))
+@pytest.mark.parametrize(("api", "most"), [("v1", 250_000), ("2.0", 0)])
+def test_chunking_that_the_org_would_not_take_is_refused_before(api: str, most: int) -> None:
+    query = QUERY[api]("query")
+    query.check_chunking(PKChunking(size=most) if most else None)
     with pytest.raises(errors.UsageError):
-        query.check_chunking(PKChunking(size=250_001))
+        query.check_chunking(PKChunking(size=most + 1))
+
+
+def test_query_that_is_wrong_is_refused_with_the_place(bench: Bench, query: QueryApi) -> None:
+    with pytest.raises(errors.QueryRefused, match="Nothing__c") if query.ends_alone else nullcontext():
+        job_id, batch_id = asked(bench, query, "SELECT Nothing__c FROM Row__c")
+        seen = bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)
+        assert seen.fault is QueryFault.WRONG
+
+
+def test_query_job_that_somebody_deleted_is_not_found(bench: Bench, query: QueryApi) -> None:
+    with pytest.raises(errors.NotFound):
+        bench.run(query.look(NO_JOB, NO_JOB, [], splits=False))
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_query_whose_answer_is_lost_may_be_in_the_org_or_not(bench: Bench, query: QueryApi, arrives: bool) -> None:
+    bench.org.faults.add(Fault("answer lost" if arrives else "request lost", "POST", "*"))
+    with pytest.raises(errors.OutcomeUnknown):
+        bench.run(query.open(SELECT, None))
+    asked(bench, query)
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_query_job_is_given_up_though_the_answer_is_lost(bench: Bench, query: QueryApi, arrives: bool) -> None:
+    bench.org.set_pace(Pace.manual())
+    job_id, batch_id = asked(bench, query)
+    bench.org.faults.add(Fault("answer lost" if arrives else "request lost", "*", f"*/{job_id}"))
+    bench.run(query.abort(job_id))
+    looked: Looked = bench.run(query.look(job_id, batch_id, [batch_id], splits=False))
+    # What is closed, as an open job of v1 is if it cannot be told whether it was aborted, takes nothing more.
+    assert not looked.is_open
 
 
 @pytest.mark.parametrize("make", QUERY.values(), ids=QUERY)
 def test_deleted_records_come_where_they_are_asked_for(bench: Bench, make: Callable[[str], QueryApi]) -> None:
-    [record_id] = bench.org.insert("Row__c", [{"Code__c": "gone", "Key__c": "asked 3"}])
+    text, key = selecting()
+    [record_id] = bench.org.insert("Row__c", [{"Code__c": "gone", "Key__c": key}])
     api = INGEST["v1"]("delete")
     job = opened(bench, api)
     gone = added(bench, api, job, f"Id\n{record_id}\n".encode())
     bench.look_until_ended(lambda: api.look(job, [short(gone)]), gone)
     for operation, found in (("query", []), ("queryAll", [b'"gone"'])):
         query = make(operation)
-        job_id, batch_id = asked(bench, query, SELECT.replace("asked%", "asked 3%"))
+        job_id, batch_id = asked(bench, query, text)
         bench.look_until_ended(lambda: query.look(job_id, batch_id, [batch_id], splits=False), batch_id)  # noqa: B023
         assert brought(bench, query, job_id, batch_id) == found

@@ -46,7 +46,7 @@ def surroundings(org: Emulator) -> dict[str, str]:
     return {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id, "COLUMNS": "80"}
 
 
-@pytest.fixture(params=["bulk", "rest"])
+@pytest.fixture(params=["bulk", "bulk2", "rest"])
 def query(
     request: pytest.FixtureRequest,
     surroundings: dict[str, str],
@@ -62,7 +62,7 @@ def query(
 
     def call(*arguments: str, piped: bool = False) -> tuple[int, str, str]:
         terminal = Terminal()
-        rest = ["--rest"] if request.param == "rest" else []
+        rest = {"bulk": [], "bulk2": ["--api", "bulk2"], "rest": ["--rest"]}[request.param]
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["bulkforce", "query", *arguments, *rest])
             if not piped:

@@ -230,6 +230,7 @@ def original(end: BatchEnd | None, message: str | None = None, fault: QueryFault
 WITH_CHUNKS = replace(ASKED, chunking="TRUE")
 CHUNK_AGAIN = replace(ASKED, number=1, soql=f"{QUERY} WHERE {CONDITION}", replaces=7)
 FAILED_BATCH = original(BatchEnd.FAILED, "boom")
+LATER = "; try again later, or narrow the query with WHERE"
 TOO_LARGE = original(BatchEnd.FAILED, "too much", QueryFault.TOO_LARGE)
 WRONG = original(BatchEnd.FAILED, "MALFORMED_QUERY: no", QueryFault.WRONG)
 
@@ -307,14 +308,17 @@ FIRST = [
         replace(ASKED, tries=3),
         looked(TOO_LARGE),
         another(replace(ASKED, tries=3)),
-        (errors.BatchFailed, "The org failed 3 times to answer the query: too much; use PK chunking"),
+        (
+            errors.BatchFailed,
+            "The org failed 3 times to answer the query: too much; use PK chunking, which Bulk API v1 has",
+        ),
     ),
     First(
         "what is split already, or fails for another reason, has no such hint",
         replace(ASKED, tries=3),
         looked(original(BatchEnd.FAILED)),
         another(replace(ASKED, tries=3)),
-        (errors.BatchFailed, "The org failed 3 times to answer the query: the org gave no reason"),
+        (errors.BatchFailed, f"The org failed 3 times to answer the query: the org gave no reason{LATER}"),
     ),
     First(
         "a chunk is named by its query",
@@ -323,7 +327,7 @@ FIRST = [
         another(replace(CHUNK_AGAIN, tries=3)),
         (
             errors.BatchFailed,
-            f'The org failed 3 times to answer the same chunk of the query, "{QUERY} WHERE {CONDITION}": too much',
+            f'The org failed 3 times to answer the same chunk of the query, "{QUERY} WHERE {CONDITION}": too much{LATER}',
         ),
     ),
 ]

@@ -23,9 +23,9 @@ from bulkforce.apis.abc import (
     Listed,
     Looked,
     Looks,
-    QueryFault,
     ResultFile,
 )
+from bulkforce.apis.query_faults import fault_of
 from bulkforce.errors import Facts, NotFound, ProtocolError
 from bulkforce.protocol import bulk1, soql
 from bulkforce.protocol.exchange import Body
@@ -36,11 +36,6 @@ from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import BatchState, ContentType, Operation
 
 _TRIES: Final = 3
-
-_WANTS_CHUNKING: Final = ("QUERY_TIMEOUT", "Retried more than", "Tried more than", "Failed to write query result")
-"""Signs that a query is too large for one batch; a client in production falls back to PK chunking when it sees one."""
-
-_QUERY_IS_WRONG: Final = ("InvalidBatch", "FeatureNotEnabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +179,4 @@ def _agree(chunks: int, others: int, info: JobInfo) -> bool | None:
 
 
 def _seen(info: BatchInfo) -> BatchSeen:
-    message = info.state_message or ""
-    if info.state is not BatchState.FAILED:
-        fault = None
-    elif any(sign in message for sign in _WANTS_CHUNKING):
-        fault = QueryFault.TOO_LARGE
-    else:
-        fault = QueryFault.WRONG if message.startswith(_QUERY_IS_WRONG) else None
-    return jobs1.batch_seen(info, fault)
+    return jobs1.batch_seen(info, fault_of(info.state_message or "") if info.state is BatchState.FAILED else None)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bulkforce.load.sources.sql import SqlQuery
     from bulkforce.objects.texts import TextNotation
 
+
 File = Annotated[
     str | None,
     typer.Argument(

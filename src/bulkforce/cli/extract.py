@@ -11,7 +11,7 @@ import typer
 
 from bulkforce import arguments
 from bulkforce.cli import soql as queries
-from bulkforce.cli.choices import AsJson, MaxApiCalls, Numbers, Poll, Quiet, Repeats
+from bulkforce.cli.choices import Api, AsJson, MaxApiCalls, Numbers, Poll, Quiet, Repeats
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
@@ -56,6 +56,9 @@ def extract(
         str, typer.Option(help="With --object: which fields, such as Id,Name.", metavar="all|LIST")
     ] = "all",
     all_rows: Annotated[bool, typer.Option("--all-rows", help="Include deleted and archived records.")] = False,
+    api: Annotated[
+        Api, typer.Option(help="Bulk API (v1), or Bulk API 2.0: one job whose results come in pages.")
+    ] = Api.bulk1,
     pk_chunking: Annotated[
         str,
         typer.Option(
@@ -128,6 +131,7 @@ def extract(
             format=output_format,
             numbers=numbers.value,
             all_rows=all_rows,
+            api=api.value,
             pk_chunking=chunking,
             workers=workers,
             run_dir=run_dir,

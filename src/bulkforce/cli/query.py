@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bulkforce.cli import soql as queries
-from bulkforce.cli.choices import MaxApiCalls, Poll, Quiet
+from bulkforce.cli.choices import Api, MaxApiCalls, Poll, Quiet
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
 from bulkforce.errors import UsageError
 
 if TYPE_CHECKING:
+    from bulkforce.apis.abc import ApiName
     from bulkforce.cli.query_output import Found
     from bulkforce.extract.report import ExtractProgress
     from bulkforce.protocol.soql import Query
@@ -47,6 +49,7 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, as is done into a pipe or file anyway.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines: an object for each record.")] = False,
     all_rows: Annotated[bool, typer.Option("--all-rows", help="Include deleted and archived records.")] = False,
+    api: Annotated[Api, typer.Option(help="Bulk API (v1), or Bulk API 2.0.")] = Api.bulk1,
     output: Annotated[str | None, typer.Option("--output", "-o", hidden=True)] = None,
     poll: Poll = None,
     max_api_calls: MaxApiCalls = None,
@@ -87,7 +90,7 @@ def query(
         limit = limit or _SHOWN
     client = client_for(org, quiet=quiet)
     sitting = Sitting.of(client.driver, manner=Manner(poll=poll, max_api_calls=max_api_calls))
-    ask = _over_rest if rest else _in_bulk
+    ask = _over_rest if rest else partial(_in_bulk, api=api.value)
 
     def work(teller: Callable[[ExtractProgress], None] | None) -> Found:
         with client:
@@ -113,6 +116,7 @@ def _in_bulk(
     teller: Callable[[ExtractProgress], None] | None,
     *,
     all_rows: bool,
+    api: ApiName,
 ) -> Found:
     from bulkforce.cli.query_output import Found
     from bulkforce.extract.sinks import sink_for
@@ -124,7 +128,7 @@ def _in_bulk(
     shown = FirstRows(limit + 1 if limit else 0)
     sink = shown if form == "table" else sink_for(STANDARD_OUTPUT, "jsonl" if form == "json" else "csv")
     asked = outline.text if limit is None else outline.limited(limit + (form == "table"))
-    rows = deliver(sitting, asked, sink, all_rows=all_rows, on_progress=teller)
+    rows = deliver(sitting, asked, sink, all_rows=all_rows, api=api, on_progress=teller)
     if form != "table":
         return Found(rows)
     return Found.of_table([column.name for column in shown.columns], shown.rows, shown.numbers, limit or rows)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from bulkforce import arguments
+from bulkforce.apis.abc import ApiName, Looks, QueryApi
+from bulkforce.apis.query1 import Query1
+from bulkforce.apis.query2 import Query2
 from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
 from bulkforce.extract.incremental import Repeats
@@ -37,6 +40,7 @@ class ExtractOptions:
     format: str | None = None
     numbers: Numbers = "plain"
     all_rows: bool = False
+    api: ApiName = "bulk1"
     pk_chunking: Chunking = "auto"
     workers: int = WORKERS
     run_dir: str | Path | None = None
@@ -45,6 +49,17 @@ class ExtractOptions:
     overwrite: bool = False
     repeats: Repeats = "keep"
     on_progress: OnProgress | None = None
+
+
+def api_for(sitting: Sitting, name: ApiName, version: str, operation: str, object_name: str) -> QueryApi:
+    """Return the API of a query.
+
+    Raises:
+        UsageError: There is no such API, or not in this version.
+    """
+    if arguments.one_of(name, get_args(ApiName), "api") == "bulk2":
+        return Query2(operation, version)
+    return Query1(operation, object_name, Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks))
 
 
 def text_of(sitting: Sitting, options: ExtractOptions) -> str:
@@ -73,7 +88,12 @@ def _is_a_whole(field: rest.FieldDescription) -> bool:
     return field.type not in {"string", "textarea"}
 
 
-def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChunking | None:
+def may_chunk(wanted: Chunking, query: soql.Query, api: ApiName) -> bool:
+    """Whether it is left to us to have the org split the query by record ids; in 2.0, the org itself decides that."""
+    return wanted == "auto" and api == "bulk1" and chunkable.is_chunkable(query)
+
+
+def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query, api: ApiName) -> PKChunking | None:
     """Decide whether to have the org split the query by record ids."""
     if wanted != "auto":
         if not isinstance(wanted, (bool, int, PKChunking)):
@@ -97,7 +117,7 @@ def chunking_for(sitting: Sitting, wanted: Chunking, query: soql.Query) -> PKChu
                 "split by its own ids"
             )
         return chunking
-    if not chunkable.is_chunkable(query):
+    if not may_chunk(wanted, query, api):
         return None
     try:
         count: int = sitting.run(ask(rest.count_records(query.object)))

@@ -77,6 +77,7 @@ def report_of(
         batches=len(state.counting),
         bytes=state.bytes,
         jobs=tuple(job.id for job in state.jobs.values() if job.id),
+        api=facts.api,
         api_calls=sitting.calls(),
         seconds=time.monotonic() - begun,
         stopped_by=str(stopped_by) if stopped_by else None,

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final, assert_never
 
+from bulkforce.apis.abc import ApiName
 from bulkforce.errors import JournalMismatch
 from bulkforce.extract.events import (
     BatchStage,
@@ -116,6 +117,8 @@ class ExtractFacts:
         since: Since when the last extract saw everything, if it kept that.
         repeats: What to do about records that came the last time.
         seen: See `bulkforce.extract.incremental.Mark`.
+        api: The API.
+        version: Its version; ``None`` in a run from before that was kept.
     """
 
     run: str
@@ -135,6 +138,8 @@ class ExtractFacts:
     since: str | None = None
     repeats: Repeats = "keep"
     seen: str = ""
+    api: ApiName = "bulk1"
+    version: str | None = None
 
 
 class ExtractJournal(RunJournal):

@@ -6,9 +6,10 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, get_args
 
 from bulkforce import arguments
+from bulkforce.apis.abc import ApiName
 from bulkforce.display import Display, Shown, Table
 from bulkforce.errors import FormatError, MissingExtra, UsageError
 from bulkforce.extract import verb as extract
@@ -36,16 +37,17 @@ _ROOM: Final = 4
 
 
 def query(
-    driver: Driver, soql: str, manner: Manner, *, all_rows: bool, pk_chunking: Chunking, workers: int
+    driver: Driver, soql: str, manner: Manner, *, all_rows: bool, api: ApiName, pk_chunking: Chunking, workers: int
 ) -> QueryResult:
     """Make a query that is sent when its result is first used; see `bulkforce.client.Client.query`."""
     arguments.text(soql, "The query")
     arguments.flag(all_rows, "all_rows")
+    arguments.one_of(api, get_args(ApiName), "api")
     arguments.count(workers, "The number of workers", 1)
 
     def deliver(sink: Sink, stop: Stop) -> None:
         def work(sitting: Sitting) -> None:
-            extract.deliver(sitting, soql, sink, all_rows=all_rows, pk_chunking=pk_chunking, workers=workers)
+            extract.deliver(sitting, soql, sink, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers)
 
         driver.carry_out(lambda stop: Sitting.of(driver, stop, manner).carry_out(work), stop)
 

@@ -52,9 +52,10 @@ class ExtractReport(Shown):
             came the last time, too; or, with ``repeats="drop"``, records that came the last time and were left out.
         repeats: As asked.
         parts: Number of result files.
-        batches: Number of batches that they came from.
+        batches: Number of batches that they came from; over Bulk API 2.0, a job is one.
         bytes: Size of the result files.
         jobs: Ids of the jobs used.
+        api: ``bulk1`` for Bulk API v1, ``bulk2`` for Bulk API 2.0.
         api_calls: API calls made in this sitting.
         seconds: How long this sitting took.
         stopped_by: Why the run was interrupted.
@@ -73,6 +74,7 @@ class ExtractReport(Shown):
     batches: int = 0
     bytes: int = 0
     jobs: tuple[str, ...] = ()
+    api: str = "bulk1"
     api_calls: int = 0
     seconds: float = 0.0
     stopped_by: str | None = None
@@ -81,7 +83,8 @@ class ExtractReport(Shown):
         return f"<ExtractReport {self.object}: {self.state}, rows={self.rows}, to={self.to!r}>"
 
     def _display(self) -> Display:
-        done = f"{counted(self.rows, 'row')} in {counted(self.batches, 'batch')}, {self.seconds:,.1f} s"
+        pieces = counted(self.parts, "page") if self.api == "bulk2" else counted(self.batches, "batch")
+        done = f"{counted(self.rows, 'row')} in {pieces}, {self.seconds:,.1f} s"
         rows = [("to", self.to), ("bytes received", f"{self.bytes:,}")]
         rows += [("stopped by", self.stopped_by)] if self.stopped_by else []
         calls = counted(self.api_calls, "API call")

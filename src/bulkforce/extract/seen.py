@@ -172,7 +172,9 @@ def _query_failed(state: State, job: QueryJob, seen: BatchSeen, rules: Rules) ->
     if job.tries < TRIES:
         return Verdict(abandon(state, job))
     what = "the query" if job.replaces is None else f"the same chunk of the query, {job.soql!r}"
-    hint = "; use PK chunking" if too_large and job.chunking is None and job.replaces is None else ""
+    hint = "; try again later, or narrow the query with WHERE"
+    if too_large and job.chunking is None and job.replaces is None:
+        hint = "; use PK chunking, which Bulk API v1 has"
     return Verdict(
         abandon(state, job), stop=BatchFailed(f"The org failed {TRIES} times to answer {what}: {message}{hint}", facts)
     )

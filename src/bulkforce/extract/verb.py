@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce import arguments
-from bulkforce.apis.abc import Looks
-from bulkforce.apis.query1 import Query1
+from bulkforce.apis.abc import ApiName
 from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
@@ -27,8 +26,16 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.events import RunBegun, RunEnded
-from bulkforce.extract import chunkable, incremental
-from bulkforce.extract.asking import Chunking, ExtractOptions, OnProgress, chunking_for, text_of
+from bulkforce.extract import incremental
+from bulkforce.extract.asking import (
+    Chunking,
+    ExtractOptions,
+    OnProgress,
+    api_for,
+    chunking_for,
+    may_chunk,
+    text_of,
+)
 from bulkforce.extract.bring import bring
 from bulkforce.extract.columns import Column, columns_of
 from bulkforce.extract.ending import ended, file_of, finished, progress_of, report_of, stopped
@@ -85,9 +92,10 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
         )
     if isinstance(sink, CsvSink) and not any("(" in column for column in query.columns):
         sink.check_columns(query.columns)
-    chunking = chunking_for(sitting, options.pk_chunking, query)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
-    _api(sitting, operation, query.object).check_chunking(chunking)
+    api = api_for(sitting, options.api, sitting.version, operation, query.object)
+    chunking = chunking_for(sitting, options.pk_chunking, query, options.api)
+    api.check_chunking(chunking)
     instance_url = sitting.instance_url()
 
     def begin(run: str, folder: Path, made: list[Path]) -> ExtractJournal:
@@ -100,7 +108,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             operation=operation,
             to=to,
             format=options.format,
-            may_chunk=options.pk_chunking == "auto" and chunkable.is_chunkable(query),
+            may_chunk=may_chunk(options.pk_chunking, query, options.api),
             since_file=None if since_file is None else str(since_file),
             workers=options.workers,
             token=token,
@@ -109,6 +117,8 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             since=None if mark is None else incremental.text_of(mark.since),
             repeats=options.repeats,
             seen=mark.seen if mark is not None and options.repeats == "drop" else "",
+            api=options.api,
+            version=sitting.version,
         )
         return ExtractJournal(
             folder, QueryJob(1, query.text, chunking.header() if chunking else None, None), facts, made
@@ -156,6 +166,7 @@ def deliver(
     sink: Sink,
     *,
     all_rows: bool = False,
+    api: ApiName = "bulk1",
     pk_chunking: Chunking = "auto",
     workers: int = WORKERS,
     on_progress: OnProgress | None = None,
@@ -169,6 +180,7 @@ def deliver(
         text: The query.
         sink: Where the parts go; a part is deleted once `Sink.add` has returned.
         all_rows: Whether to include deleted and archived records.
+        api: As for an extract.
         pk_chunking: As for an extract.
         workers: Number of parallel downloads.
         on_progress: As for an extract.
@@ -184,12 +196,13 @@ def deliver(
     query = soql.read(text)
     soql.check_bulk(query)
     operation = Operation.QUERY_ALL if all_rows else Operation.QUERY
-    chunking = chunking_for(sitting, pk_chunking, query)
-    api = _api(sitting, operation, query.object)
-    api.check_chunking(chunking)
-    may_chunk = pk_chunking == "auto" and chunkable.is_chunkable(query)
+    queries = api_for(sitting, api, sitting.version, operation, query.object)
+    chunking = chunking_for(sitting, pk_chunking, query, api)
+    queries.check_chunking(chunking)
     asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
-    rules = Rules(workers, AHEAD_BYTES, may_chunk, goes_on=False, sendings=sitting.patience.sendings)
+    rules = Rules(
+        workers, AHEAD_BYTES, may_chunk(pk_chunking, query, api), goes_on=False, sendings=sitting.patience.sendings
+    )
 
     def work() -> int:
         with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
@@ -198,7 +211,7 @@ def deliver(
             try:
                 journal.make_folder(PARTS)
                 state = journal.state()
-                if stopped_by := bring(sitting, api, journal, state, asked, rules, sink, on_change):
+                if stopped_by := bring(sitting, queries, journal, state, asked, rules, sink, on_change):
                     if asked_to := sitting.stop.asked:
                         raise Interrupted(f"The query stopped before its end: {asked_to}. Run it again")
                     raise stopped_by
@@ -287,7 +300,7 @@ def _carry_out(
     journal.begin_time(sitting.clock.today)
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
-    api = _api(sitting, facts.operation, facts.object)
+    api = api_for(sitting, facts.api, facts.version or sitting.version, facts.operation, facts.object)
     asked = ExtractSettings(facts.operation == Operation.QUERY_ALL, columns, query.columns)
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
@@ -328,10 +341,6 @@ def _carry_out(
     finally:
         sink.discard()
     return report
-
-
-def _api(sitting: Sitting, operation: str, object_name: str) -> Query1:
-    return Query1(operation, object_name, Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks))
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:

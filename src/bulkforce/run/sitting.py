@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar, cast
 
 from bulkforce.errors import Error, Interrupted, Unsettled
 from bulkforce.events import Event, OnEvent, RequestRepeated, RunBegun, RunEnded
+from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Credentials, Flow, Sleep, authenticate
 from bulkforce.run.clock import Clock
 from bulkforce.run.manner import Manner
@@ -48,6 +49,7 @@ class Sitting:
         pool: Creates a pool for this many concurrent orders.
         listeners: Called with each event.
         teller: Tells what happens; made in the thread that sits.
+        version: The client's version of the API, such as ``66.0``.
     """
 
     run: RunFlow
@@ -59,6 +61,7 @@ class Sitting:
     clock: Clock = field(default_factory=Clock)
     pool: Callable[[int], Pool] = Threads
     listeners: Sequence[OnEvent] = ()
+    version: str = limits.API_VERSION
     teller: Teller = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +78,9 @@ class Sitting:
 
         warn = logging.getLogger("bulkforce").warning
         listeners = [] if manner.on_event is None else [manner.on_event]
-        made = cls(run, lambda: account.calls, warn, manner.patience(), stop=halt, listeners=listeners)
+        made = cls(
+            run, lambda: account.calls, warn, manner.patience(), stop=halt, listeners=listeners, version=driver.version
+        )
         account.on_pause = made._pauses
         return made
 
