@@ -167,3 +167,71 @@ def test_load_of_files_killed_at_a_request_is_resumed_exactly_once(
 def test_load_of_files_into_an_org_that_is_behind_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
     bench = FilesBench(loading, tmp_path, LATE["late commit"])
     assert bench.each_point("late commit, files", after_effect, step=3).points >= 8
+
+
+JOBS_OF_2 = {"api": "bulk2", "batch_records": 12}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_load_over_2_killed_at_each_request_is_resumed_exactly_once(
+    loading: Forge, tmp_path: Path, moment: Moment
+) -> None:
+    bench = LoadBench(loading, tmp_path, asked=JOBS_OF_2)
+    table = bench.each_point(f"request of 2.0, {moment}", lambda _: {}, arm=moment)
+    assert (
+        table.points >= 26
+    )  # the allowance; three jobs made, uploaded, committed, looked at, counted, fetched, audited
+
+
+def test_load_over_2_killed_after_each_effect_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
+    bench = LoadBench(loading, tmp_path, asked=JOBS_OF_2)
+    assert bench.each_point("effect in the process, 2.0", after_effect).points >= 20
+
+
+def test_load_over_2_killed_before_each_change_of_a_file_is_resumed_exactly_once(
+    loading: Forge, tmp_path: Path
+) -> None:
+    bench = LoadBench(loading, tmp_path, asked=JOBS_OF_2)
+    assert bench.each_point("file, 2.0", before_change_of_a_file, step=2).points >= 10
+
+
+def test_load_over_2_that_died_at_a_moment_by_chance_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
+    assert LoadBench(loading, tmp_path, asked=JOBS_OF_2).moments_by_chance(15).points == 15
+
+
+def test_load_over_2_killed_twice_is_resumed_exactly_once(loading: Forge, tmp_path: Path) -> None:
+    assert LoadBench(loading, tmp_path, asked=JOBS_OF_2).twice(range(4, 28, 5), (2, 5, 9)).points == 15
+
+
+PUT, PATCH = ("PUT", "*/batches"), ("PATCH", "*/jobs/ingest/750*")
+LATE_IN_2 = {
+    "commit under way": [Fault("late twin", *PATCH, nth=2, after_requests=2)],
+    "upload under way": [Fault("late twin", *PUT, nth=2, after_requests=2)],
+    "late commit": [Fault("late commit", *PATCH, nth=2, after_looks=2), Fault("answer lost", *PATCH, nth=2)],
+    "answers lost": [Fault("answer lost", *PATCH), Fault("answer lost", *PUT, nth=2), Fault("request lost", *PUT)],
+    "lagging results": [Fault("lagging results", "GET", "*Results", times=2)],
+}
+
+
+@pytest.mark.parametrize("name", LATE_IN_2)
+def test_load_over_2_into_an_org_that_is_behind_killed_after_an_effect_is_resumed_exactly_once(
+    loading: Forge, tmp_path: Path, name: str
+) -> None:
+    bench = LoadBench(loading, tmp_path, LATE_IN_2[name], asked=JOBS_OF_2)
+    assert bench.each_point(f"{name}, effect in the process, 2.0", after_effect, step=2).points >= 10
+
+
+@pytest.mark.parametrize(
+    ("options", "make_source"),
+    [
+        ({"operation": "update"}, rows_to_update),
+        ({"operation": "delete"}, rows_to_delete),
+        ({"operation": "upsert", "external_id": "Key__c"}, rows_to_upsert),
+    ],
+    ids=["update", "delete", "upsert"],
+)
+def test_other_loads_over_2_killed_after_an_effect_are_resumed_exactly_once(
+    loading: Forge, tmp_path: Path, options: Order, make_source: Callable[[Forge], Rows]
+) -> None:
+    bench = LoadBench(loading, tmp_path, asked={**JOBS_OF_2, **options}, make_source=make_source)
+    assert bench.each_point(f"effect in {options}, 2.0", after_effect, step=5).points >= 4
