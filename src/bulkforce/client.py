@@ -126,10 +126,10 @@ class Client(Calls1, Calls2):
         """
         self.driver.close()
 
-    def _carry_out(self, work: Callable[[Sitting], T], manner: Manner | None = None) -> T:
-        from bulkforce.run.sitting import Sitting  # only long-running work needs the engine and SQLite
+    def _carry_out(self, verb: str, work: Callable[[Sitting], T], manner: Manner | None = None) -> T:
+        from bulkforce.run.sitting import carry_out  # only long-running work needs the engine and SQLite
 
-        return self._do(lambda stop: Sitting.of(self.driver, stop, manner).carry_out(work))
+        return self._do(lambda stop: carry_out(self.driver, stop, manner, verb, work))
 
     def _do(self, work: Callable[[Stop], T]) -> T:
         return self.driver.carry_out(work)
@@ -282,6 +282,7 @@ class Client(Calls1, Calls2):
             on_progress=on_progress,
         )
         return self._carry_out(
+            "load",
             lambda sitting: load.load(sitting, options),
             Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
@@ -367,7 +368,7 @@ class Client(Calls1, Calls2):
             columns=columns,
             on_progress=on_progress,
         )
-        return self._carry_out(lambda sitting: checks.check(sitting, options))
+        return self._carry_out("check", lambda sitting: checks.check(sitting, options))
 
     def suggest_map(
         self,
@@ -423,7 +424,7 @@ class Client(Calls1, Calls2):
             sheet=sheet,
             columns=columns,
         )
-        return self._carry_out(lambda sitting: first_map.first_map(sitting, options))
+        return self._carry_out("suggest_map", lambda sitting: first_map.first_map(sitting, options))
 
     def resume(
         self,
@@ -468,6 +469,7 @@ class Client(Calls1, Calls2):
         from bulkforce import catalog  # see above
 
         return self._carry_out(
+            "resume",
             lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress),
             Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
@@ -557,6 +559,7 @@ class Client(Calls1, Calls2):
             on_progress=on_progress,
         )
         return self._carry_out(
+            "extract",
             lambda sitting: extract.extract(sitting, options),
             Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )
@@ -591,6 +594,7 @@ class Client(Calls1, Calls2):
         from bulkforce.extract import verb as extract  # see above
 
         return self._carry_out(
+            "resume",
             lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress),
             Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
         )

@@ -204,6 +204,7 @@ EXTRAS = [
     "pandas",
     "polars",
     "numpy",
+    "opentelemetry",
 ]
 BLOCK = f"""
 import sys

@@ -6,17 +6,16 @@ import logging
 import threading
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from typing import cast, get_args
+from typing import get_args
 
 import pytest
 
-from bulkforce import events
+from bulkforce import BearerToken, Client, events
 from bulkforce.errors import Facts, Interrupted, NotSent, Unavailable, UsageError
 from bulkforce.protocol.flow import Sleep
 from bulkforce.run.manner import Manner
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.telling import Teller
-from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 
 BEGUN = events.RunBegun(verb="query", run="", run_dir=None, operation="query", object="Contact")
@@ -64,7 +63,8 @@ def test_first_exception_of_the_callers_asks_to_stop_and_nothing_is_called_after
 
 
 def sitting(told: list[events.Event]) -> Sitting:
-    return Sitting.of(cast("Driver", None), manner=Manner(on_event=told.append))
+    client = Client("https://acme.my.salesforce.com", auth=BearerToken("00D!x"))
+    return Sitting.of(client.driver, manner=Manner(on_event=told.append))
 
 
 def work(error: BaseException | None) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, get_args
 
@@ -19,7 +20,7 @@ from bulkforce.extract.columns import Column
 from bulkforce.extract.record_batches import Misfit, PartReader
 from bulkforce.extract.sinks import Sink
 from bulkforce.run.manner import Manner
-from bulkforce.run.sitting import Sitting
+from bulkforce.run.sitting import Sitting, carry_out
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop, in_thread
 
@@ -49,7 +50,7 @@ def query(
         def work(sitting: Sitting) -> None:
             extract.deliver(sitting, soql, sink, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers)
 
-        driver.carry_out(lambda stop: Sitting.of(driver, stop, manner).carry_out(work), stop)
+        driver.carry_out(lambda stop: carry_out(driver, stop, manner, "query", work), stop)
 
     return QueryResult(deliver)
 
@@ -76,7 +77,9 @@ class QueryResult(Shown):
     def __init__(self, deliver: Deliverer) -> None:
         pyarrow("A query's result")
         self._pipe = _Pipe()
-        self._thread = threading.Thread(target=self._pipe.fill, args=(deliver,), name="bulkforce-query", daemon=True)
+        self._thread = threading.Thread(
+            target=copy_context().run, args=(self._pipe.fill, deliver), name="bulkforce-query", daemon=True
+        )
         self._started = self._taken = False
 
     def __repr__(self) -> str:

@@ -19,6 +19,7 @@ from bulkforce.run.telling import Teller, callback
 from bulkforce.run.waiting import Patience
 from bulkforce.transport.account import Account
 from bulkforce.transport.drive import Driver
+from bulkforce.transport.noting import WorkSpan
 from bulkforce.transport.stopping import Stop
 
 P = TypeVar("P")
@@ -68,16 +69,19 @@ class Sitting:
         self.teller = Teller(self.listeners, self.stop)
 
     @classmethod
-    def of(cls, driver: Driver, stop: Stop | None = None, manner: Manner | None = None) -> Sitting:
+    def of(
+        cls, driver: Driver, stop: Stop | None = None, manner: Manner | None = None, span: WorkSpan | None = None
+    ) -> Sitting:
         """Create a sitting from a client's driver; warnings go to the log."""
         manner, halt = manner or Manner(), stop or Stop()
-        account = Account(manner.max_api_calls)
+        account = Account(manner.max_api_calls, span=span)
 
         def run(flow: Flow[T]) -> T:
             return driver.run(flow, halt.sleep, account)
 
         warn = logging.getLogger("bulkforce").warning
-        listeners = [] if manner.on_event is None else [manner.on_event]
+        listeners: list[OnEvent] = [] if span is None else [span.hear]
+        listeners += [] if manner.on_event is None else [manner.on_event]
         made = cls(
             run, lambda: account.calls, warn, manner.patience(), stop=halt, listeners=listeners, version=driver.version
         )
@@ -149,3 +153,20 @@ class Sitting:
         """Return the org's URL, logging in if necessary."""
         credentials: Credentials = self.run(authenticate())
         return credentials.instance_url
+
+
+def carry_out(driver: Driver, stop: Stop, manner: Manner | None, verb: str, work: Callable[[Sitting], T]) -> T:
+    """Do the work of a verb; see `Sitting.carry_out`.
+
+    Args:
+        driver: The client's driver.
+        stop: Asks the work to stop.
+        manner: How to carry it out.
+        verb: What its span is called, if spans are made.
+        work: The work.
+    """
+    if driver.tracing is None:
+        return Sitting.of(driver, stop, manner).carry_out(work)
+    span = driver.tracing.work(verb)
+    with span:
+        return Sitting.of(driver, stop, manner, span).carry_out(work)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bulkforce.errors import NotSent
 from bulkforce.protocol.exchange import Request
 from bulkforce.protocol.flow import Sleep
+from bulkforce.transport.noting import WorkSpan
 
 
 @dataclass(slots=True)
@@ -18,11 +19,13 @@ class Account:
         most_calls: How many requests it may make; ``None`` for any number.
         calls: How many it has made.
         on_pause: Called before each pause, in the thread that pauses.
+        span: Its span, if spans are made.
     """
 
     most_calls: int | None = None
     calls: int = 0
     on_pause: Callable[[Sleep], None] = lambda _pause: None
+    span: WorkSpan | None = None
 
     def spend(self, request: Request) -> None:
         """Count a request that is about to be made; not safe to use from many threads at once.

@@ -29,7 +29,7 @@ from bulkforce.protocol.flow import (
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.transport.account import Account
 from bulkforce.transport.base import TLS, Timeouts, Transport
-from bulkforce.transport.noting import noted
+from bulkforce.transport.noting import Tracing, logged, noted
 from bulkforce.transport.stopping import Stop, in_thread
 
 T = TypeVar("T")
@@ -50,6 +50,7 @@ class Driver:
         sleep: Waits for a number of seconds.
         chance: Returns a random number from 0 to 1.
         allow_http: Whether plain http to other machines is acceptable.
+        tracing: Makes spans; ``None`` for none.
         calls: Requests made so far; each counts against the org's daily API calls.
     """
 
@@ -62,6 +63,7 @@ class Driver:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     allow_http: bool = False
+    tracing: Tracing | None = None
     calls: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _current: Credentials | None = None
@@ -185,8 +187,11 @@ class Driver:
                     self._check_open(self._closed)
                     account.spend(request)
                     self.calls += 1
-                if _log.isEnabledFor(logging.DEBUG):
-                    return noted(request, _log, lambda: self.transport.send(request, url, headers, streamed=streamed))
+                notes = [logged(request)] if _log.isEnabledFor(logging.DEBUG) else []
+                if self.tracing is not None:
+                    notes.append(self.tracing.request(request, url, account.span))
+                if notes:
+                    return noted(notes, lambda: self.transport.send(request, url, headers, streamed=streamed))
                 return self.transport.send(request, url, headers, streamed=streamed)
             case Sleep():
                 account.on_pause(effect)
