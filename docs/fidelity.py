@@ -71,21 +71,12 @@ NOT_EMULATED = (
     ("Namespaces of packages", "`Sforce-Call-Options: defaultNamespace=` is accepted and ignored"),
     ("Undelete, merge, convertLead, the recycle bin", "deleted records stay deleted, and `queryAll` finds them"),
     ("Search (SOSL), Tooling beyond queries, Metadata, Streaming, Pub/Sub, Reports, Connect", "unknown paths"),
-    (
-        "Composite requests",
-        (
-            "`/composite` and trees are unknown paths; `/composite/batch` and lists of records "
-            "(`/composite/sobjects`) are there"
-        ),
-    ),
+    ("Composite graphs; other resources than records, queries and limits in a composite request", "unknown paths"),
     ("TYPEOF in bulk queries: fields of a parent (`THEN Owner.Name`)", "refused as `MALFORMED_QUERY`"),
     ("SOQL over REST: TYPEOF, GROUP BY ROLLUP and CUBE, DISTANCE, WITH DATA CATEGORY", "refused as `MALFORMED_QUERY`"),
     ("REST and tokens in XML or as forms", "answers are JSON, whatever is accepted or asked for with `format=`"),
     ("Records found more than once by an external id", "an error, without the list of them"),
-    (
-        "Query plans (`explain`), `If-Modified-Since`, `/updated`, `/deleted`",
-        "refused as if they were queries or records; `If-Modified-Since` is ignored",
-    ),
+    ("Query plans (`explain`), `If-Modified-Since`", "refused as if they were queries; `If-Modified-Since` is ignored"),
     ("SOAP beyond `login`, `logout` and `getUserInfo`", "a fault"),
     ("Logins", "no device flow, no multi-factor, no IP ranges, no session policies"),
     ("Time zones and locales of users", "dates are read and written in UTC"),

@@ -79,6 +79,14 @@ def test_finding_a_commit_whose_answer_is_lost_is_told_as_a_failure(verdict: Ver
 def test_rest(verdict: Verdict) -> None:
     assert verdict.saw("one_record") == ["Ada", True, False]
     assert verdict.saw("batch") == [True, 400, "REQUIRED_FIELD_MISSING"]
+    assert verdict.saw("composite") == [["Composite"], 400, ["Composite"]]
     wanted = {"DailyBulkApiBatches", "DailyBulkV2QueryJobs", "DailyBulkV2QueryFileStorageMB"}
     assert wanted <= verdict.saw("limits").keys()
     assert set(map(tuple, verdict.saw("limits").values())) == {("Max", "Remaining")}
+
+
+def test_finding_references_of_composite_requests_lose_their_braces(verdict: Verdict) -> None:
+    """A finding: a reference that is put into a record is sent as its bare path, which is no reference."""
+    created, refused, message = verdict.saw("reference")
+    assert (created, refused) == (201, 400)
+    assert "Account_create_0.id" in message

@@ -133,6 +133,9 @@ def _first(sf: Command) -> dict[str, Callable[[], Said]]:
     ids = sf.file("ids.csv", [["Id"], *([one] for one in gone), ["003000000000001AAA"]])
     bare = sf.file("bare.csv", [[one] for one in kept])
     one_line = sf.file("one line.csv", [[kept[0]]])
+    people = [{"attributes": {"type": "Contact", "referenceId": "p1"}, "LastName": "Leaf", "Department": "tree"}]
+    tree = {"attributes": {"type": "Account", "referenceId": "a1"}, "Name": "Root", "Contacts": {"records": people}}
+    (sf.home / "tree.json").write_text(json.dumps({"records": [tree]}))
     upsert = ("--sobject", "Contact", "--external-id", "Badge__c", "--json", "--file")
     delete = ("--sobject", "Contact", "--json", "--file")
     return {
@@ -142,6 +145,7 @@ def _first(sf: Command) -> dict[str, Callable[[], Said]]:
         "unknown column": lambda: sf("force data bulk upsert", *upsert, unknown),
         "bare ids": lambda: sf("force data bulk delete", *delete, bare),
         "unknown object": lambda: sf("force data bulk delete", "--sobject", "Nothing__c", *delete[2:], ids),
+        "tree": lambda: sf("data import tree", "--files", "tree.json", "--json"),
         "one line": lambda: sf("force data bulk delete", *delete, one_line),
     }
 
@@ -157,6 +161,10 @@ def _then(sf: Command, said: dict[str, Said]) -> dict[str, Callable[[], Said]]:
         "status": lambda: sf("force data bulk status", "--job-id", job, "--json"),
         "status of a batch": lambda: sf(
             "force data bulk status", "--job-id", first["jobId"], "--batch-id", first["id"], "--json"
+        ),
+        "query": lambda: sf(
+            "data query", "--query", "SELECT LastName, Account.Name FROM Contact WHERE Department = 'tree'",
+            "--result-format", "csv",
         ),
         "no such job": lambda: sf("force data bulk status", "--job-id", "750000000000001AAA", "--json"),
     }  # fmt: skip
@@ -228,6 +236,11 @@ def test_unknown_object_is_told_before_anything_is_sent(verdict: Verdict) -> Non
     assert code == 1
     assert "Nothing__c" in message
     assert not any(job.sobject.name == "Nothing__c" for job in verdict.org.state.jobs.all())
+
+
+def test_a_tree_is_planted_and_found(verdict: Verdict) -> None:
+    assert [told["refId"] for told in verdict.said["tree"].result] == ["a1", "p1"]
+    assert verdict.said["query"].out.splitlines() == ["LastName,Account.Name", "Leaf,Root"]
 
 
 def test_states_of_jobs_and_batches(verdict: Verdict) -> None:

@@ -23,6 +23,9 @@ class FunctionCall:
     arguments: tuple["Path | FunctionCall", ...]
     at: int
 
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.arguments))})"
+
 
 class Kind(StrEnum):
     """What a literal was written as."""

@@ -142,6 +142,8 @@ class Store:
             self._connection.execute(tables)
         self._writing = threading.RLock()
         self._is_writing = False
+        #: The thread that writes.
+        self._writing_thread = 0
         self._idle: list[duckdb.DuckDBPyConnection] = []
         self._writer = Writer(self._cursor())
         #: How often the file was opened before.
@@ -184,7 +186,9 @@ class Store:
         self._connection.execute('INSERT INTO "_openings" VALUES (?)', [self.openings])
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
-        """The rows that a SELECT finds now."""
+        """The rows that a SELECT finds now; within a transaction, also what this has written."""
+        if self._is_writing and self._writing_thread == threading.get_ident():
+            return self._writer.connection.sql(sql, params=list(parameters)).to_arrow_table()
         try:
             cursor = self._idle.pop()
         except IndexError:
@@ -202,7 +206,7 @@ class Store:
                 yield self._writer
                 return
             self._writer.connection.begin()
-            self._is_writing = True
+            self._is_writing, self._writing_thread = True, threading.get_ident()
             try:
                 yield self._writer
             except BaseException:

@@ -15,7 +15,7 @@ from bulkforce_emulator.wire.calls import Call, answered, json_response
 from bulkforce_emulator.wire.resources import Resources, RestError, document_of, not_found
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from starlette.responses import Response
     from starlette.routing import Route
@@ -55,16 +55,29 @@ class BatchCall(Resources):
         return json_response({"hasErrors": failed, "results": results})
 
     def _one(self, call: Call, given: dict[str, Any]) -> dict[str, Any]:
-        path, _, query = str(given["url"]).partition("?")
-        path = "/" + path.removeprefix("/").removeprefix("services/data/")
-        inner = replace(
-            call,
-            method=str(given.get("method", "GET")).upper(),
-            path=f"/services/data{unquote(path)}",
-            query=dict(parse_qsl(query, keep_blank_values=True)),
-            body=orjson.dumps(given["richInput"]) if "richInput" in given else b"",
-        )
-        response = answered(self._others, inner)
-        if response is None:
-            return {"statusCode": 404, "result": [not_found().document]}
+        method = str(given.get("method", "GET"))
+        response = one_of_several(self._others, call, method, str(given["url"]), given.get("richInput"))
         return {"statusCode": response.status_code, "result": orjson.loads(response.body) if response.body else None}
+
+
+def one_of_several(
+    others: Sequence[Route],
+    call: Call,
+    method: str,
+    url: str,
+    body: object,
+    headers: Mapping[str, object] | None = None,
+) -> Response:
+    """The answer to a call that came within another."""
+    path, _, query = url.partition("?")
+    path = "/" + path.removeprefix("/").removeprefix("services/data/")
+    inner = replace(
+        call,
+        method=method.upper(),
+        path=f"/services/data{unquote(path)}",
+        headers={**call.headers, **{name.lower(): str(value) for name, value in (headers or {}).items()}},
+        query=dict(parse_qsl(query, keep_blank_values=True)),
+        body=b"" if body is None else orjson.dumps(body),
+    )
+    response = answered(others, inner)
+    return json_response([not_found().document], 404) if response is None else response

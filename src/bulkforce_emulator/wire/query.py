@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bulkforce_emulator.soql import SoqlError, compile_soql
 from bulkforce_emulator.soql.tree import TypeOf
 from bulkforce_emulator.wire.calls import Call, json_response
+from bulkforce_emulator.wire.query_columns import columns_of
 from bulkforce_emulator.wire.resources import Resources, RestError, data_path
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class Queries(Resources):
         compiled = run(self.org, text, include_deleted=include_deleted)
         if any(isinstance(item, TypeOf) for item in compiled.tree.selected):
             raise SoqlError("MALFORMED_QUERY", "TYPEOF is not emulated")
+        if call.query.get("columns", "").lower() == "true":
+            return json_response(columns_of(compiled))
         if compiled.is_count:
             count = self.org.store.query(compiled.sql, compiled.parameters)["c0"][0].as_py()
             return json_response({"totalSize": count, "done": True, "records": []})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bulkforce_emulator.wire import batch_call, composite, query, sobjects
+from bulkforce_emulator.wire import batch_call, changes, composite, composite_call, query, sobjects, tree
 from bulkforce_emulator.wire.calls import Call, json_response, route
 from bulkforce_emulator.wire.identity import identity_url
 from bulkforce_emulator.wire.resources import (
@@ -39,9 +39,12 @@ def routes(org: Org) -> list[Route]:
         *rest.at("/limits", rest.limits, ("GET",)),
         *query.routes(org),
         *composite.routes(org),
+        *tree.routes(org),
+        *changes.routes(org),
         *sobjects.routes(org),
     ]
-    return [*batch_call.routes(org, listed), *listed, *rest.at("/{rest:path}", rest.unknown, METHODS)]
+    together = [*batch_call.routes(org, listed), *composite_call.routes(org, listed)]
+    return [*together, *listed, *rest.at("/{rest:path}", rest.unknown, METHODS)]
 
 
 def _no_method(call: Call) -> Response:

@@ -150,13 +150,35 @@ async def batch(client: Salesforce) -> Any:
     return [created.id == query.records[0]["Id"], refused.status_code, refused.result[0]["errorCode"]]
 
 
+async def composite(client: Salesforce) -> Any:
+    async with client.composite(all_or_none=True) as asked:
+        account = asked.sobject.create("Account", {"Name": "Composite"})
+        reference = str(account.reference.id)
+        contact = asked.sobject.create("Contact", {"LastName": "C", "AccountId": reference})
+    async with client.composite(all_or_none=True) as undone:
+        undone.sobject.create("Account", {"Name": "Undone"})
+        bad = undone.sobject.create("Contact", {})
+    soql = f"SELECT Account.Name FROM Contact WHERE Id = '{contact.id}'"
+    names = [one["Account"]["Name"] async for one in client.query(soql)]
+    accounts = [one["Name"] async for one in client.query("SELECT Name FROM Account")]
+    return [names, bad.status_code, accounts]
+
+
+async def reference(client: Salesforce) -> Any:
+    """As its documentation has it."""
+    async with client.composite() as asked:
+        account = asked.sobject.create("Account", {"Name": "Referred"})
+        contact = asked.sobject.create("Contact", {"LastName": "C", "AccountId": account.reference.id})
+    return [account.status_code, contact.status_code, contact.response_body[0]["message"]]
+
+
 async def limits(client: Salesforce) -> Any:
     return {name: sorted(told) for name, told in (await client.get_limits()).items() if "Bulk" in name}
 
 
 CASES = (
     nasty_values, several_jobs, last_row_over_the_limit, update, upsert, delete, failing_rows, calls, lost_commit,
-    one_record, batch, limits,
+    one_record, batch, composite, reference, limits,
 )  # fmt: skip
 
 
