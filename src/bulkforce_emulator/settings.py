@@ -269,6 +269,8 @@ class Settings:
     refused_rows_unprocessed: bool = True
     #: Rows in one set of query results, when the client does not say: not documented.
     result_set_records: int = 50_000
+    #: The most rows in one set, whatever the client says; its `maxRecords` is only a bound: not documented.
+    largest_set_records: int = 1_000_000
     #: The status for a locator that is none.
     bad_locator_status: int = 400
     #: What `nextRecordsUrl` is after the last links to result pages.

@@ -83,7 +83,7 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Emulator]:
-    with Emulator(SCHEMA, settings=Settings(result_set_records=2)) as org:
+    with Emulator(SCHEMA, settings=Settings(result_set_records=2, largest_set_records=2)) as org:
         yield org
 
 

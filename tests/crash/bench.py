@@ -255,6 +255,7 @@ class ExtractBench(Bench):
     """Extracts of one object, each of which must give byte for byte what an undisturbed one gives."""
 
     chunk_fails: bool = False
+    asked: Order = field(default_factory=lambda: {"pk_chunking": 8})
 
     LEFT = frozenset({"extract.sqlite", "report.json"})
 
@@ -272,7 +273,7 @@ class ExtractBench(Bench):
             self.forge.org.mishaps.plan(Mishap(message="InternalServerError : later"), nth=4)
 
     def options(self) -> Order:
-        return {"soql": QUERY, "to": str(self._path), "pk_chunking": 8, "workers": 2}
+        return {"soql": QUERY, "to": str(self._path), "workers": 2, **self.asked}
 
     def check_not_begun(self) -> None:
         assert not self._path.exists()

@@ -32,6 +32,7 @@ from bulkforce.extract.report import ExtractReport
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
 from bulkforce.load.report import LoadReport
+from bulkforce.protocol import limits
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import Patience
@@ -87,7 +88,10 @@ def work(order: dict[str, Any]) -> None:
     if order.get("alarm_seconds"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, order["alarm_seconds"])
-    client = Client(order["url"], auth=BearerToken(order["session_id"]), retry=RetryPolicy(first_seconds=0.001))
+    # A run that is gone on with keeps the version that it began with.
+    version = order.get("options", {}).pop("version", limits.API_VERSION)
+    retry = RetryPolicy(first_seconds=0.001)
+    client = Client(order["url"], auth=BearerToken(order["session_id"]), version=version, retry=retry)
     sitting = Sitting.of(client.driver)
     sitting = replace(
         sitting, patience=Patience(**order["patience"]), trace=count if order.get("watch") == "trace" else sitting.trace

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tests.support.rehearsal import BRISK, SCHEMA
 
 from bulkforce_emulator import Emulator
+from bulkforce_emulator.settings import Settings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -99,7 +100,8 @@ class GuardedOrg(Emulator):
     """An emulated org behind a gate."""
 
     def __init__(self) -> None:
-        super().__init__(SCHEMA)
+        # Pages of 2.0 as small as chunks of v1.
+        super().__init__(SCHEMA, settings=Settings(result_set_records=8, largest_set_records=8))
         self.gate = Gate()
 
     @cached_property

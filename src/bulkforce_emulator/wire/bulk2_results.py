@@ -114,7 +114,7 @@ class BulkResults:
             return self._settings.result_set_records
         if not given.isascii() or not given.isdigit() or int(given) == 0:
             raise ApiError.of(self._texts.records_unfit, given=given)
-        return int(given)
+        return min(int(given), self._settings.largest_set_records)
 
     def _place(self, locator: str | None, job: Job, found: Found) -> int:
         """The row that a locator stands for."""
