@@ -9,7 +9,8 @@ import io
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,17 +67,23 @@ def is_whole(org: Emulator, folder: Path, report: ExtractReport) -> None:
 
 
 class Telling(HTTP):
-    """A way on which something changes the headers of answers."""
+    """A way on which something changes a header of answers, or takes it away.
 
-    def __init__(self, **headers: str | None) -> None:
+    Args:
+        name: The header.
+        change: What becomes of its value; ``None`` takes it away.
+    """
+
+    def __init__(self, name: str, change: Callable[[str], str | None]) -> None:
         super().__init__()
-        self._headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._name, self._change = name, change
 
     def send(self, request: Request, url: str, headers: dict[str, str], *, streamed: bool) -> Answer:
         answer = super().send(request, url, headers, streamed=streamed)
-        came: Any = answer.headers
-        changed = {name: value for name, value in {**came, **self._headers}.items() if value is not None}
-        return Answer(request, answer.status, changed, answer.body, answer.stream, answer.framed)
+        came = dict(answer.headers)
+        if self._name in came and (changed := self._change(came.pop(self._name))) is not None:
+            came[self._name] = changed
+        return replace(answer, headers=came)
 
 
 def test_pages_that_the_org_lists_are_put_together_in_order(org: Emulator, tmp_path: Path) -> None:
@@ -214,13 +221,16 @@ def test_pages_that_are_not_all_listed_are_an_error_also_if_each_is_right(org: E
 
 
 def test_pages_without_a_count_of_their_own_are_held_against_that_of_the_job(org: Emulator, tmp_path: Path) -> None:
-    with client_of(org, transport=Telling(sforce_numberofrecords=None)) as client:
+    with client_of(org, transport=Telling("sforce-numberofrecords", lambda _: None)) as client:
         is_whole(org, tmp_path, bring(org, tmp_path, client=client, api="bulk2"))
 
 
 @pytest.mark.parametrize("end", [None, "", "null"])
 def test_end_of_the_pages_may_be_told_in_any_way(org: Emulator, tmp_path: Path, end: str | None) -> None:
-    with client_of(org, version="57.0", transport=Telling(sforce_locator=end)) as client:
+    def change(locator: str) -> str | None:
+        return end if locator == "null" else locator
+
+    with client_of(org, version="57.0", transport=Telling("sforce-locator", change)) as client:
         is_whole(org, tmp_path, bring(org, tmp_path, client=client, api="bulk2"))
 
 
