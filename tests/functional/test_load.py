@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tests.support.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
@@ -79,7 +80,7 @@ SOURCES: dict[str, tuple[bytes, list[Row], list[Row], list[Row]]] = {
         [("b",)],
     ),
     "one column": (b"Code__c\na\nb\n" + TOO_LONG.encode() + b"\nc\n", [("a",), ("b",), ("c",)], [(TOO_LONG,)], []),
-    "one column with an empty value": (b'Code__c\na\n""\nb\n', [("a",), ("b",)], [("",)], []),
+    "one column with an empty value": (b'Code__c\na\n""\nb\n', [("a",), ("b",)], [], [("",)]),
     "one column with blank lines": (b"Code__c\n\na\n\nb\n\n\n", [("a",), ("b",)], [], []),
     "not ASCII": ("Code__c,Text__c\nä,Łódź 😀\n,日本\n".encode(), [("ä", "Łódź 😀")], [("", "日本")], []),
 }
@@ -439,3 +440,30 @@ def test_one_row_in_a_hundred_that_is_bad_is_told(org: Emulator, tmp_path: Path)
     load = Load(org, tmp_path, Rows(("Code__c", "Text__c"), rows), options={"batch_records": 777})
     load.check(load.begin())
     assert load.source.bad == rows[42::100]
+
+
+@pytest.mark.parametrize("setting", ["record", "blank"])
+@pytest.mark.parametrize(
+    ("operation", "content", "lone"),
+    [
+        ("insert", b'LastName\n""\nx\n\n"y"\n""\n', 2),
+        ("insert", b'LastName\n""\n', 1),
+        ("delete", b"Id,LastName\n,x\n003000000000001AAA,y\n", 1),
+    ],
+)
+def test_record_that_the_org_may_take_for_a_blank_line_is_never_sent(
+    tmp_path: Path,
+    setting: Literal["record", "blank"],
+    operation: Literal["insert", "delete"],
+    content: bytes,
+    lone: int,
+) -> None:
+    (tmp_path / "source.csv").write_bytes(content)
+    with (
+        Emulator(settings=Settings(lone_empty_value=setting)) as org,
+        Client(org.base_url, auth=BearerToken(org.session_id)) as client,
+    ):
+        report = client.load(tmp_path / "source.csv", "Contact", operation, run_dir=tmp_path / "run")
+    assert (report.rejected, report.in_doubt) == (lone, 0)
+    assert report.read == report.succeeded + report.failed + report.unprocessed + report.rejected
+    assert "blank line" in report.errors[-1].message or "blank line" in report.errors[0].message

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import header, lines
-from bulkforce.load.cutter import Batch, Cutter, Rejected
+from bulkforce.load.cutter import BLANK, Batch, Cutter, Rejected
 from bulkforce.load.mapping import ColumnMap, Shape, shape
 from bulkforce.protocol import limits
 
@@ -139,6 +139,28 @@ def test_rows_of_commas_between_records_are_left_out_whatever_their_number() -> 
     done = cut(b"a,b,c\n,,\n1,2,3\n,,,,,\n4,,\n,,6\n,\n7,8,9\n")
     assert (done.read, done.skipped, done.rejected) == (4, 3, [])
     assert done.feed == b"a,b,c\n1,2,3\n4,,\n,,6\n7,8,9\n"
+
+
+@pytest.mark.parametrize("left_out", [b"1,2,3\n", b",\n"])
+def test_feed_is_no_longer_the_source_when_the_last_record_of_a_block_is_left_out(left_out: bytes) -> None:
+    source = b"a,b\n1,2\n" + left_out + b"5,6\n7,8\n"
+    for place in range(len(source)):
+        done = cut(source, cuts=[place])
+        assert (done.is_source, done.feed) == (False, b"a,b\n1,2\n5,6\n7,8\n")
+
+
+def test_lone_empty_value_is_rejected_since_the_org_may_not_count_it() -> None:
+    done = cut(b'a\n""\nx\n""\r\n"x\n""""\ny"\n\n#N/A\n')
+    assert [(one.row, one.reason) for one in done.rejected] == [(1, BLANK), (3, BLANK)]
+    assert (done.read, [batch.records for batch in done.batches]) == (5, [3])
+    assert done.feed == b'a\nx\n"x\n""""\ny"\n#N/A\n'
+    assert cut(b'a,b\n"",""\n').rejected == []
+    lone = shape(("a", "b"), ColumnMap({"b": "B"}, only_named=True), empty_as_null=False)
+    assert [one.row for one in cut(b'a,b\n1,\n2,x\n3,""\n', given_shape=lone).rejected] == [1, 3]
+    null = shape(("a",), ColumnMap(), empty_as_null=True)
+    assert cut(b'a\n""\n', given_shape=null).rejected == []
+    constant = shape(("a",), ColumnMap({}, {"B": "b"}), empty_as_null=False)
+    assert cut(b'a\n""\n', given_shape=constant).rejected == []
 
 
 @given(sources(), st.lists(st.integers(0, 300)), st.integers(1, 5), st.integers(12, 120), maps, st.booleans())

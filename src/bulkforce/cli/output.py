@@ -76,9 +76,7 @@ def _show_plan(report: LoadReport) -> None:
     remaining = _allowed(report.batches, report.remaining_batches) or "the org does not say how many it accepts today"
     calls = _allowed(report.api_calls, report.remaining_api_calls)
     print(f"Dry run: {report.operation} {report.object}; nothing was created.")
-    print(
-        f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected, as over a limit of the org"
-    )
+    print(f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected")
     if report.skipped:
         print(f"  skipped   {report.skipped:>14,}   rows of nothing but commas, not counted as read")
     print(f"  batches   {report.batches:>14,}   {remaining}")

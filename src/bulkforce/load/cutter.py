@@ -7,9 +7,10 @@ and reported as rejected.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError
@@ -58,6 +59,12 @@ class Rejected:
     start: int = field(default=0, compare=False)
 
 
+BLANK: Final = (
+    "its only value is empty, and the org may take such a record for a blank line and not count it; give it a value, "
+    "or load more columns"
+)
+_LONE_EMPTY: Final = re.compile(rb'^""\r?$', re.MULTILINE)
+
 Keep: TypeAlias = Callable[[bytes], None]
 """Called with each run of records that belongs to the feed, in order."""
 
@@ -94,6 +101,7 @@ class Cutter:
         if arguments.count(batch_records, "The number of records in a batch") < 1:
             raise FormatError(f"A batch holds at least one record, not {arguments.shown(batch_records)}")
         self._shape = shape
+        self._is_lone = len(shape.taken) + len(shape.constants) == 1
         self._batch_records = batch_records
         self._keep = keep
         self._part = part
@@ -134,7 +142,7 @@ class Cutter:
                 self._check_text(unit)
                 self._look(unit)
                 sent = self._shape.apply(unit.content) if unit.clean else b""
-                if unit.clean and len(sent) <= self._room:
+                if unit.clean and len(sent) <= self._room and not self.may_be_blank(sent):
                     self.read += unit.records
                     yield from self._add(unit.content, sent, unit.records)
                 else:
@@ -161,7 +169,7 @@ class Cutter:
                 self.skipped += 1
                 continue
             self.read += 1
-            problem = record.problem or self._too_large(record.raw + end)
+            problem = record.problem or self._unsendable(record.raw + end)
             if problem:
                 yield from self._flush(good, unit)
                 good = []
@@ -177,20 +185,24 @@ class Cutter:
         is_all = any(unit.content in (whole, whole.rstrip(b"\r\n")) for whole in wholes)
         content = unit.content if is_all else next(filter(unit.content.startswith, wholes), wholes[0])
         if good:
-            if self._gap or not unit.content.startswith(content):
+            if not unit.content.startswith(content):
                 self._part()
             yield from self._add(content, self._shape.apply(content), len(good))
         self._gap = self._gap or not is_all
 
-    def _too_large(self, line: bytes) -> str | None:
-        size = len(self._shape.apply(line))
-        return (
-            f"{size:,} bytes; a batch, header included, has at most {self._batch_bytes:,}"
-            if size > self._room
-            else None
-        )
+    def _unsendable(self, line: bytes) -> str | None:
+        sent = self._shape.apply(line)
+        if len(sent) > self._room:
+            return f"{len(sent):,} bytes; a batch, header included, has at most {self._batch_bytes:,}"
+        return BLANK if self.may_be_blank(sent) else None
+
+    def may_be_blank(self, sent: bytes) -> bool:
+        """Whether there may be a record that the org does not count: its CSV parser may skip lone empty values."""
+        return self._is_lone and _LONE_EMPTY.search(sent) is not None
 
     def _add(self, content: bytes, sent: bytes, records: int) -> Iterator[Batch]:
+        if self._gap:
+            self._part()
         self._keep(content)
         while self._records + records > self._batch_records or self._size + len(sent) > self._room:
             # Once per batch: the batch ends within this run of records.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.load.attachments import Measured, Packer, Unusable, Weight
-from bulkforce.load.cutter import Batch, Cutter, Keep, Rejected
+from bulkforce.load.cutter import BLANK, Batch, Cutter, Keep, Rejected
 
 
 class ZipCutter(Cutter):
@@ -75,6 +75,8 @@ class ZipCutter(Cutter):
             line = self._line(values, files, 1)
             alone = Weight(len(self._shape.header))
             alone.add(len(line), files)
+            if self.may_be_blank(line):
+                raise Unusable(BLANK)  # noqa: TRY301  (rejected like the others)
             if excess := alone.excess():
                 raise Unusable(excess)  # noqa: TRY301  (rejected like the others)
         except Unusable as error:
