@@ -272,7 +272,7 @@ def test_operations_are_what_was_asked_for(bench: Bench, make: Callable[[str], I
     bench.look_until_ended(lambda: api.look(job_id, [short(batch_id)]), batch_id)
     content_of = bench.run(api.fetch_results(job_id, batch_id, whole=True))
     assert api.check_results(content_of, piece(content, record_id), whole=True, failed=0) is None
-    other = record_id[:14] + ("A" if record_id[14] != "A" else "B")
+    other = record_id[:9] + ("7" if record_id[9] != "7" else "8") + record_id[10:15]
     by_place = not api.one_batch_a_job
     assert (api.check_results(content_of, piece(content, other), whole=True, failed=0) is not None) is by_place
     foreign = content.replace(record_id.encode(), other.encode())

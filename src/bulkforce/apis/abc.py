@@ -28,6 +28,10 @@ ApiName: TypeAlias = Literal["bulk1", "bulk2"]
 """Which API a run uses: Bulk API (v1), or Bulk API 2.0."""
 
 
+IS_NO_LOAD: Final = "A load inserts, updates, upserts, deletes or hardDeletes; to get records out, use extract"
+"""What to say if a load is asked for a query."""
+
+
 class JobStanding(Enum):
     """Whether a job accepts batches, accepts no more, or ended early because it was aborted or failed."""
 

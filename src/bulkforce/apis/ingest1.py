@@ -19,6 +19,7 @@ from typing import Final
 
 from bulkforce.apis import results1
 from bulkforce.apis.abc import (
+    IS_NO_LOAD,
     BatchSeen,
     ContentRefused,
     Found,
@@ -101,9 +102,7 @@ class Ingest1:
             headers=headers,
         )
         if settings.operation.is_query:
-            raise UsageError(
-                "A load inserts, updates, upserts, deletes or hardDeletes; to get records out, use extract"
-            )
+            raise UsageError(IS_NO_LOAD)
         return cls(settings, looks)
 
     @property

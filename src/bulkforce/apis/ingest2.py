@@ -21,6 +21,7 @@ from typing import Final
 
 from bulkforce.apis import files2
 from bulkforce.apis.abc import (
+    IS_NO_LOAD,
     BatchEnd,
     BatchSeen,
     ContentRefused,
@@ -43,8 +44,8 @@ from bulkforce.errors import (
     NotFound,
     OutcomeUnknown,
     ProtocolError,
-    RefusedError,
     Unsettled,
+    UsageError,
 )
 from bulkforce.protocol import bulk2, limits
 from bulkforce.protocol.bulk2 import IngestSettings
@@ -101,6 +102,8 @@ class Ingest2:
         Raises:
             UsageError: The protocol has no such word, or the settings contradict each other.
         """
+        if operation in {Operation.QUERY, Operation.QUERY_ALL}:
+            raise UsageError(IS_NO_LOAD)
         settings = bulk2.settings(
             operation,
             object_name,
@@ -171,7 +174,7 @@ class Ingest2:
             if not committing:
                 # What was not committed counts for nothing, wherever it is.
                 return Found({}, ())
-            raise _gone(job_id, error) from error
+            raise _gone(job_id) from error
         if state == Job2State.ABORTED and not committing:
             return Found({}, ())
         if state == _SPOILT:
@@ -359,11 +362,11 @@ def _not_ours(job_id: str, info: IngestJobInfo) -> Unsettled:
     )
 
 
-def _gone(job_id: str, error: RefusedError) -> Unsettled:
+def _gone(job_id: str) -> Unsettled:
     return Unsettled(
         f"The org no longer has job {job_id}, and it is not known whether it was completed before. Jobs are removed "
         "after 24 hours if they are still open, and otherwise after 7 days: if nobody has deleted it, and it is "
         "younger than 7 days, its rows were not processed; nothing more is sent",
-        error.facts,
+        Facts(job_id=job_id),
         why="gone",
     )
