@@ -174,7 +174,9 @@ class LoadBench(Bench):
     asked: Order = field(default_factory=dict)
     make_source: Callable[[Forge], Rows] = lambda _forge: nasty_rows()
 
-    LEFT = frozenset({"journal.sqlite", "success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.json"})
+    LEFT = frozenset(
+        {"journal.sqlite", "success.csv", "failed.csv", "unprocessed.csv", "rejected.csv", "report.html", "report.json"}
+    )
 
     def __post_init__(self) -> None:
         self.verb, self.again = "load", "resume"
@@ -257,7 +259,7 @@ class ExtractBench(Bench):
     chunk_fails: bool = False
     asked: Order = field(default_factory=lambda: {"pk_chunking": 8})
 
-    LEFT = frozenset({"extract.sqlite", "report.json"})
+    LEFT = frozenset({"extract.sqlite", "report.html", "report.json"})
 
     def __post_init__(self) -> None:
         self.verb, self.again = "extract", "resume extract"

@@ -50,7 +50,11 @@ def test_extract_brings_every_record_byte_for_byte(org: Emulator, tmp_path: Path
     assert read(tmp_path / "out.csv") == stored(org)
     assert (report.rows, report.state, report.object) == (ROWS, "finished", "Row__c")
     assert (tmp_path / "out.csv").read_bytes().count(b'"Id"') == 1
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["extract.sqlite", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "extract.sqlite",
+        "report.html",
+        "report.json",
+    ]
     assert ExtractReport.from_json((tmp_path / "run" / "report.json").read_text("utf-8")) == report
 
 

@@ -423,7 +423,11 @@ def test_file_that_stays_broken_is_kept_aside_and_the_rest_is_fetched(
         assert Path(kept[1]).read_bytes() == spoilt[-1]
     go_on(org, tmp_path)
     assert len(fetched(org)) == CHUNKS + 2 + 1
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["extract.sqlite", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "extract.sqlite",
+        "report.html",
+        "report.json",
+    ]
 
 
 def test_error_of_a_broken_file_shows_no_record(org: Emulator, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ NAMES = [
     "success.csv",
     "failed.csv",
     "report.json",
+    "report.html",
     "results/000001.csv",
     "parts/a.csv",
 ]

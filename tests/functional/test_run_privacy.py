@@ -76,6 +76,7 @@ def begin(load: Load) -> Seen:
         "success.csv.part",
         "success.csv",
         "report.json",
+        "report.html",
     }
     return seen
 
@@ -159,7 +160,7 @@ def test_run_of_an_extract_is_private_and_its_file_is_as_the_umask_says(
     seen = Seen(public / "run")
     bring(org, public, trace=seen)
     seen()
-    assert seen.names >= {"extract.sqlite", "extract.sqlite-wal", "parts", "report.json"}
+    assert seen.names >= {"extract.sqlite", "extract.sqlite-wal", "parts", "report.json", "report.html"}
     assert any(name.endswith(".csv") for name in seen.names)
     assert (seen.folders, seen.files) == ({0o700}, {0o600})
     assert (public / "out.csv").stat().st_mode & 0o777 == 0o644

@@ -147,7 +147,7 @@ def test_extract_of_version_1_goes_on(tmp_path: Path) -> None:
         assert got == [(f"row {number}", f"text {number}") for number in range(40)]
         fetched = [one.path for one in org.requests[before:] if "/result/" in one.path]
         assert len(fetched) == 3
-        assert {path.name for path in run_dir.iterdir()} == {"extract.sqlite", "report.json"}
+        assert {path.name for path in run_dir.iterdir()} == {"extract.sqlite", "report.html", "report.json"}
 
 
 def test_list_of_runs_leaves_an_old_journal_as_it_is(tmp_path: Path) -> None:

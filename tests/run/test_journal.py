@@ -11,13 +11,16 @@ import pytest
 
 from bulkforce.errors import FormatError, JournalBusy, JournalMismatch, TransferError
 from bulkforce.run.database import Step
-from bulkforce.run.folder import REPORT
-from bulkforce.run.journal import RunJournal, list_runs
+from bulkforce.run.folder import PAGE, REPORT
+from bulkforce.run.journal import SITTINGS, RunJournal, list_runs, own_page
 from bulkforce.run.report import ErrorGroup, RunInfo, read_json
 from bulkforce.run.seal import Seal
 
 STEPS: list[Step] = [
-    "CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT);CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT);"
+    """CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT);
+    CREATE TABLE file (name TEXT PRIMARY KEY, size INTEGER, sha256 TEXT);
+    CREATE TABLE job (number INTEGER PRIMARY KEY, id TEXT);""",
+    (SITTINGS, own_page),
 ]
 
 
@@ -263,3 +266,44 @@ def test_what_is_no_report_is_refused_without_showing_it(text: str) -> None:
 def test_a_run_of_which_the_journal_says_nonsense_is_none(run: object, begun: object) -> None:
     with pytest.raises(TypeError):
         RunInfo(run, Path("x"), "insert", "finished", begun)  # type: ignore[arg-type]
+
+
+def test_page_is_written_only_under_a_name_of_the_run(journal: RunJournal) -> None:
+    journal.write_page("theirs")
+    assert not (journal.folder / PAGE).exists()
+    with journal.transaction():
+        journal.own([PAGE])
+    journal.write_page("first")
+    journal.write_page("ours")
+    assert (journal.folder / PAGE).read_text("utf-8") == "ours"
+
+
+@pytest.mark.parametrize("taken", ["", PAGE, f"{PAGE}.part"])
+def test_old_journal_owns_its_page_unless_the_name_is_taken(tmp_path: Path, taken: str) -> None:
+    RunJournal(tmp_path / "journal.sqlite", STEPS[:1], new=nothing).close()
+    if taken:
+        (tmp_path / taken).symlink_to("nowhere")
+    with closing(RunJournal(tmp_path / "journal.sqlite", STEPS)) as journal:
+        assert journal.owns(PAGE) == (not taken)
+        assert (journal.times(), journal.job_ids()) == ([], [])
+
+
+def test_times_of_sittings(journal: RunJournal) -> None:
+    clock = iter([1.0, 2.0, 3.0])
+    journal.begin_time(lambda: next(clock))
+    journal.end_time()
+    journal.begin_time(journal.today)
+    assert journal.times() == [(1.0, 2.0), (3.0, None)]
+
+
+def test_files_for_the_user_are_those_that_are_there(journal: RunJournal, tmp_path: Path) -> None:
+    for name in ("success.csv", "feed.csv", PAGE, "results/1.csv", "gone.csv", "link.csv", "folder"):
+        put(journal, name)
+    (journal.folder / "gone.csv").unlink()
+    (journal.folder / "link.csv").unlink()
+    (journal.folder / "link.csv").symlink_to("success.csv")
+    (journal.folder / "folder").unlink()
+    (journal.folder / "folder").mkdir()
+    (journal.folder / "notes").touch()
+    assert journal.files(journal.folder) == [("success.csv", 7)]
+    assert journal.files(tmp_path) == []

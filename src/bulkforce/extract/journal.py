@@ -191,6 +191,16 @@ class ExtractJournal(RunJournal):
         parts = (Part(**row | {"done": bool(row["done"])}) for row in self._rows(Part, "batch, place"))
         return State(chain(jobs, batches, parts))
 
+    def timed(self) -> list[tuple[int, str, int | None, float | None, float | None, int]]:
+        """Return each batch that counts: its number and stage, how many rows it has as the org says, when it was first
+        seen and last changed, and how many of its rows are on disk.
+        """
+        return self._database.execute(
+            "SELECT number, stage, batch.records, seen, changed, coalesce(got, 0) FROM batch "
+            "LEFT JOIN (SELECT batch, sum(rows) AS got FROM part WHERE done GROUP BY batch) ON batch = number "
+            "WHERE stage != 'replaced' ORDER BY batch.place"
+        ).fetchall()
+
     def _rows(self, kind: type[Thing], order: str) -> Iterator[dict[str, Any]]:
         names = [one.name for one in fields(kind)]
         rows = self._database.execute(f"SELECT {', '.join(names)} FROM {_TABLES[kind]} ORDER BY {order}")  # noqa: S608  (our own names)

@@ -322,6 +322,7 @@ def _carry_out(
         if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())
+            _write_page(journal, report)
             raise stopped(state, report, stopped_by)
         if on_progress:
             on_progress(progress_of(state, begun, earlier))
@@ -335,12 +336,19 @@ def _carry_out(
             if warning := incremental.remember(since_file, query, state, folder, token, facts.repeats):
                 sitting.warn(warning)
         # The report holds no values of records except those in the query, which the journal has anyway.
-        journal.finish(report.to_json().encode(), report.to_json(), elsewhere=file_of(facts))
+        content, page = report.to_json(), partial(_write_page, journal, report)
+        journal.finish(content.encode(), content, elsewhere=file_of(facts), page=page)
         sitting.trace("journal")
         journal.remove(PARTS)
     finally:
         sink.discard()
     return report
+
+
+def _write_page(journal: ExtractJournal, report: ExtractReport) -> None:
+    from bulkforce.extract import page  # once a sitting, at its end: it need not be there at the start
+
+    page.write(journal, report)
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:

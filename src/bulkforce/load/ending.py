@@ -68,8 +68,15 @@ def finish(run: Run) -> LoadReport:
     if report.pending:
         raise _mismatch(run, report)
     names = [name for name in OUTPUTS if name not in absent]
-    journal.finish(report.to_json().encode(), replace(report, errors=()).to_json(), names)
+    kept = replace(report, errors=()).to_json()
+    journal.finish(report.to_json().encode(), kept, names, page=lambda: _write_page(journal, report))
     return report
+
+
+def _write_page(journal: LoadJournal, report: LoadReport) -> None:
+    from bulkforce.load import page  # once a sitting, at its end: it need not be there at the start
+
+    page.write(journal, report)
 
 
 def stopped(run: Run, cause: Exception | None) -> Error:
@@ -77,6 +84,7 @@ def stopped(run: Run, cause: Exception | None) -> Error:
     report = report_of(run, cause)
     with suppress(OSError):  # a full disk may be why it stopped
         write_whole(run.journal.folder / REPORT, report.to_json().encode())
+    _write_page(run.journal, report)
     if not run.journal.in_place:
         jobs = ", ".join(report.jobs) or "none"
         return TransferError(
@@ -113,7 +121,9 @@ def _mismatch(run: Run, report: LoadReport) -> TransferError:
         f"The counts do not add up: of {report.read:,} rows {report.read - report.pending:,} are in the files in "
         f"{folder}, and the run is not finished. Please report this, with the report and the journal in that folder"
     )
-    write_whole(folder / REPORT, report_of(run, error).to_json().encode())
+    stopped_by = report_of(run, error)
+    write_whole(folder / REPORT, stopped_by.to_json().encode())
+    _write_page(run.journal, stopped_by)
     return error
 
 
@@ -140,6 +150,7 @@ def unsettled(run: Run, worker: LoadWorker, cause: Unsettled) -> Unsettled:
     report = replace(report_of(run, cause), state=RunState.UNSETTLED)
     folder = run.journal.folder
     write_whole(folder / REPORT, report.to_json().encode())
+    _write_page(run.journal, report)
     if report.in_doubt:
         text = (
             f"{cause.text}. Of {report.read:,} rows, {report.in_doubt:,} are in doubt; "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -239,6 +239,20 @@ class LoadJournal(RunJournal):
             if fetched and (seal := self.sealed(results_file(number))):
                 batches[number].results = (seal.size, seal.sha256)
         return View(batches, jobs, taken=taken)
+
+    def count(self) -> int:
+        """Return the number of batches."""
+        return int(self._database.execute("SELECT count(*) FROM batch").fetchone()[0])
+
+    def timed(self) -> Iterator[tuple[int, int, str | None, float | None, float | None, str | None, float | None, int]]:
+        """Return each batch: its number, its rows, the state of the last attempt to send it, when that began and was
+        answered, how the batch ended, when, and how many of its rows failed, as far as the org said.
+        """
+        return self._database.execute(
+            "SELECT batch.number, records, last.state, began, answered, outcome.state, at, failed FROM batch "
+            "LEFT JOIN (SELECT max(number), batch, state, began, answered FROM attempt GROUP BY batch) AS last "
+            "ON last.batch = batch.number LEFT JOIN outcome ON outcome.batch = batch.number ORDER BY batch.number"
+        )
 
     def keep_object(self, name: str, described: str) -> None:
         """Record the org's description of an object, so that every sitting sees the same."""

@@ -34,6 +34,9 @@ a load, or the parts of an extract; the report, also as a page; rows in doubt; r
 certain; and ``again``, where a source is read a second time.
 """
 
+PASSING: Final = frozenset({SOURCE, f"{SOURCE}.narrow", FEED, PAGE})
+"""Those that are not for the user, or not for the page to link to."""
+
 RUNS: Final = Path("bulkforce-runs")
 """The default place for runs, below the working directory."""
 

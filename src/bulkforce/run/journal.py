@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
@@ -18,7 +19,7 @@ from typing import Any, Final, TypeVar
 from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
 from bulkforce.run.database import Database
 from bulkforce.run.files import make_folder, part_of, write_whole
-from bulkforce.run.folder import PAGE, REPORT, RUNS
+from bulkforce.run.folder import PAGE, PASSING, REPORT, RUNS
 from bulkforce.run.report import RunInfo
 from bulkforce.run.seal import Seal
 
@@ -60,7 +61,14 @@ class RunJournal(Database):
         """Return when each sitting began and ended; old versions did not record it."""
         return self._database.execute("SELECT began, ended FROM sitting ORDER BY number").fetchall()
 
-    def finish(self, report: bytes, kept: str, outputs: Iterable[str] = (), elsewhere: Path | None = None) -> None:
+    def finish(
+        self,
+        report: bytes,
+        kept: str,
+        outputs: Iterable[str] = (),
+        elsewhere: Path | None = None,
+        page: Callable[[], None] = lambda: None,
+    ) -> None:
         """Write the report, and then record that the outputs are in place and nothing is left to do.
 
         Args:
@@ -68,6 +76,7 @@ class RunJournal(Database):
             kept: The report without any value of a record, for the journal to keep.
             outputs: The run's files that must exist; from now on they belong to the user.
             elsewhere: A file that was written outside the run's folder.
+            page: Writes the run's page, once the report is there.
 
         Raises:
             OSError: An output is missing.
@@ -75,6 +84,7 @@ class RunJournal(Database):
         seals = {name: Seal.of_file(self.folder / name) for name in outputs}
         found = None if elsewhere is None else elsewhere.stat()
         write_whole(self.folder / REPORT, report)
+        page()
         with self.transaction():
             for name, seal in {**seals, REPORT: Seal.of(report)}.items():
                 self.seal(name, seal)
@@ -128,7 +138,33 @@ class RunJournal(Database):
         """
         return {name: value for fact in ("asked", "facts") for name, value in (self._members(fact) or {}).items()}
 
+    def job_ids(self) -> list[str]:
+        """Return the ids of the run's jobs, the oldest first."""
+        return [row[0] for row in self._database.execute("SELECT id FROM job WHERE id IS NOT NULL ORDER BY number")]
+
     # The files of the run
+
+    def write_page(self, page: str) -> None:
+        """Write the run's page, unless a file of the user has its name."""
+        if self.owns(PAGE):
+            write_whole(self.folder / PAGE, page.encode())
+
+    def files(self, folder: Path) -> list[tuple[str, int]]:
+        """Return the files that the run leaves for its user, with their sizes.
+
+        Args:
+            folder: Where they are; not that of the journal if this is a copy of it.
+        """
+        names = [
+            row[0] for row in self._database.execute("SELECT name FROM file WHERE name NOT GLOB '*/*' ORDER BY name")
+        ]
+        found = []
+        for name in names:
+            with suppress(OSError):
+                status = (folder / name).lstat()
+                if stat.S_ISREG(status.st_mode) and name not in PASSING:
+                    found.append((name, status.st_size))
+        return found
 
     def own(self, names: Iterable[str]) -> None:
         """Record, inside a transaction, the names of files that the run is about to create; each covers its ``.part``,
