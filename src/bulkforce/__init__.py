@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from bulkforce.protocol.pk_chunking import PKChunking
     from bulkforce.protocol.retry import RetryPolicy
     from bulkforce.run.report import ErrorGroup, ErrorSample, RunState
+    from bulkforce.staging import AsyncStage, Stage
     from bulkforce.transport.base import TLS, Timeouts
     from bulkforce.transport.stream import AsyncResultStream, ResultStream
     from bulkforce.vocabulary import (
@@ -81,6 +82,7 @@ __all__ = [
     "AsyncClient",
     "AsyncCsvStream",
     "AsyncResultStream",
+    "AsyncStage",
     "Attachments",
     "Auth",
     "BatchFailed",
@@ -150,6 +152,7 @@ __all__ = [
     "RunState",
     "SourceChanged",
     "SqlQuery",
+    "Stage",
     "TextNotation",
     "Timeouts",
     "TransferError",
@@ -195,6 +198,7 @@ _HOMES = {
     "extract.query": "QueryResult",
     "load.report": "LoadReport Progress",
     "load.sources.sql": "SqlQuery",
+    "staging": "AsyncStage Stage",
     "run.report": "ErrorGroup ErrorSample RunState",
     "transport.base": "TLS Timeouts",
     "transport.stream": "AsyncResultStream ResultStream",

@@ -12,7 +12,8 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
-from bulkforce import conversations2
+from bulkforce import conversations, conversations2
+from bulkforce.apis import staged
 from bulkforce.conversations import DAY_SECONDS, Pace
 from bulkforce.csv_stream import AsyncCsvStream, CsvStream
 from bulkforce.protocol import bulk2
@@ -20,6 +21,7 @@ from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, ResultP
 from bulkforce.protocol.exchange import Body, Exchange
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+from bulkforce.staging import AsyncStage, Stage
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import in_thread
 from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, LineEnding, Operation
@@ -152,7 +154,7 @@ class Calls2:
 
         If the answer is lost, this asks again; a job that is not found then is gone.
         """
-        self.driver.run(conversations2.delete(bulk2.delete_ingest_job(job)))
+        self.driver.run(conversations.delete(bulk2.delete_ingest_job(job)))
 
     def get_successful_results(self, job: IngestJobRef) -> CsvStream:
         """Stream the records that a job wrote: columns ``sf__Id``, ``sf__Created`` and your own, in no order.
@@ -272,7 +274,7 @@ class Calls2:
 
         If the answer is lost, this asks again; a job that is not found then is gone.
         """
-        self.driver.run(conversations2.delete(bulk2.delete_query_job(job)))
+        self.driver.run(conversations.delete(bulk2.delete_query_job(job)))
 
     def get_query_results(
         self, job: QueryJobRef, locator: str | None = None, max_records: int | None = None
@@ -326,6 +328,56 @@ class Calls2:
             JobNotDone: The time is up. The org is still working on the job.
         """
         return self.driver.run(conversations2.wait_for_query_job(job, timeout_seconds, pace))
+
+    def stage(
+        self,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str,
+        *,
+        external_id: str | None = None,
+        column_delimiter: ColumnDelimiter | str = ColumnDelimiter.COMMA,
+        line_ending: LineEnding | str = LineEnding.LF,
+        assignment_rule_id: str | None = None,
+    ) -> Stage:
+        """Begin a staged load: writers in any number of processes upload pieces, and one commit makes them count.
+
+        It is what a writer of Spark, Airflow or Beam needs. Nothing is sent yet.
+
+        Args:
+            object: API name of the object.
+            operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+            external_id: For an upsert: the field to match existing records by.
+            column_delimiter: As in `create_ingest_job`.
+            line_ending: As in `create_ingest_job`.
+            assignment_rule_id: Assignment rule for cases or leads.
+
+        Example:
+            >>> stage = client.stage("Contact", "insert")  # doctest: +SKIP
+            >>> state = stage.state()  # doctest: +SKIP
+            >>> ids = other_client.resume_stage(state).write([{"LastName": "Morkel"}])  # doctest: +SKIP
+            >>> stage.add(ids)  # doctest: +SKIP
+            >>> stage.commit()  # doctest: +SKIP
+        """
+        settings = bulk2.settings(
+            operation,
+            object,
+            external_id_field=external_id,
+            column_delimiter=column_delimiter,
+            line_ending=line_ending,
+            assignment_rule_id=assignment_rule_id,
+        )
+        return Stage(self.driver, self.driver.run(staged.begin(settings)))
+
+    def resume_stage(self, state: str) -> Stage:
+        """Go on with a staged load, from any process: to write more pieces, to commit, or to abort.
+
+        Args:
+            state: What `Stage.state` returned.
+
+        Raises:
+            UsageError: It is no such state.
+        """
+        return Stage(self.driver, staged.state_of(state))
 
     def _all_jobs(self, asking: Callable[..., Exchange[JobPage[J]]], first: Exchange[JobPage[J]]) -> Iterator[J]:
         exchange, locator = first, None
@@ -402,7 +454,7 @@ class AsyncCalls2:
 
     async def delete_ingest_job(self, job: IngestJobRef) -> None:
         """Delete a job that has ended, with its results; the records that it wrote stay."""
-        await self.driver.arun(conversations2.delete(bulk2.delete_ingest_job(job)))
+        await self.driver.arun(conversations.delete(bulk2.delete_ingest_job(job)))
 
     async def get_successful_results(self, job: IngestJobRef) -> AsyncCsvStream:
         """Stream the records that a job wrote: columns ``sf__Id``, ``sf__Created`` and your own, in no order."""
@@ -463,7 +515,7 @@ class AsyncCalls2:
 
     async def delete_query_job(self, job: QueryJobRef) -> None:
         """Delete a query job that has ended, with its results."""
-        await self.driver.arun(conversations2.delete(bulk2.delete_query_job(job)))
+        await self.driver.arun(conversations.delete(bulk2.delete_query_job(job)))
 
     async def get_query_results(
         self, job: QueryJobRef, locator: str | None = None, max_records: int | None = None
@@ -480,6 +532,31 @@ class AsyncCalls2:
     ) -> QueryJobInfo:
         """Wait until a query job is ``JobComplete``, ``Failed`` or ``Aborted``."""
         return await self.driver.arun(conversations2.wait_for_query_job(job, timeout_seconds, pace))
+
+    async def stage(
+        self,
+        object: str,  # noqa: A002  (the field's own word)
+        operation: Operation | str,
+        *,
+        external_id: str | None = None,
+        column_delimiter: ColumnDelimiter | str = ColumnDelimiter.COMMA,
+        line_ending: LineEnding | str = LineEnding.LF,
+        assignment_rule_id: str | None = None,
+    ) -> AsyncStage:
+        """Begin a staged load: writers in any number of processes upload pieces, and one commit makes them count."""
+        settings = bulk2.settings(
+            operation,
+            object,
+            external_id_field=external_id,
+            column_delimiter=column_delimiter,
+            line_ending=line_ending,
+            assignment_rule_id=assignment_rule_id,
+        )
+        return AsyncStage(self.driver, await self.driver.arun(staged.begin(settings)))
+
+    async def resume_stage(self, state: str) -> AsyncStage:
+        """Go on with a staged load, from any process: to write more pieces, to commit, or to abort."""
+        return AsyncStage(self.driver, staged.state_of(state))
 
     async def _all_jobs(
         self, asking: Callable[..., Exchange[JobPage[J]]], first: Exchange[JobPage[J]]

@@ -9,12 +9,12 @@ from typing import Any, Final, TypeAlias
 from xml.etree.ElementTree import Element
 
 from bulkforce import arguments
-from bulkforce.errors import Facts, FormatError, JobNotDone, ProtocolError
+from bulkforce.errors import Facts, FormatError, JobNotDone, NotFound, OutcomeUnknown, ProtocolError
 from bulkforce.formats import csv
 from bulkforce.formats.content import Content, seal
 from bulkforce.protocol import bulk1, wire_json, wire_xml
 from bulkforce.protocol.bulk1 import JobRef, ResultIds
-from bulkforce.protocol.exchange import Answer
+from bulkforce.protocol.exchange import Answer, Exchange
 from bulkforce.protocol.flow import Elapsed, Flow, Sleep, ask, seconds
 from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.wire_csv import NO_RECORDS
@@ -138,6 +138,17 @@ def pause_before(pause: float, deadline: float, what: str, facts: Facts, timeout
             f"{what} after {timeout_seconds:g} s; the org continues with it: wait again or check later", facts
         )
     yield Sleep(min(pause, left))
+
+
+def delete(deleting: Exchange[None]) -> Flow[None]:
+    """Delete a job; if the answer is lost, do it again: a job that is not found then is gone."""
+    try:
+        yield from ask(deleting)
+    except OutcomeUnknown:
+        try:
+            yield from ask(deleting)
+        except NotFound:
+            return
 
 
 def get_query_result_ids(job: JobRef, batch_id: str) -> Flow[list[str]]:

@@ -1,15 +1,15 @@
-"""Conversations of Bulk API 2.0 that take several exchanges: waiting for a job, deleting one, listing all jobs."""
+"""Conversations of Bulk API 2.0 that take several exchanges: waiting for a job, its results, the list of all jobs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from bulkforce import arguments
 from bulkforce.conversations import Pace, pause_before, pauses_of
-from bulkforce.errors import Facts, JobNotDone, NotFound, OutcomeUnknown, ProtocolError
+from bulkforce.errors import Facts, JobNotDone, ProtocolError
 from bulkforce.protocol import bulk2
 from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, QueryResults, ResultPages
 from bulkforce.protocol.exchange import Exchange, Stream
@@ -104,20 +104,19 @@ def query_result_pages(job: QueryJobRef, locator: str | None) -> Flow[ResultPage
     return (yield from ask(bulk2.get_query_result_pages(known, locator)))
 
 
-def delete(deleting: Exchange[None]) -> Flow[None]:
-    """Delete a job; if the answer is lost, do it again: a job that is not found then is gone."""
-    try:
-        yield from ask(deleting)
-    except OutcomeUnknown:
-        try:
-            yield from ask(deleting)
-        except NotFound:
-            return
-
-
 def wait_for_ingest_job(job: IngestJobRef, timeout_seconds: float, pace: Pace | None) -> Flow[IngestJobInfo]:
     """Poll a job until it has ended."""
     return (yield from _wait_for(bulk2.get_ingest_job(job), timeout_seconds, pace))
+
+
+def wait_for_ingest_jobs(jobs: Sequence[str], timeout_seconds: float, pace: Pace | None) -> Flow[list[IngestJobInfo]]:
+    """Poll several jobs, one after another, until all of them have ended."""
+    begun = yield from seconds(Elapsed())
+    ended = []
+    for job in jobs:
+        left = max(timeout_seconds - (yield from seconds(Elapsed())) + begun, 0)
+        ended.append((yield from wait_for_ingest_job(job, left, pace)))
+    return ended
 
 
 def wait_for_query_job(job: QueryJobRef, timeout_seconds: float, pace: Pace | None) -> Flow[QueryJobInfo]:

@@ -69,7 +69,7 @@ def test_both_clients_take_the_same_parameters(name: str) -> None:
     if name != "__init__":
         awaited = inspect.signature(theirs).return_annotation
         assert inspect.iscoroutinefunction(theirs) or awaited.startswith("AsyncIterator[")
-        for word in ("AsyncResultStream", "AsyncCsvStream", "AsyncIterator"):
+        for word in ("AsyncResultStream", "AsyncCsvStream", "AsyncIterator", "AsyncStage"):
             awaited = awaited.replace(word, word.removeprefix("Async"))
         assert inspect.signature(ours).return_annotation == awaited
 
@@ -86,6 +86,7 @@ def test_options_inside_are_those_of_the_method(verb: str, options: type) -> Non
 def test_both_streams_have_the_same_methods() -> None:
     ours, theirs = bulkforce.ResultStream, bulkforce.AsyncResultStream
     assert {"read", "close"} <= public(theirs).keys() <= public(ours).keys()
+    assert public(bulkforce.Stage).keys() == public(bulkforce.AsyncStage).keys()
     assert public(bulkforce.AsyncCsvStream).keys() - public(theirs).keys() == {"rows", "save"}
     assert public(bulkforce.CsvStream).keys() - public(ours).keys() == {"rows", "save"}
 

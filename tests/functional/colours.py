@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,6 +30,9 @@ class Loop:
             return _Stream(value, self._runner) if hasattr(value, "__aiter__") else value
 
         return call
+
+    def await_(self, awaitable: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(awaitable)
 
     def __enter__(self) -> Self:
         return self

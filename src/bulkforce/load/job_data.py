@@ -7,8 +7,10 @@ that is checked here. Records and frames are written in the job's own form.
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -38,13 +40,16 @@ _ENDS: Final[Mapping[LineEnding, bytes]] = {LineEnding.LF: b"\n", LineEnding.CRL
 
 
 @contextmanager
-def job_data(content: JobData, delimiter: ColumnDelimiter, line_ending: LineEnding) -> Iterator[Body]:
+def job_data(
+    content: JobData, delimiter: ColumnDelimiter, line_ending: LineEnding, *, most: int | None = limits.JOB2_BYTES
+) -> Iterator[Body]:
     """Check content, and give it as a body as long as this context lasts.
 
     Args:
         content: What to send. A string is always content, never a file name; for a file, pass a ``pathlib.Path``.
         delimiter: What separates the job's columns.
         line_ending: How the job's lines end.
+        most: How many bytes it may have; ``None`` for any number.
 
     Raises:
         FormatError: The content is more than a job can hold, is not UTF-8, or its lines end in another way.
@@ -52,17 +57,17 @@ def job_data(content: JobData, delimiter: ColumnDelimiter, line_ending: LineEndi
     """
     with TemporaryDirectory(prefix="bulkforce-") as folder:
         with naming(arguments.path(content, "The file").name if isinstance(content, os.PathLike) else None):
-            body, ours = _body(content, Path(folder))
+            body, ours = _body(content, Path(folder), most)
             if ours:
                 body = _in_form(body, delimiter, line_ending, Path(folder))
-            if body.length > limits.JOB2_BYTES:
-                raise FormatError(f"A job has at most {limits.JOB2_BYTES:,} bytes, not {body.length:,}")
+            if most is not None and body.length > most:
+                raise FormatError(f"A job has at most {most:,} bytes, not {body.length:,}")
             if not ours:
                 _check(body, line_ending)
         yield body
 
 
-def _body(content: JobData, folder: Path) -> tuple[Body, bool]:
+def _body(content: JobData, folder: Path, most: int | None) -> tuple[Body, bool]:
     """Return content as CSV, and whether it is we who wrote it."""
     if isinstance(content, str):
         content = encoded(content)
@@ -71,7 +76,7 @@ def _body(content: JobData, folder: Path) -> tuple[Body, bool]:
     if isinstance(content, os.PathLike):
         return file_body(arguments.path(content, "The file")), False
     if hasattr(content, "read"):
-        return file_body(_spooled(cast(BinaryIO, content), folder / "content")), False
+        return file_body(_spooled(cast(BinaryIO, content), folder / "content", most)), False
     if isinstance(content, Mapping):
         raise UsageError("The content is a single mapping; pass a list of records")
     if not isinstance(content, Iterable) and not is_arrow(content):
@@ -83,9 +88,10 @@ def _body(content: JobData, folder: Path) -> tuple[Body, bool]:
     return file_body(to_csv(content, folder).path), True
 
 
-def _spooled(file: BinaryIO, target: Path) -> Path:
+def _spooled(file: BinaryIO, target: Path, most: int | None) -> Path:
     """Copy what can be read only once, since an expired session means that it is sent twice."""
-    left = limits.JOB2_BYTES + len(csv.BOM) + 1
+    # One byte over the limit shows that the content is too long, however long it is.
+    left = sys.maxsize if most is None else most + len(csv.BOM) + 1
     with target.open("wb") as copy:
         while left > 0 and (block := block_of(file, min(left, _BLOCK_BYTES))):
             copy.write(block)
@@ -162,3 +168,65 @@ def _quoted(line: bytes, delimiter: bytes) -> bytes:
     record = line.removesuffix(b"\n")
     values = [b'"%b"' % one if delimiter in one and one[:1] != b'"' else one for one in csv.split(record)]
     return b",".join(values) + line[len(record) :]
+
+
+def pieces_of(body: Body, most: int = limits.JOB2_BYTES) -> Iterator[Body]:
+    """Cut CSV between records into pieces of at most so many bytes, each with the header.
+
+    Raises:
+        FormatError: There is no header, a quote is never closed, or a record is longer than a piece.
+    """
+    if body.length <= most:
+        yield body
+        return
+    with body.open() as file:
+        header = next(csv.lines(file.read(csv.LONGEST_HEADER_BYTES)), b"")
+    room, start, end = most - len(header), len(header), len(header)
+    for unit in csv.units(_after(body, start), 1, start):
+        whole = end + len(unit.content) - start <= room
+        for line in [unit.content] if whole else csv.lines(unit.content):
+            if len(line) > room:
+                raise FormatError(f"A record and the header are longer than {most:,} bytes", byte=end)
+            if end + len(line) - start > room:
+                yield _part(body, header, start, end)
+                start = end
+            end += len(line)
+    yield _part(body, header, start, end)
+
+
+def _after(body: Body, start: int) -> Iterator[bytes]:
+    with body.open() as file:
+        file.seek(start, io.SEEK_CUR)
+        while block := file.read(csv.BLOCK_BYTES):
+            yield block
+
+
+def _part(body: Body, header: bytes, start: int, end: int) -> Body:
+    return Body(lambda: cast(BinaryIO, _Part(body.open(), header, start, end)), len(header) + end - start)
+
+
+class _Part(io.RawIOBase):
+    """A header, and some records of a file."""
+
+    def __init__(self, file: BinaryIO, header: bytes, start: int, end: int) -> None:
+        super().__init__()
+        self._file = file
+        self._header = header
+        self._left = end - start
+        file.seek(start, io.SEEK_CUR)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if self._header:
+            cut = len(self._header) if size < 0 else size
+            block, self._header = self._header[:cut], self._header[cut:]
+            return block
+        block = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
