@@ -175,6 +175,8 @@ def test_the_edge_moves_only_when_everything_is_there(org: Emulator, tmp_path: P
     assert not nightly.file.exists()
     go_on(org, tmp_path)
     assert nightly.since == BEGIN
+    with pytest.raises(errors.UsageError, match="other conditions"):
+        nightly(f"{QUERY} WHERE Code__c != 'none'")
     assert len(fetched(org)) == 2
 
 
@@ -361,3 +363,34 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(errors.UsageError, match=says):
         Nightly(org, tmp_path)(soql, **options)
+
+
+def test_file_knows_the_conditions_that_it_was_kept_for(org: Emulator, tmp_path: Path) -> None:
+    add(org, "second", after=timedelta(hours=1))
+    nightly = Nightly(org, tmp_path)
+    nightly(f"{QUERY} WHERE Code__c = 'second'")
+    before = nightly.file.read_text("utf-8")
+    for other in (QUERY, f"{QUERY} WHERE Code__c = 'Second'", f"{QUERY} WHERE Code__c != 'none'"):
+        with pytest.raises(
+            errors.UsageError, match=r"state\.toml was kept for a query with other conditions"
+        ) as caught:
+            nightly(other)
+        assert "remove its line 'asked'" in str(caught.value)
+        assert "second" not in str(caught.value).lower()
+    assert nightly.file.read_text("utf-8") == before
+    # The same conditions, otherwise written, and other fields of the same records.
+    add(org, "second", after=timedelta(hours=1))
+    nightly("SELECT Code__c, Id, SystemModstamp FROM Row__c where  code__c='second'  ORDER BY Id")
+    assert nightly.file.read_text("utf-8") != before
+
+
+def test_file_without_conditions_is_taken_and_gets_them(org: Emulator, tmp_path: Path) -> None:
+    nightly = Nightly(org, tmp_path)
+    nightly()
+    lines = nightly.file.read_text("utf-8").splitlines()
+    nightly.file.write_text("\n".join(line for line in lines if not line.startswith("asked")), "utf-8")
+    add(org, "second", after=timedelta(hours=1))
+    nightly(f"{QUERY} WHERE Code__c = 'second'")
+    assert "asked" in nightly.file.read_text("utf-8")
+    with pytest.raises(errors.UsageError, match="other conditions"):
+        nightly()

@@ -9,6 +9,8 @@ processes one chunk, records of a chunk that is already done may change.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,6 +29,7 @@ OVERLAP: Final = timedelta(minutes=10)
 _STAMP: Final = "SystemModstamp"
 _DELETED: Final = "IsDeleted"
 _ID: Final = "Id"
+_FINGERPRINT_DIGITS: Final = 32
 _MOST_SEEN_BYTES: Final = 9_000_000
 """What the file can keep of the records that came; see `bulkforce.formats.toml`."""
 
@@ -42,13 +45,26 @@ class Mark:
     Attributes:
         object: The object.
         since: The highest stamp seen.
+        asked: Which records the query finds, see `fingerprint`; empty in a file from before that was kept.
         seen: The records that came with a stamp of the last ten minutes before: a line for each stamp, with their ids;
             empty if that was not kept.
     """
 
     object: str
     since: datetime
+    asked: str = ""
     seen: str = ""
+
+
+def fingerprint(query: soql.Query, *, all_rows: bool) -> str:
+    """Return a digest of which records a query finds, whatever it selects of them and however it is written."""
+    clauses = [
+        query.text[slice(*query.clauses[name])] for name in ("USING SCOPE", "WHERE", "WITH") if name in query.clauses
+    ]
+    # Values in quotes stay as they are: ids differ in case.
+    pieces = re.split(r"('(?:[^'\\]|\\.)*')", "\n".join([*clauses, str(all_rows)]))
+    plain = (piece if place % 2 else re.sub(r"\s+", "", piece.lower()) for place, piece in enumerate(pieces))
+    return hashlib.sha256("".join(plain).encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def narrow(
@@ -61,7 +77,7 @@ def narrow(
 
     Raises:
         UsageError: The query does not select the required fields, or hides records, or the file is for another object
-            or cannot be read.
+            or other conditions, or cannot be read.
     """
     needed = [_STAMP, *([_DELETED] if all_rows else []), *([_ID] if repeats == "drop" else [])]
     selected = {name.lower() for name in query.columns}
@@ -85,6 +101,12 @@ def narrow(
     mark = _kept_in(path)
     if mark.object.lower() != query.object.lower():
         raise UsageError(f"{path} is for {mark.object}, but the query is for {query.object}; use another file")
+    if mark.asked and mark.asked != fingerprint(query, all_rows=all_rows):
+        raise UsageError(
+            f"{path} was kept for a query with other conditions (WHERE, scope, or whether deleted records count): "
+            f"what only this query finds would be missing if it has not changed since {text_of(mark.since)}. "
+            "Use another file, or remove it to start with all records; to go on without them, remove its line 'asked'"
+        )
     return soql.read(query.with_condition(f"{_STAMP} >= {text_of(mark.since - OVERLAP)}")), mark
 
 
@@ -93,21 +115,22 @@ def _kept_in(path: Path) -> Mark:
         kept = toml.read(path, "The file")
     except UsageError as error:
         raise UsageError(f"{path} does not say since when: {error}; remove it to start with all records") from error
-    named, stamp, seen = kept.get("object"), kept.get("since"), kept.get("seen", "")
+    named, stamp = kept.get("object"), kept.get("since")
+    asked, seen = (text if isinstance(text, str) else "" for text in (kept.get("asked"), kept.get("seen")))
     if not isinstance(named, str) or stamp is None:
         raise UsageError(f"{path} does not say since when, or for which object; remove it to start with all records")
     try:
         if isinstance(stamp, datetime) and stamp.tzinfo is not None:
             since = stamp.astimezone(UTC)
             text_of(since - OVERLAP)
-            return Mark(named, since, seen if isinstance(seen, str) else "")
+            return Mark(named, since, asked, seen)
     except OverflowError:
         pass
     raise UsageError(f"In {path}, 'since' must be a date and time with a zone, such as 2026-02-12T15:43:48Z")
 
 
 def remember(
-    path: Path, query: soql.Query, state: State, parts: Path, token: str, repeats: Repeats = "keep"
+    path: Path, query: soql.Query, state: State, parts: Path, token: str, repeats: Repeats = "keep", asked: str = ""
 ) -> str | None:
     """Save the highest stamp among the extracted records; if none is higher, keep the one that is there.
 
@@ -118,6 +141,7 @@ def remember(
         parts: The folder with the parts.
         token: Part of the file's temporary name.
         repeats: Whether the next extract is to leave out what comes again.
+        asked: See `Mark`.
 
     Returns:
         A warning, if the file cannot keep what the next extract would need for that.
@@ -140,7 +164,10 @@ def remember(
                 "Too many records changed within ten minutes to be known again: the next extract keeps them",
                 "",
             )
-    lines = [f'object = "{query.object}"', f"since = {text_of(stamp)}", *([f"seen = '''\n{seen}'''"] if seen else [])]
+    asked = asked or (before.asked if before else "")
+    lines = [f'object = "{query.object}"', f"since = {text_of(stamp)}"]
+    lines += [f'asked = "{asked}"'] if asked else []
+    lines += [f"seen = '''\n{seen}'''"] if seen else []
     content = "\n".join(["# Kept by bulkforce extract --since-file.", *lines, ""]).encode()
     write_whole(path, content, temporary=part_of(path, token), mode=UMASK)
     return warning

@@ -116,7 +116,8 @@ class ExtractFacts:
         keep: How many bytes of the file stay, if it is appended to.
         since: Since when the last extract saw everything, if it kept that.
         repeats: What to do about records that came the last time.
-        seen: See `bulkforce.extract.incremental.Mark`.
+        asked: See `bulkforce.extract.incremental.Mark`.
+        seen: The same.
         api: The API.
         version: Its version; ``None`` in a run from before that was kept.
     """
@@ -137,6 +138,7 @@ class ExtractFacts:
     keep: int | None = None
     since: str | None = None
     repeats: Repeats = "keep"
+    asked: str = ""
     seen: str = ""
     api: ApiName = "bulk1"
     version: str | None = None

@@ -83,7 +83,9 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     sink = sink_for(to if to == STANDARD_OUTPUT else place, options.format, sitting.warn, token, numbers, keep)
     query, mark = soql.read(text_of(sitting, options)), None
     soql.check_bulk(query)
+    asked = ""
     if since_file is not None:
+        asked = incremental.fingerprint(query, all_rows=options.all_rows)
         query, mark = incremental.narrow(query, since_file, all_rows=options.all_rows, repeats=options.repeats)
     if mark is not None and not options.append and not options.overwrite and place.is_file():
         raise UsageError(
@@ -116,6 +118,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             keep=keep,
             since=None if mark is None else incremental.text_of(mark.since),
             repeats=options.repeats,
+            asked=asked,
             seen=mark.seen if mark is not None and options.repeats == "drop" else "",
             api=options.api,
             version=sitting.version,
@@ -333,7 +336,7 @@ def _carry_out(
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             token = facts.token or new_token(since_file)
-            if warning := incremental.remember(since_file, query, state, folder, token, facts.repeats):
+            if warning := incremental.remember(since_file, query, state, folder, token, facts.repeats, facts.asked):
                 sitting.warn(warning)
         # The report holds no values of records except those in the query, which the journal has anyway.
         content, page = report.to_json(), partial(_write_page, journal, report)
