@@ -12,9 +12,10 @@ from typing import TypeVar
 from rich.console import Console
 
 import bulkforce as bf
-from bulkforce.cli.extract_output import extract_standing
-from bulkforce.cli.output import load_standing
-from bulkforce.cli.progress import Standing, live_bar, on_bar
+from bulkforce.bars import live_bar, on_bar
+from bulkforce.extract.standing import extract_standing
+from bulkforce.load.standing import load_standing
+from bulkforce.standing import Standing
 from bulkforce_emulator import Emulator, Pace
 
 HERE = Path(__file__).parent
@@ -27,11 +28,11 @@ def drawn(
 ) -> Callable[[P], None]:
     """Give what is to be told of progress; it prints the bar each time that a share of the work is done."""
     bar = live_bar(console)
-    tell = on_bar(bar, standing)
+    tell = on_bar(bar)
     waiting = sorted(shares)
 
     def note(progress: P) -> None:
-        tell(progress)
+        tell(standing(progress))
         if waiting and share(progress) >= waiting[0]:
             del waiting[0]
             console.print(bar.get_renderable())

@@ -122,11 +122,12 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
     ) -> QueryResult:
         """Query records as in `Client.query`; iterate over the result with ``async for``."""
         from bulkforce.extract import query  # see above
 
-        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress)
         return query.query(
             self.driver, soql, manner, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers
         )

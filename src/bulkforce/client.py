@@ -167,6 +167,7 @@ class Client(Calls1, Calls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> LoadReport:
         """Load any number of records into an object, each exactly once, and account for every one.
@@ -226,6 +227,8 @@ class Client(Calls1, Calls2):
             on_event: Called with each `bulkforce.events.Event` (a job was opened, a batch was sent, rows failed, ...),
                 in order, in this thread, never after the call has returned. What it raises stops the run, and is
                 raised here once the run has stopped, with a note that says how to go on.
+            progress: Show a bar: ``True``, ``False``, or by default in a notebook and at Python's prompt, unless
+                ``on_progress`` is given. On a terminal it goes to standard error.
             on_progress: Called with a `Progress` at most ten times a second, in this thread; exceptions as in
                 ``on_event``.
 
@@ -284,7 +287,7 @@ class Client(Calls1, Calls2):
         return self._carry_out(
             "load",
             lambda sitting: load.load(sitting, options),
-            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
         )
 
     def check(
@@ -307,6 +310,7 @@ class Client(Calls1, Calls2):
         quote: str | None = None,
         sheet: str | int | None = None,
         columns: Sequence[str] | None = None,
+        progress: bool | None = None,
         on_progress: Callable[[Progress], None] | None = None,
     ) -> CheckReport:
         """Check whether a source fits an object, without sending anything.
@@ -333,6 +337,7 @@ class Client(Calls1, Calls2):
             quote: As in `load`.
             sheet: As in `load`.
             columns: As in `load`.
+            progress: As in `load`.
             on_progress: As in `load`.
 
         Raises:
@@ -368,7 +373,7 @@ class Client(Calls1, Calls2):
             columns=columns,
             on_progress=on_progress,
         )
-        return self._carry_out("check", lambda sitting: checks.check(sitting, options))
+        return self._carry_out("check", lambda sitting: checks.check(sitting, options), Manner(progress=progress))
 
     def suggest_map(
         self,
@@ -435,6 +440,7 @@ class Client(Calls1, Calls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
         on_progress: Callable[[Progress], None] | Callable[[ExtractProgress], None] | None = None,
     ) -> LoadReport | ExtractReport:
         """Continue a load or an extract that stopped or died; nothing is loaded or extracted twice.
@@ -451,6 +457,7 @@ class Client(Calls1, Calls2):
             poll: As in `load`.
             max_api_calls: As in `load`.
             on_event: As in `load`.
+            progress: As in `load`.
             on_progress: As in `load` or `extract`, depending on the run.
 
         Returns:
@@ -471,7 +478,7 @@ class Client(Calls1, Calls2):
         return self._carry_out(
             "resume",
             lambda sitting: catalog.resume(sitting, run, workers=workers, accept_as=accept_as, on_progress=on_progress),
-            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
         )
 
     def extract(
@@ -494,6 +501,7 @@ class Client(Calls1, Calls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Extract every record that a query finds into a file, and prove that none is missing.
@@ -527,6 +535,7 @@ class Client(Calls1, Calls2):
             poll: As in `load`.
             max_api_calls: As in `load`.
             on_event: As in `load`.
+            progress: As in `load`.
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
@@ -561,7 +570,7 @@ class Client(Calls1, Calls2):
         return self._carry_out(
             "extract",
             lambda sitting: extract.extract(sitting, options),
-            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
         )
 
     def resume_extract(
@@ -572,6 +581,7 @@ class Client(Calls1, Calls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
         on_progress: Callable[[ExtractProgress], None] | None = None,
     ) -> ExtractReport:
         """Continue an extract that stopped or died: `resume`, for a run that you know to be an extract.
@@ -584,6 +594,7 @@ class Client(Calls1, Calls2):
             poll: As in `load`.
             max_api_calls: As in `load`.
             on_event: As in `load`.
+            progress: As in `load`.
             on_progress: As in `extract`.
 
         Raises:
@@ -596,7 +607,7 @@ class Client(Calls1, Calls2):
         return self._carry_out(
             "resume",
             lambda sitting: extract.resume_extract(sitting, run, workers=workers, on_progress=on_progress),
-            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
         )
 
     def query(
@@ -610,6 +621,7 @@ class Client(Calls1, Calls2):
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,
+        progress: bool | None = None,
     ) -> QueryResult:
         """Query records as Arrow record batches, a data frame or dicts; see `QueryResult`.
 
@@ -622,6 +634,7 @@ class Client(Calls1, Calls2):
             poll: As in `load`.
             max_api_calls: Stop before this query makes more API calls than this.
             on_event: As in `load`, but in a thread of its own; what it raises, the reader of the result gets.
+            progress: As in `load`.
 
         Raises:
             MissingExtra: pyarrow is not installed.
@@ -631,7 +644,7 @@ class Client(Calls1, Calls2):
         """
         from bulkforce.extract import query  # see above
 
-        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event)
+        manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress)
         return query.query(
             self.driver, soql, manner, all_rows=all_rows, api=api, pk_chunking=pk_chunking, workers=workers
         )

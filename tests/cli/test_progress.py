@@ -13,9 +13,9 @@ from tests.support.holding import ctrl_c
 from tests.support.rehearsal import SCHEMA, Load
 
 from bulkforce import ExtractProgress, Interrupted, Progress
-from bulkforce.cli.extract_output import extract_standing
-from bulkforce.cli.output import load_standing
-from bulkforce.cli.progress import live_bar, on_bar
+from bulkforce.bars import live_bar, on_bar
+from bulkforce.extract.standing import extract_standing
+from bulkforce.load.standing import load_standing
 from bulkforce_emulator import Emulator
 
 WAITS = "no connection for 40 s, trying again until 23:10"
@@ -34,7 +34,7 @@ def shown(progress: Progress, width: int) -> list[str]:
     printed = io.StringIO()
     console = Console(file=printed, width=width, force_terminal=True, color_system=None)
     bar = live_bar(console)
-    on_bar(bar, load_standing)(progress)
+    on_bar(bar)(load_standing(progress))
     console.print(Group(*bar.get_renderables()))
     return printed.getvalue().splitlines()
 
@@ -66,7 +66,7 @@ def test_nothing_of_a_bar_stays() -> None:
     printed = io.StringIO()
     console = Console(file=printed, width=80, force_terminal=True, color_system=None)
     with live_bar(console) as bar:
-        on_bar(bar, load_standing)(LOADING)
+        on_bar(bar)(load_standing(LOADING))
     last = printed.getvalue().rpartition("failed")[2]
     # The cursor goes back over each line and erases it.
     assert re.search(r"\x1b\[1A\x1b\[2K", last)

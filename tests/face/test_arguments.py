@@ -99,7 +99,7 @@ def test_argument_of_any_kind_is_taken_or_refused(client: Any, call: str, odd: C
 
 
 STRICT = ["dry_run", "empty_as_null", "excel", "all_rows", "disable_batch_retry", "workers", "batch_records"]
-STRICT += ["poll", "max_api_calls"]
+STRICT += ["poll", "max_api_calls", "progress"]
 BIG = {"a number of many digits", "a number of very many digits"}
 TAKEN = {
     "workers": {"nothing"} | BIG,

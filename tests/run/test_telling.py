@@ -16,6 +16,7 @@ from bulkforce.protocol.flow import Sleep
 from bulkforce.run.manner import Manner
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.telling import Teller
+from bulkforce.standing import Standing
 from bulkforce.transport.stopping import Stop
 
 BEGUN = events.RunBegun(verb="query", run="", run_dir=None, operation="query", object="Contact")
@@ -114,7 +115,7 @@ def test_what_the_caller_raised_comes_out_with_what_to_do_next() -> None:
     def raises(_progress: int) -> None:
         raise own
 
-    on_progress = sits.own(raises)
+    on_progress = sits.watched(raises, lambda _: Standing("loading", "1 row"))
     assert on_progress is not None
 
     def stopped(_sitting: Sitting) -> None:
@@ -134,7 +135,7 @@ def test_other_errors_and_results_come_out_as_they_are() -> None:
     assert sitting([]).carry_out(lambda _sitting: 3) == 3
     with pytest.raises(NotSent):
         sitting([]).carry_out(lambda _sitting: work(NotSent("gone")))
-    assert sitting([]).own(None) is None
+    assert sitting([]).watched(None, lambda _: Standing("loading", "1 row")) is None
 
 
 def test_pause_before_a_request_is_repeated_is_told() -> None:

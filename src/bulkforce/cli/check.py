@@ -36,8 +36,9 @@ from bulkforce.cli.choices import (
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
-from bulkforce.cli.output import ascii_json, load_standing, wrapped
+from bulkforce.cli.output import ascii_json, wrapped
 from bulkforce.display import counted
+from bulkforce.load.standing import load_standing
 
 if TYPE_CHECKING:
     from bulkforce.load.checking import CheckReport

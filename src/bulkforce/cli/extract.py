@@ -180,6 +180,7 @@ def carry_out_extract(
     work: Callable[[Callable[[ExtractProgress], None] | None], ExtractReport], *, quiet: bool, as_json: bool
 ) -> NoReturn:
     """Run an extract, show its progress and report, and exit with the code for its outcome."""
-    from bulkforce.cli.extract_output import extract_done, extract_standing, show_extract
+    from bulkforce.cli.extract_output import extract_done, show_extract
+    from bulkforce.extract.standing import extract_standing
 
     carry_out(work, extract_standing, show_extract, extract_done, quiet=quiet, as_json=as_json)

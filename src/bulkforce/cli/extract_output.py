@@ -5,33 +5,15 @@ from __future__ import annotations
 import sys
 
 from bulkforce.cli.output import ascii_json
-from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
 from bulkforce.display import counted
-from bulkforce.extract.report import ExtractProgress, ExtractReport
+from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 
 _AGAIN = {
     "keep": "from the ten minutes before the last mark: they may have come the last time, too (--repeats drop)",
     "drop": "left out: they came the last time, and have not changed since",
 }
-
-
-def extract_standing(progress: ExtractProgress) -> Standing:
-    """Describe how far an extract is."""
-    running, batches = progress.batches.get("running", 0), sum(progress.batches.values())
-    of = "" if progress.total is None else f" of {progress.total:,}"
-    rows = f"{progress.rows:,}{of} rows{rate_in_words(progress.rows - progress.earlier, progress.seconds)}"
-    doing = "asking" if running == batches else "extracting"
-    return Standing(
-        doing,
-        rows,
-        batches_in_words(progress.batches),
-        progress.rows,
-        progress.total,
-        progress.seconds_left,
-        progress.waits_for or "",
-    )
 
 
 def extract_done(report: ExtractReport) -> str:

@@ -325,6 +325,7 @@ def _counts(report: LoadReport | ExtractReport | None) -> dict[str, float]:
 def _carry_out(
     work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool
 ) -> NoReturn:
-    from bulkforce.cli.output import load_done, load_standing, show
+    from bulkforce.cli.output import load_done, show
+    from bulkforce.load.standing import load_standing
 
     carry_out(work, load_standing, show, load_done, quiet=quiet, as_json=as_json)

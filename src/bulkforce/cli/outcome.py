@@ -13,10 +13,11 @@ from typing import Final, NoReturn, TypeVar
 
 import typer
 
-from bulkforce.cli.progress import Standing, telling
+from bulkforce.cli.progress import telling
 from bulkforce.cli.streams import OutputLost, flush, printing, tell
 from bulkforce.cli.words import in_options
 from bulkforce.errors import DoesNotFit, Error, Interrupted, Unsettled
+from bulkforce.standing import Standing
 
 FAILED: Final = 1
 CALLED_WRONGLY: Final = 2

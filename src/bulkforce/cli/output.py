@@ -9,34 +9,14 @@ import textwrap
 from collections.abc import Sequence
 
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
-from bulkforce.cli.progress import Standing, batches_in_words, rate_in_words
 from bulkforce.cli.streams import shown
 from bulkforce.display import counted
-from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.report import LoadReport
 from bulkforce.run.report import ErrorGroup, RunState
 
 _REASONS_SHOWN = 20
 _SAMPLE = 56
 _VALUE = 24
-
-
-def load_standing(progress: Progress) -> Standing:
-    """Describe how far a load is."""
-    if progress.phase == "reading":
-        return Standing("reading", counted(progress.read, "row"))
-    failed = progress.failed + progress.unprocessed + progress.rejected + progress.in_doubt
-    done = progress.succeeded + failed
-    rate = rate_in_words(done - progress.earlier, progress.seconds)
-    rows = f"{done:,} of {counted(progress.read, 'row')}{rate}, {failed:,} failed"
-    return Standing(
-        "loading",
-        rows,
-        batches_in_words(progress.batches),
-        done,
-        progress.read,
-        progress.seconds_left,
-        progress.waits_for or "",
-    )
 
 
 def load_done(report: LoadReport) -> str:

@@ -66,7 +66,7 @@ def query(
     Exit codes: 0 success, 1 failure, 2 wrong usage, 4 interrupted.
     """
     from bulkforce.cli import query_output
-    from bulkforce.cli.extract_output import extract_standing
+    from bulkforce.extract.standing import extract_standing
     from bulkforce.protocol import soql as language
     from bulkforce.run.manner import Manner
     from bulkforce.run.sitting import Sitting

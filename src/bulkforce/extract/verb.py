@@ -47,6 +47,7 @@ from bulkforce.extract.rules import Rules
 from bulkforce.extract.sinks import Sink, place_to_append, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
+from bulkforce.extract.standing import extract_standing
 from bulkforce.extract.state import State
 from bulkforce.extract.worker import ExtractSettings
 from bulkforce.protocol import rest, soql
@@ -69,7 +70,7 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     begun = time.monotonic()
     arguments.count(options.workers, "The number of workers", 1)
     arguments.flag(options.all_rows, "all_rows")
-    on_progress = sitting.own(options.on_progress)
+    on_progress = sitting.watched(options.on_progress, extract_standing)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
     place, keep = _place(options, given)
@@ -191,7 +192,7 @@ def deliver(
     Returns:
         How many records there were.
     """
-    begun, told = time.monotonic(), every_so_often(sitting.own(on_progress))
+    begun, told = time.monotonic(), every_so_often(sitting.watched(on_progress, extract_standing))
 
     def on_change(state: State, waits: str | None) -> None:
         told(progress_of(state, begun, 0, waits))
@@ -256,7 +257,7 @@ def resume_extract(
                 f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was touched"
             )
         sink = sink_for(facts.to, facts.format, sitting.warn, facts.token, facts.numbers, facts.keep)
-        count, own = facts.workers if workers is None else workers, sitting.own(on_progress)
+        count, own = facts.workers if workers is None else workers, sitting.watched(on_progress, extract_standing)
         return sitting.told(
             _begun(journal, resumed=True),
             ended,

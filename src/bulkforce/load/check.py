@@ -33,6 +33,7 @@ from bulkforce.load.mapping import ColumnMap
 from bulkforce.load.reader import Reading
 from bulkforce.load.report import Progress
 from bulkforce.load.sources import Source, file_name_of, name_of, place_of
+from bulkforce.load.standing import load_standing
 from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe
 from bulkforce.objects.texts import AS_IT_STANDS, TextNotation
@@ -50,7 +51,7 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
         disk_told(Path(name)),
         told_of_stops("Nothing was sent"),
     ):
-        on_progress = sitting.own(options.on_progress)
+        on_progress = sitting.watched(options.on_progress, load_standing)
         return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), on_progress)[0]
 
 

@@ -56,6 +56,7 @@ from bulkforce.load.plan import LoadPlan
 from bulkforce.load.report import LoadReport
 from bulkforce.load.rules import AcceptAs, Rules
 from bulkforce.load.sources import Source, place_of
+from bulkforce.load.standing import load_standing
 from bulkforce.load.state import View
 from bulkforce.load.steps import Steps
 from bulkforce.load.verdicts import rest_in_doubt
@@ -81,7 +82,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
     for flag in ("empty_as_null", "check", "dry_run", "excel"):
         arguments.flag(getattr(options, flag), flag)
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
-    on_progress = sitting.own(options.on_progress)
+    on_progress = sitting.watched(options.on_progress, load_standing)
     path = place_of(options.source)
     asked = asked_of(sitting, options, api, column_map)
     if options.dry_run:
@@ -153,7 +154,7 @@ def resume(
             raise JournalMismatch(
                 f"The run in {folder} belongs to {asked.instance_url}, not to {here}; nothing was touched"
             )
-        facts, on_progress = journal.facts(), sitting.own(on_progress)
+        facts, on_progress = journal.facts(), sitting.watched(on_progress, load_standing)
         if facts is None and asked.path is None:
             raise JournalMismatch(
                 f"The run in {folder} died while it was reading its source, "

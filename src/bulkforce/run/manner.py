@@ -25,6 +25,7 @@ class Manner:
     poll: float | None = None
     max_api_calls: int | None = None
     on_event: OnEvent | None = None
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         if self.poll is not None:
@@ -32,6 +33,8 @@ class Manner:
             arguments.number(self.poll, "poll, in seconds,", SHORTEST_POLL_SECONDS, LONGEST_POLL_SECONDS)
         if self.max_api_calls is not None:
             arguments.count(self.max_api_calls, "max_api_calls", 1)
+        if self.progress is not None:
+            arguments.flag(self.progress, "progress")
         callback(self.on_event, "on_event", "an event")
 
     def patience(self) -> Patience:

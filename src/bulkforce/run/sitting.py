@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, cast
 
+from bulkforce.bars import Bar, chosen
 from bulkforce.errors import Error, Interrupted, Unsettled
 from bulkforce.events import Event, OnEvent, RequestRepeated, RunBegun, RunEnded
 from bulkforce.protocol import limits
@@ -17,6 +19,7 @@ from bulkforce.run.manner import Manner
 from bulkforce.run.pool import Pool, Threads
 from bulkforce.run.telling import Teller, callback
 from bulkforce.run.waiting import Patience
+from bulkforce.standing import Standing
 from bulkforce.transport.account import Account
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.noting import WorkSpan
@@ -49,6 +52,8 @@ class Sitting:
         clock: The clocks to use.
         pool: Creates a pool for this many concurrent orders.
         listeners: Called with each event.
+        bar: Shows progress.
+        shows: Whether it does even if the caller shows progress in another way.
         teller: Tells what happens; made in the thread that sits.
         version: The client's version of the API, such as ``66.0``.
     """
@@ -63,6 +68,8 @@ class Sitting:
     pool: Callable[[int], Pool] = Threads
     listeners: Sequence[OnEvent] = ()
     version: str = limits.API_VERSION
+    bar: Bar | None = None
+    shows: bool = False
     teller: Teller = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +77,12 @@ class Sitting:
 
     @classmethod
     def of(
-        cls, driver: Driver, stop: Stop | None = None, manner: Manner | None = None, span: WorkSpan | None = None
+        cls,
+        driver: Driver,
+        stop: Stop | None = None,
+        manner: Manner | None = None,
+        span: WorkSpan | None = None,
+        bar: Bar | None = None,
     ) -> Sitting:
         """Create a sitting from a client's driver; warnings go to the log."""
         manner, halt = manner or Manner(), stop or Stop()
@@ -81,10 +93,12 @@ class Sitting:
 
         warn = logging.getLogger("bulkforce").warning
         listeners: list[OnEvent] = [] if span is None else [span.hear]
+        listeners += [] if bar is None else [bar.hear]
         listeners += [] if manner.on_event is None else [manner.on_event]
         made = cls(
             run, lambda: account.calls, warn, manner.patience(), stop=halt, listeners=listeners, version=driver.version
         )
+        made.bar, made.shows = bar, manner.progress is True
         account.on_pause = made._pauses
         return made
 
@@ -102,10 +116,28 @@ class Sitting:
         """Tell the caller and the log what has happened."""
         self.teller.tell(event)
 
-    def own(self, on_progress: Callable[[P], None] | None) -> Callable[[P], None] | None:
-        """Return a function of the caller so that what it raises stops the run, and propagates afterwards."""
+    def watched(
+        self, on_progress: Callable[[P], None] | None, standing: Callable[[P], Standing]
+    ) -> Callable[[P], None] | None:
+        """Return what takes a run's progress; ``None`` if there is nothing that does.
+
+        Args:
+            on_progress: The caller's function: what it raises stops the run, and propagates afterwards. Whoever has one
+                sees no bar, unless they ask for it.
+            standing: Puts progress into words.
+        """
         callback(on_progress, "on_progress", "the progress")
-        return None if on_progress is None else self.teller.guarded(on_progress, "on_progress")
+        own = None if on_progress is None else self.teller.guarded(on_progress, "on_progress")
+        bar = self.bar if own is None or self.shows else None
+        if bar is None:
+            return own
+
+        def watch(progress: P) -> None:
+            bar.tell(standing(progress))
+            if own is not None:
+                own(progress)
+
+        return watch
 
     def told(self, begun: RunBegun, ended: Callable[[R], RunEnded], work: Callable[[], R]) -> R:
         """Carry out a run, and tell that it begins and, however it comes to its end, that it ends.
@@ -165,8 +197,10 @@ def carry_out(driver: Driver, stop: Stop, manner: Manner | None, verb: str, work
         verb: What its span is called, if spans are made.
         work: The work.
     """
-    if driver.tracing is None:
-        return Sitting.of(driver, stop, manner).carry_out(work)
-    span = driver.tracing.work(verb)
-    with span:
-        return Sitting.of(driver, stop, manner, span).carry_out(work)
+    with ExitStack() as stack:
+        span = None if driver.tracing is None else driver.tracing.work(verb)
+        bar = chosen(None if manner is None else manner.progress)
+        for one in (span, bar):
+            if one is not None:
+                stack.enter_context(one)
+        return Sitting.of(driver, stop, manner, span, bar).carry_out(work)
