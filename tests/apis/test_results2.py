@@ -210,7 +210,7 @@ def test_ids_tie_what_the_org_echoes_otherwise() -> None:
         failures("Id,Amount", quoted("", "X:no:--", record_id(1), "")),
     )
     tied = tie(b"Id,Amount\n", rows, 2, files, UPDATE)
-    assert (kinds(tied), tied.outcomes.marks, tied.outcomes.errors) == (
+    assert (kinds(tied), list(tied.outcomes.marks), tied.outcomes.errors) == (
         "fs",
         [b",", f"{record_id(2)},false,".encode()],
         {0: "X:no:--"},

@@ -7,27 +7,30 @@ belongs to a record because of what it echoes, and never because of its place.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, chain, compress, islice
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, overload
 
 from bulkforce.apis.abc import Outcomes
-from bulkforce.apis.echo import identity, meaning
+from bulkforce.apis.tying import Tying, Values
 from bulkforce.errors import FormatError
-from bulkforce.formats.csv import quote
-from bulkforce.formats.text import decoded
-from bulkforce.protocol.wire_csv import rows as rows_of
+from bulkforce.formats import csv
+from bulkforce.formats.flat import flat, shown
 from bulkforce.vocabulary import Operation
 
-_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
-_OURS: Final = {"successful": ("sf__id", "sf__created"), "failed": ("sf__id", "sf__error"), "unprocessed": ()}
-_KINDS: Final = {
-    "successful": Outcomes.SUCCEEDED,
-    "failed": Outcomes.FAILED,
-    "unprocessed": Outcomes.NOT_TRIED,
-}
+_ID: Final = re.compile(rb"(?:[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?)?")
+_FLAG: Final = re.compile(rb"true|false")
+_TRUE: Final = ord("t")
+_SHORT: Final = 15
+_LONG: Final = 18
+_SUCCESSFUL: Final = "successful"
+_FAILED: Final = "failed"
+_UNPROCESSED: Final = "unprocessed"
+_OURS: Final = ("sf__id", "sf__created", "sf__error")
+_WANTED: Final = {_SUCCESSFUL: ("sf__Id", "sf__Created"), _FAILED: ("sf__Id", "sf__Error"), _UNPROCESSED: ()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,16 +127,10 @@ class Counted:
     not_tried: int
 
 
-class _Result(NamedTuple):
-    kind: bytes
-    id: str
-    created: str
-    error: str
-    values: tuple[str, ...]
-
-
 def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) -> Tied:
     """Tie the results of a job to the records that were sent.
+
+    A result is never given to a record that it may not belong to: what is not certain is left untied.
 
     Args:
         header: The header that was sent.
@@ -145,17 +142,18 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
     Raises:
         FormatError: A file is malformed. Says what is wrong, and in which record, but shows no value.
     """
-    names = [name.lower() for name in next(rows_of(decoded(header)))]
-    sent = list(map(tuple, rows_of(decoded(rows))))
-    if len(sent) != records or any(len(row) != len(names) for row in sent):
-        raise FormatError(f"There are {len(sent):,} records where {records:,} were sent")
-    results = [
-        *_read("successful", files.successful, names),
-        *_read("failed", files.failed, names),
-        *_read("unprocessed", files.unprocessed, names),
-    ]
-    owners = _Tier(sent, results).tie(names.index(key.column) if key.column in names else None, by_id=key.is_id)
-    return _tied(records, results, owners)
+    names = _names(header)
+    sent = _Sent(rows, records, len(names))
+    results = _Results(files, names)
+    tying = Tying(sent, results)
+    tying.tie(names.index(key.column) if key.column in names else None, by_id=key.is_id)
+    return Tied(
+        results.outcomes(tying.owners),
+        results.untied(bytes(tying.tied)),
+        results.succeeded,
+        results.failed,
+        results.not_tried,
+    )
 
 
 def count(header: bytes, files: ResultFiles) -> Counted:
@@ -168,128 +166,268 @@ def count(header: bytes, files: ResultFiles) -> Counted:
     Raises:
         FormatError: A file is malformed; see `tie`.
     """
-    names = [name.lower() for name in next(rows_of(decoded(header)))]
-    found = (files.successful, files.failed, files.unprocessed)
-    return Counted(*(sum(1 for _ in _read(which, file, names)) for which, file in zip(_KINDS, found, strict=True)))
+    results = _Results(files, _names(header))
+    return Counted(results.succeeded, results.failed, results.not_tried)
 
 
-def _read(which: str, content: bytes | Path | None, names: Sequence[str]) -> Iterator[_Result]:
-    if content is None:
+def _names(header: bytes) -> list[str]:
+    return [name.lower() for name in csv.header(header).names]
+
+
+def _blocks(content: bytes | Path, start: int) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        for begin in range(start, len(content), csv.BLOCK_BYTES):
+            yield content[begin : begin + csv.BLOCK_BYTES]
         return
-    whole = content.read_bytes() if isinstance(content, Path) else content
-    table = rows_of(decoded(whole.removeprefix(b"\xef\xbb\xbf")))
-    found = [name.strip().lower() for name in next(table, [])]
-    missing = [name for name in (*_OURS[which], *names) if found.count(name) != 1]
-    if missing and (whole or which != "unprocessed"):
-        raise FormatError(f"The {which} results do not have the columns that they should have")
-    places = [found.index(name) for name in names]
-    for number, values in enumerate(table, 1):
-        if len(values) != len(found):
+    with content.open("rb") as file:
+        file.seek(start)
+        yield from iter(lambda: file.read(csv.BLOCK_BYTES), b"")
+
+
+def _columns(lines: Values, total: int, places: Sequence[int]) -> list[Values]:
+    """Split flat lines; a place of -1 is a column that is not there."""
+    if len(places) == 1 and places[0] >= 0:
+        place = places[0]
+        return [[line.split(b",", place + 1)[place] for line in lines]]
+    values = b",".join(lines).split(b",")
+    return [values[place::total] if place >= 0 else [b""] * len(lines) for place in places]
+
+
+class _Sent:
+    """The records that were sent."""
+
+    def __init__(self, rows: bytes, records: int, columns: int) -> None:
+        self._rows, self.records, self.has = rows, records, range(columns)
+
+    def lines(self) -> Iterator[Values]:
+        seen = 0
+        for lines in flat(_blocks(self._rows, 0), len(self.has)):
+            yield lines
+            seen += len(lines)
+        if seen != self.records:
+            raise FormatError(f"There are {seen:,} records where {self.records:,} were sent")
+
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
+        for lines in self.lines():
+            yield _columns(lines, len(self.has), places)
+
+    def said_ids(self) -> Iterator[Values]:
+        return iter(())
+
+
+class _File:
+    """One of the files of results.
+
+    Args:
+        which: Which one.
+        content: What the org returned.
+        names: The columns that were sent, in lower case.
+
+    Attributes:
+        which: Which one.
+        has: The columns that were sent and are there, by their places among those.
+    """
+
+    def __init__(self, which: str, content: bytes | Path, names: Sequence[str]) -> None:
+        self.which, self._content = which, content
+        begin = b""
+        for block in _blocks(content, 0):
+            begin += block
+            if csv.end_of_records(begin) or len(begin) > csv.LONGEST_HEADER_BYTES:
+                break
+        # Where nothing was uploaded there may be nothing.
+        self._head = csv.Header((), b"", 0) if which == _UNPROCESSED and not begin else self._header(begin)
+        found = [name.strip().lower() for name in self._head.names]
+        self._own = [found.index(name) if name in found else -1 for name in _OURS]
+        self._places = [found.index(name) if name in found else -1 for name in names]
+        self.has = {place for place in range(len(names)) if self._places[place] >= 0 or not found}
+        absent = [name for name in _WANTED[which] if name.lower() not in found]
+        if found and (absent or not self.has):
             raise FormatError(
-                f"A result of the {which} results has {len(values)} values for {len(found)} columns", row=number
+                f"The file of {which} results has another header than it must have: it lacks "
+                f"{', '.join(absent) or 'the columns that were sent'}"
             )
-        of = dict(zip(found, values, strict=True))
-        record_id, created = of.get("sf__id", ""), of.get("sf__created", "")
-        if not _ID.fullmatch(record_id) and (record_id or which == "successful"):
-            raise FormatError(f"A result of the {which} results has an invalid id", row=number)
-        if which == "successful" and created not in {"true", "false"}:
-            raise FormatError("sf__Created must be true or false", row=number)
-        yield _Result(_KINDS[which], record_id, created, of.get("sf__error", ""), tuple(values[at] for at in places))
 
+    def _header(self, begin: bytes) -> csv.Header:
+        try:
+            return csv.header(begin)
+        except FormatError as error:
+            raise self._malformed(error) from None
 
-class _Tier:
-    def __init__(self, sent: Sequence[tuple[str, ...]], results: Sequence[_Result]) -> None:
-        self._sent, self._results = sent, results
-        self.owners: dict[int, int] = {}
-
-    def tie(self, key: int | None, *, by_id: bool) -> dict[int, int]:
-        """Return which result belongs to which record."""
-        if key is not None:
-            self._by_key(key, identity if by_id else meaning)
-        self._by_columns()
-        return self.owners
-
-    def _left(self) -> tuple[list[int], list[int]]:
-        taken = set(self.owners.values())
-        return (
-            [place for place in range(len(self._sent)) if place not in self.owners],
-            [place for place in range(len(self._results)) if place not in taken],
+    def _malformed(self, error: FormatError) -> FormatError:
+        return FormatError(
+            f"The file of {self.which} results is malformed: {error.text}",
+            row=error.row,
+            column=error.column,
+            byte=error.byte,
         )
 
-    def _by_key(self, key: int, same: Callable[[str], str]) -> None:
-        mine, theirs = defaultdict(list), defaultdict(list)
-        for place, row in enumerate(self._sent):
-            mine[same(row[key])].append(place)
-        for place, result in enumerate(self._results):
-            theirs[same(result.values[key])].append(place)
-        for value, places in mine.items():
-            if value != "" and len(places) == 1 == len(theirs[value]):
-                self.owners[places[0]] = theirs[value][0]
+    def _flat(self) -> Iterator[Values]:
+        try:
+            yield from flat(_blocks(self._content, self._head.end), len(self._head.names), self._head.end)
+        except FormatError as error:
+            raise self._malformed(error) from None
 
-    def _by_columns(self) -> None:
-        left, over = self._left()
-        mine, theirs = defaultdict(list), defaultdict(list)
-        for place in left:
-            mine[tuple(map(meaning, self._sent[place]))].append(place)
-        for place in over:
-            theirs[tuple(map(meaning, self._results[place].values))].append(place)
-        for value, places in mine.items():
-            if value in theirs:
-                self._group(places, theirs[value])
+    def lines(self) -> Iterator[Values]:
+        """Yield the columns that were sent, as lines."""
+        count, own = len(self._head.names), len(self._own) - self._own.count(-1)
+        in_order = sorted(self._own)[-own:] + self._places == list(range(count)) if own else False
+        for lines in self._flat():
+            if self._places == list(range(count)):
+                yield lines
+            elif in_order:
+                yield [line.split(b",", own)[own] for line in lines]
+            else:
+                yield [b",".join(values) for values in zip(*_columns(lines, count, self._places), strict=True)]
 
-    def _group(self, mine: list[int], theirs: list[int]) -> None:
-        if len(theirs) > len(mine):
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
+        """Yield columns that were sent."""
+        for lines in self._flat():
+            yield _columns(lines, len(self._head.names), [self._places[place] for place in places])
+
+    def said(self) -> Iterator[Sequence[Values]]:
+        """Yield what the org says: ids, whether records were created, errors."""
+        for lines in self._flat():
+            yield _columns(lines, len(self._head.names), self._own)
+
+    def whole(self) -> Iterator[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
+        """Yield what the org says about each record, and the columns that were sent."""
+        for lines in self._flat():
+            values = _columns(lines, len(self._head.names), [*self._own, *self._places])
+            own = len(self._own)
+            yield from zip(zip(*values[:own], strict=True), zip(*values[own:], strict=True), strict=True)
+
+
+class _Results:
+    """The results of a job: those of records that were written, of those that were refused, of those not tried."""
+
+    def __init__(self, files: ResultFiles, names: Sequence[str]) -> None:
+        contents = {_SUCCESSFUL: files.successful, _FAILED: files.failed, _UNPROCESSED: files.unprocessed}
+        self._files = [_File(which, content, names) for which, content in contents.items() if content is not None]
+        self.has = set(range(len(names))).intersection(*(file.has for file in self._files))
+        self._counts = dict.fromkeys(contents, 0)
+        self._ids, self._created, self._errors = bytearray(), bytearray(), bytearray()
+        self._ends = array("q", [0])
+        for file in self._files:
+            for ids, created, errors in file.said():
+                self._read(file.which, ids, created, errors)
+        self.succeeded, self.failed, self.not_tried = self._counts.values()
+        self.records = sum(self._counts.values())
+
+    def _read(self, which: str, ids: Values, created: Values, errors: Values) -> None:
+        row = self._counts[which] + 1
+        self._counts[which] += len(ids)
+        if which == _UNPROCESSED:
             return
-        if len({self._sent[place] for place in mine}) == 1:
-            self.owners.update(zip(mine, theirs, strict=False))
-        elif len(mine) == len(theirs):
-            self._split(mine, theirs)
+        lengths = set(map(len, ids))
+        if not lengths <= {_LONG, _SHORT, 0} or (any(lengths) and not b"".join(ids).isalnum()):
+            raise FormatError(f"A record of the file of {which} results has an invalid id", row=_odd(ids, _ID, row))
+        self._ids += b"".join(ids) if lengths == {_LONG} else b"".join([one.ljust(_LONG) for one in ids])
+        if which == _FAILED:
+            self._errors += b"".join(errors)
+            self._ends.extend(islice(accumulate(map(len, errors), initial=self._ends[-1]), 1, None))
+        elif 0 in lengths:
+            raise FormatError(f"A record of the file of {which} results has no id", row=row + ids.index(b""))
+        elif not set(created) <= {b"true", b"false"}:
+            text = f"sf__Created of a record of the file of {which} results must be true or false"
+            raise FormatError(text, row=_odd(created, _FLAG, row))
+        else:
+            self._created += b"".join([one[:1] for one in created])
 
-    def _split(self, mine: list[int], theirs: list[int]) -> None:
-        """Tie a group whose records mean the same, as far as is known, by the texts that were not changed."""
-        columns = range(len(self._sent[mine[0]]))
-        sent = [Counter(self._sent[place][column] for place in mine) for column in columns]
-        echoed = [Counter(self._results[place].values[column] for place in theirs) for column in columns]
+    def lines(self) -> Iterator[Values]:
+        for file in self._files:
+            yield from file.lines()
 
-        def kept(row: tuple[str, ...]) -> tuple[str | None, ...]:
-            return tuple(
-                value if sent[column][value] == echoed[column][value] else None for column, value in enumerate(row)
-            )
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
+        for file in self._files:
+            yield from file.columns(places)
 
-        rows, results = defaultdict(list), defaultdict(list)
-        for place in mine:
-            rows[kept(self._sent[place])].append(place)
-        for place in theirs:
-            results[kept(self._results[place].values)].append(place)
-        for value, places in rows.items():
-            others = results[value]
-            if len(places) == len(others) and len({self._results[place].values for place in others}) == 1:
-                self.owners.update(zip(places, others, strict=True))
+    def said_ids(self) -> Iterator[Values]:
+        for file in self._files:
+            for ids, _, _ in file.said():
+                yield ids
+
+    def outcomes(self, owners: Sequence[int]) -> Outcomes:
+        """Return the outcome of each record, from the number of its result."""
+        kinds = (
+            Outcomes.SUCCEEDED * self.succeeded
+            + Outcomes.FAILED * self.failed
+            + Outcomes.NOT_TRIED * self.not_tried
+            + Outcomes.NO_RESULT
+        )
+        each = bytes(map(kinds.__getitem__, owners))
+        return Outcomes(_Marks(self, owners), _Errors(self, owners, each), each)
+
+    def mark(self, result: int) -> bytes:
+        """Return what an output says about a record: its id, and whether it was created."""
+        if not 0 <= result < self.succeeded + self.failed:
+            return b""
+        record_id = bytes(self._ids[_LONG * result : _LONG * (result + 1)]).rstrip()
+        if result >= self.succeeded:
+            return record_id + b","
+        return record_id + (b",true," if self._created[result] == _TRUE else b",false,")
+
+    def error(self, result: int) -> str:
+        """Return why a record was refused."""
+        begin, end = self._ends[result - self.succeeded : result - self.succeeded + 2]
+        return shown(bytes(self._errors[begin:end])).decode()
+
+    def untied(self, tied: bytes) -> Untied:
+        """Return the results that are not tied."""
+        first, second = self.succeeded, self.succeeded + self.failed
+        return Untied(
+            lambda: self._left(tied),
+            tied.count(0, 0, first),
+            tied.count(0, first, second),
+            tied.count(0, second),
+        )
+
+    def _left(self, tied: bytes) -> Iterator[tuple[bytes, bytes]]:
+        results = chain.from_iterable(file.whole() for file in self._files)
+        for said, echoed in compress(results, map((0).__eq__, tied)):
+            yield _written(said) + b",", _written(echoed)
 
 
-def _tied(records: int, results: Sequence[_Result], owners: dict[int, int]) -> Tied:
-    marks, kinds, errors = [b""] * records, bytearray(Outcomes.NO_RESULT * records), {}
-    for place, owner in owners.items():
-        result = results[owner]
-        kinds[place : place + 1] = result.kind
-        if result.kind != Outcomes.NOT_TRIED:
-            marks[place] = f"{result.id},{result.created}{',' if result.created else ''}".encode()
-        if result.kind == Outcomes.FAILED:
-            errors[place] = result.error
-    taken = set(owners.values())
-    left = [result for place, result in enumerate(results) if place not in taken]
-    said, untied = (Counter(result.kind for result in some) for some in (results, left))
-    return Tied(
-        Outcomes(marks, dict(sorted(errors.items())), bytes(kinds)),
-        Untied(
-            lambda: (
-                (
-                    f"{result.id},{result.created},{quote(result.error)},".encode(),
-                    ",".join(map(quote, result.values)).encode(),
-                )
-                for result in left
-            ),
-            *(untied[kind] for kind in _KINDS.values()),
-        ),
-        *(said[kind] for kind in _KINDS.values()),
-    )
+class _Marks(Sequence[bytes]):
+    """What outputs say about records, made when it is asked for: a million need little memory."""
+
+    def __init__(self, results: _Results, owners: Sequence[int]) -> None:
+        self._results, self._owners = results, owners
+
+    def __len__(self) -> int:
+        return len(self._owners)
+
+    @overload
+    def __getitem__(self, place: int) -> bytes: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[bytes]: ...
+    def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
+        if isinstance(place, slice):
+            return list(map(self._results.mark, self._owners[place]))
+        return self._results.mark(self._owners[place])
+
+
+class _Errors(Mapping[int, str]):
+    """Why records failed, by their places."""
+
+    def __init__(self, results: _Results, owners: Sequence[int], kinds: bytes) -> None:
+        self._results, self._owners, self._kinds = results, owners, kinds
+
+    def __len__(self) -> int:
+        return self._kinds.count(Outcomes.FAILED)
+
+    def __iter__(self) -> Iterator[int]:
+        return (found.start() for found in re.finditer(Outcomes.FAILED, self._kinds))
+
+    def __getitem__(self, place: int) -> str:
+        if not 0 <= place < len(self._kinds) or self._kinds[place : place + 1] != Outcomes.FAILED:
+            raise KeyError(place)
+        return self._results.error(self._owners[place])
+
+
+def _written(values: Sequence[bytes]) -> bytes:
+    return ",".join([csv.quote(shown(value).decode()) for value in values]).encode()
+
+
+def _odd(values: Values, pattern: re.Pattern[bytes], row: int) -> int:
+    return next(number for number, value in enumerate(values, row) if not pattern.fullmatch(value))
