@@ -9,12 +9,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulkforce.apis.abc import Outcomes
@@ -264,6 +265,201 @@ def test_files_that_are_not_there_are_no_results() -> None:
 def test_results_may_be_on_disk(tmp_path: Path) -> None:
     (tmp_path / "successful").write_bytes(successes("Name", quoted(record_id(1), "true", "A")))
     assert kinds(tie(b"Name\n", b"A\n", 1, ResultFiles(tmp_path / "successful"), INSERT)) == "s"
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """Records with a key, of which some have the same or one that might be the same."""
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    fates: tuple[bytes, ...]
+    seed: int
+    by_id: bool
+
+    def tied(self) -> Tied:
+        order = list(range(len(self.ids)))
+        random.Random(self.seed).shuffle(order)
+        column = "Id" if self.by_id else "Code__c"
+
+        def lines(fate: bytes, said: Callable[[int], tuple[str, ...]]) -> list[str]:
+            those = [number for number in order if self.fates[number] == fate]
+            return [quoted(*said(number), self.ids[number], self.names[number]) for number in those]
+
+        def went_in(number: int) -> tuple[str, str]:
+            # For an update, what the org says the id is must be the one that it echoes.
+            return (self.ids[number][:15].ljust(18, "A") if self.by_id else record_id(number), "false")
+
+        files = ResultFiles(
+            successes(f"{column},Name", *lines(SUCCEEDED, went_in)),
+            failures(f"{column},Name", *lines(FAILED, lambda number: ("", f"X:{number}:--"))),
+            "\n".join([f"{column},Name", *lines(NOT_TRIED, lambda _: ())]).encode(),
+        )
+        rows = "".join(f"{one},{name}\n" for one, name in zip(self.ids, self.names, strict=True)).encode()
+        return tie(f"{column},Name\n".encode(), rows, len(self.ids), files, UPDATE if self.by_id else UPSERT)
+
+
+@st.composite
+def keyed(draw: st.DrawFn) -> Keyed:
+    by_id = draw(st.booleans())
+    ids = st.sampled_from(
+        [record_id(1), record_id(2), record_id(3)[:15], "001aB0000000000AAA"]
+        if by_id
+        else ["1", "1.0", "abc", "ABC", "x", ""]
+    )
+    count = draw(st.integers(1, 8))
+    some = st.lists(ids, min_size=count, max_size=count)
+    names = st.lists(st.sampled_from(["Acme", "acme", "7", "7.0"]), min_size=count, max_size=count)
+    fates = st.lists(st.sampled_from([SUCCEEDED, FAILED, NOT_TRIED, NO_RESULT]), min_size=count, max_size=count)
+    return Keyed(tuple(draw(some)), tuple(draw(names)), tuple(draw(fates)), draw(st.integers(0, 99)), by_id)
+
+
+@given(keyed())
+def test_no_result_is_tied_to_a_record_with_another_key(piece: Keyed) -> None:
+    tied = piece.tied()
+    told: Counter[tuple[str, str, bytes]] = Counter()
+    for place, record in enumerate(zip(piece.ids, piece.names, strict=True)):
+        kind = tied.outcomes.kinds[place : place + 1]
+        told[(*record, kind)] += kind != NO_RESULT
+        number = None if piece.by_id and kind == SUCCEEDED else owner(tied, place)
+        if number is not None:
+            assert (piece.ids[number], piece.names[number], piece.fates[number]) == (*record, kind)
+        if piece.by_id and kind == SUCCEEDED:
+            assert tied.outcomes.marks[place][:15].decode() == piece.ids[place][:15]
+    happened = Counter(zip(piece.ids, piece.names, piece.fates, strict=True))
+    assert all(count <= happened[one] for one, count in told.items())
+    tied_ones = len(piece.ids) - kinds(tied).count("-")
+    assert tied_ones + tied.untied.count == len(piece.ids) - piece.fates.count(NO_RESULT)
+    if NO_RESULT not in piece.fates:
+        assert tied.untied.count == 0
+
+
+def test_ids_are_the_same_with_15_and_18_characters_and_with_their_case_lost() -> None:
+    one, other = "003P000001avB5GIAU", "003P000001avB5gIAU"
+    files = ResultFiles(
+        successes("Id", quoted(one, "false", one)),
+        failures("Id", quoted("", "X:y:--", "003P000001avB5g")),
+        b'Id\n"003P000001AVB5HIAU"\n',
+    )
+    rows = f"003p000001avb5giau\n{other[:15]}\n003P000001AVB5HIAU\n".encode()
+    assert kinds(tie(b"Id\n", rows, 3, files, DELETE)) == "sfn"
+
+
+def test_a_result_that_is_said_to_be_about_another_record_is_not_tied() -> None:
+    files = ResultFiles(successes("Id", quoted(record_id(2), "false", record_id(1))))
+    tied = tie(b"Id,Name\n", f"{record_id(1)},x\n".encode(), 1, files, UPDATE)
+    assert (kinds(tied), tied.untied.count) == ("-", 1)
+
+
+def test_columns_may_come_back_in_another_order_and_case() -> None:
+    files = ResultFiles(
+        successes("name,AMOUNT", quoted(record_id(2), "true", "b", "x"), quoted(record_id(1), "true", "a", "y")),
+        b'"sf__Error",AMOUNT,"sf__Id","NAME"\n' + quoted("X:y:--", "z", "", "a").encode(),
+    )
+    tied = tie(b"Amount,Name\n", b"y,a\nx,b\nz,a\n", 3, files, INSERT)
+    assert (kinds(tied), tied.untied.count) == ("ssf", 0)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks[:2]] == [1, 2]
+
+
+def test_lines_may_end_with_crlf() -> None:
+    successful = successes("Name", quoted(record_id(1), "true", "a\nb"), quoted(record_id(2), "true", "c")).replace(
+        b"\n", b"\r\n"
+    )
+    tied = tie(b"Name\r\n", b'c\r\n"a\r\nb"\r\n', 2, ResultFiles(successful), INSERT)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks] == [2, 1]
+
+
+def test_a_notation_that_nobody_knows_does_not_keep_other_columns_from_tying() -> None:
+    """Moments without a zone come back in that of the user."""
+    files = ResultFiles(
+        successes(
+            "Name,At",
+            quoted(record_id(2), "true", "B", "2026-12-01T09:00:00.000Z"),
+            quoted(record_id(1), "true", "A", "2026-12-01T08:00:00.000Z"),
+            quoted(record_id(3), "true", "C", "2026-12-01T08:00:00.000Z"),
+            quoted(record_id(4), "true", "C", "2026-12-01T09:00:00.000Z"),
+        )
+    )
+    rows = b"A,2026-12-01 10:00\nB,2026-12-01 11:00\nC,2026-12-01 10:00\nC,2026-12-01 11:00\n"
+    tied = tie(b"Name,At\n", rows, 4, files, INSERT)
+    assert (kinds(tied), tied.untied.succeeded) == ("ss--", 2)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks[:2]] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["Zeta", "acme", "5"])
+def test_a_result_of_a_record_that_was_not_sent_is_not_tied(name: str) -> None:
+    """Not even if it is the only one, and all else is equal."""
+    files = ResultFiles(
+        successes(
+            "Name,Type", quoted(record_id(1), "true", "B", "Partner"), quoted(record_id(9), "true", name, "Customer")
+        )
+    )
+    tied = tie(b"Name,Type\n", b"Acme Inc,Customer\nB,Partner\n", 2, files, INSERT)
+    assert (kinds(tied), tied.untied.count) == ("-s", 1)
+
+
+def test_records_that_mean_the_same_are_told_apart_by_what_was_not_changed() -> None:
+    """Only the number was written otherwise: the text that looks like one is as it was sent."""
+    files = ResultFiles(
+        successes(
+            "Text,Amount",
+            *(quoted(record_id(number), "true", text, "5.0") for number, text in ((2, "1.0"), (1, "1"), (3, "a"))),
+        )
+    )
+    tied = tie(b"Text,Amount\n", b"1,5\n1.0,5\na,5.0\n", 3, files, INSERT)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks] == [1, 2, 3]
+
+
+def test_a_record_that_failed_for_its_form_is_echoed_empty_and_not_tied() -> None:
+    files = ResultFiles(
+        successes("Name,Type", quoted(record_id(1), "true", "A", "x")),
+        failures("Name,Type", quoted("", "INVALID_FIELD:Number of fields:--", "", "")),
+    )
+    tied = tie(b"Name,Type\n", b"A,x\nB,x\n", 2, files, INSERT)
+    assert (kinds(tied), tied.untied.failed) == ("s-", 1)
+
+
+def test_reasons_and_values_are_those_of_the_org() -> None:
+    reason = 'X:a "quoted", thing\nof two lines \0 é:--'
+    files = ResultFiles(None, failures("Name", quoted("", reason, "A"), quoted(record_id(1), "", 'q"')))
+    tied = tie(b"Name\n", b"A\nB\n", 2, files, INSERT)
+    assert tied.outcomes.errors == {0: reason}
+    assert list(tied.untied.rows()) == [(f"{record_id(1)},,,".encode(), b'"q"""')]
+    with pytest.raises(KeyError):
+        tied.outcomes.errors[1]
+
+
+def test_values_of_any_length_are_read() -> None:
+    value = "x" * 200_000
+    files = ResultFiles(
+        successes("Name", quoted(record_id(1), "true", value)), failures("Name", quoted("", value, "B"))
+    )
+    tied = tie(b"Name\n", f"B\n{value}\n".encode(), 2, files, INSERT)
+    assert (kinds(tied), tied.outcomes.errors) == ("fs", {0: value})
+
+
+def test_records_that_are_not_as_many_as_were_sent_are_an_error() -> None:
+    with pytest.raises(FormatError):
+        tie(b"Name\n", b"A\nB\n", 3, ResultFiles(successes("Name", quoted(record_id(1), "true", "A"))), INSERT)
+
+
+@given(st.integers(0, 200), st.integers(0, 255), st.sampled_from(["cut", "put", "change"]))
+@example(23, 0, "put")
+def test_damage_is_an_error_or_ties_nothing_wrongly(at: int, byte: int, how: str) -> None:
+    """The damaged id of a result itself may be another: nothing can tell."""
+    content = successes(
+        "Name,City", *(quoted(record_id(number), "true", f"Name {number}", "Rome") for number in range(3))
+    )
+    at %= len(content)
+    damaged = content[:at] + (b"" if how == "cut" else bytes([byte]) + content[at + (how == "change") :])
+    rows = b"Name 2,Rome\nName 0,Rome\nName 1,Rome\n"
+    with suppress(FormatError):
+        tied = tie(b"Name,City\n", rows, 3, ResultFiles(damaged), INSERT)
+        assert kinds(tied).count("s") + tied.untied.count == tied.succeeded
+        for place, number in enumerate((2, 0, 1)):
+            begin = content.find(record_id(number).encode())
+            if not begin <= at <= begin + 18:
+                assert tied.outcomes.marks[place] in {b"", f"{record_id(number)},true,".encode()}
 
 
 DAMAGED = {

@@ -10,6 +10,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate, chain, compress, islice
 from pathlib import Path
 from typing import Final, overload
@@ -190,7 +191,11 @@ def _columns(lines: Values, total: int, places: Sequence[int]) -> list[Values]:
         place = places[0]
         return [[line.split(b",", place + 1)[place] for line in lines]]
     values = b",".join(lines).split(b",")
-    return [values[place::total] if place >= 0 else [b""] * len(lines) for place in places]
+    return [values[place::total] if place >= 0 else _nothing(lines) for place in places]
+
+
+def _nothing(lines: Values) -> Values:
+    return [b""] * len(lines)
 
 
 class _Sent:
@@ -199,7 +204,14 @@ class _Sent:
     def __init__(self, rows: bytes, records: int, columns: int) -> None:
         self._rows, self.records, self.has = rows, records, range(columns)
 
-    def lines(self) -> Iterator[Values]:
+    @cached_property
+    def digests(self) -> array[int]:
+        digests = array("q")
+        for lines in self._flat():
+            digests.extend(map(hash, lines))
+        return digests
+
+    def _flat(self) -> Iterator[Values]:
         seen = 0
         for lines in flat(_blocks(self._rows, 0), len(self.has)):
             yield lines
@@ -208,7 +220,7 @@ class _Sent:
             raise FormatError(f"There are {seen:,} records where {self.records:,} were sent")
 
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
-        for lines in self.lines():
+        for lines in self._flat():
             yield _columns(lines, len(self.has), places)
 
     def said_ids(self) -> Iterator[Values]:
@@ -268,27 +280,24 @@ class _File:
         except FormatError as error:
             raise self._malformed(error) from None
 
-    def lines(self) -> Iterator[Values]:
-        """Yield the columns that were sent, as lines."""
-        count, own = len(self._head.names), len(self._own) - self._own.count(-1)
-        in_order = sorted(self._own)[-own:] + self._places == list(range(count)) if own else False
+    def parts(self) -> Iterator[tuple[Sequence[Values], Values]]:
+        """Yield what the org says (ids, whether records were created, errors), and the columns sent, as lines."""
+        total, own = len(self._head.names), len(_WANTED[self.which])
+        in_order = self._places == list(range(own, total))
         for lines in self._flat():
-            if self._places == list(range(count)):
-                yield lines
+            if in_order and own:
+                *parts, echoed = zip(*[line.split(b",", own) for line in lines], strict=True)
+                yield [parts[place] if place >= 0 else _nothing(lines) for place in self._own], echoed
             elif in_order:
-                yield [line.split(b",", own)[own] for line in lines]
+                yield [_nothing(lines)] * len(_OURS), lines
             else:
-                yield [b",".join(values) for values in zip(*_columns(lines, count, self._places), strict=True)]
+                said, values = (_columns(lines, total, places) for places in (self._own, self._places))
+                yield said, [b",".join(row) for row in zip(*values, strict=True)]
 
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
         """Yield columns that were sent."""
         for lines in self._flat():
             yield _columns(lines, len(self._head.names), [self._places[place] for place in places])
-
-    def said(self) -> Iterator[Sequence[Values]]:
-        """Yield what the org says: ids, whether records were created, errors."""
-        for lines in self._flat():
-            yield _columns(lines, len(self._head.names), self._own)
 
     def whole(self) -> Iterator[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
         """Yield what the org says about each record, and the columns that were sent."""
@@ -308,9 +317,11 @@ class _Results:
         self._counts = dict.fromkeys(contents, 0)
         self._ids, self._created, self._errors = bytearray(), bytearray(), bytearray()
         self._ends = array("q", [0])
+        self.digests = array("q")
         for file in self._files:
-            for ids, created, errors in file.said():
+            for (ids, created, errors), lines in file.parts():
                 self._read(file.which, ids, created, errors)
+                self.digests.extend(map(hash, lines))
         self.succeeded, self.failed, self.not_tried = self._counts.values()
         self.records = sum(self._counts.values())
 
@@ -334,17 +345,13 @@ class _Results:
         else:
             self._created += b"".join([one[:1] for one in created])
 
-    def lines(self) -> Iterator[Values]:
-        for file in self._files:
-            yield from file.lines()
-
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
         for file in self._files:
             yield from file.columns(places)
 
     def said_ids(self) -> Iterator[Values]:
         for file in self._files:
-            for ids, _, _ in file.said():
+            for (ids, _, _), _ in file.parts():
                 yield ids
 
     def outcomes(self, owners: Sequence[int]) -> Outcomes:

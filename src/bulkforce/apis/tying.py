@@ -12,7 +12,8 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress, count
+from functools import partial
+from itertools import compress, count, repeat
 from typing import Final, Protocol
 
 from bulkforce.apis.echo import identity, is_notation, may_change, meanings
@@ -38,12 +39,13 @@ class Side(Protocol):
         """The columns that are there."""
         ...
 
-    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
-        """Yield the values of some columns, some records at a time."""
+    @property
+    def digests(self) -> array[int]:
+        """The hash of each record, with the columns in the order in which they were sent."""
         ...
 
-    def lines(self) -> Iterator[Values]:
-        """Yield whole records, some at a time, if all columns are there."""
+    def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
+        """Yield the values of some columns, some records at a time."""
         ...
 
     def said_ids(self) -> Iterator[Values]:
@@ -58,7 +60,7 @@ class _Groups:
     first: array[int]
     rows: dict[int, list[int]] = field(default_factory=dict)
     results: dict[int, list[int]] = field(default_factory=dict)
-    missed: int = 0
+    missed: bool = False
 
     @property
     def several(self) -> Iterator[tuple[list[int], list[int]]]:
@@ -91,8 +93,8 @@ class Tying:
         self.owners = array("q", [_NONE]) * sent.records
         self.tied = bytearray(echoed.records)
         self._rows_left, self._results_left = sent.records, echoed.records
-        self._exact: array[int] = array("q")
         self._places = sorted(echoed.has)
+        self._barred: list[int] = []
 
     def tie(self, key: int | None, *, by_id: bool) -> None:
         """Tie what can be tied.
@@ -107,6 +109,8 @@ class Tying:
             self._by_all()
         if self._is_open and self._places:
             self._by_what_came_back()
+        for result in self._barred:
+            self.tied[result] = 0
 
     @property
     def _is_open(self) -> bool:
@@ -119,25 +123,33 @@ class Tying:
     # By the column that identifies a record
 
     def _by_id(self, key: int) -> None:
+        self._bar(key)
         for reading in (_short, _identities):
             if self._is_open:
-                groups = self._groups(_keys(self._sent, key, reading), self._id_keys(key, reading))
+                groups = self._groups(
+                    partial(_keys, self._sent, key, reading), _keys(self._echoed, key, reading, empty=None)
+                )
                 self._tie_ones(groups)
 
-    def _id_keys(self, key: int, reading: Callable[[Values], Values]) -> Iterator[Iterable[int]]:
-        """Return the keys of results; none for a result whose id is another than it echoes."""
+    def _bar(self, key: int) -> None:
+        """Leave out results that are said to be about another record than they echo."""
+        begin = 0
         for (values,), ids in zip(self._echoed.columns([key]), self._echoed.said_ids(), strict=True):
-            keys, said = reading(values), reading(ids)
-            if keys != said:
-                keys = [
-                    one if not other or one.lower() == other.lower() else b""
-                    for one, other in zip(keys, said, strict=True)
-                ]
-            yield map(hash, [one or None for one in keys])
+            echoed, said = _short(values), _short(ids)
+            if echoed != said:
+                pairs = enumerate(zip(echoed, said, strict=True), begin)
+                self._barred += [place for place, (one, other) in pairs if other and one.lower() != other.lower()]
+            begin += len(echoed)
+        for result in self._barred:
+            self.tied[result] = 1
+        self._results_left -= len(self._barred)
 
     def _by_key(self, key: int) -> None:
-        for reading in (_as_is, meanings) if self._is_complete else (meanings,):
-            groups = self._groups(_keys(self._sent, key, reading), _keys(self._echoed, key, reading, empty=None))
+        as_sent = self._is_complete and not may_change(next(iter(self._sent.columns([key])))[0])
+        for reading in (_as_is, meanings) if as_sent else (meanings,):
+            groups = self._groups(
+                partial(_keys, self._sent, key, reading), _keys(self._echoed, key, reading, empty=None)
+            )
             if reading is meanings or self._proves(groups):
                 self._tie_ones(groups)
                 return
@@ -145,9 +157,6 @@ class Tying:
     # By all columns
 
     def _by_all(self) -> None:
-        self._exact = array("q")
-        for lines in self._sent.lines():
-            self._exact.extend(map(hash, lines))
         readings: list[Reading] = [meanings] * len(self._places)
         if self._is_complete:
             if self._by_lines():
@@ -166,22 +175,20 @@ class Tying:
         self._tie_ones(groups)
         self._tie_several(groups)
 
+    @property
+    def _has_all(self) -> bool:
+        """Whether every column came back."""
+        return len(self._places) == len(self._sent.has)
+
     def _by_lines(self) -> bool:
-        """Tie whole records, if all came back as they were sent."""
-        if len(self._places) != len(self._sent.has):
+        """Tie whole records, if all came back as they were sent: if there are the same, each as often."""
+        if not self._has_all:
             return False
-        echoed = array("q")
-        for lines in self._echoed.lines():
-            echoed.extend(map(hash, lines))
-        mine, theirs = (
-            compress(self._exact, map(_NONE.__eq__, self.owners)),
-            compress(echoed, map((0).__eq__, self.tied)),
-        )
+        digests, echoed = self._sent.digests, self._echoed.digests
+        mine, theirs = compress(digests, map(_NONE.__eq__, self.owners)), compress(echoed, map((0).__eq__, self.tied))
         if sum(mine) != sum(theirs):
             return False
-        groups = self._groups([self._exact], [echoed])
-        if not self._proves(groups):
-            return False
+        groups = self._groups(lambda: [digests], [echoed])
         self._tie_ones(groups)
         for rows, results in groups.several:
             self._tie_each(rows, results)
@@ -191,9 +198,9 @@ class Tying:
         unlike = []
         for rows, results in groups.several:
             if 0 < len(results) <= len(rows):
-                if len({self._exact[row] for row in rows}) == 1:
+                if len({self._sent.digests[row] for row in rows}) == 1:
                     self._tie_each(rows, results)
-                elif len(rows) == len(results):
+                elif len(rows) == len(results) and self._has_all:
                     unlike.append((rows, results))
         if unlike:
             mine = _values(self._sent, self._places, {row for rows, _ in unlike for row in rows})
@@ -256,36 +263,51 @@ class Tying:
 
     def _groups_by(self, places: Sequence[int], readings: Sequence[Reading], *, among_all: bool = False) -> _Groups:
         return self._groups(
-            _row_keys(self._sent, places, readings), _row_keys(self._echoed, places, readings), among_all=among_all
+            lambda: _row_keys(self._sent, places, readings),
+            _row_keys(self._echoed, places, readings),
+            among_all=among_all,
         )
 
     def _groups(
-        self, sent: Iterable[Iterable[int]], echoed: Iterable[Iterable[int]], *, among_all: bool = False
+        self, sent: Callable[[], Iterable[Iterable[int]]], echoed: Iterable[Iterable[int]], *, among_all: bool = False
     ) -> _Groups:
         """Group what is not tied yet by its keys; ``among_all`` groups tied records, too."""
-        owners, tied = self.owners, self.tied
         heads: dict[int, int] = {}
-        groups = _Groups(array("q", [_NONE]) * self._sent.records)
-        first = groups.first
-        places = count()
+        # One more: where results go to whose key no record has.
+        groups = _Groups(array("q", [_NONE]) * (self._sent.records + 1))
+        if among_all or self._rows_left == self._sent.records:
+            places = count()
+            for keys in sent():
+                heads.update(zip(keys, places))  # noqa: B905  (one ends, the other does not)
+        if len(heads) != self._sent.records:
+            heads = self._heads(sent(), groups, among_all=among_all)
+        self._find(heads, echoed, groups)
+        groups.missed = groups.first.pop() != _NONE
+        return groups
+
+    def _heads(self, sent: Iterable[Iterable[int]], groups: _Groups, *, among_all: bool) -> dict[int, int]:
+        """Return the first record with each key, and note which others have the same."""
+        heads: dict[int, int] = {}
+        owners, places = self.owners, count()
         for keys in sent:
-            for key, row in zip(keys, places):  # noqa: B905  (one ends, the other does not)
+            for key, row in zip(keys, places):  # noqa: B905
                 if among_all or owners[row] == _NONE:
                     head = heads.setdefault(key, row)
                     if head != row:
                         groups.rows.setdefault(head, [head]).append(row)
+        return heads
+
+    def _find(self, heads: dict[int, int], echoed: Iterable[Iterable[int]], groups: _Groups) -> None:
+        tied, first, nowhere = self.tied, groups.first, self._sent.records
         places = count()
         for keys in echoed:
-            for key, result in zip(keys, places):  # noqa: B905
-                if not tied[result]:
-                    head = heads.get(key, _NONE)
-                    if head == _NONE:
-                        groups.missed += 1
-                    elif first[head] == _NONE:
-                        first[head] = result
-                    else:
-                        groups.results.setdefault(head, [first[head]]).append(result)
-        return groups
+            for head, result in zip(map(heads.get, keys, repeat(nowhere)), places):  # noqa: B905
+                if tied[result]:
+                    continue
+                if first[head] == _NONE:
+                    first[head] = result
+                elif head != nowhere:
+                    groups.results.setdefault(head, [first[head]]).append(result)
 
     def _proves(self, groups: _Groups) -> bool:
         """Whether each group has as many results as records, so that no value was changed."""
@@ -301,8 +323,13 @@ class Tying:
         )
 
     def _tie_ones(self, groups: _Groups) -> None:
+        owners, tied, number = self.owners, self.tied, 0
         for row, result in groups.ones:
-            self._tie_one(row, result)
+            owners[row] = result
+            tied[result] = 1
+            number += 1
+        self._rows_left -= number
+        self._results_left -= number
 
     def _tie_each(self, rows: Sequence[int], results: Sequence[int]) -> None:
         for row, result in zip(rows, results, strict=False):
@@ -329,7 +356,8 @@ def _identities(values: Values) -> Values:
 
 def _keys(side: Side, place: int, reading: Reading, empty: bytes | None = b"") -> Iterator[Iterable[int]]:
     for (values,) in side.columns([place]):
-        yield [hash(empty if one == b"" else one) for one in reading(values)]
+        keys = reading(values)
+        yield map(hash, [empty if one == b"" else one for one in keys] if b"" in keys else keys)
 
 
 def _row_keys(side: Side, places: Sequence[int], readings: Sequence[Reading]) -> Iterator[Iterable[int]]:

@@ -76,8 +76,14 @@ def _all_quoted(content: bytes, columns: int) -> list[bytes] | None:
     content = content.removesuffix(b"\n")
     between = content.replace(b'","', b'"')
     records = content.count(b'"\n"') + 1
-    # Each record begins and ends with a quote. If there are no others than those at borders, each value is in quotes.
-    if not content.endswith(b'"') or between.count(b'"') != (columns + 1) * records or len(content) < 2:
+    # Each record begins and ends with a quote. If there are no others but two at each border, each value is in quotes.
+    is_quoted = (
+        content.endswith(b'"')
+        and len(content) > 1
+        and len(content) - len(between) == 2 * (columns - 1) * records
+        and between.count(b'"') == (columns + 1) * records
+    )
+    if not is_quoted:
         return None
     lines = between[1:-1].translate(_HIDDEN_BORDERS_SHOWN).replace(b",\1,", b"\n")
     if lines.translate(None, _ALL_BUT_BORDERS) + b"\n" != (b"," * (columns - 1) + b"\n") * records:
