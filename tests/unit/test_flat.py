@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Literal
 
 import pytest
 from hypothesis import example, given
@@ -18,7 +19,7 @@ TABLES = st.integers(1, 3).flatmap(
         st.just(columns), st.lists(st.lists(VALUES, min_size=columns, max_size=columns), max_size=6)
     )
 )
-STYLES = st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+STYLES: st.SearchStrategy[Literal[0, 1, 2]] = st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
 
 
 def blocks(content: bytes, size: int) -> list[bytes]:
@@ -32,7 +33,7 @@ def blocks(content: bytes, size: int) -> list[bytes]:
 @example((1, [["\n"], [","], ['"']]), csv.QUOTE_ALL, "\n", 99, False)
 @example((4, [["b,", "b,", "a", "b,"]] * 2), csv.QUOTE_MINIMAL, "\n", 99, False)
 def test_values_are_those_that_were_written(
-    table: tuple[int, list[list[str]]], quoting: int, end: str, size: int, cut: bool
+    table: tuple[int, list[list[str]]], quoting: Literal[0, 1, 2], end: str, size: int, cut: bool
 ) -> None:
     columns, rows = table
     rows = [row for row in rows if any(row)] if quoting == csv.QUOTE_MINIMAL else rows
