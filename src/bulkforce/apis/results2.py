@@ -256,8 +256,8 @@ class _File:
         absent = [name for name in _WANTED[which] if name.lower() not in found]
         if found and (absent or not self.has):
             raise FormatError(
-                f"The file of {which} results has another header than it must have: it lacks "
-                f"{', '.join(absent) or 'the columns that were sent'}"
+                f"The file of {which} results does not have the columns that it must have; it lacks "
+                f"{', '.join(absent) or 'those that were sent'}"
             )
 
     def _header(self, begin: bytes) -> csv.Header:
