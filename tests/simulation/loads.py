@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from tests.simulation.org import Org
+from tests.simulation.org2 import Org2
 from tests.simulation.process import Process
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
@@ -36,7 +38,8 @@ class _Load:
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario, self.folder = scenario, folder
         self.world = World(scenario.seed)
-        self.org = Org(self.world, scenario.faults)
+        self.api: Literal["bulk1", "bulk2"] = "bulk2" if scenario.seed % 2 else "bulk1"
+        self.org = Org2(self.world, scenario.faults) if self.api == "bulk2" else Org(self.world, scenario.faults)
         self.process = Process(scenario, folder, self.org, self.world, self.resume)
         self.values = [f"{'bad' if row in scenario.bad else 'row'} {row}" for row in range(scenario.rows)]
         self.source = folder / "source.csv"
@@ -50,6 +53,7 @@ class _Load:
                 source=self.source,
                 object="Row__c",
                 operation="insert",
+                api=self.api,
                 batch_records=scenario.size,
                 workers=scenario.workers,
                 run_dir=self.process.run_dir,

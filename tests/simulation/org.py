@@ -147,11 +147,15 @@ class Org:
             case "busy":
                 return self._error("ServerUnavailable", 503)
             case "lagging":
-                for job in self.jobs.values():
-                    job.counts = self.world.now + self.world.chance.choice([0.0, seconds])
-                    for batch in job.batches[-1:]:
-                        batch.shows = max(batch.shows, min(self.world.now + seconds, batch.came + VISIBLE_SECONDS))
+                self.lag(seconds)
         return self._answer(request, headers)
+
+    def lag(self, seconds: float) -> None:
+        """Leave the newest batches out of lists and counts for a while."""
+        for job in self.jobs.values():
+            job.counts = self.world.now + self.world.chance.choice([0.0, seconds])
+            for batch in job.batches[-1:]:
+                batch.shows = max(batch.shows, min(self.world.now + seconds, batch.came + VISIBLE_SECONDS))
 
     def _error(self, code: str, status: int = 400) -> tuple[int, dict[str, str], bytes]:
         body = f"<error {NAMESPACE}><exceptionCode>{code}</exceptionCode><exceptionMessage>{code}</exceptionMessage></error>"
@@ -332,6 +336,9 @@ class Blocks:
 
 def kind_of(request: Request) -> str:
     """Name the kind of a request."""
+    if "/jobs/ingest" in request.path:
+        of_2 = {"POST": "open", "PUT": "add", "PATCH": "state"}
+        return of_2.get(request.method, "list" if request.path.rsplit("/", 1)[1].startswith("750") else "read")
     if request.method == "POST":
         return "open" if request.path.endswith("/job") else "add" if request.path.endswith("/batch") else "state"
     return "list" if request.path.endswith("/batch") else "describe" if request.path.endswith("/describe") else "read"
