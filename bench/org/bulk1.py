@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import time
+from bisect import bisect
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,6 +73,7 @@ class Job:
     content_type: str
     as_json: bool
     chunk: int = 0
+    soql: str = ""
     closed: bool = False
     batches: list[Batch] = field(default_factory=list)
 
@@ -111,7 +113,7 @@ class Bulk1:
                 return self._job(self._jobs[job_id])
             case "POST", [job_id, "batch"]:
                 job = self._jobs[job_id]
-                batch = self._query(job) if job.is_query else self._add(job, request.records)
+                batch = self._query(job, request.start.decode()) if job.is_query else self._add(job, request.records)
                 return self._document(job, "batchInfo", self._batch(job, batch), 201)
             case "GET", [job_id, "batch"]:
                 job = self._jobs[job_id]
@@ -119,6 +121,9 @@ class Bulk1:
             case "GET", [job_id, "batch", batch_id]:
                 job = self._jobs[job_id]
                 return self._document(job, "batchInfo", self._batch(job, self._find(job, batch_id)))
+            case "GET", [job_id, "batch", batch_id, "request"]:
+                job = self._jobs[job_id]
+                return Answer(self._request(job, self._find(job, batch_id)), _MEDIA["CSV"])
             case "GET", [job_id, "batch", batch_id, "result"]:
                 job = self._jobs[job_id]
                 return self._results(job, self._find(job, batch_id))
@@ -151,7 +156,8 @@ class Bulk1:
         self._counts.failed += failed
         return batch
 
-    def _query(self, job: Job) -> Batch:
+    def _query(self, job: Job, soql: str) -> Batch:
+        job.soql = soql
         total = len(self._found["CSV"])
         if not job.chunk:
             job.batches.append(Batch(next(self._batches), total, 0, *self._slots.take()))
@@ -162,6 +168,11 @@ class Bulk1:
             count = min(job.chunk, total - first)
             job.batches.append(Batch(next(self._batches), count, 0, *self._slots.take(), first))
         return original
+
+    def _request(self, job: Job, batch: Batch) -> bytes:
+        """Write the query of a chunk, which is the job's with a range of ids."""
+        start, end = (f"003{number:012}" for number in (batch.first, batch.first + batch.records))
+        return f"{job.soql} WHERE Id >= '{start}' AND Id < '{end}'".encode()
 
     def _find(self, job: Job, batch_id: str) -> Batch:
         # A job's batches may be many: the first of them tells where this one stands, unless others came between.
@@ -188,7 +199,9 @@ class Bulk1:
         return Answer(Span(records.path, b"", 0, records.path.stat().st_size), _MEDIA[job.content_type])
 
     def _job(self, job: Job, status: int = 200) -> Answer:
-        ended = [batch for batch in job.batches if batch.state == "Completed"] if len(job.batches) < 1_000 else []
+        # A query that was split is in none of the states with a count.
+        split = 1 if job.chunk and job.batches else 0
+        ended = bisect(job.batches, time.monotonic(), split, key=lambda batch: batch.ends) - split
         content = {
             "id": job.id,
             "operation": job.operation,
@@ -199,9 +212,9 @@ class Bulk1:
             "state": "Closed" if job.closed else "Open",
             "concurrencyMode": "Parallel",
             "contentType": job.content_type,
-            "numberBatchesQueued": 0,
+            "numberBatchesQueued": len(job.batches) - split - ended,
             "numberBatchesInProgress": 0,
-            "numberBatchesCompleted": len(ended) or len(job.batches),
+            "numberBatchesCompleted": ended,
             "numberBatchesFailed": 0,
             "numberBatchesTotal": len(job.batches),
             "apiVersion": "66.0",

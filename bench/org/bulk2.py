@@ -80,9 +80,11 @@ class Bulk2:
         job = Job(job_id, kind, asked, version, "Open" if kind == "ingest" else "UploadComplete")
         if kind == "query":
             job.records = len(self._found)
+        answer = _json(self._short(job))
+        if kind == "query":
             self._begin(job)
         self._jobs[job_id] = job
-        return _json(self._short(job))
+        return answer
 
     def _begin(self, job: Job) -> None:
         """Put what the org does with it in the queue: in pieces of 10,000 records, of which some run at once."""
@@ -119,7 +121,7 @@ class Bulk2:
         after = parse_qs(urlsplit(request.path).query).get("locator", ["0"])[0]
         begins = range(int(after), job.records, PAGE_RECORDS)[:5]
         path = f"/services/data/v{job.version}/jobs/query/{job.id}"
-        links = [{"resultLink": f"{path}/results?locator={first}&maxRecords={PAGE_RECORDS}"} for first in begins]
+        links = [{"resultUrl": f"{path}/results?locator={first}"} for first in begins]
         following = begins[-1] + PAGE_RECORDS if begins else job.records
         more = following < job.records
         return _json(
