@@ -32,6 +32,9 @@ class Bulk2Texts:
     line_ends_wrong: Text = Text(
         "ClientInputError", "LineEnding is invalid on user data. Current LineEnding setting is {name}"
     )
+    compound: Text = Text("API_ERROR", "Selecting compound data not supported in Bulk Query")
+    aggregate: Text = Text("API_ERROR", "Aggregate Relationships not supported in Bulk V2 Query with CSV content type.")
+    #: recorded: the words, in comments and tests of public code; no conversation here holds the emulator to them
     row_uneven: Text = Text(
         "INVALID_FIELD", "Number of fields in header is different from the row. header = {wanted} row = {given}"
     )
@@ -39,8 +42,6 @@ class Bulk2Texts:
         "INVALID_FIELD",
         "Failed to deserialize field at col {column}. Due to, '{value}' is not a valid value for the type xsd:{type}",
     )
-    compound: Text = Text("API_ERROR", "Selecting compound data not supported in Bulk Query")
-    aggregate: Text = Text("API_ERROR", "Aggregate Relationships not supported in Bulk V2 Query with CSV content type.")
     #: guide
     job_unknown: Text = Text("NOT_FOUND", "The requested resource does not exist")
     delete_running: Text = Text(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.emulator.wire import Wire
+from tests.emulator.wire2 import Wire2
 
 from bulkforce_emulator import Emulator, Pace
 
@@ -36,6 +37,9 @@ def lively(org: Emulator) -> tuple[str, str]:
         wire.create("upsert", "Contact", "JSON", externalIdFieldName="Id"),
         '[{"LastName": "Curie"}]',
         "application/json",
+    )
+    Wire2(org).load(
+        "LastName;Email\nHopper;grace@example.com\nNoether;nobody\n", sobject="Contact", columnDelimiter="SEMICOLON"
     )
     aborted = wire.create("update", "Account", concurrencyMode="Serial")
     org.set_pace(Pace.manual())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import Iterator
 from http.client import HTTPException
@@ -551,11 +552,29 @@ def test_v1_does_not_know_these_jobs(wire: Wire2) -> None:
 
 
 def test_page_shows_them(wire: Wire2) -> None:
-    job = wire.load("Name\nA\n,\n")
+    job = wire.load("Name\tSite\nA\tx\n\ty\nB\n", columnDelimiter="TAB")
+    failed = wire.load("Nonsense\nA\nB\n")
     text = wire.ask("GET", "/").text
     assert job in text
     assert "JobComplete" in text
+    assert "CSV 2.0" in text
     (batch,) = wire.org.state.jobs.get(job).batches
     for path in (f"jobs/{job}", *(f"jobs/{job}/batches/{batch}{end}" for end in ("", "/request", "/result"))):
         assert wire.ask("GET", f"/_emulator/page/{path}").status == 200, path
-    assert "Number of fields in header" in wire.ask("GET", f"/_emulator/page/jobs/{job}").text
+    shown = wire.ask("GET", f"/_emulator/page/jobs/{job}").text
+    assert "Number of fields in header" in shown
+    assert ("TAB" in shown, "LF" in shown) == (True, True)
+    assert re.findall(r'"Rows" class="count">(\d+)<', shown) == ["1", "2", "0"]
+    shown = wire.ask("GET", f"/_emulator/page/jobs/{failed}").text
+    assert "Field name not found : Nonsense" in shown
+    assert re.findall(r'"Rows" class="count">(\d+)<', shown) == ["0", "0", "2"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_page_gives_the_three_files(wire: Wire2, name: str) -> None:
+    job = wire.load("Name,Site\nA,x\n,y\n")
+    assert wire.ask("GET", f"/_emulator/page/jobs/{job}/files/{name}").text == wire.files(job)[FILES.index(name)]
+    assert wire.ask("GET", f"/_emulator/page/jobs/{job}/files/nonsense").status == 404
+    query = wire.query("SELECT Id FROM Account")
+    assert wire.ask("GET", f"/_emulator/page/jobs/{query}/files/{name}").status == 404
+    assert wire.ask("GET", f"/_emulator/page/jobs/{query}").status == 200

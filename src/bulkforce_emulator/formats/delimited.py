@@ -51,6 +51,21 @@ def has_line_ends(data: bytes, line_end: str, where: str) -> bool:
 
 def lay_out(data: bytes, rows: int) -> Layout:
     """Find the header and the rows of a file, `rows` of them at a time. Blank lines are none."""
+    starts, ends = _filled_lines(data)
+    if not len(starts):
+        return Layout((0, 0), ())
+    places = range(1, len(starts), rows)
+    chunks = tuple((int(starts[one]), int(ends[min(one + rows, len(ends)) - 1])) for one in places)
+    return Layout((int(starts[0]), int(ends[0])), chunks)
+
+
+def count_rows(data: bytes) -> int:
+    """How many rows a file has, its header not counted."""
+    return max(0, len(_filled_lines(data)[0]) - 1) if data else 0
+
+
+def _filled_lines(data: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where the lines of a file that are not blank begin, and where those after them do."""
     text = np.frombuffer(data, dtype=np.uint8)
     ends = _outside(np.flatnonzero(text == _LF), np.flatnonzero(text == _QUOTE))
     if not data.endswith(b"\n") or not len(ends) or ends[-1] != len(data) - 1:
@@ -59,12 +74,7 @@ def lay_out(data: bytes, rows: int) -> Layout:
     sizes = ends - starts
     only_return = (sizes == 1) & (text[np.minimum(starts, len(data) - 1)] == _CR)
     filled = (sizes > 0) & ~only_return
-    starts, ends = starts[filled], np.minimum(ends[filled] + 1, len(data))
-    if not len(starts):
-        return Layout((0, 0), ())
-    places = range(1, len(starts), rows)
-    chunks = tuple((int(starts[one]), int(ends[min(one + rows, len(ends)) - 1])) for one in places)
-    return Layout((int(starts[0]), int(ends[0])), chunks)
+    return starts[filled], np.minimum(ends[filled] + 1, len(data))
 
 
 def _outside(places: NDArray[np.int64], quotes: NDArray[np.int64]) -> NDArray[np.int64]:

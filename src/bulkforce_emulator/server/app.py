@@ -9,6 +9,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -108,9 +109,9 @@ def make_app(org: Org, faults: Faults, log: RequestLog, hosts: frozenset[str] = 
 
 def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
-        pieces: list[bytes] = []
+        body = BytesIO()
         try:
-            await _read(request, org.limits.job_bytes, pieces)
+            await _read(request, org.limits.job_bytes, body)
         except ClientDisconnect:
             if request.method != "PUT" or org.settings.cut_upload == "nothing":
                 raise
@@ -123,7 +124,7 @@ def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Reque
             request.path_params.get("version", ""),
             parts,
             headers,
-            b"".join(pieces),
+            body.getvalue(),
             request.scope.get(WITHIN, {}),
             request.query_params,
         )
@@ -133,13 +134,13 @@ def _bulk(answer: Callable[[Bulk1Request], Answer], org: Org) -> Callable[[Reque
     return endpoint
 
 
-async def _read(request: Request, most_bytes: int, pieces: list[bytes]) -> None:
-    """Read the body into `pieces`. One that is over every limit is cut off, and refused for its size."""
+async def _read(request: Request, most_bytes: int, body: BytesIO) -> None:
+    """Read the body; it is in memory once. One that is over every limit is cut off, and refused for its size."""
     size = 0
     async for part in request.stream():
         size += len(part)
         if size - len(part) <= most_bytes:
-            pieces.append(part)
+            body.write(part)
 
 
 def _response(answer: Answer, org: Org, *, packed: bool) -> Response:

@@ -244,10 +244,13 @@ def _url(seen: Bulk2Summary, version: str) -> dict[str, object]:
 def _layout(seen: Bulk2Summary) -> dict[str, object]:
     if seen.bulk2 is None:
         return {}
-    return {
-        "lineEnding": _LINE_END_NAMES[seen.bulk2.line_end],
-        "columnDelimiter": _DELIMITER_NAMES[seen.bulk2.delimiter],
-    }
+    delimiter, line_end = layout_names(seen.bulk2)
+    return {"lineEnding": line_end, "columnDelimiter": delimiter}
+
+
+def layout_names(bulk2: Bulk2) -> tuple[str, str]:
+    """The names of a job's delimiter and line end."""
+    return _DELIMITER_NAMES[bulk2.delimiter], _LINE_END_NAMES[bulk2.line_end]
 
 
 def document(members: object, *, spread: bool) -> bytes:

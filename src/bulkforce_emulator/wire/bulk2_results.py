@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bulkforce_emulator.state.org import Org
+    from bulkforce_emulator.state.spool import Spooled
     from bulkforce_emulator.wire.bulk1_request import Bulk1Request
 
 _OPAQUE_FROM = 49.0
@@ -77,6 +78,15 @@ class BulkResults:
             return self._set(call, job, _found(bulk2), headers)
         lag = call.faults.get("lagging results")
         return self._file(job, bulk2, what, headers, missing=0 if lag is None else lag.newest)
+
+    def file(self, job: Job, bulk2: Bulk2, what: str) -> Spooled:
+        """One of the three files of an ingest job."""
+        body = self._file(job, bulk2, what, {}, missing=0).body
+        return self._org.jobs.spool.put(body) if isinstance(body, bytes) else body
+
+    def counts(self, job: Job, bulk2: Bulk2) -> dict[str, int]:
+        """How many rows there are in each of them."""
+        return self._results.counts(job, bulk2)
 
     def _file(self, job: Job, bulk2: Bulk2, what: str, headers: Mapping[str, str], *, missing: int) -> Answer:
         between, end, settings = bulk2.delimiter, result_line_end(bulk2, self._settings), self._settings

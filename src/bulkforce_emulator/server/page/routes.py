@@ -19,6 +19,7 @@ from bulkforce_emulator.server.page.causes import Causes
 from bulkforce_emulator.server.page.failures import Failures
 from bulkforce_emulator.server.page.shown import FILTERS
 from bulkforce_emulator.server.page.views import Filters, batch_view, batches_view, job_view, jobs_view
+from bulkforce_emulator.wire.bulk2_results import BulkResults
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -71,6 +72,7 @@ def make_page(org: Org, home: str) -> ASGIApp:
         routes=[
             Route("/", page.jobs),
             Route(f"{home}/jobs/{{job_id}}", page.job),
+            Route(f"{home}/jobs/{{job_id}}/files/{{name}}", page.job_file),
             Route(batch, page.batch),
             Route(f"{batch}/request", page.request_file),
             Route(f"{batch}/result", page.result_file),
@@ -87,6 +89,7 @@ class _Page:
         self._home = home
         self._causes = Causes(org.settings.texts)
         self._failures = Failures(org.jobs.spool, self._causes)
+        self._results = BulkResults(org)
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_HERE / "templates"),
             autoescape=True,
@@ -121,7 +124,23 @@ class _Page:
         batches = batches_view(self._org, job, self._causes, _number(request.query_params.get("page")))
         reasons = self._failures.reasons(batches.failing, job.format)
         refresh = _LIVE_SECONDS if view.ended is None else None
-        return self._show("job.html", request, job=view, batches=batches, reasons=reasons, refresh=refresh)
+        files = self._files(job) if view.ended is not None else {}
+        return self._show("job.html", request, job=view, batches=batches, reasons=reasons, refresh=refresh, files=files)
+
+    def _files(self, job: Job) -> dict[str, tuple[int, int]]:
+        """The rows and the bytes of the result files of a 2.0 job that has ended."""
+        bulk2 = job.bulk2
+        if bulk2 is None or job.is_query:
+            return {}
+        rows = self._results.counts(job, bulk2)
+        return {name: (count, self._results.file(job, bulk2, name.lower()).length) for name, count in rows.items()}
+
+    def job_file(self, request: Request) -> Response:
+        """One of the result files."""
+        job, name = self._org.jobs.get(request.path_params["job_id"]), request.path_params["name"]
+        if job.bulk2 is None or name not in self._files(job):
+            return self.missing(request, LookupError(name))
+        return self._file(f"{job.id}-{name}.csv", self._results.file(job, job.bulk2, name.lower()))
 
     def batch(self, request: Request) -> Response:
         job, batch = self._batch_of(request)

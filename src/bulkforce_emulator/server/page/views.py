@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bulkforce_emulator.state.bulk2.job import Stage, stage_of
 from bulkforce_emulator.state.lifecycle import BatchState, JobState
+from bulkforce_emulator.wire.bulk2_jobs import layout_names
 from bulkforce_emulator.wire.job_info import batch_info, job_info
 from bulkforce_emulator.words import spelled
 
@@ -77,6 +78,9 @@ class JobView:
     disable_retry: bool
     pk_chunking: str | None
     has_spec: bool
+    #: The delimiter and the line end of a job of Bulk API 2.0, and why it failed.
+    layout: tuple[str, str] | None
+    message: str | None
 
     @property
     def batches_failed(self) -> int:
@@ -173,6 +177,8 @@ def job_view(org: Org, job: Job) -> JobView:
             disable_retry=job.request.disable_retry,
             pk_chunking=None if chunking is None else f"{chunking.chunk_size:,} ids a chunk",
             has_spec=job.spec is not None,
+            layout=None if job.bulk2 is None else layout_names(job.bulk2),
+            message=None if job.bulk2 is None or stage_of(job) != Stage.FAILED else job.bulk2.message,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Outcomes, Upload
 
 _SLICE_ROWS = 50_000
+_FILLED = re.compile(rb"[^\r\n]")
 _UNSHOWN = {"address", "location", "base64"}
 
 
@@ -71,7 +73,7 @@ class Bulk2Processing:
         org, settings, whole = self._org, self._settings, batch.request
         data = org.jobs.spool.get(whole)
         bulk2.is_cut = True
-        if not data.strip(b"\r\n"):
+        if _FILLED.search(data) is None:
             batch.request = whole.part(0, 0)
             return
         if not has_line_ends(data, bulk2.line_end, settings.line_ends_checked):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bulkforce_emulator.formats.columns import data_of
 from bulkforce_emulator.formats.csv_reader import read_csv
-from bulkforce_emulator.formats.delimited import header_cells, lay_out, quoted_lines
+from bulkforce_emulator.formats.delimited import count_rows, header_cells, lay_out, quoted_lines
 from bulkforce_emulator.state.bulk2.job import Bulk2
 from bulkforce_emulator.state.bulk2.processing import result_line_end
 from bulkforce_emulator.state.bulk2.rules import as_bulk2
@@ -33,6 +33,15 @@ class Results:
         with self._org.jobs.lock:
             parts = [batch.results[kind] for batch in job.batches.values() if kind in batch.results]
         return sum(parts[: max(0, len(parts) - missing)], Spooled(()))
+
+    def counts(self, job: Job, bulk2: Bulk2) -> dict[str, int]:
+        """How many rows there are in each file of a job that has ended."""
+        with self._org.jobs.lock:
+            batches = [batch for batch in job.batches.values() if batch.results]
+            failed = sum(batch.failed for batch in batches)
+            written = sum(batch.processed for batch in batches) - failed
+        untried = count_rows(b"-\n" + self._org.jobs.spool.get(self.unprocessed(job, bulk2)))
+        return {"successfulResults": written, "failedResults": failed, "unprocessedrecords": untried}
 
     def unprocessed(self, job: Job, bulk2: Bulk2) -> Spooled:
         """The lines of rows that were never tried."""
