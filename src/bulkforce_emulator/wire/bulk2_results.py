@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.wire.bulk1_request import Bulk1Request
 
 _OPAQUE_FROM = 49.0
+FILES = ("successfulResults", "failedResults", "unprocessedrecords")
 
 
 class BulkResults:
@@ -86,7 +87,7 @@ class BulkResults:
 
     def counts(self, job: Job, bulk2: Bulk2) -> dict[str, int]:
         """How many rows there are in each of them."""
-        return self._results.counts(job, bulk2)
+        return dict(zip(FILES, self._results.counts(job, bulk2), strict=True))
 
     def _file(self, job: Job, bulk2: Bulk2, what: str, headers: Mapping[str, str], *, missing: int) -> Answer:
         between, end, settings = bulk2.delimiter, result_line_end(bulk2, self._settings), self._settings

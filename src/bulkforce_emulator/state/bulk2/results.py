@@ -34,14 +34,14 @@ class Results:
             parts = [batch.results[kind] for batch in job.batches.values() if kind in batch.results]
         return sum(parts[: max(0, len(parts) - missing)], Spooled(()))
 
-    def counts(self, job: Job, bulk2: Bulk2) -> dict[str, int]:
-        """How many rows there are in each file of a job that has ended."""
+    def counts(self, job: Job, bulk2: Bulk2) -> tuple[int, int, int]:
+        """How many rows of a job that has ended were written, failed, and were never tried."""
         with self._org.jobs.lock:
             batches = [batch for batch in job.batches.values() if batch.results]
             failed = sum(batch.failed for batch in batches)
             written = sum(batch.processed for batch in batches) - failed
         untried = count_rows(b"-\n" + self._org.jobs.spool.get(self.unprocessed(job, bulk2)))
-        return {"successfulResults": written, "failedResults": failed, "unprocessedrecords": untried}
+        return written, failed, untried
 
     def unprocessed(self, job: Job, bulk2: Bulk2) -> Spooled:
         """The lines of rows that were never tried."""
