@@ -125,8 +125,6 @@ def _ingest2(given: LoadOptions | Asked, looks: Looks) -> Ingest2:
         raise UsageError(_NOT_IN_2.format(f"concurrency_mode={given.concurrency_mode}", "the org runs all in parallel"))
     if given.disable_batch_retry:
         raise UsageError(_NOT_IN_2.format("disable_batch_retry", "the org decides what it tries again"))
-    if isinstance(given, LoadFacts) and given.files:
-        raise UsageError(_NOT_IN_2.format("Files in binary fields", "it takes CSV alone"))
     api = Ingest2.of(
         given.operation,
         given.object,
@@ -262,6 +260,7 @@ def checking_for(objects: Objects, asked: Asked, describe: Describe) -> Checking
         on_unknown_column=asked.on_unknown_column,
         values=asked.values,
         keeps_line_ends=asked.line_ending == LineEnding.CRLF,
+        only_crlf=asked.line_end == "\r\n",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, TypeAlias
@@ -130,6 +131,7 @@ def unknown_object(name: str, known: tuple[str, ...]) -> Finding:
     return Finding(Kind.UNKNOWN_OBJECT, Severity.REFUSE, None, f"This org has no object {name}.", remedy)
 
 
+_OTHER_THAN_CRLF: Final = re.compile(rb"(?<!\r)\n|\r(?!\n)")
 _BINARY: Final = {"attachment.body", "contentversion.versiondata", "document.body"}
 _DELETES: Final = {Operation.DELETE, Operation.HARD_DELETE}
 
@@ -147,6 +149,7 @@ class Checking:
         on_unknown_column: Whether columns that cannot be sent stop the load or are dropped.
         values: Whether values are checked.
         keeps_line_ends: Whether the org keeps line ends of Windows.
+        only_crlf: Whether all line ends are written as those of Windows, inside values too.
     """
 
     def __init__(
@@ -161,8 +164,10 @@ class Checking:
         on_unknown_column: OnUnknownColumn = "refuse",
         values: Values = "warn",
         keeps_line_ends: bool = False,
+        only_crlf: bool = False,
     ) -> None:
-        self._keeps_line_ends = keeps_line_ends
+        self._keeps_line_ends, self._only_crlf = keeps_line_ends, only_crlf
+        self._rewritten = 0
         self._name, self._operation, self._external_id = name, operation, external_id
         self._describe, self._is_missing, self._prefixes = describe, is_missing, prefixes
         self._described: SObjectDescription | None = None
@@ -248,6 +253,20 @@ class Checking:
         """Check the next records."""
         if self._values is not None:
             self._values.add(unit)
+        if self._only_crlf and b'"' in unit.content:
+            # Every other piece stands in quotes.
+            inside = (unit.pieces or unit.content.split(b'"'))[1::2]
+            self._rewritten += sum(_OTHER_THAN_CRLF.search(piece) is not None for piece in inside)
+
+    def _line_ends(self) -> list[Finding]:
+        if not self._rewritten:
+            return []
+        text = (
+            f"{counted(self._rewritten, 'value')} {'has' if self._rewritten == 1 else 'have'} plain line ends, which "
+            "become those of Windows (CRLF): all lines of a job of Bulk API 2.0 end alike."
+        )
+        remedy = "To keep them, load without line_ending (--line-ending)."
+        return [Finding(Kind.LINE_ENDS, Severity.WARN, None, text, remedy)]
 
     def report(self, read: int, rejected: int, skipped: int = 0, of_forms: Sequence[ValueFinding] = ()) -> CheckReport:
         """Return the report of the check.
@@ -268,6 +287,6 @@ class Checking:
             rejected=rejected,
             skipped=skipped,
             described=self._described is not None,
-            columns=self._fit.findings,
+            columns=(*self._fit.findings, *self._line_ends()),
             values=tuple(values),
         )

@@ -120,6 +120,11 @@ def read(
             "to_csv(..., index=False))",
             column=next(place for place, name in enumerate(shape.names) if not name.strip()) + 1,
         )
+    if shape.files and asked.api == "bulk2":
+        raise UsageError(
+            f"{shape.names[shape.files[0]]} holds files, which Bulk API 2.0 cannot load: it takes CSV alone. "
+            "Use Bulk API (v1) for this load: api='bulk1'"
+        )
     on, files = (on_read, look), Path(asked.files_folder)
     reader = Reader(
         found.path,

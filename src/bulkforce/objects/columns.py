@@ -52,6 +52,7 @@ class Kind(StrEnum):
     PARENT_TOO_FAR = "parent of a parent"
     PARENT_NULL = "parent as a column"
     NOT_SENT = "not sent"
+    LINE_ENDS = "line ends inside values"
 
 
 @dataclass(frozen=True, slots=True)

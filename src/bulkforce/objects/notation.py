@@ -226,7 +226,7 @@ _OTHER_WORD: Final = _warned(
 )
 CARRIAGE_RETURN: Final = _warned(
     Cause.CARRIAGE_RETURN,
-    "has line ends of Windows, which the org makes into plain ones",
+    "has line ends of Windows, which become plain ones",
     'To keep them, load with line_ending="CRLF" (--line-ending CRLF); otherwise nothing.',
 )
 _NOT_AN_ID: Final = _refused(Cause.NOT_AN_ID, "is no id: those have 15 or 18 letters and digits", "Correct it.")
