@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from tests.simulation.org import Org
 from tests.simulation.process import Process
+from tests.simulation.queries2 import Queries2
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
 from tests.support.rehearsal import read_csv
@@ -37,19 +40,27 @@ class _Extract:
         self.scenario, self.folder = scenario, folder
         self.world = World(scenario.seed)
         self.rows = [f"row {row}" for row in range(scenario.rows)]
-        self.org = Org(self.world, scenario.faults, self.rows)
+        self.api: Literal["bulk1", "bulk2"] = "bulk2" if scenario.seed % 2 else "bulk1"
+        self.org = (
+            Queries2(self.world, scenario.faults, self.rows, scenario.size)
+            if self.api == "bulk2"
+            else Org(self.world, scenario.faults, self.rows)
+        )
         self.process = Process(scenario, folder, self.org, self.world, self.resume)
         self.process.passing += (errors.JobAborted, errors.BatchFailed)
         self.out = folder / "out.csv"
 
     def begin(self, sitting: Sitting) -> ExtractReport:
         scenario = self.scenario
+        # What goes on is of another version, perhaps.
+        version = "57.0" if self.api == "bulk2" and not scenario.chunked else sitting.version
         return extract.extract(
-            sitting,
+            replace(sitting, version=version),
             ExtractOptions(
                 soql="SELECT Code__c FROM Row__c",
                 to=self.out,
-                pk_chunking=scenario.size if scenario.chunked else False,
+                api=self.api,
+                pk_chunking=scenario.size if scenario.chunked and self.api == "bulk1" else False,
                 workers=scenario.workers,
                 run_dir=self.process.run_dir,
             ),
@@ -63,7 +74,8 @@ class _Extract:
         assert isinstance(end, ExtractReport), f"ended by {type(end).__name__}: {end}"
         assert (end.state, end.rows) == (RunState.FINISHED, len(self.rows))
         self.is_complete()
-        assert not [job.id for job in self.org.jobs.values() if job.state == "Open" and job.batches]
+        if self.api == "bulk1":
+            assert not [job.id for job in self.org.jobs.values() if job.state == "Open" and job.batches]
         if self.process.go_on_with_copy():
             self.is_complete()
         return "finished"

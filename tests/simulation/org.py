@@ -339,6 +339,9 @@ def kind_of(request: Request) -> str:
     if "/jobs/ingest" in request.path:
         of_2 = {"POST": "open", "PUT": "add", "PATCH": "state"}
         return of_2.get(request.method, "list" if request.path.rsplit("/", 1)[1].startswith("750") else "read")
+    if "/jobs/query" in request.path:
+        of_query = {"POST": "open", "PATCH": "state"}
+        return of_query.get(request.method, "read" if re.search(r"/result(s|Pages)\b", request.path) else "list")
     if request.method == "POST":
         return "open" if request.path.endswith("/job") else "add" if request.path.endswith("/batch") else "state"
     return "list" if request.path.endswith("/batch") else "describe" if request.path.endswith("/describe") else "read"

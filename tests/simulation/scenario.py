@@ -34,7 +34,7 @@ class Scenario:
         copied: After which sitting a copy of the run's folder is taken, to be gone on with when all is over; 0 is
             never.
         spoilt: Numbers of sittings after which a file that came from the org is spoilt on disk.
-        chunked: Whether a query is split into chunks.
+        chunked: Whether a query is split into chunks; over 2.0, whether its pages are listed.
     """
 
     seed: int
