@@ -76,8 +76,21 @@ def problem(content: bytes, piece: Piece, *, whole: bool, failed: int | None = N
     return None
 
 
-def why_unknown(files: ResultFiles, counters: Counters) -> str:
-    """Say why records have no result."""
+def why_unknown(files: ResultFiles, counters: Counters, untied: int = 0) -> str:
+    """Say why records have no result.
+
+    Args:
+        files: What the org returned.
+        counters: What it counts.
+        untied: How many results belong to no record for certain.
+    """
+    if untied:
+        results = f"{untied:,} result{'' if untied == 1 else 's'}"
+        return (
+            f"The org returned {results} of this job that belong to no row for certain (see untied.csv), and that of "
+            "this row may be among them: it may be written, refused or unprocessed. Look for it in the org before you "
+            "send it again"
+        )
     if files.failed is None and counters.failed:
         return (
             f"The org counts {counters.failed:,} refused rows in this job, but returned no file of them (204 No "
