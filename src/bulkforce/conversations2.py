@@ -5,19 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from bulkforce import arguments
 from bulkforce.conversations import Pace, pause_before, pauses_of
-from bulkforce.errors import Facts, JobNotDone, ProtocolError
-from bulkforce.protocol import bulk2
+from bulkforce.errors import Facts, InvalidRequest, JobNotDone, NotFound, ProtocolError
+from bulkforce.protocol import bulk1, bulk2
 from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, QueryResults, ResultPages
 from bulkforce.protocol.exchange import Exchange, Stream
 from bulkforce.protocol.flow import Elapsed, Flow, ask, seconds
+from bulkforce.protocol.info import JobInfo
 from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
 from bulkforce.vocabulary import Job2State
 
 J = TypeVar("J", IngestJobInfo, QueryJobInfo)
+AnyJob: TypeAlias = JobInfo | IngestJobInfo | QueryJobInfo
+
+# The codes with which v1 says that it does not know a job.
+_UNKNOWN: Final = frozenset({"InvalidJob", "InvalidEntity"})
+_QUERY_TYPE: Final = "V2Query"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,31 @@ def query_job(job: QueryJobRef) -> Flow[QueryJobInfo]:
     if isinstance(job, QueryJobInfo) and job.column_delimiter is not None and job.api_version is not None:
         return job
     return (yield from ask(bulk2.get_query_job(job)))
+
+
+def any_job(job_id: str) -> Flow[AnyJob]:
+    """Get a job of which only the id is known: the APIs share one space of ids.
+
+    Raises:
+        NotFound: Neither API knows it.
+    """
+    # v1 first, since 2.0 knows v1's jobs, too, and says less of them.
+    try:
+        return (yield from ask(bulk1.get_job_info(job_id)))
+    except (NotFound, InvalidRequest) as fault:
+        if not isinstance(fault, NotFound) and fault.code not in _UNKNOWN:
+            raise
+        unknown = fault
+    try:
+        found = yield from ask(bulk2.get_ingest_job(job_id))
+        if found.job_type != _QUERY_TYPE:
+            return found
+    except NotFound:
+        pass
+    try:
+        return (yield from ask(bulk2.get_query_job(job_id)))
+    except NotFound:
+        raise unknown from None
 
 
 def result_file(job: IngestJobRef, asking: Callable[[IngestJobRef], Exchange[Stream | None]]) -> Flow[Csv]:

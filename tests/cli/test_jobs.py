@@ -137,3 +137,73 @@ def test_pace_and_budget_that_make_no_sense_are_refused(org: Emulator, option: s
     assert (done.returncode, done.stdout) == (2, "")
     assert option.partition("=")[0] in done.stderr
     assert org.requests == []
+
+
+def ingested(client: bf.Client, content: str) -> str:
+    job = client.create_ingest_job("insert", "Contact")
+    client.upload(job, content)
+    client.complete_upload(job)
+    return client.wait_for_ingest_job(job).id
+
+
+def test_job_of_2_0_is_shown_like_those_of_v1(org: Emulator) -> None:
+    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
+        job = ingested(client, RECORDS.decode())
+        failed = ingested(client, "Nope__c\nx\n")
+        query = client.create_query_job("SELECT LastName FROM Contact").id
+        client.wait_for_query_job(query)
+    assert output(org, "job", "show", job) == f"{job}  JobComplete  insert Contact (CSV): 2 processed, 1 failed\n"
+    assert "InvalidBatch : Field name not found : Nope__c" in output(org, "job", "show", failed)
+    document = json.loads(output(org, "job", "show", query, "--json"))
+    assert (document["id"], document["job_type"], document["number_records_processed"]) == (query, "V2Query", 1)
+    assert "batches" not in document
+
+
+def test_results_of_a_job_of_2_0_are_printed_as_they_are(org: Emulator) -> None:
+    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
+        job = ingested(client, RECORDS.decode())
+        org.insert("Contact", [{"LastName": "x"} for _ in range(4)])
+        query = client.create_query_job("SELECT LastName FROM Contact ORDER BY LastName").id
+        client.wait_for_query_job(query)
+    assert re.fullmatch(
+        r'"sf__Id","sf__Created",.*\n"003\w+","true","Lovelace".*\n', output(org, "job", "results", job)
+    )
+    assert "INVALID_EMAIL_ADDRESS" in output(org, "job", "results", job, "--failed")
+    assert output(org, "job", "results", job, "--unprocessed").splitlines() == ["LastName,Email"]
+    assert output(org, "job", "results", query).splitlines() == ['"LastName"', '"Lovelace"', *['"x"'] * 4]
+
+
+def test_job_of_2_0_is_completed_or_aborted(org: Emulator) -> None:
+    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
+        job = client.create_ingest_job("insert", "Contact")
+        client.upload(job, RECORDS.decode())
+        other = client.create_ingest_job("insert", "Contact")
+        assert "UploadComplete" in output(org, "job", "close", job.id)
+        assert client.wait_for_ingest_job(job).number_records_processed == 2
+        assert "Aborted" in output(org, "job", "abort", other.id)
+    assert org.count("Contact") == 1
+
+
+def test_all_jobs_of_the_org_are_listed_once(org: Emulator) -> None:
+    old = load(org)
+    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
+        made = [client.create_ingest_job("insert", "Contact").id, client.create_query_job("SELECT Id FROM Contact").id]
+    listed = [line.split()[0] for line in output(org, "jobs", "--all").splitlines()]
+    assert sorted(listed) == sorted([old, *made])
+    assert len(json.loads(output(org, "jobs", "--all", "--json"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("show", "750000000000009AAA"), "The org refused"),
+        (("results", "JOB"), "batch result"),
+        (("results", "JOB", "--failed", "--unprocessed"), "not both"),
+    ],
+)
+def test_what_a_job_cannot_do_is_told(org: Emulator, arguments: tuple[str, ...], said: str) -> None:
+    job = load(org)
+    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    done = run("job", *(job if one == "JOB" else one for one in arguments), environment=environment)
+    assert done.returncode != 0
+    assert said in done.stderr

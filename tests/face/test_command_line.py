@@ -53,6 +53,7 @@ RIGHT: Final = {
     "job show": ["750000000000001AAA"],
     "job close": ["750000000000001AAA"],
     "job abort": ["750000000000001AAA"],
+    "job results": ["750000000000001AAA"],
     "login": ["--access-token", "prod"],
     "logout": ["prod"],
     "orgs": [],

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bulkforce.cli.job import JobId
 from bulkforce.cli.org import Org, client_for
-from bulkforce.errors import UsageError
+from bulkforce.cli.streams import print_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +24,7 @@ BatchId = Annotated[str, typer.Argument(help="The batch's id, such as 751Kf00000
 def request(job_id: JobId, batch_id: BatchId, *, org: Org = None) -> None:
     """Print what a batch was created from, byte by byte; for a query, its SOQL."""
     with client_for(org) as client:
-        _print([client.get_batch_request(job_id, batch_id)])
+        print_blocks([client.get_batch_request(job_id, batch_id)])
 
 
 @batch.command("result", short_help="Print the results of a batch.")
@@ -36,12 +35,12 @@ def result(job_id: JobId, batch_id: BatchId, *, org: Org = None) -> None:
     with client_for(org) as client:
         info = client.get_job_info(job_id)
         if info.operation in {Operation.QUERY, Operation.QUERY_ALL}:
-            _print(_records(client, info, batch_id))
+            print_blocks(_records(client, info, batch_id))
         else:
             from bulkforce.protocol import bulk1
             from bulkforce.protocol.flow import ask
 
-            _print([client.driver.run(ask(bulk1.get_raw_result(info, batch_id))).body])
+            print_blocks([client.driver.run(ask(bulk1.get_raw_result(info, batch_id))).body])
 
 
 def _records(client: Client, job: JobInfo, batch_id: str) -> Iterable[bytes]:
@@ -61,12 +60,3 @@ def _records(client: Client, job: JobInfo, batch_id: str) -> Iterable[bytes]:
             from xml.etree.ElementTree import tostring
 
             yield tostring(records, "utf-8")
-
-
-def _print(blocks: Iterable[bytes]) -> None:
-    if sys.stdout is None:
-        raise UsageError("Standard output is closed, so nothing can be printed")
-    sys.stdout.flush()
-    for block in blocks:
-        sys.stdout.buffer.write(block)
-    sys.stdout.buffer.flush()

@@ -12,11 +12,11 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final, TextIO, cast
 
-from bulkforce.errors import Error
+from bulkforce.errors import Error, UsageError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -191,3 +191,17 @@ def printing(done: str) -> Iterator[None]:
         raise OutputLost(
             lost.reason, reader_left=lost.reader_left, before=f"{done}, but this cannot be printed"
         ) from None
+
+
+def print_blocks(blocks: Iterable[bytes]) -> None:
+    """Print bytes as they are.
+
+    Raises:
+        UsageError: There is no standard output.
+    """
+    if sys.stdout is None:
+        raise UsageError("Standard output is closed, so nothing can be printed")
+    sys.stdout.flush()
+    for block in blocks:
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()
