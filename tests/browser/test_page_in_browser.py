@@ -58,8 +58,9 @@ def job_page(org: Emulator, job: str) -> str:
     return f"{org.base_url}/_emulator/page/jobs/{job}"
 
 
-def picture(page: Page, name: str) -> None:
-    page.screenshot(path=Path(os.environ.get("BULKFORCE_PICTURES", "build/pictures")) / f"{name}.png")
+def picture(page: Page, name: str, *, full_page: bool = False) -> None:
+    folder = Path(os.environ.get("BULKFORCE_PICTURES", "build/pictures"))
+    page.screenshot(path=folder / f"{name}.png", full_page=full_page)
 
 
 def test_first_job_appears_by_itself(org: Emulator, page: Page) -> None:

@@ -37,7 +37,7 @@ SPOILT: Final = {
     "very long": "x" * 100_000,
 }
 # What each command is given besides; with it alone it does well, but for those whose run or job is not there, and the
-# emulator, whose port is taken.
+# emulator and the ui, whose port is taken.
 RIGHT: Final = {
     "check": ["--object=Contact", "--operation=insert", "--quiet", "a.csv"],
     "load": ["--object=Contact", "--operation=insert", "--dry-run", "--quiet", "a.csv"],
@@ -62,6 +62,7 @@ RIGHT: Final = {
     "describe": ["Contact"],
     "objects": [],
     "emulator": [],
+    "ui": ["--no-open"],
     "demo": [],
 }
 
@@ -116,7 +117,7 @@ def parameters() -> Iterator[tuple[str, Any]]:
 
 def right_for(command: str, org: Emulator, port: int) -> list[str]:
     """Give what a command is given besides, with what is known only now."""
-    now = {"emulator": [f"--port={port}"], "login": [f"--url={org.base_url}"]}
+    now = {"emulator": [f"--port={port}"], "ui": [f"--port={port}"], "login": [f"--url={org.base_url}"]}
     return [*now.get(command, []), *RIGHT[command]]
 
 
@@ -162,7 +163,7 @@ def test_argument_of_any_kind_is_taken_or_refused(
         # What is wrong with the call itself is told by a 2.
         assert (
             "Cannot listen on" in done.stderr
-            if command == "emulator"
+            if command in {"emulator", "ui"}
             else len(org.requests) > asked or "HTTP " in done.stderr
         )
     if command == "check" and "nothing was sent" in done.stdout:

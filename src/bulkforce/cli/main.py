@@ -28,6 +28,7 @@ from bulkforce.cli.map import map_columns
 from bulkforce.cli.orgs import limits, orgs, whoami
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error, tell_error
 from bulkforce.cli.query import query
+from bulkforce.cli.ui import ui
 from bulkforce.errors import Error, MissingExtra, UsageError
 
 # No rich help and no rich tracebacks: importing rich takes longer than everything else.
@@ -53,6 +54,7 @@ app.command(short_help="Show what a query finds.")(query)
 app.command(short_help="Count the records that a query finds.")(count)
 app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
 app.command(short_help="List loads and extracts with their states.")(runs)
+app.command(short_help="Show loads and extracts in the browser, live.")(ui)
 app.command(short_help="List the objects of the org.")(objects)
 app.command(short_help="Show what an object is like, or save it for rehearsals.")(describe)
 app.command(short_help="Show the jobs of your runs with their states.")(jobs)

@@ -12,7 +12,7 @@ from bulkforce.errors import TransferError
 from bulkforce.extract.events import BatchStage
 from bulkforce.extract.journal import ExtractJournal
 from bulkforce.extract.report import ExtractReport
-from bulkforce.run.page import Page, Share, document, jobs_named, size
+from bulkforce.run.page import Page, Share, document, size
 from bulkforce.run.report import RunState
 from bulkforce.run.timeline import Span
 
@@ -56,7 +56,7 @@ def page_of(journal: ExtractJournal, folder: Path, state: str, report: ExtractRe
         state=state,
         org=urlsplit(known.get("instance_url", "")).netloc,
         begun=known.get("begun"),
-        facts=_facts(known, journal, report, len(batches)),
+        facts=_facts(known, report, len(batches)),
         rows=rows,
         total=sum(share.rows for share in rows) if report is not None and report.state is RunState.FINISHED else total,
         total_word="found",
@@ -64,6 +64,7 @@ def page_of(journal: ExtractJournal, folder: Path, state: str, report: ExtractRe
         times=journal.times(),
         now=now,
         files=journal.files(folder),
+        jobs=journal.job_ids(),
         notice=_notice(folder, state, report),
     )
 
@@ -76,15 +77,12 @@ def _saved(report: ExtractReport) -> list[Share]:
     ]
 
 
-def _facts(
-    known: dict[str, Any], journal: ExtractJournal, report: ExtractReport | None, batches: int
-) -> list[tuple[str, str]]:
+def _facts(known: dict[str, Any], report: ExtractReport | None, batches: int) -> list[tuple[str, str]]:
     facts = [
         ("Query", known.get("soql", "")),
         ("Output", "standard output" if known.get("to") == "-" else known.get("to", "")),
         ("Operation", known.get("operation", "")),
         ("Batches", f"{batches:,}"),
-        ("Jobs", jobs_named(journal.job_ids())),
     ]
     if report is not None:
         facts += [("Received", size(report.bytes)), ("API calls, last sitting", f"{report.api_calls:,}")]

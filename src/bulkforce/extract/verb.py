@@ -285,10 +285,11 @@ def folder_of(run: str | Path) -> Path | None:
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the extracts in a folder, oldest first."""
-    return list_runs(folder, EXTRACT, partial(ExtractJournal, migrate=False), _run_info)
+    return list_runs(folder, EXTRACT, partial(ExtractJournal, migrate=False), info_of)
 
 
-def _run_info(journal: ExtractJournal) -> RunInfo:
+def info_of(journal: ExtractJournal) -> RunInfo:
+    """Return the info on a run, given its journal."""
     known, folder = journal.known(), journal.folder
     if not known:
         return RunInfo(folder.name, folder, "", "unasked", None)

@@ -16,7 +16,7 @@ from bulkforce.load.batches import IN_DOUBT, AttemptState
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.report import LoadReport
 from bulkforce.run.folder import IN_DOUBT_ROWS, REJECTED, UNTIED
-from bulkforce.run.page import Page, Share, document, jobs_named
+from bulkforce.run.page import Page, Share, document
 from bulkforce.run.report import RunState
 from bulkforce.run.timeline import Span
 
@@ -59,6 +59,7 @@ def page_of(journal: LoadJournal, folder: Path, state: str, report: LoadReport |
         now=now,
         causes=report.errors if report else (),
         files=files,
+        jobs=journal.job_ids(),
         notice=_notice(folder, state, report),
     )
 
@@ -87,7 +88,7 @@ def _counted(counts: Counter[str], rejected: int) -> list[Share]:
         "unprocessed": "unprocessed",
         "rejected": "rejected",
         "doubt": "in doubt",
-        "sent": "in the org",
+        "sent": "under way",
         "open": "not sent yet",
     }
     counts = counts + Counter(rejected=rejected)
@@ -113,7 +114,6 @@ def _facts(known: dict[str, Any], journal: LoadJournal, report: LoadReport | Non
         ("Source", known.get("source", "")),
         ("External id", known.get("external_id") or ""),
         ("Batches", f"{journal.count():,}"),
-        ("Jobs", jobs_named(journal.job_ids())),
     ]
     if report is not None:
         facts.append(("API calls, last sitting", f"{report.api_calls:,}"))

@@ -319,10 +319,11 @@ def folder_of(run: str | Path) -> Path:
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
     """List the runs in a folder, the oldest first."""
-    return list_runs(folder, LOAD, partial(LoadJournal, migrate=False), _run_info)
+    return list_runs(folder, LOAD, partial(LoadJournal, migrate=False), info_of)
 
 
-def _run_info(journal: LoadJournal) -> RunInfo:
+def info_of(journal: LoadJournal) -> RunInfo:
+    """Return the info on a run, given its journal."""
     known, folder = journal.known(), journal.folder
     if not known:
         return RunInfo(folder.name, folder, "", "unread", None)

@@ -63,6 +63,7 @@ class Page:
         now: When the page is written.
         causes: Why rows did not succeed.
         files: Files beside the page, with their sizes.
+        jobs: Ids of the jobs used.
         notice: What to know and to do, if the run is not finished.
     """
 
@@ -80,6 +81,7 @@ class Page:
     now: float
     causes: Sequence[ErrorGroup] = ()
     files: Sequence[tuple[str, int]] = ()
+    jobs: Sequence[str] = ()
     notice: str = ""
 
 
@@ -115,7 +117,7 @@ def style() -> str:
 
 def policy(script: str = "") -> str:
     """Return what a document may load: its own style and script, and nothing from elsewhere."""
-    scripts = f" script-src {_digest(script)}; connect-src 'self';" if script else ""
+    scripts = f" script-src {_digest(script)}; connect-src 'self'; img-src data:;" if script else ""
     return f"default-src 'none'; style-src {_digest(style())};{scripts} base-uri 'none'; form-action 'none'"
 
 
@@ -217,7 +219,7 @@ def _percent(part: int, total: int) -> str:
 
 
 def _facts(page: Page, sittings: Sequence[tuple[float, float]]) -> str:
-    facts = [(name, text(value)) for name, value in page.facts if value]
+    facts = [(name, text(value)) for name, value in (*page.facts, ("Jobs", jobs_named(page.jobs))) if value]
     began = page.begun if page.begun is not None else sittings[0][0] if sittings else None
     facts += [] if began is None else [("Started", moment(began))]
     facts += [("Resumed", f"{', '.join(moment(one) for one, _ in sittings[1:6])}{_more(len(sittings) - 6)}")] * (
