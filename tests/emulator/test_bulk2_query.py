@@ -289,5 +289,16 @@ def test_long_lists_come_in_pages() -> None:
 
 def test_ids_of_the_other_kind_are_unknown(wire: Wire2) -> None:
     ingest, query = wire.create(), wire.query(SOQL)
-    for path in (f"query/{ingest}", f"query/{ingest}/results", f"ingest/{query}", f"ingest/{query}/failedResults"):
+    for path in (f"query/{ingest}", f"query/{ingest}/results", f"ingest/{query}", f"ingest/{query}/successfulResults"):
         assert wire.ask("GET", path).status == 404
+
+
+def test_failed_rows_of_a_query_are_a_header() -> None:
+    with Emulator(pace=Pace.manual()) as org:
+        wire = Wire2(org)
+        job = wire.ask("POST", "query", {"operation": "query", "query": SOQL, "columnDelimiter": "PIPE"}).json["id"]
+        path = f"ingest/{job}/failedResults"
+        assert error(wire.ask("GET", path))[:2] == (400, "INVALIDJOBSTATE")
+        org.advance(2)
+        answer = wire.ask("GET", path)
+        assert (answer.status, answer.type, answer.text) == (200, "text/csv", '"sf__Id"|"sf__Error"|"Id"|"Name"\n')

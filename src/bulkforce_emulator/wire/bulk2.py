@@ -109,6 +109,11 @@ class Bulk2Calls:
                 return 200, list_jobs(self._org, call, query=query)
             return self._create_query(call) if query else self._create(call)
         job = self._org.bulk2.find(job_id, query=query)
+        if job is None and what == "failedresults":
+            # Recorded twice: a query job has failed rows, too, none of them.
+            asked = self._org.bulk2.find(job_id, query=True)
+            if asked is not None:
+                return 200, self._results.failed_of_query(asked, self._headers(call))
         if job is None:
             raise ApiError.of(self._texts.job_unknown, status=404)
         return self._of_job(call, job, method, what or "")

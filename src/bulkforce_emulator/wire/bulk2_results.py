@@ -80,6 +80,19 @@ class BulkResults:
         lag = call.faults.get("lagging results")
         return self._file(job, bulk2, what, headers, missing=0 if lag is None else lag.newest)
 
+    def failed_of_query(self, job: Job, headers: Mapping[str, str]) -> Answer:
+        """The failed rows of a query job, as the calls of ingest jobs tell them: a header.
+
+        Raises:
+            ApiError: It has found nothing yet.
+        """
+        bulk2, stage = job.bulk2, stage_of(job)
+        if bulk2 is None or bulk2.found is None:
+            raise ApiError.of(self._texts.results_too_early, state=stage)
+        between = bulk2.delimiter
+        first = f'"sf__Id"{between}"sf__Error"{between}'.encode()
+        return Answer(200, "text/csv", first + bulk2.found.header, headers)
+
     def file(self, job: Job, bulk2: Bulk2, what: str) -> Spooled:
         """One of the three files of an ingest job."""
         body = self._file(job, bulk2, what, {}, missing=0).body

@@ -41,7 +41,10 @@ class RestError(Exception):
 
 def not_found() -> RestError:
     """No such resource, or no such object."""
-    return RestError(404, "NOT_FOUND", "The requested resource does not exist")
+    refusal = RestError(404, "NOT_FOUND", "The requested resource does not exist")
+    # Recorded: here the code comes first.
+    refusal.document = dict(reversed(refusal.document.items()))
+    return refusal
 
 
 class Resources:

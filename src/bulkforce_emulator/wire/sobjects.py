@@ -155,8 +155,16 @@ class SObjects(Resources):
         return records(self.org, compiled, self.org.store.query(compiled.identified_sql, compiled.parameters), path)
 
     def _require(self, sobject: SObject, record_id: str) -> None:
-        if not self._find(sobject, ["Id"], "Id", record_id, ""):
-            raise _missing(record_id)
+        is_id = ids.canonical(pa.array([record_id]))[0].as_py() is not None
+        if is_id and not record_id.startswith(sobject.key_prefix):
+            words = f"Record ID: id value of incorrect type: {record_id}"
+            raise RestError(400, "MALFORMED_ID", words, ["Id"])
+        if self._find(sobject, ["Id"], "Id", record_id, ""):
+            return
+        deleted = f'SELECT 1 FROM "{sobject.name}" WHERE "Id" = $1 AND "IsDeleted"'  # noqa: S608
+        if self.org.store.query(deleted, [record_id]).num_rows:
+            raise RestError(404, "ENTITY_IS_DELETED", "entity is deleted", [])
+        raise _missing(record_id)
 
     def _blob(self, call: Call, sobject: SObject) -> Response:
         """`/sobjects/Attachment/{id}/Body`."""
