@@ -157,3 +157,52 @@ def test_what_broke_off_leaves_no_part(tmp_path: Path) -> None:
     with pytest.raises(FormatError):
         result_file.fetch(Blocks(b'"Id","Text"\n"1","a'), tmp_path / "part")
     assert not (tmp_path / "part").exists()
+
+
+def as_the_org_would(records: int) -> bytes:
+    """Records whose ids begin alike, with all that may stand in a value."""
+    texts = [text[:200] for text in TEXTS]
+    return written([["Id", "Text", "More"], *([f"003{n:012}AAA", texts[n % len(texts)], ""] for n in range(records))])
+
+
+@pytest.mark.parametrize("block_bytes", [600, 1_000, 4_096, 100_000])
+@pytest.mark.parametrize("expected", [None, 0, 299, 300, 301])
+def test_records_whose_ids_begin_alike_are_counted_whatever_the_org_says(
+    tmp_path: Path, block_bytes: int, expected: int | None
+) -> None:
+    content = as_the_org_would(300)
+    fetched = result_file.fetch(Blocks(content, block_bytes), tmp_path / "part", expected=expected)
+    assert fetched == result_file.Fetched(300, len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_plain_records_whose_ids_begin_alike_are_told_apart_at_any_border_of_blocks(tmp_path: Path) -> None:
+    content = written([["Id", "Text"], *([f"003{n:012}AAA", "a,b"] for n in range(40))])
+    for block_bytes in range(60, 200):
+        fetched = result_file.fetch(Blocks(content, block_bytes), tmp_path / "part", expected=40)
+        assert (fetched.rows, fetched.size) == (40, len(content))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"003000000000150AAA","', b'"003000000000150AAA'),  # two values run together
+        (b'"003000000000150AAA","', b'"003000000000150AAA","","'),  # one value too many
+        (b'"003000000000150AAA"', b'003000000000150AAA"'),
+    ],
+)
+def test_a_record_with_other_columns_is_refused_even_if_the_org_s_number_is_right(
+    tmp_path: Path, old: bytes, new: bytes
+) -> None:
+    content = written([["Id", "Text"], *([f"003{n:012}AAA", "a,b"] for n in range(300))])
+    with pytest.raises(FormatError):
+        result_file.fetch(Blocks(content.replace(old, new), 1_000), tmp_path / "part", expected=300)
+
+
+def test_a_file_whose_ids_begin_alike_cut_anywhere_never_passes_for_whole(tmp_path: Path) -> None:
+    content = as_the_org_would(12)
+    for cut in range(800, len(content)):
+        try:
+            fetched = result_file.fetch(Blocks(content[:cut], 700), tmp_path / "part", expected=12)
+        except FormatError:
+            continue
+        assert fetched.rows < 12 or not fetched.ended, content[:cut][-20:]

@@ -4,6 +4,10 @@ The org writes every value in quotes. So a line end followed by a quote is a bor
 closes a value or is doubled, which shows: it is followed by another quote, a comma or a line end. In such a doubtful
 place it is a border if the number of quotes since the previous border is even.
 
+Where the org says how many records there are, there is a shorter way: the first values of records often begin alike, as
+ids of one object do. A line end, a quote and that beginning is a border for certain; so if there are as many as the org
+says, and as many borders between values as these records should have, nothing needs a closer look but the end.
+
 A file that is broken is kept under another name for the user, never under the name of a part.
 """
 
@@ -29,6 +33,8 @@ from bulkforce.run.files import Draft
 
 _HEADER_BYTES: Final = 1_000_000
 _CARRY_BYTES: Final = 1_000_000
+_ALIKE_BYTES: Final = 3
+_TEXT_BYTES: Final = 65_536
 _CLOSING: Final = b'",\n\r'
 _PLAIN: Final = re.compile(r"(?:\w+\.)*(\w+)")
 _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
@@ -52,31 +58,35 @@ class Fetched:
     following: str | None = None
 
 
-def fetch(stream: Stream, path: Path, selected: Sequence[str] = ()) -> Fetched:
+def fetch(stream: Stream, path: Path, selected: Sequence[str] = (), expected: int | None = None) -> Fetched:
     """Download a result file to ``path`` if it is complete; otherwise, to the path that `aside` returns.
 
     Args:
         stream: The file being downloaded.
         path: Where to save it.
         selected: The columns of the query, as written there; empty if they are not known.
+        expected: How many records it should have, according to the org; they are counted whether it says so or not.
 
     Raises:
         NoAnswer: The download broke off.
         FormatError: It is not valid CSV with these columns, or its last record is truncated.
     """
-    digest, size, borders, text = hashlib.sha256(), 0, _Borders(), _Text()
+    digest, size, text = hashlib.sha256(), 0, _Text()
+    borders: _Borders | _Alike | None = None
     draft = Draft(path, buffered=False)
     try:
         with closing(stream):
             for block in stream:
                 draft.file.write(block)
                 digest.update(block)
+                if borders is None:
+                    borders = (None if expected is None else _Alike.of(block)) or _Borders()
                 borders.feed(block)
                 text.feed(block)
                 size += len(block)
         try:
             text.end()
-            rows, ended = _rows(draft.temporary, borders, selected)
+            rows, ended = _rows(draft.temporary, borders or _Borders(), selected, expected)
         except FormatError:
             draft.path = aside(path)
             draft.publish()
@@ -121,8 +131,12 @@ class _Text:
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         if self._between or final or not block.isascii():
+            # In small pieces: what is decoded then stays in the processor's cache, which is three times as fast.
+            view = memoryview(block)
             try:
-                self._decoder.decode(block, final)
+                for start in range(0, len(block), _TEXT_BYTES):
+                    self._decoder.decode(view[start : start + _TEXT_BYTES])
+                self._decoder.decode(b"", final)
             except UnicodeDecodeError:
                 self._valid = False
             self._between = bool(self._decoder.getstate()[0])
@@ -132,6 +146,52 @@ class _Text:
         if not self._valid:
             # Outside the handler: the decoder's own error holds the records.
             raise FormatError("It is not UTF-8")
+
+
+class _Alike:
+    """Counts the records of a file whose first values begin alike, and the borders between values.
+
+    Args:
+        beginning: What each record begins with, after the line end before it.
+    """
+
+    def __init__(self, beginning: bytes) -> None:
+        self.beginning = beginning
+        self.count = self.commas = 0
+        self._before = b""
+
+    @classmethod
+    def of(cls, block: bytes) -> _Alike | None:
+        """Return a counter that fits the first block of a file; ``None`` if none does."""
+        place = block.find(b'\n"')
+        alike = block[place + 2 : place + 2 + _ALIKE_BYTES]
+        if block[:1] != b'"' or place < 0 or len(alike) < _ALIKE_BYTES or set(alike) & set(_CLOSING):
+            return None
+        beginning, sure = b'\n"' + alike, _Borders()
+        sure.feed(block)
+        hits = block.count(beginning, 0, sure.last + 1 + _ALIKE_BYTES)
+        return cls(beginning) if not sure.lost and 0 < sure.count == hits else None
+
+    def feed(self, block: bytes) -> None:
+        self.count += block.count(self.beginning)
+        self.commas += block.count(b'","')
+        # What lies across the border between two blocks.
+        short = len(self.beginning) - 1
+        self.count += (self._before + block[:short]).count(self.beginning)
+        self.commas += (self._before[-2:] + block[:2]).count(b'","')
+        self._before = (self._before + block[-short:])[-short:]
+
+    def is_sure(self, columns: int, expected: int | None) -> bool:
+        """Whether the file holds as many records as the org says, and they as many values as its header."""
+        return self.count == expected and self.commas == (columns - 1) * (self.count + 1)
+
+    def last(self, path: Path) -> int | None:
+        """Return where the last record begins; ``None`` if that is far from the end."""
+        with path.open("rb") as file:
+            start = max(path.stat().st_size - _CARRY_BYTES, 0)
+            file.seek(start)
+            place = file.read().rfind(self.beginning)
+        return None if place < 0 else start + place + 1
 
 
 class _Borders:
@@ -204,12 +264,27 @@ def _false_borders(content: bytes, last: int) -> int:
     return count
 
 
-def _rows(path: Path, borders: _Borders, selected: Sequence[str]) -> tuple[int, bool]:
+def _counted(path: Path, borders: _Alike, columns: int, expected: int | None) -> _Borders:
+    """Return the borders of a file that was counted the short way, counted again if that is not sure."""
+    counted = _Borders()
+    last = borders.last(path) if borders.is_sure(columns, expected) else None
+    if last is not None:
+        counted.count, counted.last, counted.commas = borders.count, last, {columns - 1}
+        return counted
+    with path.open("rb") as file:
+        while block := file.read(csv.BLOCK_BYTES):
+            counted.feed(block)
+    return counted
+
+
+def _rows(path: Path, borders: _Borders | _Alike, selected: Sequence[str], expected: int | None) -> tuple[int, bool]:
     head = _head(path)
     if head is None:
         return 0, True
     _check_columns(head.names, selected)
     columns, quoted = len(head.names), head.raw[:1] == b'"'
+    if isinstance(borders, _Alike):
+        borders = _counted(path, borders, columns, expected)
     with path.open("rb") as file:
         file.seek(-min(path.stat().st_size, 3), os.SEEK_END)
         end = file.read()

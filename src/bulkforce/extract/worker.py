@@ -117,9 +117,9 @@ class ExtractWorker:
             try:
                 file = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
                 stream = _Stoppable(file.stream, self._sitting.stop)
-                fetched = replace(
-                    result_file.fetch(stream, path, self._asked.names), records=file.records, following=file.following
-                )
+                expected = order.records if file.records is None else file.records
+                fetched = result_file.fetch(stream, path, self._asked.names, expected)
+                fetched = replace(fetched, records=file.records, following=file.following)
             except NoAnswer:
                 # A download that breaks off must start again; the org cannot send just the rest.
                 if attempt == TRIES:
