@@ -14,7 +14,7 @@ from bulkforce.load import verb as loads
 from bulkforce.load.report import LoadReport, Progress
 from bulkforce.load.rules import AcceptAs
 from bulkforce.run.folder import REPORT
-from bulkforce.run.report import RunInfo
+from bulkforce.run.report import RunInfo, RunList
 from bulkforce.run.sitting import Sitting
 
 OnLoad: TypeAlias = Callable[[Progress], None]
@@ -47,9 +47,9 @@ def report_of(run: RunInfo) -> LoadReport | ExtractReport | None:
 
 
 def runs(folder: Path | None = None) -> list[RunInfo]:
-    """List the runs in a folder, oldest first.
+    """List the runs in a folder, oldest first; the list shows itself as a table.
 
     Args:
         folder: By default ``bulkforce-runs`` in the working directory.
     """
-    return sorted([*loads.runs(folder), *extracts.runs(folder)], key=lambda one: one.run)
+    return RunList(sorted([*loads.runs(folder), *extracts.runs(folder)], key=lambda one: one.run))

@@ -5,10 +5,13 @@ The HTML is escaped and needs nothing from elsewhere; it takes its colours from 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
+
+T = TypeVar("T")
 
 MOST_ROWS: Final = 50
 """How many rows of a table are shown."""
@@ -103,6 +106,34 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return self._display().html()
+
+
+class ShownList(Shown, list[T]):
+    """A list that shows itself as a table, and in one line where Python's prompt or an error shows it."""
+
+    __slots__ = ()
+
+    def _kind(self) -> str:
+        """Return what one of them is called."""
+        raise NotImplementedError
+
+    def _header(self) -> Sequence[str]:
+        """Return the names of the columns."""
+        raise NotImplementedError
+
+    def _row(self, one: T) -> Sequence[object]:
+        """Return the row of one of them; a column called ``state`` is counted."""
+        raise NotImplementedError
+
+    def _display(self) -> Display:
+        rows = [self._row(one) for one in self]
+        return Display(counted(len(self), self._kind()), [Table("", self._header(), rows)] if rows else [])
+
+    def __repr__(self) -> str:
+        place = self._header().index("state")
+        states = Counter(str(self._row(one)[place]) for one in self)
+        told = ", ".join(f"{count:,} {state}" for state, count in states.items())
+        return f"<{type(self).__name__}: {counted(len(self), self._kind())}{told and ': ' + told}>"
 
 
 def cut(text: str, most: int = 80) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 import bulkforce as bf
+from bulkforce.catalog import runs
 from bulkforce.display import MOST_ROWS
 from bulkforce.protocol.info import BatchList
-from bulkforce.run.report import RunState
+from bulkforce.run.report import RunInfo, RunList, RunState
 from bulkforce_emulator import Emulator
 
 HOSTILE = '<script>alert("x")</script>\x1b[31m'
@@ -46,7 +47,8 @@ BATCH = bf.BatchInfo(id="751000000000001AAA", job_id="750000000000001AAA", state
 JOB = bf.JobInfo(
     id="750000000000001AAA", operation=bf.Operation.INSERT, object=f"Contact{HOSTILE}", state=bf.JobState.OPEN
 )
-ALL = [LOAD, EXTRACT, CHECK, JOB, replace(BATCH, state_message=HOSTILE), BatchList([BATCH, BATCH])]
+RUN = RunInfo("20261201-100149-insert-Contact-25bb", Path("run"), f"insert Contact from {HOSTILE}", "finished", 0.0)
+ALL = [LOAD, EXTRACT, CHECK, JOB, replace(BATCH, state_message=HOSTILE), BatchList([BATCH, BATCH]), RunList([RUN, RUN])]
 
 
 class _Tags(HTMLParser):
@@ -108,6 +110,27 @@ def test_long_list_is_cut_and_counted() -> None:
     assert str(batches).endswith("... and 1,000 more")
     assert batches._repr_html_().count("<tr>") == MOST_ROWS + 1
     assert batches == [BATCH] * (MOST_ROWS + 1_000)
+
+
+def test_lists_are_one_line_at_the_prompt_and_stay_lists() -> None:
+    batches = BatchList([BATCH, replace(BATCH, state=bf.BatchState.COMPLETED), BATCH])
+    assert repr(batches) == "<BatchList: 3 batches: 2 Failed, 1 Completed>"
+    assert repr(BatchList()) == "<BatchList: 0 batches>"
+    assert isinstance(batches, list)
+    assert batches[1:] == [replace(BATCH, state=bf.BatchState.COMPLETED), BATCH]
+    assert str(BatchList()) == "0 batches"
+
+
+def test_runs_of_a_folder_are_such_a_list(tmp_path: Path) -> None:
+    with Emulator() as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
+        org.insert("Contact", [{"LastName": "Lovelace"}])
+        load = client.load([{"LastName": "Lovelace"}], "Contact", "insert", run_dir=tmp_path / "a")
+        client.extract("SELECT Id FROM Contact", to=tmp_path / "x.csv", run_dir=tmp_path / "b")
+    found = runs(tmp_path)
+    assert repr(found) == "<RunList: 2 runs: 2 finished>"
+    assert re.search(rf"(?m)^  {load.run} +finished  insert Contact from \S.+ UTC$", str(found))
+    assert load.run in found._repr_html_()  # type: ignore[attr-defined]
+    assert repr(runs(tmp_path / "none")) == "<RunList: 0 runs>"
 
 
 def test_batches_of_a_job_are_such_a_list() -> None:

@@ -6,13 +6,13 @@ Source: developer guide, "JobInfo" and "BatchInfo" (edition of 2026); fields are
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import TypeAlias
 
 from bulkforce import arguments
-from bulkforce.display import Display, Shown, Table
+from bulkforce.display import Display, Shown, ShownList, Table
 from bulkforce.errors import BatchFailed, Facts
 from bulkforce.vocabulary import BatchState, ConcurrencyMode, ContentType, JobState, Operation
 
@@ -133,26 +133,21 @@ class BatchInfo(Info):
         return self
 
 
-class BatchList(Shown, list[BatchInfo]):
+class BatchList(ShownList[BatchInfo]):
     """Batches, as a list that shows itself as a table."""
 
     __slots__ = ()
 
-    def _display(self) -> Display:
-        rows = [
-            (
-                one.id,
-                str(one.state),
-                one.number_records_processed,
-                one.number_records_failed,
-                worded(one.created_date) if one.created_date else "",
-                one.state_message or "",
-            )
-            for one in self
-        ]
-        header = ("id", "state", "processed", "failed", "created", "message")
-        plural = "" if len(self) == 1 else "es"
-        return Display(f"{len(self):,} batch{plural}", [Table("", header, rows)] if rows else [])
+    def _kind(self) -> str:
+        return "batch"
+
+    def _header(self) -> Sequence[str]:
+        return ("id", "state", "processed", "failed", "created", "message")
+
+    def _row(self, one: BatchInfo) -> Sequence[Anything]:
+        created = worded(one.created_date) if one.created_date else ""
+        counts = (one.number_records_processed, one.number_records_failed)
+        return (one.id, str(one.state), *counts, created, one.state_message or "")
 
 
 @dataclass(frozen=True, slots=True)

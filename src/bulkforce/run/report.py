@@ -6,11 +6,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from bulkforce.display import Table, cut
+from bulkforce.display import ShownList, Table, cut
 from bulkforce.errors import FormatError
 
 
@@ -167,3 +168,19 @@ class RunInfo:
     def __post_init__(self) -> None:
         if not isinstance(self.run, str) or not isinstance(self.begun, float | int | None):
             raise TypeError
+
+
+class RunList(ShownList[RunInfo]):
+    """Runs, as a list that shows itself as a table."""
+
+    __slots__ = ()
+
+    def _kind(self) -> str:
+        return "run"
+
+    def _header(self) -> Sequence[str]:
+        return ("run", "state", "what", "begun")
+
+    def _row(self, one: RunInfo) -> Sequence[object]:
+        begun = "" if one.begun is None else f"{datetime.fromtimestamp(one.begun, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        return (one.run, one.state, one.what, begun)
