@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from bulkforce.extract.report import ExtractProgress, ExtractReport
     from bulkforce.formats.zip import Attachments
     from bulkforce.load.checking import CheckReport
+    from bulkforce.load.costs import Cost
     from bulkforce.load.first_map import FirstMap
     from bulkforce.load.mapping import ColumnMap
     from bulkforce.load.report import LoadReport, Progress
@@ -97,6 +98,7 @@ __all__ = [
     "ColumnMatch",
     "ConcurrencyMode",
     "ContentType",
+    "Cost",
     "CsvStream",
     "DoesNotFit",
     "Error",
@@ -193,6 +195,7 @@ _HOMES = {
     "protocol.retry": "RetryPolicy",
     "extract.report": "ExtractProgress ExtractReport",
     "load.checking": "CheckReport",
+    "load.costs": "Cost",
     "load.first_map": "FirstMap",
     "load.mapping": "ColumnMap",
     "extract.query": "QueryResult",

@@ -69,7 +69,7 @@ NEEDED: Final[dict[str, dict[str, object]]] = {
 # These come out of calls, or are raised, or are the protocol's words, which Python itself looks up; nobody makes them.
 GIVEN_BACK: Final = {
     "AsyncResultStream", "BatchInfo", "CheckReport", "ColumnMatch", "ErrorGroup", "ErrorSample", "ExtractProgress", "ExtractReport", "Finding", "FirstMap", "JobInfo", "LoadReport", "Progress", "QueryResult",
-    "AsyncCsvStream", "AsyncStage", "CsvStream", "Stage", "IngestJobInfo", "QueryJobInfo", "RecordError", "Result", "ResultLink", "ResultPages", "ResultStream", "ValueFinding",
+    "AsyncCsvStream", "AsyncStage", "Cost", "CsvStream", "Stage", "IngestJobInfo", "QueryJobInfo", "RecordError", "Result", "ResultLink", "ResultPages", "ResultStream", "ValueFinding",
 }  # fmt: skip
 NUMBER: Final = {"a fraction"}
 COUNT: Final = {"a number of many digits", "a number of very many digits"}

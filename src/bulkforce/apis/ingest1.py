@@ -54,7 +54,7 @@ from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
-_SIZES: Final = Sizes(limits.BATCH_RECORDS, limits.BATCH_BYTES, limits.BATCH_RECORDS, limits.BATCH_BYTES)
+SIZES: Final = Sizes(limits.BATCH_RECORDS, limits.BATCH_BYTES, limits.BATCH_RECORDS, limits.BATCH_BYTES)
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
 
@@ -123,7 +123,7 @@ class Ingest1:
     @property
     def sizes(self) -> Sizes:
         """See `IngestApi`."""
-        return _SIZES
+        return SIZES
 
     @property
     def one_batch_a_job(self) -> bool:

@@ -55,7 +55,7 @@ from bulkforce.protocol.info2 import IngestJobInfo
 from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import Job2State, LineEnding, Operation
 
-_SIZES: Final = Sizes(most_records=1_000_000, most_bytes=limits.JOB2_BYTES, records=100_000, bytes=25_000_000)
+SIZES: Final = Sizes(most_records=1_000_000, most_bytes=limits.JOB2_BYTES, records=100_000, bytes=25_000_000)
 """By default, a piece is a quarter of what a job may hold: results are tied to its records in memory, and several are
 under way at once. The org works in batches of 10,000 records, and counts those, so larger pieces gain next to nothing.
 """
@@ -132,7 +132,7 @@ class Ingest2:
     @property
     def sizes(self) -> Sizes:
         """See `IngestApi`."""
-        return _SIZES
+        return SIZES
 
     @property
     def one_batch_a_job(self) -> bool:

@@ -158,6 +158,8 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     yield from _part("Columns that would not be sent:", columns[Severity.DROP])
     if report.skipped:
         yield from _part("Rows that are no records:", [(f"{report.skipped:,} of nothing but commas.", "", "")])
+    for cost in report.costs:
+        yield f"A load over {cost}."
     if report.fits:
         yield "The file fits." if report.described else "No problems found."
 

@@ -62,6 +62,8 @@ def _show_plan(report: LoadReport) -> None:
     print(f"  batches   {report.batches:>14,}   {remaining}")
     print(f"  bytes     {report.bytes:>14,}")
     print(f"  API calls {report.api_calls:>14,}   plus polling{calls and '; '}{calls}")
+    for cost in report.costs:
+        print(f"  over {cost}")
     if report.errors:
         _show_reasons(report.errors[:_REASONS_SHOWN], "Why rows would be rejected:")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.load.checking import Checking, OnUnknownColumn, Values, unknown_object
+from bulkforce.load.costs import Cost, over_bulk1, over_bulk2
 from bulkforce.load.cutter import Batch
 from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.journal import LoadJournal
@@ -35,7 +36,7 @@ from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.tally import Tally
 from bulkforce.objects.columns import Describe, Finding
 from bulkforce.objects.texts import TextNotation
-from bulkforce.protocol import limits, rest
+from bulkforce.protocol import rest
 from bulkforce.protocol.flow import ask
 from bulkforce.run.folder import REJECTED, RUNS
 from bulkforce.run.pool import WORKERS
@@ -156,18 +157,10 @@ def allowance_of(sitting: Sitting) -> rest.Allowance:
     return allowance
 
 
-def calls_for(batches: int, api: IngestApi) -> int:
-    """Return the API calls that a load needs at least; polling comes on top and depends on the org's speed.
-
-    In v1: to open, close and audit the job, and for each batch and its results. In 2.0, for each job: to open, upload,
-    commit and look at it, its counters and three result files, and to audit it.
-    """
-    return 9 * batches if api.one_batch_a_job else 4 + 2 * batches
-
-
-def org_batches(batches: Iterable[Batch], api: IngestApi) -> int:
-    """Return how many batches the org counts: in 2.0, one for each 10,000 records of a job or part of that."""
-    return sum(-(-batch.records // limits.JOB2_BATCH_RECORDS) if api.one_batch_a_job else 1 for batch in batches)
+def cost_of(batches: Sequence[Batch], api: IngestApi) -> Cost:
+    """Return what a load costs over its API."""
+    records = [batch.records for batch in batches]
+    return over_bulk2(records) if api.one_batch_a_job else over_bulk1(records)
 
 
 def check_allowance(batches: int, calls: int, allowance: rest.Allowance) -> None:
@@ -268,7 +261,7 @@ def planned(
     sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, folder: Path, begun: float
 ) -> LoadReport:
     """Return the report of what a load would do, given what was read and the folder with the rejected records."""
-    batches, allowance = len(reading.batches), allowance_of(sitting)
+    allowance = allowance_of(sitting)
     return LoadReport(
         run="",
         run_dir=Path(options.run_dir or RUNS),
@@ -278,9 +271,9 @@ def planned(
         read=reading.read,
         rejected=len(reading.rejected),
         skipped=reading.skipped,
-        batches=batches,
+        batches=len(reading.batches),
         bytes=sum(batch.size for batch in reading.batches),
-        api_calls=calls_for(batches, api),
+        api_calls=cost_of(reading.batches, api).api_calls,
         remaining_batches=allowance.batches,
         remaining_api_calls=allowance.api_calls,
         errors=Tally(excel=options.excel).groups(folder / REJECTED if reading.rejected else None),

@@ -27,6 +27,7 @@ from bulkforce.load.asking import (
     checking_for,
 )
 from bulkforce.load.checking import CheckReport, told
+from bulkforce.load.costs import costs_of
 from bulkforce.load.facts import Asked, LoadFacts
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
@@ -125,8 +126,10 @@ def _look_at(
         found = intake.read(source, asked, folder, on_read, forms, checking.shape, checking.look, sitting.warn)
     if found is None:
         return checking.report(0, 0, 0, forms.findings()), None
-    reading = found[0]
+    reading, facts = found
     report = checking.report(reading.read, len(reading.rejected), reading.skipped, forms.findings())
+    pieces, size = [batch.records for batch in reading.batches], sum(batch.size for batch in reading.batches)
+    report = replace(report, costs=costs_of(pieces, size, asked.api, with_files=bool(facts.files)))
     if reading.rejected:
         report = replace(report, rejections=Tally().groups(folder / REJECTED))
     return report, found

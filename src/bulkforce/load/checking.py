@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 from bulkforce.display import Display, Shown, Table, counted, cut
 from bulkforce.errors import DoesNotFit
 from bulkforce.formats import csv
+from bulkforce.load.costs import Cost, costs_shown
 from bulkforce.load.mapping import Shape
 from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Severity, fit, parents_twice
 from bulkforce.objects.names import meant
@@ -41,6 +42,7 @@ class CheckReport(Shown):
         columns: Findings about columns. Those with severity ``refuse`` stop a load.
         values: Findings about values, by column and cause. The org would refuse the rows of those with severity
             ``refuse``; a load still continues, unless it was started with ``values="refuse"``.
+        costs: What a load would cost at least, over each API that can do it.
     """
 
     object: str
@@ -52,6 +54,7 @@ class CheckReport(Shown):
     columns: tuple[Finding, ...] = ()
     values: tuple[ValueFinding, ...] = ()
     rejections: tuple[ErrorGroup, ...] = ()
+    costs: tuple[Cost, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -88,7 +91,8 @@ class CheckReport(Shown):
         verdict = "fits" if self.fits else "does not fit"
         verdict = verdict if self.described else f"{verdict}, as far as can be said without the object's fields"
         heading = f"{self.operation} {self.object}: {counted(self.read, 'row')}; the source {verdict}; nothing was sent"
-        return Display(heading, [*found, *causes_shown(self.rejections, "Rows that would not be sent")])
+        rejections = causes_shown(self.rejections, "Rows that would not be sent")
+        return Display(heading, [*found, *rejections, *costs_shown(self.costs)])
 
     def raise_if_unfit(self, values: Values = "warn") -> None:
         """Raise an error if a load cannot work.

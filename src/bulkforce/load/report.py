@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bulkforce.display import Display, Shown, Table, counted
 from bulkforce.errors import RecordsFailed
+from bulkforce.load.costs import Cost, costs_shown
 from bulkforce.run.folder import UNTIED
 from bulkforce.run.report import ErrorGroup, RunState, causes_shown, read_json
 
@@ -70,6 +71,7 @@ class LoadReport(Shown):
         api_calls: Calls made in this sitting; for a plan, the minimum to expect.
         remaining_batches: For a plan, how many more batches the org accepts today; ``None`` if it did not say.
         remaining_api_calls: For a plan, how many more API calls the org accepts today; ``None`` if it did not say.
+        costs: For a plan, what a load costs at least, over each API that can do it.
         fits: For a plan, whether the check found nothing that the org would refuse; see `CheckReport.fits`.
         errors: Why records did not succeed, the most frequent cause first; for a plan, why records would be rejected.
         seconds: How long this sitting took.
@@ -96,6 +98,7 @@ class LoadReport(Shown):
     api_calls: int = 0
     remaining_batches: int | None = None
     remaining_api_calls: int | None = None
+    costs: tuple[Cost, ...] = ()
     fits: bool | None = None
     errors: tuple[ErrorGroup, ...] = ()
     seconds: float = 0.0
@@ -137,7 +140,7 @@ class LoadReport(Shown):
         calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"
         causes = causes_shown(self.errors, "Why rows would be rejected" if planned else "Why rows failed")
         stopped = [Table("", (), [("stopped by", self.stopped_by)])] if self.stopped_by else []
-        return Display(f"{doing}; {done}, {calls}", [Table("", (), rows), *stopped, *causes])
+        return Display(f"{doing}; {done}, {calls}", [Table("", (), rows), *costs_shown(self.costs), *stopped, *causes])
 
     def raise_for_failures(self) -> LoadReport:
         """Return this report if every record succeeded.
@@ -162,7 +165,7 @@ class LoadReport(Shown):
         Raises:
             FormatError: The text is not such a report.
         """
-        return read_json(text, cls, left_out={"pending"})
+        return read_json(text, cls, left_out={"pending", "costs"})
 
     def to_json(self) -> str:
         """Return the report as JSON."""

@@ -28,9 +28,8 @@ from bulkforce.load.asking import (
     OnProgress,
     allowance_of,
     api_for,
-    calls_for,
     check_allowance,
-    org_batches,
+    cost_of,
     planned,
 )
 from bulkforce.load.batches import JobStage
@@ -94,7 +93,8 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             report, (reading, _) = read_checked(
                 sitting, Objects(sitting), asked, options.source, Path(name), on_progress
             )
-            return replace(planned(sitting, options, api, reading, Path(name), begun), fits=report.fits)
+            plan = planned(sitting, options, api, reading, Path(name), begun)
+            return replace(plan, fits=report.fits, costs=report.costs)
     journal = new_run(
         run_dir,
         api.operation,
@@ -198,7 +198,8 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
             sitting, Objects(sitting, journal), asked, source, journal.folder, on_progress
         )
         api, batches = api_for(sitting, facts), reading.batches
-        check_allowance(org_batches(batches, api), calls_for(len(batches), api), allowance_of(sitting))
+        cost = cost_of(batches, api)
+        check_allowance(cost.batches, cost.api_calls, allowance_of(sitting))
     journal.take_in(facts, reading.batches)
     sitting.trace("journal")
     return intake.feed_of(journal, facts)
