@@ -233,7 +233,8 @@ class Client(Calls1, Calls2):
                 ``on_event``.
 
         Returns:
-            The report, in which ``read = succeeded + failed + unprocessed + rejected``.
+            The report, in which ``read = succeeded + failed + unprocessed + rejected``; over Bulk API 2.0, ``in_doubt``
+            counts as well: rows to which no result belongs for certain.
 
         Raises:
             Interrupted: The run stopped early (Ctrl-C, the org unreachable, the job aborted, a full disk) and can be

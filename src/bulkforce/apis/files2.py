@@ -40,9 +40,10 @@ def unpacked(content: bytes) -> tuple[ResultFiles, Counters]:
     end = content.find(b"\n") + 1
     try:
         index = orjson.loads(content[:end])
-        files, begin = dict[str, bytes | None](), end
+        # Not copied: they may be as large as what was sent.
+        files, begin, view = dict[str, memoryview | None](), end, memoryview(content)
         for name, size in index["sizes"].items():
-            files[name] = None if size is None else content[begin : begin + size]
+            files[name] = None if size is None else view[begin : begin + size]
             begin += size or 0
         counters = Counters(index["processed"], index["failed"])
     except (ValueError, TypeError, LookupError, AttributeError):

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain, compress, islice
 from pathlib import Path
-from typing import Final, overload
+from typing import Final, TypeAlias, overload
 
 from bulkforce.apis.abc import Outcomes
-from bulkforce.apis.tying import Tying, Values
+from bulkforce.apis.tying import Tying, Values, id_contradictions, key_digests
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.formats.flat import flat, shown
 from bulkforce.vocabulary import Operation
+
+Content: TypeAlias = bytes | memoryview | Path
 
 _ID: Final = re.compile(rb"(?:[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?)?")
 _FLAG: Final = re.compile(rb"true|false")
@@ -44,9 +46,9 @@ class ResultFiles:
         unprocessed: The records that were not tried.
     """
 
-    successful: bytes | Path | None = None
-    failed: bytes | Path | None = None
-    unprocessed: bytes | Path | None = None
+    successful: Content | None = None
+    failed: Content | None = None
+    unprocessed: Content | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,11 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
         FormatError: A file is malformed. Says what is wrong, and in which record, but shows no value.
     """
     names = _names(header)
+    place = names.index(key.column) if key.column in names else None
     sent = _Sent(rows, records, len(names))
-    results = _Results(files, names)
+    results = _Results(files, names, place, by_id=key.is_id)
     tying = Tying(sent, results)
-    tying.tie(names.index(key.column) if key.column in names else None, by_id=key.is_id)
+    tying.tie(place, by_id=key.is_id)
     return Tied(
         results.outcomes(tying.owners),
         results.untied(bytes(tying.tied)),
@@ -175,14 +178,14 @@ def _names(header: bytes) -> list[str]:
     return [name.lower() for name in csv.header(header).names]
 
 
-def _blocks(content: bytes | Path, start: int) -> Iterator[bytes]:
-    if isinstance(content, bytes):
-        for begin in range(start, len(content), csv.BLOCK_BYTES):
-            yield content[begin : begin + csv.BLOCK_BYTES]
+def _blocks(content: Content, start: int) -> Iterator[bytes]:
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            file.seek(start)
+            yield from iter(lambda: file.read(csv.BLOCK_BYTES), b"")
         return
-    with content.open("rb") as file:
-        file.seek(start)
-        yield from iter(lambda: file.read(csv.BLOCK_BYTES), b"")
+    for begin in range(start, len(content), csv.BLOCK_BYTES):
+        yield bytes(content[begin : begin + csv.BLOCK_BYTES])
 
 
 def _columns(lines: Values, total: int, places: Sequence[int]) -> list[Values]:
@@ -223,9 +226,6 @@ class _Sent:
         for lines in self._flat():
             yield _columns(lines, len(self.has), places)
 
-    def said_ids(self) -> Iterator[Values]:
-        return iter(())
-
 
 class _File:
     """One of the files of results.
@@ -240,7 +240,7 @@ class _File:
         has: The columns that were sent and are there, by their places among those.
     """
 
-    def __init__(self, which: str, content: bytes | Path, names: Sequence[str]) -> None:
+    def __init__(self, which: str, content: Content, names: Sequence[str]) -> None:
         self.which, self._content = which, content
         begin = b""
         for block in _blocks(content, 0):
@@ -310,20 +310,39 @@ class _File:
 class _Results:
     """The results of a job: those of records that were written, of those that were refused, of those not tried."""
 
-    def __init__(self, files: ResultFiles, names: Sequence[str]) -> None:
+    def __init__(
+        self, files: ResultFiles, names: Sequence[str], key: int | None = None, *, by_id: bool = False
+    ) -> None:
         contents = {_SUCCESSFUL: files.successful, _FAILED: files.failed, _UNPROCESSED: files.unprocessed}
         self._files = [_File(which, content, names) for which, content in contents.items() if content is not None]
         self.has = set(range(len(names))).intersection(*(file.has for file in self._files))
         self._counts = dict.fromkeys(contents, 0)
         self._ids, self._created, self._errors = bytearray(), bytearray(), bytearray()
         self._ends = array("q", [0])
-        self.digests = array("q")
+        self.keys, self.contradictions = array("q"), list[int]()
+        # Without a column that identifies a record, whole records are what is compared.
+        self._digests = array("q") if key is None else None
         for file in self._files:
-            for (ids, created, errors), lines in file.parts():
-                self._read(file.which, ids, created, errors)
-                self.digests.extend(map(hash, lines))
+            for said, lines in file.parts():
+                if self._digests is not None:
+                    self._digests.extend(map(hash, lines))
+                if key is not None and key in self.has:
+                    (keys,) = _columns(lines, len(names), [key])
+                    if by_id:
+                        self.contradictions += id_contradictions(keys, said[0], len(self.keys))
+                    self.keys.extend(key_digests(keys, by_id=by_id))
+                self._read(file.which, *said)
         self.succeeded, self.failed, self.not_tried = self._counts.values()
         self.records = sum(self._counts.values())
+
+    @property
+    def digests(self) -> array[int]:
+        if self._digests is None:
+            self._digests = array("q")
+            for file in self._files:
+                for _, lines in file.parts():
+                    self._digests.extend(map(hash, lines))
+        return self._digests
 
     def _read(self, which: str, ids: Values, created: Values, errors: Values) -> None:
         row = self._counts[which] + 1
@@ -348,11 +367,6 @@ class _Results:
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
         for file in self._files:
             yield from file.columns(places)
-
-    def said_ids(self) -> Iterator[Values]:
-        for file in self._files:
-            for (ids, _, _), _ in file.parts():
-                yield ids
 
     def outcomes(self, owners: Sequence[int]) -> Outcomes:
         """Return the outcome of each record, from the number of its result."""

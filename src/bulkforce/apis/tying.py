@@ -12,7 +12,6 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import compress, count, repeat
 from typing import Final, Protocol
 
@@ -48,8 +47,18 @@ class Side(Protocol):
         """Yield the values of some columns, some records at a time."""
         ...
 
-    def said_ids(self) -> Iterator[Values]:
-        """Yield what the org says the ids are; for records, nothing."""
+
+class Echoed(Side, Protocol):
+    """Results."""
+
+    @property
+    def keys(self) -> array[int]:
+        """What `key_digests` makes of each value of the column that identifies a record."""
+        ...
+
+    @property
+    def contradictions(self) -> Sequence[int]:
+        """The results that are said to be about another record than they echo."""
         ...
 
 
@@ -88,13 +97,12 @@ class Tying:
         owners: The result of each record; -1 if none belongs to it for certain.
     """
 
-    def __init__(self, sent: Side, echoed: Side) -> None:
+    def __init__(self, sent: Side, echoed: Echoed) -> None:
         self._sent, self._echoed = sent, echoed
         self.owners = array("q", [_NONE]) * sent.records
         self.tied = bytearray(echoed.records)
         self._rows_left, self._results_left = sent.records, echoed.records
         self._places = sorted(echoed.has)
-        self._barred: list[int] = []
 
     def tie(self, key: int | None, *, by_id: bool) -> None:
         """Tie what can be tied.
@@ -109,8 +117,9 @@ class Tying:
             self._by_all()
         if self._is_open and self._places:
             self._by_what_came_back()
-        for result in self._barred:
-            self.tied[result] = 0
+        if by_id:
+            for result in self._echoed.contradictions:
+                self.tied[result] = 0
 
     @property
     def _is_open(self) -> bool:
@@ -123,36 +132,23 @@ class Tying:
     # By the column that identifies a record
 
     def _by_id(self, key: int) -> None:
-        self._bar(key)
-        for reading in (_short, _identities):
-            if self._is_open:
-                groups = self._groups(
-                    partial(_keys, self._sent, key, reading), _keys(self._echoed, key, reading, empty=None)
-                )
-                self._tie_ones(groups)
-
-    def _bar(self, key: int) -> None:
-        """Leave out results that are said to be about another record than they echo."""
-        begin = 0
-        for (values,), ids in zip(self._echoed.columns([key]), self._echoed.said_ids(), strict=True):
-            echoed, said = _short(values), _short(ids)
-            if echoed != said:
-                pairs = enumerate(zip(echoed, said, strict=True), begin)
-                self._barred += [place for place, (one, other) in pairs if other and one.lower() != other.lower()]
-            begin += len(echoed)
-        for result in self._barred:
+        for result in self._echoed.contradictions:
             self.tied[result] = 1
-        self._results_left -= len(self._barred)
+        self._results_left -= len(self._echoed.contradictions)
+        self._tie_ones(self._groups(_keys(self._sent, key, _short), [self._echoed.keys]))
+        if self._is_open:
+            self._by_reading(key, _identities)
 
     def _by_key(self, key: int) -> None:
-        as_sent = self._is_complete and not may_change(next(iter(self._sent.columns([key])))[0])
-        for reading in (_as_is, meanings) if as_sent else (meanings,):
-            groups = self._groups(
-                partial(_keys, self._sent, key, reading), _keys(self._echoed, key, reading, empty=None)
-            )
-            if reading is meanings or self._proves(groups):
+        if self._is_complete and not may_change(next(iter(self._sent.columns([key])))[0]):
+            groups = self._groups(_keys(self._sent, key, _as_is), [self._echoed.keys])
+            if self._proves(groups):
                 self._tie_ones(groups)
                 return
+        self._by_reading(key, meanings)
+
+    def _by_reading(self, key: int, reading: Reading) -> None:
+        self._tie_ones(self._groups(_keys(self._sent, key, reading), _keys(self._echoed, key, reading, empty=None)))
 
     # By all columns
 
@@ -188,7 +184,7 @@ class Tying:
         mine, theirs = compress(digests, map(_NONE.__eq__, self.owners)), compress(echoed, map((0).__eq__, self.tied))
         if sum(mine) != sum(theirs):
             return False
-        groups = self._groups(lambda: [digests], [echoed])
+        groups = self._groups([digests], [echoed])
         self._tie_ones(groups)
         for rows, results in groups.several:
             self._tie_each(rows, results)
@@ -263,38 +259,39 @@ class Tying:
 
     def _groups_by(self, places: Sequence[int], readings: Sequence[Reading], *, among_all: bool = False) -> _Groups:
         return self._groups(
-            lambda: _row_keys(self._sent, places, readings),
+            _row_keys(self._sent, places, readings),
             _row_keys(self._echoed, places, readings),
             among_all=among_all,
         )
 
     def _groups(
-        self, sent: Callable[[], Iterable[Iterable[int]]], echoed: Iterable[Iterable[int]], *, among_all: bool = False
+        self, sent: Iterable[Iterable[int]], echoed: Iterable[Iterable[int]], *, among_all: bool = False
     ) -> _Groups:
         """Group what is not tied yet by its keys; ``among_all`` groups tied records, too."""
-        heads: dict[int, int] = {}
+        keys = array("q")
+        for some in sent:
+            keys.extend(some)
         # One more: where results go to whose key no record has.
-        groups = _Groups(array("q", [_NONE]) * (self._sent.records + 1))
-        if among_all or self._rows_left == self._sent.records:
-            places = count()
-            for keys in sent():
-                heads.update(zip(keys, places))  # noqa: B905  (one ends, the other does not)
-        if len(heads) != self._sent.records:
-            heads = self._heads(sent(), groups, among_all=among_all)
+        groups = _Groups(array("q", [_NONE]) * (len(keys) + 1))
+        heads: dict[int, int] = {}
+        if among_all or self._rows_left == len(keys):
+            heads = dict(zip(keys, range(len(keys)), strict=True))
+        if len(heads) != len(keys):
+            heads.clear()
+            heads = self._heads(keys, groups, among_all=among_all)
+        del keys
         self._find(heads, echoed, groups)
         groups.missed = groups.first.pop() != _NONE
         return groups
 
-    def _heads(self, sent: Iterable[Iterable[int]], groups: _Groups, *, among_all: bool) -> dict[int, int]:
+    def _heads(self, keys: array[int], groups: _Groups, *, among_all: bool) -> dict[int, int]:
         """Return the first record with each key, and note which others have the same."""
         heads: dict[int, int] = {}
-        owners, places = self.owners, count()
-        for keys in sent:
-            for key, row in zip(keys, places):  # noqa: B905
-                if among_all or owners[row] == _NONE:
-                    head = heads.setdefault(key, row)
-                    if head != row:
-                        groups.rows.setdefault(head, [head]).append(row)
+        for row, (key, owner) in enumerate(zip(keys, self.owners, strict=True)):
+            if among_all or owner == _NONE:
+                head = heads.setdefault(key, row)
+                if head != row:
+                    groups.rows.setdefault(head, [head]).append(row)
         return heads
 
     def _find(self, heads: dict[int, int], echoed: Iterable[Iterable[int]], groups: _Groups) -> None:
@@ -341,6 +338,26 @@ class Tying:
         self._results_left -= 1
 
 
+def key_digests(values: Values, *, by_id: bool) -> Iterable[int]:
+    """Return the hash of each value of a column that identifies results, as it is compared first."""
+    return _digests(_short(values) if by_id else values, empty=None)
+
+
+def id_contradictions(ids: Values, said: Values, begin: int) -> list[int]:
+    """Return the numbers of the results that echo another id than the org says; it need not say any.
+
+    Args:
+        ids: The ids that they echo.
+        said: The ids that the org says.
+        begin: The number of the first of them.
+    """
+    ids, said = _short(ids), _short(said)
+    if ids == said:
+        return []
+    pairs = enumerate(zip(ids, said, strict=True), begin)
+    return [place for place, (one, other) in pairs if other and one.lower() != other.lower()]
+
+
 def _as_is(values: Values) -> Values:
     return values
 
@@ -356,8 +373,12 @@ def _identities(values: Values) -> Values:
 
 def _keys(side: Side, place: int, reading: Reading, empty: bytes | None = b"") -> Iterator[Iterable[int]]:
     for (values,) in side.columns([place]):
-        keys = reading(values)
-        yield map(hash, [empty if one == b"" else one for one in keys] if b"" in keys else keys)
+        yield _digests(reading(values), empty)
+
+
+def _digests(keys: Sequence[Hashable], empty: bytes | None) -> Iterable[int]:
+    """Return the hash of each key; an empty one of a result, which is ``None``, is no record's."""
+    return map(hash, [empty if one == b"" else one for one in keys] if b"" in keys else keys)
 
 
 def _row_keys(side: Side, places: Sequence[int], readings: Sequence[Reading]) -> Iterator[Iterable[int]]:
