@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from bulkforce import errors
+from bulkforce import BearerToken, Client, errors
 from bulkforce.apis.abc import BatchEnd, BatchSeen, JobSeen, JobStanding, Listed, Looked
+from bulkforce.apis.query2 import Query2
+from bulkforce.extract.bring import _audit
 from bulkforce.extract.events import BatchStage, Delivered, Event, GivenUp, Part, QueryJob, QueryJobStage
 from bulkforce.extract.orders import Answer, Deliver, EndJob, FetchPart, ListResults, LookAtJob, OpenJob, Order, prepare
 from bulkforce.extract.plan import decide
 from bulkforce.extract.result_file import Fetched
 from bulkforce.extract.rules import Rules
+from bulkforce.extract.sinks.csv import CsvSink
+from bulkforce.extract.sinks.target import Target
 from bulkforce.extract.state import State
 from bulkforce.extract.verdicts import answered, refused, take_up
+from bulkforce.extract.worker import ExtractSettings, ExtractWorker
 from bulkforce.run.plan import Verdict
+from bulkforce.run.sitting import Sitting
 
 RULES = Rules(2)
 JOB = "750000000000001AAA"
@@ -213,3 +220,17 @@ def test_results_that_are_gone_are_told_with_what_to_do() -> None:
     assert isinstance(verdict.stop, errors.NotFound)
     assert f"The org no longer has the results of job {JOB}: it keeps them for 7 days" in str(verdict.stop)
     assert "Start a new extract" in str(verdict.stop)
+
+
+def test_nothing_is_published_unless_the_sink_has_every_record(tmp_path: Path) -> None:
+    state = listed("a", records=2)
+    take(state, FetchPart(1, 0), counted(2))
+    with Client("https://acme.my.salesforce.com", BearerToken("token")) as client:
+        sitting = Sitting.of(client.driver)
+        asked = ExtractSettings(all_rows=False, columns=lambda _names: [], names=["Id"])
+        worker = ExtractWorker(sitting, Query2("query", "66.0"), asked, tmp_path, CsvSink(Target(tmp_path / "out.csv")))
+        error = _audit(sitting, state, worker)
+        assert isinstance(error, errors.FellShort)
+        assert "2 records were fetched, but 0 were written" in str(error)
+        worker.delivered = 2
+        assert _audit(sitting, state, worker) is None

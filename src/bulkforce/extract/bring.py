@@ -11,6 +11,7 @@ from pathlib import Path
 from bulkforce.apis.abc import QueryApi
 from bulkforce.errors import (
     Error,
+    FellShort,
     Intercepted,
     JobAborted,
     NotAuthenticated,
@@ -100,7 +101,13 @@ def _spoilt(state: State, folder: Path) -> list[Event]:
 
 
 def _audit(sitting: Sitting, state: State, worker: ExtractWorker) -> Error | None:
-    """Before publishing, check that the chunks fit together, and count the records if the org did not say how many."""
+    """Before publishing, check that the sink has every record and the chunks fit together, and count the records if the
+    org did not say how many.
+    """
+    if worker.delivered != state.rows:
+        return FellShort(
+            f"{state.rows:,} records were fetched, but {worker.delivered:,} were written: a bug; please report it"
+        )
     error, warning = check_ranges(state)
     if warning:
         sitting.warn(warning)

@@ -61,12 +61,16 @@ class ExtractWorker:
         asked: The settings.
         folder: Where parts are kept.
         sink: Where records go.
+
+    Attributes:
+        delivered: How many records the sink has got.
     """
 
     def __init__(self, sitting: Sitting, api: QueryApi, asked: ExtractSettings, folder: Path, sink: Sink) -> None:
         self._sitting, self._api, self._asked, self._folder, self._sink = sitting, api, asked, folder, sink
         self._run, self._trace = sitting.run, sitting.trace
         self._sink_begun = False
+        self.delivered = 0
         self._files_end = False
 
     @property
@@ -151,6 +155,7 @@ class ExtractWorker:
         if part.rows:
             self._begin_sink(result_file.names_of(path))
             self._hand_over(order.facts, path, part.rows)
+            self.delivered += part.rows
             self._trace("deliver")
         if not self._asked.keep_parts:
             path.unlink(missing_ok=True)
