@@ -244,6 +244,10 @@ What public sources leave open is a setting: `Emulator(settings=Settings(...))`.
 Some things are fixed: a job never fails as a whole (it is not known what makes one `Failed`); a row with several errors reports the first;
 columns of parents in CSV are named as they were selected.
 
+In 2.0, these are fixed: `X-SFDC-Session` is ignored, and `Sforce-Limit-Info` always sent; there is no `Location`; a job may be asked for in any version, but its query results only in its own;
+an aborted job has no `errorMessage`, and its files grow while a batch still runs; `unprocessedrecords` has the values as they were sent; locators are row numbers in base64, each link of `resultPages` has one,
+and `maxRecords` has no upper bound; faults of a query are told when its job is created; the records of a day are not limited, its batches are.
+
 ## Limits
 
 The numbers published in 2026, unless a line says otherwise: `Settings(limits=Limits(...))`.

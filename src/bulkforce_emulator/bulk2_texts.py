@@ -72,6 +72,7 @@ class Bulk2Texts:
     retried: Text = Text("TooManyLockFailure", "Retried more than {most} times")
     header_too_long: Text = Text("InvalidBatch", "The header has more than {most} characters")
     #: ours
+    packed: Text = Text("UNSUPPORTED_MEDIA_TYPE", "Content-Encoding is not supported for this resource")
     member_unknown: Text = Text("API_ERROR", "Unrecognized property: '{name}'")
     not_open: Text = Text("INVALIDJOBSTATE", "InvalidJobState : Data cannot be uploaded to a job that is {state}")
     results_too_early: Text = Text("INVALIDJOBSTATE", "InvalidJobState : The job has no results yet: {state}")

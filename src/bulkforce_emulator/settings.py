@@ -239,6 +239,15 @@ class Settings:
     cut_upload: Literal["nothing", "what came"] = "nothing"
     #: Whether a job can be completed that nothing was uploaded to; an empty upload is known to be accepted.
     complete_without_upload: bool = True
+    #: What happens when a job is completed that is queued or runs already: refused, or answered as if for the first
+    #: time.
+    complete_again: Literal["refuse", "accept"] = "refuse"
+    #: Whether a job can be aborted once it is complete; an open one can, which is tested by a released client.
+    abort_after_upload: bool = True
+    #: Whether a job counts its records, none of them, before anything was uploaded; seen without from 49.0 to 52.0.
+    counters_before_upload: bool = False
+    #: Whether jobs may be uploaded packed with gzip; in v1 they may.
+    packed_uploads: bool = True
     #: What becomes of a job whose file is a header without rows: it completes, or fails as a batch of v1 does.
     header_only: Literal["complete", "fail"] = "complete"
     #: The status for a file above the limit.
@@ -247,6 +256,8 @@ class Settings:
     line_ends_checked: Literal["outside quotes", "everywhere", "header"] = "outside quotes"
     #: What happens to a create request with an unknown member.
     unknown_member: Literal["refuse", "ignore"] = "refuse"
+    #: The order of a list of jobs; the guide says that there is none to rely on.
+    list_order: Literal["oldest first", "newest first"] = "oldest first"
     #: What a filter with an unknown value does to a list of jobs: it is refused, or finds nothing.
     unknown_filter: Literal["refuse", "nothing"] = "refuse"
     #: What result files that are asked for before the job has ended are answered with.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from tests.emulator.wire2 import Wire2, error
 
-from bulkforce_emulator import Emulator, Limits, Settings
+from bulkforce_emulator import Emulator, Limits, Pace, Settings
 
 JSON = {"Content-Type": "application/json; charset=UTF-8"}
 INSERT = {"operation": "insert", "object": "Account"}
@@ -169,3 +170,55 @@ def test_unknown_members_can_be_ignored_and_filters_find_nothing() -> None:
         wire = Wire2(org)
         assert wire.ask("POST", "ingest", json.dumps({**INSERT, "x": 1}), JSON).status == 200
         assert wire.ask("GET", "ingest?jobType=x").json["records"] == []
+
+
+# What is not known, the other way
+
+
+def test_a_job_may_be_completed_again_while_it_runs() -> None:
+    for again, statuses in (("refuse", [200, 400, 400, 400]), ("accept", [200, 200, 200, 400])):
+        with Emulator(pace=Pace.manual(), settings={"complete_again": again}) as org:
+            wire = Wire2(org)
+            job = wire.create()
+            wire.put(job, "Name\nA\n")
+            found = [wire.change(job, "UploadComplete").status for _ in range(2)]
+            for _ in range(2):
+                org.advance()
+                found.append(wire.change(job, "UploadComplete").status)
+            assert found == statuses
+            assert org.count("Account") == 1
+
+
+def test_a_committed_job_may_be_beyond_an_abort() -> None:
+    with Emulator(pace=Pace.manual(), settings={"abort_after_upload": False}) as org:
+        wire = Wire2(org)
+        job, other = wire.create(), wire.create()
+        for one in (job, other):
+            wire.put(one, "Name\nA\n")
+        wire.change(job, "UploadComplete")
+        assert error(wire.change(job, "Aborted"))[:2] == (400, "INVALIDJOBSTATE")
+        assert wire.change(other, "Aborted").status == 200
+        query = wire.ask("POST", "query", {"operation": "query", "query": "SELECT Id FROM Account"}).json["id"]
+        assert wire.change(query, "Aborted", "query").status == 200
+
+
+def test_counters_may_be_there_before_the_upload() -> None:
+    with Emulator(settings={"counters_before_upload": True}) as org:
+        wire = Wire2(org)
+        assert wire.job(wire.create())["numberRecordsProcessed"] == 0
+
+
+def test_packed_uploads_may_be_refused() -> None:
+    with Emulator(settings={"packed_uploads": False}) as org:
+        wire = Wire2(org)
+        job = wire.create()
+        packed = {"Content-Type": "text/csv", "Content-Encoding": "gzip"}
+        assert error(wire.ask("PUT", f"ingest/{job}/batches", gzip.compress(b"Name\n"), packed))[0] == 415
+        assert wire.put(job, "Name\n").status == 201
+
+
+def test_lists_may_begin_with_the_newest() -> None:
+    with Emulator(settings={"list_order": "newest first"}) as org:
+        wire = Wire2(org)
+        made = [wire.create() for _ in range(3)]
+        assert [job["id"] for job in wire.ask("GET", "ingest").json["records"]] == made[::-1]

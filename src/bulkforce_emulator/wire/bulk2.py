@@ -132,6 +132,8 @@ class Bulk2Calls:
             case "PATCH", "":
                 return self._change(call, job)
             case "PUT", "batches":
+                if call.headers.get("content-encoding") and not org.settings.packed_uploads:
+                    raise ApiError.of(self._texts.packed, status=415)
                 org.bulk2.upload(job, self._body(call, org.limits.job_bytes), call.faults.get("late commit"))
                 return 201, None
         return 200, self._results.answer(call, job, what, self._headers(call))
@@ -173,6 +175,10 @@ class Bulk2Calls:
         if wanted == Stage.ABORTED:
             org.bulk2.abort(job)
             return 200, shapes.changed(org.bulk2.summary(job))
+        seen = org.bulk2.summary(job)
+        again = seen.stage in {Stage.UPLOAD_COMPLETE, Stage.IN_PROGRESS}
+        if again and org.settings.complete_again == "accept":
+            return 200, shapes.changed(replace(seen, stage=wanted))
         late = call.faults.get("late commit")
         if late is not None:
             org.bulk2.complete_late(job, late)

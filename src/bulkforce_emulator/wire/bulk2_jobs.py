@@ -195,7 +195,7 @@ def told(seen: Bulk2Summary, version: str, settings: Settings) -> dict[str, obje
     """What is said about a job that is asked for."""
     job, query = seen.job, seen.job.request.operation.is_query
     members = listed(seen, version)
-    if seen.has_upload:
+    if seen.has_upload or settings.counters_before_upload:
         members["numberRecordsProcessed"] = job.processed
         if not query:
             members["numberRecordsFailed"] = job.failed

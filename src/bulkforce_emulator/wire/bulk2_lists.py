@@ -44,6 +44,7 @@ def list_jobs(org: Org, call: Bulk1Request, *, query: bool) -> dict[str, object]
     first, size = int(found[1]) if found else 0, settings.limits.listed_jobs
     jobs = [job for job in org.jobs.all() if _belongs(job, asked.get("jobType"), query=query) and _fits(job, asked)]
     jobs = _seen(jobs, call.faults.get("lagging list"), org.clock.now())
+    jobs = jobs[::-1] if settings.list_order == "newest first" else jobs
     more = first + size < len(jobs)
     version, kind = call.version[1:], "query" if query else "ingest"
     cursor = (locator or org.ids.one("01g")).partition("-")[0]

@@ -177,7 +177,8 @@ class Bulk2Jobs:
         """
         with self._org.jobs.lock:
             stage = stage_of(job)
-            if stage.is_final:
+            committed = stage != Stage.OPEN and not job.is_query
+            if stage.is_final or (committed and not self._org.settings.abort_after_upload):
                 raise ApiError.of(self._texts.abort_refused, state=_said(stage))
             move_job(job, JobState.ABORTED)
             drop_queued(job)
