@@ -195,8 +195,10 @@ def test_runs_move_while_one_looks(tmp_path: Path, page: Page) -> None:
             expect(page.get_by_role("link", name="insert Contact")).to_be_visible()
             assert page.evaluate("window.sameDocument") is True
             page.get_by_role("link", name="Jobs in the org").click()
-            expect(page.get_by_role("cell", name="insert Contact")).to_be_visible()
-            expect(page.get_by_text("Closed")).to_be_visible()
+            expect(page.get_by_role("cell", name="insert Contact").first).to_be_visible()
+            expect(page.get_by_text("Closed").first).to_be_visible()
+            assert page.evaluate(CONTRAST) >= 4.5
+            picture(page, "jobs")
 
 
 def test_end_of_the_server_is_said(tmp_path: Path, browser: Browser) -> None:

@@ -285,11 +285,15 @@ def test_jobs_of_runs_are_shown_as_the_org_has_them(tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("LastName\nMorkel\n", "utf-8")
     with Emulator() as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
         report = client.load(tmp_path / "people.csv", "Contact", "insert", run_dir=tmp_path / "runs/1", poll=0.1)
-        jobs = Jobs(client)
+        other = client.create_ingest_job("insert", "Account")
+        (tmp_path / "runs/1").rename(tmp_path / "runs/moved")
+        ids, jobs = [report.jobs[0], other.id], Jobs(client)
         with served(tmp_path / "runs", jobs) as url:
             assert 'href="./jobs/"' in ask(url).text
             shown = ask(url, "jobs/").text
-            assert re.search(rf"{report.jobs[0]}.*Closed.*insert Contact.*>1<.*>0<", shown)
+            of_runs, of_org = shown.split("The latest of the org")
+            assert re.search(rf"{report.jobs[0]}.*Closed.*insert Contact.*>1<.*>0<", of_runs)
+            assert [one for one in ids if one in of_org] == ids
             calls = len(org.requests)
             ask(url, "jobs/")
             assert len(org.requests) == calls

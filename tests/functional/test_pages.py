@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -35,7 +36,12 @@ def words(folder: Path) -> str:
     return unescape(re.sub(r"(?:\s*<[^>]*>\s*)+", " | ", page.partition("</style>")[2]))
 
 
-def load(client: bf.Client, folder: Path, on_progress: Callable[[bf.Progress], None] | None = None) -> bf.LoadReport:
+def load(
+    client: bf.Client,
+    folder: Path,
+    on_progress: Callable[[bf.Progress], None] | None = None,
+    api: Literal["bulk1", "bulk2"] = "bulk1",
+) -> bf.LoadReport:
     source = folder / "contacts <1>.csv"
     source.write_text(ROWS, "utf-8")
     return client.load(
@@ -47,6 +53,7 @@ def load(client: bf.Client, folder: Path, on_progress: Callable[[bf.Progress], N
         check=False,
         poll=0.1,
         on_progress=on_progress,
+        api=api,
     )
 
 
@@ -116,6 +123,22 @@ def test_page_of_an_extract_says_what_its_report_says(org: Emulator, client: bf.
     page = (report.run_dir / PAGE).read_text("utf-8")
     assert page.count("<g><title>Batch ") == report.batches
     assert "<script" not in page
+
+
+def test_page_of_an_extract_over_2_0_shows_its_pages(org: Emulator, client: bf.Client, tmp_path: Path) -> None:
+    org.insert("Contact", [{"LastName": f"Row {n}"} for n in range(30)])
+    query = "SELECT Id, LastName FROM Contact"
+    report = client.extract(query, to=tmp_path / "out.csv", run_dir=tmp_path / "run", api="bulk2", poll=0.1)
+    page = (report.run_dir / PAGE).read_text("utf-8")
+    assert "| saved | 30 | 100.0 % | = found | 30 |" in words(report.run_dir)
+    assert page.count("<g><title>Page ") == report.parts
+
+
+def test_page_of_a_load_over_2_0_shows_its_jobs(org: Emulator, client: bf.Client, tmp_path: Path) -> None:
+    report = load(client, tmp_path, api="bulk2")
+    assert f"| Jobs | {', '.join(report.jobs)} |" in words(report.run_dir)
+    assert (report.run_dir / PAGE).read_text("utf-8").count("<g><title>Batch ") == len(report.jobs)
+    assert "| = read | 40 |" in words(report.run_dir)
 
 
 def test_page_of_an_extract_that_stops(org: Emulator, client: bf.Client, tmp_path: Path) -> None:

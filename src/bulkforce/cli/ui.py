@@ -31,8 +31,7 @@ def ui(
     """Show loads and extracts in the browser, live, while they run and afterwards.
 
     It serves this machine only, changes nothing, and ends with Ctrl-C. The address holds a secret: whoever has it, and
-    is on this machine, can read the runs and their files. With --org, the jobs of the runs are shown as the org has
-    them.
+    is on this machine, can read the runs and their files. With --org, the jobs in the org are shown, too.
 
     Example: bulkforce ui
     """

@@ -82,7 +82,14 @@ ALTER TABLE batch ADD COLUMN seen REAL;
 ALTER TABLE batch ADD COLUMN changed REAL;
 """
 
-_STEPS: Final[tuple[Step, ...]] = (_VERSION_1, (_VERSION_2, _own_what_is_there), _VERSION_3, (_VERSION_4, own_page))
+_VERSION_5: Final = """
+ALTER TABLE part ADD COLUMN seen REAL;
+ALTER TABLE part ADD COLUMN changed REAL;
+"""
+
+_STEPS: Final[tuple[Step, ...]] = (
+    *(_VERSION_1, (_VERSION_2, _own_what_is_there), _VERSION_3, (_VERSION_4, own_page), _VERSION_5),
+)
 VERSION: Final = len(_STEPS)
 
 
@@ -194,13 +201,22 @@ class ExtractJournal(RunJournal):
         return State(chain(jobs, batches, parts))
 
     def timed(self) -> list[tuple[int, str, int | None, float | None, float | None, int]]:
-        """Return each batch that counts: its number and stage, how many rows it has as the org says, when it was first
-        seen and last changed, and how many of its rows are on disk.
+        """Return each batch that counts: its number and stage, how many rows it has as the org says, when it was asked
+        for or first seen, when it last changed, and how many of its rows are on disk.
         """
         return self._database.execute(
-            "SELECT number, stage, batch.records, seen, changed, coalesce(got, 0) FROM batch "
-            "LEFT JOIN (SELECT batch, sum(rows) AS got FROM part WHERE done GROUP BY batch) ON batch = number "
-            "WHERE stage != 'replaced' ORDER BY batch.place"
+            "SELECT batch.number, batch.stage, batch.records, "
+            "CASE WHEN job.batches > 1 THEN seen ELSE min(seen, coalesce(job.created, seen)) END, "
+            "changed, coalesce(got, 0) FROM batch JOIN job ON job.number = batch.job "
+            "LEFT JOIN (SELECT batch, sum(rows) AS got FROM part WHERE done GROUP BY batch) AS had "
+            "ON had.batch = batch.number WHERE batch.stage != 'replaced' ORDER BY batch.place"
+        ).fetchall()
+
+    def timed_parts(self) -> list[tuple[bool, float | None, float | None, int]]:
+        """Return each part, in order: whether it is on disk, when it was first seen and last changed, and its rows."""
+        return self._database.execute(
+            "SELECT done, part.seen, part.changed, rows FROM part JOIN batch ON batch.number = part.batch "
+            "WHERE batch.stage != 'replaced' ORDER BY batch.place, part.place"
         ).fetchall()
 
     def _rows(self, kind: type[Thing], order: str) -> Iterator[dict[str, Any]]:
@@ -238,10 +254,11 @@ class ExtractJournal(RunJournal):
         statement = f"{insert} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
         try:
             self._database.execute(statement, values)
-            if isinstance(thing, QueryBatch):
+            if not isinstance(thing, QueryJob):
+                which = "batch = :batch AND place = :place" if isinstance(thing, Part) else "number = :number"
                 self._database.execute(
-                    "UPDATE batch SET seen = coalesce(seen, :now), changed = :now WHERE number = :number",
-                    {"now": self.today(), "number": thing.number},
+                    f"UPDATE {table} SET seen = coalesce(seen, :now), changed = :now WHERE {which}",  # noqa: S608  (our own names)
+                    values | {"now": self.today()},
                 )
         except sqlite3.IntegrityError as error:
             raise JournalMismatch(f"The journal refuses {thing}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,7 @@ def page_of(journal: ExtractJournal, folder: Path, state: str, report: ExtractRe
         now: When the page is written.
     """
     known, batches = journal.known(), journal.timed()
-    spans = [
-        Span(number, seen, None, changed if stage in {BatchStage.DONE, BatchStage.FAILED} else None, got)
-        for number, stage, _, seen, changed, got in batches
-        if seen is not None
-    ]
+    spans = _pages(journal) if known.get("api") == "bulk2" else _batches(batches)
     got = sum(batch[-1] for batch in batches)
     told = [records for _, _, records, _, _, _ in batches]
     # Until the org has said how many rows each batch has, there is no total.
@@ -56,7 +53,8 @@ def page_of(journal: ExtractJournal, folder: Path, state: str, report: ExtractRe
         state=state,
         org=urlsplit(known.get("instance_url", "")).netloc,
         begun=known.get("begun"),
-        facts=_facts(known, report, len(batches)),
+        facts=_facts(known, report, 0 if known.get("api") == "bulk2" else len(batches)),
+        piece="page" if known.get("api") == "bulk2" else "batch",
         rows=rows,
         total=sum(share.rows for share in rows) if report is not None and report.state is RunState.FINISHED else total,
         total_word="found",
@@ -67,6 +65,23 @@ def page_of(journal: ExtractJournal, folder: Path, state: str, report: ExtractRe
         jobs=journal.job_ids(),
         notice=_notice(folder, state, report),
     )
+
+
+def _batches(batches: Sequence[tuple[int, str, int | None, float | None, float | None, int]]) -> list[Span]:
+    return [
+        Span(number, seen, None, changed if stage in {BatchStage.DONE, BatchStage.FAILED} else None, got)
+        for number, stage, _, seen, changed, got in batches
+        if seen is not None
+    ]
+
+
+def _pages(journal: ExtractJournal) -> list[Span]:
+    """A job of 2.0 is one batch, whose result comes in pages."""
+    return [
+        Span(number, seen, None, changed if done else None, rows)
+        for number, (done, seen, changed, rows) in enumerate(journal.timed_parts(), 1)
+        if seen is not None
+    ]
 
 
 def _saved(report: ExtractReport) -> list[Share]:
@@ -82,7 +97,7 @@ def _facts(known: dict[str, Any], report: ExtractReport | None, batches: int) ->
         ("Query", known.get("soql", "")),
         ("Output", "standard output" if known.get("to") == "-" else known.get("to", "")),
         ("Operation", known.get("operation", "")),
-        ("Batches", f"{batches:,}"),
+        ("Batches", f"{batches:,}" if batches else ""),
     ]
     if report is not None:
         facts += [("Received", size(report.bytes)), ("API calls, last sitting", f"{report.api_calls:,}")]

@@ -59,6 +59,7 @@ class Page:
         total: All rows; ``None`` if it is not known yet how many there are.
         total_word: What was done to all rows: ``read``.
         spans: The batches with their times, in order.
+        piece: What they are called, if not batches: ``page``.
         times: When each sitting began and ended, as in the journal.
         now: When the page is written.
         causes: Why rows did not succeed.
@@ -77,6 +78,7 @@ class Page:
     total: int | None
     total_word: str = "read"
     spans: Sequence[Span] = ()
+    piece: str = "batch"
     times: Sequence[tuple[float, float | None]] = ()
     now: float
     causes: Sequence[ErrorGroup] = ()
@@ -242,18 +244,18 @@ def _times(page: Page, sittings: Sequence[tuple[float, float]]) -> str:
     if not page.spans or not sittings:
         return ""
     axis = Axis(sittings)
-    picture, each = timeline.lines(page.spans, axis, page.now)
+    picture, each = timeline.lines(page.spans, axis, page.now, page.piece)
     order = "In order from top to bottom" if each == 1 else f"In order from top to bottom, each line {each:,} of them"
     cut_out = "; the time between sittings is cut out" if len(sittings) > 1 else ""
     sent = any(span.answered for span in page.spans)
     sending = ' <i class="dot sending"></i>sending' if sent else ""
-    in_org = "in the org" if sent else "in the org, then fetched"
+    in_org = "in the org" if sent else "in the org, then fetched" if page.piece == "batch" else "fetched"
     under_way = ' <i class="dot sent"></i>not ended' if any(span.ended is None for span in page.spans) else ""
     wrong = ' <i class="dot failed"></i>share not succeeded' if any(span.bad for span in page.spans) else ""
     return (
         '<section aria-labelledby="times"><h2 id="times">Time-line</h2>\n'
         f"<h3>Rows done</h3>{timeline.chart(page.spans, axis) or '<p>None yet.</p>'}\n"
-        f"<h3>{counted(len(page.spans), 'batch')}</h3>"
+        f"<h3>{counted(len(page.spans), page.piece)}</h3>"
         f'<p class="soft legend">{order}{cut_out}. '
         f'<span class="key">{sending} <i class="dot ok"></i>{in_org}{wrong}{under_way}</span></p>\n'
         f"{picture}\n{timeline.scale(axis)}</section>"

@@ -180,13 +180,14 @@ def chart(spans: Sequence[Span], axis: Axis) -> str:
     )
 
 
-def lines(spans: Sequence[Span], axis: Axis, now: float) -> tuple[str, int]:
+def lines(spans: Sequence[Span], axis: Axis, now: float, piece: str = "batch") -> tuple[str, int]:
     """Draw when the batches were under way.
 
     Args:
         spans: The batches, in order.
         axis: Where each time is.
         now: Until when batches that have not ended are drawn.
+        piece: What they are called.
 
     Returns:
         The picture, and how many batches each of its lines stands for, at most.
@@ -202,8 +203,10 @@ def lines(spans: Sequence[Span], axis: Axis, now: float) -> tuple[str, int]:
     tenths = axis.seconds < _TENTHS_BELOW_SECONDS
     high = _LINE_HEIGHT if len(drawn) <= LINES // 2 else _LEAST_HEIGHT
     step = high + max(high // 3, 2)
-    body = "".join(_line(line, axis, now, number * step, high, tenths=tenths) for number, line in enumerate(drawn))
-    label = "When each batch was under way"
+    body = "".join(
+        _line(line, axis, now, number * step, high, piece, tenths=tenths) for number, line in enumerate(drawn)
+    )
+    label = f"When each {piece} was under way"
     head = f'<svg class="lines" role="img" aria-label="{label}" width="100%" height="{len(drawn) * step}">'
     return f"{head}{_gaps(axis)}{body}</svg>", each
 
@@ -221,10 +224,11 @@ def scale(axis: Axis) -> str:
     return f'<svg class="ticks" width="100%" height="18">{"".join(texts)}</svg>'
 
 
-def _line(line: _Line, axis: Axis, now: float, top: int, high: int, *, tenths: bool) -> str:
+def _line(line: _Line, axis: Axis, now: float, top: int, high: int, piece: str, *, tenths: bool) -> str:
     left, middle = axis.place(line.began), axis.place(line.answered)
     right = axis.place(now if line.ended is None else line.ended)
-    name = f"Batch {line.first}" if line.first == line.last else f"Batches {line.first:,} to {line.last:,}"
+    one, several = piece.capitalize(), counted(2, piece).removeprefix("2 ").capitalize()
+    name = f"{one} {line.first:,}" if line.first == line.last else f"{several} {line.first:,} to {line.last:,}"
     bad = f", {line.bad:,} of them not" if line.bad else ""
     until = clock(line.ended, tenths=tenths) if line.ended is not None else "not ended"
     title = f"{name}: {counted(line.rows, 'row')}{bad}; {clock(line.began, tenths=tenths)} to {until}"

@@ -118,7 +118,7 @@ class Site:
     def _jobs(self, jobs: Jobs) -> Answer:
         pages = filter(None, map(self.runs.page, self.runs.names()[:_JOBS_OF_RUNS]))
         jobs.look([(page.run, job) for page in pages for job in reversed(page.jobs)])
-        return Answer(HTTPStatus.OK, views.jobs(jobs.org, jobs.found, jobs.looked, jobs.trouble))
+        return Answer(HTTPStatus.OK, views.jobs(jobs.org, jobs.of_runs, jobs.of_org, jobs.looked, jobs.trouble))
 
 
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -23,11 +23,11 @@ _HEAD = f'<link rel="icon" href="{_ICON}">\n<noscript><meta http-equiv="refresh"
 
 @dataclass(frozen=True, slots=True)
 class SeenJob:
-    """A job of a run, as the org has it.
+    """A job, as the org has it.
 
     Attributes:
         id: Its id.
-        run: The run's id.
+        more: The id of its run, or when it was created.
         state: Its state; ``None`` if the org does not have it.
         what: Its operation and object.
         processed: Number of records processed.
@@ -35,11 +35,11 @@ class SeenJob:
     """
 
     id: str
-    run: str
+    more: str
     state: str | None
     what: str = ""
-    processed: int = 0
-    failed: int = 0
+    processed: int | None = None
+    failed: int | None = None
 
 
 @cache
@@ -106,40 +106,54 @@ def run(page: Page) -> str:
     return _document(f"{page.what}: {page.state}", body)
 
 
-def jobs(org: str, found: Sequence[SeenJob], looked: float, trouble: str) -> str:
+def jobs(org: str, of_runs: Sequence[SeenJob], of_org: Sequence[SeenJob], looked: float, trouble: str) -> str:
     """Return the page of jobs.
 
     Args:
         org: The org's host.
-        found: The jobs, the latest first.
+        of_runs: The jobs of the runs here.
+        of_org: All jobs, the latest first.
         looked: When the org was asked.
         trouble: Why it did not answer; empty if it did.
     """
-    rows = "".join(map(_job, found))
-    head = (
-        '<tr><th scope="col">Job</th><th scope="col">State</th><th scope="col">Work</th>'
-        '<th scope="col" class="number">Processed</th><th scope="col" class="number">Failed</th>'
-        '<th scope="col">Run</th></tr>'
-    )
-    table = f'<div class="wide"><table class="jobs">{head}{rows}</table></div>' if rows else "<p>No jobs.</p>"
+    counts = '<th scope="col" class="number">Processed</th><th scope="col" class="number">Failed</th>'
     notice = f'<p class="notice">{text(trouble)}</p>' if trouble else ""
+    tables = (
+        "" if trouble else _jobs("Of the runs here", f"{counts}{_column('Run')}", [_of_run(job) for job in of_runs])
+    )
+    tables += "" if trouble else _jobs("The latest of the org", _column("Created"), [_of_org(job) for job in of_org])
     return _document(
         "Jobs",
         f'<main>\n<nav aria-label="Pages"><a href="../">All runs</a></nav><header><p class="soft">{text(org)}</p>\n'
-        f"<h1>Jobs of these runs</h1></header>{notice}\n"
-        f'<section aria-label="Jobs">{"" if trouble else table}</section>\n'
-        f'<footer class="soft">As the org had them on {moment(looked)} UTC.</footer></main>',
+        f"<h1>Jobs in the org</h1></header>{notice}\n{tables}\n"
+        f'<footer class="soft">As the org had them on {moment(looked)}; all times are UTC.</footer></main>',
     )
 
 
-def _job(job: SeenJob) -> str:
+def _jobs(title: str, more: str, rows: Sequence[str]) -> str:
+    head = f"<tr>{_column('Job')}{_column('State')}{_column('Work')}{more}</tr>"
+    table = f'<div class="wide"><table class="jobs">{head}{"".join(rows)}</table></div>' if rows else "<p>None.</p>"
+    return f"<section><h2>{title}</h2>{table}</section>"
+
+
+def _column(name: str) -> str:
+    return f'<th scope="col">{name}</th>'
+
+
+def _of_run(job: SeenJob) -> str:
+    counts = "".join(
+        f'<td class="number">{"" if count is None else f"{count:,}"}</td>' for count in (job.processed, job.failed)
+    )
+    return f'<tr>{_first(job)}{counts}<td class="mono">{text(job.more)}</td></tr>'
+
+
+def _of_org(job: SeenJob) -> str:
+    return f"<tr>{_first(job)}<td>{text(job.more)}</td></tr>"
+
+
+def _first(job: SeenJob) -> str:
     state = badge(job.state) if job.state else '<span class="soft">not in this org, or removed by it</span>'
-    counts = (f"{job.processed:,}", f"{job.failed:,}") if job.state else ("", "")
-    return (
-        f'<tr><td class="mono">{text(job.id)}</td><td>{state}</td><td>{text(job.what)}</td>'
-        f'<td class="number">{counts[0]}</td><td class="number">{counts[1]}</td>'
-        f'<td class="mono">{text(job.run)}</td></tr>'
-    )
+    return f'<td class="mono">{text(job.id)}</td><td>{state}</td><td>{text(job.what)}</td>'
 
 
 def problem(title: str, words: str) -> str:
