@@ -34,7 +34,7 @@ from bulkforce.run.files import Draft
 _HEADER_BYTES: Final = 1_000_000
 _CARRY_BYTES: Final = 1_000_000
 _ALIKE_BYTES: Final = 3
-_TEXT_BYTES: Final = 65_536
+_TEXT_BYTES: Final = 8_192
 _CLOSING: Final = b'",\n\r'
 _PLAIN: Final = re.compile(r"(?:\w+\.)*(\w+)")
 _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
@@ -131,7 +131,7 @@ class _Text:
 
     def feed(self, block: bytes, *, final: bool = False) -> None:
         if self._between or final or not block.isascii():
-            # In small pieces: what is decoded then stays in the processor's cache, which is three times as fast.
+            # Pieces that stay in the processor's cache: three times as fast. Threads keep the memory of larger ones.
             view = memoryview(block)
             try:
                 for start in range(0, len(block), _TEXT_BYTES):
