@@ -7,6 +7,7 @@ booleans and line ends normalised. The number of a record is in the id of its re
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -460,6 +461,25 @@ def test_damage_is_an_error_or_ties_nothing_wrongly(at: int, byte: int, how: str
             begin = content.find(record_id(number).encode())
             if not begin <= at <= begin + 18:
                 assert tied.outcomes.marks[place] in {b"", f"{record_id(number)},true,".encode()}
+
+
+def test_tying_needs_less_than_twice_the_memory_of_the_records(tmp_path: Path) -> None:
+    """The files are on disk; what is held is a digest and a place for each record, whatever its length."""
+    count = 30_000
+    values = [(f"Company {number}", "x" * 70, java(f"{number}e4")) for number in range(count)]
+    rows = "".join(f"{name},{text},{number}0000\n" for number, (name, text, _) in enumerate(values)).encode()
+    (tmp_path / "successful").write_bytes(
+        successes("A,B,C", *(quoted(record_id(number), "true", *row) for number, row in enumerate(values)))
+    )
+    tracemalloc.start()
+    try:
+        tied = tie(b"A,B,C\n", rows, count, ResultFiles(tmp_path / "successful"), INSERT)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kinds(tied) == "s" * count
+    assert tied.outcomes.marks[count - 1] == f"{record_id(count - 1)},true,".encode()
+    assert most < 2 * len(rows) + 1_000_000
 
 
 DAMAGED = {

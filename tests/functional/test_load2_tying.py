@@ -14,7 +14,7 @@ import pytest
 from tests.support.rehearsal import Load, Rows, read_csv, settle
 
 from bulkforce import LoadReport
-from bulkforce_emulator import Emulator, Fault
+from bulkforce_emulator import Emulator, Fault, Limits, Settings
 
 SCHEMA = {
     "Row__c": {
@@ -96,6 +96,50 @@ def test_each_row_has_the_id_of_the_record_that_holds_its_values(org: Emulator, 
     for _, reason, code, *_ in refused:
         assert reason.startswith("STRING_TOO_LONG" if code else "REQUIRED_FIELD_MISSING")
     assert Counter(row[2:] for row in [*written, *refused]) == Counter(rows)
+
+
+WAYS = {
+    "alphabetical": Settings(alphabetical_until=99.0),
+    "no files without rows, no last line end": Settings(
+        empty_failed_results="no content", empty_other_files="no content", files_end_with_line_end=False
+    ),
+    "as sent, with ids": Settings(number_echo="as sent", null_echo="as sent", failed_results_carry_id=True),
+}
+
+
+@pytest.mark.parametrize("settings", WAYS.values(), ids=WAYS)
+def test_each_row_has_its_result_however_the_org_writes_files(tmp_path: Path, settings: Settings) -> None:
+    rows = some_rows(200, 4)
+    good = [row for row in rows if row[0] and len(row[0]) < 20]
+    with Emulator(SCHEMA, settings=settings) as org:
+        load, report = begin(org, tmp_path / "mixed", HEADER, rows, batch_records=70)
+        _, other = begin(org, tmp_path / "good", HEADER, good)
+        records = {record["Id"]: record for record in org.records("Row__c")}
+    assert (report.untied, report.in_doubt, report.succeeded, report.failed) == (0, 0, len(good), len(rows) - len(good))
+    assert (other.untied, other.in_doubt, other.succeeded) == (0, 0, len(good))
+    for record_id, _, *values in read_csv(load.run_dir / "success.csv")[1:]:
+        assert held(records[record_id]) == meant(tuple(values))
+
+
+def test_rows_beyond_the_daily_allocation_are_in_no_file_and_in_doubt(tmp_path: Path) -> None:
+    """What is left of it is checked first; then another load takes some."""
+    rows = [(f"row {place}",) for place in range(50)]
+    with Emulator(SCHEMA, settings=Settings(limits=Limits(batch_records=10, daily_batches=5))) as org:
+
+        def take_some(effect: str) -> None:
+            if effect == "open":
+                begin(org, tmp_path / "other", ("Code__c",), rows[:30], batch_records=30)
+
+        options = {"api": "bulk2", "batch_records": 50}
+        load = Load(org, tmp_path, Rows(("Code__c",), rows), options=options, trace=take_some)
+        report = load.begin()
+        stored = {record["Id"]: record["Code__c"] for record in org.records("Row__c")}
+    assert (report.succeeded, report.in_doubt, report.unprocessed, report.untied) == (20, 30, 0, 0)
+    written = read_csv(load.run_dir / "success.csv")[1:]
+    assert all(stored[record_id] == code for record_id, _, code in written)
+    doubts = read_csv(load.run_dir / "in_doubt.csv")[1:]
+    assert sorted([row[1:] for row in doubts] + [row[2:] for row in written]) == sorted(rows)
+    assert all("Rows beyond the org's daily allocation have none" in row[0] for row in doubts)
 
 
 def test_rows_are_told_by_their_ids_whatever_else_comes_back(org: Emulator, tmp_path: Path) -> None:
