@@ -244,3 +244,8 @@ def test_other_text_is_no_state(changed: dict[str, object] | None) -> None:
     text = "" if changed is None else json.dumps(json.loads(STATE.to_json()) | changed)
     with pytest.raises(UsageError):
         staged.state_of(text)
+
+
+def test_pieces_of_a_write_that_broke_off_are_discarded() -> None:
+    lines: list[Line] = [job("Aborted"), DELETED, LOST]
+    assert played(staged.discard([ONE, TWO]), lines) == (None, [*CLEARED, "PATCH 2 Aborted"])

@@ -14,6 +14,7 @@ import pytest
 
 import bulkforce as bf
 from bulkforce_emulator import Emulator
+from bulkforce_emulator.faults import Fault
 
 QUICK = bf.Pace(first_seconds=0.01, growth=1.1, longest_seconds=0.05)
 RECORDS = [{"LastName": "Ott", "FirstName": 'A|"d,a"'}, {"LastName": "Roe", "Description": "two\nlines"}]
@@ -253,3 +254,12 @@ def test_session_that_expired_is_renewed_and_the_data_sent_again(org: Emulator, 
     assert client.wait_for_ingest_job(job, pace=QUICK).number_records_processed == 2
     org.expire_sessions()
     assert len(rows(client, client.get_successful_results(job))) == 2
+
+
+def test_records_that_failed_but_are_not_told_are_not_none(org: Emulator, client: Any) -> None:
+    """A fault of the org's that was seen: 204 for a file that has rows."""
+    job = loaded(client, "LastName,FirstName\n,Bo\n")
+    org.faults.add(Fault("status", method="GET", path="*/failedResults", status=204, times=1))
+    with pytest.raises(bf.ProtocolError, match="has 1 of these records"):
+        client.get_failed_results(job)
+    assert len(rows(client, client.get_failed_results(job))) == 1

@@ -8,15 +8,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from tests.support.script import said, script
+from tests.support.script import Script, said, script
 
 from bulkforce.errors import (
     FormatError,
     Intercepted,
     InvalidRequest,
+    JobAborted,
+    JobFailed,
+    LimitReached,
+    NotAuthenticated,
     NotFound,
+    NotPermitted,
     OutcomeUnknown,
     ProtocolError,
+    RefusedError,
+    Unavailable,
     UsageError,
 )
 from bulkforce.protocol import bulk2
@@ -24,6 +31,7 @@ from bulkforce.protocol.bulk2 import ResultLink, ResultPages
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Request
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.vocabulary import ColumnDelimiter, Job2State, LineEnding, Operation
 
 JOB = "7503h00000CV7GpAAL"
@@ -388,3 +396,85 @@ def test_only_an_array_of_errors_is_the_orgs_word() -> None:
     word = {"errorCode": "INVALIDJOB", "message": "InvalidJob : Unable to find object: X"}
     with pytest.raises(NotFound):
         answered(bulk2.create_ingest_job(INSERT), told([word], 400))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "kind"),
+    [
+        (401, "INVALID_SESSION_ID", "Session expired or invalid", NotAuthenticated),
+        (404, "NOT_FOUND", "The requested resource does not exist", NotFound),
+        (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", LimitReached),
+        (400, "INVALIDJOB", "InvalidJob : Unable to find object: X", NotFound),
+        (
+            *(400, "INVALIDJOB", "InvalidJob : Field name provided, F does not match an External ID for X"),
+            InvalidRequest,
+        ),
+        (400, "INVALIDJOB", "InvalidJob : External ID was blank for X.", InvalidRequest),
+        (400, "API_ERROR", "Invalid value: '' supplied for property: 'operation'", InvalidRequest),
+        (400, "API_ERROR", "Value does not match expected type at [line:1, column:22]", InvalidRequest),
+        (400, "FEATURENOTENABLED", "hardDelete operation requires special user profile permission", NotPermitted),
+        (400, "INVALIDJOB", "Found multipe contents for job: <7500H00000H673g>", InvalidRequest),
+        (400, "BULK_API_ERROR", "Found multipe contents for job: <7500H00000H673g>", InvalidRequest),
+        (400, "INVALIDJOBSTATE", "Aborting already Completed Job not allowed", InvalidRequest),
+        (400, "INVALIDJOBSTATE", "Closing already Completed Job not allowed", InvalidRequest),
+        (400, "API_ERROR", "Error encountered when deleting the job because the job is not terminated", InvalidRequest),
+        (400, "INVALIDENTITY", "Entity 'Tag' is not supported by the Bulk API.", InvalidRequest),
+        (400, "API_ERROR", "Selecting compound data not supported in Bulk Query", InvalidRequest),
+        (400, "API_ERROR", "Aggregate Relationships not supported in Bulk Query", InvalidRequest),
+        (400, "MALFORMED_QUERY", "unexpected token: '<EOF>'", InvalidRequest),
+        (400, "UNSUPPORTEDCONTENTTYPE", "UnsupportedContentType : ZIP_CSV is not a valid Content-Type", InvalidRequest),
+        (400, "INVALID_FIELD", "No such column 'x' on entity 'Contact'", InvalidRequest),
+        (400, "INVALID_TYPE", "sObject type 'X' is not supported.", InvalidRequest),
+        (400, "LIMIT_EXCEEDED", "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021)", LimitReached),
+        (400, "LIMIT_EXCEEDED", "Max bulk v2 query result size stored (1000000000) kb", LimitReached),
+        (400, "TXN_SECURITY_METERING_ERROR", "x", InvalidRequest),
+        (405, "METHOD_NOT_ALLOWED", "HTTP Method 'PUT' not allowed. Allowed are GET", InvalidRequest),
+        (409, "API_ERROR", "x", InvalidRequest),
+        (503, "SERVER_UNAVAILABLE", "x", Unavailable),
+        (500, "UNKNOWN_EXCEPTION", "x", Unavailable),
+    ],
+)
+@pytest.mark.parametrize("code_first", [True, False])
+def test_every_refusal_is_an_error_of_its_kind(
+    status: int, code: str, message: str, kind: type[RefusedError], code_first: bool
+) -> None:
+    members = [("errorCode", code), ("message", message)]
+    body = [dict(members if code_first else reversed(members))]
+    again = [told(body, status)] * (2 if kind is NotAuthenticated else 1)
+    played = Script(list(again), policy=RetryPolicy(attempts=1))
+    with pytest.raises(kind) as caught:
+        played.run(ask(bulk2.get_query_job(JOB)))
+    assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, message)
+    assert caught.value.job_id == JOB
+
+
+@pytest.mark.parametrize(
+    ("state", "final", "error"),
+    [
+        ("Open", False, None),
+        ("UploadComplete", False, None),
+        ("InProgress", False, None),
+        ("JobComplete", True, None),
+        ("Failed", True, JobFailed),
+        ("Aborted", True, JobAborted),
+        ("Closed", False, None),
+    ],
+)
+def test_every_state_says_whether_it_is_the_end(state: str, final: bool, error: type[Exception] | None) -> None:
+    for exchange, wire in ((bulk2.get_ingest_job(JOB), CREATED), (bulk2.get_query_job(JOB), QUERIED)):
+        job = answered(exchange, told(wire | {"state": state, "errorMessage": "X : y"}))
+        assert (job.state, job.is_final) == (Job2State(state), final)
+        if error is None:
+            assert job.raise_for_state() is job
+        else:
+            with pytest.raises(error):
+                job.raise_for_state()
+    assert set(Job2State) == {"Open", "UploadComplete", "InProgress", "JobComplete", "Failed", "Aborted", "Closed"}
+
+
+def test_query_that_is_not_understood_here_is_for_the_org_to_judge() -> None:
+    job = answered(
+        bulk2.create_query_job(bulk2.query_settings("FIND {x}", operation="queryAll")),
+        told(QUERIED | {"operation": "queryAll"}),
+    )
+    assert job.object == "Contact"

@@ -83,6 +83,7 @@ HINTS: Final[Mapping[str, str]] = {
     "InvalidJobState": "check the job's state with get_job_info",
     # 2.0 writes v1's codes in capitals.
     "FEATURENOTENABLED": "ask the org's administrator",
+    "INVALIDENTITY": "the Bulk API does not serve this object: query it over REST",
     "INVALIDJOBSTATE": "check the job's state with get_ingest_job or get_query_job",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
 from typing import assert_type
@@ -71,6 +71,26 @@ with client, client.get_query_result(job, "751", "752") as stream:
     for block in stream:
         assert_type(block, bytes)
 
+ingest = client.create_ingest_job("upsert", "Contact", external_id_field="Ext__c", column_delimiter="TAB")
+assert_type(ingest, bf.IngestJobInfo)
+client.upload(ingest, [{"LastName": name} for name in "AB"])
+client.upload("750", Path("a.csv"))
+client.upload("750", io.BytesIO(b"Id"))
+assert_type(client.complete_upload(ingest), bf.IngestJobInfo)
+assert_type(client.wait_for_ingest_job("750", timeout_seconds=1).raise_for_state(), bf.IngestJobInfo)
+assert_type(client.list_ingest_jobs(job_type="V2Ingest"), Iterator[bf.IngestJobInfo])
+with client.get_failed_results(ingest) as failed:
+    assert_type(failed.rows(), Iterator[dict[str, str]])
+    assert_type(failed.save("failed.csv"), int)
+asked = client.create_query_job("SELECT Id FROM Contact", operation=bf.Operation.QUERY_ALL)
+assert_type(asked, bf.QueryJobInfo)
+with client.get_query_results(asked, "x", 5) as part:
+    assert_type(part.locator, str | None)
+assert_type(client.get_query_result_pages(asked).links, tuple[bf.ResultLink, ...])
+stage = client.stage("Contact", "insert")
+assert_type(client.resume_stage(stage.state()).write([{"LastName": "A"}]), list[str])
+assert_type(stage.commit(), list[bf.IngestJobInfo])
+
 results: list[bf.Result] = client.get_batch_result(job, "751")
 assert_type(results[0].errors[0].fields, tuple[str, ...])
 
@@ -85,6 +105,12 @@ async def main() -> None:
     async with bf.AsyncClient("https://acme.my.salesforce.com", auths[0]) as aclient:
         assert_type(await aclient.create_job("insert", "Contact", "CSV"), bf.JobInfo)
         assert_type(await aclient.get_all_batches("750"), list[bf.BatchInfo])
+        assert_type(await aclient.create_ingest_job("insert", "Contact"), bf.IngestJobInfo)
+        async for one in aclient.list_query_jobs():
+            assert_type(one, bf.QueryJobInfo)
+        async with await aclient.get_failed_results("750") as failed:
+            assert_type(failed, bf.AsyncCsvStream)
+        assert_type(await (await aclient.stage("Contact", "insert")).write([{"LastName": "A"}]), list[str])
         async with await aclient.get_query_result("750", "751", "752") as stream:
             assert_type(stream, AsyncResultStream)
             async for block in stream:
