@@ -84,15 +84,20 @@ def again(org: Holding, nth: int, kind: Callable[[str, str], bool]) -> None:
     org._seen = 0
 
 
+def assert_interrupted(run: Path) -> None:
+    assert json.loads((run / "report.json").read_text("utf-8"))["state"] == "interrupted"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_load_and_its_resume_that_are_stopped_are_resumed(tmp_path: Path, way: Way) -> None:
     with Holding() as org:
         load = Load(org, tmp_path)
         how = {"workers": 1, "batch_records": 6, "run_dir": load.run_dir}
         stopped_at(org, lambda client: client.load(load.path, "Row__c", "insert", **how), way)  # type: ignore[arg-type]
+        assert_interrupted(load.run_dir)
         again(org, 2, is_batch)
         stopped_at(org, lambda client: client.resume(load.run_dir, workers=1), way)
-        assert json.loads((load.run_dir / "report.json").read_text())["state"] == "interrupted"
+        assert_interrupted(load.run_dir)
         load.check(load.resume())
 
 
@@ -102,8 +107,10 @@ def test_extract_and_its_resume_that_are_stopped_are_resumed(tmp_path: Path, way
     with Holding(kind=is_result, nth=3) as org:
         org.insert("Row__c", [{"Code__c": str(number)} for number in range(60)])
         stopped_at(org, lambda client: client.extract(QUERY, to=to, pk_chunking=6, run_dir=run, workers=1), way)
+        assert_interrupted(run)
         again(org, 2, is_result)
         stopped_at(org, lambda client: client.resume_extract(run, workers=1), way)
+        assert_interrupted(run)
         again(org, 2, is_result)
         stopped_at(org, lambda client: client.resume(run, workers=1), way)
         assert not to.exists()
@@ -255,6 +262,6 @@ def test_server_that_is_shut_down_stops_its_loads_and_they_are_resumed(tmp_path:
                 seen = len(org.requests)
                 process.communicate(timeout=600)
         assert len(org.requests) == seen
-        assert json.loads((load.run_dir / "report.json").read_text())["state"] == "interrupted"
+        assert_interrupted(load.run_dir)
         assert sum(is_batch(one.method, one.path) for one in org.requests) == org.nth
         load.check(load.resume())
