@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from dataclasses import fields, is_dataclass
@@ -10,13 +11,15 @@ from typing import get_args
 
 import pytest
 
-from bulkforce import BearerToken, Client, events
+from bulkforce import BearerToken, Client, bars, events
 from bulkforce.errors import Facts, Interrupted, NotSent, Unavailable, UsageError
+from bulkforce.protocol.exchange import Request
 from bulkforce.protocol.flow import Sleep
 from bulkforce.run.manner import Manner
-from bulkforce.run.sitting import Sitting
+from bulkforce.run.sitting import Sitting, carry_out
 from bulkforce.run.telling import Teller
 from bulkforce.standing import Standing
+from bulkforce.transport.noting import Note, WorkSpan
 from bulkforce.transport.stopping import Stop
 
 BEGUN = events.RunBegun(verb="query", run="", run_dir=None, operation="query", object="Contact")
@@ -138,6 +141,101 @@ def test_other_errors_and_results_come_out_as_they_are() -> None:
     assert sitting([]).watched(None, lambda _: Standing("loading", "1 row")) is None
 
 
+class Bar(bars.Bar):
+    """A bar that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def _show(self, standing: Standing) -> None:
+        self.seen.append(standing.rows)
+
+    def _end(self, summary: str) -> None:
+        self.seen.append(summary)
+
+
+def in_words(rows: int) -> Standing:
+    return Standing("loading", f"{rows} rows")
+
+
+def test_bar_shows_progress_and_gives_way_to_the_caller_s_own_unless_it_was_asked_for() -> None:
+    own: list[int] = []
+    for shows, on_progress, seen in (
+        (False, None, ["3 rows"]),
+        (False, own.append, []),
+        (True, own.append, ["3 rows"]),
+    ):
+        sits, bar = sitting([]), Bar()
+        sits.bar, sits.shows = bar, shows
+        watch = sits.watched(on_progress, in_words)
+        assert watch is not None
+        watch(3)
+        assert bar.seen == seen
+    assert own == [3, 3]
+
+
+def test_bar_ends_with_the_summary_if_it_was_shown() -> None:
+    for told, seen in ((3, ["3 rows", str(ENDED)]), (None, [])):
+        with Bar() as bar:
+            if told is not None:
+                bar.tell(in_words(told))
+            bar.hear(OPENED)
+            bar.hear(ENDED)
+        assert bar.seen == seen
+
+
+class Span(contextlib.AbstractContextManager[object]):
+    """A span that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def hear(self, event: events.Event) -> None:
+        self.heard.append(event)
+
+    def __exit__(self, *_: object) -> None:
+        self.heard.append("end")
+
+
+class Tracing:
+    def __init__(self) -> None:
+        self.spans: dict[str, Span] = {}
+
+    def work(self, verb: str) -> Span:
+        return self.spans.setdefault(verb, Span())
+
+    def request(self, request: Request, url: str, work: WorkSpan | None) -> Note:
+        raise AssertionError("no request is made")
+
+
+def test_verb_has_a_span_if_spans_are_made() -> None:
+    driver = Client("https://acme.my.salesforce.com", auth=BearerToken("00D!x")).driver
+
+    def run(sits: Sitting) -> int:
+        sits.tell(OPENED)
+        return 3
+
+    assert carry_out(driver, Stop(), None, "load", run) == 3
+    driver.tracing = Tracing()
+    assert carry_out(driver, Stop(), Manner(progress=False), "load", run) == 3
+    assert driver.tracing.spans["load"].heard == [OPENED, "end"]
+
+
+def test_lines_are_told_now_and_then_and_the_summary_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    bar = bars.chosen(True)
+    assert isinstance(bar, bars.InLines)
+    with bar:
+        bar.tell(in_words(3))
+        bar.hear(ENDED)
+    assert capfd.readouterr() == ("", f"{ENDED}\n")
+
+
+@pytest.mark.parametrize("wanted", [None, False])
+def test_nothing_is_shown_where_nobody_is_watching(wanted: bool | None) -> None:
+    assert bars.chosen(wanted) is None
+
+
 def test_pause_before_a_request_is_repeated_is_told() -> None:
     told: list[events.Event] = []
     fault = Unavailable("busy", Facts(status=503, method="GET", path="/services/x"))
@@ -150,7 +248,7 @@ def test_pause_before_a_request_is_repeated_is_told() -> None:
     assert str(told[0]) == "GET /services/x: Unavailable (HTTP 503), again in 1.5 s at most"
 
 
-@pytest.mark.parametrize("manner", [{"on_event": 3}, {"poll": 0}, {"max_api_calls": 0}])
+@pytest.mark.parametrize("manner", [{"on_event": 3}, {"progress": 3}, {"poll": 0}, {"max_api_calls": 0}])
 def test_manner_that_makes_no_sense_is_refused(manner: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=next(iter(manner))):
         Manner(**manner)  # type: ignore[arg-type]
