@@ -248,6 +248,9 @@ class Settings:
     counters_before_upload: bool = False
     #: Whether jobs may be uploaded packed with gzip; in v1 they may.
     packed_uploads: bool = True
+    #: Among which rows a key that comes twice in an upsert is refused: those of a transaction, or those of a batch; a
+    #: later transaction updates what an earlier one made.
+    duplicate_keys_within: Literal["transaction", "batch"] = "transaction"
     #: What becomes of a job whose file is a header without rows: it completes, or fails as a batch of v1 does.
     header_only: Literal["complete", "fail"] = "complete"
     #: The status for a file above the limit.

@@ -217,6 +217,21 @@ def test_upsert_by_id_without_ids_inserts(wire: Wire2) -> None:
     assert rows(wire.files(job)[0])[1][1:] == ["true", "A"]
 
 
+@pytest.mark.parametrize(("within", "refused"), [("transaction", [1, 1, 0]), ("batch", [1, 1, 1])])
+def test_a_key_that_comes_twice(within: str, refused: list[int]) -> None:
+    with Emulator(schema=SCHEMA, settings=Settings(duplicate_keys_within=within)) as org:  # type: ignore[arg-type]
+        wire = Wire2(org)
+        found = []
+        for gap in (1, 199, 200):
+            between = "".join(f"N,{gap}-{number}\n" for number in range(gap - 1))
+            job = wire.load(f"Name,Key__c\nA,k{gap}\n{between}B,K{gap}\n", "upsert", externalIdFieldName="Key__c")
+            found.append(wire.job(job)["numberRecordsFailed"])
+            if not found[-1]:
+                names = [record["Name"] for record in org.records("Account") if record["Key__c"].lower() == f"k{gap}"]
+                assert names == ["B"]
+        assert found == refused
+
+
 def test_delete_with_further_columns_fails(wire: Wire2) -> None:
     seen = wire.job(wire.load("Id,Name\n001000000000000AAA,x\n", "delete"))
     assert seen["errorMessage"] == "InvalidBatch : The 'delete' batch must contain only ids"

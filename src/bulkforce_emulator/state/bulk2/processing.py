@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from bulkforce_emulator.settings import Settings
     from bulkforce_emulator.soql.query import CompiledQuery
-    from bulkforce_emulator.state.job import Batch
+    from bulkforce_emulator.state.job import Batch, Job
     from bulkforce_emulator.state.org import Org
     from bulkforce_emulator.uploads import Outcomes, Upload
 
@@ -133,7 +133,10 @@ class Bulk2Processing:
         if mishap is not None:
             upload = mishap.strike(upload, self._settings.texts.rows)
             ragged = None if ragged is None else ragged.slice(0, upload.count)
-        order = Order(job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id)
+        order = Order(
+            job.operation, job.sobject, job.created_by, org.clock.now(), job.external_id,
+            by_transaction=self._settings.duplicate_keys_within == "transaction" and _has_keys_twice(job, upload),
+        )  # fmt: skip
         outcomes = self._rows.carry_out(order, upload)
         org.ledger.add(job.id, batch.id, job.operation, job.sobject.name, outcomes)
         columns = echoed(upload, ragged, job.sobject, self._settings)
@@ -210,6 +213,15 @@ class Bulk2Processing:
             bulk2.found = found
             batch.results = {result_id: whole}
             batch.processed = table.num_rows
+
+
+def _has_keys_twice(job: Job, upload: Upload) -> bool:
+    """Whether a key comes twice: then rows are written by transactions, which is slower."""
+    if job.external_id is None:
+        return False
+    name = job.external_id.name.lower()
+    keys = next((column for header, column in upload.columns.items() if header.lower() == name), None)
+    return keys is not None and pc.count_distinct(pc.utf8_lower(keys)).as_py() < len(keys) - keys.null_count
 
 
 def shown_columns(compiled: CompiledQuery) -> dict[int, str]:

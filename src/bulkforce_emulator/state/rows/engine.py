@@ -52,6 +52,8 @@ class Order:
     sees_all: bool = False
     #: Whether duplicates may be saved where a rule only alerts.
     allow_duplicates: bool = False
+    #: Whether rows are written in transactions, each of which finds what those before it have written.
+    by_transaction: bool = False
 
 
 class Rows:
@@ -74,7 +76,11 @@ class Rows:
         columns = resolve(self._schema, order.sobject, headers, self._settings)
         # Rows are written together. That the platform writes them in small transactions only shows to triggers and
         # duplicate rules, and where a row can look up another one of its batch: it finds those of earlier transactions.
-        by_transaction = order.sobject.rules.by_transaction or any(column.parent is order.sobject for column in columns)
+        by_transaction = (
+            order.by_transaction
+            or order.sobject.rules.by_transaction
+            or any(column.parent is order.sobject for column in columns)
+        )
         size = self._settings.limits.records_per_transaction if by_transaction else upload.count
         with self._store.writing() as cursor:
             parts = [self._transaction(cursor, order, part, columns) for part in upload.parts(size)]
