@@ -197,7 +197,7 @@ class Client(Calls1, Calls2):
                 there is ``#`` and a path in this folder, or bytes; batches are then zips.
             workers: Concurrent uploads and downloads; the org decides how many batches it runs at once.
             batch_records: Maximum number of records in a batch: 1 to 10,000, by default 10,000. With ``api="bulk2"``,
-                in a job: 1 to 1,000,000 (and 100 MB), by default 100,000 (and 25 MB).
+                in a job: 1 to 1,000,000 (and 100 MB), by default 50,000 (and 10 MB).
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
                 ``unprocessed.csv``, ``rejected.csv`` and ``report.json`` go there.
             empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and

@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,14 @@ class Bench:
     org: Emulator
     client: Client
     waited: list[float]
+    folder: Path
+
+    def fetched(self, api: IngestApi, job_id: str, batch_id: str, *, whole: bool = True) -> Path:
+        """Fetch results into a file; it stays empty if there are none."""
+        path = self.folder / "results"
+        with path.open("wb") as file:
+            assert self.run(api.fetch_results(job_id, batch_id, file.write, whole=whole)) is bool(file.tell())
+        return path
 
     def run(self, flow: Flow[Any]) -> Any:
         return self.client.driver.run(flow, self.waited.append)
@@ -88,9 +97,9 @@ def running() -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def bench(running: Emulator) -> Iterator[Bench]:
+def bench(running: Emulator, tmp_path: Path) -> Iterator[Bench]:
     with Client(running.base_url, BearerToken(running.session_id), retry=RetryPolicy(attempts=1)) as client:
-        yield Bench(running, client, [])
+        yield Bench(running, client, [], tmp_path)
     settle(running)
 
 
@@ -142,7 +151,7 @@ def test_batch_has_a_result_for_each_of_its_records_in_their_order(bench: Bench,
     assert (seen.end, seen.processed, seen.failed, seen.never_run) == (BatchEnd.COMPLETED, 3, 1, False)
     assert bench.run(ingest.look_at_batch(job_id, batch_id)) == seen
     of_three = piece(b"Code__c,Text__c\na,1\n,2\nc,3\n")
-    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=True))
+    content = bench.fetched(ingest, job_id, batch_id)
     assert ingest.check_results(content, of_three, whole=True, failed=1) is None
     outcomes = ingest.read_results(content, of_three, whole=True).outcomes
     assert [mark.endswith(b",true,") for mark in outcomes.marks] == [True, False, True]
@@ -155,12 +164,15 @@ def test_results_that_are_not_those_of_the_batch_are_told(bench: Bench, ingest: 
     job_id = opened(bench, ingest)
     batch_id = added(bench, ingest, job_id)
     bench.look_until_ended(lambda: ingest.look(job_id, [short(batch_id)]), batch_id)
-    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=True))
+    path = bench.fetched(ingest, job_id, batch_id)
+    content = path.read_bytes()
     for wrong in (content[:-10], content + content.splitlines()[-1] + b"\n", b"<html>", b"\xff" + content):
-        assert ingest.check_results(wrong, piece(GOOD), whole=True)
+        path.write_bytes(wrong)
+        assert ingest.check_results(path, piece(GOOD), whole=True)
         with pytest.raises(errors.FormatError):
-            ingest.read_results(wrong, piece(GOOD), whole=True)
-    assert ingest.check_results(content, piece(GOOD), whole=True, failed=1)
+            ingest.read_results(path, piece(GOOD), whole=True)
+    path.write_bytes(content)
+    assert ingest.check_results(path, piece(GOOD), whole=True, failed=1)
 
 
 def test_content_that_the_org_finds_wrong_is_refused_for_good(bench: Bench, many: IngestApi) -> None:
@@ -246,8 +258,8 @@ def test_batch_that_failed_as_a_whole_has_its_reason_and_no_results_for_records(
     batch_id = added(bench, ingest, job_id)
     seen = bench.look_until_ended(lambda: ingest.look(job_id, [short(batch_id)]), batch_id)
     assert (seen.end, seen.message) == (BatchEnd.FAILED, "InvalidBatch : no good")
-    content = bench.run(ingest.fetch_results(job_id, batch_id, whole=False))
-    assert not content or not any(ingest.read_results(content, piece(GOOD), whole=False).outcomes.marks)
+    path = bench.fetched(ingest, job_id, batch_id, whole=False)
+    assert not any(ingest.read_results(path, piece(GOOD), whole=False).outcomes.marks)
 
 
 def test_job_that_the_org_does_not_have_is_not_found_and_needs_no_closing(bench: Bench, many: IngestApi) -> None:
@@ -270,7 +282,7 @@ def test_operations_are_what_was_asked_for(bench: Bench, make: Callable[[str], I
     job_id = opened(bench, api)
     batch_id = added(bench, api, job_id, content)
     bench.look_until_ended(lambda: api.look(job_id, [short(batch_id)]), batch_id)
-    content_of = bench.run(api.fetch_results(job_id, batch_id, whole=True))
+    content_of = bench.fetched(api, job_id, batch_id)
     assert api.check_results(content_of, piece(content, record_id), whole=True, failed=0) is None
     other = record_id[:9] + ("7" if record_id[9] != "7" else "8") + record_id[10:15]
     by_place = not api.one_batch_a_job

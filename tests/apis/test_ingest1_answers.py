@@ -109,9 +109,11 @@ def test_a_batch_that_is_waited_for_must_be_in_the_list() -> None:
 
 def test_a_batch_that_failed_may_have_no_results_and_one_that_is_whole_must_have_them() -> None:
     none = refused("InvalidBatch", "no results")
-    assert Script([none], policy=ONCE).run(API.fetch_results("750A", "751B", whole=False)) is None
+    written = list[bytes]()
+    assert Script([none], policy=ONCE).run(API.fetch_results("750A", "751B", written.append, whole=False)) is False
     with pytest.raises(InvalidRequest):
-        Script([none], policy=ONCE).run(API.fetch_results("750A", "751B", whole=True))
+        Script([none], policy=ONCE).run(API.fetch_results("750A", "751B", written.append, whole=True))
+    assert written == []
 
 
 @pytest.mark.parametrize(

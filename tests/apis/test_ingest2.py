@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -224,14 +225,20 @@ SENT = Piece(3, b"Name\n", lambda: b"a\nb\nc\n")
 COUNTS = {"numberRecordsProcessed": 2, "numberRecordsFailed": 1}
 
 
-def fetched(*files: Answer, whole: bool = True, state: str = "JobComplete", **counts: object) -> bytes:
-    content = run(API.fetch_results(JOB, JOB, whole=whole), job(state, **(counts or COUNTS)), *files)
-    assert isinstance(content, bytes)
-    return content
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    return tmp_path / "results"
 
 
-def test_three_files_are_read_as_the_outcomes_of_the_records() -> None:
-    content = fetched(csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED), whole=False, state="Failed")
+def fetched(kept: Path, *files: Answer, whole: bool = True, state: str = "JobComplete", **counts: object) -> Path:
+    with kept.open("wb") as file:
+        told = job(state, **(counts or COUNTS))
+        assert run(API.fetch_results(JOB, JOB, file.write, whole=whole), told, *files) is True
+    return kept
+
+
+def test_three_files_are_read_as_the_outcomes_of_the_records(kept: Path) -> None:
+    content = fetched(kept, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED), whole=False, state="Failed")
     assert API.check_results(content, SENT, whole=False) is None
     results = API.read_results(content, SENT, whole=False)
     assert results.outcomes.kinds == b"sfn"
@@ -240,22 +247,22 @@ def test_three_files_are_read_as_the_outcomes_of_the_records() -> None:
     assert results.untied.count == 0
 
 
-def test_file_that_is_not_there_is_one_without_rows() -> None:
-    content = fetched(csv(WRITTEN), csv(None), csv(None), numberRecordsProcessed=1, numberRecordsFailed=0)
+def test_file_that_is_not_there_is_one_without_rows(kept: Path) -> None:
+    content = fetched(kept, csv(WRITTEN), csv(None), csv(None), numberRecordsProcessed=1, numberRecordsFailed=0)
     assert API.check_results(content, SENT, whole=True) is None
     results = API.read_results(content, SENT, whole=True)
     assert results.outcomes.kinds == b"s--"
     assert "beyond the org's daily allocation" in results.unknown
 
 
-def test_refused_rows_whose_file_is_not_there_are_unknown_and_not_told_as_anything_else() -> None:
-    content = fetched(csv(WRITTEN), csv(None), csv(None))
+def test_refused_rows_whose_file_is_not_there_are_unknown_and_not_told_as_anything_else(kept: Path) -> None:
+    content = fetched(kept, csv(WRITTEN), csv(None), csv(None))
     assert API.check_results(content, SENT, whole=True) is None
     assert "The org counts 1 refused row" in API.read_results(content, SENT, whole=True).unknown
 
 
-def test_written_rows_whose_file_is_not_there_are_unknown() -> None:
-    content = fetched(csv(None), csv(REFUSED), csv(None))
+def test_written_rows_whose_file_is_not_there_are_unknown(kept: Path) -> None:
+    content = fetched(kept, csv(None), csv(REFUSED), csv(None))
     assert API.check_results(content, SENT, whole=True) is None
     assert "no file of the rows that it wrote" in API.read_results(content, SENT, whole=True).unknown
 
@@ -270,32 +277,33 @@ def test_written_rows_whose_file_is_not_there_are_unknown() -> None:
         ((WRITTEN, REFUSED, b"\xff\xfe"), ""),
     ],
 )
-def test_files_that_are_not_what_the_org_counts_are_told(files: tuple[bytes, ...], problem: str) -> None:
-    found = API.check_results(fetched(*map(csv, files)), SENT, whole=True)
+def test_files_that_are_not_what_the_org_counts_are_told(kept: Path, files: tuple[bytes, ...], problem: str) -> None:
+    found = API.check_results(fetched(kept, *map(csv, files)), SENT, whole=True)
     assert found is not None
     assert problem in found
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{}\n", b"[]\n", b"x", b'{"sizes":{"failed":9},"processed":1,"failed":0}\nx']
+    "content", [b"", b"\n{}", b"\n[]", b"x", b'x\n{"sizes":{"failed":9},"processed":1,"failed":0}']
 )
-def test_what_is_kept_of_results_is_checked(content: bytes) -> None:
-    assert API.check_results(content, SENT, whole=True) is not None
+def test_what_is_kept_of_results_is_checked(kept: Path, content: bytes) -> None:
+    kept.write_bytes(content)
+    assert API.check_results(kept, SENT, whole=True) is not None
 
 
-def test_files_that_come_later_than_the_end_of_the_job_are_waited_for() -> None:
+def test_files_that_come_later_than_the_end_of_the_job_are_waited_for(kept: Path) -> None:
     early = refused("INVALIDJOBSTATE")
-    content = fetched(early, early, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED))
+    content = fetched(kept, early, early, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED))
     assert API.check_results(content, SENT, whole=True) is None
     with pytest.raises(InvalidRequest):
-        fetched(*[early] * 3)
-    content = fetched(*[early] * 9, whole=False, state="Failed")
+        fetched(kept, *[early] * 3)
+    content = fetched(kept, *[early] * 9, whole=False, state="Failed")
     assert API.read_results(content, SENT, whole=False).outcomes.kinds == b"---"
 
 
-def test_file_that_breaks_off_is_no_file() -> None:
+def test_file_that_breaks_off_is_no_file(kept: Path) -> None:
     with pytest.raises(NoAnswer):
-        fetched(csv(WRITTEN, breaks_off=True))
+        fetched(kept, csv(WRITTEN, breaks_off=True))
 
 
 HEADER_ONLY = WRITTEN.split(b"\n")[0], REFUSED.split(b"\n")[0] + b"\n"
@@ -305,7 +313,7 @@ HEADER_ONLY = WRITTEN.split(b"\n")[0], REFUSED.split(b"\n")[0] + b"\n"
     ("files", "end"),
     [
         ([*HEADER_ONLY, NOT_TRIED] * 2, BatchEnd.NOT_PROCESSED),
-        ([*HEADER_ONLY, None] * 2, BatchEnd.ABORTED),
+        ([*HEADER_ONLY, None], BatchEnd.ABORTED),
         ([WRITTEN, HEADER_ONLY[1], NOT_TRIED], BatchEnd.ABORTED),
         # It was still writing when it was first looked at.
         ([*HEADER_ONLY, NOT_TRIED, HEADER_ONLY[0], REFUSED, NOT_TRIED], BatchEnd.ABORTED),

@@ -3,6 +3,7 @@ call lost before the org acts on it, after it has, and while it is still under w
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -113,3 +114,19 @@ def test_upload_that_never_arrives_stops_the_run_and_nothing_is_written(org: Emu
     assert states(load)["open"] <= 1, "a job that was not given an upload yet"
     org.faults.clear()
     load.check(load.resume())
+
+
+def test_source_that_changes_while_it_is_uploaded_is_not_completed(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"api": "bulk2", "workers": 1})
+
+    def change(effect: str) -> None:
+        if effect == "open":
+            content, known = load.path.read_bytes(), load.path.stat()
+            load.path.write_bytes(content.replace(b"row 0-1", b"row 9-9"))
+            os.utime(load.path, ns=(known.st_atime_ns, known.st_mtime_ns))
+
+    load.trace = change
+    with pytest.raises(errors.Error, match="has changed"):
+        load.begin()
+    assert load.books.entries == []
+    assert not [job for job in load.books.jobs if job.batches]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias
 
 from bulkforce.errors import Facts, Unsettled
@@ -27,6 +28,9 @@ _GROWTH: Final = 1.5
 ApiName: TypeAlias = Literal["bulk1", "bulk2"]
 """Which API a run uses: Bulk API (v1), or Bulk API 2.0."""
 
+
+Write: TypeAlias = Callable[[bytes], object]
+"""Takes blocks of bytes, as the ``write`` of a file does."""
 
 IS_NO_LOAD: Final = "A load inserts, updates, upserts, deletes or hardDeletes; to get records out, use extract"
 """What to say if a load is asked for a query."""
@@ -377,29 +381,33 @@ class IngestApi(Protocol):
         """Look at one batch."""
         ...
 
-    def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:
-        """Fetch the results of a batch as the org writes them; ``None`` if the org says that there are none.
+    def fetch_results(self, job_id: str, batch_id: str, write: Write, *, whole: bool) -> Flow[bool]:
+        """Fetch the results of a batch.
 
         Args:
             job_id: The job.
             batch_id: The batch.
+            write: Called with what the org sends, as it comes.
             whole: Whether it must have results, so that having none is an error.
+
+        Returns:
+            Whether there are any.
         """
         ...
 
-    def check_results(self, content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
+    def check_results(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """Return what is wrong with results, if anything. `read_results` can read any that pass.
 
         Args:
-            content: What the org sent.
+            path: The file with what `fetch_results` wrote.
             piece: What was sent.
             whole: Whether every record must have a result.
             failed: How many failed, if the org said.
         """
         ...
 
-    def read_results(self, content: bytes, piece: Piece, *, whole: bool) -> Results:
-        """Read results; see `check_results`.
+    def read_results(self, path: Path, piece: Piece, *, whole: bool) -> Results:
+        """Read results; see `check_results`. The file must stay until they were used.
 
         Raises:
             FormatError: They are malformed. Says what is wrong, and in which record, but shows no value.

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import orjson
 
 from bulkforce.apis import results2
 from bulkforce.apis.abc import Piece
-from bulkforce.apis.results2 import ResultFiles
+from bulkforce.apis.results2 import Part, ResultFiles
 from bulkforce.errors import FormatError
+
+_LONGEST_INDEX: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,47 +26,69 @@ class Counters:
     failed: int | None = None
 
 
-def packed(files: Mapping[str, bytes | None], counters: Counters) -> bytes:
-    """Put files together: a line with their sizes and the job's counters, then one after the other."""
-    index = {
-        "sizes": {name: None if content is None else len(content) for name, content in files.items()},
-        "processed": counters.processed,
-        "failed": counters.failed,
-    }
-    return b"".join([orjson.dumps(index), b"\n", *(content for content in files.values() if content)])
+class Keeping:
+    """Writes files one after the other into one, and at its end a line with their sizes and the job's counters.
+
+    Args:
+        write: Takes what is to be written.
+    """
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._sizes: dict[str, int | None] = {}
+
+    def keep(self, name: str, blocks: Iterable[bytes] | None) -> None:
+        """Write a file as it comes; ``None`` if it is not there."""
+        if blocks is None:
+            self._sizes[name] = None
+            return
+        size = 0
+        for block in blocks:
+            self._write(block)
+            size += len(block)
+        self._sizes[name] = size
+
+    def end(self, counters: Counters) -> None:
+        """Write the last line."""
+        index = {"sizes": self._sizes, "processed": counters.processed, "failed": counters.failed}
+        self._write(b"\n" + orjson.dumps(index))
 
 
-def unpacked(content: bytes) -> tuple[ResultFiles, Counters]:
-    """Take them apart.
+def kept(path: Path) -> tuple[ResultFiles, Counters]:
+    """Find the files in what `Keeping` wrote.
 
     Raises:
-        FormatError: They were not put together by `packed`.
+        FormatError: It is not that.
     """
-    end = content.find(b"\n") + 1
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(max(size - _LONGEST_INDEX, 0))
+        line = file.read().rpartition(b"\n")[2]
     try:
-        index = orjson.loads(content[:end])
-        # Not copied: they may be as large as what was sent.
-        files, begin, view = dict[str, memoryview | None](), end, memoryview(content)
-        for name, size in index["sizes"].items():
-            files[name] = None if size is None else view[begin : begin + size]
-            begin += size or 0
+        index = orjson.loads(line)
+        files, begin = dict[str, Part | None](), 0
+        for name, length in index["sizes"].items():
+            files[name] = None if length is None else Part(path, begin, length)
+            begin += length or 0
         counters = Counters(index["processed"], index["failed"])
+        found = ResultFiles(**files), counters
     except (ValueError, TypeError, LookupError, AttributeError):
-        begin = -1
-    if begin != len(content):
+        found = None
+    if found is None or begin != size - len(line) - 1:
         raise FormatError("The three result files of a job are not there as they were kept")
-    return ResultFiles(**files), counters
+    return found
 
 
-def rows_in(content: bytes | None) -> bool:
+def rows_in(blocks: Iterable[bytes] | None) -> bool:
     """Whether a result file has more than a header."""
-    return content is not None and b"\n" in content.strip(b"\r\n")
+    content = b"" if blocks is None else b"".join(blocks)
+    return b"\n" in content.strip(b"\r\n")
 
 
-def problem(content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
+def problem(path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
     """Return what is wrong with result files, if anything; see `bulkforce.apis.abc.IngestApi`."""
     try:
-        files, counters = unpacked(content)
+        files, counters = kept(path)
         found = results2.count(piece.header, files)
     except FormatError as error:
         return str(error)

@@ -15,6 +15,7 @@ import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bulkforce.apis import results1
@@ -27,10 +28,12 @@ from bulkforce.apis.abc import (
     JobStanding,
     Looked,
     Looks,
+    Outcomes,
     Piece,
     Results,
     Sent,
     Sizes,
+    Write,
     strangers_in,
 )
 from bulkforce.apis.jobs1 import batch_seen, close_for_good, job_seen, stays_open
@@ -226,25 +229,31 @@ class Ingest1:
         """See `IngestApi`."""
         return batch_seen((yield from ask(bulk1.get_batch_info(job_id, batch_id))))
 
-    def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:
+    def fetch_results(self, job_id: str, batch_id: str, write: Write, *, whole: bool) -> Flow[bool]:
         """See `IngestApi`."""
         try:
-            return (yield from ask(bulk1.get_raw_result(job_id, batch_id, self.settings.content_type))).body
+            write((yield from ask(bulk1.get_raw_result(job_id, batch_id, self.settings.content_type))).body)
         except InvalidRequest:
             if whole:
                 raise
             # A batch that failed halfway may have results for what it did, or none. The org itself says so: a 400 from
             # anything else is `Intercepted`.
-            return None
+            return False
+        return True
 
-    def check_results(self, content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
+    def check_results(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """See `IngestApi`."""
         inserted = self.settings.operation is Operation.INSERT
-        return results1.check(content, piece.records, whole=whole, failed=failed, inserted=inserted, ids=piece.ids())
+        return results1.check(
+            path.read_bytes(), piece.records, whole=whole, failed=failed, inserted=inserted, ids=piece.ids()
+        )
 
-    def read_results(self, content: bytes, piece: Piece, *, whole: bool) -> Results:
+    def read_results(self, path: Path, piece: Piece, *, whole: bool) -> Results:
         """See `IngestApi`."""
-        return Results(results1.read(content, piece.records, whole=whole))
+        content = path.read_bytes()
+        # Without content, the org said that there are no results.
+        empty = Outcomes(()) if not (content or whole) else None
+        return Results(empty or results1.read(content, piece.records, whole=whole))
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`."""

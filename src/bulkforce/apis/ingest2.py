@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from bulkforce.apis import files2
@@ -35,6 +36,7 @@ from bulkforce.apis.abc import (
     Sent,
     Sizes,
     Uploaded,
+    Write,
 )
 from bulkforce.apis.files2 import Counters
 from bulkforce.apis.results2 import Key, tie
@@ -55,9 +57,9 @@ from bulkforce.protocol.info2 import IngestJobInfo
 from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import Job2State, LineEnding, Operation
 
-SIZES: Final = Sizes(most_records=1_000_000, most_bytes=limits.JOB2_BYTES, records=100_000, bytes=25_000_000)
-"""By default, a piece is a quarter of what a job may hold: results are tied to its records in memory, and several are
-under way at once. The org works in batches of 10,000 records, and counts those, so larger pieces gain next to nothing.
+SIZES: Final = Sizes(most_records=1_000_000, most_bytes=limits.JOB2_BYTES, records=50_000, bytes=10_000_000)
+"""By default, a piece has as many bytes as a batch of v1, since results are tied to its records in memory, and takes no
+more calls. The org works in batches of 10,000 records anyway, and counts those: larger pieces gain next to nothing.
 """
 _TRIES: Final = 5
 _SPOILT: Final = "INVALIDJOB"
@@ -229,45 +231,49 @@ class Ingest2:
             if pause is not None:
                 # It is not known whether the files of an aborted job may still grow.
                 yield Sleep(pause)
-            files = yield from _files(job_id, self.looks, whole=False)
-            if files2.rows_in(files["successful"]) or files2.rows_in(files["failed"]):
+            found = []
+            for _, get in _FILES:
+                found.append(files2.rows_in((yield from _file(get(job_id), self.looks, whole=False))))
+            written, refused, not_tried = found
+            if written or refused or not not_tried:
                 return False
-        return files2.rows_in(files["unprocessed"])
+        return True
 
     def look_at_batch(self, job_id: str, batch_id: str) -> Flow[BatchSeen]:  # noqa: ARG002  (it is the job's)
         """See `IngestApi`."""
         return _batch_seen((yield from ask(bulk2.get_ingest_job(job_id))))
 
-    def fetch_results(self, job_id: str, batch_id: str, *, whole: bool) -> Flow[bytes | None]:  # noqa: ARG002
-        """See `IngestApi`; the three files and the job's counters, as `files2` puts them together."""
+    def fetch_results(
+        self,
+        job_id: str,
+        batch_id: str,  # noqa: ARG002  (it is the job's)
+        write: Write,
+        *,
+        whole: bool,
+    ) -> Flow[bool]:
+        """See `IngestApi`; the three files and the job's counters, as `files2` keeps them."""
         info = yield from ask(bulk2.get_ingest_job(job_id))
-        files = yield from _files(job_id, self.looks, whole=whole)
-        return files2.packed(files, Counters(info.number_records_processed, info.number_records_failed))
+        keeping = files2.Keeping(write)
+        for name, get in _FILES:
+            keeping.keep(name, (yield from _file(get(job_id), self.looks, whole=whole)))
+        keeping.end(Counters(info.number_records_processed, info.number_records_failed))
+        return True
 
-    def check_results(self, content: bytes, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
+    def check_results(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """See `IngestApi`."""
-        return files2.problem(content, piece, whole=whole, failed=failed)
+        return files2.problem(path, piece, whole=whole, failed=failed)
 
-    def read_results(self, content: bytes, piece: Piece, *, whole: bool) -> Results:  # noqa: ARG002  (any may lack)
+    def read_results(self, path: Path, piece: Piece, *, whole: bool) -> Results:  # noqa: ARG002  (any may lack)
         """See `IngestApi`."""
-        files, counters = files2.unpacked(content)
+        files, counters = files2.kept(path)
         key = Key(self.operation, self.external_id, "Id")
         tied = tie(piece.header, piece.rows(), piece.records, files, key)
-        return Results(tied.outcomes, tied.untied, files2.why_unknown(files, counters, tied.untied.count))
+        return Results(tied.outcomes, tied.untied, files2.why_unknown(files, counters))
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`; a job without an upload, or with one that is not to count, is aborted."""
         with suppress(NotFound):
             yield from _aborted(job_id)
-
-
-def _files(job_id: str, looks: Looks, *, whole: bool) -> Flow[dict[str, bytes | None]]:
-    """Fetch the three result files of a job that has ended; ``None`` for one that the org says is not there."""
-    found: dict[str, bytes | None] = {}
-    for name, get in _FILES:
-        stream = yield from _file(get(job_id), looks, whole=whole)
-        found[name] = None if stream is None else b"".join(stream)
-    return found
 
 
 def _file(exchange: Exchange[Stream | None], looks: Looks, *, whole: bool) -> Flow[Stream | None]:

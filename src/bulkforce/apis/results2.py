@@ -7,6 +7,7 @@ belongs to a record because of what it echoes, and never because of its place.
 from __future__ import annotations
 
 import re
+import sys
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,17 @@ from bulkforce.formats import csv
 from bulkforce.formats.flat import flat, shown
 from bulkforce.vocabulary import Operation
 
-Content: TypeAlias = bytes | memoryview | Path
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A range of a file: what is not held in memory."""
+
+    path: Path
+    begin: int
+    size: int
+
+
+Content: TypeAlias = bytes | memoryview | Path | Part
 
 _ID: Final = re.compile(rb"(?:[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?)?")
 _FLAG: Final = re.compile(rb"true|false")
@@ -179,13 +190,19 @@ def _names(header: bytes) -> list[str]:
 
 
 def _blocks(content: Content, start: int) -> Iterator[bytes]:
-    if isinstance(content, Path):
-        with content.open("rb") as file:
-            file.seek(start)
-            yield from iter(lambda: file.read(csv.BLOCK_BYTES), b"")
+    if isinstance(content, (bytes, memoryview)):
+        for begin in range(start, len(content), csv.BLOCK_BYTES):
+            yield bytes(content[begin : begin + csv.BLOCK_BYTES])
         return
-    for begin in range(start, len(content), csv.BLOCK_BYTES):
-        yield bytes(content[begin : begin + csv.BLOCK_BYTES])
+    path, begin, size = (
+        (content.path, content.begin, content.size) if isinstance(content, Part) else (content, 0, sys.maxsize)
+    )
+    with path.open("rb") as file:
+        file.seek(begin + start)
+        left = size - start
+        while left > 0 and (block := file.read(min(left, csv.BLOCK_BYTES))):
+            yield block
+            left -= len(block)
 
 
 def _columns(lines: Values, total: int, places: Sequence[int]) -> list[Values]:

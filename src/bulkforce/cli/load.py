@@ -87,7 +87,7 @@ def load(
     batch_records: Annotated[
         int | None,
         typer.Option(
-            help="Maximum number of records in a batch; by default 10,000, and 100,000 with --api bulk2.",
+            help="Maximum number of records in a batch; by default 10,000, and 50,000 with --api bulk2.",
             min=1,
             max=1_000_000,
             metavar="N",

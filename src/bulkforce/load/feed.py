@@ -5,16 +5,83 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from bulkforce.errors import FormatError, SourceChanged
+from bulkforce.formats import csv
 from bulkforce.formats.rows import column_of
 from bulkforce.load.attachments import Packer, Unusable, pack
 from bulkforce.load.cutter import Batch
 from bulkforce.load.mapping import Shape
+from bulkforce.protocol.exchange import Body
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+
+class Upload:
+    """A batch that is read, converted and digested while it is sent, so that it is never in memory.
+
+    What was sent is compared with what was read afterwards: only for an upload that does not count yet.
+
+    Args:
+        batch: The batch.
+        blocks: Returns its content as it is sent.
+        changed: Returns the error for a batch that is not what was read.
+    """
+
+    def __init__(
+        self, batch: Batch, blocks: Callable[[Batch], Iterator[bytes]], changed: Callable[[Batch], SourceChanged]
+    ) -> None:
+        self._batch, self._blocks, self._changed = batch, blocks, changed
+        self._digest = hashlib.sha256()
+        self.body = Body(self._open, batch.size)
+
+    def _open(self) -> BinaryIO:
+        self._digest = hashlib.sha256()
+        return cast(BinaryIO, _Reading(self._blocks(self._batch), self._digest.update))
+
+    def check(self) -> None:
+        """Check that what was sent last is what was read before the load.
+
+        Raises:
+            SourceChanged: It is not.
+        """
+        if self._digest.hexdigest() != self._batch.sha256:
+            raise self._changed(self._batch)
+
+
+class _Reading(io.RawIOBase):
+    """Blocks as a file."""
+
+    def __init__(self, blocks: Iterator[bytes], look: Callable[[bytes], object]) -> None:
+        self._blocks, self._look, self._rest = blocks, look, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        target = memoryview(buffer).cast("B")
+        while not self._rest:
+            block = next(self._blocks, None)
+            if block is None:
+                return 0
+            self._look(block)
+            self._rest = memoryview(block)
+        size = min(len(target), len(self._rest))
+        target[:size], self._rest = self._rest[:size], self._rest[size:]
+        return size
+
+
+def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """Read so many bytes of a file."""
+    while size > 0 and (block := file.read(min(size, csv.BLOCK_BYTES))):
+        yield block
+        size -= len(block)
 
 
 class Feed:
@@ -115,6 +182,22 @@ class Feed:
         self._compare(content.getvalue(), batch.sha256, batch)
         return content.getvalue()
 
+    def upload(self, batch: Batch) -> Upload:
+        """Return the content of a batch, to be read from the file while it is sent.
+
+        Raises:
+            SourceChanged: The file has changed.
+        """
+        self.check()
+        return Upload(batch, self._sent_blocks, self._changed)
+
+    def _sent_blocks(self, batch: Batch) -> Iterator[bytes]:
+        with self._open(batch) as file:
+            yield from self._shape.stream(_blocks(file, batch.end - batch.start))
+
+    def _changed(self, batch: Batch) -> SourceChanged:
+        return SourceChanged(f"The source {self.path} has changed: batch {batch.number} is not what was read")
+
     def _zip(self, batch: Batch) -> bytes:
         """Return the zip of a batch, whose digest is that of its request, which names each file by its own digest."""
         try:
@@ -155,4 +238,4 @@ class Feed:
 
     def _compare(self, content: bytes, sha256: str, batch: Batch) -> None:
         if hashlib.sha256(content).hexdigest() != sha256:
-            raise SourceChanged(f"The source {self.path} has changed: batch {batch.number} is not what was read")
+            raise self._changed(batch)

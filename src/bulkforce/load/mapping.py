@@ -26,7 +26,7 @@ from typing import Final
 from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import toml
-from bulkforce.formats.csv import NULL, quote
+from bulkforce.formats.csv import NULL, quote, units
 from bulkforce.formats.excel import unescaped
 from bulkforce.formats.naming import naming
 from bulkforce.formats.text import decoded, trimmed
@@ -135,6 +135,25 @@ class Shape:
             FormatError: They do not have the source's columns.
         """
         return self._ended(content if self._keeps_values else self.written(self.rows(content)))
+
+    def stream(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """Convert records block by block, header first; the same bytes as `apply` makes of all of them.
+
+        Raises:
+            FormatError: They do not have the source's columns.
+        """
+        yield self.header
+        if self._keeps_values:
+            carry = b""
+            for block in blocks:
+                # A CR that ends the block may be half of a CRLF.
+                content = carry + block
+                carry = b"\r" if content.endswith(b"\r") else b""
+                yield self._ended(content.removesuffix(carry))
+            yield self._ended(carry)
+            return
+        for unit in units(blocks, len(self.source)):
+            yield self.apply(unit.content)
 
     def _ended(self, content: bytes) -> bytes:
         """Write the line ends that the job has: one of the other kind, wherever it stands, fails a whole job of 2.0."""

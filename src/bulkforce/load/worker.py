@@ -42,7 +42,7 @@ from bulkforce.load.orders import (
 from bulkforce.load.outputs import Ended, Outputs
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.protocol.exchange import Body
-from bulkforce.run.files import write_whole
+from bulkforce.run.files import Draft, write_whole
 from bulkforce.run.seal import Seal
 from bulkforce.run.sitting import RunFlow
 from bulkforce.vocabulary import Operation
@@ -129,7 +129,14 @@ class LoadWorker:
 
     def _send(self, order: SendBatch) -> BatchSeen | Uploaded | ContentRefused | JobSeen:
         try:
-            return self._run(self._api.send(order.job_id, Body.of(self._content(order.batch))))
+            if not self._api.one_batch_a_job:
+                return self._run(self._api.send(order.job_id, Body.of(self._content(order.batch))))
+            upload = self._feed.upload(self._batches[order.batch])
+            answer = self._run(self._api.send(order.job_id, upload.body))
+            if isinstance(answer, Uploaded):
+                # It does not count yet: time enough to see that it is what was read.
+                upload.check()
+            return answer
         finally:
             self._trace("send")
 
@@ -153,22 +160,28 @@ class LoadWorker:
         )
 
     def _fetch(self, order: FetchResults) -> Seal:
-        content = self._run(
-            self._api.fetch_results(str(order.facts.job_id), str(order.facts.batch_id), whole=order.whole)
-        )
-        if content is None:
-            if processed := self._counts(order).processed:
-                raise self._unreadable(order, b"", f"the org processed {processed:,} records but returned no results")
-            content = b""
-        elif problem := self._problem(order, content):
-            raise self._unreadable(order, content, problem)
-        write_whole(self._folder / results_file(order.batch), content)
+        facts, path = order.facts, self._folder / results_file(order.batch)
+        draft = Draft(path)
+        try:
+            found = self._run(
+                self._api.fetch_results(str(facts.job_id), str(facts.batch_id), draft.file.write, whole=order.whole)
+            )
+            draft.file.flush()
+            if problem := self._problem(order, draft.temporary, found=found):
+                raise self._unreadable(order, draft.temporary, problem)
+            seal = Seal.of_file(draft.temporary)
+            draft.publish()
+        finally:
+            draft.discard()
         self._trace("fetch")
-        return Seal.of(content)
+        return seal
 
-    def _problem(self, order: FetchResults, content: bytes) -> str | None:
-        failed = self._counts(order).failed if order.whole else None
-        return self._api.check_results(content, self._piece(order.batch), whole=order.whole, failed=failed)
+    def _problem(self, order: FetchResults, path: Path, *, found: bool) -> str | None:
+        counts = self._counts(order) if order.whole or not found else Counts(None, None)
+        if not found:
+            processed = counts.processed
+            return f"the org processed {processed:,} records but returned no results" if processed else None
+        return self._api.check_results(path, self._piece(order.batch), whole=order.whole, failed=counts.failed)
 
     def _piece(self, number: int) -> Piece:
         batch = self._batches[number]
@@ -186,11 +199,11 @@ class LoadWorker:
         seen = self._run(self._api.look_at_batch(str(order.facts.job_id), str(order.facts.batch_id)))
         return Counts(seen.processed, seen.failed)
 
-    def _unreadable(self, order: FetchResults, content: bytes, problem: str) -> UnreadableResults:
+    def _unreadable(self, order: FetchResults, results: Path, problem: str) -> UnreadableResults:
         text = f"The results of batch {order.facts.batch_id} of job {order.facts.job_id} cannot be read: {problem}"
         if order.last_try:
             path = self._folder / unreadable_file(order.batch)
-            write_whole(path, content)
+            write_whole(path, results.read_bytes())
             text += f". They were fetched {RESULT_TRIES} times; what the org sent is in {path}"
         return UnreadableResults(text, order.facts)
 
@@ -234,17 +247,18 @@ class LoadWorker:
 
     def _results(self, order: JoinBatch, *, whole: bool) -> Results | None:
         """Read a batch's results from disk; return ``None`` if they are missing or changed."""
+        path = self._folder / results_file(order.batch)
         try:
-            content = (self._folder / results_file(order.batch)).read_bytes()
+            sealed = Seal.of_file(path)
         except FileNotFoundError:
             return None
-        if not order.results or Seal(*order.results) != Seal.of(content):
+        if not order.results or Seal(*order.results) != sealed:
             return None
-        if not content and not whole:
+        if not sealed.size and not whole:
             # The org said that there are no results.
             return Results(Outcomes(()))
         try:
-            return self._api.read_results(content, self._piece(order.batch), whole=whole)
+            return self._api.read_results(path, self._piece(order.batch), whole=whole)
         except FormatError:
             # Only an earlier version could have fetched these: it did not check them.
             return None
