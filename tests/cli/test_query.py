@@ -165,6 +165,7 @@ def test_error_is_json_beside_the_data(query: Run) -> None:
         (["SELECT Id, (SELECT Id FROM Contacts) FROM Account"], "query the child object by itself"),
         (["SELECT Id FROM Account", "-o", "a.csv"], "bulkforce extract QUERY -o FILE"),
         (["SELECT Id FROM Account", "--csv", "--json"], "one of --csv and --json"),
+        (["SELECT Id FROM Account", "--rest", "--api=bulk2"], "leave out --api or --rest"),
         ([], "There is no query"),
         (["SELECT Id FROM Account", "--limit=0"], "--limit"),
     ],

@@ -30,7 +30,7 @@ from tests.support.extraction import (
 )
 from tests.support.holding import ctrl_c
 
-from bulkforce import AsyncClient, BearerToken, Client, RefreshToken, errors
+from bulkforce import AsyncClient, BearerToken, Client, RefreshToken, errors, events
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
@@ -459,3 +459,13 @@ def test_command_line_has_the_api_too(org: Emulator, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["api"] == "bulk2"
     assert read(tmp_path / "out.csv") == stored(org)
+
+
+def test_what_happens_is_told_in_terms_of_one_job_and_its_pages(org: Emulator, tmp_path: Path) -> None:
+    told: list[events.Event] = []
+    with client_of(org) as client:
+        client.extract(QUERY, to=tmp_path / "out.csv", run_dir=tmp_path / "run", api="bulk2", on_event=told.append)
+    kinds = [type(event).__name__ for event in told]
+    assert kinds[:3] == ["RunBegun", "JobOpened", "BatchEnded"]
+    assert (kinds.count("ResultFetched"), kinds[-2:]) == (6, ["BatchDone", "RunEnded"])
+    assert {"JobClosed", "JobListed", "BatchSent"}.isdisjoint(kinds)

@@ -73,6 +73,8 @@ def query(
 
     if output is not None:
         raise UsageError("A query is shown; to write what it finds to a file, use: bulkforce extract QUERY -o FILE")
+    if rest and api is not Api.bulk1:
+        raise UsageError("--rest asks without a bulk job; leave out --api or --rest")
     if as_csv and as_json:
         raise UsageError("Choose one of --csv and --json")
     text = queries.given(soql, soql_file)

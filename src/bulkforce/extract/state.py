@@ -185,8 +185,11 @@ class State:
                     self._root = thing.number
                 self._queue(thing)
             case QueryBatch():
-                parts = self.parts_of(thing.number)
-                if before := self.batches.get(thing.number):
+                before = self.batches.get(thing.number)
+                # What a batch of many parts learns changes nothing about most of them.
+                same = before is not None and before is not thing and before.stage is thing.stage
+                parts = [] if same else self.parts_of(thing.number)
+                if before:
                     self._count(before, -1)
                     for part in parts:
                         self._weigh(part, -1)

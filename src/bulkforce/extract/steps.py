@@ -41,6 +41,9 @@ class Steps:
 def _of_job(job: QueryJob) -> events.Event | None:
     if job.id is None:
         return None
+    if job.batch_id == job.id:
+        # Created with its query, a job is its own only batch, and ends by itself.
+        return events.JobOpened(job=job.id) if job.stage is QueryJobStage.ASKED else None
     if job.closed:
         return events.JobClosed(job=job.id)
     match job.stage:
