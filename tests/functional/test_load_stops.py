@@ -95,8 +95,36 @@ def test_ctrl_c_twice_leaves_at_once_and_the_run_goes_on_later(tmp_path: Path) -
         org.go.set()
         assert "Traceback" not in talk
         assert process.returncode == 4
-        assert "`bulkforce runs` lists the runs that can be resumed" in talk
+        (job,) = {path.split("/job/")[1].split("/")[0] for path in changes(org) if "/job/" in path}
+        assert f"stopped at once. Job {job} goes on in the org with the batches sent;" in talk
+        assert f"bulkforce job abort {job}. Go on with: bulkforce resume {load.run_dir}" in talk
         load.check(load.resume())
+
+
+def test_ctrl_c_twice_tells_the_job_of_an_extract(tmp_path: Path) -> None:
+    with Holding(nth=1, kind=lambda _method, path: "/result/" in path) as org:
+        org.insert("Row__c", [{"Code__c": f"row {number}"} for number in range(5)])
+        words = [
+            "extract",
+            "SELECT Id FROM Row__c",
+            "-o",
+            str(tmp_path / "out.csv"),
+            "--run-dir",
+            str(tmp_path / "run"),
+        ]
+        with command(org, *words, "--quiet", "--poll", "0.1", "--pk-chunking", "off") as process:
+            org.wait()
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.5)
+            _, talk = process.communicate(timeout=600)
+        org.go.set()
+        (job,) = {path.split("/job/")[1].split("/")[0] for path in changes(org) if "/job/" in path}
+        assert process.returncode == 4
+        assert f"Job {job} goes on in the org" in talk
+        assert f"Go on with: bulkforce resume {tmp_path / 'run'}" in talk
+        assert "Traceback" not in talk
 
 
 def test_ctrl_c_begins_nothing_more(tmp_path: Path) -> None:

@@ -98,9 +98,10 @@ def carry_out(
         tell_error(error)
         print_error(error)
         raise typer.Exit(CALLED_WRONGLY) from error
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as at_once:
         # The second Ctrl-C: exit now, whatever still waits for the network. The journal is enough to resume from.
-        tell("bulkforce: stopped at once; `bulkforce runs` lists the runs that can be resumed")
+        known = ["`bulkforce runs` lists the runs that can be resumed"]
+        tell(f"bulkforce: stopped at once. {' '.join(getattr(at_once, '__notes__', known))}")
         os._exit(INTERRUPTED)
     with printing(done(report)):
         code = show(report, as_json=as_json)

@@ -33,7 +33,7 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     if isinstance(cause, Error) and (final or (not state.begun and isinstance(cause, (RefusedError, TransportError)))):
         return cause
     there = "standard output is incomplete" if report.to == STANDARD_OUTPUT else f"nothing was written to {report.to}"
-    at_work = jobs_left([job.id for number in sorted(state.unended) if (job := state.jobs[number]).id]).lstrip()
+    at_work = jobs_left(left_at_work(state)).lstrip()
     error = Interrupted(
         f"The extract stopped with {report.rows:,} records on disk, and {there}: {cause}. "
         f"{at_work and at_work + ' '}Go on with: bulkforce resume {report.run_dir}"
@@ -41,6 +41,11 @@ def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
     error.report = report
     error.__cause__ = cause
     return error
+
+
+def left_at_work(state: State) -> list[str]:
+    """Return the ids of jobs that go on in the org."""
+    return [job.id for number in sorted(state.unended) if (job := state.jobs[number]).id]
 
 
 def file_of(facts: ExtractFacts) -> Path | None:

@@ -38,7 +38,7 @@ from bulkforce.extract.asking import (
 )
 from bulkforce.extract.bring import bring
 from bulkforce.extract.columns import Column, columns_of
-from bulkforce.extract.ending import ended, file_of, finished, progress_of, report_of, stopped
+from bulkforce.extract.ending import ended, file_of, finished, left_at_work, progress_of, report_of, stopped
 from bulkforce.extract.events import QueryJob
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.numbers import NUMBERS
@@ -56,7 +56,7 @@ from bulkforce.run.files import new_token, write_whole
 from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
 from bulkforce.run.pool import WORKERS
-from bulkforce.run.report import RunInfo, RunState
+from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import every_so_often
 from bulkforce.vocabulary import Operation
@@ -345,6 +345,10 @@ def _carry_out(
         journal.finish(content.encode(), content, elsewhere=file_of(facts), page=page)
         sitting.trace("journal")
         journal.remove(PARTS)
+    except KeyboardInterrupt as at_once:
+        if not journal.finished:
+            note_jobs(at_once, left_at_work(state), journal.folder)
+        raise
     finally:
         sink.discard()
     return report

@@ -108,6 +108,13 @@ def stopped(run: Run, cause: Exception | None) -> Error:
     return error
 
 
+def left_at_once(run: Run) -> list[str]:
+    """Return the ids of jobs that hold batches, or may, when the run ends at once."""
+    view = run.view
+    at_work = {*view.flying.values(), *(job for job in view.jobs if view.doubtful.get(job) or view.waiting.get(job))}
+    return [job.id for number in sorted(at_work) if (job := view.jobs[number]).id]
+
+
 def _left_at_work(view: View) -> str:
     """Say which jobs go on in the org, and how to abort them."""
     at_work = [job.id for job in view.jobs.values() if job.id and view.waiting.get(job.number)]

@@ -41,6 +41,7 @@ from bulkforce.load.ending import (
     finish,
     finished,
     is_queued,
+    left_at_once,
     progress_of,
     stopped,
     unsettled,
@@ -65,7 +66,7 @@ from bulkforce.run.engine import Engine
 from bulkforce.run.files import is_for_everybody
 from bulkforce.run.folder import LOAD, RESULTS, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
-from bulkforce.run.report import RunInfo, RunState
+from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import ctrl_c_told, every_so_often
 
@@ -280,7 +281,11 @@ def _carry_out(
                 engine.stopped_by = left_behind
             else:
                 engine.record(rest_in_doubt(engine.state, left_behind, accept_as))
-        finished = engine.run()
+        try:
+            finished = engine.run()
+        except KeyboardInterrupt as at_once:
+            note_jobs(at_once, left_at_once(run), journal.folder)
+            raise
         if isinstance(engine.stopped_by, Unsettled):
             raise unsettled(run, worker, engine.stopped_by)
         if not finished:

@@ -147,6 +147,12 @@ def jobs_left(ids: Sequence[str]) -> str:
     return f" {goes_on.format(named)} in the org with the batches sent; to abort: bulkforce job abort {abort}."
 
 
+def note_jobs(error: BaseException, ids: Sequence[str], run_dir: Path) -> None:
+    """Note on the exception that ends a run at once which jobs may go on in the org, and how to go on with the run."""
+    if ids:
+        error.add_note(f"{jobs_left(ids).lstrip()} Go on with: bulkforce resume {run_dir}")
+
+
 @dataclass(frozen=True, slots=True)
 class RunInfo:
     """A run in a list: its id, folder, purpose and state.
