@@ -19,8 +19,8 @@ from bulkforce.extract.columns import other_columns
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES: Final = 1_048_576
-_LARGEST_BLOCK_BYTES: Final = 64 * BLOCK_BYTES
+BLOCK_BYTES: Final = 262_144
+_LARGEST_BLOCK_BYTES: Final = 67_108_864
 _COLUMN: Final = re.compile(r"CSV column #(\d+)")
 # pyarrow has no error class for this: a record spans more than two blocks.
 _TOO_LONG: Final = "straddl"
@@ -50,6 +50,8 @@ class PartReader:
         from pyarrow import csv
 
         self.schema = schema
+        # Where there is jemalloc: it gives back what was read, which the default allocator keeps for each thread.
+        self._pool = pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else None
         self._block_bytes = BLOCK_BYTES
         # The CSV reader does not support a time of day with a trailing Z.
         self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
@@ -95,7 +97,7 @@ class PartReader:
         from pyarrow import csv
 
         options = csv.ReadOptions(block_size=self._block_bytes)
-        with csv.open_csv(part, options, self._parse, self._convert) as reader:
+        with csv.open_csv(part, options, self._parse, self._convert, memory_pool=self._pool) as reader:
             if reader.schema.names != self.schema.names:
                 raise other_columns(self.schema.names, reader.schema.names)
             for batch in reader:

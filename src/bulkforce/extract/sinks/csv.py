@@ -12,7 +12,7 @@ from bulkforce.extract.sinks import appending
 from bulkforce.extract.sinks.target import Target
 from bulkforce.formats import csv
 
-_BLOCK_BYTES: Final = 1_048_576
+_BLOCK_BYTES: Final = 262_144
 
 
 class CsvSink:
