@@ -105,6 +105,9 @@ def own_org(conversation: Conversation, values: Values, closing: ThreadPoolExecu
     for field in setup.get("fields", ()):
         described = {name: value for name, value in field.items() if name not in {"object", "name"}}
         schema.setdefault(field["object"], {"fields": {}})["fields"][field["name"]] = described
+    for rule in setup.get("rules", ()):
+        rules = schema.setdefault(rule["object"], {}).setdefault("validation_rules", {})
+        rules[rule["name"]] = {name: rule[name] for name in ("condition", "message", "field")}
     org = Emulator(schema=schema or None, pace=Pace.manual() if setup.get("hold") else Pace.timed()).start()
     try:
         for record in setup.get("records", ()):
