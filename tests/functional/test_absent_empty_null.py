@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,22 @@ def test_empty_as_null_leaves_what_is_absent_where_other_records_have_it(
     assert report.succeeded == 4
     now = {one["Id"]: (one["Phone"] or None, one["Email"] or None) for one in org.records("Contact")}
     assert [now[one] for one in ids] == [("old", "old@x.org"), ("new", None), (None, "old@x.org"), (None, None)]
+
+
+@pytest.mark.parametrize(
+    ("records", "told"),
+    [
+        (list(csv.DictReader(io.StringIO("LastName,Title,Phone\na,b,c\nb\n"))), True),
+        (list(csv.DictReader(io.StringIO("LastName,Title,Phone\na,b,c\nb,,\n"))), False),
+        ([{"LastName": "a", "Title": None, "Phone": "c"}, {"LastName": "b", "Title": "d", "Phone": None}], False),
+        ([{"LastName": "a", "Birthdate": date(2026, 2, 12)}, {"LastName": "b", "Birthdate": None}], True),
+        ([{"NumberOfEmployees": 1, "Name": None}], False),
+        ([{"LastName": "a"}, {}], False),
+    ],
+)
+def test_list_of_a_readers_rows_is_told_from_where_its_nones_are(
+    org: Emulator, caplog: pytest.LogCaptureFixture, records: list[dict[str, object]], told: bool
+) -> None:
+    with bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
+        client.check(records, "Contact", "insert")
+    assert ("pass the reader itself" in caplog.text) == told

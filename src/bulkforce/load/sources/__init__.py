@@ -25,7 +25,7 @@ from bulkforce.load.sources.cursors import Cursor, is_cursor
 from bulkforce.load.sources.dialect import LOOK_BYTES, Dialect, encoding_of, look
 from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.sources.plain import plain, utf_8
-from bulkforce.load.sources.ragged import of_reader
+from bulkforce.load.sources.ragged import is_list_of_reader, of_reader
 from bulkforce.load.sources.rewriting import rewrite
 from bulkforce.load.sources.sql import SqlQuery
 from bulkforce.load.sources.writing import OnBlock, csv_file
@@ -251,6 +251,11 @@ def _rewritten(blocks: Iterable[bytes], dialect: Dialect, target: Path, how: _Ho
 
 
 def _write_items(source: Iterable[object], target: Path, how: _How) -> None:
+    if isinstance(source, list) and is_list_of_reader(source):
+        how.tell(
+            "The last fields of some records are None, which sets them to null. If these are rows of csv.DictReader "
+            "that were too short, pass the reader itself: then the fields stay as they are"
+        )
     items = _given(of_reader(source) if isinstance(source, csv.DictReader) else source)
     for first in items:
         rest = chain([first], items)

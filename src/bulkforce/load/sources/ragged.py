@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 from bulkforce.errors import FormatError
@@ -13,6 +14,7 @@ from bulkforce.formats.csv import NULL, records, split, units, unquote
 from bulkforce.formats.values import Value
 
 _NULL: Final = NULL.encode()
+_LOOKED_AT: Final = 10_000
 
 
 def of_reader(reader: csv.DictReader[str]) -> Iterator[Mapping[str, Value]]:
@@ -23,6 +25,23 @@ def of_reader(reader: csv.DictReader[str]) -> Iterator[Mapping[str, Value]]:
         if too_many is not None:
             record[None] = too_many  # type: ignore[index]
         yield record
+
+
+def is_list_of_reader(records: Iterable[object]) -> bool:
+    """Whether records look like a list of ``csv.DictReader``'s rows of which some are too short.
+
+    All begin with a text, and where there is a ``None``, there is nothing behind it.
+    """
+    is_short = False
+    for record in islice(records, _LOOKED_AT):
+        values = list(record.values()) if isinstance(record, dict) else []
+        if not values or not isinstance(values[0], str):
+            return False
+        first = next((place for place, value in enumerate(values) if value is None), len(values))
+        if any(value is not None for value in values[first:]):
+            return False
+        is_short = is_short or first < len(values)
+    return is_short
 
 
 def parted(block: Sequence[Mapping[str, Value]]) -> Iterator[tuple[list[Mapping[str, Value]], list[str]]]:
