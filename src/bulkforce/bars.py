@@ -7,6 +7,7 @@ without it. See ``docs/adr/0016-bars-in-notebooks.md``.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +21,14 @@ from bulkforce import events
 from bulkforce.standing import Standing
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, OverflowMethod, RenderableType
     from rich.progress import Progress
 
 _LINES_EVERY_SECONDS: Final = 5.0
 _NOTEBOOK_EVERY_SECONDS: Final = 0.25
 _ROOM_FOR_BAR: Final = 110
+_DUMB: Final = {"dumb", "unknown"}
+"""Terminals that cannot go back over a line, as rich knows them."""
 
 
 class Bar:
@@ -73,7 +76,7 @@ def chosen(wanted: bool | None) -> Bar | None:  # noqa: FBT001  (as the caller s
         return InNotebook(notebook)
     watched = sys.stderr is not None and sys.stderr.isatty()
     if watched and (wanted or hasattr(sys, "ps1")):
-        return AtPrompt()
+        return InLines() if os.environ.get("TERM") in _DUMB else AtPrompt()
     return InLines() if wanted else None
 
 
@@ -187,17 +190,20 @@ def live_bar(console: Console) -> Progress:
     from rich.table import Column
     from rich.text import Text
 
+    spinner = "dots" if _is_unicode(console) else "line"
+    overflow: OverflowMethod = "ellipsis" if _is_unicode(console) else "crop"
+
     class TwoLines(Progress):
         def get_renderables(self) -> Iterator[RenderableType]:
             yield from super().get_renderables()
             for task in self.tasks:
-                more = Text(f"  {task.fields['more']}", style="dim", no_wrap=True, overflow="ellipsis")
+                more = Text(f"  {task.fields['more']}", style="dim", no_wrap=True, overflow=overflow)
                 yield from [more] if task.fields["more"] else []
 
-    whole = Column(no_wrap=True, overflow="ellipsis")
-    columns: list[ProgressColumn] = [SpinnerColumn(), TextColumn("{task.description}", table_column=whole)]
+    whole = Column(no_wrap=True, overflow=overflow)
+    columns: list[ProgressColumn] = [SpinnerColumn(spinner), TextColumn("{task.description}", table_column=whole)]
     columns += [BarColumn(bar_width=24)] if console.width >= _ROOM_FOR_BAR else []
-    columns += [TextColumn("{task.fields[rows]}", table_column=Column(no_wrap=True, overflow="ellipsis"))]
+    columns += [TextColumn("{task.fields[rows]}", table_column=Column(no_wrap=True, overflow=overflow))]
     columns += [TimeElapsedColumn()] if console.width >= _ROOM_FOR_BAR else []
     return TwoLines(*columns, console=console, refresh_per_second=8, redirect_stdout=False, transient=True)
 
@@ -205,10 +211,15 @@ def live_bar(console: Console) -> Progress:
 def on_bar(bar: Progress) -> Callable[[Standing], None]:
     """Return a function that shows on a bar how far a run is."""
     task = bar.add_task("asking", total=None, rows="", more="")
+    between = " · " if _is_unicode(bar.console) else ", "
 
     def tell(now: Standing) -> None:
         bar.update(
-            task, description=now.doing, total=now.total, completed=now.done, rows=now.rows, more=" · ".join(now.more)
+            task, description=now.doing, total=now.total, completed=now.done, rows=now.rows, more=between.join(now.more)
         )
 
     return tell
+
+
+def _is_unicode(console: Console) -> bool:
+    return console.encoding.startswith("utf")

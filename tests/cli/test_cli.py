@@ -79,6 +79,19 @@ def test_a_wrong_call_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert arguments[-1].split("/")[0] in refused.stderr or arguments[1] in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "having"),
+    [
+        (("extract", "--persist", "a.csv"), "bulkforce: --persist is an option of `bulkforce emulator`\n"),
+        (("count", "--with-timeline"), ""),
+    ],
+)
+def test_option_of_another_command_is_told(arguments: tuple[str, ...], having: str) -> None:
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith(having or "No such option: --with-timeline\n")
+
+
 @pytest.mark.parametrize("command", ["demo", "emulator"])
 def test_a_missing_extra_is_told_with_the_line_that_installs_it(command: str) -> None:
     refused = run_without("duckdb", command)

@@ -107,7 +107,7 @@ def test_folder_with_other_files_is_left_alone(command: Run, tmp_path: Path) -> 
     [
         ((), 2, "Name an object"),
         (("Contact.Name",), 2, "is not the API name of an object"),
-        (("Nothing__c",), 1, "NOT_FOUND"),
+        (("Nothing__c",), 1, "This org has no object Nothing__c"),
     ],
 )
 def test_objects_that_there_are_not(command: Run, arguments: tuple[str, ...], code: int, says: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.rehearsal import SCHEMA, Load
 
 from bulkforce import ExtractProgress, Interrupted, Progress
 from bulkforce.bars import live_bar, on_bar
+from bulkforce.cli.progress import telling
 from bulkforce.extract.standing import extract_standing
 from bulkforce.load.standing import load_standing
 from bulkforce_emulator import Emulator
@@ -60,6 +62,32 @@ def test_rate_is_that_of_this_sitting() -> None:
     assert "per second" not in str(load_standing(replace(LOADING, earlier=5_000_000)))
     extracting = ExtractProgress(rows=3_000, earlier=1_000, seconds=10.0)
     assert "200 per second" in str(extract_standing(extracting))
+
+
+def test_bar_is_of_characters_that_the_terminal_can_show() -> None:
+    printed = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="strict")
+    console = Console(file=printed, width=80, force_terminal=True, color_system=None)
+    with live_bar(console) as bar:
+        on_bar(bar)(load_standing(replace(LOADING, waits_for=WAITS, seconds_left=60.0)))
+    printed.flush()
+    printed.seek(0)
+    assert f"{WAITS}, about 1:00 left" in printed.read()
+
+
+@pytest.mark.parametrize(("kind", "bar"), [("dumb", False), ("xterm", True)])
+def test_terminal_that_cannot_go_back_gets_lines(kind: str, bar: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setenv("TERM", kind)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with telling(load_standing, quiet=False) as teller:
+        assert teller is not None
+        teller(LOADING)
+    assert ("\x1b[" in terminal.getvalue()) == bar
+    assert bar or not terminal.getvalue()
 
 
 def test_nothing_of_a_bar_stays() -> None:

@@ -192,7 +192,7 @@ def test_rest_reads_all_pages_within_the_budget(org: Emulator) -> None:
         done = run(*command, environment=surroundings)
         assert (done.stdout.splitlines()[-1], done.stderr) == ('"N2000"', "bulkforce: 2,001 rows\n")
         done = run(*command, "--max-api-calls=1", environment=surroundings)
-        assert (done.returncode, "budget of 1 API calls" in done.stderr) == (1, True)
+        assert (done.returncode, "budget of 1 API call is" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("rest", [[], ["--rest"]])

@@ -85,6 +85,12 @@ def test_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"org\.duckdb cannot be opened"):
         Emulator(database=str(database))
     database.unlink()
+    # DuckDB would open it, as a view of its rows in memory.
+    data = tmp_path / "a.csv"
+    data.write_text("LastName\nx\n", "utf-8")
+    with pytest.raises(StoreError, match=r"a\.csv cannot be opened: it is no database of an emulated org"):
+        Emulator(database=str(data))
+    assert data.read_text("utf-8") == "LastName\nx\n"
     Emulator({"Account": {"fields": {"A__c": "string(20)"}}}, database=str(database)).stop()
     with pytest.raises(StoreError, match=r"stores Account\.A__c as VARCHAR, but the schema needs DOUBLE"):
         Emulator({"Account": {"fields": {"A__c": "double(10,2)"}}}, database=str(database))

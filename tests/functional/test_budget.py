@@ -48,7 +48,7 @@ def test_extract_and_its_resume_keep_to_their_budgets(org: Emulator, client: Any
     ]
     for sitting, budget in zip(sittings, (3, 1), strict=True):
         asked = len(org.requests)
-        with pytest.raises(bf.Interrupted, match=f"The budget of {budget} API calls is used up"):
+        with pytest.raises(bf.Interrupted, match=rf"The budget of {budget} API calls? is used up"):
             sitting(max_api_calls=budget)
         assert len(org.requests) - asked == budget
     assert client.resume("run").rows >= 3

@@ -13,7 +13,7 @@ import typer
 from bulkforce import arguments
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import printing, shown, tell
-from bulkforce.errors import Error, UsageError
+from bulkforce.errors import Error, NotFound, UsageError
 
 if TYPE_CHECKING:
     from bulkforce.client import Client
@@ -78,6 +78,8 @@ def objects(
     if as_json:
         print(json.dumps({**answer, "sobjects": found}, indent=2))
         return
+    if not found:
+        tell(f"The user can see no {'custom ' if custom else ''}objects")
     width = max((len(str(one["name"])) for one in found), default=0)
     for one in found:
         print(f"{one['name']:<{width}}  {one.get('keyPrefix') or '':<3}  {shown(str(one.get('label') or ''))}".rstrip())
@@ -87,7 +89,14 @@ def _described(client: Client, name: str) -> Mapping[str, Any]:
     from bulkforce.protocol import rest
     from bulkforce.protocol.flow import ask
 
-    return client.driver.run(ask(rest.describe_answer(name)))
+    try:
+        return client.driver.run(ask(rest.describe_answer(name)))
+    except NotFound as error:
+        facts = error.facts
+    raise NotFound(
+        f"This org has no object {name}, or the user may not see it; `bulkforce objects` lists those that there are",
+        facts,
+    )
 
 
 def _listed(client: Client) -> Mapping[str, Any]:

@@ -27,7 +27,7 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
     if as_json:
         print(ascii_json(report.to_json()), file=out)
         return 0
-    rate = f", {report.rows / report.seconds:,.0f} rows per second" if report.seconds else ""
+    rate = f", {counted(round(report.rows / report.seconds), 'row')} per second" if report.seconds else ""
     print(
         f"extract {report.object}: {counted(report.rows, 'row')} in {counted(report.batches, 'batch')}, "
         f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}",

@@ -273,6 +273,7 @@ def runs(
     Example: bulkforce runs
     """
     import json
+    from datetime import UTC, datetime
 
     from bulkforce import arguments
     from bulkforce.catalog import report_of
@@ -291,7 +292,7 @@ def runs(
                         "folder": str(one.folder),
                         "what": one.what,
                         "state": one.state,
-                        "begun": one.begun,
+                        "begun": None if one.begun is None else datetime.fromtimestamp(one.begun, UTC).isoformat(),
                         **_counts(report_of(one)),
                     }
                     for one in found

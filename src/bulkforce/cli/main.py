@@ -109,6 +109,7 @@ def _code_of(work: Callable[[], object]) -> int:
         # Of typer's own errors, which it has printed, only this is public.
         if code == CALLED_WRONGLY and (told := getattr(end.__context__, "format_message", None)):
             print_error(UsageError(told()))
+            _tell_whose_option(getattr(end.__context__, "option_name", ""))
         return code
     except streams.OutputLost as lost:
         if lost.reader_left:
@@ -121,6 +122,19 @@ def _code_of(work: Callable[[], object]) -> int:
         wrong_call = isinstance(error, UsageError) and not isinstance(error, MissingExtra)
         return CALLED_WRONGLY if wrong_call else FAILED
     return 0
+
+
+def _tell_whose_option(name: str) -> None:
+    """Tell which commands have an option that was given to another one."""
+    having, groups = [], [("bulkforce", command)]
+    while groups:
+        path, group = groups.pop()
+        for inner, one in getattr(group, "commands", {}).items():
+            groups.append((f"{path} {inner}", one))
+            if any(name in parameter.opts for parameter in one.params):
+                having.append(f"`{path} {inner}`")
+    if having and name:
+        streams.tell(f"bulkforce: {name} is an option of {', '.join(having)}")
 
 
 if __name__ == "__main__":

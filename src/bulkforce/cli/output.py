@@ -76,7 +76,7 @@ def _allowed(needed: int, left: int | None) -> str:
 
 
 def _show_report(report: LoadReport) -> None:
-    rate = f", {report.read / report.seconds:,.0f} rows per second" if report.seconds else ""
+    rate = f", {counted(round(report.read / report.seconds), 'row')} per second" if report.seconds else ""
     print(
         f"{report.operation} {report.object}: {counted(report.read, 'row')} in {counted(report.batches, 'batch')}, "
         f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}"

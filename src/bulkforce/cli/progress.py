@@ -29,8 +29,8 @@ def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Calla
     """
     if quiet:
         yield None
-    elif sys.stderr.isatty():
-        with live_bar(streams.console(stderr=True)) as bar:
+    elif sys.stderr.isatty() and not (console := streams.console(stderr=True)).is_dumb_terminal:
+        with live_bar(console) as bar:
             tell = on_bar(bar)
             yield lambda progress: tell(standing(progress))
     else:

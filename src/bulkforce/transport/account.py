@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bulkforce.display import counted
 from bulkforce.errors import NotSent
 from bulkforce.protocol.exchange import Request
 from bulkforce.protocol.flow import Sleep
@@ -34,6 +35,6 @@ class Account:
             NotSent: There is nothing left to spend.
         """
         if self.most_calls is not None and self.calls >= self.most_calls:
-            text = f"The budget of {self.most_calls:,} API calls is used up; give more to go on"
+            text = f"The budget of {counted(self.most_calls, 'API call')} is used up; give more to go on"
             raise NotSent(text, request.facts(), lasting=True)
         self.calls += 1

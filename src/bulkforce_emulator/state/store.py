@@ -12,8 +12,9 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from bulkforce_emulator.schema import Field, Schema, SObject
+
+#: Where a DuckDB file says what it is.
+_MAGIC = slice(8, 12)
 
 _TYPES = {
     "boolean": "BOOLEAN",
@@ -234,6 +238,15 @@ class Store:
 
 
 def _open(database: str) -> duckdb.DuckDBPyConnection:
+    path = Path(database)
+    if path.is_file() and path.stat().st_size:
+        # DuckDB opens files of data, too (CSV, JSON, Parquet): as a view of them, in which nothing would stay.
+        with suppress(OSError), path.open("rb") as file:
+            if file.read(_MAGIC.stop)[_MAGIC] != b"DUCK":
+                raise StoreError(
+                    f"{database} cannot be opened: it is no database of an emulated org; name a new file, such as "
+                    "org.duckdb (records of CSV and JSON files are given by data instead)"
+                )
     try:
         return duckdb.connect(database)
     except (duckdb.IOException, duckdb.SerializationException) as error:
