@@ -137,30 +137,47 @@ def _check_ends(outside: bytes, line_ending: LineEnding) -> None:
 
 
 def _in_form(body: Body, delimiter: ColumnDelimiter, line_ending: LineEnding, folder: Path) -> Body:
+    usual = delimiter is ColumnDelimiter.COMMA and line_ending is LineEnding.LF
+    if usual and not any(b"\r" in block for block in _blocks(body)):
+        return body
     target = folder / "in_form"
     with target.open("wb") as file:
-        file.writelines(in_form(_blocks(body, csv.BLOCK_BYTES), delimiter.character.encode(), _ENDS[line_ending]))
+        file.writelines(in_form(_blocks(body), delimiter.character.encode(), _ENDS[line_ending]))
     return file_body(target)
 
 
 def in_form(blocks: Iterable[bytes], delimiter: bytes, line_end: bytes) -> Iterator[bytes]:
-    r"""Write CSV with commas and line feeds with another delimiter and line end, inside values too.
+    r"""Write CSV of ours, with commas and line feeds, with another delimiter and line end, inside values too.
 
     Args:
-        blocks: The CSV, in blocks of at most `csv.BLOCK_BYTES`.
+        blocks: The CSV, in blocks.
         delimiter: What is to separate the columns.
         line_end: How lines are to end.
 
     >>> b"".join(in_form([b'a,b\n1|2,"x,\ny"\n'], b"|", b"\r\n"))
     b'a|b\r\n"1|2"|"x,\r\ny"\r\n'
     """
-    for unit in csv.units(blocks, 1):
-        pieces = unit.content.split(b'"')
-        if delimiter != b"," and any(delimiter in piece for piece in pieces[::2]):
-            pieces = b"".join(_quoted(line, delimiter) for line in csv.lines(unit.content)).split(b'"')
-        pieces[::2] = [piece.replace(b",", delimiter).replace(b"\n", line_end) for piece in pieces[::2]]
-        pieces[1::2] = [_LINE_END.sub(lambda _: line_end, piece) for piece in pieces[1::2]]
-        yield b'"'.join(pieces)
+    carry = b""
+    for block in blocks:
+        content = carry + block
+        end = csv.end_of_records(content)
+        yield _formed(content[:end], delimiter, line_end)
+        carry = content[end:]
+    yield _formed(carry, delimiter, line_end)
+
+
+def _formed(records: bytes, delimiter: bytes, line_end: bytes) -> bytes:
+    pieces = records.split(b'"')
+    outside = b'"'.join(pieces[::2])
+    if delimiter != b"," and delimiter in outside:
+        pieces = b"".join(_quoted(line, delimiter) for line in csv.lines(records)).split(b'"')
+        outside = b'"'.join(pieces[::2])
+    # All at once is three times as fast as piece by piece.
+    pieces[::2] = outside.replace(b",", delimiter).replace(b"\n", line_end).split(b'"')
+    inside = b"".join(pieces[1::2])
+    if b"\n" in inside or b"\r" in inside:
+        pieces[1::2] = [_LINE_END.sub(line_end, piece) for piece in pieces[1::2]]
+    return b'"'.join(pieces)
 
 
 def _quoted(line: bytes, delimiter: bytes) -> bytes:
