@@ -16,7 +16,7 @@ from bulkforce import conversations, conversations2
 from bulkforce.apis import staged
 from bulkforce.conversations import DAY_SECONDS, Pace
 from bulkforce.csv_stream import AsyncCsvStream, CsvStream
-from bulkforce.protocol import bulk2
+from bulkforce.protocol import bulk2, settings2
 from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, ResultPages
 from bulkforce.protocol.exchange import Body, Exchange
 from bulkforce.protocol.flow import ask
@@ -77,7 +77,7 @@ class Calls2:
             >>> client.wait_for_ingest_job(job).number_records_failed  # doctest: +SKIP
             0
         """
-        settings = bulk2.settings(
+        settings = settings2.settings(
             operation,
             object,
             external_id_field=external_id_field,
@@ -232,7 +232,7 @@ class Calls2:
             >>> with client.get_query_results(job) as results:  # doctest: +SKIP
             ...     names = [row["Name"] for row in results.rows()]
         """
-        settings = bulk2.query_settings(
+        settings = settings2.query_settings(
             query, operation=operation, column_delimiter=column_delimiter, line_ending=line_ending, headers=headers
         )
         return self.driver.run(ask(bulk2.create_query_job(settings)))
@@ -358,7 +358,7 @@ class Calls2:
             >>> stage.add(ids)  # doctest: +SKIP
             >>> stage.commit()  # doctest: +SKIP
         """
-        settings = bulk2.settings(
+        settings = settings2.settings(
             operation,
             object,
             external_id_field=external_id,
@@ -408,7 +408,7 @@ class AsyncCalls2:
         content: JobData | None = None,
     ) -> IngestJobInfo:
         """Create a job of Bulk API 2.0 that loads records."""
-        settings = bulk2.settings(
+        settings = settings2.settings(
             operation,
             object,
             external_id_field=external_id_field,
@@ -484,7 +484,7 @@ class AsyncCalls2:
         headers: Mapping[str, str] | None = None,
     ) -> QueryJobInfo:
         """Create a query job of Bulk API 2.0; the org checks the query and runs it at once."""
-        settings = bulk2.query_settings(
+        settings = settings2.query_settings(
             query, operation=operation, column_delimiter=column_delimiter, line_ending=line_ending, headers=headers
         )
         return await self.driver.arun(ask(bulk2.create_query_job(settings)))
@@ -544,7 +544,7 @@ class AsyncCalls2:
         assignment_rule_id: str | None = None,
     ) -> AsyncStage:
         """Begin a staged load: writers in any number of processes upload pieces, and one commit makes them count."""
-        settings = bulk2.settings(
+        settings = settings2.settings(
             operation,
             object,
             external_id_field=external_id,

@@ -21,13 +21,13 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.protocol import bulk2
+from bulkforce.protocol import settings2
 from bulkforce.protocol.exchange import Answer, Body
 from bulkforce.protocol.flow import Flow
 from bulkforce.protocol.retry import RetryPolicy
 
 ONE, TWO = "750000000000001AAA", "750000000000002AAA"
-INSERT = bulk2.settings("insert", "Contact")
+INSERT = settings2.settings("insert", "Contact")
 STATE = StageState(INSERT, 1_000_000_000.0, (ONE, TWO))
 LOST = NoAnswer("the connection broke")
 BODY = Body.of(b"LastName\nOtt\n")
@@ -213,7 +213,7 @@ def test_strays_are_open_jobs_of_this_user_for_the_same_thing_since_it_began() -
 
 
 def test_state_is_a_small_json_text_that_another_process_reads() -> None:
-    settings = bulk2.settings(
+    settings = settings2.settings(
         "upsert",
         "Case",
         external_id_field="Ext__c",

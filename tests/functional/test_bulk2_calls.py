@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -88,6 +90,8 @@ def test_every_kind_of_content_arrives(org: Emulator, client: Any, tmp_path: Pat
         [{"LastName": "Zoë"}],
         iter([{"LastName": "Zoë"}]),
         pa.table({"LastName": ["Zoë"]}),
+        pl.DataFrame({"LastName": ["Zoë"]}),
+        pd.DataFrame({"LastName": ["Zoë"]}),
         pa.record_batch({"LastName": ["Zoë"]}),
         [pa.record_batch({"LastName": ["Zoë"]})],
     ]

@@ -26,7 +26,7 @@ from bulkforce.errors import (
     Unavailable,
     UsageError,
 )
-from bulkforce.protocol import bulk2
+from bulkforce.protocol import bulk2, settings2
 from bulkforce.protocol.bulk2 import ResultLink, ResultPages
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Request
 from bulkforce.protocol.flow import ask
@@ -47,8 +47,8 @@ CREATED: dict[str, object] = {
     "columnDelimiter": "COMMA",
 }
 QUERIED = CREATED | {"operation": "query", "state": "UploadComplete"}
-INSERT = bulk2.settings("insert", "Contact")
-READ = bulk2.query_settings("SELECT Id FROM contact")
+INSERT = settings2.settings("insert", "Contact")
+READ = settings2.query_settings("SELECT Id FROM contact")
 
 
 def told(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
@@ -80,7 +80,7 @@ def answered(exchange: Exchange[Any], answer: Answer) -> Any:
 
 
 def test_settings_are_asked_for_in_the_words_of_the_api() -> None:
-    asked = bulk2.settings(
+    asked = settings2.settings(
         "upsert",
         "Case",
         external_id_field="Ext__c",
@@ -109,17 +109,17 @@ def test_settings_are_asked_for_in_the_words_of_the_api() -> None:
 @pytest.mark.parametrize(
     "ask_for",
     [
-        lambda: bulk2.settings("INSERT", "Contact"),
-        lambda: bulk2.settings("query", "Contact"),
-        lambda: bulk2.settings("upsert", "Contact"),
-        lambda: bulk2.settings("insert", "Contact", external_id_field="Id"),
-        lambda: bulk2.settings("insert", "a b"),
-        lambda: bulk2.settings("insert", "Contact", column_delimiter=","),
-        lambda: bulk2.settings("insert", "Contact", line_ending="CR"),
-        lambda: bulk2.settings("insert", "Contact", headers={"Sforce-Line-Ending": "LF"}),
-        lambda: bulk2.settings("insert", "Contact", headers={"Authorization": "x"}),
-        lambda: bulk2.query_settings("SELECT Id FROM Contact", operation="insert"),
-        lambda: bulk2.query_settings(" "),
+        lambda: settings2.settings("INSERT", "Contact"),
+        lambda: settings2.settings("query", "Contact"),
+        lambda: settings2.settings("upsert", "Contact"),
+        lambda: settings2.settings("insert", "Contact", external_id_field="Id"),
+        lambda: settings2.settings("insert", "a b"),
+        lambda: settings2.settings("insert", "Contact", column_delimiter=","),
+        lambda: settings2.settings("insert", "Contact", line_ending="CR"),
+        lambda: settings2.settings("insert", "Contact", headers={"Sforce-Line-Ending": "LF"}),
+        lambda: settings2.settings("insert", "Contact", headers={"Authorization": "x"}),
+        lambda: settings2.query_settings("SELECT Id FROM Contact", operation="insert"),
+        lambda: settings2.query_settings(" "),
         lambda: bulk2.get_ingest_job(""),
         lambda: bulk2.get_query_results(JOB, ""),
         lambda: bulk2.get_query_results(JOB, max_records=0),
@@ -474,7 +474,7 @@ def test_every_state_says_whether_it_is_the_end(state: str, final: bool, error: 
 
 def test_query_that_is_not_understood_here_is_for_the_org_to_judge() -> None:
     job = answered(
-        bulk2.create_query_job(bulk2.query_settings("FIND {x}", operation="queryAll")),
+        bulk2.create_query_job(settings2.query_settings("FIND {x}", operation="queryAll")),
         told(QUERIED | {"operation": "queryAll"}),
     )
     assert job.object == "Contact"

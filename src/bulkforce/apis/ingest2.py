@@ -49,11 +49,11 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.protocol import bulk2, limits
-from bulkforce.protocol.bulk2 import IngestSettings
+from bulkforce.protocol import bulk2, limits, settings2
 from bulkforce.protocol.exchange import Body, Exchange, Stream
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info2 import IngestJobInfo
+from bulkforce.protocol.settings2 import IngestSettings
 from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import Job2State, LineEnding, Operation
 
@@ -106,7 +106,7 @@ class Ingest2:
         """
         if operation in {Operation.QUERY, Operation.QUERY_ALL}:
             raise UsageError(IS_NO_LOAD)
-        settings = bulk2.settings(
+        settings = settings2.settings(
             operation,
             object_name,
             external_id_field=external_id,

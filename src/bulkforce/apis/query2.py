@@ -38,7 +38,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.protocol import bulk2, soql
+from bulkforce.protocol import bulk2, settings2, soql
 from bulkforce.protocol.exchange import Exchange
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info2 import QueryJobInfo
@@ -108,7 +108,9 @@ class Query2:
     def open(self, text: str, _chunking: str | None) -> Flow[JobSeen]:
         """See `QueryApi`."""
         try:
-            info = yield from self._ask(bulk2.create_query_job(bulk2.query_settings(text, operation=self.operation)))
+            info = yield from self._ask(
+                bulk2.create_query_job(settings2.query_settings(text, operation=self.operation))
+            )
         except InvalidRequest as error:
             raise QueryRefused(f"The org refuses the query: {soql.explain(text, _said(error))}", error.facts) from error
         except LimitReached as error:

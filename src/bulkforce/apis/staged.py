@@ -26,11 +26,11 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.protocol import bulk2
-from bulkforce.protocol.bulk2 import IngestSettings
+from bulkforce.protocol import bulk2, settings2
 from bulkforce.protocol.exchange import Body, Exchange
 from bulkforce.protocol.flow import Flow, Now, Sleep, ask, policy, seconds
 from bulkforce.protocol.info2 import IngestJobInfo
+from bulkforce.protocol.settings2 import IngestSettings
 from bulkforce.protocol.wire import same_id, same_name, short
 from bulkforce.vocabulary import Job2State
 
@@ -86,7 +86,7 @@ def state_of(text: str) -> StageState:
     jobs, begun = members.get("jobs"), members.get("begun")
     if not isinstance(jobs, list) or not isinstance(begun, (int, float)):
         raise UsageError("The state of the stage lacks its jobs, or the time when it began")
-    settings = bulk2.settings(
+    settings = settings2.settings(
         arguments.text(members.get("operation"), "operation"),
         arguments.text(members.get("object"), "object"),
         external_id_field=members.get("external_id"),

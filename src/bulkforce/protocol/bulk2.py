@@ -20,12 +20,9 @@ import orjson
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError, ProtocolError, UsageError
-from bulkforce.protocol import limits, soql, wire_json
+from bulkforce.protocol import limits, wire_json
 from bulkforce.protocol.checks import (
-    check_headers,
     check_id,
-    check_key,
-    check_names,
     check_once,
     compare,
     no_page,
@@ -35,8 +32,9 @@ from bulkforce.protocol.checks import (
 from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request, Stream
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+from bulkforce.protocol.settings2 import IngestSettings, QuerySettings
 from bulkforce.protocol.wire import info, same_id, same_name
-from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, ContentType, Job2State, LineEnding, Operation
+from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, ContentType, Job2State, LineEnding
 
 T = TypeVar("T")
 J = TypeVar("J", IngestJobInfo, QueryJobInfo)
@@ -49,143 +47,11 @@ _INGEST: Final = "/jobs/ingest"
 _QUERY: Final = "/jobs/query"
 _JSON: Final = "application/json; charset=UTF-8"
 _CSV: Final = "text/csv"
-_OPTIONS_OF_THEIR_OWN: Final = {"sforce-line-ending": "line_ending"}
 
 _OK: Final = frozenset({200})
 _CREATED: Final = frozenset({201})
 _NO_CONTENT: Final = frozenset({204})
 _SOME_OR_NONE: Final = _OK | _NO_CONTENT
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSettings:
-    """The checked settings of a new job that loads records.
-
-    Raises:
-        UsageError: The settings contradict each other or the protocol.
-    """
-
-    operation: Operation
-    object: str
-    external_id_field: str | None = None
-    column_delimiter: ColumnDelimiter = ColumnDelimiter.COMMA
-    line_ending: LineEnding = LineEnding.LF
-    assignment_rule_id: str | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        arguments.object_name(self.object)
-        check_names(external_id_field=self.external_id_field, assignment_rule_id=self.assignment_rule_id)
-        check_headers(self.headers, _OPTIONS_OF_THEIR_OWN)
-        if self.operation.is_query:
-            raise UsageError(f"A {self.operation} needs a query job: create_query_job")
-        check_key(
-            upsert=self.operation is Operation.UPSERT,
-            operation=self.operation,
-            external_id_field=self.external_id_field,
-        )
-
-    def document(self) -> bytes:
-        """Write the settings as the org reads them."""
-        named = {
-            "object": self.object,
-            "operation": self.operation.value,
-            "externalIdFieldName": self.external_id_field,
-            "contentType": ContentType.CSV.value,
-            "lineEnding": self.line_ending.value,
-            "columnDelimiter": self.column_delimiter.value,
-            "assignmentRuleId": self.assignment_rule_id,
-        }
-        return _document(named)
-
-
-@dataclass(frozen=True, slots=True)
-class QuerySettings:
-    """The checked settings of a new query job.
-
-    Raises:
-        UsageError: The protocol has no such job.
-    """
-
-    query: str
-    operation: Operation = Operation.QUERY
-    column_delimiter: ColumnDelimiter = ColumnDelimiter.COMMA
-    line_ending: LineEnding = LineEnding.LF
-    headers: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        check_headers(self.headers, _OPTIONS_OF_THEIR_OWN)
-        if not self.operation.is_query:
-            raise UsageError(f"A query job does query or queryAll, not {self.operation}")
-        if not arguments.text(self.query, "A query").strip():
-            raise UsageError("The query is empty")
-
-    @property
-    def object(self) -> str | None:
-        """The object after FROM, if it can be told; the org reads the query itself."""
-        try:
-            return soql.read(self.query).object
-        except UsageError:
-            return None
-
-    def document(self) -> bytes:
-        """Write the settings as the org reads them."""
-        named = {
-            "operation": self.operation.value,
-            "query": self.query,
-            "contentType": ContentType.CSV.value,
-            "columnDelimiter": self.column_delimiter.value,
-            "lineEnding": self.line_ending.value,
-        }
-        return _document(named)
-
-
-def settings(
-    operation: Operation | str,
-    object_name: str,
-    *,
-    external_id_field: str | None = None,
-    column_delimiter: ColumnDelimiter | str = ColumnDelimiter.COMMA,
-    line_ending: LineEnding | str = LineEnding.LF,
-    assignment_rule_id: str | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> IngestSettings:
-    """Check a user's settings for a new job that loads records.
-
-    Raises:
-        UsageError: The protocol has no such word, or the settings contradict each other.
-    """
-    return IngestSettings(
-        word(Operation, operation, "operation"),
-        object_name,
-        external_id_field,
-        word(ColumnDelimiter, column_delimiter, "column delimiter"),
-        word(LineEnding, line_ending, "line ending"),
-        assignment_rule_id,
-        _headers(headers),
-    )
-
-
-def query_settings(
-    query: str,
-    *,
-    operation: Operation | str = Operation.QUERY,
-    column_delimiter: ColumnDelimiter | str = ColumnDelimiter.COMMA,
-    line_ending: LineEnding | str = LineEnding.LF,
-    headers: Mapping[str, str] | None = None,
-) -> QuerySettings:
-    """Check a user's settings for a new query job.
-
-    Raises:
-        UsageError: The protocol has no such word, or the query is empty.
-    """
-    return QuerySettings(
-        query,
-        word(Operation, operation, "operation"),
-        word(ColumnDelimiter, column_delimiter, "column delimiter"),
-        word(LineEnding, line_ending, "line ending"),
-        _headers(headers),
-    )
 
 
 # Jobs that load records
@@ -486,14 +352,6 @@ def job_id(job: Job2Ref) -> str:
 _ABORT_DOUBT: Final = "look at the job's state before you repeat it: Aborted says that it was done"
 
 
-def _document(named: Mapping[str, str | None]) -> bytes:
-    return orjson.dumps({name: value for name, value in named.items() if value is not None})
-
-
-def _headers(headers: Mapping[str, str] | None) -> tuple[tuple[str, str], ...]:
-    return () if headers is None else tuple(arguments.texts(headers, "The headers of a job").items())
-
-
 def _short_content(body: Body) -> bytes:
     most = limits.JOB2_MULTIPART_CHARACTERS
     too_long = f"A job that is created with its data has at most {most:,} characters; create it, then upload the data"
@@ -570,7 +428,7 @@ def _set_state(kind: type[J], base: str, job: J | str, state: Job2State, doubt: 
         return found
 
     path = f"{base}/{segment(job_id(job), 'job')}"
-    request = _request("PATCH", path, _JSON, Body.of(_document({"state": state.value})), job=job)
+    request = _request("PATCH", path, _JSON, Body.of(orjson.dumps({"state": state.value})), job=job)
     return Exchange(request, read, Replay.AFTER_RECONCILING, statuses=_OK, in_doubt=doubt)
 
 
