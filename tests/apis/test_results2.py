@@ -227,6 +227,15 @@ def test_external_ids_tie_what_the_org_echoes_otherwise() -> None:
     assert [mark[:15].decode() for mark in tied.outcomes.marks] == [record_id(1)[:15], record_id(2)[:15]]
 
 
+def test_external_ids_that_are_texts_are_told_apart_as_they_were_sent() -> None:
+    said = ((3, "x y"), (2, "ABC"), (1, "abc"))
+    files = ResultFiles(
+        successes("Code__c,At", *(quoted(record_id(number), "true", code, "?") for number, code in said))
+    )
+    tied = tie(b"Code__c,At\n", b"abc,1\nABC,1\nx y,1\n", 3, files, UPSERT)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks] == [1, 2, 3]
+
+
 def test_no_one_of_two_candidates_is_guessed() -> None:
     """Whether the org takes both for one record does not matter: only one of them has a result."""
     files = ResultFiles(successes("Code__c", quoted(record_id(1), "true", "ABC")))

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 import bulkforce as bf
-from bulkforce.apis import results1
+from bulkforce.apis import results1, results2
 from bulkforce.extract.columns import Column
 from bulkforce.extract.sinks import sink_for
 from bulkforce.formats.content import seal
@@ -87,6 +87,20 @@ def _results(_org: bf.Client, path: Path) -> object:
     if results1.check(content, _RECORDS, whole=True) is None:
         assert len(results1.read(content, _RECORDS, whole=True).marks) == _RECORDS
     return None
+
+
+def _results2(_org: bf.Client, path: Path) -> object:
+    rows = "".join(f"{MARKER} {number},{number * 1e9}\n" for number in range(_RECORDS)).encode()
+    content = path.read_bytes()
+    failed, successful = content.partition(b"--- ")[::2]
+    files = results2.ResultFiles(successful, failed)
+    tied = results2.tie(b"Name,Amount\n", rows, _RECORDS, files, results2.Key(bf.Operation.INSERT))
+    assert len(tied.outcomes.marks) == len(tied.outcomes.kinds) == _RECORDS
+    without = tied.outcomes.kinds.count(tied.outcomes.NO_RESULT)
+    assert tied.succeeded + tied.failed + tied.not_tried == _RECORDS - without + tied.untied.count
+    assert len(list(tied.untied.rows())) == tied.untied.count
+    assert len(dict(tied.outcomes.errors)) == tied.outcomes.kinds.count(tied.outcomes.FAILED)
+    return list(tied.outcomes.marks)
 
 
 def _sink(name: str, _org: bf.Client, path: Path) -> object:
@@ -216,6 +230,14 @@ def _report() -> bytes:
     )
 
 
+def _results2_of_org() -> bytes:
+    failed = ['"sf__Id","sf__Error",Name,Amount\n', f'"","X:{MARKER} ""no"", never:--","{MARKER} 0","0.0"\n', "--- "]
+    lines = [
+        f'"001{number:012d}AAA","true","{MARKER} {number}","{number}.0E9"\n' for number in reversed(range(1, _RECORDS))
+    ]
+    return "".join([*failed, '"sf__Id","sf__Created",Name,Amount\n', *lines]).encode()
+
+
 KINDS: dict[str, Kind] = {
     "csv": Kind("a.csv", _csv, _load),
     "csv.gz": Kind("a.csv.gz", lambda: gzip.compress(_csv(), mtime=0), _load),
@@ -246,6 +268,7 @@ KINDS: dict[str, Kind] = {
     "batch.xml": Kind("a.xml", _xml, partial(_seal, bf.ContentType.XML)),
     "batch.zip": Kind("a.zip", _zip, partial(_seal, bf.ContentType.ZIP_CSV)),
     "results": Kind("results.csv", _results_of_org, _results),
+    "results2": Kind("results.csv", _results2_of_org, _results2),
     "part.csv": Kind("part.csv", _part, partial(_sink, "out.csv")),
     "part.jsonl": Kind("part.csv", _part, partial(_sink, "out.jsonl.gz")),
     "part.parquet": Kind("part.csv", _part, partial(_sink, "out.parquet")),
@@ -256,6 +279,6 @@ GROUPS: dict[str, tuple[int, list[str]]] = {
     "parquet": (300, ["parquet", "parquet.zstd"]),
     "batches": (100, ["batch.csv", "batch.json", "batch.xml", "batch.zip"]),
     "settings": (100, ["map.toml", "map.sdl", "since", "report"]),
-    "from the org": (100, ["results", "part.csv", "part.jsonl", "part.parquet"]),
+    "from the org": (100, ["results", "results2", "part.csv", "part.jsonl", "part.parquet"]),
 }
 """Kinds that are read in one process, and how many files of each are spoilt in the suite."""

@@ -126,6 +126,11 @@ def test_header_that_is_none_is_refused(content: str | bytes, said: str) -> None
         measured(content)
 
 
+def test_header_that_ends_in_a_quoted_letter_of_two_bytes_is_refused() -> None:
+    with pytest.raises(FormatError, match="misplaced quote"):
+        csv.header('Id,"é\n'.encode())
+
+
 def test_header_tells_its_names_and_its_end() -> None:
     head = csv.header(BOM + b'"Id","a ""b"", c"\r\n1,2\r\n')
     assert head.names == ("Id", 'a "b", c')

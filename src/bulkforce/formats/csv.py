@@ -389,11 +389,13 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
     if not raw.strip():
         raise FormatError("The content has no header: the first line names the fields")
     decoded(raw, bom)
-    names = tuple(unquote(value).decode() for value in split(raw))
+    values = split(raw)
+    # Without its quotes, a value that lacks one would lack a byte of a character.
+    if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in values):
+        raise FormatError("The header has a misplaced quote")
+    names = tuple(unquote(value).decode() for value in values)
     if trim:
         names = tuple(map(trimmed, names))
-    if any(b'"' in value and not (value[:1] == b'"' and _VALUE.match(value)) for value in split(raw)):
-        raise FormatError("The header has a misplaced quote")
     if len(names) > limits.RECORD_FIELDS:
         raise FormatError(f"The header has {len(names):,} fields; a record has at most {limits.RECORD_FIELDS:,}")
     seen: set[str] = set()
