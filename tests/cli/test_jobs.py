@@ -207,3 +207,17 @@ def test_what_a_job_cannot_do_is_told(org: Emulator, arguments: tuple[str, ...],
     done = run("job", *(job if one == "JOB" else one for one in arguments), environment=environment)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_load_over_2_is_asked_for_with_an_option_and_resume_remembers_it(org: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("LastName\nAda\nBo\n")
+    asked = ("load", "a.csv", "--object=Contact", "--operation=insert", "--api=bulk2", "--quiet", "--json")
+    report = json.loads(output(org, *asked, "--run-dir=run"))
+    assert (report["succeeded"], report["untied"], len(report["jobs"])) == (2, 0, 1)
+    assert json.loads(output(org, "resume", "run", "--quiet", "--json"))["jobs"] == report["jobs"]
+    assert json.loads(output(org, *asked, "--dry-run"))["api_calls"] == 9
+    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    refused = run(*asked, "--serial", environment=environment)
+    assert refused.returncode == 2
+    assert "Serial mode cannot be had with Bulk API 2.0" in refused.stderr
+    assert "--api bulk1" in refused.stderr

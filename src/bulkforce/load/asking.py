@@ -44,7 +44,7 @@ from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
 
-_NOT_IN_2: Final = "{} cannot be had with Bulk API 2.0: {}. Use Bulk API (v1) for this load: api='bulk1'"
+_NOT_IN_2: Final = '{} cannot be had with Bulk API 2.0: {}. Use Bulk API (v1) for this load: api="bulk1" (--api bulk1)'
 _HEADERS_OF_1: Final = frozenset({"sforce-disable-batch-retry", "sforce-enable-pkchunking", "sforce-line-ending"})
 OnProgress: TypeAlias = Callable[[Progress], None]
 
@@ -123,9 +123,11 @@ def api_for(sitting: Sitting, given: LoadOptions | Asked) -> IngestApi:
 
 def _ingest2(given: LoadOptions | Asked, looks: Looks) -> Ingest2:
     if given.concurrency_mode not in (None, ConcurrencyMode.PARALLEL):
-        raise UsageError(_NOT_IN_2.format(f"concurrency_mode={given.concurrency_mode}", "the org runs all in parallel"))
+        raise UsageError(_NOT_IN_2.format(f"{given.concurrency_mode} mode", "the org runs all in parallel"))
     if given.disable_batch_retry:
-        raise UsageError(_NOT_IN_2.format("disable_batch_retry", "the org decides what it tries again"))
+        raise UsageError(
+            _NOT_IN_2.format("disable_batch_retry (--disable-batch-retry)", "the org decides what it tries again")
+        )
     api = Ingest2.of(
         given.operation,
         given.object,

@@ -123,7 +123,7 @@ def read(
     if shape.files and asked.api == "bulk2":
         raise UsageError(
             f"{shape.names[shape.files[0]]} holds files, which Bulk API 2.0 cannot load: it takes CSV alone. "
-            "Use Bulk API (v1) for this load: api='bulk1'"
+            'Use Bulk API (v1) for this load: api="bulk1" (--api bulk1)'
         )
     on, files = (on_read, look), Path(asked.files_folder)
     reader = Reader(
