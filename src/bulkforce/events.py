@@ -167,7 +167,8 @@ class BatchSent:
 
     def __str__(self) -> str:
         records = "" if self.records is None else f" with {counted(self.records, 'record')}"
-        return f"{_batch(self.batch, self.number)}{records}: accepted by the org, job {self.job}"
+        job = "" if self.job == self.batch else f", job {self.job}"
+        return f"{_batch(self.batch, self.number)}{records}: accepted by the org{job}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

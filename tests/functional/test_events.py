@@ -112,6 +112,26 @@ def test_extract_tells_its_batches_and_result_files(org: Emulator, client: Any) 
     assert SECRET not in repr(told.events) + "".join(map(str, told.events))
 
 
+@pytest.mark.parametrize("verb", ["load", "extract"])
+def test_runs_over_bulk_api_2_tell_the_same(org: Emulator, client: Any, verb: str) -> None:
+    org.insert("Contact", rows()[2:])
+    told = Told()
+    if verb == "load":
+        report = client.load(rows(), "Contact", "insert", batch_records=2, api="bulk2", run_dir="run", on_event=told)
+        uploaded = told.of(events.BatchUploaded)
+        assert {(one.number, one.records) for one in uploaded} == {(1, 2), (2, 2), (3, 1)}
+        assert {one.job for one in uploaded} == {one.job for one in told.of(events.BatchSent)} == set(report.jobs)
+    else:
+        report = client.extract(QUERY, to="a.csv", api="bulk2", run_dir="run", on_event=told)
+        assert sum(one.rows for one in told.of(events.ResultFetched)) == report.rows
+    jobs = sorted(report.jobs)
+    assert sorted(one.job for one in told.of(events.JobOpened)) == jobs
+    assert sorted(one.batch or "" for one in told.of(events.BatchEnded)) == jobs
+    kinds = told.kinds()
+    assert kinds.index("JobOpened") < kinds.index("BatchEnded") < kinds.index("BatchDone")
+    assert kinds[-1] == "RunEnded"
+
+
 def test_query_tells_in_a_thread_of_its_own(org: Emulator, client: Any) -> None:
     org.insert("Contact", rows()[2:])
     told = Told()

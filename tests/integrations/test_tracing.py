@@ -104,6 +104,17 @@ def test_load_is_a_span_with_one_within_it_for_each_request(org: Emulator, clien
     assert len({of(one)["bulkforce.batch.id"] for one in results}) == 3
 
 
+def test_spans_of_bulk_api_2_are_named_by_templates_as_well(client: bf.Client, spans: Spans) -> None:
+    report = client.load(ROWS, "Contact", "insert", run_dir="run", api="bulk2")
+    assert of(spans.work())["bulkforce.job.ids"] == report.jobs
+    names = {one.name for one in spans.requests()}
+    assert {
+        "POST /services/data/{version}/jobs/ingest",
+        "PUT /services/data/{version}/jobs/ingest/{job}/batches",
+    } <= names
+    assert not any("750" in name for name in names)
+
+
 def test_neither_token_nor_value_is_in_a_span(org: Emulator, client: bf.Client, spans: Spans) -> None:
     client.load(ROWS, "Contact", "insert", run_dir="run")
     client.extract(QUERY, to="a.csv", run_dir="run2")

@@ -283,7 +283,7 @@ WORDS: list[tuple[events.Event, str]] = [
         events.BatchUploaded(job="750A", number=2, records=1),
         "batch no. 2 with 1 record: uploaded; it counts once job 750A is committed",
     ),
-    (events.BatchSent(job="750A", batch="750A"), "job 750A: accepted by the org, job 750A"),
+    (events.BatchSent(job="750A", batch="750A"), "job 750A: accepted by the org"),
     (events.BatchSent(job="750A", batch="751B"), "batch 751B: accepted by the org, job 750A"),
     (
         events.BatchSent(job="750A", batch="751B", number=2, records=1),
