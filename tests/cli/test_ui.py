@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -347,6 +348,23 @@ def test_port_that_is_taken_is_said(runs: Path) -> None:
         assert process.stderr is not None
         assert process.wait(60) == 1
         assert "Cannot listen on 127.0.0.1, port" in process.stderr.read()
+
+
+def test_what_is_kept_of_runs_is_bounded_and_never_out_of_date(runs: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(runs, tmp_path / "runs"))
+    for number in range(10):
+        shutil.copytree(folder / "1", folder / f"copy {number}")
+    watched = Runs(folder)
+    names = watched.names()
+    whole = {name: watched.page(name) for name in names}
+    assert len(watched._whole) == 4
+    assert [page.spans for page in watched.latest(names)] == [()] * len(names)
+    for name, page in whole.items():
+        assert page is not None
+        assert (watched.page(name) or page).rows == page.rows
+    report = folder / "1/report.json"
+    report.write_text(report.read_text("utf-8").replace('"succeeded": ', '"succeeded": 5'), "utf-8")
+    assert [page.rows for page in watched.latest(["1"])] != [page.rows for page in watched.latest(["copy 1"])]
 
 
 def test_folder_without_runs_says_so(tmp_path: Path) -> None:

@@ -475,6 +475,10 @@ def unsettled(load: Load, run: Callable[[], LoadReport], match: str) -> LoadRepo
     assert "--accept-as" in str(caught.value)
     assert report.state == "unsettled"
     assert report.pending == 0
+    page = (load.run_dir / "report.html").read_text("utf-8")
+    assert 'class="badge unsettled"' in page
+    assert f"bulkforce resume {load.run_dir} --accept-as" in page
+    assert f'= read</th><td class="number">{report.read}<' in page
     names = ("success", "failed", "unprocessed", "rejected", "in_doubt")
     files = {name: read_csv(load.run_dir / f"{name}.csv") for name in names if (load.run_dir / f"{name}.csv").exists()}
     counts = (report.succeeded, report.failed, report.unprocessed, report.rejected, report.in_doubt)

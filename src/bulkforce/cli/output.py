@@ -12,6 +12,7 @@ from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.streams import shown
 from bulkforce.display import counted
 from bulkforce.load.report import LoadReport
+from bulkforce.run.folder import PAGE
 from bulkforce.run.report import ErrorGroup, RunState
 
 _REASONS_SHOWN = 20
@@ -93,6 +94,7 @@ def _show_report(report: LoadReport) -> None:
     if report.state is RunState.FINISHED:
         for what, count, file in counts:
             print(f"  {what:<12}{count:>14,}   {folder}/{file}")
+        print(f"  {'all of it':<26}   {folder}/{PAGE}")
     if report.untied:
         print(f"  {'untied':<12}{report.untied:>14,}   results that belong to no row for certain: {folder}/untied.csv")
     if report.skipped:

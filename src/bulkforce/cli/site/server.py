@@ -94,7 +94,7 @@ class Site:
 
     def _index(self) -> Answer:
         names = self.runs.names()
-        pages = [(name, page) for name in names[:SHOWN] if (page := self.runs.page(name))]
+        pages = list(zip(names[:SHOWN], self.runs.latest(names[:SHOWN]), strict=True))
         folder = str(self.runs.folder.absolute())
         html = views.index(folder, pages, len(names[SHOWN:]), jobs=self.jobs is not None)
         return Answer(HTTPStatus.OK, html)
@@ -116,7 +116,7 @@ class Site:
         return Answer(HTTPStatus.OK, file=opened, name=file)
 
     def _jobs(self, jobs: Jobs) -> Answer:
-        pages = filter(None, map(self.runs.page, self.runs.names()[:_JOBS_OF_RUNS]))
+        pages = self.runs.latest(self.runs.names()[:_JOBS_OF_RUNS])
         jobs.look([(page.run, job) for page in pages for job in reversed(page.jobs)])
         return Answer(HTTPStatus.OK, views.jobs(jobs.org, jobs.of_runs, jobs.of_org, jobs.looked, jobs.trouble))
 

@@ -25,9 +25,11 @@ from bulkforce.run.folder import EXTRACT, LOAD, REPORT, holds
 from bulkforce.run.page import Page
 from bulkforce.run.report import RunInfo
 from bulkforce.run.snapshot import is_held, snapshot
+from bulkforce.run.timeline import periods
 
 _Stamp: TypeAlias = tuple[object, ...]
 _SUFFIXES: Final = ("", "-wal")
+_WHOLE: Final = 4
 
 
 @dataclass(slots=True)
@@ -41,7 +43,8 @@ class Runs:
 
     folder: Path
     clock: Callable[[], float] = time.time
-    _pages: dict[str, tuple[_Stamp, Page]] = field(default_factory=dict)
+    _whole: dict[str, tuple[_Stamp, Page]] = field(default_factory=dict)
+    _brief: dict[str, tuple[_Stamp, Page]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self) -> list[str]:
@@ -51,23 +54,38 @@ class Runs:
 
     def page(self, name: str) -> Page | None:
         """Return the page of a run, by the name of its folder; ``None`` if there is none."""
-        if name not in self.names():
-            return None
+        return self._page(name, brief=False) if name in self.names() else None
+
+    def latest(self, names: Sequence[str]) -> list[Page]:
+        """Return the pages of these runs, without their time-lines."""
+        return [self._page(name, brief=True) for name in names]
+
+    def _page(self, name: str, *, brief: bool) -> Page:
         folder = self.folder / name
         journal = folder / (LOAD if holds(folder, LOAD) else EXTRACT)
         held, now = is_held(journal), self.clock()
-        stamp = (
-            held,
-            *(_stamp(journal.with_name(journal.name + suffix)) for suffix in _SUFFIXES),
-            _stamp(folder / REPORT),
-        )
+        files = [journal.with_name(journal.name + suffix) for suffix in _SUFFIXES]
+        stamp = (held, *map(_stamp, [*files, folder / REPORT]))
         # One at a time: each is a copy of a journal, and the pages of many runs may be wanted at once.
         with self._lock:
-            before, page = self._pages.get(name, (None, None))
+            before, page = (self._brief if brief else self._whole).get(name, (None, None))
             if page is None or before != stamp:
-                page = page_of(folder, now, held=held)
-                self._pages[name] = (stamp, page)
+                page = self._keep(name, stamp, page_of(folder, now, held=held), brief=brief)
         return replace(page, now=now) if held else page
+
+    def _keep(self, name: str, stamp: _Stamp, page: Page, *, brief: bool) -> Page:
+        """Keep a page until its run changes; only of a few runs with all batches, of which each may have thousands."""
+        times: list[tuple[float, float | None]] = [*periods(page.times, page.spans, None)]
+        if page.state == "running" and times:
+            times[-1] = (times[-1][0], None)
+        self._brief[name] = stamp, replace(page, spans=(), times=times)
+        if brief:
+            return self._brief[name][1]
+        self._whole.pop(name, None)
+        self._whole[name] = stamp, page
+        while len(self._whole) > _WHOLE:
+            del self._whole[next(iter(self._whole))]
+        return page
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
