@@ -245,8 +245,8 @@ Some things are fixed: a job never fails as a whole (it is not known what makes 
 columns of parents in CSV are named as they were selected.
 
 In 2.0, these are fixed: `X-SFDC-Session` is ignored, and `Sforce-Limit-Info` always sent; there is no `Location`; a job may be asked for in any version, but its query results only in its own;
-an aborted job has no `errorMessage`, and its files grow while a batch still runs; `unprocessedrecords` has the values as they were sent; locators are row numbers in base64, each link of `resultPages` has one,
-and `maxRecords` has no upper bound; faults of a query are told when its job is created; the records of a day are not limited, its batches are.
+an aborted job has no `errorMessage`, and its files grow while a batch still runs; `unprocessedrecords` has the values as they were sent; each link of `resultPages` has a locator,
+and `maxRecords` has no upper bound; faults of a query are told when its job is created.
 
 ## Limits
 

@@ -69,6 +69,7 @@ class Bulk2Texts:
     query_refused: Text = Text("API_ERROR", "{what} not supported in Bulk Query")
     rule_unwanted: Text = Text("INVALIDJOB", "InvalidJob : Assignment rule cannot be specified for {object}")
     multipart_too_large: Text = Text("API_ERROR", "The content has more than {most} characters")
+    records_used_up: Text = Text("ExceededQuota", "Records Limit exceeded")
     retried: Text = Text("TooManyLockFailure", "Retried more than {most} times")
     header_too_long: Text = Text("InvalidBatch", "The header has more than {most} characters")
     #: ours

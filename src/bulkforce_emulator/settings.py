@@ -70,6 +70,8 @@ class Limits:
     ingest_retries: int = 20
     #: The same for a query of Bulk API 2.0.
     query_job_retries: int = 15
+    #: Records that jobs of Bulk API 2.0 are loaded with in any 24 hours.
+    daily_records: int = 150_000_000
     #: Query jobs of Bulk API 2.0 in any 24 hours.
     daily_query_jobs: int = 10_000
     #: Kilobytes of query results of Bulk API 2.0 in any 24 hours.
@@ -287,6 +289,9 @@ class Settings:
     largest_set_records: int = 1_000_000
     #: The status for a locator that is none.
     bad_locator_status: int = 400
+    #: What a locator is: the number of its first row in base64, as in samples, or a number of which nothing can be
+    #: told.
+    locators: Literal["row number", "opaque"] = "row number"
     #: What `nextRecordsUrl` is after the last links to result pages.
     last_pages_url: Literal["null", "absent"] = "null"
     #: Whether failed query jobs have an `errorMessage`; one client notes that not all of them have.

@@ -274,6 +274,18 @@ def test_rows_beyond_the_days_batches_are_in_no_file() -> None:
         assert [len(rows(text)) for text in wire.files(job)] == [3, 1, 1]
 
 
+def test_rows_beyond_the_days_records_are_in_no_file() -> None:
+    with Emulator(settings=Settings(limits=Limits(daily_records=5, batch_records=2))) as org:
+        wire = Wire2(org)
+        assert wire.job(wire.load("Name\nA\n"))["state"] == "JobComplete"
+        job = wire.load("Name\nB\nC\nD\nE\nF\n")
+        seen = wire.job(job)
+        assert (seen["state"], seen["errorMessage"]) == ("Failed", "ExceededQuota : Records Limit exceeded")
+        assert [len(rows(text)) for text in wire.files(job)] == [5, 1, 1]
+        wire.later(hours=25)
+        assert wire.job(wire.load("Name\nE\nF\n"))["state"] == "JobComplete"
+
+
 def test_a_failing_batch_fails_the_job_and_leaves_the_rest_untried() -> None:
     with Emulator(settings=Settings(limits=Limits(batch_records=2)), pace=Pace.instant()) as org:
         wire = Wire2(org)

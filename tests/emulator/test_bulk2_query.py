@@ -302,3 +302,24 @@ def test_failed_rows_of_a_query_are_a_header() -> None:
         org.advance(2)
         answer = wire.ask("GET", path)
         assert (answer.status, answer.type, answer.text) == (200, "text/csv", '"sf__Id"|"sf__Error"|"Id"|"Name"\n')
+
+
+@pytest.mark.parametrize("version", ["48.0", "66.0"])
+def test_locators_may_tell_nothing(version: str) -> None:
+    limits = Limits(result_links=2)
+    settings = Settings(locators="opaque", result_set_records=2, alphabetical_until=0, limits=limits)
+    with Emulator(settings=settings) as org:
+        wire = Wire2(org, version)
+        org.insert("Account", [{"Name": f"A{number}"} for number in range(5)])
+        job, other = wire.query(SOQL), wire.query(SOQL)
+        names, locators, asked = [], [], ""
+        while asked != "?locator=null":
+            answer = wire.results(job, asked)
+            names += [row[1] for row in rows(answer.text)[1:]]
+            locators.append(answer.headers["sforce-locator"])
+            asked = f"?locator={locators[-1]}"
+        assert names == [f"A{number}" for number in range(5)]
+        assert not {"Mg", "NA", "2", "4"} & set(locators)
+        for guessed in ("Mg", "2", "NA", "x" * 40):
+            assert error(wire.results(job, f"?locator={guessed}"))[0] == 400
+        assert error(wire.results(other, f"?locator={locators[0]}"))[0] == 400

@@ -32,6 +32,8 @@ class Layout:
 
     header: tuple[int, int]
     chunks: tuple[tuple[int, int], ...]
+    #: How many rows there are in all.
+    rows: int = 0
 
 
 def has_line_ends(data: bytes, line_end: str, where: str) -> bool:
@@ -56,7 +58,7 @@ def lay_out(data: bytes, rows: int) -> Layout:
         return Layout((0, 0), ())
     places = range(1, len(starts), rows)
     chunks = tuple((int(starts[one]), int(ends[min(one + rows, len(ends)) - 1])) for one in places)
-    return Layout((int(starts[0]), int(ends[0])), chunks)
+    return Layout((int(starts[0]), int(ends[0])), chunks, len(starts) - 1)
 
 
 def count_rows(data: bytes) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.errors import ApiError
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from bulkforce_emulator.state.spool import Spooled
     from bulkforce_emulator.wire.bulk1_request import Bulk1Request
 
-_OPAQUE_FROM = 49.0
+_BASE64_FROM = 49.0
+_DIGITS = 18
 FILES = ("successfulResults", "failedResults", "unprocessedrecords")
 
 
@@ -126,7 +128,7 @@ class BulkResults:
         count = self._asked_for(call.query.get("maxRecords"))
         first = self._place(call.query.get("locator"), job, found)
         rows = min(count, len(found.ends) - first)
-        following = "null" if first + rows >= len(found.ends) else _locator(first + rows, job)
+        following = "null" if first + rows >= len(found.ends) else self._locator(first + rows, job)
         told = {"Sforce-Locator": following, "Sforce-NumberOfRecords": str(rows)}
         body = self._org.jobs.spool.put(found.header) + found.part(first, rows)
         if not self._settings.query_csv_ends_with_newline:
@@ -144,16 +146,20 @@ class BulkResults:
         """The row that a locator stands for."""
         if locator is None:
             return 0
-        text = locator
-        if float(job.request.api_version) >= _OPAQUE_FROM:
-            try:
-                text = base64.b64decode(locator + "=" * (-len(locator) % 4), validate=True).decode("ascii")
-            except (binascii.Error, ValueError):
-                text = ""
-        if not text.isascii() or not text.isdigit() or int(text) >= max(1, len(found.ends)):
+        text = locator if float(job.request.api_version) < _BASE64_FROM else _decoded(locator)
+        row = int(text) if text.isascii() and text.isdigit() and len(text) < _DIGITS else -1
+        row = row ^ _key(job) if row >= 0 and self._settings.locators == "opaque" else row
+        if not 0 <= row < max(1, len(found.ends)):
             status = self._settings.bad_locator_status
             raise ApiError.of(self._texts.locator_unknown, status=status, given=locator)
-        return int(text)
+        return row
+
+    def _locator(self, row: int, job: Job) -> str:
+        """The locator of the set that begins with a row."""
+        shown = str(row ^ _key(job) if self._settings.locators == "opaque" else row)
+        if float(job.request.api_version) < _BASE64_FROM:
+            return shown
+        return base64.b64encode(shown.encode()).decode().rstrip("=")
 
     def _pages(self, call: Bulk1Request, job: Job, found: Found, headers: Mapping[str, str]) -> Answer:
         size, most = self._settings.result_set_records, self._settings.limits.result_links
@@ -161,11 +167,13 @@ class BulkResults:
         starts = range(first, max(1, len(found.ends)), size)
         path = f"/services/data/{call.version}/jobs/query/{job.id}"
         members: dict[str, object] = {
-            "resultPages": [{"resultUrl": f"{path}/results?locator={_locator(start, job)}"} for start in starts[:most]]
+            "resultPages": [
+                {"resultUrl": f"{path}/results?locator={self._locator(start, job)}"} for start in starts[:most]
+            ]
         }
         done = len(starts) <= most
         if not done:
-            members["nextRecordsUrl"] = f"{path}/resultpages?locator={_locator(starts[most], job)}"
+            members["nextRecordsUrl"] = f"{path}/resultpages?locator={self._locator(starts[most], job)}"
         elif self._settings.last_pages_url == "null":
             members["nextRecordsUrl"] = None
         members["done"] = done
@@ -179,8 +187,13 @@ def _found(bulk2: Bulk2) -> Found:
     return bulk2.found
 
 
-def _locator(row: int, job: Job) -> str:
-    """The locator of the set that begins with a row."""
-    if float(job.request.api_version) < _OPAQUE_FROM:
-        return str(row)
-    return base64.b64encode(str(row).encode()).decode().rstrip("=")
+def _decoded(locator: str) -> str:
+    try:
+        return base64.b64decode(locator + "=" * (-len(locator) % 4), validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _key(job: Job) -> int:
+    """What turns the rows of a job into numbers of which nothing can be told, and back."""
+    return int.from_bytes(hashlib.blake2b(job.id.encode(), digest_size=6).digest())

@@ -29,6 +29,7 @@ class Bulk2Jobs:
         self._texts = org.settings.texts.bulk2
         self._counted: deque[datetime] = deque()
         self._stored: deque[tuple[datetime, int]] = deque()
+        self._loaded: deque[tuple[datetime, int]] = deque()
 
     def create(self, request: JobRequest, bulk2: Bulk2) -> Job:
         """Create an open ingest job.
@@ -64,6 +65,24 @@ class Bulk2Jobs:
                 self._counted.popleft()
             return len(self._counted)
 
+    def count_records(self, count: int) -> None:
+        """Count the records of a batch against the daily limit.
+
+        Raises:
+            ApiError: The limit is reached.
+        """
+        with self._org.jobs.lock:
+            if self._in_a_day(self._loaded) + count > self._org.limits.daily_records:
+                raise ApiError.of(self._texts.records_used_up)
+            self._loaded.append((self._org.clock.now(), count))
+
+    def _in_a_day(self, counted: deque[tuple[datetime, int]]) -> int:
+        """What was counted in the last 24 hours."""
+        horizon = self._org.clock.now() - timedelta(hours=24)
+        while counted and counted[0][0] < horizon:
+            counted.popleft()
+        return sum(count for _, count in counted)
+
     def count_result(self, size: int) -> None:
         """Count the bytes of a result against the daily limit."""
         with self._org.jobs.lock:
@@ -72,10 +91,7 @@ class Bulk2Jobs:
     def kilobytes_used(self) -> int:
         """How large the results of query jobs were in the last 24 hours, the last kilobyte counted whole."""
         with self._org.jobs.lock:
-            horizon = self._org.clock.now() - timedelta(hours=24)
-            while self._stored and self._stored[0][0] < horizon:
-                self._stored.popleft()
-            return -(-sum(size for _, size in self._stored) // 1000)
+            return -(-self._in_a_day(self._stored) // 1000)
 
     def find(self, job_id: str, *, query: bool) -> Job | None:
         """The 2.0 job with this id, if it is one for queries, or one for data; None if there is none."""

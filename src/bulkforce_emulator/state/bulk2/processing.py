@@ -92,6 +92,9 @@ class Bulk2Processing:
         with org.jobs.lock:
             for number, body in enumerate(bodies):
                 try:
+                    org.bulk2.count_records(
+                        min(settings.limits.batch_records, layout.rows - number * settings.limits.batch_records)
+                    )
                     org.jobs.count_batch()
                 except ApiError as problem:
                     # The rows of this batch and of those after it are in no result file.

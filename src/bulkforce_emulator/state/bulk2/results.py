@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from bulkforce_emulator.formats.columns import data_of
@@ -58,7 +59,7 @@ class Results:
     def header(self, bulk2: Bulk2) -> str:
         """The header of the upload as it was sent; that of a file that no batch has read yet is looked up."""
         if not bulk2.header and bulk2.upload is not None and bulk2.upload.length:
-            first, last = lay_out(self._org.jobs.spool.get(bulk2.upload), 1).header
+            first, last = lay_out(self._org.jobs.spool.get(bulk2.upload), sys.maxsize).header
             whole = self._org.jobs.spool.get(bulk2.upload.part(first, last))
             bulk2.header = whole.decode("utf-8", "replace").rstrip("\r\n").partition("\r")[0]
         return bulk2.header
@@ -88,7 +89,7 @@ class Results:
         try:
             upload = read_csv(data, self._settings, line_ending=bulk2.line_end, delimiter=bulk2.delimiter)
         except BatchError:
-            return data[lay_out(data, 1).header[1] :]
+            return data[lay_out(data, sys.maxsize).header[1] :]
         columns = list(upload.part(first, upload.count).columns.values())
         return data_of(quoted_lines(columns, bulk2.delimiter, result_line_end(bulk2, self._settings)))
 
