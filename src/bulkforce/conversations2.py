@@ -9,7 +9,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from bulkforce import arguments
 from bulkforce.conversations import Pace, pause_before, pauses_of
-from bulkforce.errors import Facts, InvalidRequest, JobNotDone, NotFound, ProtocolError
+from bulkforce.errors import Facts, Intercepted, InvalidRequest, JobNotDone, NotFound, ProtocolError
 from bulkforce.protocol import bulk1, bulk2
 from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, QueryResults, ResultPages
 from bulkforce.protocol.exchange import Exchange, Stream
@@ -82,8 +82,11 @@ def any_job(job_id: str) -> Flow[AnyJob]:
     # v1 first, since 2.0 knows v1's jobs, too, and says less of them.
     try:
         return (yield from ask(bulk1.get_job_info(job_id)))
-    except (NotFound, InvalidRequest) as fault:
-        if not isinstance(fault, NotFound) and fault.code not in _UNKNOWN:
+    except Intercepted:
+        raise
+    except (NotFound, InvalidRequest, ProtocolError) as fault:
+        # What v1 says of a job of 2.0 is not known; it may be in words that v1 does not have.
+        if isinstance(fault, InvalidRequest) and fault.code not in _UNKNOWN:
             raise
         unknown = fault
     try:

@@ -14,7 +14,16 @@ from bulkforce import conversations, conversations2
 from bulkforce.conversations import Pace
 from bulkforce.conversations2 import Csv
 from bulkforce.csv_stream import CsvStream
-from bulkforce.errors import FormatError, InvalidRequest, JobNotDone, NoAnswer, NotFound, OutcomeUnknown, ProtocolError
+from bulkforce.errors import (
+    FormatError,
+    Intercepted,
+    InvalidRequest,
+    JobNotDone,
+    NoAnswer,
+    NotFound,
+    OutcomeUnknown,
+    ProtocolError,
+)
 from bulkforce.protocol import bulk2
 from bulkforce.protocol.bulk2 import JobPage
 from bulkforce.protocol.exchange import Answer, Request
@@ -127,7 +136,10 @@ def test_row_with_other_columns_is_told_without_its_values() -> None:
             [refused("InvalidEntity"), told("InProgress", "query", jobType="V2Query"), told("InProgress", "query")],
             QueryJobInfo,
         ),
+        # v1 knows it, but not its state.
+        ([said(job_info("UploadComplete")), told("UploadComplete")], IngestJobInfo),
         ([refused("InvalidJob", "Invalid job id"), no(), no()], NotFound),
+        ([said("<html>", 400, "text/html")], Intercepted),
         ([refused("ExceededQuota")], Exception),
         ([refused("InvalidOperation")], InvalidRequest),
     ],

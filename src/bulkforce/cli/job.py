@@ -98,7 +98,9 @@ def jobs(
     org: Org = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the jobs as JSON.")] = False,
 ) -> None:
-    """Show the jobs of your runs with their states in the org, one API call each; or all jobs of the org.
+    """Show the jobs of your runs with their states in the org, or all jobs of the org.
+
+    A job of v1 takes one API call, one of Bulk API 2.0 two or three; all jobs of the org one for each thousand.
 
     Example: bulkforce jobs
     """
