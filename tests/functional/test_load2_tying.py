@@ -14,7 +14,7 @@ import pytest
 from tests.support.rehearsal import Load, Rows, read_csv, settle
 
 from bulkforce import LoadReport
-from bulkforce_emulator import Emulator, Fault, Limits, Settings
+from bulkforce_emulator import Emulator, Fault, Limits, Mishap, Settings
 
 SCHEMA = {
     "Row__c": {
@@ -140,6 +140,22 @@ def test_rows_beyond_the_daily_allocation_are_in_no_file_and_in_doubt(tmp_path: 
     doubts = read_csv(load.run_dir / "in_doubt.csv")[1:]
     assert sorted([row[1:] for row in doubts] + [row[2:] for row in written]) == sorted(rows)
     assert all("Rows beyond the org's daily allocation have none" in row[0] for row in doubts)
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_rows_of_a_job_that_failed_as_a_whole_have_its_reason(tmp_path: Path, told: bool) -> None:
+    """Whether the org says of each that it was not processed, or counts none."""
+    rows = [("a",), ("b",)]
+    with Emulator(SCHEMA, settings=Settings(refused_rows_unprocessed=told)) as org:
+        # Where the check cannot know: the column goes after it.
+        org.mishaps.plan(Mishap(message="InvalidBatch : Field name not found : Code__c"), object="Row__c")
+        load, report = begin(org, tmp_path, ("Code__c",), rows)
+    assert (report.succeeded, report.failed, report.untied, report.unprocessed + report.in_doubt) == (0, 0, 0, 2)
+    outputs = [
+        read_csv(path) for name in ("unprocessed", "in_doubt") if (path := load.run_dir / f"{name}.csv").exists()
+    ]
+    reasons = {row[0] for output in outputs for row in output[1:]}
+    assert all("Failed: InvalidBatch : Field name not found : Code__c" in reason for reason in reasons)
 
 
 def test_rows_are_told_by_their_ids_whatever_else_comes_back(org: Emulator, tmp_path: Path) -> None:

@@ -129,6 +129,11 @@ def why_unknown(files: ResultFiles, counters: Counters, untied: int = 0) -> str:
             "The org returned no file of the rows that it wrote (204 No Content), and this row is in neither of the "
             "others: it was probably written"
         )
+    if counters.processed == 0:
+        return (
+            "The org counts no processed row in this job, and returned no result for this row: by that, it is not "
+            "written; but the org does not say so of each row"
+        )
     return (
         "The org returned no result for this row, neither as written nor as refused nor as unprocessed. Rows beyond "
         "the org's daily allocation have none, and are not processed; but the org does not say so of each"

@@ -225,10 +225,12 @@ class LoadWorker:
         )
         if found is None:
             return False
-        reason = outcome.message or "no reason given"
+        reason, unknown = outcome.message or "no reason given", found.unknown
         if not in_doubt:
             what = "job" if self._api.one_batch_a_job else "batch"
-            reason = f"The org did not process this record; its {what} is {outcome.state}: {reason}"
+            why = f"its {what} is {outcome.state}: {reason}"
+            reason = f"The org did not process this record; {why}"
+            unknown += f"; {why}" if unknown and outcome.state != BatchEnd.COMPLETED else ""
         self._outputs.add(
             Ended(
                 order.batch,
@@ -238,7 +240,7 @@ class LoadWorker:
                 found.outcomes,
                 reason,
                 in_doubt=in_doubt,
-                unknown=found.unknown,
+                unknown=unknown,
                 untied=found.untied,
                 sent=self._feed.header,
             )
