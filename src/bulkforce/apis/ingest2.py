@@ -268,7 +268,7 @@ class Ingest2:
         files, counters = files2.kept(path)
         key = Key(self.operation, self.external_id, "Id")
         tied = tie(piece.header, piece.rows(), piece.records, files, key)
-        return Results(tied.outcomes, tied.untied, files2.why_unknown(files, counters))
+        return Results(tied.outcomes, tied.untied, files2.why_unknown(files, counters, tied.untied.count))
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`; a job without an upload, or with one that is not to count, is aborted."""
