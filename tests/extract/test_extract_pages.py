@@ -71,8 +71,8 @@ def test_job_that_was_created_with_its_query_needs_no_more_asking() -> None:
     assert take_up(state) == [], "what has its query is not asked again after a death"
 
 
-def test_list_goes_on_where_it_ended_and_only_when_there_is_nearly_nothing_to_fetch() -> None:
-    state = listed("a", "b", "c", more="next")
+def test_list_goes_on_where_it_ended_and_only_when_there_is_little_left_to_fetch() -> None:
+    state = listed("a", "b", "c", "d", "e", more="next")
     assert orders(state) == [FetchPart(1, 0), FetchPart(1, 1)]
     take(state, FetchPart(1, 0), counted(2))
     assert ListResults(1) in orders(state)
@@ -80,8 +80,8 @@ def test_list_goes_on_where_it_ended_and_only_when_there_is_nearly_nothing_to_fe
     (order,) = [prepare(state, one) for one in orders(state) if isinstance(one, ListResults)]
     assert isinstance(order, ListResults)
     assert order.more == "next"
-    take(state, ListResults(1), Listed(["d"]))
-    assert [part.result_id for part in state.parts_of(1)] == ["a", "b", "c", "d"]
+    take(state, ListResults(1), Listed(["f"]))
+    assert [part.result_id for part in state.parts_of(1)] == ["a", "b", "c", "d", "e", "f"]
     assert ListResults(1) not in orders(state)
 
 

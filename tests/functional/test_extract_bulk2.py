@@ -389,7 +389,8 @@ def test_query_that_is_stopped_goes_on_in_the_org_and_is_come_back_to(org: Emula
         if "/jobs/query/" in path:
             ctrl_c()
 
-    with client_of(org, transport=Meddler(stop)) as client, pytest.raises(errors.Interrupted):
+    goes_on = r"Job (\w{18}) goes on in the org; to abort: bulkforce job abort \1\. Go on with: bulkforce resume"
+    with client_of(org, transport=Meddler(stop)) as client, pytest.raises(errors.Interrupted, match=goes_on):
         bring(org, tmp_path, client=client, api="bulk2")
     org.set_pace(Pace.timed())
     is_whole(org, tmp_path, go_on(org, tmp_path))

@@ -109,14 +109,14 @@ def decide(state: State, busy: Collection[Order], rules: Rules) -> list[Order]:
 
     begin(1 + rules.workers - len(state.at_work), lambda count: map(OpenJob, state.to_open.first(count)), OpenJob)
     begin(rules.workers, lambda count: map(EndJob, state.to_end.first(count)), EndJob)
-    begin(rules.workers, lambda count: _reads(state, count, rules.workers), ReadRange, ListResults)
+    begin(rules.workers, lambda count: _reads(state, count, 2 * rules.workers), ReadRange, ListResults)
     begin(1, lambda _: _delivery(state), Deliver)
     begin(rules.workers, lambda count: _fetches(state, count, rules.ahead_bytes), FetchPart)
     return actions
 
 
 def _reads(state: State, count: int, ahead: int) -> Iterator[Order]:
-    """Yield what to read about batches, in their order; a list goes on only when there is nearly nothing to fetch."""
+    """Yield what to read about batches, in their order; a list goes on only when there is little left to fetch."""
     for place, number in merge(state.unread.first(count), state.unlisted.first(count)):
         if (place, number) in state.unread:
             yield ReadRange(number)

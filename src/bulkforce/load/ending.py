@@ -118,7 +118,7 @@ def left_at_once(run: Run) -> list[str]:
 def _left_at_work(view: View) -> str:
     """Say which jobs go on in the org, and how to abort them."""
     at_work = [job.id for job in view.jobs.values() if job.id and view.waiting.get(job.number)]
-    return jobs_left(at_work)
+    return jobs_left(at_work, " with the batches sent")
 
 
 def _mismatch(run: Run, report: LoadReport) -> TransferError:

@@ -137,14 +137,14 @@ def read_json(text: str, kind: type[T], left_out: Collection[str] = ()) -> T:
     raise FormatError(f"This is not the {kind.__name__} of a run")
 
 
-def jobs_left(ids: Sequence[str]) -> str:
+def jobs_left(ids: Sequence[str], with_what: str = "") -> str:
     """Say which jobs go on in the org although the run has stopped, and how to abort them; empty if none does."""
     if not ids:
         return ""
     named = ", ".join(ids[:_JOBS_NAMED]) + (f" and {len(ids) - _JOBS_NAMED:,} more" if len(ids) > _JOBS_NAMED else "")
     goes_on = "Job {} goes on" if len(ids) == 1 else "Jobs {} go on"
     abort = ids[0] if len(ids) == 1 else "ID"
-    return f" {goes_on.format(named)} in the org with the batches sent; to abort: bulkforce job abort {abort}."
+    return f" {goes_on.format(named)} in the org{with_what}; to abort: bulkforce job abort {abort}."
 
 
 def note_jobs(error: BaseException, ids: Sequence[str], run_dir: Path) -> None:
