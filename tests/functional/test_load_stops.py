@@ -96,7 +96,7 @@ def test_ctrl_c_twice_leaves_at_once_and_the_run_goes_on_later(tmp_path: Path) -
         assert "Traceback" not in talk
         assert process.returncode == 4
         (job,) = {path.split("/job/")[1].split("/")[0] for path in changes(org) if "/job/" in path}
-        assert f"stopped at once. Job {job} goes on in the org with the batches sent;" in talk
+        assert f"stopped at once. Job {job} goes on in the org;" in talk
         assert f"bulkforce job abort {job}. Go on with: bulkforce resume {load.run_dir}" in talk
         load.check(load.resume())
 
