@@ -669,7 +669,7 @@ def test_rest_that_somebody_else_has_sent_is_left_as_it_is(org: Emulator, tmp_pa
 
 def refused(load: Load, kind: type[Error], match: str) -> None:
     before = len(load.org.requests)
-    untold = ("sqlite", "report.json")
+    untold = ("sqlite", "report.json", "report.html")
     state = {
         path: path.read_bytes()
         for path in load.run_dir.rglob("*")

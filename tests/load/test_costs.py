@@ -15,7 +15,7 @@ from bulkforce_emulator import Emulator
 
 def test_costs_are_those_of_the_limits_of_each_api() -> None:
     one = [10_000] * 100
-    assert costs_of(one, 150_000_000, "bulk1") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 10, 100, 90))
+    assert costs_of(one, 150_000_000, "bulk1") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 20, 100, 180))
     two = [100_000] * 10
     assert costs_of(two, 150_000_000, "bulk2") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 10, 100, 90))
     # Large records: v1 takes 10 MB a batch.

@@ -206,9 +206,11 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
     return intake.feed_of(journal, facts)
 
 
-def _confirm(sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None) -> Feed:
+def _confirm(
+    sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None, *, joined: bool = False
+) -> Feed:
     try:
-        return intake.confirm(journal, facts, on_read_of(sitting, on_progress))
+        return intake.confirm(journal, facts, on_read_of(sitting, on_progress), joined=joined)
     except SourceChanged as error:
         raise SourceChanged(
             f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}"
@@ -294,7 +296,7 @@ def _carry_out(
             on_progress(progress_of(engine.state, outputs, facts, begun, earlier))
         try:
             with ctrl_c_told():
-                _confirm(sitting, journal, facts, on_progress)
+                _confirm(sitting, journal, facts, on_progress, joined=True)
                 report = finish(run)
         except (OSError, sqlite3.Error, Interrupted) as error:
             if isinstance(error, Interrupted) and journal.finished:
