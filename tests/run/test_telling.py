@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import threading
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -340,3 +342,10 @@ def test_events_are_frozen_and_the_set_of_them_is_closed() -> None:
         assert all(field.kw_only for field in fields(kind))
         described = kind.__doc__ or ""
         assert all(f"{field.name}:" in described for field in fields(kind)) or len(fields(kind)) <= 4
+
+
+def test_each_event_is_in_the_manual() -> None:
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "see-what-happens.md"
+    section = page.read_text("utf-8").partition("## Events")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"(?m)^\| (`[A-Z]\w+`.*?) \|", section))))
+    assert told == {kind.__name__ for kind in get_args(events.Event)}

@@ -10,6 +10,8 @@ from typing import assert_type
 from xml.etree.ElementTree import Element
 
 import bulkforce as bf
+from bulkforce import events
+from bulkforce.tracing import trace
 from bulkforce.transport.stream import AsyncResultStream
 
 
@@ -99,6 +101,21 @@ try:
 except bf.LimitReached as error:
     assert_type(error.retry_after_seconds, float | None)
     assert_type(error.status, int | None)
+
+
+def on_event(event: events.Event) -> None:
+    match event:
+        case events.BatchDone(failed=failed):
+            assert_type(failed, int)
+        case events.Waiting(since=since):
+            assert_type(since, datetime)
+
+
+assert_type(
+    client.load("contacts.csv", "Contact", "insert", poll=5, max_api_calls=100, on_event=on_event), bf.LoadReport
+)
+assert_type(client.resume("run", on_event=on_event, progress=True), bf.LoadReport | bf.ExtractReport)
+assert_type(trace(client), bf.Client)
 
 
 async def main() -> None:
