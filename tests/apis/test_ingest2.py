@@ -347,3 +347,18 @@ def test_job_without_an_upload_is_closed_by_aborting_it() -> None:
 def test_a_load_is_no_query(operation: str) -> None:
     with pytest.raises(UsageError, match="to get records out, use extract"):
         Ingest2.of(operation, "Contact", Looks(1.0, 1))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("inside", [b"\n", b"\r\n", b"\r"])
+def test_results_are_tied_whatever_line_ends_the_org_echoes(kept: Path, end: bytes, inside: bytes) -> None:
+    sent = Piece(2, b"Name\n", lambda: b'"a\nb"\nc\n')
+    lines = [b'"sf__Id","sf__Created",Name', b'"001000000000002AAA","true","c"']
+    lines.append(b'"001000000000001AAA","true","a' + inside + b'b"')
+    written = csv(end.join(lines) + end)
+    fetched(kept, written, csv(REFUSED.split(b"\n")[0]), csv(b"Name"), numberRecordsProcessed=2, numberRecordsFailed=0)
+    assert API.check_results(kept, sent, whole=True) is None
+    results = API.read_results(kept, sent, whole=True)
+    assert list(results.outcomes.marks) == [b"001000000000001AAA,true,", b"001000000000002AAA,true,"]
+    assert results.untied is not None
+    assert results.untied.count == 0

@@ -190,6 +190,25 @@ def _names(header: bytes) -> list[str]:
 
 
 def _blocks(content: Content, start: int) -> Iterator[bytes]:
+    """Read content, with every line end as LF.
+
+    In what was sent they are all of one kind, so that nothing is confused; how the org echoes them is not known.
+    """
+    carry = b""
+    for read in _raw_blocks(content, start):
+        block = carry + read
+        if b"\r" in block:
+            # A CR that ends the block may be half of a CRLF.
+            carry = b"\r" if block.endswith(b"\r") else b""
+            block = block.removesuffix(carry).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        else:
+            carry = b""
+        yield block
+    if carry:
+        yield b"\n"
+
+
+def _raw_blocks(content: Content, start: int) -> Iterator[bytes]:
     if isinstance(content, (bytes, memoryview)):
         for begin in range(start, len(content), csv.BLOCK_BYTES):
             yield bytes(content[begin : begin + csv.BLOCK_BYTES])
@@ -260,7 +279,7 @@ class _File:
     def __init__(self, which: str, content: Content, names: Sequence[str]) -> None:
         self.which, self._content = which, content
         begin = b""
-        for block in _blocks(content, 0):
+        for block in _raw_blocks(content, 0):
             begin += block
             if csv.end_of_records(begin) or len(begin) > csv.LONGEST_HEADER_BYTES:
                 break
