@@ -12,7 +12,7 @@ from bulkforce.apis.staged import StageState
 from bulkforce.conversations import DAY_SECONDS, Pace
 from bulkforce.protocol.info2 import IngestJobInfo
 from bulkforce.transport.drive import Driver
-from bulkforce.transport.stopping import in_thread
+from bulkforce.transport.stopping import Stop
 
 if TYPE_CHECKING:
     from bulkforce.load.job_data import JobData
@@ -80,6 +80,9 @@ class Stage(_Handle):
         Raises:
             FormatError: The content cannot be sent; no piece of it is added.
         """
+        return self._driver.carry_out(lambda stop: self._write(content, stop))
+
+    def _write(self, content: JobData, stop: Stop) -> list[str]:
         from bulkforce.load.job_data import job_data, pieces_of  # only data needs what reads it
 
         settings = self._current.settings
@@ -87,7 +90,8 @@ class Stage(_Handle):
         with job_data(content, settings.column_delimiter, settings.line_ending, most=None) as body:
             try:
                 for piece in pieces_of(body):
-                    ids += [self._driver.run(staged.write(settings, piece))]
+                    ids += [self._driver.run(staged.write(settings, piece), stop.sleep)]
+                    stop.sleep(0)  # raises if the work is to stop
             except BaseException:
                 # A part of the content must not count.
                 self._driver.run(staged.discard(ids))
@@ -140,9 +144,9 @@ class AsyncStage(_Handle):
     """A staged load, for asyncio; see `Stage`."""
 
     async def write(self, content: JobData) -> list[str]:
-        """Upload content as one piece or more; the org writes nothing of it yet."""
+        """Upload content as one piece or more; the org writes nothing of it yet. Cancelled, it leaves no piece."""
         stage = Stage(self._driver, self._current)
-        ids = await in_thread(lambda: stage.write(content))
+        ids = await self._driver.acarry_out(lambda stop: stage._write(content, stop))  # noqa: SLF001  (its twin)
         self.add(ids)
         return ids
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -116,3 +118,24 @@ def test_stage_refuses_what_no_job_can_be(client: Any) -> None:
         client.stage("Contact", "query")
     with pytest.raises(bf.UsageError):
         client.resume_stage("{}")
+
+
+def wait_for_a_job(org: Emulator) -> None:
+    while not any(one.method == "POST" for one in org.requests):
+        time.sleep(0.01)
+
+
+def test_cancelled_write_leaves_no_piece(org: Emulator) -> None:
+    async def cancelled() -> None:
+        async with bf.AsyncClient(org.base_url, bf.BearerToken(org.session_id)) as client:
+            stage = await client.stage("Contact", "insert")
+            org.faults.add(Fault("slow", method="PUT", path="*/batches", seconds=0.5))
+            writing = asyncio.create_task(stage.write([{"LastName": "a"}]))
+            await asyncio.to_thread(wait_for_a_job, org)
+            writing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await writing
+            assert stage.jobs == []
+            assert [job async for job in client.list_ingest_jobs()] == []
+
+    asyncio.run(cancelled())

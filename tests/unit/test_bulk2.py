@@ -114,6 +114,7 @@ def test_settings_are_asked_for_in_the_words_of_the_api() -> None:
         lambda: settings2.settings("upsert", "Contact"),
         lambda: settings2.settings("insert", "Contact", external_id_field="Id"),
         lambda: settings2.settings("insert", "a b"),
+        lambda: settings2.settings("upsert", "Contact", external_id_field="a\nb"),
         lambda: settings2.settings("insert", "Contact", column_delimiter=","),
         lambda: settings2.settings("insert", "Contact", line_ending="CR"),
         lambda: settings2.settings("insert", "Contact", headers={"Sforce-Line-Ending": "LF"}),
