@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
+import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 import bulkforce as bf
+from bulkforce.cli.main import main
+from bulkforce.protocol.flow import authenticate
 from bulkforce_emulator import Emulator
 
 QUERY = "SELECT Id, SystemModstamp FROM Contact"
@@ -146,3 +151,144 @@ def test_what_an_extract_writes_or_keeps(
     with pytest.raises(bf.Error) as caught:
         client.extract(QUERY, **options)  # type: ignore[arg-type]
     assert name in str(caught.value)
+
+
+def _folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _loop(path: Path) -> None:
+    # Stands for all that the system refuses, rights among it, which do not bind everyone who runs tests.
+    path.symlink_to(path.name)
+
+
+def _huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(3_000_000_000)
+
+
+FAULTS: dict[str, Callable[[Path], object]] = {
+    "missing": lambda _path: None,
+    "folder": _folder,
+    "loop": _loop,
+    "not UTF-8": lambda path: path.write_bytes(b"\xff\xfe[x"),
+    "empty": lambda path: path.write_bytes(b""),
+    "broken": lambda path: path.write_bytes(b"{[=x\n'"),
+    "huge": _huge,
+}
+URL = "https://acme.my.salesforce.com"
+HERE = {"BULKFORCE_INSTANCE_URL": URL, "BULKFORCE_ACCESS_TOKEN": "00D!x"}
+USER = {"BULKFORCE_INSTANCE_URL": URL, "BULKFORCE_USERNAME": "u", "BULKFORCE_CLIENT_ID": "x"}
+
+
+def commanded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["bulkforce", *arguments])
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.raises(SystemExit) as ended:
+        main()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert ended.value.code in {1, 2}
+    raise bf.Error(capsys.readouterr().err)
+
+
+def stored(name: str, folder: Path, **members: str) -> None:
+    """Use a login that is stored in this folder."""
+    (folder / "orgs").mkdir(exist_ok=True)
+    if members:
+        text = json.dumps({"instance_url": "http://127.0.0.1:9", **members})
+        (folder / "orgs" / f"{name}.json").write_text(text, "utf-8")
+    with bf.connect(name) as client:
+        client.driver.run(authenticate())
+
+
+def from_variable(variable: str, environment: dict[str, str]) -> Callable[[Path], object]:
+    return lambda path: bf.connect({**environment, variable: str(path)})
+
+
+OTHERS: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "REQUESTS_CA_BUNDLE": ("ca.pem", from_variable("REQUESTS_CA_BUNDLE", HERE)),
+    "SSL_CERT_FILE": ("ca.pem", from_variable("SSL_CERT_FILE", HERE)),
+    "ca_bundle": ("ca.pem", lambda path: bf.Client(URL, bf.BearerToken("x"), tls=bf.TLS(ca_bundle=path))),
+    "client_certificate": (
+        "c.pem",
+        lambda path: bf.Client(URL, bf.BearerToken("x"), tls=bf.TLS(client_certificate=path)),
+    ),
+    "BULKFORCE_PRIVATE_KEY_FILE": ("key.pem", from_variable("BULKFORCE_PRIVATE_KEY_FILE", USER)),
+    "BULKFORCE_PASSWORD_FILE": ("pw.txt", from_variable("BULKFORCE_PASSWORD_FILE", USER)),
+    "env_file": ("my.env", lambda path: bf.connect(env_file=path, environment={})),
+    "key of a login": (
+        "key.pem",
+        lambda path: stored("prod", path.parent, way="jwt", client_id="x", username="u", key_file=str(path)),
+    ),
+    "profile": ("orgs/prod.json", lambda path: stored("prod", path.parents[1])),
+    "secrets": ("secrets/prod.json", lambda path: stored("prod", path.parents[1], way="access token")),
+}
+# What is not there is no error of these: it is the usual case.
+RIGHT = {("profile", "missing")}
+COMMANDS: dict[str, tuple[str, list[str]]] = {
+    "login --jwt": ("key.pem", ["login", "prod", "--client-id=x", "--username=u", "--jwt"]),
+    "emulator --settings": ("s.toml", ["emulator", "--port=0", "--settings"]),
+    "emulator --schema": ("s.json", ["emulator", "--port=0", "--schema"]),
+    "emulator --data": ("data", ["emulator", "--port=0", "--data"]),
+    "emulator --describe": ("org", ["emulator", "--port=0", "--describe"]),
+    "emulator --persist": ("o.duckdb", ["emulator", "--port=0", "--persist"]),
+    "resume": ("run", ["resume"]),
+    "count --soql-file": ("q.soql", ["count", "--soql-file"]),
+}
+# A new file is made; a query that is none is shown itself; nothing is set, and no object added.
+WRITTEN = {
+    ("emulator --persist", "missing"),
+    ("count --soql-file", "broken"),
+    ("emulator --settings", "empty"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("use", OTHERS)
+def test_files_of_connections(folder: Path, monkeypatch: pytest.MonkeyPatch, use: str, fault: str) -> None:
+    monkeypatch.setenv("BULKFORCE_CONFIG_DIR", str(folder))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
+    name, call = OTHERS[use]
+    (folder / name).parent.mkdir(exist_ok=True)
+    if use.startswith("key of"):
+        (folder / "secrets").mkdir()
+        (folder / "secrets" / "prod.json").write_text("{}")
+    FAULTS[fault](folder / name)
+    with pytest.raises(bf.Error) as caught:
+        call(folder / name)
+    assert ((folder / name).name in str(caught.value)) == ((use, fault) not in RIGHT)
+
+
+@pytest.mark.parametrize(
+    ("use", "fault"), [(use, fault) for use in COMMANDS for fault in FAULTS if (use, fault) not in WRITTEN]
+)
+def test_files_of_commands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], use: str, fault: str
+) -> None:
+    for variable, value in HERE.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("BULKFORCE_CONFIG_DIR", str(folder / "config"))
+    name, arguments = COMMANDS[use]
+    FAULTS[fault](folder / name)
+    with pytest.raises(bf.Error, match=re.escape(name)):
+        commanded(monkeypatch, capsys, *arguments, name)
+
+
+def test_env_file_that_is_no_text_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for fault in ("not UTF-8", "broken", "empty", "huge"):
+        (folder / ".env").unlink(missing_ok=True)
+        FAULTS[fault](folder / ".env")
+        with pytest.raises(bf.Error, match=r"'\.env'"):
+            commanded(monkeypatch, capsys, "limits")
+
+
+@pytest.mark.parametrize("fault", ["folder", "loop"])
+def test_log_file_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    FAULTS[fault](folder / "a.log")
+    with pytest.raises(bf.Error, match=r"a\.log"):
+        commanded(monkeypatch, capsys, "runs", "--log-file", "a.log")

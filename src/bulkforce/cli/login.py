@@ -204,8 +204,7 @@ def _log_in(
     from bulkforce.connection import browser
     from bulkforce.connection import login as logging_in
     from bulkforce.connection.secret_store import Secrets
-    from bulkforce.connection.variables import read_secret
-    from bulkforce.connection.words import pem
+    from bulkforce.connection.words import pem_of
 
     match profile.way:
         case "browser":
@@ -223,7 +222,7 @@ def _log_in(
         case "device":
             return logging_in.by_device(profile, options, _show_code)
         case "jwt":
-            pem(read_secret(jwt or ""))
+            pem_of(jwt or "")
             return replace(profile, key_file=str((jwt or Path()).absolute())), Secrets()
         case "client credentials":
             return profile, Secrets(client_secret=_secret("the client secret", "CLIENT_SECRET"))

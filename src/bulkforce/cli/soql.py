@@ -32,7 +32,10 @@ def given(soql: str | None, soql_file: str | None) -> str | None:
     if None not in (soql, soql_file):
         raise UsageError("There is a query both in the command and in --soql-file; use one of them")
     if STANDARD_INPUT not in (soql, soql_file):
-        return toml.read_text(arguments.path(soql_file, "The query"), "The query")
+        text = toml.read_text(arguments.path(soql_file, "The query"), "The query")
+        if not text.strip():
+            raise UsageError(f"The query {arguments.shown(str(soql_file))} is empty")
+        return text
     if sys.stdin is None:
         raise UsageError("Standard input is closed, so no query can be read from it; name a file")
     return toml.text_of(sys.stdin.buffer, "The query on standard input")

@@ -104,7 +104,8 @@ def find(
     if found is None and environment is None:
         found = _of_cli(None)
     if found is None:
-        raise UsageError(variables_of.NOT_CONFIGURED)
+        looked = "" if env_file is None else f". The file {arguments.shown(str(env_file))} has no such variables"
+        raise UsageError(f"{variables_of.NOT_CONFIGURED}{looked}")
     return found, options
 
 

@@ -20,6 +20,7 @@ from bulkforce.run.files import make_folder, write_whole
 Way = Literal["browser", "device", "jwt", "client credentials", "password", "access token"]
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 _PATIENCE_SECONDS: Final = 120.0
+_LARGEST_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +85,11 @@ def read(name: str) -> Profile | None:
         Error: Its file is damaged.
     """
     path = _path(name)
-    if not is_name(name) or not path.exists():
+    # A link that leads nowhere is a damaged file, and no missing one.
+    if not is_name(name) or not os.path.lexists(path):
         return None
     try:
-        members = orjson.loads(path.read_bytes())
+        members = orjson.loads(content_of(path))
         profile = Profile(**{**members, "name": name})
         arguments.url(profile.instance_url, allow_http=True)
         if profile.way in get_args(Way):
@@ -113,7 +115,7 @@ def remove(name: str) -> None:
 def default() -> str | None:
     """Return the name of the default login."""
     try:
-        name = (folder() / "default").read_text("utf-8").strip()
+        name = content_of(folder() / "default").decode().strip()
     except (OSError, ValueError):
         return None
     return name if is_name(name) and _path(name).exists() else None
@@ -148,6 +150,20 @@ def locked(name: str, patience_seconds: float = _PATIENCE_SECONDS) -> Iterator[N
                 "end, or end it, and try again"
             ) from error
         yield
+
+
+def content_of(path: Path) -> bytes:
+    """Read a file of ours, which is small.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is too large to be one.
+    """
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_BYTES + 1)
+    if len(content) > _LARGEST_BYTES:
+        raise ValueError
+    return content
 
 
 def write_private(path: Path, members: object) -> None:

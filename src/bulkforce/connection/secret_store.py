@@ -5,6 +5,7 @@ If both hold something, the file counts: it is written where the keyring failed,
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict
@@ -50,7 +51,7 @@ def read(name: str) -> Secrets:
     """
     path = _path(name)
     try:
-        text: str | bytes | None = path.read_bytes() if path.exists() else _of_keyring(name)
+        text: str | bytes | None = profiles.content_of(path) if os.path.lexists(path) else _of_keyring(name)
         members = orjson.loads(text) if text else None
     except (OSError, ValueError):
         members = None
@@ -112,7 +113,10 @@ def _of_keyring(name: str) -> str | None:
         return keyring.get_password(_SERVICE, name)  # type: ignore[no-any-return]
     except Exception as error:  # noqa: BLE001  (each backend raises errors of its own)
         fault = type(error).__name__
-    raise Error(f"The keyring does not give out the secrets of the login {name} ({fault}); unlock it and try again")
+    raise Error(
+        f"The keyring does not give out the secrets of the login {name} ({fault}), and they are not in {_path(name)}; "
+        f"unlock it and try again, or log in again: bulkforce login {name}"
+    )
 
 
 def _into_keyring(name: str, secrets: Secrets) -> bool:

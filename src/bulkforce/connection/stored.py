@@ -15,8 +15,7 @@ from bulkforce.auth.oauth import TOKEN_PATH
 from bulkforce.connection import profiles, secret_store
 from bulkforce.connection.profiles import Profile
 from bulkforce.connection.secret_store import Secrets
-from bulkforce.connection.variables import read_secret
-from bulkforce.connection.words import jwt, pem
+from bulkforce.connection.words import jwt, pem_of
 from bulkforce.errors import NotAuthenticated
 from bulkforce.protocol.flow import Auth, Credentials, Flow, Now, seconds
 
@@ -63,7 +62,7 @@ class StoredLogin:
         secret = secrets.get("client_secret", "")
         match profile.way:
             case "jwt":
-                key = pem(read_secret(profile.key_file))
+                key = pem_of(profile.key_file)
                 return jwt(profile.client_id, profile.username, key, profile.login_url or profile.instance_url)
             case "client credentials":
                 return ways.ClientCredentials(profile.client_id, secret)

@@ -39,11 +39,10 @@ class Variables:
         found: list[Value] = []
         for name in names:
             value = self._text(name, lines=lines)
-            if not value:
-                value = self._of_file(f"{name}_FILE", lines=lines)
-                name = f"{name}_FILE"  # noqa: PLW2901  (so that an error names it)
             if value:
                 found.append(Value(value, name))
+            elif in_file := self._of_file(f"{name}_FILE", lines=lines):
+                found.append(in_file)
         if len({value.text for value in found}) > 1:
             both = " and ".join(value.name for value in found[:2])
             raise UsageError(f"{both} mean the same and hold different values; unset one of them")
@@ -72,12 +71,18 @@ class Variables:
         with named(name):
             return _checked(self._environment.get(name) or "", lines=lines)
 
-    def _of_file(self, name: str, *, lines: bool) -> str:
+    def _of_file(self, name: str, *, lines: bool) -> Value | None:
         place = self._text(name, lines=False)
         if not place:
-            return ""
+            return None
         with named(name):
-            return _checked(read_secret(place), lines=lines)
+            content = read_secret(place)
+        both = f"{name} ({arguments.shown(place)})"
+        with named(both):
+            text = _checked(content, lines=lines)
+            if not text:
+                raise UsageError("the file is empty")
+        return Value(text, both)
 
 
 def read_secret(place: str | Path) -> str:
@@ -89,7 +94,10 @@ def read_secret(place: str | Path) -> str:
     path = arguments.path(place, "The file")
     try:
         with path.open("rb") as file:
-            return file.read(_LARGEST_BYTES).decode()
+            content = file.read(_LARGEST_BYTES + 1)
+        if len(content) <= _LARGEST_BYTES:
+            return content.decode()
+        why = f"it is larger than {_LARGEST_BYTES:,} bytes"
     except OSError as error:
         why = error.strerror or type(error).__name__
     except UnicodeDecodeError:

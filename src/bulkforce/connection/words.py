@@ -7,12 +7,13 @@ import binascii
 import logging
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from bulkforce import hosts
+from bulkforce import arguments, hosts
 from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
 from bulkforce.auth.oauth import TOKEN_PATH
 from bulkforce.connection.found import Found
-from bulkforce.connection.variables import Value, named
+from bulkforce.connection.variables import Value, named, read_secret
 from bulkforce.errors import UsageError
 from bulkforce.protocol.flow import Auth
 
@@ -75,6 +76,21 @@ def pem(value: str) -> str:
     if "-----BEGIN" not in value:
         raise UsageError("it is not a private key: PEM text that begins with -----BEGIN, or the same in base64")
     return value.replace("\\n", "\n")
+
+
+def pem_of(file: str | Path) -> str:
+    """Read a private key from a file.
+
+    Raises:
+        UsageError: There is none; the message names the file.
+    """
+    content = read_secret(file)
+    try:
+        return pem(content)
+    except UsageError as error:
+        reason = str(error)
+    # Outside the handler: what is chained to it could hold the content.
+    raise UsageError(f"The file {arguments.shown(str(file))} cannot be used: {reason}")
 
 
 def jwt(client_id: str, username: str, key: str, url: str | None, audience: str | None = None) -> JWTBearer:
