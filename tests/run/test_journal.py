@@ -13,7 +13,7 @@ from bulkforce.errors import FormatError, JournalBusy, JournalMismatch, Transfer
 from bulkforce.run.database import Step
 from bulkforce.run.folder import PAGE, REPORT
 from bulkforce.run.journal import SITTINGS, RunJournal, list_runs, own_page
-from bulkforce.run.report import ErrorGroup, RunInfo, read_json
+from bulkforce.run.report import ErrorGroup, RunInfo, note_jobs, read_json
 from bulkforce.run.seal import Seal
 
 STEPS: list[Step] = [
@@ -307,3 +307,16 @@ def test_files_for_the_user_are_those_that_are_there(journal: RunJournal, tmp_pa
     (journal.folder / "notes").touch()
     assert journal.files(journal.folder) == [("success.csv", 7)]
     assert journal.files(tmp_path) == []
+
+
+def test_jobs_that_go_on_are_noted_on_what_ends_a_run_at_once() -> None:
+    at_once = KeyboardInterrupt()
+    note_jobs(at_once, [], Path("run"))
+    assert not hasattr(at_once, "__notes__")
+    note_jobs(at_once, ["750A"], Path("run"))
+    note_jobs(at_once, [str(number) for number in range(7)], Path("run"))
+    sent, go_on = "in the org; to abort: bulkforce job abort", "Go on with: bulkforce resume run"
+    assert at_once.__notes__ == [
+        f"Job 750A goes on {sent} 750A. {go_on}",
+        f"Jobs 0, 1, 2, 3, 4 and 2 more go on {sent} ID. {go_on}",
+    ]

@@ -136,6 +136,8 @@ def test_run_without_times_or_batches_has_a_page() -> None:
     bare = replace(PAGE, spans=[], times=[], total=None, begun=None, rows=[Share("on disk", 0, "ok")], files=[])
     shown = seen(bare).texts
     assert "Time-line" not in shown
+    assert "Files" not in shown
+    assert "Why rows did not succeed" not in seen(replace(bare, causes=())).texts
     assert "Started" not in shown
     assert "= read" not in shown
 
@@ -168,6 +170,12 @@ def test_time_between_sittings_takes_no_room() -> None:
     many = Axis([(1_000.0 * number, 1_000.0 * number + 1) for number in range(500)])
     assert many.place(499_001.0) == pytest.approx(100.0)
     assert len(many.ticks()) <= 5
+
+
+def test_times_of_several_days_have_their_day() -> None:
+    assert ">00:00:10.0<" in scale(Axis([(0.0, 10.0)]))
+    assert ">00:10:00<" in scale(Axis([(0.0, 600.0)]))
+    assert ">01-02 00:10<" in scale(Axis([(0.0, 600.0), (86_400.0, 87_000.0)]))
 
 
 def test_sitting_that_died_ends_with_the_last_that_is_known() -> None:

@@ -248,16 +248,18 @@ def _times(page: Page, sittings: Sequence[tuple[float, float]]) -> str:
     order = "In order from top to bottom" if each == 1 else f"In order from top to bottom, each line {each:,} of them"
     cut_out = "; the time between sittings is cut out" if len(sittings) > 1 else ""
     sent = any(span.answered for span in page.spans)
-    sending = ' <i class="dot sending"></i>sending' if sent else ""
-    in_org = "in the org" if sent else "in the org, then fetched" if page.piece == "batch" else "fetched"
-    under_way = ' <i class="dot sent"></i>not ended' if any(span.ended is None for span in page.spans) else ""
-    wrong = ' <i class="dot failed"></i>share not succeeded' if any(span.bad for span in page.spans) else ""
+    keys = [
+        ("sending", "sending" if sent else ""),
+        ("ok", "in the org" if sent else "in the org, then fetched" if page.piece == "batch" else "fetched"),
+        ("failed", "share not succeeded" if any(span.bad for span in page.spans) else ""),
+        ("sent", "not ended" if any(span.ended is None for span in page.spans) else ""),
+    ]
+    legend = " ".join(f'<span class="key"><i class="dot {kind}"></i>{word}</span>' for kind, word in keys if word)
     return (
         '<section aria-labelledby="times"><h2 id="times">Time-line</h2>\n'
         f"<h3>Rows done</h3>{timeline.chart(page.spans, axis) or '<p>None yet.</p>'}\n"
         f"<h3>{counted(len(page.spans), page.piece)}</h3>"
-        f'<p class="soft legend">{order}{cut_out}. '
-        f'<span class="key">{sending} <i class="dot ok"></i>{in_org}{wrong}{under_way}</span></p>\n'
+        f'<p class="soft legend">{order}{cut_out}. {legend}</p>\n'
         f"{picture}\n{timeline.scale(axis)}</section>"
     )
 

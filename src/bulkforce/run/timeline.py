@@ -149,9 +149,11 @@ def pace(speed: float) -> str:
     return f"{speed:,.0f}" if speed >= 10 else f"{speed:,.1f}"
 
 
-def clock(time: float, *, tenths: bool = False) -> str:
-    """Return the time of the day, in UTC."""
+def clock(time: float, *, tenths: bool = False, day: bool = False) -> str:
+    """Return the time of the day, in UTC; for a run of several days, with the day."""
     at = datetime.fromtimestamp(time, UTC)
+    if day:
+        return f"{at:%m-%d %H:%M}"
     return f"{at:%H:%M:%S}.{at.microsecond // 100_000}" if tenths else f"{at:%H:%M:%S}"
 
 
@@ -214,12 +216,13 @@ def lines(spans: Sequence[Span], axis: Axis, now: float, piece: str = "batch") -
 def scale(axis: Axis) -> str:
     """Draw the names of times below."""
     tenths = axis.seconds < _TENTHS_BELOW_SECONDS
+    days = axis.sittings[0][0] // 86_400 != axis.sittings[-1][1] // 86_400
     texts = []
     for time, place in axis.ticks():
         anchor = "start" if place < 5 else "end" if place > 95 else "middle"
         # On a narrow screen there is room for three.
         kind = "" if place < 5 or place > 95 or 35 <= place <= 65 else ' class="fine"'
-        at = clock(time, tenths=tenths)
+        at = clock(time, tenths=tenths, day=days)
         texts.append(f'<text x="{place:.2f}%" y="12" text-anchor="{anchor}"{kind}>{at}</text>')
     return f'<svg class="ticks" width="100%" height="18">{"".join(texts)}</svg>'
 
