@@ -396,6 +396,38 @@ def test_a_notation_that_nobody_knows_does_not_keep_other_columns_from_tying() -
     assert [int(mark[3:15]) for mark in tied.outcomes.marks[:2]] == [1, 2]
 
 
+def test_nothing_is_tied_by_what_it_has_in_common_with_a_record_that_is_tied() -> None:
+    files = ResultFiles(
+        successes(
+            "Name,At",
+            quoted(record_id(2), "true", "A", "2026-12-01T09:00:00.000Z"),
+            quoted(record_id(1), "true", "A", "5.0"),
+        )
+    )
+    tied = tie(b"Name,At\n", b"A,5\nA,2026-12-01 10:00\n", 2, files, INSERT)
+    assert (kinds(tied), tied.untied.count) == ("s-", 1)
+
+
+def test_blanks_that_were_taken_off_do_not_mix_up_what_differs_in_case() -> None:
+    """Each came back twice: which of both had blanks, nothing says."""
+    codes = ["A", "a", " a", " A"]
+    files = ResultFiles(
+        successes("Code", *(quoted(record_id(number), "true", code.strip()) for number, code in enumerate(codes)))
+    )
+    tied = tie(b"Code\n", "\n".join([*codes, ""]).encode(), 4, files, INSERT)
+    assert (kinds(tied), tied.untied.count) == ("----", 4)
+
+
+def test_one_value_that_was_written_otherwise_in_a_column_of_texts_is_tied_by_what_it_means() -> None:
+    files = ResultFiles(
+        successes(
+            "Code", *(quoted(record_id(number), "true", code) for number, code in ((3, "1.0"), (2, "b"), (1, "a")))
+        )
+    )
+    tied = tie(b"Code\n", b"a\nb\n1\n", 3, files, INSERT)
+    assert [int(mark[3:15]) for mark in tied.outcomes.marks] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("name", ["Zeta", "acme", "5"])
 def test_a_result_of_a_record_that_was_not_sent_is_not_tied(name: str) -> None:
     """Not even if it is the only one, and all else is equal."""
