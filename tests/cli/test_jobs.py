@@ -221,3 +221,14 @@ def test_load_over_2_is_asked_for_with_an_option_and_resume_remembers_it(org: Em
     assert refused.returncode == 2
     assert "Serial mode cannot be had with Bulk API 2.0" in refused.stderr
     assert "--api bulk1" in refused.stderr
+
+
+def test_jobs_of_runs_over_2_0_are_shown_too(org: Emulator) -> None:
+    options = ("--object=Contact", "--operation=insert", "--api=bulk2", "--quiet", "--json")
+    loaded = json.loads(output(org, "load", "a.csv", *options, code=3))["jobs"]
+    extracted = json.loads(
+        output(org, "extract", "SELECT Id FROM Contact", "--output=o.csv", "--api=bulk2", "--quiet", "--json")
+    )["jobs"]
+    lines = output(org, "jobs").splitlines()
+    assert [line.split()[0] for line in lines] == [*loaded, *extracted]
+    assert all("JobComplete" in line for line in lines)
