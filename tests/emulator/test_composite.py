@@ -98,6 +98,12 @@ def test_requests_that_are_refused_as_a_whole(rest_call: Ask, peer_org: Org, cal
     assert peer_org.count("Account") == 0
 
 
+def test_a_composite_request_is_one_call_of_the_day(rest_call: Ask, peer_org: Org) -> None:
+    before = peer_org.calls
+    composite(rest_call, ACCOUNT, CONTACT)
+    assert peer_org.calls == before + 1
+
+
 # Trees
 
 

@@ -34,6 +34,7 @@ class Call:
 
     Attributes:
         base_url: The org's URL as the caller knows it, without a slash at the end.
+        is_counted: Whether it counts against the org's calls of the day; parts of a composite request do not.
     """
 
     method: str
@@ -43,6 +44,7 @@ class Call:
     query: Mapping[str, str]
     values: Mapping[str, str]
     body: bytes
+    is_counted: bool = True
 
     @property
     def bearer(self) -> str | None:

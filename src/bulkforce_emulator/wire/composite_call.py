@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -89,7 +90,12 @@ class CompositeCall(Resources):
             body = {**body, "allOrNone": True}
         headers = given.get("httpHeaders")
         response = one_of_several(
-            self._others, call, str(given["method"]), url, body, headers if isinstance(headers, dict) else {}
+            self._others,
+            replace(call, is_counted=False),
+            str(given["method"]),
+            url,
+            body,
+            headers if isinstance(headers, dict) else {},
         )
         location = response.headers.get("location")
         return {

@@ -83,7 +83,7 @@ class Resources:
         return guarded
 
     def _check(self, call: Call) -> None:
-        check_call(self.org, call.bearer, call.values["version"])
+        check_call(self.org, call.bearer, call.values["version"], is_counted=call.is_counted)
 
     def sobject(self, call: Call) -> SObject:
         """The object that the path names."""
@@ -93,7 +93,7 @@ class Resources:
         return sobject
 
 
-def check_call(org: Org, token: str | None, version_in_path: str) -> None:
+def check_call(org: Org, token: str | None, version_in_path: str, *, is_counted: bool = True) -> None:
     """Check what every call needs: a session, a call that the day has left, and a version that is served.
 
     Raises:
@@ -102,7 +102,7 @@ def check_call(org: Org, token: str | None, version_in_path: str) -> None:
     if not org.sessions.is_valid(token):
         raise RestError(401, "INVALID_SESSION_ID", "Session expired or invalid")
     settings = org.settings
-    if org.count_call() > settings.limits.daily_api_requests:
+    if is_counted and org.count_call() > settings.limits.daily_api_requests:
         raise RestError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
     if not settings.oldest_version <= version_of(version_in_path) <= settings.newest_version:
         raise not_found()
