@@ -42,7 +42,7 @@ class ExtractReport(Shown):
 
     Attributes:
         run: The run's id.
-        run_dir: The run's folder, with ``report.json``.
+        run_dir: The run's folder, with ``report.json`` and, to look at, ``report.html``.
         state: ``finished``, or ``interrupted`` (resume it).
         object: The object after FROM.
         soql: The query.

@@ -47,7 +47,7 @@ class LoadReport(Shown):
     Attributes:
         run: The run's id.
         run_dir: The run's folder, with ``success.csv``, ``failed.csv``, ``unprocessed.csv``, ``rejected.csv``,
-            ``report.json``.
+            ``report.json`` and, to look at, ``report.html``.
         state: ``finished``, ``interrupted`` (resume it), ``unsettled`` (it needs your decision, see ``accept_as`` of
             `Client.resume`), or ``planned`` (a dry run).
         operation: As in the job.
