@@ -118,7 +118,7 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         all_rows: bool = False,
         api: Literal["bulk1", "bulk2"] = "bulk1",
         pk_chunking: Literal["auto"] | bool | int | PKChunking = "auto",
-        workers: int = 4,
+        workers: int = 5,
         poll: float | None = None,
         max_api_calls: int | None = None,
         on_event: OnEvent | None = None,

@@ -90,7 +90,7 @@ def extract(
             help="Append to a CSV or JSON lines file; a folder gets a Parquet file, named by date and time.",
         ),
     ] = False,
-    workers: Annotated[int, typer.Option(help="Concurrent downloads.", min=1, max=64, metavar="N")] = 4,
+    workers: Annotated[int, typer.Option(help="Concurrent downloads.", min=1, max=64, metavar="N")] = 5,
     run_dir: Annotated[
         Path | None,
         typer.Option(

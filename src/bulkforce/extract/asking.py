@@ -16,10 +16,10 @@ from bulkforce.extract import chunkable
 from bulkforce.extract.incremental import Repeats
 from bulkforce.extract.numbers import Numbers
 from bulkforce.extract.report import ExtractProgress
+from bulkforce.extract.rules import DOWNLOADS
 from bulkforce.protocol import limits, rest, soql
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.pk_chunking import PKChunking
-from bulkforce.run.pool import WORKERS
 from bulkforce.run.sitting import Sitting
 
 Chunking: TypeAlias = Literal["auto"] | bool | int | PKChunking
@@ -42,7 +42,7 @@ class ExtractOptions:
     all_rows: bool = False
     api: ApiName = "bulk1"
     pk_chunking: Chunking = "auto"
-    workers: int = WORKERS
+    workers: int = DOWNLOADS
     run_dir: str | Path | None = None
     since_file: str | Path | None = None
     append: bool = False

@@ -8,6 +8,9 @@ from typing import Final
 TRIES: Final = 3
 """How often to try the same thing before giving up: a query that fails, a file that is incomplete."""
 
+DOWNLOADS: Final = 5
+"""The default for concurrent downloads: over Bulk API 2.0 the org lists five pages at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:

@@ -43,7 +43,7 @@ from bulkforce.extract.events import QueryJob
 from bulkforce.extract.journal import ExtractFacts, ExtractJournal
 from bulkforce.extract.numbers import NUMBERS
 from bulkforce.extract.report import ExtractReport
-from bulkforce.extract.rules import Rules
+from bulkforce.extract.rules import DOWNLOADS, Rules
 from bulkforce.extract.sinks import Sink, place_to_append, sink_for
 from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
@@ -55,7 +55,6 @@ from bulkforce.protocol.flow import ask
 from bulkforce.run.files import new_token, write_whole
 from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
-from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import every_so_often
@@ -172,7 +171,7 @@ def deliver(
     all_rows: bool = False,
     api: ApiName = "bulk1",
     pk_chunking: Chunking = "auto",
-    workers: int = WORKERS,
+    workers: int = DOWNLOADS,
     on_progress: OnProgress | None = None,
 ) -> int:
     """Deliver what a query finds to a sink, part by part.

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
 WORKERS: Final = 4
-"""The default for concurrent uploads and downloads."""
+"""The default for concurrent uploads and downloads of a load."""
 
 
 class Pool(Protocol):
