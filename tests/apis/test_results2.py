@@ -542,3 +542,12 @@ def test_damaged_results_are_refused_without_showing_a_value(files: ResultFiles)
     with pytest.raises(FormatError) as raised:
         tie(b"Name\n", b"A\n", 1, files, INSERT)
     assert MARKER not in str(raised.value)
+
+
+def test_result_about_another_id_is_not_tied_by_the_other_columns() -> None:
+    sent = b"a00ig000000093A"  # ids of 15 characters differ by their case
+    other = b'"a00ig000000093aAAA"'
+    successful = b'"sf__Id","sf__Created","Id","Name"\n' + other + b',"false",' + other + b',"x"\n'
+    files = ResultFiles(successful)
+    tied = tie(b"Id,Name\n", sent + b",x\n", 1, files, Key(Operation.UPDATE))
+    assert (tied.outcomes.kinds, tied.untied.count) == (b"-", 1)

@@ -22,6 +22,7 @@ Reading = Callable[[Values], Sequence[Hashable]]
 """How the values of a column are compared: as they are, or by what they mean."""
 
 _NONE: Final = -1
+_ASIDE: Final = -2
 _ID_CHARACTERS: Final = 15
 
 
@@ -111,15 +112,21 @@ class Tying:
             key: The place of the column that identifies a record, if there is one.
             by_id: Whether that column holds ids.
         """
+        rows: list[int] = []
+        results = list(self._echoed.contradictions) if by_id else []
         if key is not None and key in self._places:
             self._by_id(key) if by_id else self._by_key(key)
+            if by_id and self._is_open:
+                rows, named = self._set_aside(key)
+                results += named
         if self._is_open and self._places:
             self._by_all()
         if self._is_open and self._places:
             self._by_what_came_back()
-        if by_id:
-            for result in self._echoed.contradictions:
-                self.tied[result] = 0
+        for row in rows:
+            self.owners[row] = _NONE
+        for result in results:
+            self.tied[result] = 0
 
     @property
     def _is_open(self) -> bool:
@@ -138,6 +145,31 @@ class Tying:
         self._tie_ones(self._groups(_keys(self._sent, key, _short), [self._echoed.keys]))
         if self._is_open:
             self._by_reading(key, _identities)
+
+    def _set_aside(self, key: int) -> tuple[list[int], list[int]]:
+        """Keep what names a record by an id that the other side does not name from being tied by anything else.
+
+        Returns:
+            The numbers of these records, and of these results.
+        """
+        sent = self._left(self._sent, key, bytes(map(_NONE.__eq__, self.owners)))
+        echoed = self._left(self._echoed, key, bytes(map((0).__eq__, self.tied)))
+        known, named = set(echoed.values()), set(sent.values())
+        rows = [row for row, one in sent.items() if one not in known]
+        results = [result for result, one in echoed.items() if one not in named]
+        for row in rows:
+            self.owners[row] = _ASIDE
+        for result in results:
+            self.tied[result] = 1
+        self._rows_left -= len(rows)
+        self._results_left -= len(results)
+        return rows, results
+
+    @staticmethod
+    def _left(side: Side, key: int, is_left: bytes) -> dict[int, bytes]:
+        """Return the ids of those that are left and have one, by their numbers."""
+        values = compress(enumerate(value for (some,) in side.columns([key]) for value in some), is_left)
+        return {place: identity(value)[:_ID_CHARACTERS] for place, value in values if value.strip()}
 
     def _by_key(self, key: int) -> None:
         if self._is_complete and not may_change(next(iter(self._sent.columns([key])))[0]):
