@@ -70,7 +70,9 @@ class Queries2(Org):
         if what is None:
             return 200, JSON, self._told(job)
         assert version == self._versions[job.id], "the results are read with another version"
-        assert self._state(job) == "JobComplete"
+        if self._state(job) != "JobComplete":
+            # A request that was late, or an org that has forgotten how far it was.
+            return self._error("InvalidJobState")
         given = {name: values[0] for name, values in parse_qs(asked or "").items()}
         start = _place(given["locator"]) if "locator" in given else 0
         return self._links(job, start) if what == "resultPages" else self._rows(start)
