@@ -195,23 +195,15 @@ def feed_of(journal: LoadJournal, facts: LoadFacts) -> Feed:
     return Feed(path, facts.feed_size, facts.feed_mtime_ns, shape, Path(facts.files_folder))
 
 
-def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead, *, joined: bool = False) -> Feed:
+def confirm(journal: LoadJournal, facts: LoadFacts, on_read: OnRead) -> Feed:
     """Check, before a run continues, that its source has not changed; make our own files again if they are lost.
-
-    Args:
-        journal: The run's journal.
-        facts: What reading the source found.
-        on_read: Called while a source is read again.
-        joined: Whether every batch was joined in this sitting. Then each was read and compared as its rows were
-            written, and what the source becomes after that no longer matters.
 
     Raises:
         SourceChanged: The source has changed, or a lost file cannot be made again.
     """
     batches, feed, lost = journal.batches(), feed_of(journal, facts), ""
     try:
-        if not joined:
-            feed.confirm(batches)
+        feed.confirm(batches)
     except SourceChanged as error:
         if not facts.feed_is_ours:
             raise

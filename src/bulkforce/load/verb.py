@@ -206,11 +206,9 @@ def _take_in(sitting: Sitting, journal: LoadJournal, source: Source, on_progress
     return intake.feed_of(journal, facts)
 
 
-def _confirm(
-    sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None, *, joined: bool = False
-) -> Feed:
+def _confirm(sitting: Sitting, journal: LoadJournal, facts: LoadFacts, on_progress: OnProgress | None) -> Feed:
     try:
-        return intake.confirm(journal, facts, on_read_of(sitting, on_progress), joined=joined)
+        return intake.confirm(journal, facts, on_read_of(sitting, on_progress))
     except SourceChanged as error:
         raise SourceChanged(
             f"{error}; nothing was touched. {intake.what_is_left(journal.view(), facts, journal.batches())}"
@@ -296,7 +294,7 @@ def _carry_out(
             on_progress(progress_of(engine.state, outputs, facts, begun, earlier))
         try:
             with ctrl_c_told():
-                _confirm(sitting, journal, facts, on_progress, joined=True)
+                _confirm(sitting, journal, facts, on_progress)
                 report = finish(run)
         except (OSError, sqlite3.Error, Interrupted) as error:
             if isinstance(error, Interrupted) and journal.finished:
