@@ -15,13 +15,18 @@ from bulkforce_emulator import Emulator
 
 SCRIPT = """
 import bulkforce as bf
-with bf.Client({url!r}, bf.BearerToken({token!r})) as client:
+with bf.Client({url!r}, bf.RefreshToken(*{login!r})) as client:
     report = client.load([{{"LastName": "x"}}] * 2000, "Contact", "insert", batch_records=100{option})
 """
 
 
 def script(org: Emulator, option: str = "") -> str:
-    return SCRIPT.format(url=org.base_url, token=org.session_id, option=option)
+    login = (
+        org.client_id,
+        org.client_secret,
+        org.refresh_token,
+    )  # a session may have ended: others move the org's clock
+    return SCRIPT.format(url=org.base_url, login=login, option=option)
 
 
 @pytest.mark.parametrize("option", ["", ", progress=False"])

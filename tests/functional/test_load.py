@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 from tests.support.rehearsal import SCHEMA, TOO_LONG, Books, Load, Row, Rows, changes, contents, read_csv, settle
 
+import bulkforce as bf
 from bulkforce import BearerToken, Client, LoadReport
 from bulkforce.errors import DoesNotFit, Error, FormatError, Interrupted, LimitReached, RefusedError, UsageError
 from bulkforce.run.report import RunState
@@ -467,3 +468,20 @@ def test_record_that_the_org_may_take_for_a_blank_line_is_never_sent(
     assert (report.rejected, report.in_doubt) == (lone, 0)
     assert report.read == report.succeeded + report.failed + report.unprocessed + report.rejected
     assert "blank line" in report.errors[-1].message or "blank line" in report.errors[0].message
+
+
+def test_numbers_of_an_output_are_not_read_with_a_decimal_comma_twice(org: Emulator, tmp_path: Path) -> None:
+    """The outputs of a load that was told of the comma have points: what was 2,500 must not become 2500."""
+    source = tmp_path / "deals.csv"
+    source.write_text('Name,StageName,CloseDate,Amount\nx,,2026-04-03,"2,500"\n', "utf-8")
+    german = bf.TextNotation(decimal_comma=True)
+    with bf.Client(org.base_url, bf.RefreshToken(org.client_id, org.client_secret, org.refresh_token)) as client:
+        first = client.load(source, "Opportunity", "insert", notation=german, run_dir=tmp_path / "first")
+        assert first.failed == 1
+        mended = tmp_path / "mended.csv"
+        mended.write_text((tmp_path / "first" / "failed.csv").read_text("utf-8").replace("x,,", "x,Won,"), "utf-8")
+        with pytest.raises(bf.DoesNotFit, match="a file that bulkforce wrote"):
+            client.load(mended, "Opportunity", "insert", notation=german, run_dir=tmp_path / "again")
+        assert client.load(mended, "Opportunity", "insert", run_dir=tmp_path / "right").succeeded == 1
+        found = client.query("SELECT Amount FROM Opportunity WHERE Name = 'x'").to_arrow()["Amount"].to_pylist()
+    assert [float(amount) for amount in found] == [2.5]

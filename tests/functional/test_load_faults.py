@@ -345,7 +345,11 @@ def test_job_that_an_administrator_aborts_stops_the_run_and_what_never_ran_is_se
         load.begin()
     org.set_pace(Pace.timed())
     load.check(load.resume())
-    assert [job.state for job in load.books.jobs] == ["aborted", "closed"]
+    first, *others = load.books.jobs
+    assert first.state == "aborted"
+    # A batch on its way may find the job aborted, and another be opened, before the run stops.
+    assert {job.state for job in others} == {"closed"}
+    assert sum(bool(job.batches) for job in others) == 1
 
 
 def test_what_never_ran_in_a_job_aborted_meanwhile_is_sent_when_the_run_goes_on(org: Emulator, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +82,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Seen]:
         manager.kernel_spec.argv[0] = sys.executable
         folder = {"path": str(tmp_path_factory.mktemp("notebook"))}
         Watching(notebook, km=manager, timeout=600, allow_errors=True, resources={"metadata": folder}).execute()
+    del manager
+    with warnings.catch_warnings():
+        # Jupyter leaves sockets to be closed by whoever collects them, which would be blamed on another test.
+        warnings.simplefilter("ignore")
+        gc.collect()
     for one, cell in zip(seen.values(), notebook.cells[1:], strict=True):
         one.outputs = cell.outputs
     return seen

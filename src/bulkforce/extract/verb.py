@@ -333,7 +333,8 @@ def _carry_out(
         if fresh is not None:
             report = replace(report, rows=report.rows - fresh.dropped, repeated=fresh.dropped)
         elif facts.since is not None:
-            report = replace(report, repeated=incremental.again(state, folder, facts.since))
+            # Nothing is left out if the last extract did not keep which records came.
+            report = replace(report, repeated=incremental.again(state, folder, facts.since), repeats="keep")
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             token = facts.token or new_token(since_file)

@@ -59,7 +59,11 @@ def forms_for(asked: Asked, describe: Describe) -> Forms:
         return targets[0] if len(kinds) == 1 else None
 
     return Forms(
-        target_of, maps.notation_from(asked.notation), column_map.notation_of, empty_as_null=asked.empty_as_null
+        target_of,
+        maps.notation_from(asked.notation),
+        column_map.notation_of,
+        empty_as_null=asked.empty_as_null,
+        ours=OUR_COLUMNS,
     )
 
 

@@ -10,7 +10,8 @@ Sources: Bulk API developer guide, "Valid Date Format in Records" and "Valid CSV
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -22,7 +23,7 @@ from bulkforce.formats import csv
 from bulkforce.formats.values import Value, date_time, plain, text_of
 from bulkforce.objects.columns import Severity, Target
 from bulkforce.objects.notation import Cause, Problem
-from bulkforce.objects.texts import AS_IT_STANDS, TextNotation, reader_of, written_in
+from bulkforce.objects.texts import AS_IT_STANDS, NUMBERS, TextNotation, reader_of, written_in
 from bulkforce.objects.values import Summary, ValueFinding
 
 _REMEMBERED: Final = 100_000
@@ -40,6 +41,15 @@ _HAS_SEMICOLON: Final = Problem(
     "is a list with a text that holds a semicolon, which separates the values of the field",
     "Take it out.",
 )
+_READ_BEFORE: Final = Problem(
+    Cause.NO_FORM,
+    Severity.REFUSE,
+    "has a point and three digits behind it, in a file that bulkforce wrote: a load that was told of the decimal comma "
+    "has written numbers with a decimal point there, any other has left them as they were",
+    "If that load had the decimal comma, leave it out now, and write what you correct with a decimal point; if not, "
+    "write these numbers without points.",
+)
+_POINTS: Final = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+")
 _NOT_FINITE: Final = Problem(
     Cause.NO_FORM, Severity.REFUSE, "is an infinite number, which no field holds", "Make it None, or a number."
 )
@@ -73,9 +83,17 @@ class Form:
             them.
         text: The notation of texts.
         summary: Collects what was found about values.
+        is_output: Whether the source is a file that bulkforce wrote, as far as its columns tell by now.
     """
 
-    def __init__(self, target: Target | None, text: TextNotation, summary: Summary) -> None:
+    def __init__(
+        self,
+        target: Target | None,
+        text: TextNotation,
+        summary: Summary,
+        is_output: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._doubts = is_output if text.decimal_comma else lambda: False
         self._target, self._summary = target, summary
         self.kind = (target.field.type if target.field else "") if target else ""
         self.zone = text.zone
@@ -95,9 +113,12 @@ class Form:
         """
         if self._read is None:
             return texts
+        doubted = _POINTS if self.kind in NUMBERS and self._doubts() else None
         written = []
         for place, text in enumerate(texts, row):
             found, problem = self._read(text) if text and text != csv.NULL and type(text) is str else (text, None)
+            if doubted and doubted.fullmatch(text.strip()):
+                problem = _READ_BEFORE
             if problem:
                 self.note(problem, place, text)
             written.append(found)
@@ -194,6 +215,7 @@ class Forms:
         notation: The notation of texts.
         notation_of: Returns the notation of a column's texts, if it has one of its own.
         empty_as_null: Whether an empty value is written as null, where a record has it.
+        ours: The columns that bulkforce adds to what it writes.
 
     Attributes:
         empty_is_written: Whether that was done, so that what is empty now is absent.
@@ -206,19 +228,28 @@ class Forms:
         notation_of: Callable[[str], TextNotation | None] = lambda _: None,
         *,
         empty_as_null: bool = False,
+        ours: Collection[str] = (),
     ) -> None:
+        self._ours, self._is_output = frozenset(ours), False
         self.empty_as_null = empty_as_null
         self.empty_is_written = False
         self._target_of, self._notation, self._notation_of = target_of, notation, notation_of
         self._made: dict[str, Form] = {}
         self._summary = Summary()
 
+    def take_in(self, columns: Iterable[str]) -> None:
+        """Take in the names of the source's columns: with one of ours, it is a file that bulkforce wrote."""
+        self._is_output = self._is_output or not self._ours.isdisjoint(columns)
+
     def of(self, column: str) -> Form:
         """Return the form of a column."""
+        self.take_in([column])
         if column not in self._made:
             target = self._target_of(column)
             placed = replace(target, place=len(self._made), column=column) if target else None
-            self._made[column] = Form(placed, self._notation_of(column) or self._notation, self._summary)
+            self._made[column] = Form(
+                placed, self._notation_of(column) or self._notation, self._summary, lambda: self._is_output
+            )
         return self._made[column]
 
     def has_notation(self, column: str) -> bool:

@@ -32,6 +32,7 @@ def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
         FormatError: The file is not valid CSV.
     """
     header = csv.header_of(path, may_repeat=OUR_COLUMNS, nameless=True, trim=True)
+    forms.take_in(header.names)
     told = [(place, name) for place, name in enumerate(header.names) if forms.has_notation(name)]
     columns = {place: form for place, name in told if (form := forms.of(name)).reads_texts}
     if not columns:
