@@ -485,3 +485,17 @@ def test_numbers_of_an_output_are_not_read_with_a_decimal_comma_twice(org: Emula
         assert client.load(mended, "Opportunity", "insert", run_dir=tmp_path / "right").succeeded == 1
         found = client.query("SELECT Amount FROM Opportunity WHERE Name = 'x'").to_arrow()["Amount"].to_pylist()
     assert [float(amount) for amount in found] == [2.5]
+
+
+def test_time_of_a_resumed_run_is_told_as_that_of_its_last_sitting(org: Emulator, tmp_path: Path) -> None:
+    login = bf.RefreshToken(org.client_id, org.client_secret, org.refresh_token)
+    rows = [{"LastName": "x"}] * 30
+    with bf.Client(org.base_url, login) as client:
+        with pytest.raises(Interrupted):
+            client.load(rows, "Contact", "insert", batch_records=10, max_api_calls=6, run_dir=tmp_path / "run")
+        report = client.resume(tmp_path / "run")
+        assert isinstance(report, LoadReport)
+        assert (report.sittings, report.pending) == (2, 0)
+        assert "s in the last sitting" in str(report)
+        whole = client.load(rows, "Contact", "insert", run_dir=tmp_path / "whole")
+        assert (whole.sittings, "sitting" in str(whole)) == (1, False)

@@ -9,6 +9,7 @@ from bulkforce.cli.streams import shown
 from bulkforce.display import counted
 from bulkforce.extract.report import ExtractReport
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT
+from bulkforce.run.report import in_seconds
 
 _AGAIN = {
     "keep": "from the ten minutes before the last mark: they may have come the last time, too (--repeats drop)",
@@ -27,10 +28,12 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
     if as_json:
         print(ascii_json(report.to_json()), file=out)
         return 0
-    rate = f", {counted(round(report.rows / report.seconds), 'row')} per second" if report.seconds else ""
+    # Rows of all sittings in the seconds of the last would be a false rate.
+    knows = report.seconds and report.sittings == 1
+    rate = f", {counted(round(report.rows / report.seconds), 'row')} per second" if knows else ""
     print(
         f"extract {report.object}: {counted(report.rows, 'row')} in {counted(report.batches, 'batch')}, "
-        f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}",
+        f"{in_seconds(report.seconds, report.sittings)}{rate}, {counted(report.api_calls, 'API call')}",
         file=out,
     )
     print(f"  the rows of every batch match the org's own count; {counted(report.bytes, 'byte')} received", file=out)

@@ -280,6 +280,7 @@ def runs(
     from bulkforce.catalog import runs as list_runs
     from bulkforce.display import counted
     from bulkforce.run.folder import RUNS
+    from bulkforce.run.report import in_seconds
 
     folder = None if folder is None else arguments.path(folder, "The folder of the runs")
     found = list_runs(folder)
@@ -306,7 +307,7 @@ def runs(
                 counted(int(counts["rows"]), "row"),
                 f", {counts['failed']:,} failed" if counts["failed"] else "",
             )
-            print(f"{'':<12} {rows}{failed}, {counts['seconds']:,.1f} s")
+            print(f"{'':<12} {rows}{failed}, {in_seconds(counts['seconds'], int(counts['sittings']))}")
     if not found:
         tell(f"No runs in {(folder or RUNS).absolute()}")
 
@@ -317,10 +318,11 @@ def _counts(report: LoadReport | ExtractReport | None) -> dict[str, float]:
 
     if report is None:
         return {}
+    lasted = {"seconds": report.seconds, "sittings": report.sittings}
     if isinstance(report, LoadReport):
         failed = report.failed + report.unprocessed + report.rejected + report.in_doubt
-        return {"rows": report.succeeded + failed, "failed": failed, "seconds": report.seconds}
-    return {"rows": report.rows, "failed": 0, "seconds": report.seconds}
+        return {"rows": report.succeeded + failed, "failed": failed, **lasted}
+    return {"rows": report.rows, "failed": 0, **lasted}
 
 
 def _carry_out(

@@ -13,7 +13,7 @@ from bulkforce.cli.streams import shown
 from bulkforce.display import counted
 from bulkforce.load.report import LoadReport
 from bulkforce.run.folder import PAGE
-from bulkforce.run.report import ErrorGroup, RunState
+from bulkforce.run.report import ErrorGroup, RunState, in_seconds
 
 _REASONS_SHOWN = 20
 _SAMPLE = 56
@@ -77,10 +77,12 @@ def _allowed(needed: int, left: int | None) -> str:
 
 
 def _show_report(report: LoadReport) -> None:
-    rate = f", {counted(round(report.read / report.seconds), 'row')} per second" if report.seconds else ""
+    # Rows of all sittings in the seconds of the last would be a false rate.
+    knows = report.seconds and report.sittings == 1
+    rate = f", {counted(round(report.read / report.seconds), 'row')} per second" if knows else ""
     print(
         f"{report.operation} {report.object}: {counted(report.read, 'row')} in {counted(report.batches, 'batch')}, "
-        f"{report.seconds:,.1f} s{rate}, {counted(report.api_calls, 'API call')}"
+        f"{in_seconds(report.seconds, report.sittings)}{rate}, {counted(report.api_calls, 'API call')}"
     )
     counts = [
         ("succeeded", report.succeeded, "success.csv"),

@@ -66,12 +66,17 @@ def finished(sitting: Sitting, journal: ExtractJournal, facts: ExtractFacts) -> 
 
 
 def report_of(
-    folder: Path, state: State, facts: ExtractFacts, sitting: Sitting, begun: float, stopped_by: Exception | None
+    journal: ExtractJournal,
+    state: State,
+    facts: ExtractFacts,
+    sitting: Sitting,
+    begun: float,
+    stopped_by: Exception | None,
 ) -> ExtractReport:
     """Return the report of an extract."""
     return ExtractReport(
         run=facts.run,
-        run_dir=folder,
+        run_dir=journal.folder,
         state=RunState.INTERRUPTED if stopped_by else RunState.FINISHED,
         object=facts.object,
         soql=facts.soql,
@@ -85,6 +90,7 @@ def report_of(
         api=facts.api,
         api_calls=sitting.calls(),
         seconds=time.monotonic() - begun,
+        sittings=max(len(journal.times()), 1),
         stopped_by=str(stopped_by) if stopped_by else None,
     )
 

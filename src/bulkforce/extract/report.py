@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bulkforce.display import Display, Shown, Table, counted
-from bulkforce.run.report import RunState, read_json
+from bulkforce.run.report import RunState, in_seconds, read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,8 @@ class ExtractReport(Shown):
         jobs: Ids of the jobs used.
         api: ``bulk1`` for Bulk API v1, ``bulk2`` for Bulk API 2.0.
         api_calls: API calls made in this sitting.
-        seconds: How long this sitting took.
+        seconds: How long the last sitting took.
+        sittings: How many there were: more than one if the run was resumed.
         stopped_by: Why the run was interrupted.
     """
 
@@ -77,6 +78,7 @@ class ExtractReport(Shown):
     api: str = "bulk1"
     api_calls: int = 0
     seconds: float = 0.0
+    sittings: int = 1
     stopped_by: str | None = None
 
     def __repr__(self) -> str:
@@ -84,7 +86,7 @@ class ExtractReport(Shown):
 
     def _display(self) -> Display:
         pieces = counted(self.parts, "page") if self.api == "bulk2" else counted(self.batches, "batch")
-        done = f"{counted(self.rows, 'row')} in {pieces}, {self.seconds:,.1f} s"
+        done = f"{counted(self.rows, 'row')} in {pieces}, {in_seconds(self.seconds, self.sittings)}"
         rows = [("to", self.to), ("bytes received", f"{self.bytes:,}")]
         rows += [("stopped by", self.stopped_by)] if self.stopped_by else []
         calls = counted(self.api_calls, "API call")

@@ -322,7 +322,7 @@ def _carry_out(
             fresh or sink,
             lambda state, waits: told(progress_of(state, begun, earlier, waits)),
         )
-        report = report_of(journal.folder, state, facts, sitting, begun, stopped_by)
+        report = report_of(journal, state, facts, sitting, begun, stopped_by)
         if stopped_by:
             with suppress(OSError):  # a full disk may be the very reason
                 write_whole(journal.folder / REPORT, report.to_json().encode())

@@ -210,6 +210,7 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
         api_calls=run.sitting.calls(),
         errors=run.outputs.causes(),
         seconds=time.monotonic() - run.begun,
+        sittings=max(len(run.journal.times()), 1),
         stopped_by=str(stopped_by) if stopped_by else None,
     )
 

@@ -11,7 +11,7 @@ from bulkforce.display import Display, Shown, Table, counted
 from bulkforce.errors import RecordsFailed
 from bulkforce.load.costs import Cost, costs_shown
 from bulkforce.run.folder import UNTIED
-from bulkforce.run.report import ErrorGroup, RunState, causes_shown, read_json
+from bulkforce.run.report import ErrorGroup, RunState, causes_shown, in_seconds, read_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,8 @@ class LoadReport(Shown):
         costs: For a plan, what a load costs at least, over each API that can do it.
         fits: For a plan, whether the check found nothing that the org would refuse; see `CheckReport.fits`.
         errors: Why records did not succeed, the most frequent cause first; for a plan, why records would be rejected.
-        seconds: How long this sitting took.
+        seconds: How long the last sitting took.
+        sittings: How many there were: more than one if the run was resumed.
         stopped_by: Why the run was interrupted.
     """
 
@@ -102,6 +103,7 @@ class LoadReport(Shown):
     fits: bool | None = None
     errors: tuple[ErrorGroup, ...] = ()
     seconds: float = 0.0
+    sittings: int = 1
     stopped_by: str | None = None
 
     @property
@@ -136,7 +138,8 @@ class LoadReport(Shown):
             where = f": {self.run_dir / UNTIED}" if final else ""
             rows.append(("untied", self.untied, f"results that belong to no row for certain{where}"))
         doing = f"{self.operation} {self.object}: {self.state}"
-        done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {self.seconds:,.1f} s"
+        took = in_seconds(self.seconds, self.sittings)
+        done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {took}"
         calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"
         causes = causes_shown(self.errors, "Why rows would be rejected" if planned else "Why rows failed")
         stopped = [Table("", (), [("stopped by", self.stopped_by)])] if self.stopped_by else []

@@ -190,3 +190,12 @@ class RunList(ShownList[RunInfo]):
     def _row(self, one: RunInfo) -> Sequence[object]:
         begun = "" if one.begun is None else f"{datetime.fromtimestamp(one.begun, UTC):%Y-%m-%d %H:%M:%S} UTC"
         return (one.run, one.state, one.what, begun)
+
+
+def in_seconds(seconds: float, sittings: int) -> str:
+    """Say how long a run took: its last sitting, if there were several.
+
+    >>> in_seconds(1.25, 1), in_seconds(3.0, 2)
+    ('1.2 s', '3.0 s in the last sitting')
+    """
+    return f"{seconds:,.1f} s{' in the last sitting' if sittings > 1 else ''}"
