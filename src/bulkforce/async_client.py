@@ -124,7 +124,12 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
         on_event: OnEvent | None = None,
         progress: bool | None = None,
     ) -> QueryResult:
-        """Query records as in `Client.query`; iterate over the result with ``async for``."""
+        """Query records as in `Client.query`; iterate over the result with ``async for``.
+
+        Example:
+            >>> async for batch in await client.query("SELECT Id FROM Account"):  # doctest: +SKIP
+            ...     print(batch.num_rows)
+        """
         from bulkforce.extract import query  # see above
 
         manner = Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress)
