@@ -11,6 +11,7 @@ from __future__ import annotations
 import encodings.idna as _warm_names  # noqa: F401  (what is imported when it is first needed, every process would import anew)
 import gc
 import importlib.metadata
+import importlib.readers
 import json
 import os
 import signal
@@ -26,9 +27,11 @@ from tests.crash.power import Disk
 
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
+from bulkforce.extract import page as _warm_page  # noqa: F401  (as below)
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
+from bulkforce.load import page as _warm_page_of_loads  # noqa: F401  (as below)
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
 from bulkforce.load.report import LoadReport
