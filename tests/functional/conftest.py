@@ -29,6 +29,8 @@ def running() -> Iterator[Emulator]:
 
 @pytest.fixture
 def org(running: Emulator) -> Iterator[Emulator]:
+    # Other tests end sessions, or let so much time go by that they end.
+    running.state.sessions.open(token=running.session_id)
     yield running
     settle(running)
 
