@@ -24,7 +24,7 @@ import bulkforce as bf
 from bulkforce import TextNotation
 from bulkforce.load.sources import Source, to_csv
 from bulkforce.objects.columns import Severity, Target
-from bulkforce.objects.forms import Forms
+from bulkforce.objects.forms import Forms, PlainNumber
 from bulkforce.objects.notation import Cause
 from bulkforce.protocol.wire_csv import rows
 
@@ -413,3 +413,15 @@ def test_value_that_cannot_be_written_names_its_row_if_the_field_is_not_known(tm
     records: list[dict[str, object]] = [{"F": "x"}, {"F": object()}]
     with pytest.raises(bf.FormatError, match=r"record 2, field F"):
         to_csv(records, tmp_path)
+
+
+def test_only_texts_of_an_output_may_have_been_read_before() -> None:
+    """A workbook's own numbers have a point, whatever the notation of texts; only a text may be meant either way."""
+    described = FIELDS["double"]
+    target = Target(0, "F", "F", described, described)
+    forms = Forms(lambda _: target, TextNotation(decimal_comma=True), ours=["sf__Id"])
+    forms.take_in(["sf__Id", "F"])
+    assert forms.of("F").texts([PlainNumber("2.125"), "2,5"], 1) == ["2.125", "2.5"]
+    assert forms.findings() == []
+    assert forms.of("F").texts(["2.125"], 3) == ["2.125"]
+    assert [finding.count for finding in forms.findings()] == [1]

@@ -23,7 +23,7 @@ from bulkforce.formats import csv
 from bulkforce.formats.values import Value, date_time, plain, text_of
 from bulkforce.objects.columns import Severity, Target
 from bulkforce.objects.notation import Cause, Problem
-from bulkforce.objects.texts import AS_IT_STANDS, NUMBERS, TextNotation, reader_of, written_in
+from bulkforce.objects.texts import AS_IT_STANDS, NUMBERS, Reader, TextNotation, reader_of, written_in
 from bulkforce.objects.values import Summary, ValueFinding
 
 _REMEMBERED: Final = 100_000
@@ -93,11 +93,11 @@ class Form:
         summary: Summary,
         is_output: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._doubts = is_output if text.decimal_comma else lambda: False
         self._target, self._summary = target, summary
         self.kind = (target.field.type if target.field else "") if target else ""
         self.zone = text.zone
         self._read = lru_cache(_REMEMBERED)(read) if (read := reader_of(self.kind, text)) else None
+        self._doubts = is_output if text.decimal_comma and self.kind in NUMBERS else lambda: False
 
     @property
     def reads_texts(self) -> bool:
@@ -113,16 +113,18 @@ class Form:
         """
         if self._read is None:
             return texts
-        doubted = _POINTS if self.kind in NUMBERS and self._doubts() else None
-        written = []
+        read, written = self._doubting(self._read) if self._doubts() else self._read, []
         for place, text in enumerate(texts, row):
-            found, problem = self._read(text) if text and text != csv.NULL and type(text) is str else (text, None)
-            if doubted and doubted.fullmatch(text.strip()):
-                problem = _READ_BEFORE
+            found, problem = read(text) if text and text != csv.NULL and type(text) is str else (text, None)
             if problem:
                 self.note(problem, place, text)
             written.append(found)
         return written
+
+    @staticmethod
+    def _doubting(read: Reader) -> Reader:
+        """Return what reads numbers of a file that bulkforce wrote: those that may have been read before are not."""
+        return lambda text: (text, _READ_BEFORE) if _POINTS.fullmatch(text.strip()) else read(text)
 
     def values(self, values: Sequence[Value], row: int) -> Sequence[str]:
         """Write values of any type.
