@@ -6,19 +6,20 @@ the full docs; a parity test keeps the two alike.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from bulkforce import conversations, conversations2
 from bulkforce.apis import staged
 from bulkforce.conversations import DAY_SECONDS, Pace
 from bulkforce.csv_stream import AsyncCsvStream, CsvStream
+from bulkforce.listing import AsyncJobIterator, JobIterator
 from bulkforce.protocol import bulk2, settings2
-from bulkforce.protocol.bulk2 import IngestJobRef, JobPage, QueryJobRef, ResultPages
-from bulkforce.protocol.exchange import Body, Exchange
+from bulkforce.protocol.bulk2 import IngestJobRef, QueryJobRef, ResultPages
+from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import ask
 from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
 from bulkforce.staging import AsyncStage, Stage
@@ -28,8 +29,6 @@ from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, LineEnding, O
 
 if TYPE_CHECKING:
     from bulkforce.load.job_data import JobData
-
-J = TypeVar("J", IngestJobInfo, QueryJobInfo)
 
 
 class Calls2:
@@ -136,7 +135,8 @@ class Calls2:
     ) -> Iterator[IngestJobInfo]:
         """List the org's jobs that load records, those of other users and of v1 too, in no particular order.
 
-        Pages of up to 1,000 jobs are fetched as you go on, with one call each.
+        Pages of up to 1,000 jobs are fetched as you go on, with one call each. Printed, or shown in a notebook, the
+        result is a table of the first page, which is then fetched.
 
         Args:
             job_type: Only ``V2Ingest``, ``BigObjectIngest`` or ``Classic`` (v1).
@@ -147,7 +147,7 @@ class Calls2:
             >>> [job.id for job in jobs if job.state == "Open" and job.object == "Contact"]  # doctest: +SKIP
         """
         asking = partial(bulk2.list_ingest_jobs, job_type=job_type, is_pk_chunking_enabled=is_pk_chunking_enabled)
-        return self._all_jobs(asking, asking())
+        return JobIterator(self.driver, asking, asking())
 
     def delete_ingest_job(self, job: IngestJobRef) -> None:
         """Delete a job that has ended, with its results; the records that it wrote stay.
@@ -250,7 +250,8 @@ class Calls2:
     ) -> Iterator[QueryJobInfo]:
         """List the org's query jobs, those of other users and of v1 too, in no particular order.
 
-        Pages of up to 1,000 jobs are fetched as you go on, with one call each.
+        Pages of up to 1,000 jobs are fetched as you go on, with one call each. Printed, or shown in a notebook, the
+        result is a table of the first page, which is then fetched.
 
         Args:
             job_type: Only ``V2Query``, ``V2Ingest`` or ``Classic`` (v1).
@@ -263,7 +264,7 @@ class Calls2:
             is_pk_chunking_enabled=is_pk_chunking_enabled,
             concurrency_mode=concurrency_mode,
         )
-        return self._all_jobs(asking, asking())
+        return JobIterator(self.driver, asking, asking())
 
     def abort_query_job(self, job: QueryJobRef) -> QueryJobInfo:
         """Abort a query job that is running."""
@@ -379,16 +380,6 @@ class Calls2:
         """
         return Stage(self.driver, staged.state_of(state))
 
-    def _all_jobs(self, asking: Callable[..., Exchange[JobPage[J]]], first: Exchange[JobPage[J]]) -> Iterator[J]:
-        exchange, locator = first, None
-        while True:
-            page = self.driver.run(ask(exchange))
-            yield from page.jobs
-            locator = conversations2.following(page, locator)
-            if locator is None:
-                return
-            exchange = asking(locator=locator)
-
 
 class AsyncCalls2:
     """The calls of Bulk API 2.0, awaited; see `Calls2`."""
@@ -450,7 +441,7 @@ class AsyncCalls2:
     ) -> AsyncIterator[IngestJobInfo]:
         """List the org's jobs that load records, those of other users and of v1 too, in no particular order."""
         asking = partial(bulk2.list_ingest_jobs, job_type=job_type, is_pk_chunking_enabled=is_pk_chunking_enabled)
-        return self._all_jobs(asking, asking())
+        return AsyncJobIterator(self.driver, asking, asking())
 
     async def delete_ingest_job(self, job: IngestJobRef) -> None:
         """Delete a job that has ended, with its results; the records that it wrote stay."""
@@ -507,7 +498,7 @@ class AsyncCalls2:
             is_pk_chunking_enabled=is_pk_chunking_enabled,
             concurrency_mode=concurrency_mode,
         )
-        return self._all_jobs(asking, asking())
+        return AsyncJobIterator(self.driver, asking, asking())
 
     async def abort_query_job(self, job: QueryJobRef) -> QueryJobInfo:
         """Abort a query job that is running."""
@@ -557,19 +548,6 @@ class AsyncCalls2:
     async def resume_stage(self, state: str) -> AsyncStage:
         """Go on with a staged load, from any process: to write more pieces, to commit, or to abort."""
         return AsyncStage(self.driver, staged.state_of(state))
-
-    async def _all_jobs(
-        self, asking: Callable[..., Exchange[JobPage[J]]], first: Exchange[JobPage[J]]
-    ) -> AsyncIterator[J]:
-        exchange, locator = first, None
-        while True:
-            page = await self.driver.arun(ask(exchange))
-            for job in page.jobs:
-                yield job
-            locator = conversations2.following(page, locator)
-            if locator is None:
-                return
-            exchange = asking(locator=locator)
 
 
 class _Aside:

@@ -19,6 +19,7 @@ from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
 from bulkforce.vocabulary import Job2State
 
 J = TypeVar("J", IngestJobInfo, QueryJobInfo)
+Listed = TypeVar("Listed", bound=IngestJobInfo | QueryJobInfo)
 AnyJob: TypeAlias = JobInfo | IngestJobInfo | QueryJobInfo
 
 # The codes with which v1 says that it does not know a job.
@@ -171,7 +172,7 @@ def _wait_for(getting: Exchange[J], timeout_seconds: float, pace: Pace | None) -
         yield from pause_before(next(pauses), deadline, f"Job {job.id} is still {job.state}", facts, timeout_seconds)
 
 
-def following(page: JobPage[J], locator: str | None) -> str | None:
+def following(page: JobPage[Listed], locator: str | None) -> str | None:
     """Return where a list goes on; ``None`` at its end.
 
     Raises:

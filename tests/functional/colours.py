@@ -21,7 +21,7 @@ class Loop:
     def __getattr__(self, name: str) -> Any:
         attribute = getattr(self._client, name)
         if name.startswith("list_"):
-            return lambda **options: _each(attribute(**options), self._runner)
+            return lambda **options: _Listed(attribute(**options), self._runner)
         if not inspect.iscoroutinefunction(attribute):
             return attribute
 
@@ -52,6 +52,33 @@ async def _next(items: AsyncIterator[Any]) -> list[Any]:
         return [await anext(items)]
     except StopAsyncIteration:
         return []
+
+
+class _Listed:
+    """A list of jobs; it is shown while the loop runs, as in a notebook."""
+
+    def __init__(self, items: Any, runner: asyncio.Runner) -> None:
+        self._items = items
+        self._runner = runner
+
+    def __iter__(self) -> Iterator[Any]:
+        return _each(self._items, self._runner)
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+    def __str__(self) -> str:
+        return self._shown("__str__")
+
+    def _repr_html_(self) -> str:
+        return self._shown("_repr_html_")
+
+    def _shown(self, how: str) -> str:
+        async def show() -> str:
+            text: str = getattr(self._items, how)()
+            return text
+
+        return self._runner.run(show())
 
 
 class _Stream:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import bulkforce as bf
-from bulkforce_emulator import Emulator
+from bulkforce_emulator import Emulator, Limits, Settings
 from bulkforce_emulator.faults import Fault
 
 QUICK = bf.Pace(first_seconds=0.01, growth=1.1, longest_seconds=0.05)
@@ -247,6 +248,34 @@ def test_lists_are_fetched_page_by_page(org: Emulator, client: Any) -> None:
     assert queries.isdisjoint(job.id for job in client.list_ingest_jobs(job_type="V2Ingest"))
     with pytest.raises(bf.UsageError):
         client.list_query_jobs(concurrency_mode="serial")
+
+
+@pytest.mark.parametrize("kind", ["ingest", "query"])
+def test_list_that_is_shown_is_a_table_of_its_first_page_and_loses_no_job(
+    kind: str, colour: str, client_of: Any
+) -> None:
+    with Emulator(settings=Settings(limits=Limits(listed_jobs=2))) as org:
+        client = client_of(org.base_url, bf.BearerToken(org.session_id))
+        make, fetch = (
+            (partial(client.create_ingest_job, "insert", "Contact"), client.list_ingest_jobs)
+            if kind == "ingest"
+            else (partial(client.create_query_job, "SELECT Id FROM Contact"), client.list_query_jobs)
+        )
+        made = {make().id for _ in range(5)}
+        before = len(org.requests)
+        listed = fetch()
+        assert "not fetched yet" in repr(listed)
+        assert len(org.requests) == before
+        text, html = str(listed), listed._repr_html_()
+        assert len(org.requests) == before + 1
+        shown = [line.split() for line in text.splitlines()]
+        assert text.splitlines()[0] == "The first 2 jobs of the org; iterate for all"
+        assert shown[1] == ["id", "state", "operation", "object", "type", "created"]
+        assert {line[0] for line in shown[2:]} < made
+        assert all(line[0] in html for line in shown[2:])
+        assert sorted(job.id for job in listed) == sorted(made)
+        assert (str(listed), list(listed)) == (text, [])
+        assert str(fetch(job_type="BigObjectIngest")) == "0 jobs"
 
 
 def test_session_that_expired_is_renewed_and_the_data_sent_again(org: Emulator, client: Any) -> None:
