@@ -249,7 +249,12 @@ def test_what_a_job_of_2_does_not_need_costs_no_request() -> None:
     assert carry_out(API.read_range(JOB, JOB, soql.read(QUERY))) == (None, [])
 
 
-@pytest.mark.parametrize("version", ["49.0", "41.0"])
-def test_version_with_columns_in_another_order_is_refused(version: str) -> None:
-    with pytest.raises(UsageError, match=f"needs version 50.0 or later, not {version}"):
+@pytest.mark.parametrize("version", ["46.0", "41.0"])
+def test_version_without_queries_is_refused(version: str) -> None:
+    with pytest.raises(UsageError, match=f"needs version 47.0 or later, not {version}"):
         Query2("query", version)
+
+
+@pytest.mark.parametrize(("version", "keeps"), [("47.0", False), ("49.0", False), ("50.0", True)])
+def test_columns_have_the_order_of_the_query_from_50_on(version: str, keeps: bool) -> None:
+    assert Query2("query", version).keeps_order == keeps

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,15 @@ def test_columns_are_those_that_were_selected(tmp_path: Path, selected: list[str
     else:
         with pytest.raises(FormatError, match="columns"):
             result_file.fetch(content, tmp_path / "part.csv", selected)
+
+
+@pytest.mark.parametrize(
+    ("header", "fits"), [("Account.Name,Id,x", True), ("Id,x,Name", True), ("Account.Id,Id,x", False)]
+)
+def test_columns_may_come_in_another_order_where_the_org_orders_them(tmp_path: Path, header: str, fits: bool) -> None:
+    content, selected = Blocks(f"{header}\n".encode()), ["Id", "Account.Name", "toLabel(Status)"]
+    with nullcontext() if fits else pytest.raises(FormatError, match="columns"):
+        result_file.fetch(content, tmp_path / "part.csv", selected, in_order=False)
 
 
 @pytest.mark.parametrize("block_bytes", [1, 20, 100, 100_000])

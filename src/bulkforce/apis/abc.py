@@ -427,6 +427,11 @@ class QueryApi(Protocol):
         """Whether a job ends by itself once its query is answered, so that a run that stops can come back to it."""
         ...
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether results have the columns in the order in which the query selects them."""
+        ...
+
     def check_chunking(self, chunking: PKChunking | None) -> None:
         """Check that the org can be asked to split the query this way.
 

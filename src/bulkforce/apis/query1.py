@@ -57,6 +57,11 @@ class Query1:
         """See `QueryApi`. A job stays open until somebody closes it."""
         return False
 
+    @property
+    def keeps_order(self) -> bool:
+        """See `QueryApi`."""
+        return True
+
     def check_chunking(self, chunking: PKChunking | None) -> None:
         """See `QueryApi`."""
         bulk1.settings(self.operation, self.object, ContentType.CSV, pk_chunking=chunking)

@@ -48,8 +48,9 @@ from bulkforce.vocabulary import Job2State, Operation
 
 T = TypeVar("T")
 
-OLDEST: Final = 50.0
-"""Before this version, the org returns the columns of a query in another order than they were selected."""
+OLDEST: Final = 47.0
+_KEEPS_ORDER: Final = 50.0
+"""Before this version, the org returns the columns of a query in alphabetical order."""
 _LISTS_PAGES: Final = 58.0
 
 _LISTED: Final = "page"
@@ -88,14 +89,19 @@ class Query2:
     def __post_init__(self) -> None:
         if float(self.version) < OLDEST:
             raise UsageError(
-                f"A query over Bulk API 2.0 needs version {OLDEST} or later, not {self.version}: before, the org "
-                "returns columns in another order than they were selected. Set another version, or use Bulk API v1"
+                f"A query over Bulk API 2.0 needs version {OLDEST} or later, not {self.version}: set another version, "
+                "or use Bulk API v1"
             )
 
     @property
     def ends_alone(self) -> bool:
         """See `QueryApi`."""
         return True
+
+    @property
+    def keeps_order(self) -> bool:
+        """See `QueryApi`."""
+        return float(self.version) >= _KEEPS_ORDER
 
     def check_chunking(self, chunking: PKChunking | None) -> None:
         """See `QueryApi`."""

@@ -18,9 +18,10 @@ import hashlib
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,9 @@ class Fetched:
     following: str | None = None
 
 
-def fetch(stream: Stream, path: Path, selected: Sequence[str] = (), expected: int | None = None) -> Fetched:
+def fetch(
+    stream: Stream, path: Path, selected: Sequence[str] = (), expected: int | None = None, *, in_order: bool = True
+) -> Fetched:
     """Download a result file to ``path`` if it is complete; otherwise, to the path that `aside` returns.
 
     Args:
@@ -66,11 +69,13 @@ def fetch(stream: Stream, path: Path, selected: Sequence[str] = (), expected: in
         path: Where to save it.
         selected: The columns of the query, as written there; empty if they are not known.
         expected: How many records it should have, according to the org; they are counted whether it says so or not.
+        in_order: Whether it has the columns in the order in which they are selected.
 
     Raises:
         NoAnswer: The download broke off.
         FormatError: It is not valid CSV with these columns, or its last record is truncated.
     """
+    check = partial(_check_columns, selected=selected, in_order=in_order)
     digest, size, text = hashlib.sha256(), 0, _Text()
     borders: _Borders | _Alike | None = None
     draft = Draft(path, buffered=False)
@@ -86,7 +91,7 @@ def fetch(stream: Stream, path: Path, selected: Sequence[str] = (), expected: in
                 size += len(block)
         try:
             text.end()
-            rows, ended = _rows(draft.temporary, borders or _Borders(), selected, expected)
+            rows, ended = _rows(draft.temporary, borders or _Borders(), expected, check)
         except FormatError:
             draft.path = aside(path)
             draft.publish()
@@ -277,11 +282,13 @@ def _counted(path: Path, borders: _Alike, columns: int, expected: int | None) ->
     return counted
 
 
-def _rows(path: Path, borders: _Borders | _Alike, selected: Sequence[str], expected: int | None) -> tuple[int, bool]:
+def _rows(
+    path: Path, borders: _Borders | _Alike, expected: int | None, check: Callable[[Sequence[str]], None]
+) -> tuple[int, bool]:
     head = _head(path)
     if head is None:
         return 0, True
-    _check_columns(head.names, selected)
+    check(head.names)
     columns, quoted = len(head.names), head.raw[:1] == b'"'
     if isinstance(borders, _Alike):
         borders = _counted(path, borders, columns, expected)
@@ -323,14 +330,15 @@ def _head(path: Path) -> csv.Header | None:
     raise FormatError("It does not begin with the names of the columns")
 
 
-def _check_columns(names: Sequence[str], selected: Sequence[str]) -> None:
+def _check_columns(names: Sequence[str], selected: Sequence[str], *, in_order: bool) -> None:
     """Check that a file has the selected columns, as far as it is known how the org names them."""
     if not selected or any(column.upper().startswith("FIELDS") for column in selected):
         return
     if len(names) != len(selected):
         raise FormatError(f"It has {len(names)} columns, but the query selects {len(selected)}")
-    for column, name in zip(selected, names, strict=True):
+    for place, column in enumerate(selected):
         # For a parent's field, only its own name is certain; for a function, nothing is.
         plain = _PLAIN.fullmatch(column)
-        if plain and not same_name(plain[1], name.rpartition(".")[2]):
+        possible = [names[place]] if in_order else names
+        if plain and not any(same_name(plain[1], name.rpartition(".")[2]) for name in possible):
             raise FormatError("Its columns are not those that the query selects", column=column)

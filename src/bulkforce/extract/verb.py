@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from bulkforce import arguments
-from bulkforce.apis.abc import ApiName
+from bulkforce.apis.abc import ApiName, QueryApi
 from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
@@ -92,10 +92,10 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
             f"{given} exists, and the records changed since {incremental.text_of(mark.since)} would replace what it "
             "holds: append to it, name another file, or say that it may be overwritten"
         )
-    if isinstance(sink, CsvSink) and not any("(" in column for column in query.columns):
-        sink.check_columns(query.columns)
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     api = api_for(sitting, options.api, sitting.version, operation, query.object)
+    if isinstance(sink, CsvSink) and api.keeps_order and not any("(" in column for column in query.columns):
+        sink.check_columns(query.columns)
     chunking = chunking_for(sitting, options.pk_chunking, query, options.api)
     api.check_chunking(chunking)
     instance_url = sitting.instance_url()
@@ -202,7 +202,10 @@ def deliver(
     queries = api_for(sitting, api, sitting.version, operation, query.object)
     chunking = chunking_for(sitting, pk_chunking, query, api)
     queries.check_chunking(chunking)
-    asked = ExtractSettings(all_rows, _columns(sitting, sink, query.object), query.columns, keep_parts=False)
+    names = _names(sitting, queries, query)
+    asked = ExtractSettings(
+        all_rows, _columns(sitting, sink, query.object), names, in_order=queries.keeps_order, keep_parts=False
+    )
     rules = Rules(
         workers, AHEAD_BYTES, may_chunk(pk_chunking, query, api), goes_on=False, sendings=sitting.patience.sendings
     )
@@ -305,7 +308,8 @@ def _carry_out(
     query = soql.read(facts.soql)
     columns = _columns(sitting, sink, query.object)
     api = api_for(sitting, facts.api, facts.version or sitting.version, facts.operation, facts.object)
-    asked = ExtractSettings(facts.operation == Operation.QUERY_ALL, columns, query.columns)
+    names = _names(sitting, api, query)
+    asked = ExtractSettings(facts.operation == Operation.QUERY_ALL, columns, names, in_order=api.keeps_order)
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
@@ -358,6 +362,17 @@ def _write_page(journal: ExtractJournal, report: ExtractReport) -> None:
     from bulkforce.extract import page  # once a sitting, at its end: it need not be there at the start
 
     page.write(journal, report)
+
+
+def _names(sitting: Sitting, api: QueryApi, query: soql.Query) -> Sequence[str]:
+    """Return the columns of a query in the order in which the org returns them."""
+    if api.keeps_order:
+        return query.columns
+    sitting.warn(
+        "Before version 50.0, Bulk API 2.0 returns the columns of a query in alphabetical order, not as they are "
+        "selected; so do these results. For the order of the query, use a later version"
+    )
+    return sorted(query.columns, key=str.lower)
 
 
 def _columns(sitting: Sitting, sink: Sink, object_name: str) -> Callable[[Sequence[str]], Sequence[Column]]:

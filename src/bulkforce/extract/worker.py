@@ -41,12 +41,14 @@ class ExtractSettings:
         all_rows: Whether to include deleted and archived records.
         columns: Looks up columns by name.
         names: Names of the columns, as selected: for an extract that finds nothing.
+        in_order: Whether the org returns them in this order.
         keep_parts: Whether parts stay on disk after delivery, so that the run can be resumed.
     """
 
     all_rows: bool
     columns: Callable[[Sequence[str]], Sequence[Column]]
     names: Sequence[str]
+    in_order: bool = True
     keep_parts: bool = True
 
 
@@ -122,7 +124,7 @@ class ExtractWorker:
                 file = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
                 stream = _Stoppable(file.stream, self._sitting.stop)
                 expected = order.records if file.records is None else file.records
-                fetched = result_file.fetch(stream, path, self._asked.names, expected)
+                fetched = result_file.fetch(stream, path, self._asked.names, expected, in_order=self._asked.in_order)
                 fetched = replace(fetched, records=file.records, following=file.following)
             except NoAnswer:
                 # A download that breaks off must start again; the org cannot send just the rest.
