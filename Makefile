@@ -74,6 +74,7 @@ simulate: $(VENV)/.dev  ## loads and extracts in a simulated world, so many of t
 
 bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made  ## time, memory and calls of every kind of work, beside other clients; fails over a ceiling or a goal (ROWS="1000000 10000000")
 	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json
+	@$(BIN)/python -m bench.readme bench/results.json
 
 docs: $(VENV)/.dev  ## write the page that tells what the emulator does
 	@$(BIN)/python docs/fidelity.py

@@ -1,4 +1,4 @@
-"""What the README shows must run, and what the client can do must be in it."""
+"""What the README and the pages that it was made from show must run, and what the client can do must be in them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,70 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bench.readme import put
 
 import bulkforce as bf
 from bulkforce_emulator import Emulator
 
-README = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
-FIRST_LINES, LOAD, REAL_ORG, IN_A_TEST = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def first(page: str) -> str:
+    """Give the first lines of Python on a page."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
+    assert found
+    return found[1]
 
 
 def run(code: str, **given: object) -> dict[str, Any]:
     names: dict[str, Any] = dict(given)
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile(code, "page.md", "exec"), names)
     return names
 
 
-def test_first_lines_insert_a_contact_and_show_why_another_was_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    run(FIRST_LINES)
-    created, refused = capsys.readouterr().out.splitlines()
-    assert created.startswith("003")
-    assert "REQUIRED_FIELD_MISSING" in refused
+def test_ten_lines_load_extract_and_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    left = run(first("README.md"))
+    assert capsys.readouterr().out == "1 1 0 0\n[{'LastName': 'Lovelace', 'Email': 'ada@example.com'}]\n"
+    assert "REQUIRED_FIELD_MISSING" in str(left["report"])
+    assert pq.read_table("contacts.parquet").column("LastName").to_pylist() == ["Lovelace"]
+
+
+def test_readme_is_a_shop_window() -> None:
+    """One screen and a half; everything else has its page in docs/."""
+    assert len(README.splitlines()) <= 110
+
+
+def test_every_cell_about_another_tool_has_its_evidence() -> None:
+    table = README.partition("## Beside other tools")[2].partition("## ")[0]
+    cells = [
+        cell.strip()
+        for row in re.findall(r"^\| (?!used from)\w.*", table, re.MULTILINE)
+        for cell in row.strip("| ").split(" | ")[2:]
+    ]
+    assert len(cells) == 5 * 7
+    assert [cell for cell in cells if cell != "?" and not re.search(r"\]\[[\w-]+\]$", cell)] == []
+    named = set(re.findall(r"\]\[([\w-]+)\]", table))
+    sources = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", table, re.MULTILINE))
+    assert named == set(sources)
+    assert [path for path in sources.values() if "://" not in path and not (ROOT / path).exists()] == []
+
+
+def test_the_benchmarks_table_goes_between_its_marks() -> None:
+    about = {"date": "2026-12-01", "processors": "2", "machine": "Linux x86_64", "python": "3.11.7"}
+    run = {"wall_seconds": 1.25, "cpu_seconds": 1.0, "peak_mb": 54.6}
+    figures = [
+        {"case": case, "peer": peer, "rows": 1_000_000, "run": run if peer != "jsforce" else None}
+        for case in ("three records", "extract to CSV", "load CSV")
+        for peer in ("sketch", "bulkforce", "jsforce")
+    ]
+    shown = put(README, {"about": about, "figures": figures})
+    assert put(shown, {"about": about, "figures": figures}) == shown
+    rows = [line for line in shown.partition("bench:begin")[2].splitlines() if re.match(r"\| \w.*\d \|$", line)]
+    assert rows == [f"| {case} | bulkforce | 1,000,000 | 1.2 | 1.0 | 55 |" for case in ("load CSV", "extract to CSV")]
 
 
 def test_load_of_a_parquet_file_accounts_for_every_row(
@@ -38,7 +83,7 @@ def test_load_of_a_parquet_file_accounts_for_every_row(
         pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet"
     )
     with Emulator(schema={"Contact": {"fields": {"Email__c": "string(80) unique external_id"}}}) as org:
-        run(LOAD, client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
+        run(first("docs/how-to/load.md"), client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
     assert capsys.readouterr().out == "False\n1 1 0 0\n"
 
 
@@ -47,11 +92,11 @@ def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(
 ) -> None:
     (tmp_path / "server.key").touch()
     monkeypatch.chdir(tmp_path)
-    assert isinstance(run(REAL_ORG)["client"], bf.Client)
+    assert isinstance(run(first("docs/how-to/connect.md"))["client"], bf.Client)
 
 
 def test_test_with_an_org_passes() -> None:
-    run(IN_A_TEST)["test_contacts_arrive"]()
+    run(first("docs/how-to/test-without-an-org.md"))["test_contacts_arrive"]()
 
 
 # Methods that are no call of the API.
@@ -60,6 +105,7 @@ OWN = {"close", "check", "suggest_map", "load", "resume", "extract", "resume_ext
 
 def test_every_call_is_in_the_table() -> None:
     calls = {name for name, value in vars(bf.Client).items() if callable(value) and not name.startswith("_")} - OWN
+    table = (ROOT / "docs" / "calls.md").read_text("utf-8")
     assert calls <= {
-        name for row in README.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)\(", row)
+        name for row in table.splitlines() if row.startswith("| `") for name in re.findall(r"`(\w+)\(", row)
     }

@@ -97,7 +97,8 @@ def test_every_kind_of_content_arrives(org: Emulator, client: Any, tmp_path: Pat
         [pa.record_batch({"LastName": ["Zoë"]})],
     ]
     for content in contents:
-        assert loaded(client, content).number_records_failed == 0
+        job = loaded(client, content)
+        assert [row["LastName"] for row in rows(client, client.get_successful_results(job.id))] == ["Zoë"]
     assert [record["LastName"] for record in org.records("Contact")] == ["Zoë"] * len(contents)
 
 

@@ -42,4 +42,4 @@ def _farewell(stage: Stage, requests: int, seconds: float) -> None:
     stage.line("[bold]What next[/bold]")
     stage.line("    bulkforce emulator       start an emulated org of your own")
     stage.line("    examples/                eighteen short scripts to copy from, for any org")
-    stage.line("    README.md                every call on one page, and how to connect to a real org")
+    stage.line("    docs/                    how to connect to a real org, load, extract and test")
