@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bulkforce.errors import TransferError, UsageError
-from bulkforce.run.folder import EXTRACT, LOAD, RUNS, THEIRS, disk_told, find, holds, job_ids, new_run
+from bulkforce.run.folder import EXTRACT, LOAD, RUNS, THEIRS, disk_told, find, holds, new_run
+from bulkforce.run.journal import job_ids
 
 
 def begin(run: str, folder: Path, made: list[Path]) -> tuple[str, Path, list[Path]]:

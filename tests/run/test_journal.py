@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkforce.errors import FormatError, JournalBusy, JournalMismatch, TransferError
+from bulkforce.errors import FormatError, JournalMismatch, TransferError
 from bulkforce.run.database import Step
 from bulkforce.run.folder import PAGE, REPORT
 from bulkforce.run.journal import SITTINGS, RunJournal, list_runs, own_page
@@ -214,23 +214,22 @@ def test_what_a_run_was_begun_with_and_what_its_reading_found_are_told_together(
 
 
 def test_runs_are_listed_whatever_state_they_are_in(tmp_path: Path) -> None:
-    for name in ("1", "2", "3"):
+    for name in ("1", "2"):
         begun(tmp_path / name).close()
+    held = begun(tmp_path / "3")
     (tmp_path / "2" / "journal.sqlite").write_bytes(b"no database at all" * 100)
     (tmp_path / "no run").mkdir()
 
     def open_again(folder: Path) -> RunJournal:
-        if folder.name == "3":
-            raise JournalBusy("held")
         return RunJournal(folder / "journal.sqlite", STEPS)
 
     def tell(journal: RunJournal) -> RunInfo:
-        return RunInfo(journal.folder.name, journal.folder, "insert Contact", "finished", 1.0)
+        return RunInfo("1", journal.folder, "insert Contact", "finished", 1.0)
 
     found = list_runs(tmp_path, "journal.sqlite", open_again, tell)
     assert [(run.run, run.state) for run in found] == [("1", "finished"), ("2", "unreadable"), ("3", "running")]
-    # It is let go of.
-    RunJournal(tmp_path / "1" / "journal.sqlite", STEPS).close()
+    assert [run.folder for run in found] == [tmp_path / name for name in "123"]
+    held.close()
 
 
 GROUP = '{"status_code": "X", "message": "m", "count": 2, "row": 1, "sample": "s"}'

@@ -12,9 +12,15 @@ from pathlib import Path
 
 import pytest
 
+import bulkforce as bf
+from bulkforce.catalog import runs
 from bulkforce.errors import TransferError
+from bulkforce.load.journal import LoadJournal
 from bulkforce.run import snapshot as module
+from bulkforce.run.folder import LOAD
+from bulkforce.run.journal import job_ids
 from bulkforce.run.snapshot import is_held, snapshot
+from bulkforce_emulator import Emulator
 
 # As a journal is held, with more and more in it; one line of its input each time.
 HOLDER = """
@@ -120,6 +126,43 @@ def test_copy_is_private_and_removed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), snapshot(tmp_path / "none"):
         pass
     assert not is_held(tmp_path / "none")
+
+
+def test_journal_that_this_process_has_open_is_not_copied_so_that_it_stays_locked(tmp_path: Path) -> None:
+    with Emulator() as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
+        client.load([{"LastName": "x"}], "Contact", "insert", run_dir=tmp_path / "run")
+    journal = tmp_path / "run" / LOAD
+    with closing(LoadJournal(journal.parent)):
+        with pytest.raises(bf.JournalBusy, match="This process"), snapshot(journal):
+            pass
+        assert [run.state for run in runs(tmp_path)] == ["running"]
+        assert job_ids(journal.parent) == []
+        opened = "import sys, sqlite3; sqlite3.connect(sys.argv[1], timeout=0).execute('SELECT * FROM fact')"
+        other = subprocess.run([sys.executable, "-c", opened, journal], capture_output=True, text=True, check=False)
+        assert "locked" in other.stderr
+    assert [run.state for run in runs(tmp_path)] == ["finished"]
+    assert len(job_ids(journal.parent)) == 1
+
+
+def test_runs_are_listed_without_disturbing_whoever_works_on_them(tmp_path: Path) -> None:
+    """What a run is about is said even of one that is being worked on, and no one who takes it up is kept out."""
+    with Emulator() as org, bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client:
+        client.load([{"LastName": "x"}], "Contact", "insert", run_dir=tmp_path / "run")
+    hold = "import sys\nfrom bulkforce.load.journal import LoadJournal\nfrom pathlib import Path\n"
+    hold += "journal = LoadJournal(Path(sys.argv[1]))\nprint(flush=True)\nsys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", hold, tmp_path / "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        (found,) = runs(tmp_path)
+        assert (found.state, found.run, found.folder) == ("running", "run", tmp_path / "run")
+        assert found.what.startswith("insert Contact from ")
+        assert len(job_ids(tmp_path / "run")) == 1
+        process.kill()
+    before = state(tmp_path / "run")
+    assert [(one.state, one.what) for one in runs(tmp_path / "run")] == [("finished", found.what)]
+    assert state(tmp_path / "run") == before
 
 
 def test_journal_that_never_holds_still_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

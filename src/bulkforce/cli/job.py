@@ -110,7 +110,8 @@ def jobs(
     from bulkforce import arguments
     from bulkforce.catalog import runs as list_runs
     from bulkforce.errors import NotFound
-    from bulkforce.run.folder import RUNS, job_ids
+    from bulkforce.run.folder import RUNS
+    from bulkforce.run.journal import job_ids
 
     place = RUNS if folder is None else arguments.path(folder, "The folder of the runs")
     found = [(run, job_id) for run in list_runs(place)[-last:] for job_id in job_ids(run.folder)]

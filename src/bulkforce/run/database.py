@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -16,6 +18,13 @@ from bulkforce.run.files import check_way, mode_in, sync_folder
 from bulkforce.run.folder import check_is_empty, holds_a_run
 
 K = TypeVar("K")
+
+OPENING: Final = threading.Lock()
+"""Held while a journal is opened, or its file is copied."""
+OPEN: Final[Counter[tuple[int, int]]] = Counter()
+"""The files of the journals that this process has open: on POSIX, closing one that was opened beside SQLite ends the
+locks of this process.
+"""
 
 _SETTINGS: Final = (
     # Locked as long as the process lives, however it ends.
@@ -63,7 +72,7 @@ class Database:
     ) -> None:
         self.folder = path.parent
         self._path = path
-        made = False
+        self._closed = made = False
         try:
             check_way(*(path.with_name(path.name + beside) for beside in _BESIDE))
             if new is not None:
@@ -73,19 +82,21 @@ class Database:
                     made = True
             identity = path.stat()
             self._identity = identity.st_dev, identity.st_ino
-            self._database = sqlite3.connect(
-                f"{path.absolute().as_uri()}?mode=rw",
-                uri=True,
-                isolation_level=None,
-                timeout=0.5,
-                check_same_thread=one_thread,
-            )
+            with OPENING:
+                self._database = sqlite3.connect(
+                    f"{path.absolute().as_uri()}?mode=rw",
+                    uri=True,
+                    isolation_level=None,
+                    timeout=0.5,
+                    check_same_thread=one_thread,
+                )
+                OPEN[self._identity] += 1
         except (OSError, sqlite3.OperationalError) as error:
             raise TransferError(f"The journal {path} cannot be opened: {error}") from error
         try:
             self._open(steps, new, migrate=migrate)
         except sqlite3.OperationalError as error:
-            self._database.close()
+            self.close()
             if "locked" in str(error):
                 raise JournalBusy(
                     f"Another process is working on the run in {self.folder}; nothing was touched"
@@ -96,10 +107,10 @@ class Database:
                 f"The journal {path} cannot be written: {error}. Is the folder writable, and is there room on its disk?"
             ) from error
         except sqlite3.DatabaseError as error:
-            self._database.close()
+            self.close()
             raise JournalMismatch(f"{path} is not a bulkforce journal: {error}") from error
         except BaseException:
-            self._database.close()
+            self.close()
             if made:
                 self._remove_journal()
             raise
@@ -169,6 +180,9 @@ class Database:
     def close(self) -> None:
         """Close the journal and release the run."""
         self._database.close()
+        if not self._closed:
+            self._closed = True
+            OPEN[self._identity] -= 1
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

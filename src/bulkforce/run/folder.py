@@ -125,7 +125,7 @@ def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -
     """Check that no run is inside another, and no file of the user inside a run."""
     place = Path(os.path.realpath(folder))
     for outer in place.parents:
-        if _journal_in(outer):
+        if journal_in(outer):
             raise UsageError(f"{folder} is inside the folder of another run, {outer}; name one elsewhere")
     inputs, outputs = list(inputs), list(outputs)
     for path in [*inputs, *outputs]:
@@ -133,7 +133,7 @@ def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -
         if real == place or place in real.parents or real in place.parents:
             raise UsageError(f"{path} and the run's folder {folder} overlap; keep them apart")
         for outer in real.parents:
-            found = _journal_in(outer)
+            found = journal_in(outer)
             if found and path in outputs:
                 raise UsageError(
                     f"{path} is in the folder of a run, {outer}, where it might "
@@ -146,7 +146,8 @@ def _keep_apart(folder: Path, inputs: Iterable[Path], outputs: Iterable[Path]) -
                 )
 
 
-def _journal_in(folder: Path) -> Path | None:
+def journal_in(folder: Path) -> Path | None:
+    """Return the journal in a folder; ``None`` if it holds no run."""
     return next((folder / name for name in (LOAD, EXTRACT) if holds(folder, name)), None)
 
 
@@ -171,18 +172,6 @@ def _is_finished(journal: Path) -> bool:
     except sqlite3.Error:
         # Locked by its process, or not a journal that we know.
         return False
-
-
-def job_ids(run: Path) -> list[str]:
-    """List the ids of a run's jobs, the oldest first; none if its journal cannot be read, or is in use."""
-    journal = _journal_in(run)
-    if journal is None:
-        return []
-    try:
-        with closing(sqlite3.connect(f"{journal.absolute().as_uri()}?mode=rw", uri=True, timeout=0)) as database:
-            return [str(row[0]) for row in database.execute("SELECT id FROM job WHERE id IS NOT NULL ORDER BY number")]
-    except sqlite3.Error:
-        return []
 
 
 @contextmanager

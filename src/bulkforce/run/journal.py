@@ -13,15 +13,17 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from bulkforce.errors import JournalBusy, JournalMismatch, TransferError
+from bulkforce.errors import Error, JournalBusy, JournalMismatch, TransferError
 from bulkforce.run.database import Database
 from bulkforce.run.files import make_folder, part_of, write_whole
-from bulkforce.run.folder import PAGE, PASSING, REPORT, RUNS
+from bulkforce.run.folder import PAGE, PASSING, REPORT, RUNS, holds, journal_in
 from bulkforce.run.report import RunInfo
 from bulkforce.run.seal import Seal
+from bulkforce.run.snapshot import is_held, snapshot
 
 J = TypeVar("J", bound="RunJournal")
 
@@ -252,24 +254,43 @@ class RunJournal(Database):
 def list_runs(
     folder: Path | None, journal: str, begin: Callable[[Path], J], tell: Callable[[J], RunInfo]
 ) -> list[RunInfo]:
-    """List the runs of one kind in a folder, the oldest first.
+    """List the runs of one kind in a folder, the oldest first; a run that someone works on is not disturbed.
 
     Args:
-        folder: By default `RUNS`.
+        folder: By default `RUNS`; or the folder of one run.
         journal: The name of their journals.
         begin: Opens the journal in a run's folder.
         tell: Returns the info on a run, given its journal.
     """
 
     def look_at(run: Path) -> RunInfo:
+        held = is_held(run / journal)
         try:
-            with closing(begin(run)) as opened:
-                return tell(opened)
+            with snapshot(run / journal) as copy, closing(begin(copy)) as opened:
+                info = tell(opened)
         except JournalBusy:
-            state = "running"
-        except (TransferError, sqlite3.Error, KeyError, TypeError):
+            return RunInfo(run.name, run, "", "running", None)
+        except (OSError, TransferError, sqlite3.Error, KeyError, TypeError):
             # A damaged one must not hide the others.
-            state = "unreadable"
-        return RunInfo(run.name, run, "", state, None)
+            return RunInfo(run.name, run, "", "running" if held else "unreadable", None)
+        named = info.run if info.begun is not None else run.name
+        return replace(info, run=named, folder=run, state="running" if held else info.state)
 
-    return [look_at(path.parent) for path in sorted((folder or RUNS).glob(f"*/{journal}"))]
+    place = folder or RUNS
+    own = [place / journal] if holds(place, journal) else []
+    return [look_at(path.parent) for path in [*own, *sorted(place.glob(f"*/{journal}"))]]
+
+
+def job_ids(run: Path) -> list[str]:
+    """List the ids of a run's jobs, the oldest first; none if its journal cannot be read. The run is not disturbed."""
+    journal = journal_in(run)
+    if journal is None:
+        return []
+    ids = "SELECT id FROM job WHERE id IS NOT NULL ORDER BY number"
+    with (
+        suppress(OSError, Error, sqlite3.Error),
+        snapshot(journal) as copy,
+        closing(sqlite3.connect(copy / journal.name)) as database,
+    ):
+        return [str(row[0]) for row in database.execute(ids)]
+    return []

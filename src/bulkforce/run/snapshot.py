@@ -4,7 +4,7 @@ That process holds its journal locked, so it cannot be opened. But its files can
 in the database or in the log beside it, and nothing leaves the log before it is in the database. So a copy of the
 database, and then of the log, is whole as long as the log was not begun anew in between, which its head tells.
 
-For a process that works on no run itself: on POSIX, closing a file that SQLite has locked ends the lock.
+A journal that this very process has open is not copied: on POSIX, closing its file would end the lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from bulkforce.errors import TransferError
+from bulkforce.errors import JournalBusy, TransferError
+from bulkforce.run.database import OPEN, OPENING
 
 _HEAD_BYTES: Final = 32
 _TRIES: Final = 10
@@ -31,21 +32,29 @@ def snapshot(journal: Path) -> Iterator[Path]:
         A private folder with the copy, under the same name; it is removed afterwards.
 
     Raises:
+        JournalBusy: This process is working on the run.
         TransferError: The journal changes faster than it can be copied.
         OSError: It cannot be read.
     """
     log = journal.with_name(f"{journal.name}-wal")
     with tempfile.TemporaryDirectory(prefix="bulkforce-") as name:
-        copy = Path(name, journal.name)
-        for _ in range(_TRIES):
-            before = _head(log)
-            shutil.copyfile(journal, copy)
-            if before is not None:
-                _copy_if_there(log, copy.with_name(log.name))
-            if _head(log) == before:
-                yield copy.parent
-                return
-        raise TransferError(f"The journal {journal} changes faster than it can be read; try again")
+        with OPENING:
+            _copy(journal, log, Path(name, journal.name))
+        yield Path(name)
+
+
+def _copy(journal: Path, log: Path, copy: Path) -> None:
+    identity = journal.stat()
+    if OPEN[identity.st_dev, identity.st_ino]:
+        raise JournalBusy(f"This process is working on the run in {journal.parent}")
+    for _ in range(_TRIES):
+        before = _head(log)
+        shutil.copyfile(journal, copy)
+        if before is not None:
+            _copy_if_there(log, copy.with_name(log.name))
+        if _head(log) == before:
+            return
+    raise TransferError(f"The journal {journal} changes faster than it can be read; try again")
 
 
 def _head(log: Path) -> bytes | None:
