@@ -73,7 +73,7 @@ simulate: $(VENV)/.dev  ## loads and extracts in a simulated world, so many of t
 	@SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/simulation --numprocesses auto
 
 bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made  ## time, memory and calls of every kind of work, beside other clients; fails over a ceiling or a goal (ROWS="1000000 10000000")
-	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json
+	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json; status=$$?; $(BIN)/python -m bench.tables bench/results.json && exit $$status
 	@$(BIN)/python -m bench.readme bench/results.json
 
 docs: $(VENV)/.dev  ## write the page that tells what the emulator does

@@ -49,6 +49,7 @@ PEERS: Final = (
     Peer("CumulusCI", _python("cumulusci_peer", ".judges/cumulusci"), ".judges/cumulusci/.made"),
     Peer("jsforce", ("node", "bench/peers/jsforce_peer.mjs"), "tests/judges/clients/node_modules/.made"),
     Peer("aiosalesforce", _python("aiosalesforce_peer", ".judges/aiosalesforce"), ".judges/aiosalesforce/.made"),
+    Peer("sf", ("sh", "bench/peers/sf.sh"), "tests/judges/clients/sf/node_modules/.made"),
 )
 
 
@@ -63,10 +64,12 @@ class Case:
         against: Whose CPU ours is divided by.
         goal: At most so many times that, if there is a goal.
         wall_seconds: At most so long, if there is a goal.
+        cpu_seconds: At most so much CPU, if there is a goal.
         ceiling_mb: At most so much memory, if there is a ceiling.
         org: Options of the stand-in.
         most_rows: At most so many records are done.
         needs: Files beyond the usual: ``json``, ``cut``, ``parquet``, ``batches``, ``gz``, ``tls``.
+        command: How ours is started, if not by its driver.
     """
 
     name: str
@@ -79,12 +82,14 @@ class Case:
     org: tuple[str, ...] = ()
     most_rows: int = 10**12
     needs: tuple[str, ...] = ()
+    cpu_seconds: float | None = None
+    command: tuple[str, ...] = ()
 
 
 _SLOW: Final = ("--rtt-ms", "50", "--batch-seconds", "1", "--parallel", "5")
 _PLAIN: Final = ("sketch", "curl", "simple-salesforce", "salesforce-bulk", "CumulusCI", "jsforce")
 _BYTES: Final = ("sketch", "curl", "simple-salesforce", "salesforce-bulk", "jsforce")
-_PLAIN2: Final = ("simple-salesforce", "jsforce", "aiosalesforce")
+_PLAIN2: Final = ("simple-salesforce", "jsforce", "sf", "aiosalesforce")
 
 CASES: Final = (
     Case("load CSV", "load", _PLAIN, goal=3.6, ceiling_mb=55, needs=("json", "cut")),
@@ -117,9 +122,17 @@ CASES: Final = (
     ),
     Case("load CSV, 1,000,000 so", "load", org=_SLOW, wall_seconds=20.6),
     Case("extract, 50 ms and 1 s a batch", "extract", ("simple-salesforce",), org=_SLOW, most_rows=100_000),
+    Case("load CSV, gzip on the wire", "load-gz", ceiling_mb=CSV_MB),
     Case("load CSV, 2.0", "load2", _PLAIN2, ceiling_mb=CSV_MB),
-    Case("extract to CSV, 2.0", "extract2", _PLAIN2[:2], ceiling_mb=CSV_MB),
-    Case("1,000 batches of a record", "load-tiny", most_rows=1_000),
-    Case("10,000 batches of a record", "load-tiny", most_rows=10_000),
-    Case("three records", "start"),
+    Case("extract to CSV, 2.0", "extract2", _PLAIN2[:3], ceiling_mb=CSV_MB),
+    Case("load CSV, 2.0, 50 ms and 1 s a batch", "load2", org=_SLOW, most_rows=100_000),
+    Case("extract, 2.0, 50 ms and 1 s a batch", "extract2", org=_SLOW, most_rows=100_000),
+    *(
+        Case(f"{count:,} {pieces} of a record", verb, most_rows=count)
+        for pieces, verb in (("batches", "load-tiny"), ("chunks", "extract-tiny"))
+        for count in (1_000, 10_000, 100_000)
+    ),
+    Case("three records", "start", cpu_seconds=0.25),
+    Case("import and Client", "made", cpu_seconds=0.15),
+    Case("bulkforce --help", "help", cpu_seconds=0.12, command=("sh", "-c", ".venv/bin/bulkforce --help > /dev/null")),
 )

@@ -136,9 +136,9 @@ def _filled(pieces: list[str], number: int) -> str:
     return "".join([gaps[piece] if place % 2 else piece for place, piece in enumerate(pieces)])
 
 
-def write_all(folder: Path, rows: int) -> None:
-    """Write the files that every case needs."""
-    made = _records()
+def write_all(folder: Path, rows: int, texts: int = 1) -> None:
+    """Write the files that every case needs; a description is its text so many times."""
+    made = [[*one[:5], one[5] * texts, *one[6:]] for one in _records()]
     write(folder / "contacts.csv", rows, list(map(as_csv, made)), ",".join(COLUMNS) + "\n")
     write(folder / "found.csv", rows, [as_csv([_ID, *one], all_quoted=True) for one in made], _QUOTED)
     echoed = '"sf__Id","sf__Created"' + _QUOTED.removeprefix('"Id"')
@@ -213,9 +213,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--also", choices=ALSO, help="instead of the usual files, one of those that some cases need")
+    parser.add_argument("--texts", type=int, default=1, help="so many times the usual description in each record")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    ALSO.get(given.also, write_all)(given.folder, given.rows)
+    if given.also:
+        ALSO[given.also](given.folder, given.rows)
+    else:
+        write_all(given.folder, given.rows, given.texts)
 
 
 if __name__ == "__main__":

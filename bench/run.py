@@ -104,8 +104,9 @@ def figures(case: Case, rows: int, runs: int, data_of: Data, peers: list[Peer]) 
     tls = data_of.authority() if "tls" in case.needs else None
     taken: list[Figure] = []
     for peer in peers:
-        records = 3 if case.verb == "start" else rows
-        work = Work(peer.command, case.verb, folder, records, case.org, tls)
+        records = 3 if case.cpu_seconds else rows
+        command = (case.command if peer is OURS else ()) or peer.command
+        work = Work(command, case.verb, folder, records, case.org, tls)
         problem, made = missing(peer), []
         try:
             if not problem:
@@ -155,6 +156,8 @@ def overruns(case: Case, ours: Figure) -> list[str]:
         found.append(f"{name}: {run.peak_mb:.0f} MB, and the ceiling is {case.ceiling_mb:.0f}")
     if case.goal and ours.ratio and ours.ratio > case.goal:
         found.append(f"{name}: {ours.ratio:.1f} times the mark, and the goal is {case.goal}")
+    if case.cpu_seconds and run.cpu_seconds > case.cpu_seconds:
+        found.append(f"{name}: {run.cpu_seconds:.2f} s of CPU, and the goal is {case.cpu_seconds} s")
     if case.wall_seconds and run.wall_seconds > case.wall_seconds:
         found.append(f"{name}: {run.wall_seconds:.1f} s, and the goal is {case.wall_seconds} s")
     return found

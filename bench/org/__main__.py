@@ -16,7 +16,6 @@ import ssl
 import threading
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from bench.org.bulk1 import Bulk1, Counts, Slots
 from bench.org.bulk2 import Bulk2
@@ -37,7 +36,7 @@ class Org:
 
     def answer(self, request: Request) -> Answer:
         """Answer a call."""
-        parts = urlsplit(request.path).path.strip("/").split("/")
+        parts = request.path.partition("?")[0].strip("/").split("/")
         with self._lock:
             if parts == ["stats"]:
                 return self._stats()
@@ -54,6 +53,13 @@ class Org:
                 return self._bulk2.answer(request, version.removeprefix("v"), rest)
             case ["services", "data"]:
                 return _json([{"label": "Spring '26", "url": "/services/data/v66.0", "version": "66.0"}])
+            case ["services", "oauth2", "userinfo"]:
+                user = {"preferred_username": "bench@example.com", "user_id": "005000000000001AAA"}
+                return _json({**user, "organization_id": "00D000000000001EAA"})
+            case ["services", "data", _, "sobjects", "User", _]:
+                return _json({"Username": "bench@example.com"})
+            case ["services", "data", _]:
+                return _json({})
             case [*_, "limits"]:
                 return _json({"DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000}})
             case [*_, "describe"]:
