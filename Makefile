@@ -20,7 +20,7 @@ URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench docs pictures clean
+.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -76,6 +76,9 @@ bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made 
 	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json; status=$$?; $(BIN)/python -m bench.tables bench/results.json && exit $$status
 	@$(BIN)/python -m bench.readme bench/results.json
 
+micro: $(VENV)/.dev .micro  ## what is done to each record, each step of it alone
+	@PYTHONPATH=.micro:. $(BIN)/python -m pytest bench/micro -p no:randomly --benchmark-columns=min,median,stddev,rounds
+
 docs: $(VENV)/.dev  ## write the page that tells what the emulator does
 	@$(BIN)/python docs/fidelity.py
 
@@ -87,7 +90,7 @@ format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff check --fix .
 
 clean:  ## away with everything made
-	rm -rf .coverage $(VENV) .judges .lowest .pythons $(JSFORCE) $(SF) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .coverage $(VENV) .judges .lowest .micro .pythons $(JSFORCE) $(SF) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bulkforce needs Python 3.11 or later; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -104,6 +107,10 @@ $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 
 .lowest/urllib3-%: | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ 'urllib3==$*'
+
+# Apart from the rest, since its plugin would take part in every test.
+.micro: | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ 'pytest-benchmark>=5'
 
 .lowest/others: pyproject.toml | $(VENV)/bin/python
 	@rm -rf $@ && $(BIN)/python -m pip install --quiet --disable-pip-version-check --target $@ $(LOWEST)
