@@ -140,6 +140,11 @@ def test_fields_standard_works(wire: Wire2) -> None:
 REFUSED = {
     "SELECT Nonsense FROM Account": (400, "INVALID_FIELD", "Nonsense"),
     "SELECT Id FROM Nothing__c": (400, "INVALID_TYPE", "Nothing__c"),
+    "SELECT Id FROM AggregateResult": (
+        400,
+        "INVALID_TYPE_FOR_OPERATION",
+        "entity type AggregateResult does not support query",
+    ),
     "SELECT Id FROM Account WHERE": (400, "MALFORMED_QUERY", "unexpected token: '<EOF>'"),
     "": (400, "MALFORMED_QUERY", ""),
     "SELECT BillingAddress FROM Account": (400, "API_ERROR", "Selecting compound data not supported in Bulk Query"),

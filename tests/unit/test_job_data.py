@@ -84,6 +84,17 @@ def test_check_of_line_ends_sees_what_a_parser_sees(pieces: list[bytes]) -> None
         assert fitted == expected
 
 
+@pytest.mark.parametrize("place", [2, 65_534, 65_535, 65_536, 262_143])
+def test_place_of_what_is_not_utf_8_is_told(place: int) -> None:
+    content = b"A\n".ljust(place, b"x") + b"\xc3("
+    with (
+        pytest.raises(FormatError, match="not UTF-8") as caught,
+        job_data(content, ColumnDelimiter.COMMA, LineEnding.LF),
+    ):
+        pass
+    assert caught.value.byte == place
+
+
 def test_line_end_on_the_border_of_two_blocks_is_one(tmp_path: Path) -> None:
     content = b"A\r\n" + b"x" * (1_048_576 - 4) + b"\r\n" + b"y\r\n"
     (tmp_path / "a.csv").write_bytes(content)

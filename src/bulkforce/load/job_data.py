@@ -109,9 +109,11 @@ def _check(body: Body, line_ending: LineEnding) -> None:
     """Check that content is UTF-8 and that its lines end as the job says, which the org would see too late."""
     decoder, place, inside, carry = codecs.getincrementaldecoder("utf-8")(), 0, False, b""
     for block in chain(_blocks(body), [b""]):
+        begun = len(decoder.getstate()[0])  # of a character that the block before did not end
         try:
             decoder.decode(block, final=not block)
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            place += error.start - begun
             break
         place += len(block)
         # A CR at the end of a block may be half of a CRLF.
