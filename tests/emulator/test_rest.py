@@ -253,6 +253,17 @@ def test_lists_of_records_change_in_one_call(rest_call: Call) -> None:
     assert [outcome["success"] for outcome in gone] == [True, True]
 
 
+@pytest.mark.parametrize(("asked", "status"), [(201, 200), (2_000, 200), (2_001, 400)])
+def test_up_to_2_000_records_are_read_in_one_call(peer_org: Org, rest_call: Call, asked: int, status: int) -> None:
+    ids = peer_org.insert("Account", [{"Name": f"{number}"} for number in range(asked)]).ids.to_pylist()
+    read = rest_call("POST", "/composite/sobjects/Account", json_body={"ids": ids, "fields": ["Id"]})
+    assert read.status == status
+    if status == 200:
+        assert [record["Id"] for record in read.json] == ids
+    else:
+        assert read.json[0]["errorCode"] == "EXCEEDED_ID_LIMIT"
+
+
 def test_one_bad_record_takes_all_back_where_that_was_asked(peer_org: Org, rest_call: Call) -> None:
     rows: list[dict[str, Any]] = [
         {"attributes": {"type": "Account"}, "Name": "A"},

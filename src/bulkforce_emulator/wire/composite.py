@@ -1,4 +1,4 @@
-"""`/composite/sobjects`: up to 200 records in one call. jsforce uses it for every list of records."""
+"""`/composite/sobjects`: up to 200 records in one call, or 2,000 to be read. jsforce uses it for every list of records."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from bulkforce_emulator.uploads import Outcomes
 
 _MOST = 200
+_MOST_READ = 2_000
 #: From this version on an upsert that was rolled back says of each record whether it was created.
 _TELLS_CREATED = 46.0
 #: The outcome of a good record that is rolled back with bad ones. The words are ours, after the documentation.
@@ -100,7 +101,8 @@ class Composite(Resources):
         )
         if not ids or not fields:
             raise RestError(400, "MISSING_ARGUMENT", "ids and fields must be given")
-        wanted = canonical(pa.array(ids[:_MOST], pa.string())).to_pylist()
+        _check_size(ids, _MOST_READ)
+        wanted = canonical(pa.array(ids, pa.string())).to_pylist()
         listed = ", ".join(f"'{record_id}'" for record_id in wanted if record_id) or "''"
         text = f"SELECT {', '.join(fields)} FROM {sobject.name} WHERE Id IN ({listed})"  # noqa: S608
         compiled = run(self.org, text, include_deleted=False)
@@ -191,7 +193,7 @@ def _rows(call: Call) -> tuple[list[dict[str, Any]], bool]:
     return rows, document.get("allOrNone") is True
 
 
-def _check_size(rows: list[Any]) -> None:
-    if len(rows) > _MOST:
-        message = f"record limit reached. cannot submit more than {_MOST} records into this call"
+def _check_size(rows: list[Any], most: int = _MOST) -> None:
+    if len(rows) > most:
+        message = f"record limit reached. cannot submit more than {most} records into this call"
         raise RestError(400, "EXCEEDED_ID_LIMIT", message)
