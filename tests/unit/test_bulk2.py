@@ -350,6 +350,12 @@ def test_links_to_pages_are_read() -> None:
     assert answered(bulk2.get_query_result_pages(JOB), told(answer | {"done": True})).locator is None
 
 
+def test_links_have_two_names() -> None:
+    links = [{"resultLink": f"/jobs/query/{JOB}/results?locator=aB"}]
+    found = answered(bulk2.get_query_result_pages(JOB), told({"resultChunks": links, "done": True}))
+    assert found == ResultPages((ResultLink("aB"),), None)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

@@ -322,10 +322,12 @@ def get_query_result_pages(job: QueryJobRef, locator: str | None = None) -> Exch
 
     def read(answer: Answer) -> ResultPages:
         members = _members(answer)
-        listed = members.get("resultPages")
+        # The second names are those that the client node-sf-bulk2 reads.
+        listed = members.get("resultPages", members.get("resultChunks"))
         if not isinstance(listed, list):
             raise ProtocolError("The org's list of result pages has no resultPages", answer.facts())
-        urls = [wire_json.object_of(one, answer).get("resultUrl") for one in listed]
+        links_of = [wire_json.object_of(one, answer) for one in listed]
+        urls = [link.get("resultUrl", link.get("resultLink")) for link in links_of]
         links = tuple(_link(job, url, answer) for url in urls)
         # The guide's table has one name for the member, its sample the other.
         following = members.get("nextRecordsUrl") or members.get("nextRecordUrl")
