@@ -1,4 +1,7 @@
-"""`/composite/sobjects`: up to 200 records in one call, or 2,000 to be read. jsforce uses it for every list of records."""
+"""`/composite/sobjects`: up to 200 records in one call, or 2,000 that are read.
+
+jsforce uses it for every list of records.
+"""
 
 from __future__ import annotations
 
