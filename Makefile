@@ -20,7 +20,7 @@ URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs pictures clean
+.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs site pictures clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -79,8 +79,12 @@ bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made 
 micro: $(VENV)/.dev .micro  ## what is done to each record, each step of it alone
 	@PYTHONPATH=.micro:. $(BIN)/python -m pytest bench/micro -p no:randomly --benchmark-columns=min,median,stddev,rounds
 
-docs: $(VENV)/.dev  ## write the page that tells what the emulator does
+docs: $(VENV)/.dev  ## write the pages that are made from the code
 	@$(BIN)/python docs/fidelity.py
+
+site: $(VENV)/.docs  ## build the documentation's site in build/site; fails on a broken link or anchor
+	@$(BIN)/python docs/site/prepare.py
+	@NO_COLOR=1 $(BIN)/zensical build --strict --clean
 
 pictures: $(VENV)/.dev  ## draw the pictures of the command line again, from real runs
 	@$(BIN)/python docs/pictures/draw.py
@@ -101,6 +105,9 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "making $(VENV) ..." && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]' && touch $@
 
 $(VENV)/.browser: pyproject.toml $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,browser]' && touch $@

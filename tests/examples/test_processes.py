@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from bulkforce_emulator import Emulator
 from bulkforce_emulator.faults import Fault
@@ -52,17 +48,3 @@ def test_every_record_arrives_once_though_a_process_is_killed(tmp_path: Path) ->
         again = subprocess.run(command, env=os.environ | surroundings, capture_output=True, text=True, check=True)
         assert again.stdout == said
         assert org.count("Contact") == 2 * len(parts)
-
-
-def test_what_the_how_to_shows_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (SCRIPT.parents[2] / "docs" / "how-to" / "write-from-many-processes.md").read_text("utf-8")
-    shown = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert shown
-    with Emulator() as org:
-        monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
-        monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
-        left: dict[str, Any] = {}
-        exec(shown[1], left)
-        assert [job.number_records_processed for job in left["jobs"]] == [1]
-        assert left["client"].resume_stage(left["saved"]).jobs == left["ids"]
-        left["client"].close()

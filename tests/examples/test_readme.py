@@ -1,44 +1,16 @@
-"""What the README and the pages that it was made from show must run, and what the client can do must be in them."""
+"""What the README says has its evidence, and what the client can do has its row. What it shows is run by tests/docs."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
 from bench.readme import put
 
 import bulkforce as bf
-from bulkforce_emulator import Emulator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-
-
-def first(page: str) -> str:
-    """Give the first lines of Python on a page."""
-    found = re.search(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), re.DOTALL)
-    assert found
-    return found[1]
-
-
-def run(code: str, **given: object) -> dict[str, Any]:
-    names: dict[str, Any] = dict(given)
-    exec(compile(code, "page.md", "exec"), names)
-    return names
-
-
-def test_ten_lines_load_extract_and_query(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    left = run(first("README.md"))
-    assert capsys.readouterr().out == "1 1 0 0\n[{'LastName': 'Lovelace', 'Email': 'ada@example.com'}]\n"
-    assert "REQUIRED_FIELD_MISSING" in str(left["report"])
-    assert pq.read_table("contacts.parquet").column("LastName").to_pylist() == ["Lovelace"]
 
 
 def test_readme_is_a_shop_window() -> None:
@@ -73,30 +45,6 @@ def test_the_benchmarks_table_goes_between_its_marks() -> None:
     assert put(shown, {"about": about, "figures": figures}) == shown
     rows = [line for line in shown.partition("bench:begin")[2].splitlines() if re.match(r"\| \w.*\d \|$", line)]
     assert rows == [f"| {case} | bulkforce | 1,000,000 | 1.2 | 1.0 | 55 |" for case in ("load CSV", "extract to CSV")]
-
-
-def test_load_of_a_parquet_file_accounts_for_every_row(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    pq.write_table(
-        pa.table({"Email__c": ["ada@example.com", "nobody"], "LastName": ["Lovelace", None]}), "contacts.parquet"
-    )
-    with Emulator(schema={"Contact": {"fields": {"Email__c": "string(80) unique external_id"}}}) as org:
-        run(first("docs/how-to/load.md"), client=bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)))
-    assert capsys.readouterr().out == "False\n1 1 0 0\n"
-
-
-def test_ways_to_a_real_org_are_spelled_as_the_client_wants_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "server.key").touch()
-    monkeypatch.chdir(tmp_path)
-    assert isinstance(run(first("docs/how-to/connect.md"))["client"], bf.Client)
-
-
-def test_test_with_an_org_passes() -> None:
-    run(first("docs/how-to/test-without-an-org.md"))["test_contacts_arrive"]()
 
 
 # Methods that are no call of the API.
