@@ -16,22 +16,14 @@ from typing import Any, cast
 
 import pytest
 from tests.cli.processes import SURROUNDINGS, run, run_without, start
-from typer import Typer
 
 import bulkforce as bf
 from bulkforce.cli.emulator import announce, is_loopback
-from bulkforce.cli.main import app
+from bulkforce.cli.main import command
 
-
-def names_in(group: Typer) -> list[str]:
-    return [
-        command.name or str(command.callback and command.callback.__name__) for command in group.registered_commands
-    ]
-
-
-GROUPS = {str(group.name): group.typer_instance for group in app.registered_groups if group.typer_instance}
-COMMANDS = [*names_in(app), *GROUPS]
-WITHIN_GROUPS = [f"{name} {command}" for name, group in GROUPS.items() for command in names_in(group)]
+GROUPS = {name: one.commands for name, one in command.commands.items() if hasattr(one, "commands")}
+COMMANDS = list(command.commands)
+WITHIN_GROUPS = [f"{name} {inner}" for name, commands in GROUPS.items() for inner in commands]
 
 
 @contextmanager
@@ -49,7 +41,7 @@ def served(*arguments: str) -> Iterator[dict[str, Any]]:
 def test_help_lists_every_command() -> None:
     shown = run("--help")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert [command for command in COMMANDS if f"  {command} " in shown.stdout] == COMMANDS
+    assert [name for name in COMMANDS if f"  {name} " in shown.stdout] == COMMANDS
 
 
 def test_no_arguments_show_the_help() -> None:

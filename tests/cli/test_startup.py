@@ -14,7 +14,10 @@ HEAVY = (
     "starlette",
     "urllib3",
     "uvicorn",
+    "bulkforce.cli.load",
     "bulkforce.client",
+    "bulkforce.load",
+    "bulkforce.run",
     "bulkforce_emulator",
 )
 

@@ -15,13 +15,12 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-import typer.main
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.cli.processes import run
 
 import bulkforce as bf
-from bulkforce.cli.main import app
+from bulkforce.cli.main import command
 from bulkforce.connection import login as logging_in
 from bulkforce.connection import profiles, secret_store
 from bulkforce.connection.connecting import find
@@ -375,10 +374,9 @@ def test_wrong_login_is_a_wrong_call(org: Emulator, arguments: list[str]) -> Non
 
 
 def test_no_option_takes_a_secret_since_all_users_see_the_command_line() -> None:
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     secret = {"client_secret", "with_secret", "password", "access_token", "refresh_token", "security_token"}
-    for name, command in commands.items():
-        for one in getattr(command, "params", []):
+    for name, called in command.commands.items():
+        for one in getattr(called, "params", []):
             if one.name in secret:
                 assert one.is_flag, (name, one.name)
 

@@ -15,7 +15,7 @@ import pytest
 from tests.support.rehearsal import read_csv
 
 import bulkforce as bf
-from bulkforce.cli.main import app
+from bulkforce.cli.main import command
 from bulkforce.objects.columns import Kind
 from bulkforce_emulator import Emulator
 
@@ -182,7 +182,7 @@ def test_command_line_takes_a_query_in_place_of_a_file(
 
     def run(*words: str) -> int | str | None:
         with pytest.raises(SystemExit) as caught:
-            app(["check", *words, "--object", "Contact", "--operation", "insert"])
+            command(["check", *words, "--object", "Contact", "--operation", "insert"])
         return caught.value.code
 
     query = ("--from-sql", "SELECT 'A' AS LastName")

@@ -1,66 +1,55 @@
 """The command line's entry point: its commands, and how errors are printed.
 
-Neither this module nor the top of a command's module may import more than typer and the standard library: each command
-imports the client, the emulator and rich when it needs them, which keeps `bulkforce --help` fast.
+A command's module is imported when the command is called. Neither this module nor the top of such a module may import
+more than typer and the standard library: each command imports the client, the emulator and rich when it needs them,
+which keeps `bulkforce --help` and completion fast.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 import typer.main
 
 from bulkforce.cli import logs, streams
-from bulkforce.cli.batch import batch
-from bulkforce.cli.check import check
-from bulkforce.cli.count import count
-from bulkforce.cli.demo import demo
-from bulkforce.cli.describe import describe, objects
-from bulkforce.cli.emulator import emulator
-from bulkforce.cli.extract import extract
-from bulkforce.cli.job import job, jobs
-from bulkforce.cli.load import load, resume, runs
-from bulkforce.cli.login import login, logout
-from bulkforce.cli.map import map_columns
-from bulkforce.cli.orgs import limits, orgs, whoami
+from bulkforce.cli.lazily import PLAIN, Commands, Group, Place
 from bulkforce.cli.outcome import CALLED_WRONGLY, FAILED, NOBODY_READS, print_error, tell_error
-from bulkforce.cli.query import query
-from bulkforce.cli.ui import ui
 from bulkforce.errors import Error, MissingExtra, UsageError
 
-# No rich help and no rich tracebacks: importing rich takes longer than everything else.
-app = typer.Typer(
+_PLACES: Final = {
+    "demo": Place("demo", "demo", "Load 503 companies into an emulated org and query them back."),
+    "login": Place("login", "login", "Log in to an org and store the login."),
+    "logout": Place("login", "logout", "Forget a login."),
+    "orgs": Place("orgs", "orgs", "List the stored logins, and the orgs of the Salesforce CLI."),
+    "whoami": Place("orgs", "whoami", "Show which org and user you are connected as."),
+    "limits": Place("orgs", "limits", "Show the org's limits and what is left of them."),
+    "check": Place("check", "check", "Check whether a file fits an object; send nothing."),
+    "map": Place("map", "map_columns", "Write a first map of columns to fields."),
+    "load": Place("load", "load", "Load a file into an object."),
+    "extract": Place("extract", "extract", "Extract what a query finds into a file."),
+    "query": Place("query", "query", "Show what a query finds."),
+    "count": Place("count", "count", "Count the records that a query finds."),
+    "resume": Place("load", "resume", "Continue a load or an extract that stopped or died."),
+    "runs": Place("load", "runs", "List loads and extracts with their states."),
+    "ui": Place("ui", "ui", "Show loads and extracts in the browser, live."),
+    "objects": Place("describe", "objects", "List the objects of the org."),
+    "describe": Place("describe", "describe", "Show what an object is like, or save it for rehearsals."),
+    "jobs": Place("job", "jobs", "Show the jobs of your runs with their states."),
+    "emulator": Place("emulator", "emulator", "Run an emulated org until Ctrl-C."),
+    "job": Place("job", "job", "Show, close or abort a job, or print its results."),
+    "batch": Place("batch", "batch", "Print a batch's request or result."),
+}
+
+_app = typer.Typer(
     name="bulkforce",
+    cls=Group,
     no_args_is_help=True,
-    add_completion=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    **PLAIN,
 )
-app.command()(demo)
-app.command(short_help="Log in to an org and store the login.")(login)
-app.command(short_help="Forget a login.")(logout)
-app.command(short_help="List the stored logins, and the orgs of the Salesforce CLI.")(orgs)
-app.command(short_help="Show which org and user you are connected as.")(whoami)
-app.command(short_help="Show the org's limits and what is left of them.")(limits)
-app.command(short_help="Check whether a file fits an object; send nothing.")(check)
-app.command("map", short_help="Write a first map of columns to fields.")(map_columns)
-app.command(short_help="Load a file into an object.")(load)
-app.command(short_help="Extract what a query finds into a file.")(extract)
-app.command(short_help="Show what a query finds.")(query)
-app.command(short_help="Count the records that a query finds.")(count)
-app.command(short_help="Continue a load or an extract that stopped or died.")(resume)
-app.command(short_help="List loads and extracts with their states.")(runs)
-app.command(short_help="Show loads and extracts in the browser, live.")(ui)
-app.command(short_help="List the objects of the org.")(objects)
-app.command(short_help="Show what an object is like, or save it for rehearsals.")(describe)
-app.command(short_help="Show the jobs of your runs with their states.")(jobs)
-app.add_typer(job, name="job")
-app.add_typer(batch, name="batch")
-app.command()(emulator)
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's form)
@@ -71,7 +60,7 @@ def _print_version(wanted: bool) -> None:  # noqa: FBT001  (typer's form)
         raise typer.Exit
 
 
-@app.callback()
+@_app.callback()
 def bulkforce(
     *,
     version: Annotated[
@@ -84,9 +73,9 @@ def bulkforce(
     """
 
 
-# What calling the app would build anew each time.
-command = typer.main.get_command(app)
+command: Any = typer.main.get_command(_app)  # typer does not publish its types of commands
 logs.add_options(command)
+command.commands = Commands(_PLACES, logs.add_options)
 
 
 def main() -> None:

@@ -9,15 +9,16 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import typer
 
-from bulkforce.cli.progress import telling
 from bulkforce.cli.streams import OutputLost, flush, printing, tell
 from bulkforce.cli.words import in_options
 from bulkforce.errors import DoesNotFit, Error, Interrupted, Unsettled
-from bulkforce.standing import Standing
+
+if TYPE_CHECKING:
+    from bulkforce.standing import Standing
 
 FAILED: Final = 1
 CALLED_WRONGLY: Final = 2
@@ -81,6 +82,8 @@ def carry_out(
         quiet: Show no progress.
         as_json: Print the report as JSON, even of work that stopped early.
     """
+    from bulkforce.cli.progress import telling
+
     try:
         with telling(standing, quiet=quiet) as teller:
             report = work(teller)
