@@ -88,7 +88,7 @@ def load_pandas(client: Client, folder: Path, out: Path) -> int:
 
 
 def _extracted(client: Client, out: Path, **options: Any) -> int:
-    return client.extract(QUERY, to=out, **options).rows
+    return client.extract(QUERY, to=out, run_dir=out.parent / "run", **options).rows
 
 
 def extract(client: Client, _: Path, out: Path) -> int:

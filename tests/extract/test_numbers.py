@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulkforce.extract.columns import Column
-from bulkforce.extract.numbers import PlainNumbers
+from bulkforce.extract.numbers import Exponents, PlainNumbers
 from bulkforce.extract.sinks import sink_for
+from bulkforce.extract.sinks.csv import CsvSink
 from bulkforce.formats.values import without_exponent
 
 COLUMNS = [
@@ -95,3 +97,29 @@ def test_every_value_is_the_same_wherever_blocks_are_cut(
 def test_plain_number_is_the_same_number(number: str) -> None:
     assert Decimal(without_exponent(number)) == Decimal(number)
     assert "E" not in without_exponent(number)
+
+
+@given(
+    st.lists(st.sampled_from([b'1E5"', b'2.5E-324"', b'E"', b"E12345", b'THE END"', b"E-", b"7", b'"']), max_size=8),
+    st.integers(1, 12),
+)
+def test_exponents_are_found_wherever_blocks_are_cut(pieces: list[bytes], size: int) -> None:
+    content = b"".join(pieces)
+    looking = Exponents()
+    for start in range(0, len(content), size):
+        looking.feed(content[start : start + size])
+    assert looking.found == bool(re.search(rb'E-?[0-9]{1,3}"', content))
+
+
+def test_a_part_known_to_be_plain_is_copied_as_it_is(tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    part.write_bytes(HEADER + ROWS)
+    sink = sink_for(tmp_path / "a.csv")
+    assert isinstance(sink, CsvSink)
+    sink.plain.add(part)
+    sink.begin(COLUMNS)
+    sink.add(part)
+    sink.add(part)
+    sink.finish()
+    # The second time it is not known any more.
+    assert (tmp_path / "a.csv").read_bytes() == HEADER + ROWS + PLAIN

@@ -15,6 +15,7 @@ import pytest
 from bulkforce.run import files
 from bulkforce.run.files import (
     Draft,
+    append,
     is_for_everybody,
     make_folder,
     new_token,
@@ -132,6 +133,29 @@ def test_a_draft_that_cannot_be_closed_is_discarded_all_the_same(
     monkeypatch.setattr(draft, "file", Full())
     draft.discard()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("copied", [0, 3, 9, None])
+def test_the_rest_of_a_file_is_appended_however_much_of_it_the_kernel_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, copied: int | None
+) -> None:
+    (tmp_path / "source").write_bytes(b"header 123456789")
+
+    def copy(source: int, target: int, count: int, at: int, to: int) -> int:
+        left = min(count, len(b"header ") + (copied or 0) - at)
+        if not left:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return os.pwrite(target, os.pread(source, left, at), to)
+
+    if copied is not None:
+        monkeypatch.setattr(os, "copy_file_range", copy, raising=False)
+    with whole(tmp_path / "a") as file, (tmp_path / "source").open("rb") as source:
+        file.write(b"before ")
+        source.seek(len(b"header "))
+        assert append(file, source) == 9
+        assert file.tell() == 16
+        file.write(b" behind")
+    assert (tmp_path / "a").read_bytes() == b"before 123456789 behind"
 
 
 def test_a_token_is_one_by_which_nothing_is_called_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, Literal, TypeAlias
 
+from bulkforce.extract.borders import last_border
 from bulkforce.extract.columns import Column
-from bulkforce.extract.result_file import last_border
 from bulkforce.formats import csv
 from bulkforce.formats.rows import rows_of
 from bulkforce.formats.values import without_exponent
@@ -25,6 +25,26 @@ TYPES: Final = frozenset({"double", "currency", "percent", "int", "long"})
 _LONGEST_CARRY_BYTES: Final = 1_000_000
 # The end of a number in quotes; it begins with a letter that is rare, so the search is fast.
 _MAYBE: Final = re.compile(rb'E-?[0-9]{1,3}"')
+_LONGEST_MAYBE: Final = len(b'E-324"')
+
+
+class Exponents:
+    """Looks for what may be a number with an exponent, block by block, so that most files need not be looked at again.
+
+    Attributes:
+        found: Whether there is any.
+    """
+
+    def __init__(self) -> None:
+        self.found = False
+        self._before = b""
+
+    def feed(self, block: bytes) -> None:
+        """Look at the next block."""
+        if not self.found:
+            across, short = self._before + block[: _LONGEST_MAYBE - 1], 1 - _LONGEST_MAYBE
+            self.found = bool(_MAYBE.search(block) or _MAYBE.search(across))
+            self._before = (self._before + block[short:])[short:]
 
 
 class PlainNumbers:

@@ -309,7 +309,10 @@ def _carry_out(
     columns = _columns(sitting, sink, query.object)
     api = api_for(sitting, facts.api, facts.version or sitting.version, facts.operation, facts.object)
     names = _names(sitting, api, query)
-    asked = ExtractSettings(facts.operation == Operation.QUERY_ALL, columns, names, in_order=api.keeps_order)
+    plain = sink.plain if isinstance(sink, CsvSink) and facts.numbers == "plain" else None
+    asked = ExtractSettings(
+        facts.operation == Operation.QUERY_ALL, columns, names, in_order=api.keeps_order, plain=plain
+    )
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()

@@ -43,6 +43,7 @@ class ExtractSettings:
         names: Names of the columns, as selected: for an extract that finds nothing.
         in_order: Whether the org returns them in this order.
         keep_parts: Whether parts stay on disk after delivery, so that the run can be resumed.
+        plain: Collects the parts in which no number has an exponent; ``None`` if the sink need not know.
     """
 
     all_rows: bool
@@ -50,6 +51,7 @@ class ExtractSettings:
     names: Sequence[str]
     in_order: bool = True
     keep_parts: bool = True
+    plain: set[Path] | None = None
 
 
 class ExtractWorker:
@@ -124,7 +126,14 @@ class ExtractWorker:
                 file = self._run(self._api.fetch(str(facts.job_id), str(facts.batch_id), part.result_id))
                 stream = _Stoppable(file.stream, self._sitting.stop)
                 expected = order.records if file.records is None else file.records
-                fetched = result_file.fetch(stream, path, self._asked.names, expected, in_order=self._asked.in_order)
+                fetched = result_file.fetch(
+                    stream,
+                    path,
+                    self._asked.names,
+                    expected,
+                    in_order=self._asked.in_order,
+                    exponents=self._asked.plain is not None,
+                )
                 fetched = replace(fetched, records=file.records, following=file.following)
             except NoAnswer:
                 # A download that breaks off must start again; the org cannot send just the rest.
@@ -143,6 +152,8 @@ class ExtractWorker:
             if (proven and (fetched.ended or not self._files_end)) or fetched == before:
                 self._files_end = self._files_end or fetched.ended
                 self._trace("fetch")
+                if self._asked.plain is not None and fetched.plain:
+                    self._asked.plain.add(path)
                 return fetched
             before = fetched
         raise NoAnswer(

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError
@@ -36,6 +36,8 @@ LONGEST_RECORD_BYTES: Final = 16_000_000
 
 LONGEST_HEADER_BYTES: Final = 2_000_000
 """Far more than 5,000 field names need, even with parents."""
+
+_HEADER_BYTES: Final = 1_000_000
 
 NULL: Final = "#N/A"
 BOM: Final = b"\xef\xbb\xbf"
@@ -413,8 +415,16 @@ def header(content: bytes, *, may_repeat: Collection[str] = (), nameless: bool =
 def header_of(path: Path, *, may_repeat: Collection[str] = (), nameless: bool = False, trim: bool = False) -> Header:
     """Read the header of a file; see `header`."""
     with path.open("rb") as file:
-        # The longest header that the org could accept: 5,000 names of at most 100 characters, quoted.
-        return header(file.read(1_000_000), may_repeat=may_repeat, nameless=nameless, trim=trim)
+        return header(beginning(file), may_repeat=may_repeat, nameless=nameless, trim=trim)
+
+
+def beginning(file: BinaryIO) -> bytes:
+    """Read the first blocks of a file, which hold its header: few bytes, as headers are short."""
+    content = file.read(BLOCK_BYTES)
+    # The longest header that the org could accept: 5,000 names of at most 100 characters, quoted.
+    while len(content) < _HEADER_BYTES and not _whole_records(content)[0] and (more := file.read(len(content))):
+        content += more
+    return content
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,11 +25,13 @@ class CsvSink:
 
     Attributes:
         types: Looks up the types of the columns, if `begin` does not give them.
+        plain: The parts in which no number has an exponent, as far as that is known.
     """
 
     def __init__(self, target: Target, *, plain: bool = True) -> None:
         self._target = target
         self._plain = plain
+        self.plain: set[Path] = set()
         self.types: Callable[[Sequence[str]], Sequence[Column]] | None = None
         self._columns: Sequence[Column] = ()
         self._header: csv.Header | None = None
@@ -64,23 +67,24 @@ class CsvSink:
         header = csv.header_of(part)
         if self._header is None:
             self.check_columns(header.names)
-        last = b"\n"
         start = header.end if self._begun else 0
         self._begun = True
         self._header = self._header or header
         if header.names != self._header.names:
             raise other_columns(self._header.names, header.names)
+        if self._unended:
+            # The last record of the previous part has no line end.
+            self._target.write(b"\n")
         with part.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            self._unended = file.read() not in {b"\n", b"\r"}
             file.seek(start)
-            blocks = iter(lambda: file.read(_BLOCK_BYTES), b"")
-            for block in self._numbers.written(blocks) if self._plain else blocks:
-                if self._unended:
-                    # The last record of the previous part has no line end.
-                    self._target.write(b"\n")
-                    self._unended = False
-                self._target.write(block)
-                last = block[-1:]
-        self._unended = last not in {b"\n", b"\r"}
+            if self._plain and part not in self.plain:
+                for block in self._numbers.written(iter(lambda: file.read(_BLOCK_BYTES), b"")):
+                    self._target.write(block)
+            else:
+                self._target.append(file)
+        self.plain.discard(part)
 
     def finish(self) -> None:
         """Write the header if nothing else came, and move the file in place."""

@@ -11,13 +11,13 @@ from typing import BinaryIO, Final
 
 from bulkforce.errors import TransferError, UsageError
 from bulkforce.extract.sinks import appending
-from bulkforce.run.files import UMASK, Draft, new_token, part_of
+from bulkforce.run.files import UMASK, Draft, append, new_token, part_of
 from bulkforce.transport import gzip
 
 STANDARD_OUTPUT: Final = "-"
 # Files are kept, so compress them a little more than on the wire.
 _GZIP_LEVEL: Final = 2
-_BLOCK_BYTES: Final = 1_048_576
+_BLOCK_BYTES: Final = 262_144
 
 
 class Target:
@@ -72,6 +72,14 @@ class Target:
         if self._file is not None:
             self._file.write(self._packer.compress(content) if self.packed else content)
         return size
+
+    def append(self, source: BinaryIO) -> None:
+        """Append the rest of a file."""
+        if self._draft is not None and not self.packed:
+            self._written += append(self._draft.file, source)
+            return
+        while block := source.read(_BLOCK_BYTES):
+            self.write(block)
 
     def tell(self) -> int:
         """Return how much was written, even to a pipe."""
