@@ -1,4 +1,4 @@
-"""Write `emulator-fidelity.md` from the emulator's code and from `conformance/`: `make docs`.
+"""Write `emulator-fidelity.md` from the emulator's code and from `conformance/`, and beside it the page of `bulkforce verify`: `make docs`.
 
 What the emulator does comes from the code, how sure we are of it from the conversations; only what is missing is a list
 kept here.
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bulkforce.verify import report
 from bulkforce_emulator import bulk2_texts, faults, mishaps, settings, texts, words
 from bulkforce_emulator.emulator import Emulator
 from bulkforce_emulator.schema import TYPES
@@ -295,4 +296,5 @@ Within a batch (`org.mishaps.plan(Mishap(...))`):
 
 if __name__ == "__main__":
     PAGE.write_text(page(), "utf-8")
-    print(f"wrote {PAGE.name}", file=sys.stderr)
+    (HERE / "what-we-do-not-know.md").write_text(report.page(), "utf-8")
+    print(f"wrote {PAGE.name} and what-we-do-not-know.md", file=sys.stderr)

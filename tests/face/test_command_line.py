@@ -63,6 +63,7 @@ RIGHT: Final = {
     "objects": [],
     "emulator": [],
     "ui": ["--no-open"],
+    "verify": ["--emulator", "--only=unknown_path_status"],
     "demo": [],
 }
 

@@ -38,6 +38,7 @@ _PLACES: Final = {
     "objects": Place("describe", "objects", "List the objects of the org."),
     "describe": Place("describe", "describe", "Show what an object is like, or save it for rehearsals."),
     "jobs": Place("job", "jobs", "Show the jobs of your runs with their states."),
+    "verify": Place("verify", "verify", "Try on a scratch org what is not known about the API."),
     "emulator": Place("emulator", "emulator", "Run an emulated org until Ctrl-C."),
     "job": Place("job", "job", "Show, close or abort a job, or print its results."),
     "batch": Place("batch", "batch", "Print a batch's request or result."),

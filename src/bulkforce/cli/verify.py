@@ -1,0 +1,157 @@
+"""`bulkforce verify`: try on an org what is not known about the Bulk API."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bulkforce.cli.org import Org, client_for
+from bulkforce.cli.streams import tell
+from bulkforce.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulkforce.client import Client
+    from bulkforce.verify.questions import Question
+    from bulkforce.verify.run import Outcome
+
+CONSENT = """bulkforce verify will
+- write some 600 small records into {name}, each named {tag}, and delete them at the end;
+- read {name}, and whether the org is a sandbox; nothing else;
+- make about 600 API calls, {calls:,} at most.
+The org: {edition}, {kind}."""
+
+
+def verify(
+    *,
+    org: Org = None,
+    prefix: Annotated[
+        str,
+        typer.Option(
+            "--prefix",
+            help="How the names of objects begin that may be read and written; the object is PREFIXRecord__c.",
+            metavar="PREFIX",
+        ),
+    ] = "bfv_",
+    write_object: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-object",
+            help="Write the definition of the object into this folder, to be deployed with `sf`; send nothing.",
+            file_okay=False,
+            metavar="FOLDER",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Try only this question; may be repeated.", metavar="SETTING")
+    ] = None,
+    most_calls: Annotated[
+        int, typer.Option("--max-api-calls", help="Make no more API calls than this.", min=1)
+    ] = 2_000,
+    production: Annotated[
+        bool, typer.Option("--production", help="Go on though the org may be in production.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    emulator: Annotated[
+        bool, typer.Option("--emulator", help="Try an emulated org instead, to see how it goes.")
+    ] = False,
+) -> None:
+    """Try what is not known about the Bulk API on a scratch org, and print a report to paste into an issue.
+
+    Example: bulkforce verify --org dev > report.md
+    """
+    from bulkforce.verify import fields, questions
+
+    name = _object(prefix)
+    if write_object is not None:
+        _write(write_object, fields.project(name))
+        return
+    wanted = [one for one in questions.QUESTIONS if not only or one.id in only]
+    if set(only or ()) - {one.id for one in wanted}:
+        raise UsageError("--only names no question; docs/what-we-do-not-know.md lists them")
+    with ExitStack() as open_until_then:
+        client = _emulated(name, open_until_then) if emulator else open_until_then.enter_context(client_for(org))
+
+        def agreed(edition: str, *, is_production: bool, is_sandbox: bool) -> None:
+            if is_production and not production:
+                raise UsageError(
+                    f"The org is a {edition} and no sandbox, so it may be in production. Take a scratch org, or pass "
+                    "--production if it may be tried all the same"
+                )
+            kind = "a sandbox or scratch org" if is_sandbox else "no sandbox"
+            _ask(
+                CONSENT.format(name=name, tag="bulkforce-verify", calls=most_calls, edition=edition, kind=kind),
+                yes=yes or emulator,
+            )
+
+        print(_report(client, name, wanted, most_calls, agreed))
+
+
+def _report(client: Client, name: str, wanted: list[Question], most_calls: int, agreed: Callable[..., None]) -> str:
+    import datetime as dt
+    from importlib.metadata import version
+
+    from bulkforce.verify import run
+    from bulkforce.verify.report import report
+
+    do = client.driver.run
+    org = do(run.look_at_org())
+    agreed(org.edition, is_production=org.is_production, is_sandbox=org.is_sandbox)
+    do(run.check_object(name))
+    outcomes, left = do(run.verify(name, wanted, most_calls, _progress(len(wanted))))
+    today = dt.datetime.now(dt.UTC).date()
+    return report(outcomes, org, left, f"bulkforce {version('bulkforce')}, API {client.driver.version}, {today}")
+
+
+def _progress(of: int) -> Callable[[Outcome], None]:
+    done = 0
+
+    def note(outcome: Outcome) -> None:
+        nonlocal done
+        done += 1
+        tell(f"{done}/{of} {outcome.question.id}")
+
+    return note
+
+
+def _object(prefix: str) -> str:
+    if not re.fullmatch(r"[A-Za-z](?:_?[A-Za-z0-9]){1,20}_?", prefix):
+        raise UsageError("--prefix must be a letter, then letters, digits and single underscores, such as bfv_")
+    return f"{prefix}Record__c"
+
+
+def _ask(text: str, *, yes: bool) -> None:
+    tell(text)
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Nobody is there to agree; pass --yes if that is what you want")
+    if not typer.confirm("Go on?", err=True):
+        raise UsageError("You did not agree, so nothing was sent")
+
+
+def _emulated(name: str, open_until_then: ExitStack) -> Client:
+    from bulkforce.auth import BearerToken
+    from bulkforce.cli.extras import emulator_class
+    from bulkforce.client import Client
+    from bulkforce.verify.fields import schema
+
+    org = open_until_then.enter_context(emulator_class()(schema=schema(name)))
+    return open_until_then.enter_context(Client(org.base_url, auth=BearerToken(org.session_id)))
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError("The folder of --write-object is not empty; name a new one")
+        for path, text in files.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"The folder of --write-object cannot be used: {error.strerror}") from error
+    tell("To deploy it, in that folder: sf project deploy start; sf org assign permset --name bulkforce_verify")

@@ -1,0 +1,1 @@
+"""What is not known about the Bulk API, tried on an org that its owner offers: `bulkforce verify`."""
