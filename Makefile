@@ -74,7 +74,6 @@ simulate: $(VENV)/.dev  ## loads and extracts in a simulated world, so many of t
 
 bench: $(VENV)/.dev clients .judges/cumulusci/.made .judges/aiosalesforce/.made  ## time, memory and calls of every kind of work, beside other clients; fails over a ceiling or a goal (ROWS="1000000 10000000")
 	@$(BIN)/python -m bench.run --rows $(ROWS) --results bench/results.json; status=$$?; $(BIN)/python -m bench.tables bench/results.json && exit $$status
-	@$(BIN)/python -m bench.readme bench/results.json
 
 micro: $(VENV)/.dev .micro  ## what is done to each record, each step of it alone
 	@PYTHONPATH=.micro:. $(BIN)/python -m pytest bench/micro -p no:randomly --benchmark-columns=min,median,stddev,rounds

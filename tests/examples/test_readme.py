@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.readme import put
-
 import bulkforce as bf
 
 ROOT = Path(__file__).parents[2]
@@ -31,20 +29,6 @@ def test_every_cell_about_another_tool_has_its_evidence() -> None:
     sources = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", table, re.MULTILINE))
     assert named == set(sources)
     assert [path for path in sources.values() if "://" not in path and not (ROOT / path).exists()] == []
-
-
-def test_the_benchmarks_table_goes_between_its_marks() -> None:
-    about = {"date": "2026-12-01", "processors": "2", "machine": "Linux x86_64", "python": "3.11.7"}
-    run = {"wall_seconds": 1.25, "cpu_seconds": 1.0, "peak_mb": 54.6}
-    figures = [
-        {"case": case, "peer": peer, "rows": 1_000_000, "run": run if peer != "jsforce" else None}
-        for case in ("three records", "extract to CSV", "load CSV")
-        for peer in ("sketch", "bulkforce", "jsforce")
-    ]
-    shown = put(README, {"about": about, "figures": figures})
-    assert put(shown, {"about": about, "figures": figures}) == shown
-    rows = [line for line in shown.partition("bench:begin")[2].splitlines() if re.match(r"\| \w.*\d \|$", line)]
-    assert rows == [f"| {case} | bulkforce | 1,000,000 | 1.2 | 1.0 | 55 |" for case in ("load CSV", "extract to CSV")]
 
 
 # Methods that are no call of the API.

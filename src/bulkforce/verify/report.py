@@ -87,22 +87,26 @@ Do you have a scratch org, a sandbox or a Developer Edition? One command answers
 
 ## How you can help
 
-1. Make the object that is written, and give yourself its permission set. Its name begins with a prefix that you choose, and nothing else is written:
+**Make the object that is written**, and give yourself its permission set. Its name begins with a prefix that you choose, and nothing else is written:
 
-   ```sh
-   bulkforce verify --prefix bfv_ --write-object verify-object
-   cd verify-object
-   sf project deploy start --target-org dev
-   sf org assign permset --name bulkforce_verify --target-org dev
-   ```
+```sh
+bulkforce verify --prefix bfv_ --write-object verify-object
+cd verify-object
+sf project deploy start --target-org dev
+sf org assign permset --name bulkforce_verify --target-org dev
+```
 
-2. Try the questions. It says what it will do, and asks:
+**Try the questions.** It says what it will do, and asks:
 
-   ```sh
-   bulkforce verify --org dev --prefix bfv_ > report.md
-   ```
+<!-- invisible-code-block: python
+stand_ins["--org dev --prefix bfv_"] = "--emulator --only locators"
+-->
 
-3. Read `report.md`, and paste it into [an issue](https://github.com/bulkforce/bulkforce/issues/new?template=verify.yml). It holds no id, name, address or token of the org.
+```sh
+bulkforce verify --org dev --prefix bfv_ > report.md
+```
+
+**Read `report.md`**, and paste it into an issue of the kind "Answers from an org". It holds no id, name, address or token of the org.
 
 It writes some 600 small records into `bfv_Record__c`, whose names are `bulkforce-verify`, and deletes them at the end; they can be found in the recycle bin. It reads that object, and of the
 rest of the org only whether it is a sandbox. It makes about 600 API calls, and stops at 2,000 (`--max-api-calls`). It refuses an org that is neither a sandbox, a scratch org, a trial nor a
