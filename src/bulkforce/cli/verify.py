@@ -131,7 +131,8 @@ def _ask(text: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageError("Nobody is there to agree; pass --yes if that is what you want")
-    if not typer.confirm("Go on?", err=True):
+    tell("Go on? [y/N]")  # typer.confirm would leave a space in the report
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("You did not agree, so nothing was sent")
 
 
