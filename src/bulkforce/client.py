@@ -152,6 +152,7 @@ class Client(Calls1, Calls2):
         workers: int = 4,
         batch_records: int | None = None,
         run_dir: str | Path | None = None,
+        new_run: bool = False,
         empty_as_null: bool = False,
         check: bool = True,
         on_unknown_column: Literal["refuse", "drop"] = "refuse",
@@ -200,6 +201,8 @@ class Client(Calls1, Calls2):
                 in a job: 1 to 1,000,000 (and 100 MB), by default 50,000 (and 10 MB).
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``. ``success.csv``, ``failed.csv``,
                 ``unprocessed.csv``, ``rejected.csv`` and ``report.json`` go there.
+            new_run: Begin a run of its own although an earlier one of the same file, object and operation, in the same
+                place, is not finished. Otherwise such a load is refused, since both together would write rows twice.
             empty_as_null: An empty value sets null. Otherwise it leaves the field as it is, and only ``#N/A`` and
                 ``None`` set null.
             check: Ask the org which fields the object has, and check columns and values against them before anything is
@@ -243,6 +246,7 @@ class Client(Calls1, Calls2):
             DoesNotFit: Columns do not fit the object; the error says which, and what to do. Nothing was sent.
             FormatError: The source cannot be read; nothing was sent.
             LimitReached: The org does not accept that many batches today; nothing was sent.
+            UsageError: An earlier run of the same file is not finished; see ``new_run``. Nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
 
             If your own iterable raises while the load reads it, its exception propagates unchanged; nothing was sent.
@@ -271,6 +275,7 @@ class Client(Calls1, Calls2):
             workers=workers,
             batch_records=batch_records,
             run_dir=run_dir,
+            new_run=new_run,
             empty_as_null=empty_as_null,
             check=check,
             on_unknown_column=on_unknown_column,

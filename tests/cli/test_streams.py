@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import socket
 import subprocess
 import sys
@@ -105,6 +106,9 @@ def test_command_does_its_work_and_tells_what_cannot_be_printed(
     done = run(*given, environment=surroundings, spoilt=spoilt)
     expected = {"full": FAILED, "nobody": NOBODY_READS}.get(spoilt.get(1, ""), 0)
     assert done.returncode == expected, done
+    done.stderr, named = re.subn(r"^If it stops, go on with: bulkforce resume \S+\n", "", done.stderr)
+    runs = arguments[0] in {"load", "extract"} and "--dry-run" not in arguments
+    assert bool(named) == (runs and 2 not in spoilt)
     if expected == FAILED and 2 not in spoilt:
         assert done.stderr.startswith("bulkforce: ")
         assert done.stderr.endswith(": No space left on device\n")

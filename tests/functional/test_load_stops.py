@@ -68,7 +68,9 @@ def test_ctrl_c_settles_what_flies_and_tells_how_to_go_on(tmp_path: Path) -> Non
             org.go.set()
             shown, talk = process.communicate(timeout=600)
         assert (process.returncode, shown) == (4, "")
-        (line,) = re.findall(r"bulkforce (resume .+)$", talk, re.MULTILINE)
+        # It is said at the start, and at the end.
+        first, line = re.findall(r"bulkforce (resume .+)$", talk, re.MULTILINE)
+        assert first == line
         assert "Traceback" not in talk
         assert sum(path.endswith("/batch") for path in changes(org)) < 100
         with command(org, *line.split(), "--quiet") as process:

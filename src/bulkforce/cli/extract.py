@@ -14,6 +14,7 @@ from bulkforce.cli import soql as queries
 from bulkforce.cli.choices import Api, AsJson, MaxApiCalls, Numbers, Poll, Quiet, Repeats
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
+from bulkforce.cli.progress import naming_run
 from bulkforce.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,6 +142,7 @@ def extract(
             repeats=repeats.value,
             poll=poll,
             max_api_calls=max_api_calls,
+            on_event=naming_run(quiet=quiet or output == "-"),
             on_progress=teller,
         ),
         quiet=quiet,

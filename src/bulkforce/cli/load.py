@@ -40,6 +40,7 @@ from bulkforce.cli.choices import (
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import carry_out
+from bulkforce.cli.progress import naming_run
 from bulkforce.cli.streams import tell
 
 if TYPE_CHECKING:
@@ -132,6 +133,10 @@ def load(
             help="Folder for this run; by default a new one in bulkforce-runs.", file_okay=False, metavar="FOLDER"
         ),
     ] = None,
+    new: Annotated[
+        bool,
+        typer.Option("--new", help="Begin another run although an earlier one of the same file is not finished."),
+    ] = False,
     poll: Poll = None,
     max_api_calls: MaxApiCalls = None,
     org: Org = None,
@@ -166,6 +171,7 @@ def load(
             workers=workers,
             batch_records=batch_records,
             run_dir=run_dir,
+            new_run=new,
             empty_as_null=empty_as_null,
             check=check,
             on_unknown_column=on_unknown_column.value,
@@ -179,6 +185,7 @@ def load(
             dry_run=dry_run,
             poll=poll,
             max_api_calls=max_api_calls,
+            on_event=naming_run(quiet=quiet),
             on_progress=teller,
         ),
         quiet=quiet,
@@ -259,7 +266,7 @@ def runs(
         Path | None,
         typer.Option(
             "--run-dir",
-            help="Folder that holds the runs; by default bulkforce-runs.",
+            help="Folder that holds the runs, or that of one run; by default bulkforce-runs.",
             file_okay=False,
             metavar="FOLDER",
         ),
@@ -268,7 +275,8 @@ def runs(
 ) -> None:
     """List loads and extracts with their states, counts and times, oldest first.
 
-    The time is that of the last sitting.
+    The time is that of the last sitting. Runs that were given a folder with --run-dir are not in bulkforce-runs: name
+    that folder, or the one around it.
 
     Example: bulkforce runs
     """
@@ -309,7 +317,8 @@ def runs(
             )
             print(f"{'':<12} {rows}{failed}, {in_seconds(counts['seconds'], int(counts['sittings']))}")
     if not found:
-        tell(f"No runs in {(folder or RUNS).absolute()}")
+        place = (folder or RUNS).absolute()
+        tell(f"No runs in {place}; of one that was given a folder of its own, name that folder: --run-dir FOLDER")
 
 
 def _counts(report: LoadReport | ExtractReport | None) -> dict[str, float]:

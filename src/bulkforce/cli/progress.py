@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from bulkforce.bars import live_bar, on_bar
 from bulkforce.cli import streams
+from bulkforce.events import Event, JobOpened, OnEvent, RunBegun, SourceRead
 from bulkforce.standing import Standing
 
 _LINES_EVERY_SECONDS = 5.0
@@ -35,6 +37,21 @@ def telling(standing: Callable[[P], Standing], *, quiet: bool) -> Iterator[Calla
             yield lambda progress: tell(standing(progress))
     else:
         yield _in_lines(standing)
+
+
+def naming_run(*, quiet: bool) -> OnEvent | None:
+    """Return what names the run once there is something to resume: whoever kills it must know what."""
+    folder: Path | None = None
+
+    def hear(event: Event) -> None:
+        nonlocal folder
+        if isinstance(event, RunBegun):
+            folder = event.run_dir
+        elif folder is not None and isinstance(event, SourceRead | JobOpened):
+            streams.tell(f"If it stops, go on with: bulkforce resume {folder}")
+            folder = None
+
+    return None if quiet else hear
 
 
 def _in_lines(standing: Callable[[P], Standing]) -> Callable[[P], None]:

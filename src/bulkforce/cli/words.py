@@ -14,6 +14,7 @@ _OPTIONS: Final = {
     "external_id_field": "--external-id",
     "files_folder": "--files-folder",
     "max_api_calls": "--max-api-calls",
+    "new_run": "--new",
     "on_unknown_column": "--on-unknown-column",
     "pk_chunking": "--pk-chunking",
     "poll": "--poll",
@@ -28,10 +29,13 @@ def in_options(text: str) -> str:
 
     >>> in_options('load with on_unknown_column="drop", or leave out external_id_field')
     'load with --on-unknown-column drop, or leave out --external-id'
+    >>> in_options("say so: new_run=True")
+    'say so: --new'
     """
 
     def option(found: re.Match[str]) -> str:
         name = _OPTIONS[found[1]]
-        return found[0] if name in text else f"{name} {found[2]}" if found[2] else name
+        value = "" if found[2] in (None, "True") else f" {found[2]}"
+        return found[0] if name in text else name + value
 
     return _ARGUMENT.sub(option, text)

@@ -67,6 +67,7 @@ class LoadOptions:
     workers: int = WORKERS
     batch_records: int | None = None
     run_dir: str | Path | None = None
+    new_run: bool = False
     empty_as_null: bool = False
     check: bool = True
     on_unknown_column: OnUnknownColumn = "refuse"

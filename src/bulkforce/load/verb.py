@@ -59,6 +59,7 @@ from bulkforce.load.sources import Source, place_of
 from bulkforce.load.standing import load_standing
 from bulkforce.load.state import View
 from bulkforce.load.steps import Steps
+from bulkforce.load.unfinished import refuse_second
 from bulkforce.load.verdicts import rest_in_doubt
 from bulkforce.load.worker import LoadWorker
 from bulkforce.run import marks
@@ -96,6 +97,8 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             )
             plan = planned(sitting, options, api, reading, Path(name), begun)
             return replace(plan, fits=report.fits, costs=report.costs)
+    if not arguments.flag(options.new_run, "new_run"):
+        refuse_second(asked, run_dir, sitting.warn)
     journal = new_run(
         run_dir,
         api.operation,
