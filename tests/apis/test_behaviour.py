@@ -140,7 +140,7 @@ def of(content: bytes) -> Sent:
 
 def piece(content: bytes, *ids: str) -> Piece:
     header, *rows = content.splitlines(keepends=True)
-    return Piece(len(rows), header, lambda: b"".join(rows), lambda: [one.encode() for one in ids])
+    return Piece(len(rows), header, lambda: iter(rows), lambda: [one.encode() for one in ids])
 
 
 def test_batch_has_a_result_for_each_of_its_records_in_their_order(bench: Bench, ingest: IngestApi) -> None:

@@ -4,6 +4,7 @@ hand, so that the org can be as late as it likes."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -221,7 +222,7 @@ def csv(content: bytes | None, *, breaks_off: bool = False) -> Answer:
 WRITTEN = b'"sf__Id","sf__Created",Name\n"001000000000001AAA","true","a"\n'
 REFUSED = b'"sf__Id","sf__Error",Name\n"","REQUIRED_FIELD_MISSING:no:Name --","b"\n'
 NOT_TRIED = b'Name\n"c"\n'
-SENT = Piece(3, b"Name\n", lambda: b"a\nb\nc\n")
+SENT = Piece(3, b"Name\n", lambda: iter([b"a\nb\nc\n"]))
 COUNTS = {"numberRecordsProcessed": 2, "numberRecordsFailed": 1}
 
 
@@ -245,6 +246,28 @@ def test_three_files_are_read_as_the_outcomes_of_the_records(kept: Path) -> None
     assert results.outcomes.errors == {1: "REQUIRED_FIELD_MISSING:no:Name --"}
     assert results.untied is not None
     assert results.untied.count == 0
+
+
+def test_results_that_were_read_when_they_were_checked_are_not_read_again(kept: Path, tmp_path: Path) -> None:
+    content = fetched(kept, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED), whole=False, state="Failed")
+    assert API.check_results(content, SENT, whole=False) is None
+    # The same file, of the same time: only what was remembered still says "a".
+    known, changed = content.stat(), content.read_bytes().replace(b'"a"', b'"z"')
+    with content.open("r+b") as file:
+        file.write(changed)
+    os.utime(content, ns=(known.st_atime_ns, known.st_mtime_ns))
+    moved = content.rename(tmp_path / "moved")
+    assert API.read_results(moved, SENT, whole=False).outcomes.kinds == b"sfn"
+    # What was remembered is forgotten, and the file is looked at.
+    assert API.read_results(moved, SENT, whole=False).outcomes.kinds == b"-fn"
+
+
+def test_results_in_another_file_than_was_checked_are_read(kept: Path) -> None:
+    content = fetched(kept, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED), whole=False, state="Failed")
+    assert API.check_results(content, SENT, whole=False) is None
+    content.unlink()
+    content = fetched(kept, csv(WRITTEN.replace(b'"a"', b'"z"')), csv(REFUSED), csv(NOT_TRIED), whole=False)
+    assert API.read_results(content, SENT, whole=False).outcomes.kinds == b"-fn"
 
 
 def test_file_that_is_not_there_is_one_without_rows(kept: Path) -> None:
@@ -352,7 +375,7 @@ def test_a_load_is_no_query(operation: str) -> None:
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("inside", [b"\n", b"\r\n", b"\r"])
 def test_results_are_tied_whatever_line_ends_the_org_echoes(kept: Path, end: bytes, inside: bytes) -> None:
-    sent = Piece(2, b"Name\n", lambda: b'"a\nb"\nc\n')
+    sent = Piece(2, b"Name\n", lambda: iter([b'"a\nb"\nc\n']))
     lines = [b'"sf__Id","sf__Created",Name', b'"001000000000002AAA","true","c"']
     lines.append(b'"001000000000001AAA","true","a' + inside + b'b"')
     written = csv(end.join(lines) + end)

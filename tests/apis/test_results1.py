@@ -201,7 +201,7 @@ def outputs(tmp_path: Path) -> Iterator[Outputs]:
 
 def ended(rows: bytes, results: bytes | None, records: int) -> Ended:
     outcomes = Outcomes(()) if results is None else read(results, records, whole=True)
-    return Ended(1, 1, records, rows, outcomes, "the org did not get to it")
+    return Ended(1, 1, records, [rows], outcomes, "the org did not get to it")
 
 
 def test_outputs_join_results_to_rows(tmp_path: Path, outputs: Outputs) -> None:

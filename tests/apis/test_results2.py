@@ -19,8 +19,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bulkforce.apis import results2
 from bulkforce.apis.abc import Outcomes
-from bulkforce.apis.results2 import Key, ResultFiles, Tied, tie
+from bulkforce.apis.results2 import Key, ResultFiles, Tied
 from bulkforce.errors import FormatError
 from bulkforce.formats.csv import quote
 from bulkforce.vocabulary import Operation
@@ -47,6 +48,14 @@ def successes(header: str, *lines: str) -> bytes:
 
 def failures(header: str, *lines: str) -> bytes:
     return "\n".join([f'"sf__Id","sf__Error",{header}', *lines]).encode()
+
+
+def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) -> Tied:
+    """Tie results to records that are read in short blocks."""
+    size = 7 if len(rows) < 1_000 else 65_536
+    return results2.tie(
+        header, lambda: (rows[begin : begin + size] for begin in range(0, len(rows), size)), records, files, key
+    )
 
 
 def kinds(tied: Tied) -> str:

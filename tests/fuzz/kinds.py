@@ -94,7 +94,7 @@ def _results2(_org: bf.Client, path: Path) -> object:
     content = path.read_bytes()
     failed, successful = content.partition(b"--- ")[::2]
     files = results2.ResultFiles(successful, failed)
-    tied = results2.tie(b"Name,Amount\n", rows, _RECORDS, files, results2.Key(bf.Operation.INSERT))
+    tied = results2.tie(b"Name,Amount\n", lambda: iter([rows]), _RECORDS, files, results2.Key(bf.Operation.INSERT))
     assert len(tied.outcomes.marks) == len(tied.outcomes.kinds) == _RECORDS
     without = tied.outcomes.kinds.count(tied.outcomes.NO_RESULT)
     assert tied.succeeded + tied.failed + tied.not_tried == _RECORDS - without + tied.untied.count

@@ -106,3 +106,13 @@ def test_line_ends_are_written_alike_wherever_blocks_end(line_end: str, size: in
     blocks = [rows[begin : begin + size] for begin in range(0, len(rows), size)]
     assert b"".join(wanted.stream(blocks)) == wanted.header + wanted.apply(rows)
     assert set(wanted.apply(rows).replace(line_end.encode(), b"")) & set(b"\r\n") == set()
+
+
+def test_rows_read_block_by_block_are_what_was_read_or_the_source_has_changed(path: Path) -> None:
+    assert b"".join(feed(path).blocks(BATCH)) == CONTENT[4:]
+    assert b"".join(feed(path).records_sent(BATCH)) == CONTENT[4:]
+    path.write_bytes(CONTENT.replace(b"3", b"5"))
+    with pytest.raises(SourceChanged, match="batch 1 is not what was read"):
+        list(feed(path).blocks(BATCH))
+    with pytest.raises(SourceChanged, match="batch 1 is not what was read"):
+        list(feed(path).records_sent(BATCH))

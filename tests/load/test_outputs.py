@@ -47,6 +47,10 @@ def written(rows: list[list[str]]) -> bytes:
     return text.getvalue().encode()
 
 
+def blocks(content: bytes, size: int = 99) -> list[bytes]:
+    return [content[begin : begin + size] for begin in range(0, len(content), size)]
+
+
 def ended(number: int, rows: list[Row], *, first: int = 1, results: int | None = None) -> Ended:
     told = rows if results is None else rows[:results]
     lines = [["Id", "Success", "Created", "Error"]]
@@ -55,7 +59,7 @@ def ended(number: int, rows: list[Row], *, first: int = 1, results: int | None =
     ]
     content = written([list(row.values) for row in rows])
     outcomes = read(written(lines), len(rows), whole=results is None)
-    return Ended(number, first, len(rows), content, outcomes, "the batch failed")
+    return Ended(number, first, len(rows), blocks(content, 7), outcomes, "the batch failed")
 
 
 @pytest.fixture
@@ -99,7 +103,7 @@ def test_each_row_is_in_one_file_with_what_became_of_it(batches: list[list[Row]]
 
 
 def test_rows_in_doubt_have_a_file_of_their_own_and_only_then(tmp_path: Path, outputs: Outputs) -> None:
-    outputs.add(Ended(1, 1, 2, b'1,"x\ny"\n2,z\n', Outcomes(()), "nobody knows", in_doubt=True))
+    outputs.add(Ended(1, 1, 2, blocks(b'1,"x\ny"\n2,z\n'), Outcomes(()), "nobody knows", in_doubt=True))
     outputs.publish()
     assert read_csv(tmp_path / "in_doubt.csv") == [
         ("sf__Error", "A", "B"),
@@ -117,7 +121,7 @@ def test_rows_may_be_without_a_result_anywhere(tmp_path: Path, outputs: Outputs)
     marks = [f"{ID},true,".encode(), b"", b",", b"", f"{ID},false,".encode()]
     outcomes = Outcomes(marks, {2: "X:no, never:--"}, b"s-fns")
     rows = b'1,a\n2,"b\nb"\n3,c\n4,d\n5,e\n'
-    outputs.add(Ended(1, 1, 5, rows, outcomes, "not tried", unknown="lost"))
+    outputs.add(Ended(1, 1, 5, blocks(rows), outcomes, "not tried", unknown="lost"))
     outputs.publish()
     assert read_csv(tmp_path / "success.csv")[1:] == [(ID, "true", "1", "a"), (ID, "false", "5", "e")]
     assert read_csv(tmp_path / "failed.csv")[1:] == [("", "X:no, never:--", "3", "c")]
@@ -136,7 +140,9 @@ def test_rows_without_a_result_are_found_in_each_part_of_a_long_piece(tmp_path: 
     count = 20_000
     rows = b"".join(b"%d,x\n" % number for number in range(count))
     kinds = (b"sn" * count)[:count]
-    outputs.add(Ended(1, 1, count, rows, Outcomes([f"{ID},true,".encode()] * count, {}, kinds), "not tried"))
+    outputs.add(
+        Ended(1, 1, count, blocks(rows, 65_536), Outcomes([f"{ID},true,".encode()] * count, {}, kinds), "not tried")
+    )
     outputs.publish()
     assert [row[2] for row in read_csv(tmp_path / "success.csv")[1:]] == list(map(str, range(0, count, 2)))
     assert [row[1] for row in read_csv(tmp_path / "unprocessed.csv")[1:]] == list(map(str, range(1, count, 2)))
@@ -146,13 +152,13 @@ def test_rows_without_a_result_are_found_in_each_part_of_a_long_piece(tmp_path: 
 @pytest.mark.parametrize("count", [2, 4])
 def test_rows_that_are_not_as_many_as_there_are_outcomes_stop_the_load(outputs: Outputs, count: int) -> None:
     with pytest.raises(SourceChanged):
-        outputs.add(Ended(1, 1, 3, b"1,x\n" * count, Outcomes([b""] * 3, {}, b"nnn"), "not tried"))
+        outputs.add(Ended(1, 1, 3, blocks(b"1,x\n" * count), Outcomes([b""] * 3, {}, b"nnn"), "not tried"))
 
 
 def test_results_that_belong_to_no_row_are_written_as_they_came(tmp_path: Path, outputs: Outputs) -> None:
     left = untied((f"{ID},true,,".encode(), b'"1.0","x, y"'), (b",,X:y:--,", b'"2.0",""'), succeeded=1)
-    outputs.add(Ended(1, 1, 1, b"1,x\n", Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
-    outputs.add(Ended(2, 2, 1, b"1,x\n", Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
+    outputs.add(Ended(1, 1, 1, [b"1,x\n"], Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
+    outputs.add(Ended(2, 2, 1, [b"1,x\n"], Outcomes([b""], {}, b"-"), "", unknown="lost", untied=left, sent=b"A,B"))
     outputs.publish()
     head = ("sf__Id", "sf__Created", "sf__Error", "A", "B")
     both = [(ID, "true", "", "1.0", "x, y"), ("", "", "X:y:--", "2.0", "")]
@@ -163,7 +169,7 @@ def test_results_that_belong_to_no_row_are_written_as_they_came(tmp_path: Path, 
 def test_results_that_belong_to_no_row_are_no_formulas_of_a_spreadsheet(tmp_path: Path) -> None:
     outputs = Outputs(tmp_path, b"A", [], excel=True)
     left = untied((f"{ID},true,,".encode(), b'"=1+1"'), succeeded=1)
-    outputs.add(Ended(1, 1, 1, b"=1+1\n", Outcomes([b""], {}, b"-"), "", untied=left, sent=b"A"))
+    outputs.add(Ended(1, 1, 1, [b"=1+1\n"], Outcomes([b""], {}, b"-"), "", untied=left, sent=b"A"))
     outputs.publish()
     assert (tmp_path / "untied.csv").read_text("utf-8-sig").splitlines() == [
         "sf__Id,sf__Created,sf__Error,sf__Escaped,A",
@@ -182,7 +188,7 @@ def test_nothing_has_its_name_before_all_is_there(tmp_path: Path, outputs: Outpu
 def test_rows_that_are_not_as_many_as_were_sent_stop_the_load(outputs: Outputs, count: int) -> None:
     rows = [Row((str(number), "x"), None, created=True) for number in range(2)]
     sent = ended(1, rows)
-    changed = Ended(1, 1, 2, b"1,x\n" * count, sent.outcomes, "")
+    changed = Ended(1, 1, 2, [b"1,x\n" * count], sent.outcomes, "")
     with pytest.raises(SourceChanged):
         outputs.add(changed)
 

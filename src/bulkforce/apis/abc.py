@@ -238,13 +238,13 @@ class Piece:
     Attributes:
         records: How many records it has.
         header: The header that was sent.
-        rows: Returns the records as they were sent.
+        rows: Reads the records as they were sent, block by block.
         ids: Returns the ids that the records were sent with; none if nothing was sent as an id.
     """
 
     records: int
     header: bytes
-    rows: Callable[[], bytes]
+    rows: Callable[[], Iterator[bytes]]
     ids: Callable[[], Sequence[bytes]] = tuple
 
 

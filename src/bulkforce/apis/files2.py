@@ -6,16 +6,20 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 
 from bulkforce.apis import results2
-from bulkforce.apis.abc import Piece
-from bulkforce.apis.results2 import Part, ResultFiles
+from bulkforce.apis.abc import Piece, Results
+from bulkforce.apis.results2 import Key, Part, ResultFiles, Returned
 from bulkforce.errors import FormatError
 
 _LONGEST_INDEX: Final = 1_000
+_REMEMBERED: Final = 250_000
+"""What was read of results of at most so many records is remembered, some 30 bytes a record; the rest is read again."""
+
+_File: TypeAlias = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +89,47 @@ def rows_in(blocks: Iterable[bytes] | None) -> bool:
     return b"\n" in content.strip(b"\r\n")
 
 
-def problem(path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
-    """Return what is wrong with result files, if anything; see `bulkforce.apis.abc.IngestApi`."""
-    try:
+class Reading:
+    """Reads result files of jobs once: what it found in good ones is remembered until they are tied.
+
+    Args:
+        key: What identifies a record.
+    """
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._read: dict[_File, Returned] = {}
+
+    def problem(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
+        """Return what is wrong with result files, if anything; see `bulkforce.apis.abc.IngestApi`."""
+        try:
+            files, counters = kept(path)
+            found = results2.read(piece.header, files, self._key)
+        except FormatError as error:
+            return str(error)
+        problem = _contradiction(files, counters, found, failed) if whole else None
+        remembered = sum(read.records for read in list(self._read.values()))
+        if problem is None and remembered + found.records <= _REMEMBERED:
+            self._read[_identity(path)] = found
+        return problem
+
+    def results(self, path: Path, piece: Piece) -> Results:
+        """Tie results to the records that were sent.
+
+        Raises:
+            FormatError: They are malformed.
+        """
         files, counters = kept(path)
-        found = results2.count(piece.header, files)
-    except FormatError as error:
-        return str(error)
+        returned = self._read.pop(_identity(path), None)
+        if returned:
+            returned.moved(path)
+        tied = results2.tie(piece.header, piece.rows, piece.records, files, self._key, returned)
+        return Results(tied.outcomes, tied.untied, why_unknown(files, counters, tied.untied.count))
+
+
+def _contradiction(files: ResultFiles, counters: Counters, found: Returned, failed: int | None) -> str | None:
     failed = counters.failed if failed is None else failed
-    if not whole or counters.processed is None or failed is None:
+    if counters.processed is None or failed is None:
         return None
     # A file that is not there (204) although there should be one is a known fault of the org's, which lasts.
     if files.failed is not None and found.failed != failed:
@@ -102,6 +138,12 @@ def problem(path: Path, piece: Piece, *, whole: bool, failed: int | None = None)
     if files.successful is not None and found.succeeded != succeeded:
         return f"{found.succeeded:,} results say that their record was written, but the org counts {succeeded:,}"
     return None
+
+
+def _identity(path: Path) -> _File:
+    """Return what a file keeps when it is moved."""
+    found = path.stat()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def why_unknown(files: ResultFiles, counters: Counters, untied: int = 0) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +39,7 @@ from bulkforce.apis.abc import (
     Write,
 )
 from bulkforce.apis.files2 import Counters
-from bulkforce.apis.results2 import Key, tie
+from bulkforce.apis.results2 import Key
 from bulkforce.errors import (
     Facts,
     InvalidRequest,
@@ -86,6 +86,10 @@ class Ingest2:
 
     settings: IngestSettings
     looks: Looks
+    _reading: files2.Reading = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_reading", files2.Reading(Key(self.operation, self.external_id, "Id")))
 
     @classmethod
     def of(
@@ -261,14 +265,11 @@ class Ingest2:
 
     def check_results(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:
         """See `IngestApi`."""
-        return files2.problem(path, piece, whole=whole, failed=failed)
+        return self._reading.problem(path, piece, whole=whole, failed=failed)
 
     def read_results(self, path: Path, piece: Piece, *, whole: bool) -> Results:  # noqa: ARG002  (any may lack)
         """See `IngestApi`."""
-        files, counters = files2.kept(path)
-        key = Key(self.operation, self.external_id, "Id")
-        tied = tie(piece.header, piece.rows(), piece.records, files, key)
-        return Results(tied.outcomes, tied.untied, files2.why_unknown(files, counters, tied.untied.count))
+        return self._reading.results(path, piece)
 
     def close(self, job_id: str) -> Flow[None]:
         """See `IngestApi`; a job without an upload, or with one that is not to count, is aborted."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain, compress, islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from bulkforce.apis.tying import Tying, Values, id_contradictions, key_digests
 from bulkforce.errors import FormatError
 from bulkforce.formats import csv
 from bulkforce.formats.flat import flat, shown
+from bulkforce.formats.text import with_line_feeds
 from bulkforce.vocabulary import Operation
 
 
@@ -132,24 +133,11 @@ class Tied:
     not_tried: int
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How many results say that their record was written, refused, or not tried."""
-
-    succeeded: int
-    failed: int
-    not_tried: int
-
-
-def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) -> Tied:
-    """Tie the results of a job to the records that were sent.
-
-    A result is never given to a record that it may not belong to: what is not certain is left untied.
+def read(header: bytes, files: ResultFiles, key: Key) -> Returned:
+    """Read the results of a job.
 
     Args:
         header: The header that was sent.
-        rows: The records that were sent.
-        records: How many they are.
         files: What the org returned.
         key: What identifies a record.
 
@@ -157,11 +145,35 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
         FormatError: A file is malformed. Says what is wrong, and in which record, but shows no value.
     """
     names = _names(header)
-    place = names.index(key.column) if key.column in names else None
-    sent = _Sent(rows, records, len(names))
-    results = _Results(files, names, place, by_id=key.is_id)
-    tying = Tying(sent, results)
-    tying.tie(place, by_id=key.is_id)
+    return Returned(files, names, names.index(key.column) if key.column in names else None, by_id=key.is_id)
+
+
+def tie(
+    header: bytes,
+    rows: Callable[[], Iterator[bytes]],
+    records: int,
+    files: ResultFiles,
+    key: Key,
+    returned: Returned | None = None,
+) -> Tied:
+    """Tie the results of a job to the records that were sent.
+
+    A result is never given to a record that it may not belong to: what is not certain is left untied.
+
+    Args:
+        header: The header that was sent.
+        rows: Reads the records that were sent, block by block.
+        records: How many they are.
+        files: What the org returned.
+        key: What identifies a record.
+        returned: What `read` found in those files, if they were read before.
+
+    Raises:
+        FormatError: A file is malformed; see `read`.
+    """
+    results = returned or read(header, files, key)
+    tying = Tying(_Sent(rows, records, len(results.names)), results)
+    tying.tie(results.key, by_id=results.by_id)
     return Tied(
         results.outcomes(tying.owners),
         results.untied(bytes(tying.tied)),
@@ -171,44 +183,26 @@ def tie(header: bytes, rows: bytes, records: int, files: ResultFiles, key: Key) 
     )
 
 
-def count(header: bytes, files: ResultFiles) -> Counted:
-    """Count results, after checking that `tie` can read them.
-
-    Args:
-        header: The header that was sent.
-        files: What the org returned.
-
-    Raises:
-        FormatError: A file is malformed; see `tie`.
-    """
-    results = _Results(files, _names(header))
-    return Counted(results.succeeded, results.failed, results.not_tried)
-
-
 def _names(header: bytes) -> list[str]:
     return [name.lower() for name in csv.header(header).names]
 
 
-def _blocks(content: Content, start: int) -> Iterator[bytes]:
-    """Read content, with every line end as LF.
+def _with_line_feeds(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Write every line end as LF.
 
     In what was sent they are all of one kind, so that nothing is confused; how the org echoes them is not known.
     """
     carry = b""
-    for read in _raw_blocks(content, start):
+    for read in blocks:
         block = carry + read
-        if b"\r" in block:
-            # A CR that ends the block may be half of a CRLF.
-            carry = b"\r" if block.endswith(b"\r") else b""
-            block = block.removesuffix(carry).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        else:
-            carry = b""
-        yield block
+        # A CR that ends the block may be half of a CRLF.
+        carry = b"\r" if block.endswith(b"\r") else b""
+        yield with_line_feeds(block.removesuffix(carry))
     if carry:
         yield b"\n"
 
 
-def _raw_blocks(content: Content, start: int) -> Iterator[bytes]:
+def _blocks(content: Content, start: int) -> Iterator[bytes]:
     if isinstance(content, (bytes, memoryview)):
         for begin in range(start, len(content), csv.BLOCK_BYTES):
             yield bytes(content[begin : begin + csv.BLOCK_BYTES])
@@ -240,7 +234,7 @@ def _nothing(lines: Values) -> Values:
 class _Sent:
     """The records that were sent."""
 
-    def __init__(self, rows: bytes, records: int, columns: int) -> None:
+    def __init__(self, rows: Callable[[], Iterator[bytes]], records: int, columns: int) -> None:
         self._rows, self.records, self.has = rows, records, range(columns)
 
     @cached_property
@@ -252,7 +246,7 @@ class _Sent:
 
     def _flat(self) -> Iterator[Values]:
         seen = 0
-        for lines in flat(_blocks(self._rows, 0), len(self.has)):
+        for lines in flat(_with_line_feeds(self._rows()), len(self.has)):
             yield lines
             seen += len(lines)
         if seen != self.records:
@@ -279,7 +273,7 @@ class _File:
     def __init__(self, which: str, content: Content, names: Sequence[str]) -> None:
         self.which, self._content = which, content
         begin = b""
-        for block in _raw_blocks(content, 0):
+        for block in _blocks(content, 0):
             begin += block
             if csv.end_of_records(begin) or len(begin) > csv.LONGEST_HEADER_BYTES:
                 break
@@ -295,6 +289,11 @@ class _File:
                 f"The file of {which} results does not have the columns that it must have; it lacks "
                 f"{', '.join(absent) or 'those that were sent'}"
             )
+
+    def moved(self, path: Path) -> None:
+        """See `Returned.moved`."""
+        if isinstance(self._content, Part):
+            self._content = replace(self._content, path=path)
 
     def _header(self, begin: bytes) -> csv.Header:
         try:
@@ -312,7 +311,9 @@ class _File:
 
     def _flat(self) -> Iterator[Values]:
         try:
-            yield from flat(_blocks(self._content, self._head.end), len(self._head.names), self._head.end)
+            yield from flat(
+                _with_line_feeds(_blocks(self._content, self._head.end)), len(self._head.names), self._head.end
+            )
         except FormatError as error:
             raise self._malformed(error) from None
 
@@ -321,7 +322,9 @@ class _File:
         total, own = len(self._head.names), len(_WANTED[self.which])
         in_order = self._places == list(range(own, total))
         for lines in self._flat():
-            if in_order and own:
+            if in_order and own and (usual := self._usual(lines)):
+                yield usual
+            elif in_order and own:
                 *parts, echoed = zip(*[line.split(b",", own) for line in lines], strict=True)
                 yield [parts[place] if place >= 0 else _nothing(lines) for place in self._own], echoed
             elif in_order:
@@ -329,6 +332,15 @@ class _File:
             else:
                 said, values = (_columns(lines, total, places) for places in (self._own, self._places))
                 yield said, [b",".join(row) for row in zip(*values, strict=True)]
+
+    def _usual(self, lines: Values) -> tuple[Sequence[Values], Values] | None:
+        """Split lines that say the same of records with ids of 18 characters: twice as fast."""
+        for word in (b"true", b"false") if self._own == [0, 1, -1] else ():
+            begin = _LONG + len(word) + 2
+            if {line[_LONG:begin] for line in lines} == {b",%b," % word}:
+                said = [line[:_LONG] for line in lines], [word] * len(lines), _nothing(lines)
+                return said, [line[begin:] for line in lines]
+        return None
 
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
         """Yield columns that were sent."""
@@ -343,12 +355,21 @@ class _File:
             yield from zip(zip(*values[:own], strict=True), zip(*values[own:], strict=True), strict=True)
 
 
-class _Results:
-    """The results of a job: those of records that were written, of those that were refused, of those not tried."""
+class Returned:
+    """The results of a job: those of records that were written, of those that were refused, of those not tried.
 
-    def __init__(
-        self, files: ResultFiles, names: Sequence[str], key: int | None = None, *, by_id: bool = False
-    ) -> None:
+    Held of each is its id, whether it was created, why it failed, and the hash of what it is compared by; the rest
+    stays in the files.
+
+    Args:
+        files: What the org returned.
+        names: The columns that were sent, in lower case.
+        key: The place of the column that identifies a record, if there is one.
+        by_id: Whether that column holds ids.
+    """
+
+    def __init__(self, files: ResultFiles, names: Sequence[str], key: int | None, *, by_id: bool) -> None:
+        self.names, self.key, self.by_id = names, key, by_id
         contents = {_SUCCESSFUL: files.successful, _FAILED: files.failed, _UNPROCESSED: files.unprocessed}
         self._files = [_File(which, content, names) for which, content in contents.items() if content is not None]
         self.has = set(range(len(names))).intersection(*(file.has for file in self._files))
@@ -371,8 +392,14 @@ class _Results:
         self.succeeded, self.failed, self.not_tried = self._counts.values()
         self.records = sum(self._counts.values())
 
+    def moved(self, path: Path) -> None:
+        """Look into the file at another path from now on, which was moved there."""
+        for file in self._files:
+            file.moved(path)
+
     @property
     def digests(self) -> array[int]:
+        """See `bulkforce.apis.tying.Side`."""
         if self._digests is None:
             self._digests = array("q")
             for file in self._files:
@@ -401,6 +428,7 @@ class _Results:
             self._created += b"".join([one[:1] for one in created])
 
     def columns(self, places: Sequence[int]) -> Iterator[Sequence[Values]]:
+        """See `bulkforce.apis.tying.Side`."""
         for file in self._files:
             yield from file.columns(places)
 
@@ -423,6 +451,19 @@ class _Results:
         if result >= self.succeeded:
             return record_id + b","
         return record_id + (b",true," if self._created[result] == _TRUE else b",false,")
+
+    @cached_property
+    def _end(self) -> bytes:
+        """How the mark of each written record ends, if all are alike."""
+        alike = self._created == self._created[:1] * self.succeeded and b" " not in self._ids
+        return self.mark(0)[_LONG:] if alike and self.succeeded else b""
+
+    def marks(self, results: Sequence[int]) -> list[bytes]:
+        """Return what outputs say about some records."""
+        if results and self._end and min(results) >= 0 and max(results) < self.succeeded:
+            ids, end = self._ids, self._end
+            return [b"".join((ids[begin : begin + _LONG], end)) for begin in map(_LONG.__mul__, results)]
+        return list(map(self.mark, results))
 
     def error(self, result: int) -> str:
         """Return why a record was refused."""
@@ -448,7 +489,7 @@ class _Results:
 class _Marks(Sequence[bytes]):
     """What outputs say about records, made when it is asked for: a million need little memory."""
 
-    def __init__(self, results: _Results, owners: Sequence[int]) -> None:
+    def __init__(self, results: Returned, owners: Sequence[int]) -> None:
         self._results, self._owners = results, owners
 
     def __len__(self) -> int:
@@ -460,14 +501,14 @@ class _Marks(Sequence[bytes]):
     def __getitem__(self, place: slice) -> list[bytes]: ...
     def __getitem__(self, place: int | slice) -> bytes | list[bytes]:
         if isinstance(place, slice):
-            return list(map(self._results.mark, self._owners[place]))
+            return self._results.marks(self._owners[place])
         return self._results.mark(self._owners[place])
 
 
 class _Errors(Mapping[int, str]):
     """Why records failed, by their places."""
 
-    def __init__(self, results: _Results, owners: Sequence[int], kinds: bytes) -> None:
+    def __init__(self, results: Returned, owners: Sequence[int], kinds: bytes) -> None:
         self._results, self._owners, self._kinds = results, owners, kinds
 
     def __len__(self) -> int:

@@ -213,6 +213,11 @@ class Tying:
         if not self._has_all:
             return False
         digests, echoed = self._sent.digests, self._echoed.digests
+        if self._rows_left == len(digests) and digests == echoed:
+            # In the order in which they were sent, too.
+            self.owners, self.tied = array("q", range(len(digests))), bytearray(b"\1") * len(digests)
+            self._rows_left = self._results_left = 0
+            return True
         mine, theirs = compress(digests, map(_NONE.__eq__, self.owners)), compress(echoed, map((0).__eq__, self.tied))
         if sum(mine) != sum(theirs):
             return False

@@ -144,6 +144,18 @@ def end_of_records(content: bytes) -> int:
     return _whole_records(content)[0]
 
 
+def unit_of(content: bytes, columns: int, start: int = 0) -> Unit:
+    """Return the whole records that some content begins with; it may be longer than a block.
+
+    Args:
+        content: The bytes.
+        columns: Number of fields in the header.
+        start: Offset of the first byte.
+    """
+    cut, pieces = _whole_records(content)
+    return _unit(start, content[:cut], pieces, columns, b"", suspect=False)
+
+
 def _whole_records(content: bytes) -> tuple[int, list[bytes]]:
     """Find where the last whole record ends (0: nowhere), and split what is before at its quotes."""
     pieces = content.split(b'"')

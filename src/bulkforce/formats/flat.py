@@ -15,7 +15,10 @@ from bulkforce.formats import csv
 
 _HIDDEN: Final = bytes.maketrans(b',\n"', b"\0\1\2")
 _SHOWN: Final = bytes.maketrans(b"\0\1\2", b',\n"')
-_HIDDEN_BORDERS_SHOWN: Final = bytes.maketrans(b',\n"', b"\0\1,")
+# Borders between values that are all in quotes, and between such records: bytes that UTF-8 never has.
+# Each takes the place of as many bytes, which is twice as fast; what fills it up is removed with the others.
+_VALUE_BORDER, _RECORD_BORDER, _QUOTE, _FILL = b"\xff\xfd\xfd", b"\xfe\xfd\xfd", b"\2\xfd", b"\xfd"
+_HIDDEN_BORDERS_SHOWN: Final = bytes.maketrans(b",\n\xff\xfe", b"\0\1,\n")
 # Values may hold those characters themselves, and the one before theirs.
 _TAKEN: Final = re.compile(rb"[\x00-\x03]")
 _GIVEN: Final = re.compile(rb"\x03([\x04-\x07])")
@@ -45,8 +48,8 @@ def flat(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[list
         cut = carry.rfind(b'"\n"') + 2
         lines = _all_quoted(carry[:cut], columns) if cut > 2 else None
         if lines is None:
-            cut = csv.end_of_records(carry)
-            lines = _whole(carry[:cut], columns, start, count)
+            unit = csv.unit_of(carry, columns, start)
+            cut, lines = len(unit.content), _whole(unit, columns, count)
         # A record longer than what was read so far is looked at again when there is twice as much.
         enough = 0 if cut else 2 * len(carry)
         if not cut and len(carry) > csv.LONGEST_RECORD_BYTES:
@@ -55,7 +58,9 @@ def flat(blocks: Iterable[bytes], columns: int, start: int = 0) -> Iterator[list
         if lines:
             yield lines
     if carry:
-        yield _all_quoted(carry, columns) or _whole(carry, columns, start, count)
+        last = _all_quoted(carry, columns)
+        units = [] if last else csv.units([carry], columns, start)
+        yield last or [line for unit in units for line in _whole(unit, columns, count)]
 
 
 def shown(value: bytes) -> bytes:
@@ -70,38 +75,30 @@ def shown(value: bytes) -> bytes:
 
 
 def _all_quoted(content: bytes, columns: int) -> list[bytes] | None:
-    """Split records if each value is in quotes and none holds one: three times as fast as splitting at quotes."""
-    if _has_taken(content) or not content.startswith(b'"') or content.startswith(b'",') or b'"\n",' in content:
-        return None
+    """Split records whose values are all in quotes, without splitting at quotes: three times as fast.
+
+    A quote that ends a value is the last of an odd number, and one that begins a value the first; within a value their
+    number is even. So if only pairs are left beside what was taken for borders, those are the borders.
+    """
     content = content.removesuffix(b"\n")
-    between = content.replace(b'","', b'"')
-    records = content.count(b'"\n"') + 1
-    # Each record begins and ends with a quote. If there are no others but two at each border, each value is in quotes.
-    is_quoted = (
-        content.endswith(b'"')
-        and len(content) > 1
-        and len(content) - len(between) == 2 * (columns - 1) * records
-        and between.count(b'"') == (columns + 1) * records
-    )
-    if not is_quoted:
+    if not (len(content) > 1 and content.startswith(b'"') and content.endswith(b'"')) or _has_taken(content):
         return None
-    lines = between[1:-1].translate(_HIDDEN_BORDERS_SHOWN).replace(b",\1,", b"\n")
-    if lines.translate(None, _ALL_BUT_BORDERS) + b"\n" != (b"," * (columns - 1) + b"\n") * records:
+    if not content.isascii():
+        _check(content, 0)
+    text = content[1:-1].replace(b'","', _VALUE_BORDER).replace(b'"\n"', _RECORD_BORDER).replace(b'""', _QUOTE)
+    if b'"' in text:
         return None
-    _check(content, 0) if not content.isascii() else None
-    return lines.split(b"\n")
+    text = text.translate(_HIDDEN_BORDERS_SHOWN, _FILL)
+    borders = text.translate(None, _ALL_BUT_BORDERS) + b"\n"
+    return text.split(b"\n") if borders == (b"," * (columns - 1) + b"\n") * borders.count(b"\n") else None
 
 
-def _whole(content: bytes, columns: int, start: int, count: int) -> list[bytes]:
-    lines: list[bytes] = []
-    for unit in csv.units([content] if content else [], columns, start):
-        if not content.isascii():
-            _check(content, unit.start)
-        if unit.clean and not _has_taken(unit.content):
-            lines += csv.masked(unit.pieces).replace(b"\r\n", b"\n").split(b"\n")[:-1]
-        else:
-            lines += [_line(one, columns, number) for number, one in enumerate(csv.records(unit, columns), count + 1)]
-    return lines
+def _whole(unit: csv.Unit, columns: int, count: int) -> list[bytes]:
+    if not unit.content.isascii():
+        _check(unit.content, unit.start)
+    if unit.clean and not _has_taken(unit.content):
+        return csv.masked(unit.pieces).replace(b"\r\n", b"\n").split(b"\n")[:-1]
+    return [_line(one, columns, number) for number, one in enumerate(csv.records(unit, columns), count + 1)]
 
 
 def _line(record: csv.Record, columns: int, number: int) -> bytes:

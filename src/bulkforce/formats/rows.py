@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, zip_longest
 from typing import Final
 
 from bulkforce.formats import csv
 
-_GROUP_BYTES: Final = 65_536
 _ALL_BUT_QUOTES_AND_LINE_ENDS: Final = bytes(byte for byte in range(256) if byte not in b'"\n')
 
 
@@ -27,7 +26,11 @@ def rows_of(content: bytes, records: int = -1) -> list[bytes]:
         lines.pop()
     if len(lines) != records and b'"' in content:
         lines = _joined(lines, _odd_lines(content))
-    return [line.removesuffix(b"\r") for line in lines] if b"\r\n" in content or content.endswith(b"\r") else lines
+    return _without_returns(lines, content)
+
+
+def _without_returns(lines: list[bytes], content: bytes) -> list[bytes]:
+    return [line.removesuffix(b"\r") for line in lines] if b"\r" in content else lines
 
 
 def column_of(content: bytes, records: int, place: int, columns: int) -> list[bytes]:
@@ -46,18 +49,25 @@ def column_of(content: bytes, records: int, place: int, columns: int) -> list[by
     return [value.strip(b'"') for value in values] if b'"' in content else values
 
 
-def groups_of(content: bytes) -> Iterator[list[bytes]]:
-    """Split records as `rows_of` does, in groups that fit the CPU cache: a quarter faster than all at once."""
-    begin, end = 0, _GROUP_BYTES
-    while begin < len(content):
-        end = content.find(b"\n", end) + 1 or len(content)
-        group = content[begin:end]
-        odd = _odd_lines(group)
-        if len(odd) % 2 == 0 or end == len(content):
-            lines = group.removesuffix(b"\n").split(b"\n")
-            lines = _joined(lines, odd) if odd else lines
-            yield [line.removesuffix(b"\r") for line in lines] if b"\r" in group else lines
-            begin, end = end, end + _GROUP_BYTES
+def groups_of(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Split records as `rows_of` does, block by block: those that fit the CPU cache take a quarter less than all at
+    once.
+    """
+    carry = b""
+    for block in blocks:
+        content = carry + block
+        lines, odd = content.split(b"\n"), _odd_lines(content)
+        # The last line may go on in the next block, and so does a value that is still open.
+        whole = len(lines) - 1
+        if odd and odd[-1] == whole:
+            odd.pop()
+        if len(odd) % 2:
+            whole = odd.pop()
+        carry = b"\n".join(lines[whole:])
+        if whole:
+            yield _without_returns(_joined(lines[:whole], odd) if odd else lines[:whole], content)
+    if carry:
+        yield rows_of(carry)
 
 
 def _odd_lines(content: bytes) -> list[int]:

@@ -8,11 +8,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from bulkforce.errors import FormatError, SourceChanged
-from bulkforce.formats import csv
 from bulkforce.formats.rows import column_of
 from bulkforce.load.attachments import Packer, Unusable, pack
 from bulkforce.load.cutter import Batch
@@ -21,6 +21,9 @@ from bulkforce.protocol.exchange import Body
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+_BLOCK_BYTES: Final = 65_536
 
 
 class Upload:
@@ -79,7 +82,7 @@ class _Reading(io.RawIOBase):
 
 def _blocks(file: BinaryIO, size: int) -> Iterator[bytes]:
     """Read so many bytes of a file."""
-    while size > 0 and (block := file.read(min(size, csv.BLOCK_BYTES))):
+    while size > 0 and (block := file.read(min(size, _BLOCK_BYTES))):
         yield block
         size -= len(block)
 
@@ -107,7 +110,8 @@ class Feed:
             self._mtime_ns = now.st_mtime_ns
         self.check()
         for batch in batches:
-            self.rows(batch)
+            for _ in self.blocks(batch):
+                pass
 
     def check(self) -> None:
         """Check by its size and modification time that the file is still what was read.
@@ -141,18 +145,36 @@ class Feed:
             self._sent(rows, batch)
         return rows
 
+    def blocks(self, batch: Batch) -> Iterator[bytes]:
+        """Read the records of a batch as they are in the source, block by block, so that they are never in memory.
+
+        Raises:
+            SourceChanged: The records are not what was read; this is only known after the last block.
+        """
+        if not (batch.piece_sha256 or self._shape.keeps_bytes):
+            yield self.rows(batch)
+            return
+        digest = hashlib.sha256(b"" if batch.piece_sha256 else self._shape.header)
+        with self._open(batch) as file:
+            for block in _blocks(file, batch.end - batch.start):
+                digest.update(block)
+                yield block
+        if digest.hexdigest() != (batch.piece_sha256 or batch.sha256):
+            raise self._changed(batch)
+
     @property
     def header(self) -> bytes:
         """The header of each batch, as it is sent."""
         return self._shape.header
 
-    def records_sent(self, batch: Batch) -> bytes:
-        """Return the records of a batch as they are sent.
+    def records_sent(self, batch: Batch) -> Iterator[bytes]:
+        """Read the records of a batch block by block, as they are sent.
 
         Raises:
-            SourceChanged: The records are not what was read.
+            SourceChanged: The records are not what was read; this is only known after the last block.
         """
-        return self._shape.apply(self.rows(batch))
+        # The header comes first.
+        return islice(self._shape.stream(self.blocks(batch)), 1, None)
 
     def ids(self, batch: Batch) -> list[bytes]:
         """Read the ids that the records of a batch are sent with; none if no column holds ids.

@@ -29,7 +29,7 @@ from bulkforce.formats import toml
 from bulkforce.formats.csv import NULL, quote, units
 from bulkforce.formats.excel import unescaped
 from bulkforce.formats.naming import naming
-from bulkforce.formats.text import decoded, trimmed
+from bulkforce.formats.text import decoded, trimmed, with_line_feeds
 from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol.wire_csv import rows
 
@@ -157,8 +157,7 @@ class Shape:
 
     def _ended(self, content: bytes) -> bytes:
         """Write the line ends that the job has: one of the other kind, wherever it stands, fails a whole job of 2.0."""
-        if self.line_end and b"\r" in content:
-            content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        content = with_line_feeds(content) if self.line_end else content
         return content.replace(b"\n", b"\r\n") if self.line_end == "\r\n" else content
 
     def rows(self, content: bytes) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice
@@ -38,7 +38,7 @@ class Ended:
         number: Its number.
         first: Number of its first record in the feed, from 1.
         records: How many it has.
-        rows: The raw records, from the feed.
+        rows: The raw records, from the feed, in blocks.
         outcomes: Their results from the org.
         reason: Why records that were not tried have not been.
         in_doubt: Whether the outcome of the records cannot be determined.
@@ -50,7 +50,7 @@ class Ended:
     number: int
     first: int
     records: int
-    rows: bytes
+    rows: Iterable[bytes]
     outcomes: Outcomes
     reason: str
     in_doubt: bool = False
@@ -109,7 +109,7 @@ class Outputs:
             SourceChanged: The source no longer has the batch's records.
         """
         if batch.in_doubt:
-            doubtful = self._theirs.rows(rows_of(batch.rows, batch.records))
+            doubtful = self._theirs.rows(rows_of(b"".join(batch.rows), batch.records))
             self._in_doubt(doubtful, batch.reason, self.source_row(batch.first))
             return
         outcomes = batch.outcomes
@@ -121,7 +121,7 @@ class Outputs:
         if len(outcomes.marks) == batch.records and not outcomes.errors:
             self._all_in(batch, outcomes.marks)
             return
-        rows: Sequence[bytes] = rows_of(batch.rows, batch.records)
+        rows: Sequence[bytes] = rows_of(b"".join(batch.rows), batch.records)
         if len(rows) != batch.records:
             raise _changed(batch)
         rows = self._theirs.rows(rows)
