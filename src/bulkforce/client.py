@@ -248,8 +248,7 @@ class Client(Calls1, Calls2):
             LimitReached: The org does not accept that many batches today; nothing was sent.
             UsageError: An earlier run of the same file is not finished; see ``new_run``. Nothing was sent.
             TransferError: The counts do not add up; the error names the batches.
-
-            If your own iterable raises while the load reads it, its exception propagates unchanged; nothing was sent.
+            Exception: What your own iterable raises while the load reads it, unchanged; nothing was sent.
 
         Example:
             >>> report = client.load("contacts.csv", "Contact", "upsert", external_id="Email__c")  # doctest: +SKIP

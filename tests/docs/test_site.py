@@ -13,7 +13,8 @@ def test_every_page_is_in_the_sites_contents_and_in_the_index_for_github() -> No
     contents = (ROOT / "mkdocs.yml").read_text("utf-8").partition("\nnav:")[2]
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     assert pages - set(re.findall(r"- (?:[^\n]*: )?(\S+\.md)$", contents, re.MULTILINE)) == set()
-    assert pages - set(re.findall(r"\]\(([^)#]+)", index)) == set()
+    below = ("commands/", "python/")  # which have an index of their own
+    assert {page for page in pages if not page.startswith(below)} - set(re.findall(r"\]\(([^)#]+)", index)) == set()
 
 
 def test_every_decision_is_listed() -> None:
