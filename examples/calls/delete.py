@@ -1,17 +1,19 @@
-"""Delete contacts, as CSV: only their ids are sent."""
+"""Delete contacts: python delete.py FORMAT ID..., where FORMAT is CSV, JSON or XML. Only ids are sent."""
 
-import os
 import sys
+from typing import Any
 
 import bulkforce as bf
 
-CONTACT_IDS = sys.argv[1:] or sys.exit("Pass the ids of contacts, such as those that insert_csv.py prints")
-DOOMED = "\n".join(["Id", *CONTACT_IDS])
+FORMAT = sys.argv[1].upper()
+CONTACT_IDS = sys.argv[2:] or sys.exit("Pass the ids of contacts, such as those that insert.py prints")
+RECORDS = [{"Id": contact_id} for contact_id in CONTACT_IDS]
+DOOMED: dict[str, Any] = {"CSV": "\n".join(["Id", *CONTACT_IDS]), "JSON": RECORDS, "XML": RECORDS}
 
-client = bf.Client(os.environ["BULKFORCE_INSTANCE_URL"], auth=bf.BearerToken(os.environ["BULKFORCE_ACCESS_TOKEN"]))
+client = bf.connect()
 
-job = client.create_job("delete", "Contact", "CSV")
-batch = client.add_batch(job, DOOMED)
+job = client.create_job("delete", "Contact", FORMAT)
+batch = client.add_batch(job, DOOMED[FORMAT])
 print(f"Job {job.id} has the batch {batch.id}, which is {client.get_batch_info(job, batch.id).state}")
 print("All batches of the job:", [each.id for each in client.get_all_batches(job)])
 print("What the org received:", client.get_batch_request(job, batch.id).decode().strip(), sep="\n")
