@@ -165,19 +165,45 @@ def test_json_that_is_no_job_info_is_refused(body: str) -> None:
 @pytest.mark.parametrize("body", ["{}", '{"batchInfo":{}}', '{"batchInfo":[1]}', "[]"])
 def test_json_that_is_no_list_of_batches_is_refused(body: str) -> None:
     with pytest.raises(errors.ProtocolError):
-        wire_json.batch_infos(said(body))
+        list(wire_json.batch_infos(said(body)))
 
 
 def test_batch_infos_are_read_from_both_forms() -> None:
     inner = "<batchInfo><id>751A</id><jobId>750A</jobId><state>Not Processed</state></batchInfo>"
-    from_xml = wire_xml.batch_infos(said(xml("batchInfoList", inner)))
-    from_json = wire_json.batch_infos(
-        said('{"batchInfo":[{"id":"751A","jobId":"750A","state":"NotProcessed","stateMessage":null}]}')
-    )
+    from_xml = list(wire_xml.batch_infos(said(xml("batchInfoList", inner))))
+    document = '{"batchInfo":[{"id":"751A","jobId":"750A","state":"NotProcessed","stateMessage":null}]}'
+    from_json = list(wire_json.batch_infos(said(document)))
     assert from_xml == from_json
     assert [info.state for info in from_xml] == [BatchState.NOT_PROCESSED]
-    assert wire_xml.batch_infos(said(f'<batchInfoList\n   xmlns="{NAMESPACE}" />')) == []
-    assert wire_json.batch_infos(said('{"batchInfo":[]}')) == []
+    assert list(wire_xml.batch_infos(said(f'<batchInfoList\n   xmlns="{NAMESPACE}" />'))) == []
+    assert list(wire_json.batch_infos(said('{"batchInfo":[]}'))) == []
+
+
+def long_list(last: str = "") -> str:
+    """A list that is read in several pieces."""
+    batch = "<batchInfo>\n <id>751{number:05}</id>\n <jobId>750A</jobId>\n <state>Queued</state>\n</batchInfo>\n"
+    return xml("batchInfoList", "".join(batch.format(number=number) for number in range(3_000)) + last)
+
+
+def test_long_list_of_batches_is_read_whole() -> None:
+    found = [info.id for info in wire_xml.batch_infos(said(long_list()))]
+    assert found == [f"751{number:05}" for number in range(3_000)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        long_list()[:-1],
+        long_list()[: len(long_list()) // 2],
+        long_list("<jobInfo/>"),
+        long_list("<batchInfo><id>751A</id><id>751B</id></batchInfo>"),
+        long_list() + "<batchInfo/>",
+        long_list().replace("batchInfoList", "batchInfos"),
+    ],
+)
+def test_long_list_of_batches_counts_only_if_its_end_is_well(body: str) -> None:
+    with pytest.raises(errors.ProtocolError):
+        list(wire_xml.batch_infos(said(body)))
 
 
 @pytest.mark.parametrize("state", ["Failed", "NotProcessed"])

@@ -18,6 +18,7 @@ from bulkforce.protocol.wire import short, shown
 W = TypeVar("W", bound=StrEnum)
 
 _SFORCE: Final = re.compile(r"Sforce-[A-Za-z0-9-]{1,100}", re.IGNORECASE)
+_ID: Final = re.compile(r"[A-Za-z0-9]{1,18}").fullmatch
 _LONGEST_HEADER: Final = 1_000
 
 
@@ -103,7 +104,7 @@ def check_id(what: str, text: str, answer: Answer) -> None:
     Raises:
         ProtocolError: It cannot be one.
     """
-    if not re.fullmatch(r"[A-Za-z0-9]{1,18}", text):
+    if not _ID(text):
         raise ProtocolError(f"The org's answer has an invalid {what} id: {shown(text)}", answer.facts())
 
 

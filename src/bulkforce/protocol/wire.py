@@ -27,6 +27,9 @@ from bulkforce.vocabulary import (
 
 I = TypeVar("I", JobInfo, BatchInfo, IngestJobInfo, QueryJobInfo)  # noqa: E741  (an info)
 
+# A list may have 10,000 batches with a dozen members each, and is read at each look.
+_COUNT: Final = re.compile(r"[0-9]{1,18}").fullmatch
+
 
 def camel(name: str) -> str:
     """Spell one of our field names as the wire does.
@@ -41,6 +44,8 @@ def camel(name: str) -> str:
 def _time(value: object) -> datetime:
     # XML has 2026-02-12T15:43:48.000Z, JSON 2016-03-15T06:25:24.000+0000.
     time = datetime.fromisoformat(str(value))
+    if time.tzinfo is UTC:
+        return time
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
@@ -55,9 +60,10 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", str(value)):
+    text = str(value)
+    if isinstance(value, bool) or not _COUNT(text):
         raise ValueError("not a count")
-    return int(str(value))
+    return int(text)
 
 
 def _open_word(vocabulary: type[StrEnum]) -> Callable[[object], str]:
@@ -108,6 +114,15 @@ def _plan(
     }
 
 
+@cache
+def _required(kind: type[JobInfo | BatchInfo | IngestJobInfo | QueryJobInfo]) -> frozenset[str]:
+    """Return the names of the fields that an info must have."""
+    absent = dataclasses.MISSING
+    return frozenset(
+        field.name for field in dataclasses.fields(kind) if field.default is absent and field.default_factory is absent
+    )
+
+
 def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
     """Build an info from the members of a document; absent and null mean the same."""
     plan = _plan(kind)  # type: ignore[arg-type]  # classes are hashable; mypy looks at their instances
@@ -128,9 +143,8 @@ def info(kind: type[I], wire: Mapping[str, object], answer: Answer) -> I:
         raise ProtocolError(
             f"The org's {kind.__name__} has a {name} unknown to the protocol: {shown(value)}", answer.facts()
         )
-    missing = [field.name for field in dataclasses.fields(kind) if _required(field) and field.name not in known]
-    if missing:
-        raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, missing))}", answer.facts())
+    if missing := _required(kind) - known.keys():  # type: ignore[arg-type]
+        raise ProtocolError(f"The org's {kind.__name__} lacks {', '.join(map(camel, sorted(missing)))}", answer.facts())
     return kind(**known, extra=extra)  # type: ignore[arg-type]
 
 
@@ -159,7 +173,3 @@ def shown(value: object) -> str:
         if re.fullmatch(r"[\w.:-]{0,80}", value, re.ASCII)
         else f"a string of {len(value):,} characters"
     )
-
-
-def _required(field: dataclasses.Field[object]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING

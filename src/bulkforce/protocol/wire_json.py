@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import orjson
@@ -70,12 +70,13 @@ def batch_info(answer: Answer) -> BatchInfo:
     return info(BatchInfo, object_of(value_of(answer), answer), answer)
 
 
-def batch_infos(answer: Answer) -> list[BatchInfo]:
+def batch_infos(answer: Answer) -> Iterator[BatchInfo]:
     """Read the list of a job's batches."""
     listed = object_of(value_of(answer), answer).get("batchInfo")
     if not isinstance(listed, list):
         raise ProtocolError("The org's list of batches has no batchInfo", answer.facts())
-    return [info(BatchInfo, object_of(item, answer), answer) for item in listed]
+    for item in listed:
+        yield info(BatchInfo, object_of(item, answer), answer)
 
 
 def results(items: list[object], answer: Answer) -> list[Result]:

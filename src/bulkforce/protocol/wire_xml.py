@@ -6,8 +6,8 @@ Elements are matched by namespace and local name, whatever their prefix; members
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
-from typing import Final, NoReturn
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NoReturn
 from xml.parsers import expat
 
 from bulkforce.errors import ProtocolError
@@ -21,6 +21,7 @@ _OURS: Final = f"{{{NAMESPACE}}}"
 _PARTNER: Final = "{urn:partner.soap.sforce.com}queryResult"
 SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
 MEDIA: Final = "application/xml"
+_BLOCK: Final = 65_536
 PROLOG: Final = '<?xml version="1.0" encoding="UTF-8"?>'
 
 
@@ -30,24 +31,43 @@ class _Builder(ET.TreeBuilder):
         raise ValueError("XML with a DOCTYPE is refused")
 
 
+class _Rooted(_Builder):
+    """Knows the root while the rest is still being read."""
+
+    root: ET.Element | None = None
+
+    def start(self, tag: str, attrs: dict[Any, Any], /) -> ET.Element:
+        element = super().start(tag, attrs)
+        self.root = element if self.root is None else self.root
+        return element
+
+
 def parse(content: bytes | str) -> ET.Element:
     """Parse XML without a DOCTYPE.
 
     Raises:
         ValueError: It has a DOCTYPE or is not well-formed.
     """
-    # All documents of this API are UTF-8, whatever they declare.
-    parser = ET.XMLParser(target=_Builder(), encoding="utf-8")
+    parser = _parser(_Builder())
     try:
         parser.feed(content)
         root: ET.Element = parser.close()
     except ET.ParseError as error:
-        # Not the error's own text, which may quote the document.
-        line, column = error.position
-        reason = f"{expat.ErrorString(error.code)}, line {line}, column {column}"
+        reason = _reason(error)
     else:
         return root
-    raise ValueError(f"not well-formed XML: {reason}")
+    raise ValueError(reason)
+
+
+def _parser(builder: ET.TreeBuilder) -> ET.XMLParser:
+    # All documents of this API are UTF-8, whatever they declare.
+    return ET.XMLParser(target=builder, encoding="utf-8")
+
+
+def _reason(error: ET.ParseError) -> str:
+    # Not the error's own text, which may quote the document.
+    line, column = error.position
+    return f"not well-formed XML: {expat.ErrorString(error.code)}, line {line}, column {column}"
 
 
 def local(element: ET.Element) -> str:
@@ -69,7 +89,15 @@ def root_of(answer: Answer, *names: str) -> ET.Element:
     try:
         root = parse(answer.body)
     except ValueError as error:
-        raise ProtocolError(f"The org's answer cannot be read: {error}{_looks(answer)}", answer.facts()) from error
+        raise _unreadable(str(error), answer) from error
+    return _named(root, answer, *names)
+
+
+def _unreadable(reason: str, answer: Answer) -> ProtocolError:
+    return ProtocolError(f"The org's answer cannot be read: {reason}{_looks(answer)}", answer.facts())
+
+
+def _named(root: ET.Element, answer: Answer, *names: str) -> ET.Element:
     if root.tag not in {_OURS + name for name in names} and not (root.tag == _PARTNER and "queryResult" in names):
         raise ProtocolError(
             f"The org's answer is a {root.tag[:100]!r} document, expected {' or '.join(names)}{_looks(answer)}",
@@ -88,21 +116,60 @@ def _members(element: ET.Element) -> dict[str, object]:
 
 def _known_once(element: ET.Element, answer: Answer, besides: str = "") -> dict[str, object]:
     """Read the members of a control document; only ``besides`` may repeat, or it would be unclear which counts."""
-    members = {child.tag: child.text or "" for child in element if child.tag != _OURS + besides}
-    if len(members) < len(element) - len(element.findall(_OURS + besides)) or not all(
-        tag.startswith(_OURS) for tag in members
-    ):
-        raise ProtocolError(
-            f"The org's {local(element)} has the same member twice, or one from another namespace", answer.facts()
-        )
-    return {tag.removeprefix(_OURS): text for tag, text in members.items()}
+    besides = _OURS + besides
+    members: dict[str, object] = {}
+    for child in element:
+        tag = child.tag
+        if tag == besides:
+            continue
+        name = tag.removeprefix(_OURS)
+        if name in members or name == tag:
+            raise ProtocolError(
+                f"The org's {local(element)} has the same member twice, or one from another namespace", answer.facts()
+            )
+        members[name] = child.text or ""
+    return members
 
 
 def _all(root: ET.Element, name: str, answer: Answer) -> ET.Element:
     """Return an element after checking that all its children have one name."""
-    if any(child.tag != _OURS + name for child in root):
-        raise ProtocolError(f"The org's {local(root)} contains something other than a {name}", answer.facts())
+    _check_each(root, root, name, answer)
     return root
+
+
+def _check_each(elements: Iterable[ET.Element], root: ET.Element, name: str, answer: Answer) -> None:
+    if any(child.tag != _OURS + name for child in elements):
+        raise ProtocolError(f"The org's {local(root)} contains something other than a {name}", answer.facts())
+
+
+def _each(answer: Answer, root_name: str, name: str) -> Iterator[ET.Element]:
+    """Yield the children of a document of any length, which must all have one name; each is forgotten after its turn.
+
+    That the rest of the document is well shows only at its end: none may be used before.
+    """
+    builder = _Rooted()
+    parser = _parser(builder)
+    try:
+        for start in range(0, len(answer.body) or 1, _BLOCK):
+            parser.feed(answer.body[start : start + _BLOCK])
+            if builder.root is not None:
+                # The last one may still grow.
+                yield from _taken(_named(builder.root, answer, root_name), -1, name, answer)
+        root: ET.Element = parser.close()
+    except (ET.ParseError, ValueError) as error:
+        reason = _reason(error) if isinstance(error, ET.ParseError) else str(error)
+    else:
+        yield from _taken(_named(root, answer, root_name), None, name, answer)
+        return
+    raise _unreadable(reason, answer)
+
+
+def _taken(root: ET.Element, end: int | None, name: str, answer: Answer) -> list[ET.Element]:
+    """Take children out of a document."""
+    taken = root[:end]
+    del root[:end]
+    _check_each(taken, root, name, answer)
+    return taken
 
 
 def job_info(answer: Answer) -> JobInfo:
@@ -115,12 +182,10 @@ def batch_info(answer: Answer) -> BatchInfo:
     return info(BatchInfo, _known_once(root_of(answer, "batchInfo"), answer), answer)
 
 
-def batch_infos(answer: Answer) -> list[BatchInfo]:
-    """Read a ``batchInfoList``."""
-    return [
-        info(BatchInfo, _known_once(child, answer), answer)
-        for child in _all(root_of(answer, "batchInfoList"), "batchInfo", answer)
-    ]
+def batch_infos(answer: Answer) -> Iterator[BatchInfo]:
+    """Read a ``batchInfoList``, which may be long; nothing of it counts before all of it is read."""
+    for child in _each(answer, "batchInfoList", "batchInfo"):
+        yield info(BatchInfo, _known_once(child, answer), answer)
 
 
 def results(root: ET.Element, answer: Answer) -> list[Result]:
