@@ -20,7 +20,7 @@ URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs site pictures clean
+.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs site pictures dist release clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -88,6 +88,12 @@ site: $(VENV)/.docs  ## build the documentation's site in build/site; fails on a
 
 pictures: $(VENV)/.dev  ## draw the pictures of the command line again, from real runs
 	@$(BIN)/python docs/pictures/draw.py
+
+dist: $(VENV)/.dev  ## build the distributions, and check them with the packages that are here
+	@$(BIN)/python scripts/release.py --quick
+
+release: $(VENV)/.dev  ## build them from a clean tree, and check them in an empty environment (UPLOAD=--upload sends them to PyPI)
+	@$(BIN)/python scripts/release.py $(UPLOAD)
 
 format: $(VENV)/.dev  ## put the code in its form
 	$(BIN)/ruff format .
