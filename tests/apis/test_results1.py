@@ -169,6 +169,19 @@ def _read(content: bytes) -> object:
     return list(found.marks), found.errors
 
 
+REFUSED = ("", False, False, 'a, "b"\n')
+
+
+@pytest.mark.parametrize("created", [True, False])
+@pytest.mark.parametrize("refused", ["", "first", "last", "both", "twice"])
+def test_those_that_are_refused_are_found_between_those_that_are_written(refused: str, created: bool) -> None:
+    rows = [(ID, True, created, "")] * 3
+    begin = [REFUSED] * (refused in {"first", "both"})
+    end = [REFUSED] * (2 if refused == "twice" else refused in {"last", "both"})
+    content = (HEADER + "".join(_line(*row, "\n") for row in (*begin, *rows[:2], *end, *rows[2:], *end))).encode()
+    assert _read(content) == _by_value(content)
+
+
 @given(ROWS, st.sampled_from(["\n", "\n", "\r\n"]), st.data())
 def test_every_way_reads_the_same_whatever_the_bytes(
     rows: list[tuple[str, bool, bool, str]], end: str, data: st.DataObject

@@ -7,7 +7,8 @@ value by value.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, compress
 from typing import Final
 
 from bulkforce.apis.abc import Outcomes
@@ -16,12 +17,14 @@ from bulkforce.formats.rows import rows_of
 from bulkforce.protocol.wire_csv import result_rows
 
 _HEADER: Final = b'"Id","Success","Created","Error"\n'
-_ALL_WELL: Final = {b'","true","true",""\n"': b",true,", b'","true","false",""\n"': b",false,"}
-_WENT_IN: Final = {border[:-2]: created for border, created in _ALL_WELL.items()}
+_WELL: Final = {b'","true","true",""\n': b",true,", b'","true","false",""\n': b",false,"}
+_WENT_IN: Final = {end[:-1]: created for end, created in _WELL.items()}
 _ID_15: Final = 15
 _ID_18: Final = 19
 """Where an id of 18 characters ends in a line of results: it comes first, in quotes."""
 _ID: Final = re.compile(rb"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_REFUSED: Final = b'"","false","false",'
+_REASON: Final = re.compile(rb'"([^"]*+(?:""[^"]*+)*+)"\n')
 _USUAL: Final = re.compile(rb'"(%b|)","(true|false)","(true|false)","([^"]*+(?:""[^"]*+)*+)"' % _ID.pattern)
 
 
@@ -50,12 +53,14 @@ def check(
         return str(error)
     if failed is not None and len(outcomes.errors) != failed:
         return f"{len(outcomes.errors):,} results say that their record failed, but the org counts {failed:,}"
-    went_in = (
-        [mark for place, mark in enumerate(outcomes.marks) if place not in outcomes.errors]
-        if outcomes.errors
-        else outcomes.marks
-    )
-    if inserted and len(set(went_in)) != len(went_in):
+    # A record that failed need not have an id.
+    written: Iterable[bytes] = outcomes.marks
+    if outcomes.errors:
+        went_in = bytearray(b"\1") * len(outcomes.marks)
+        for refused in outcomes.errors:
+            went_in[refused] = 0
+        written = compress(outcomes.marks, went_in)
+    if inserted and len(set(written)) != len(outcomes.marks) - len(outcomes.errors):
         return "several records have the same id"
     if ids and (place := _other(outcomes.marks, ids)) is not None:
         return f"result {place + 1:,} is about a different record than was sent there"
@@ -83,23 +88,66 @@ def read(content: bytes, records: int, *, whole: bool) -> Outcomes:
     Raises:
         FormatError: They are malformed. Says what is wrong, and in which record, but shows no value.
     """
-    outcomes = _all_well(content) or _usual(content) or _exact(content)
+    outcomes = _alike(content) or _usual(content) or _exact(content)
     count = len(outcomes.marks)
     if count > records or (whole and count < records):
         raise FormatError(f"There are {count:,} results for {records:,} records")
     return outcomes
 
 
-def _all_well(content: bytes) -> Outcomes | None:
-    """Read results that all report the same success, without looking at each one."""
-    start = _HEADER + b'"'
-    if content.startswith(start):
-        for border, created in _ALL_WELL.items():
-            if content.endswith(border[:-1]):
-                ids = content[len(start) : 1 - len(border)].split(border)
-                if set(map(len, ids)) <= {15, 18} and b"".join(ids).isalnum():
-                    return Outcomes((created + b"\n").join([*ids, b""]).split(b"\n")[:-1])
-    return None
+def _alike(content: bytes) -> Outcomes | None:
+    """Read results of records that were all created, or all updated, but for those that were refused without an id.
+
+    Only the latter are looked at one by one. What is left when they are cut out are lines of one length, with the same
+    characters in the same places.
+    """
+    if not (content.startswith(_HEADER) and content.endswith(b"\n")):
+        return None
+    first, *others = content[len(_HEADER) :].split(_REFUSED)
+    good, errors = [first], list[bytes]()
+    for other in others:
+        found = _REASON.match(other)
+        if found is None:
+            return None
+        errors.append(found[1].replace(b'""', b'"'))
+        good.append(other[found.end() :])
+    lines = b"".join(good)
+    end = next((end for end in _WELL if lines.startswith(end, _ID_18)), b"")
+    width = _ID_18 + len(end)
+    if not end or any(len(some) % width for some in good) or not _have_form(lines, width, end):
+        return None
+    created = _WELL[end][1:] + b"\n"
+    # Each line has the same word twice: what stands before the second one is the mark.
+    written = lines.translate(None, b'"').replace(b",true,false,", b",false,false,").split(created)
+    try:
+        return _in_order(written[:-1], [len(some) // width for some in good], [error.decode() for error in errors])
+    except UnicodeDecodeError:
+        return None
+
+
+def _have_form(lines: bytes, width: int, end: bytes) -> bool:
+    """Whether each line has an id in quotes and that end: each place is looked at in all lines at once."""
+    records = len(lines) // width
+    return lines[::width] == b'"' * records and all(
+        lines[place::width] == bytes([end[place - _ID_18]]) * records
+        if place >= _ID_18
+        else lines[place::width].isalnum()
+        for place in range(1, width)
+    )
+
+
+def _in_order(written: list[bytes], counts: list[int], errors: list[str]) -> Outcomes:
+    """Put what was refused back between so many that were written each time."""
+    if not errors:
+        return Outcomes(written)
+    marks, begin = list[bytes](), 0
+    for count in counts:
+        marks += written[begin : begin + count]
+        marks.append(_mark(b"", None))
+        begin += count
+    marks.pop()
+    places = accumulate(counts[:-1], lambda place, count: place + 1 + count)
+    return Outcomes(marks, dict(zip(places, errors, strict=True)))
 
 
 def _usual(content: bytes) -> Outcomes | None:
