@@ -108,6 +108,8 @@ class AsyncClient(AsyncCalls1, AsyncCalls2):
     check = _in_thread(Client.check)
     suggest_map = _in_thread(Client.suggest_map)
     resume = _in_thread(Client.resume)
+    retry = _in_thread(Client.retry)
+    undo = _in_thread(Client.undo)
     extract = _in_thread(Client.extract)
     resume_extract = _in_thread(Client.resume_extract)
 

@@ -486,6 +486,126 @@ class Client(Calls1, Calls2):
             Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
         )
 
+    def retry(
+        self,
+        run: str | Path,
+        *,
+        accept_as: Literal["sent", "not-sent"] | None = None,
+        workers: int | None = None,
+        run_dir: str | Path | None = None,
+        dry_run: bool = False,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
+        progress: bool | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
+        """Load the rows again that failed or were not processed in a finished load: those rows, and never another.
+
+        They go as they went the first time: same object, operation, options and values. A retry is a run of its own,
+        with its own files and report. A run is retried once: if its retry stopped or died, this goes on with it; if it
+        has finished, retry that one.
+
+        Rows that exceed a limit of the org (``rejected.csv``) were never sent and are not sent now. Rows that the org
+        refuses for what is in them will fail again: correct them in ``failed.csv`` and `load` that file instead.
+
+        Args:
+            run: The run's id, or its folder.
+            accept_as: What to do about rows in ``in_doubt.csv``: ``"not-sent"`` sends them, too, which duplicates those
+                that the org has. Otherwise they are left out.
+            workers: As in `load`; by default as many as that run had.
+            run_dir: As in `load`.
+            dry_run: Only count; nothing is sent.
+            poll: As in `load`.
+            max_api_calls: As in `load`.
+            on_event: As in `load`.
+            progress: As in `load`.
+            on_progress: As in `load`.
+
+        Returns:
+            The report of the new run, whose ``retry_of`` is the id of the other.
+
+        Raises:
+            UsageError: The run is not finished, has nothing to retry, or was retried already.
+            SourceChanged: A file with those rows was changed or removed since; nothing was sent.
+            JournalMismatch: The run belongs to another org, or the folder of its retry is gone; nothing was sent.
+
+            And what `load` raises while it sends.
+
+        Example:
+            >>> report = client.load("contacts.csv", "Contact", "insert")  # doctest: +SKIP
+            >>> if report.failed:  # doctest: +SKIP
+            ...     report = client.retry(report.run_dir)
+        """
+        from bulkforce.load import following  # see above
+
+        options = following.FollowOptions(
+            accept_as=accept_as, workers=workers, run_dir=run_dir, dry_run=dry_run, on_progress=on_progress
+        )
+        return self._carry_out(
+            "retry",
+            lambda sitting: following.retry(sitting, run, options),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
+        )
+
+    def undo(
+        self,
+        run: str | Path,
+        *,
+        workers: int | None = None,
+        run_dir: str | Path | None = None,
+        dry_run: bool = False,
+        poll: float | None = None,
+        max_api_calls: int | None = None,
+        on_event: OnEvent | None = None,
+        progress: bool | None = None,
+        on_progress: Callable[[Progress], None] | None = None,
+    ) -> LoadReport:
+        """Delete the records that a finished insert or upsert created, by the ids that the org gave them.
+
+        An undo is a run of its own, with its own files and report, and is resumed like any other. A run is undone once:
+        if its undo stopped or died, this goes on with it. Records that an upsert found and updated stay as they are,
+        which a warning counts: the org does not keep what was there before. Nor can an update or a delete be undone.
+
+        The deleted records are in the recycle bin. What the org did on its own account when they were created, such as
+        mails that were sent or records that a trigger made, is not taken back.
+
+        Args:
+            run: The run's id, or its folder.
+            workers: As in `load`; by default as many as that run had.
+            run_dir: As in `load`.
+            dry_run: Only count; nothing is deleted.
+            poll: As in `load`.
+            max_api_calls: As in `load`.
+            on_event: As in `load`.
+            progress: As in `load`.
+            on_progress: As in `load`.
+
+        Returns:
+            The report of the new run, whose ``undo_of`` is the id of the other.
+
+        Raises:
+            UsageError: The run is not finished, created nothing, or was undone already.
+            SourceChanged: A file with those ids was changed or removed since; nothing was sent.
+            JournalMismatch: The run belongs to another org, or the folder of its undo is gone; nothing was sent.
+
+            And what `load` raises while it sends.
+
+        Example:
+            >>> client.undo(report.run_dir, dry_run=True).read  # doctest: +SKIP
+            503
+            >>> client.undo(report.run_dir).succeeded  # doctest: +SKIP
+            503
+        """
+        from bulkforce.load import following  # see above
+
+        options = following.FollowOptions(workers=workers, run_dir=run_dir, dry_run=dry_run, on_progress=on_progress)
+        return self._carry_out(
+            "undo",
+            lambda sitting: following.undo(sitting, run, options),
+            Manner(poll=poll, max_api_calls=max_api_calls, on_event=on_event, progress=progress),
+        )
+
     def extract(
         self,
         soql: str | None = None,

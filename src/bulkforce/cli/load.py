@@ -154,7 +154,7 @@ def load(
     """
     source = source_of(file, from_sql, database)
     client = client_for(org, quiet=quiet)
-    _carry_out(
+    carry_out_load(
         lambda teller: client.load(
             source,
             object_name,
@@ -257,7 +257,7 @@ def resume(
         )
         return cast("LoadReport", report)
 
-    _carry_out(go_on, quiet=quiet, as_json=as_json)
+    carry_out_load(go_on, quiet=quiet, as_json=as_json)
 
 
 def runs(
@@ -334,9 +334,10 @@ def _counts(report: LoadReport | ExtractReport | None) -> dict[str, float]:
     return {"rows": report.rows, "failed": 0, **lasted}
 
 
-def _carry_out(
+def carry_out_load(
     work: Callable[[Callable[[Progress], None] | None], LoadReport], *, quiet: bool, as_json: bool
 ) -> NoReturn:
+    """Do the work of a load, show its progress and report, and exit with the code for its outcome."""
     from bulkforce.cli.output import load_done, show
     from bulkforce.load.standing import load_standing
 

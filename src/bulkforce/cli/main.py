@@ -33,6 +33,8 @@ _PLACES: Final = {
     "query": Place("query", "query", "Show what a query finds."),
     "count": Place("count", "count", "Count the records that a query finds."),
     "resume": Place("load", "resume", "Continue a load or an extract that stopped or died."),
+    "retry": Place("following", "retry", "Load the rows again that a load did not load."),
+    "undo": Place("following", "undo", "Delete the records that a load created."),
     "runs": Place("load", "runs", "List loads and extracts with their states."),
     "ui": Place("ui", "ui", "Show loads and extracts in the browser, live."),
     "objects": Place("describe", "objects", "List the objects of the org."),

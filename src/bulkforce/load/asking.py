@@ -38,7 +38,7 @@ from bulkforce.objects.columns import Describe, Finding
 from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol import rest
 from bulkforce.protocol.flow import ask
-from bulkforce.run.folder import REJECTED, RUNS
+from bulkforce.run.folder import REJECTED
 from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
@@ -260,14 +260,13 @@ def checking_for(objects: Objects, asked: Asked, describe: Describe) -> Checking
     )
 
 
-def planned(
-    sitting: Sitting, options: LoadOptions, api: IngestApi, reading: Reading, folder: Path, begun: float
-) -> LoadReport:
+def planned(sitting: Sitting, asked: Asked, run_dir: Path, reading: Reading, folder: Path, begun: float) -> LoadReport:
     """Return the report of what a load would do, given what was read and the folder with the rejected records."""
+    api = api_for(sitting, asked)
     allowance = allowance_of(sitting)
     return LoadReport(
         run="",
-        run_dir=Path(options.run_dir or RUNS),
+        run_dir=run_dir,
         state=RunState.PLANNED,
         operation=api.operation,
         object=api.object,
@@ -279,6 +278,8 @@ def planned(
         api_calls=cost_of(reading.batches, api).api_calls,
         remaining_batches=allowance.batches,
         remaining_api_calls=allowance.api_calls,
-        errors=Tally(excel=options.excel).groups(folder / REJECTED if reading.rejected else None),
+        errors=Tally(excel=asked.excel).groups(folder / REJECTED if reading.rejected else None),
         seconds=time.monotonic() - begun,
+        retry_of=asked.retry_of,
+        undo_of=asked.undo_of,
     )

@@ -212,6 +212,8 @@ def report_of(run: Run, stopped_by: Exception | None) -> LoadReport:
         seconds=time.monotonic() - run.begun,
         sittings=max(len(run.journal.times()), 1),
         stopped_by=str(stopped_by) if stopped_by else None,
+        retry_of=facts.retry_of,
+        undo_of=facts.undo_of,
     )
 
 

@@ -43,6 +43,9 @@ class Asked:
         batch_bytes: Maximum size of a batch in bytes.
         files_folder: The folder of the files that records name.
         map_file: The name of the file that holds the map, if it is one.
+        retry_of: The id of the run whose rows are loaded again, if this is a retry.
+        undo_of: The id of the run whose records are deleted, if this is an undo.
+        followed: The folder of that run.
     """
 
     run: str
@@ -72,11 +75,29 @@ class Asked:
     map_file: str | None = None
     api: ApiName = "bulk1"
     batch_bytes: int = limits.BATCH_BYTES
+    retry_of: str | None = None
+    undo_of: str | None = None
+    followed: str = ""
 
     @property
     def line_end(self) -> str:
         """What every line sent must end with; empty if that does not matter."""
         return "" if self.api == "bulk1" else "\r\n" if self.line_ending == LineEnding.CRLF else "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """A run that retries or undoes another.
+
+    Attributes:
+        run: Its id.
+        folder: Its folder.
+        token: Its token.
+    """
+
+    run: str
+    folder: str
+    token: str
 
 
 ASKED: Final = frozenset(one.name for one in fields(Asked))

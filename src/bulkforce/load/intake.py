@@ -21,7 +21,7 @@ from bulkforce.load.feed import Feed
 from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import OUR_COLUMNS, ColumnMap, Shape
 from bulkforce.load.reader import Reader, Reading, header_of_rejected
-from bulkforce.load.sources import Source, Tell, to_csv
+from bulkforce.load.sources import Source, SourceFile, Tell, to_csv
 from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.state import View
 from bulkforce.load.theirs import Theirs
@@ -129,16 +129,31 @@ def read(
             f"{shape.names[shape.files[0]]} holds files, which Bulk API 2.0 cannot load: it takes CSV alone. "
             'Use Bulk API (v1) for this load: api="bulk1" (--api bulk1)'
         )
-    on, files = (on_read, look), Path(asked.files_folder)
+    return cut(found, header, shape, asked, folder, on_read, look, empty_is_written=forms.empty_is_written)
+
+
+def cut(
+    found: SourceFile,
+    header: csv.Header,
+    shape: Shape,
+    asked: Asked,
+    folder: Path,
+    on_read: OnRead,
+    look: Callable[[csv.Unit], None] = lambda _unit: None,
+    *,
+    empty_is_written: bool = False,
+) -> tuple[Reading, LoadFacts]:
+    """Cut a source into batches, once it is known how its records are sent; see `read`."""
     reader = Reader(
         found.path,
         folder,
         header,
         shape,
         asked.batch_records,
-        *on,
+        on_read,
+        look,
         found.first_line,
-        files,
+        Path(asked.files_folder),
         batch_bytes=asked.batch_bytes,
         excel=asked.excel,
     )
@@ -149,7 +164,7 @@ def read(
     known = feed.stat()
     return reading, LoadFacts(
         **asdict(asked),
-        empty_is_written=forms.empty_is_written,
+        empty_is_written=empty_is_written,
         feed=feed.name if ours else str(feed),
         feed_is_ours=ours,
         feed_size=known.st_size,

@@ -48,7 +48,7 @@ from bulkforce.load.events import (
     RunTakenUp,
     StrangersAccepted,
 )
-from bulkforce.load.facts import ASKED, Asked, LoadFacts
+from bulkforce.load.facts import ASKED, Asked, Follower, LoadFacts
 from bulkforce.load.state import View
 from bulkforce.protocol import limits
 from bulkforce.protocol.rest import SObjectDescription, description_of
@@ -195,6 +195,29 @@ class LoadJournal(RunJournal):
         """Record that a sitting begins."""
         with self.transaction():
             self._remember("sittings", str(number))
+
+    def follower(self, kind: str) -> Follower | None:
+        """Return the run that retries or undoes this one, if there is one; see `bulkforce.load.claims`."""
+        found = self._members(f"{kind} by")
+        return None if found is None else Follower(**found)
+
+    def set_follower(self, kind: str, follower: Follower | None) -> None:
+        """Record which run retries or undoes this one; ``None``: none does."""
+        with self.transaction():
+            if follower is None:
+                self._database.execute("DELETE FROM fact WHERE name = ?", (f"{kind} by",))
+            else:
+                self._remember(f"{kind} by", json.dumps(asdict(follower)))
+
+    @property
+    def has_claimed(self) -> bool:
+        """Whether this run, which follows another, is the one that may."""
+        return self._recall("claimed") is not None
+
+    def note_claimed(self) -> None:
+        """Record that this run is the one that may follow another."""
+        with self.transaction():
+            self._remember("claimed", "yes")
 
     def asked(self) -> Asked | None:
         """Return what the run was started with; ``None`` if an old version died while reading, without recording it."""

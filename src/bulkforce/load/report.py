@@ -77,6 +77,8 @@ class LoadReport(Shown):
         seconds: How long the last sitting took.
         sittings: How many there were: more than one if the run was resumed.
         stopped_by: Why the run was interrupted.
+        retry_of: The id of the run whose rows this run loads again; see `Client.retry`.
+        undo_of: The id of the run whose records this run deletes; see `Client.undo`.
     """
 
     run: str
@@ -105,6 +107,8 @@ class LoadReport(Shown):
     seconds: float = 0.0
     sittings: int = 1
     stopped_by: str | None = None
+    retry_of: str | None = None
+    undo_of: str | None = None
 
     @property
     def pending(self) -> int:
@@ -137,7 +141,10 @@ class LoadReport(Shown):
         if self.untied:
             where = f": {self.run_dir / UNTIED}" if final else ""
             rows.append(("untied", self.untied, f"results that belong to no row for certain{where}"))
-        doing = f"{self.operation} {self.object}: {self.state}"
+        follows = next(
+            (f" ({what} of {run})" for what, run in (("retry", self.retry_of), ("undo", self.undo_of)) if run), ""
+        )
+        doing = f"{self.operation} {self.object}{follows}: {self.state}"
         took = in_seconds(self.seconds, self.sittings)
         done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {took}"
         calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"

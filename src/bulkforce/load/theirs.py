@@ -30,6 +30,8 @@ class Theirs:
     Attributes:
         header: The header of the records.
         mark: What the file begins with.
+        places: The places of the columns that are kept, among the source's.
+        names: Their names.
     """
 
     def __init__(self, header: bytes, shape: Shape | None = None, *, excel: bool = False) -> None:
@@ -38,11 +40,12 @@ class Theirs:
         id_place = shape.id_place if shape else None
         self._excel = excel
         self._flag = names.index(ESCAPED) if ESCAPED in names else None
-        self._places = [place for place, name in enumerate(names) if name not in OUR_COLUMNS or place == id_place]
+        self.places = [place for place, name in enumerate(names) if name not in OUR_COLUMNS or place == id_place]
+        self.names = ["Id" if names[place] in OUR_COLUMNS else names[place] for place in self.places]
         numbers = shape.numbers if shape else ()
-        self._numbers = [kept for kept, place in enumerate(self._places) if place in numbers]
-        self._all = len(self._places) == len(names)
-        kept = [b"Id" if names[place] in OUR_COLUMNS else named[place] for place in self._places]
+        self._numbers = [kept for kept, place in enumerate(self.places) if place in numbers]
+        self._all = len(self.places) == len(names)
+        kept = [b"Id" if names[place] in OUR_COLUMNS else named[place] for place in self.places]
         self.header = b",".join([ESCAPED.encode(), *kept] if excel else kept) if excel or not self._all else header
         self.mark = csv.BOM if excel else b""
 
@@ -50,7 +53,7 @@ class Theirs:
         """Return a raw record as outputs have it."""
         if not self._all:
             values = csv.split(row)
-            kept = [values[place] for place in self._places if place < len(values)]
+            kept = [values[place] for place in self.places if place < len(values)]
             if self._flag is not None and self._flag < len(values) and values[self._flag].strip(b'"'):
                 kept = [csv.quote(unescaped(csv.unquote(value).decode())).encode() for value in kept]
             row = b",".join(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -20,7 +21,7 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.events import RunBegun, SourceRead
-from bulkforce.load import intake
+from bulkforce.load import claims, intake
 from bulkforce.load import mapping as maps
 from bulkforce.load.asking import (
     LoadOptions,
@@ -34,6 +35,7 @@ from bulkforce.load.asking import (
 )
 from bulkforce.load.batches import JobStage
 from bulkforce.load.check import asked_of, on_read_of, read_checked, told_of_stops
+from bulkforce.load.cutter import Batch
 from bulkforce.load.ending import (
     Run,
     clear_results,
@@ -95,7 +97,7 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
             report, (reading, _) = read_checked(
                 sitting, Objects(sitting), asked, options.source, Path(name), on_progress
             )
-            plan = planned(sitting, options, api, reading, Path(name), begun)
+            plan = planned(sitting, asked, Path(run_dir or RUNS), reading, Path(name), begun)
             return replace(plan, fits=report.fits, costs=report.costs)
     if not arguments.flag(options.new_run, "new_run"):
         refuse_second(asked, run_dir, sitting.warn)
@@ -109,23 +111,35 @@ def load(sitting: Sitting, options: LoadOptions) -> LoadReport:
         private=path is None or not is_for_everybody(path),
         inputs=[Path(given) for given in (path, options.mapping) if isinstance(given, (str, Path))],
     )
+
+    def work() -> LoadReport:
+        feed = _take_in(sitting, journal, options.source, on_progress)
+        return carry_out(sitting, journal, feed, options.workers, on_progress, begun)
+
+    return begin(sitting, journal, work, is_kept=path is not None)
+
+
+def begin(sitting: Sitting, journal: LoadJournal, work: Callable[[], LoadReport], *, is_kept: bool) -> LoadReport:
+    """Do the work of a new run; if there is nothing to resume, leave no files behind.
+
+    Args:
+        sitting: As for a load.
+        journal: The run's journal; it is closed at the end.
+        work: Reads the source, and loads it.
+        is_kept: Whether the source can be read again.
+    """
     with disk_told(journal.folder), closing(journal):
         try:
             sitting.trace("journal")
-
-            def work() -> LoadReport:
-                feed = _take_in(sitting, journal, options.source, on_progress)
-                return _carry_out(sitting, journal, feed, options.workers, on_progress, begun)
-
             return sitting.told(_begun(journal), ended, work)
         except Interrupted:
-            if path is None and journal.facts() is None:
+            if not is_kept and journal.facts() is None:
                 # A source that was not read to its end cannot be read again.
                 journal.clear()
             raise
         except BaseException as error:
             nothing_sent = all(job.stage is JobStage.LOST for job in journal.view().jobs.values())
-            if nothing_sent and (isinstance(error, Exception) or path is None):
+            if nothing_sent and (isinstance(error, Exception) or not is_kept) and claims.release(journal):
                 # There is nothing to resume: leave no files behind.
                 journal.clear()
             raise
@@ -171,8 +185,9 @@ def resume(
             else:
                 with told_of_stops(_go_on(folder)):
                     feed = _confirm(sitting, journal, facts, on_progress)
+            claims.claim(journal)
             count = asked.workers if workers is None else workers
-            return _carry_out(sitting, journal, feed, count, on_progress, begun, accept_as)
+            return carry_out(sitting, journal, feed, count, on_progress, begun, accept_as)
 
         return sitting.told(_begun(journal, resumed=True), ended, work)
 
@@ -222,7 +237,7 @@ def _go_on(folder: Path) -> str:
     return f"Go on with: bulkforce resume {folder}"
 
 
-def _carry_out(
+def carry_out(
     sitting: Sitting,
     journal: LoadJournal,
     feed: Feed,
@@ -231,6 +246,7 @@ def _carry_out(
     begun: float,
     accept_as: AcceptAs | None = None,
 ) -> LoadReport:
+    """Load what was read, or go on with it, once the journal knows it."""
     facts = journal.facts()
     assert facts is not None
     journal.begin_time(sitting.clock.today)
@@ -274,8 +290,7 @@ def _carry_out(
         step=Steps(outputs.tally),
         queued=is_queued,
     )
-    size = sum(batch.size for batch in batches.values())
-    sitting.tell(SourceRead(rows=facts.read, rejected=len(facts.rejected), batches=len(batches), bytes=size))
+    sitting.tell(_source_read(facts, batches))
     run = Run(journal, facts, outputs, engine.state, batches, sitting, begun)
     try:
         if left_behind := marks.begin(journal, accepted=accept_as is not None):
@@ -309,6 +324,11 @@ def _carry_out(
     finally:
         outputs.discard()
     return report
+
+
+def _source_read(facts: LoadFacts, batches: Mapping[int, Batch]) -> SourceRead:
+    size = sum(batch.size for batch in batches.values())
+    return SourceRead(rows=facts.read, rejected=len(facts.rejected), batches=len(batches), bytes=size)
 
 
 def folder_of(run: str | Path) -> Path:

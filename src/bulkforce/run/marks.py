@@ -55,13 +55,8 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
     Returns:
         Why the run must not touch the org without the user's decision; ``None`` if it may, or if marks cannot be left.
     """
-    if marks is None:
-        from platformdirs import user_state_path
-
-        marks = user_state_path("bulkforce") / "sittings"
     try:
-        marks.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _forget_old(marks)
+        marks = _folder(marks)
         last = max((_number(mark) for mark in marks.glob(f"{run.token}.*")), default=0)
         behind = last > run.sittings
         if behind and not accepted:
@@ -76,6 +71,44 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
         # The home folder is not writable: rely on what the org shows.
         return None
     return _left_behind(run) if behind else None
+
+
+def claim(token: str, kind: str, follower: str, marks: Path | None = None) -> bool:
+    """Leave a mark because a run retries or undoes another, and return whether no other run has left one.
+
+    Args:
+        token: The token of the run that is followed.
+        kind: What is done with it.
+        follower: The token of the run that follows.
+        marks: See `begin`.
+    """
+    try:
+        marks = _folder(marks)
+        mine = marks / f"{token}.{kind}-{follower}"
+        mine.touch(0o600)
+        if any(mark != mine for mark in marks.glob(f"{token}.{kind}-*")):
+            mine.unlink()
+            return False
+    except OSError:
+        # The home folder is not writable: rely on the journal.
+        pass
+    return True
+
+
+def unclaim(token: str, kind: str, follower: str, marks: Path | None = None) -> None:
+    """Remove the mark of a run that ended before it did anything."""
+    with suppress(OSError):
+        (_folder(marks) / f"{token}.{kind}-{follower}").unlink()
+
+
+def _folder(marks: Path | None) -> Path:
+    if marks is None:
+        from platformdirs import user_state_path
+
+        marks = user_state_path("bulkforce") / "sittings"
+    marks.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _forget_old(marks)
+    return marks
 
 
 def _left_behind(run: Sat) -> Unsettled:
