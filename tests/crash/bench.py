@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tests.crash.killing import Ended, Forge, Moment, was_begun
+from tests.crash.killing import Ended, Forge, Moment, Verb, was_begun
 from tests.support.extraction import QUERY, read, stored
 from tests.support.rehearsal import (
     TOO_LONG,
@@ -67,8 +67,8 @@ class Bench(ABC):
     not_begun: int = 0
     run_dir: Path = field(default=Path(), init=False)
 
-    verb: Literal["load", "extract"] = field(init=False)
-    again: Literal["resume", "resume extract"] = field(init=False)
+    verb: Verb = field(init=False)
+    again: Verb = field(init=False)
 
     @abstractmethod
     def prepare(self) -> None:
@@ -247,6 +247,78 @@ class FilesBench(LoadBench):
         expected = [(*row[:2], self._content(row[2])) for row in self.source.rows]
         assert contents(self.forge.org, [row[0] for row in success[1:]], self.source.header, "Attachment") == expected
         assert {path.name for path in self.run_dir.iterdir()} == self.LEFT
+
+
+@dataclass
+class FollowBench(LoadBench):
+    """Retries, or undos, of loads of which some rows failed and some were not processed; each is gone on with by the
+    same command, with another folder."""
+
+    kind: Literal["retry", "undo"] = "retry"
+
+    def __post_init__(self) -> None:
+        self.verb = self.again = self.kind
+
+    def prepare(self) -> None:
+        super().prepare()
+        self._first, self._folders = self.run_dir.with_name("first"), [self.run_dir]
+        mishaps = self.forge.org.mishaps
+        mishaps.plan(Mishap(every=2))
+        mishaps.plan(Mishap(message="InternalServerError : later", after_rows=3), nth=2)
+        with self.forge.org.gate.aside():
+            ended = self.forge.run("load", self._first, options=super().options())
+        assert ended.error is None, ended.text
+        files = [read_csv(self._first / name) for name in ("success.csv", "failed.csv", "unprocessed.csv")]
+        self._written = [row[0] for row in files[0][1:]]
+        left = [*(row[2:] for row in files[1][1:]), *(row[1:] for row in files[2][1:])]
+        self._left = Rows(self.source.header, left)
+        assert len(self._written) + len(left) == len(self.source.rows)
+        assert len(self._left.good) > 4
+        self.books = Books(self.forge.org)
+
+    def begin(self, **order: object) -> Ended:
+        return super().begin(followed=str(self._first_of(self.count + 1)), **order)
+
+    def _first_of(self, count: int) -> Path:
+        return self.folder / str(count) / "first"
+
+    def go_on(self, **order: object) -> Ended:
+        self.forge.org.gate.arm()
+        self._folders.append(self.run_dir.with_name(f"run{len(self._folders)}"))
+        ended = self.forge.run(self.verb, self._folders[-1], followed=str(self._first), **order)
+        if ended.error == "UsageError" and " already, by run in " in ended.text:
+            # It died once it had finished, and only the report was not seen.
+            return self.forge.run("resume", self.run_dir, **order)
+        return ended
+
+    def compare(self) -> tuple[int, int]:
+        if self.kind == "retry":
+            accepted, expected = self.books.accepted(self.source.header), Counter(self._left.good)
+            return (expected - accepted).total(), (accepted - expected).total()
+        deleted = Counter(entry.record_id for entry in self.books.entries)
+        written = Counter(self._written)
+        return (written - deleted).total(), (deleted - written).total()
+
+    def check(self, ended: Ended) -> None:
+        """The counts are right, and neither the command nor a folder that is left sends anything again."""
+        assert ended.error is None, ended.text
+        report, folder = ended.report, Path(ended.report["run_dir"])
+        assert (report["state"], report[f"{self.kind}_of"]) == ("finished", "first")
+        counts = [report[name] for name in ("read", "succeeded", "failed", "pending")]
+        if self.kind == "retry":
+            good, bad = self._left.good, self._left.bad
+            assert counts == [len(good) + len(bad), len(good), len(bad), 0]
+            assert Counter(row[2:] for row in read_csv(folder / "success.csv")[1:]) == Counter(good)
+        else:
+            assert counts == [len(self._written), len(self._written), 0, 0]
+        assert {path.name for path in folder.iterdir()} == self.LEFT
+        requests = len(self.books.jobs)
+        again = self.forge.run(self.verb, self.run_dir.with_name("again"), followed=str(self._first))
+        assert again.error == "UsageError", again.text
+        for other in self._folders:
+            if other != folder and other.exists():
+                assert self.forge.run("resume", other).error in {"JournalMismatch", "UsageError"}
+        assert len(self.books.jobs) == requests
 
 
 EXTRACTED = 40

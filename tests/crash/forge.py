@@ -31,9 +31,11 @@ from bulkforce.extract import page as _warm_page  # noqa: F401  (as below)
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
+from bulkforce.load import following
 from bulkforce.load import page as _warm_page_of_loads  # noqa: F401  (as below)
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
+from bulkforce.load.following import FollowOptions
 from bulkforce.load.report import LoadReport
 from bulkforce.protocol import limits
 from bulkforce.protocol.retry import RetryPolicy
@@ -105,6 +107,10 @@ def work(order: dict[str, Any]) -> None:
         match order["verb"]:
             case "load":
                 report = load.load(sitting, LoadOptions(**order["options"], run_dir=order["run_dir"]))
+            case "retry":
+                report = following.retry(sitting, order["followed"], FollowOptions(run_dir=order["run_dir"]))
+            case "undo":
+                report = following.undo(sitting, order["followed"], FollowOptions(run_dir=order["run_dir"]))
             case "resume":
                 report = load.resume(sitting, order["run_dir"])
             case "extract":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Moment = Literal["before acting", "before answering", "after answering"]
 MOMENTS: tuple[Moment, ...] = ("before acting", "before answering", "after answering")
 _WAIT_SECONDS = 600.0
+Verb = Literal["load", "resume", "extract", "resume extract", "retry", "undo"]
 
 
 @dataclass
@@ -64,6 +65,13 @@ class Gate:
     def arm(self, nth: int | None = None, moment: Moment = "before acting") -> None:
         """Wait for the next process; it is to die at its nth request, or to live."""
         self._target = _Target(nth, moment)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let another process live before the one that is waited for."""
+        target, self._target = self._target, _Target()
+        yield
+        self._target = target
 
     def met(self, pid: int) -> None:
         """Say which process it is."""
@@ -141,7 +149,7 @@ class Forge:
         self.org = org
         self.folder = folder
 
-    def run(self, verb: Literal["load", "resume", "extract", "resume extract"], run_dir: Path, **order: Any) -> Ended:
+    def run(self, verb: Verb, run_dir: Path, **order: Any) -> Ended:
         """Run one load or extract, or go on with one, in a process of its own, to its end or death."""
         outcome = self.folder / "outcome.json"
         outcome.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.streams import shown
 from bulkforce.display import counted
-from bulkforce.load.report import LoadReport
+from bulkforce.load.report import LoadReport, what_of
 from bulkforce.run.folder import PAGE
 from bulkforce.run.report import ErrorGroup, RunState, in_seconds
 
@@ -56,7 +56,7 @@ def show(report: LoadReport, *, as_json: bool) -> int:
 def _show_plan(report: LoadReport) -> None:
     remaining = _allowed(report.batches, report.remaining_batches) or "the org does not say how many it accepts today"
     calls = _allowed(report.api_calls, report.remaining_api_calls)
-    print(f"Dry run: {report.operation} {report.object}; nothing was created.")
+    print(f"Dry run: {shown(what_of(report))}; nothing was created.")
     print(f"  rows      {report.read:>14,}   of which {report.rejected:,} would be rejected")
     if report.skipped:
         print(f"  skipped   {report.skipped:>14,}   rows of nothing but commas, not counted as read")
@@ -81,7 +81,7 @@ def _show_report(report: LoadReport) -> None:
     knows = report.seconds and report.sittings == 1
     rate = f", {counted(round(report.read / report.seconds), 'row')} per second" if knows else ""
     print(
-        f"{report.operation} {report.object}: {counted(report.read, 'row')} in {counted(report.batches, 'batch')}, "
+        f"{shown(what_of(report))}: {counted(report.read, 'row')} in {counted(report.batches, 'batch')}, "
         f"{in_seconds(report.seconds, report.sittings)}{rate}, {counted(report.api_calls, 'API call')}"
     )
     counts = [

@@ -141,10 +141,7 @@ class LoadReport(Shown):
         if self.untied:
             where = f": {self.run_dir / UNTIED}" if final else ""
             rows.append(("untied", self.untied, f"results that belong to no row for certain{where}"))
-        follows = next(
-            (f" ({what} of {run})" for what, run in (("retry", self.retry_of), ("undo", self.undo_of)) if run), ""
-        )
-        doing = f"{self.operation} {self.object}{follows}: {self.state}"
+        doing = f"{what_of(self)}: {self.state}"
         took = in_seconds(self.seconds, self.sittings)
         done = f"{counted(self.read, 'row')} in {counted(self.batches, 'batch')}, {took}"
         calls = f"{'at least ' if planned else ''}{counted(self.api_calls, 'API call')}"
@@ -182,3 +179,11 @@ class LoadReport(Shown):
         return json.dumps(
             asdict(self) | {"run_dir": str(self.run_dir), "pending": self.pending}, indent=2, ensure_ascii=False
         )
+
+
+def what_of(report: LoadReport) -> str:
+    """Return what a load does, and which run it follows."""
+    follows = ""
+    if report.retry_of or report.undo_of:
+        follows = f" (retry of {report.retry_of})" if report.retry_of else f" (undo of {report.undo_of})"
+    return f"{report.operation} {report.object}{follows}"
