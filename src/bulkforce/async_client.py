@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypeVar
 from bulkforce.calls1 import AsyncCalls1
 from bulkforce.calls2 import AsyncCalls2
 from bulkforce.client import Client
-from bulkforce.events import OnEvent
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.pk_chunking import PKChunking
@@ -21,6 +20,7 @@ from bulkforce.transport.drive import Driver, make_driver
 from bulkforce.transport.stopping import Stop, in_thread
 
 if TYPE_CHECKING:
+    from bulkforce.events import OnEvent
     from bulkforce.extract.query import QueryResult
 
 P = ParamSpec("P")

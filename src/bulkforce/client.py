@@ -12,12 +12,6 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from bulkforce.calls1 import Calls1
 from bulkforce.calls2 import Calls2
-from bulkforce.events import OnEvent
-from bulkforce.extract.report import ExtractProgress, ExtractReport
-from bulkforce.load.checking import CheckReport
-from bulkforce.load.mapping import ColumnMap
-from bulkforce.load.report import LoadReport, Progress
-from bulkforce.objects.texts import TextNotation
 from bulkforce.protocol import limits, rest
 from bulkforce.protocol.flow import Auth
 from bulkforce.protocol.pk_chunking import PKChunking
@@ -29,9 +23,15 @@ from bulkforce.transport.stopping import Stop
 from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
 
 if TYPE_CHECKING:
+    from bulkforce.events import OnEvent
     from bulkforce.extract.query import QueryResult
+    from bulkforce.extract.report import ExtractProgress, ExtractReport
+    from bulkforce.load.checking import CheckReport
     from bulkforce.load.first_map import FirstMap
+    from bulkforce.load.mapping import ColumnMap
+    from bulkforce.load.report import LoadReport, Progress
     from bulkforce.load.sources import Source
+    from bulkforce.objects.texts import TextNotation
     from bulkforce.run.sitting import Sitting
 
 T = TypeVar("T")

@@ -37,6 +37,17 @@ finally:
     assert done.stdout.splitlines()[-1] == "heavy: []"
 
 
+def test_client_imports_what_it_works_with_when_it_works() -> None:
+    program = """
+import sys
+import bulkforce
+bulkforce.Client("https://acme.my.salesforce.com", bulkforce.BearerToken("00D000000000001!A"))
+print([name for name in sys.modules if name.startswith(("bulkforce.load", "bulkforce.extract", "bulkforce.events"))])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_every_public_name_has_one_home() -> None:
     assert sorted(bulkforce.__all__) == sorted(bulkforce._HOME_OF)
     assert all(name in dir(bulkforce) for name in bulkforce.__all__)

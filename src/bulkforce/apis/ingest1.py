@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bulkforce.apis import results1
+from bulkforce.apis import results1, sizes
 from bulkforce.apis.abc import (
     IS_NO_LOAD,
     BatchSeen,
@@ -48,7 +48,7 @@ from bulkforce.errors import (
     UsageError,
 )
 from bulkforce.formats.zip import request_of
-from bulkforce.protocol import bulk1, limits
+from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
 from bulkforce.protocol.flow import Flow, Sleep, ask
@@ -57,7 +57,6 @@ from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
-SIZES: Final = Sizes(limits.BATCH_RECORDS, limits.BATCH_BYTES, limits.BATCH_RECORDS, limits.BATCH_BYTES)
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
 
@@ -126,7 +125,7 @@ class Ingest1:
     @property
     def sizes(self) -> Sizes:
         """See `IngestApi`."""
-        return SIZES
+        return sizes.BULK1
 
     @property
     def one_batch_a_job(self) -> bool:

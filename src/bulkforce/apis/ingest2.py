@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from bulkforce.apis import files2
+from bulkforce.apis import files2, sizes
 from bulkforce.apis.abc import (
     IS_NO_LOAD,
     BatchEnd,
@@ -49,7 +49,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.protocol import bulk2, limits, settings2
+from bulkforce.protocol import bulk2, settings2
 from bulkforce.protocol.exchange import Body, Exchange, Stream
 from bulkforce.protocol.flow import Flow, Sleep, ask
 from bulkforce.protocol.info2 import IngestJobInfo
@@ -57,10 +57,6 @@ from bulkforce.protocol.settings2 import IngestSettings
 from bulkforce.protocol.wire import short
 from bulkforce.vocabulary import Job2State, LineEnding, Operation
 
-SIZES: Final = Sizes(most_records=1_000_000, most_bytes=limits.JOB2_BYTES, records=50_000, bytes=10_000_000)
-"""By default, a piece has as many bytes as a batch of v1, since results are tied to its records in memory, and takes no
-more calls. The org works in batches of 10,000 records anyway, and counts those: larger pieces gain next to nothing.
-"""
 _TRIES: Final = 5
 _SPOILT: Final = "INVALIDJOB"
 _ENDS: Final = {
@@ -138,7 +134,7 @@ class Ingest2:
     @property
     def sizes(self) -> Sizes:
         """See `IngestApi`."""
-        return SIZES
+        return sizes.BULK2
 
     @property
     def one_batch_a_job(self) -> bool:

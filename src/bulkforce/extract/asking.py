@@ -9,8 +9,6 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from bulkforce import arguments
 from bulkforce.apis.abc import ApiName, Looks, QueryApi
-from bulkforce.apis.query1 import Query1
-from bulkforce.apis.query2 import Query2
 from bulkforce.errors import NotAuthenticated, NotSent, ProtocolError, RefusedError, TransportError, UsageError
 from bulkforce.extract import chunkable
 from bulkforce.extract.incremental import Repeats
@@ -58,7 +56,11 @@ def api_for(sitting: Sitting, name: ApiName, version: str, operation: str, objec
         UsageError: There is no such API, or not in this version.
     """
     if arguments.one_of(name, get_args(ApiName), "api") == "bulk2":
+        from bulkforce.apis.query2 import Query2
+
         return Query2(operation, version)
+    from bulkforce.apis.query1 import Query1
+
     return Query1(operation, object_name, Looks(sitting.patience.fence_seconds, sitting.patience.fence_looks))
 
 

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from bulkforce import arguments
 from bulkforce.apis.abc import ApiName, IngestApi, Looks
-from bulkforce.apis.ingest1 import Ingest1
-from bulkforce.apis.ingest2 import Ingest2
 from bulkforce.errors import (
     LimitReached,
     NotAuthenticated,
@@ -43,6 +41,9 @@ from bulkforce.run.pool import WORKERS
 from bulkforce.run.report import RunState
 from bulkforce.run.sitting import Sitting
 from bulkforce.vocabulary import ConcurrencyMode, LineEnding, Operation
+
+if TYPE_CHECKING:
+    from bulkforce.apis.ingest2 import Ingest2
 
 _NOT_IN_2: Final = '{} cannot be had with Bulk API 2.0: {}. Use Bulk API (v1) for this load: api="bulk1" (--api bulk1)'
 _HEADERS_OF_1: Final = frozenset({"sforce-disable-batch-retry", "sforce-enable-pkchunking", "sforce-line-ending"})
@@ -104,6 +105,8 @@ def api_for(sitting: Sitting, given: LoadOptions | Asked) -> IngestApi:
     try:
         if arguments.one_of(given.api, get_args(ApiName), "api") == "bulk2":
             return _ingest2(given, looks)
+        from bulkforce.apis.ingest1 import Ingest1
+
         return Ingest1.of(
             given.operation,
             given.object,
@@ -129,6 +132,8 @@ def _ingest2(given: LoadOptions | Asked, looks: Looks) -> Ingest2:
         raise UsageError(
             _NOT_IN_2.format("disable_batch_retry (--disable-batch-retry)", "the org decides what it tries again")
         )
+    from bulkforce.apis.ingest2 import Ingest2
+
     api = Ingest2.of(
         given.operation,
         given.object,

@@ -62,12 +62,12 @@ def costs_of(pieces: Sequence[int], size: int, api: ApiName, *, with_files: bool
         api: The API that they were cut for; for the other, they are counted as if records were of one size.
         with_files: Whether records bring files, which only v1 takes.
     """
-    from bulkforce.apis import ingest1, ingest2  # the command line shows reports, and must start fast
+    from bulkforce.apis import sizes  # the command line shows reports, and must start fast
 
     if not pieces:
         return ()
-    one = pieces if api == "bulk1" else _evenly(sum(pieces), size, ingest1.SIZES)
-    two = pieces if api == "bulk2" else _evenly(sum(pieces), size, ingest2.SIZES)
+    one = pieces if api == "bulk1" else _evenly(sum(pieces), size, sizes.BULK1)
+    two = pieces if api == "bulk2" else _evenly(sum(pieces), size, sizes.BULK2)
     return (over_bulk1(one), over_bulk2(two))[: 1 if with_files else 2]
 
 

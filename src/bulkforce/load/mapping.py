@@ -25,7 +25,6 @@ from typing import Final
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
-from bulkforce.formats import toml
 from bulkforce.formats.csv import NULL, quote, units
 from bulkforce.formats.excel import unescaped
 from bulkforce.formats.naming import naming
@@ -271,12 +270,16 @@ def read_map(given: str | Path | Mapping[str, str | None] | ColumnMap | None) ->
         return ColumnMap({column: "" if target is None else target for column, target in given.items()})
     if isinstance(given, ColumnMap):
         return given
+    from bulkforce.formats import toml
+
     path = arguments.path(given, "The map")
     with naming(path.name):
         return _sdl(toml.read_text(path, "The map")) if path.suffix.lower() == ".sdl" else _toml(path)
 
 
 def _toml(path: Path) -> ColumnMap:
+    from bulkforce.formats import toml
+
     document = toml.read(path, "The map")
     unknown = set(document) - {"columns", "constants"}
     columns, constants = document.get("columns", {}), document.get("constants", {})

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import compress, islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulkforce.apis.abc import Outcomes
-from bulkforce.apis.results2 import Untied
 from bulkforce.errors import SourceChanged
 from bulkforce.formats.csv import quote
 from bulkforce.formats.rows import groups_of, rows_of
@@ -25,6 +24,9 @@ from bulkforce.load.theirs import Theirs
 from bulkforce.run.files import Draft
 from bulkforce.run.folder import IN_DOUBT_ROWS, REJECTED, UNTIED
 from bulkforce.run.report import ErrorGroup
+
+if TYPE_CHECKING:
+    from bulkforce.apis.results2 import Untied
 
 _LINES: Final = 1_000
 _WENT_IN: Final = bytes(byte == Outcomes.SUCCEEDED[0] for byte in range(256))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulkforce import arguments
-from bulkforce.events import OnEvent
 from bulkforce.run.telling import callback
 from bulkforce.run.waiting import Patience
+
+if TYPE_CHECKING:
+    from bulkforce.events import OnEvent
 
 SHORTEST_POLL_SECONDS: Final = 0.1
 LONGEST_POLL_SECONDS: Final = 3600.0

@@ -6,11 +6,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bulkforce.errors import UsageError
-from bulkforce.events import Event, OnEvent
 from bulkforce.transport.stopping import Stop
+
+if TYPE_CHECKING:
+    from bulkforce.events import Event, OnEvent
 
 P = TypeVar("P")
 

@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from bulkforce.events import Event
 from bulkforce.protocol.exchange import Answer, Request, Stream
+
+if TYPE_CHECKING:
+    from bulkforce.events import Event
 
 _log = logging.getLogger("bulkforce")
 
