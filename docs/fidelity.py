@@ -239,7 +239,7 @@ Batches; one that is put back goes from InProgress to Queued:
 {moves_table(dict(BATCH_MOVES))}
 ## Not known: choices that are settings
 
-What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce.
+What public sources leave open is a setting: `Emulator(settings=Settings(...))`. The defaults are our choice, not facts about Salesforce. [What we do not know](what-we-do-not-know.md) says how a scratch org can tell.
 
 {table(["setting", "default", "what is open"], ([f"`{name}`", f"`{default}`", what] for name, default, what in comments(settings.__file__, "class Settings:") if name not in {"limits", "texts"}))}
 Some things are fixed: a job never fails as a whole (it is not known what makes one `Failed`); a row with several errors reports the first;

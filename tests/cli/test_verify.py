@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.processes import COMMAND, SURROUNDINGS
 
 from bulkforce.cli.main import main
 from bulkforce.verify.fields import schema
@@ -52,7 +56,8 @@ def test_it_asks_and_prints_a_report(
 
 
 @pytest.mark.parametrize(
-    ("typed", "reason"), [(Terminal("n\n"), "You did not agree"), (io.StringIO(), "Nobody is there to agree")]
+    ("typed", "reason"),
+    [(Terminal("n\n"), "You did not agree"), (io.StringIO(), "Nothing was sent: without a terminal")],
 )
 def test_without_consent_nothing_is_written(
     org: Emulator,
@@ -95,3 +100,22 @@ def test_definition_of_the_object_is_written_and_nothing_overwritten(
 def test_it_can_be_seen_on_an_emulated_org(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(monkeypatch, "--emulator", *LATEST) == 0
     assert "2 of 2 questions answered" in capsys.readouterr().out
+
+
+def test_ctrl_c_leaves_nothing_behind(org: Emulator) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "verify", "--prefix", "mine_", "--yes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**SURROUNDINGS, **os.environ},
+        text=True,
+    ) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "/64 lenient_dates" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        report, _ = process.communicate()
+    assert (process.returncode, report) == (130, "")
+    assert org.ledger()
+    assert org.records("mine_Record__c") == []

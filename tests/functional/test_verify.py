@@ -15,7 +15,7 @@ import bulkforce as bf
 from bulkforce.errors import UsageError
 from bulkforce.verify import run
 from bulkforce.verify.fields import FIELDS, project, schema
-from bulkforce.verify.questions import QUESTIONS, Question
+from bulkforce.verify.questions import OPEN, QUESTIONS, Question
 from bulkforce.verify.report import page, report
 from bulkforce_emulator import Emulator, Pace, Settings
 from bulkforce_emulator.faults import Fault
@@ -108,7 +108,9 @@ def tried(
         def wait(_: float) -> None:
             org.advance()
 
-        outcomes, left = client.driver.run(run.verify(OBJECT, questions, most_calls, lambda _: None), sleep=wait)
+        ground = client.driver.run(run.ground_on(OBJECT, most_calls))
+        outcomes = client.driver.run(run.try_all(ground, questions, lambda _: None), sleep=wait)
+        left = client.driver.run(run.clean(ground), sleep=wait)
         assert org.records(OBJECT) == []
         assert {entry.object for entry in org.ledger()} == {OBJECT}
         return org, outcomes, left
@@ -120,6 +122,16 @@ def values(outcomes: list[run.Outcome]) -> dict[str, object]:
 
 def test_page_is_made_from_the_questions() -> None:
     assert PAGE.read_text("utf-8") == page(), "run: make docs"
+
+
+# Settings that are no question: published, recorded, or of the test's own.
+NO_QUESTION = {"any_callback", "callback_urls", "chunked_answers", "hard_delete_permission", "limits", "newest_version"}
+NO_QUESTION |= {"oldest_version", "retiring_version", "server_headers", "spec_answer", "texts"}
+
+
+def test_every_setting_is_a_question() -> None:
+    asked = {one.id for one in QUESTIONS} | {name for one in OPEN for name in one.settings}
+    assert asked | NO_QUESTION == set(Settings.__dataclass_fields__)
 
 
 def test_report_tells_the_settings_that_are_assumed() -> None:
@@ -159,6 +171,18 @@ def test_calls_stop_where_the_user_said_and_what_was_written_goes() -> None:
     assert left == run.Left(0, 0)
     assert len(org.requests) < 60 + 200
     assert outcomes[-1].seen == "not seen: All API calls that were allowed are made"
+
+
+def test_session_that_expires_answers_no_question() -> None:
+    with (
+        Emulator(schema(OBJECT)) as org,
+        bf.Client(org.base_url, auth=bf.BearerToken(org.session_id)) as client,
+    ):
+        ground = client.driver.run(run.ground_on(OBJECT, 10))
+        org.expire_sessions()
+        some = [one for one in QUESTIONS if one.id in {"unknown_path_status", "unknown_filter"}]
+        outcomes = client.driver.run(run.try_all(ground, some, lambda _: None))
+    assert {one.seen for one in outcomes} == {"not seen: the session has expired; log in, and start again"}
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,11 @@ def _report(client: Client, name: str, wanted: list[Question], most_calls: int, 
     org = do(run.look_at_org())
     agreed(org.edition, is_production=org.is_production, is_sandbox=org.is_sandbox)
     do(run.check_object(name))
-    outcomes, left = do(run.verify(name, wanted, most_calls, _progress(len(wanted))))
+    ground = do(run.ground_on(name, most_calls))
+    try:
+        outcomes = do(run.try_all(ground, wanted, _progress(len(wanted))))
+    finally:  # after Ctrl-C, too
+        left = do(run.clean(ground))
     today = dt.datetime.now(dt.UTC).date()
     return report(outcomes, org, left, f"bulkforce {version('bulkforce')}, API {client.driver.version}, {today}")
 
@@ -130,7 +134,7 @@ def _ask(text: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("Nobody is there to agree; pass --yes if that is what you want")
+        raise UsageError("Nothing was sent: without a terminal, say with --yes that you agree")
     tell("Go on? [y/N]")  # typer.confirm would leave a space in the report
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UsageError("You did not agree, so nothing was sent")

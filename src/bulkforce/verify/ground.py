@@ -119,7 +119,7 @@ class Ground:
         """Make a call of v1; underscores in the names of headers are hyphens."""
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         given |= {"Content-Type": media} if media else {}
-        return (yield from self.call(method, f"/services/async/{{version}}{path}", body, given))
+        return of_a_session((yield from self.call(method, f"/services/async/{{version}}{path}", body, given)))
 
     def job(self, operation: str, content_type: str = "CSV", key: str = "", **headers: str) -> Flow[str]:
         """Create a job and return its path."""
@@ -222,7 +222,7 @@ class Ground:
         """Make a call of 2.0; underscores in the names of headers are hyphens."""
         given = {"Accept": "*/*"} | {name.replace("_", "-"): value for name, value in headers.items()}
         given |= {"Content-Type": media} if media else {}
-        return (yield from self.call(method, "/services/data/v{version}/jobs" + path, body, given, V2))
+        return of_a_session((yield from self.call(method, "/services/data/v{version}/jobs" + path, body, given, V2)))
 
     def job2(self, operation: str = "insert", **members: str) -> Flow[str]:
         """Create a job that loads records, and return its path."""
@@ -277,6 +277,13 @@ def told(answer: Answer) -> str:
     code = value(answer, "exceptionCode") or value(answer, "errorCode")
     message = value(answer, "exceptionMessage") or value(answer, "message")
     return " ".join(filter(None, (str(answer.status), code, message)))
+
+
+def of_a_session(answer: Answer) -> Answer:
+    """Make sure that it is no answer to a session that has expired: that would answer any question wrongly."""
+    if answer.status >= 400 and told(answer).split(" ")[1:2] in (["InvalidSessionId"], ["INVALID_SESSION_ID"]):
+        raise NotSeen("the session has expired; log in, and start again")
+    return answer
 
 
 def rows_of(answer: Answer) -> list[dict[str, str]]:

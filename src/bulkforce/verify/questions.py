@@ -23,7 +23,7 @@ class Question:
         id: Its name, which is also that of the emulator's setting.
         api: Which API it is about.
         text: The question.
-        assumed: What the emulator does as long as nobody knows.
+        assumed: What the emulator does as long as we do not know.
         trial: Tries it.
     """
 
@@ -41,11 +41,12 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """A question that no trial answers, and why."""
+    """A question that no trial answers, and why; with the emulator's settings that choose an answer."""
 
     api: str
     text: str
     because: str
+    settings: tuple[str, ...] = ()
 
 
 def _question(api: str, trial: Trial, assumed: object, text: str) -> Question:
@@ -128,12 +129,37 @@ _OTHERS_JOBS: Final = "it would read the jobs of others"
 _LARGE: Final = "it needs more data than a scratch org holds, or a long time"
 
 OPEN: Final = (
-    Open(V1, "What does PK chunking do for an object that does not support it?", _OTHER_OBJECTS),
-    Open(V1, "May a query of a JSON job have TYPEOF?", _OTHER_OBJECTS),
-    Open(V1, "How do `ContentVersion` and `Document` behave in zip batches?", _OTHER_OBJECTS),
-    Open(V1, "How are several fields joined in the `Error` column?", "your object has no rule that names two fields"),
     Open(
-        V1, "What does a job in state `Failed` look like, and when does the org set it?", "nobody knows how to cause it"
+        V1,
+        "Do a record type's picklist values bind fields that are not restricted?",
+        "your object has no record types",
+        ("record_types_narrow_restricted_picklists",),
+    ),
+    Open(
+        V1,
+        "Does the result of a row that a duplicate rule refused say `created`?",
+        "your object has no duplicate rule",
+        ("refused_duplicates_say_created",),
+    ),
+    Open(
+        V2,
+        "From which version on are columns in the query's order, and is `isPkChunkingSupported` shown?",
+        "it would take a query in each version",
+        ("alphabetical_until", "pk_chunking_shown_from"),
+    ),
+    Open(V1, "What does PK chunking do for an object that does not support it?", _OTHER_OBJECTS, ("unchunkable",)),
+    Open(V1, "May a query of a JSON job have TYPEOF?", _OTHER_OBJECTS, ("typeof_in_json",)),
+    Open(V1, "How do `ContentVersion` and `Document` behave in zip batches?", _OTHER_OBJECTS),
+    Open(
+        V1,
+        "How are several fields joined in the `Error` column?",
+        "your object has no rule that names two fields",
+        ("error_field_separator",),
+    ),
+    Open(
+        V1,
+        "What does a job in state `Failed` look like, and when does the org set it?",
+        "we do not know how to cause it",
     ),
     Open(
         V1,
@@ -141,15 +167,38 @@ OPEN: Final = (
         "locks cannot be caused safely",
     ),
     Open(V1, "How many jobs may be open, and how many batches run at a time?", _LARGE),
-    Open(V1, "How long after a chunked query do its chunks appear?", "one org at one time says little"),
-    Open(V1, "What does the org answer for the job of another user?", "it needs a second user"),
-    Open(V1, "What do refused logins answer, and how do refresh tokens rotate?", "failed logins can lock a user"),
-    Open(V2, "What is kept of an upload whose connection is cut?", "it needs a connection that breaks"),
-    Open(V2, "What is the status for a file above the limit?", _LARGE),
-    Open(V2, "How many rows has a set of query results by default, and at most?", _LARGE),
-    Open(V2, "In which order are jobs listed, and how soon are new ones in the list?", _OTHERS_JOBS),
     Open(
-        V2, "When has a failed query job an `errorMessage`?", "nobody knows how to make one fail after it was created"
+        V1,
+        "How long after a chunked query do its chunks appear?",
+        "one org at one time says little",
+        ("chunking_seconds",),
+    ),
+    Open(V1, "What does the org answer for the job of another user?", "it needs a second user"),
+    Open(
+        V1,
+        "What do refused logins answer, and how do refresh tokens rotate?",
+        "failed logins can lock a user",
+        ("token_error_status",),
+    ),
+    Open(
+        V2, "What is kept of an upload whose connection is cut?", "it needs a connection that breaks", ("cut_upload",)
+    ),
+    Open(V2, "What is the status for a file above the limit?", _LARGE, ("too_large_status",)),
+    Open(
+        V2,
+        "How many rows has a set of query results by default, and at most?",
+        _LARGE,
+        (
+            "result_set_records",
+            "largest_set_records",
+        ),
+    ),
+    Open(V2, "In which order are jobs listed, and how soon are new ones in the list?", _OTHERS_JOBS, ("list_order",)),
+    Open(
+        V2,
+        "When has a failed query job an `errorMessage`?",
+        "we do not know how to make one fail after it was created",
+        ("failed_query_message",),
     ),
     Open(V2, "What do the org's daily limits answer when they are used up?", "it would use up your org's limits"),
     Open(V2, "May result files of an aborted job still grow?", _LARGE),

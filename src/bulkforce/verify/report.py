@@ -62,9 +62,14 @@ def page() -> str:
         parts += [
             f"| `{one.id}` | {one.text} | `{shown(one.assumed)}` | {one.tried} |" for one in QUESTIONS if one.api == api
         ]
-    parts += ["", "## What we cannot try", "", "| API | question | because |", "| --- | --- | --- |"]
-    parts += [f"| {one.api} | {one.text} | {one.because} |" for one in OPEN]
+    parts += ["", "## What we cannot try", "", "| API | question | because | setting |"]
+    parts += ["| --- | --- | --- | --- |"]
+    parts += [f"| {one.api} | {one.text} | {one.because} | {_names(one.settings)} |" for one in OPEN]
     return "\n".join([*parts, ""])
+
+
+def _names(settings: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in settings)
 
 
 def _answer(one: Outcome) -> str:

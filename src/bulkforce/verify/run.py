@@ -87,24 +87,19 @@ def check_object(name: str) -> Flow[None]:
         )
 
 
-def verify(
-    name: str,
-    questions: Sequence[Question],
-    most_calls: int,
-    note: Callable[[Outcome], None],
-) -> Flow[tuple[list[Outcome], Left]]:
-    """Try each question; then abort the jobs that are open, and delete the records that were written."""
-    ground = Ground(name, TAG, (yield from authenticate()), most_calls)
+def ground_on(name: str, most_calls: int) -> Flow[Ground]:
+    """Open a session for the trials."""
+    return Ground(name, TAG, (yield from authenticate()), most_calls)
+
+
+def try_all(ground: Ground, questions: Sequence[Question], note: Callable[[Outcome], None]) -> Flow[list[Outcome]]:
+    """Try each question; `clean` must follow, however this ends."""
     outcomes = []
-    try:
-        for question in questions:
-            outcome = yield from _try(ground, question)
-            outcomes.append(outcome)
-            note(outcome)
-    finally:
-        ground.calls_left = _CLEANING_CALLS + 2 * len(ground.jobs)
-        left = yield from _clean(ground)
-    return outcomes, left
+    for question in questions:
+        outcome = yield from _try(ground, question)
+        outcomes.append(outcome)
+        note(outcome)
+    return outcomes
 
 
 def _try(ground: Ground, question: Question) -> Flow[Outcome]:
@@ -117,7 +112,9 @@ def _try(ground: Ground, question: Question) -> Flow[Outcome]:
     return Outcome(question, found.value, found.seen)
 
 
-def _clean(ground: Ground) -> Flow[Left]:
+def clean(ground: Ground) -> Flow[Left]:
+    """Delete the records that were written, also by a run that could not, and abort the jobs that are open."""
+    ground.calls_left = _CLEANING_CALLS + 2 * len(ground.jobs)
     with suppress(Error, NotSeen, CallsUsedUp):
         named = yield from ground.records("Id", f"Name = '{ground.tag}'")
         ground.ids |= {str(one["Id"]) for one in named}
