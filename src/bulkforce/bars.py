@@ -47,6 +47,10 @@ class Bar:
         self._show(standing)
         self._shown = True
 
+    def conclude(self, summary: str) -> None:
+        """Say what the call came to, if it is no run."""
+        self._summary = summary
+
     def __enter__(self) -> Self:
         return self
 

@@ -56,7 +56,7 @@ def test_cause_is_whole_and_its_samples_are_cut_to_a_line(
     monkeypatch.setattr("shutil.get_terminal_size", lambda: os.terminal_size((80, 24)))
     assert show(REPORT, as_json=False) == 3
     lines = printed.getvalue().splitlines()
-    reasons = lines[lines.index("Why rows failed:") + 1 :]
+    reasons = lines[lines.index("Why rows failed (row 1 is the first below the header):") + 1 :]
     message = "INVALID_TYPE_ON_FIELD_IN_RECORD: Close Date: value not of required type: ... (CloseDate)"
     count = 1 if out is io.StringIO else 2
     assert " ".join(" ".join(reasons[:count]).split()) == f"3,000 {message}"

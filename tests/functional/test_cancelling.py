@@ -76,6 +76,9 @@ def cancelled(org: Holding, call: Call, *, times: int = 1) -> BaseException | No
                 await task
             seen = len(org.requests)
             cause = caught.value.__cause__
+            if isinstance(cause, Interrupted) and cause.report is not None:
+                # Whoever cancels often sees no more than this, or only the log.
+                assert "bulkforce resume " in "".join(caught.value.__notes__)
         # Every thread has ended: what was not asked by now is not asked any more.
         await asyncio.get_running_loop().shutdown_default_executor()
         assert len(org.requests) == seen

@@ -11,6 +11,7 @@ import pytest
 from tests.support.rehearsal import changes, read_csv
 
 import bulkforce as bf
+from bulkforce.cli.check import lines_of
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
 from bulkforce.objects.columns import Kind, Severity
@@ -53,6 +54,24 @@ def write(text: str) -> Path:
 
 def found(report: bf.CheckReport) -> set[tuple[Kind, str | None]]:
     return {(one.kind, one.column) for one in report.columns}
+
+
+def test_values_that_are_not_in_the_notation_given_are_said_once(client: bf.Client) -> None:
+    source = write("LastName,Birthdate\nA,10.12.1815\nB,11.12.1815\nC,some day\n")
+    (one,) = client.check(source, "Contact", "insert", notation=bf.TextNotation(date_format="dd.MM.yyyy")).values
+    assert (one.problem.cause, one.first_row, one.problem.remedy) == (
+        Cause.NOT_A_DATE,
+        3,
+        "Correct it, or give another notation.",
+    )
+
+
+def test_label_as_a_header_names_what_makes_a_map(client: bf.Client) -> None:
+    (one,) = client.check(write("Last Name\nA\n"), "Contact", "update").unfit[:1]
+    assert one.remedy == "Call the column LastName, or map it (suggest_map writes a first map)."
+    lines = list(lines_of(client.check(write("Last Name,Birthdate\nA,soon\n"), "Contact", "insert")))
+    assert "  -> Call the column LastName, or map it (bulkforce map writes a first map)." in lines
+    assert "Rows that the org would refuse (row 1 is the first below the header):" in lines
 
 
 def test_all_mistakes_of_a_file_are_found_at_once_and_nothing_is_sent(org: Emulator, client: bf.Client) -> None:

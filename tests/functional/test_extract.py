@@ -220,6 +220,18 @@ def test_a_query_too_large_for_one_batch_is_chunked(org: Emulator, tmp_path: Pat
     assert org.state.jobs.get(report.jobs[1]).chunking is not None
 
 
+def test_file_that_exists_is_replaced_only_if_that_is_said(org: Emulator, tmp_path: Path) -> None:
+    """As on the command line, before anything is asked of the org; a run that stopped needs no such word to go on."""
+    (tmp_path / "out.csv").write_text("kept")
+    before = len(org.requests)
+    with pytest.raises(errors.UsageError, match=r"out.csv exists, and would be replaced: .*overwrite=True"):
+        bring(org, tmp_path, overwrite=False)
+    assert (len(org.requests), (tmp_path / "out.csv").read_text()) == (before, "kept")
+    assert not (tmp_path / "run").exists()
+    assert bring(org, tmp_path, overwrite=True).rows == ROWS
+    assert len(read(tmp_path / "out.csv")) == ROWS
+
+
 def test_large_objects_are_chunked_without_being_told(
     org: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,15 @@ def test_a_refused_query_is_told_where_it_is_read(sitting: Sitting) -> None:
         query(sitting, "SELECT Nope FROM Thing__c").to_arrow()
 
 
+def test_a_refusal_says_where_it_was_read_and_nothing_of_the_thread_that_asked(sitting: Sitting) -> None:
+    """A notebook shows every frame: dozens of them hid the one line that says what is wrong."""
+    with pytest.raises(Error, match="No such column 'Nope'") as refused:
+        query(sitting, "SELECT Nope FROM Thing__c").to_arrow()
+    assert refused.value.__cause__ is None
+    assert [one.name for one in refused.traceback][-1] == "take"
+    assert len(refused.traceback) <= 4
+
+
 def test_a_reader_who_leaves_leaves_no_open_job(sitting: Sitting) -> None:
     with query(sitting, QUERY) as result:
         assert result.schema.names == NAMES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulkforce.errors import FormatError
+from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.load.mapping import ColumnMap, shape
 from bulkforce.load.reader import Reader, Reading
@@ -97,7 +97,7 @@ def test_progress_counts_records(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"A,B\n", b"A,B\n\n\n"])
 def test_source_without_records_is_an_error(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(FormatError, match="no records"):
+    with pytest.raises(UsageError, match="no records"):
         read(tmp_path, content)
     # What was begun has no name that anything could rely on.
     assert not (tmp_path / "run" / REJECTED).exists()

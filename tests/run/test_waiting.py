@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from bulkforce.errors import Error, Interrupted, NoAnswer, Unavailable, UsageError
-from bulkforce.run.waiting import Patience, ctrl_c_told, every_so_often, interruptible
+from bulkforce.run.waiting import Patience, Remaining, ctrl_c_told, every_so_often, interruptible
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +103,17 @@ def test_ctrl_c_where_nothing_is_on_the_wire_is_told_as_a_stop() -> None:
         signal.raise_signal(signal.SIGINT)
     assert caught.value.__cause__ is None
     ends(ctrl_c_told())
+
+
+def test_time_that_is_left_is_estimated_by_the_pace_since_the_first_rows() -> None:
+    remaining = Remaining()
+    # 20 batches, 4 at a time, each of one second, after 10 seconds of reading and logging in.
+    assert remaining.seconds(0, 200, 10.0) is None
+    assert remaining.seconds(40, 200, 11.0) is None
+    assert remaining.seconds(80, 200, 12.0) is None
+    assert remaining.seconds(120, 200, 13.0) == 2.0
+    assert remaining.seconds(120, 200, 14.0) == 3.0
+    assert remaining.seconds(200, 200, 15.0) == 0.0
 
 
 def test_progress_is_told_at_most_so_often(monkeypatch: pytest.MonkeyPatch) -> None:

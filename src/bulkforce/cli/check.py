@@ -36,7 +36,8 @@ from bulkforce.cli.choices import (
 )
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.outcome import CALLED_WRONGLY, FINISHED_WITH_FAILURES, carry_out
-from bulkforce.cli.output import ascii_json, wrapped
+from bulkforce.cli.output import COUNTED, ascii_json, wrapped
+from bulkforce.cli.words import in_options
 from bulkforce.display import counted
 from bulkforce.load.standing import load_standing
 
@@ -148,12 +149,12 @@ def lines_of(report: CheckReport) -> Iterator[str]:
     }
     formless = [(told(one), one.problem.remedy, one.sample) for one in report.formless]
     yield from _part("A load would not start:", columns[Severity.REFUSE] + formless)
-    yield from _part("Rows that the org would refuse:", values[Severity.REFUSE])
+    yield from _part(f"Rows that the org would refuse {COUNTED}:", values[Severity.REFUSE])
     rejections = [
         (f"{counted(one.count, 'row')}, the first of them row {one.row:,}: {one.message}", one.remedy, "")
         for one in report.rejections
     ]
-    yield from _part("Rows that would not be sent:", rejections)
+    yield from _part(f"Rows that would not be sent {COUNTED}:", rejections)
     yield from _part("Worth checking:", columns[Severity.WARN] + values[Severity.WARN])
     yield from _part("Columns that would not be sent:", columns[Severity.DROP])
     if report.skipped:
@@ -170,8 +171,8 @@ def _part(title: str, found: Sequence[tuple[str, str, str]]) -> Iterator[str]:
     yield ""
     yield title
     for text, remedy, sample in found:
-        yield wrapped(f"- {text}", "  ")
+        yield wrapped(f"- {in_options(text)}", "  ")
         if sample:
             yield wrapped(f"  for example: {' '.join(sample.split())}", "    ")
         if remedy:
-            yield wrapped(f"  -> {remedy}", "     ")
+            yield wrapped(f"  -> {in_options(remedy)}", "     ")

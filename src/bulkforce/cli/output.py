@@ -7,6 +7,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from typing import Final
 
 from bulkforce.cli.outcome import FINISHED_WITH_FAILURES
 from bulkforce.cli.streams import shown
@@ -14,6 +15,9 @@ from bulkforce.display import counted
 from bulkforce.load.report import LoadReport, what_of
 from bulkforce.run.folder import PAGE
 from bulkforce.run.report import ErrorGroup, RunState, in_seconds
+
+COUNTED: Final = "(row 1 is the first below the header)"
+"""Said where rows are numbered: in a sheet, and in an editor, they have other numbers."""
 
 _REASONS_SHOWN = 20
 _SAMPLE = 56
@@ -104,7 +108,7 @@ def _show_report(report: LoadReport) -> None:
     for job in report.jobs_left_open:
         print(f"  an empty job may have been left open in the org: {job}")
     if report.errors:
-        _show_reasons(report.errors[:_REASONS_SHOWN], "Why rows failed:")
+        _show_reasons(report.errors[:_REASONS_SHOWN], f"Why rows failed {COUNTED}:")
         if len(report.errors) > _REASONS_SHOWN:
             more = counted(len(report.errors) - _REASONS_SHOWN, "more reason")
             print(f"... and {more} in {folder}/report.json")

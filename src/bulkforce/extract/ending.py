@@ -25,6 +25,7 @@ from bulkforce.extract.sinks.target import STANDARD_OUTPUT
 from bulkforce.extract.state import State
 from bulkforce.run.report import ENDS, RunState, jobs_left
 from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import Remaining
 
 
 def stopped(state: State, report: ExtractReport, cause: Exception) -> Error:
@@ -95,7 +96,9 @@ def report_of(
     )
 
 
-def progress_of(state: State, begun: float, earlier: int = 0, waits_for: str | None = None) -> ExtractProgress:
+def progress_of(
+    state: State, begun: float, earlier: int = 0, waits_for: str | None = None, remaining: Remaining | None = None
+) -> ExtractProgress:
     """Return the progress of an extract.
 
     Args:
@@ -103,6 +106,7 @@ def progress_of(state: State, begun: float, earlier: int = 0, waits_for: str | N
         begun: When this sitting began.
         earlier: Records that were on disk before it.
         waits_for: Why nothing new is started, if there is a reason.
+        remaining: Estimates how long it still takes.
     """
     stages = {stage: state.stages[stage] for stage in BatchStage if stage is not BatchStage.REPLACED}
     total = state.records if state.told and state.told == sum(stages.values()) else None
@@ -113,8 +117,8 @@ def progress_of(state: State, begun: float, earlier: int = 0, waits_for: str | N
         total=total,
         batches={str(stage): count for stage, count in stages.items()},
         seconds=seconds,
-        seconds_left=seconds * (total - state.rows) / (state.rows - earlier)
-        if total is not None and state.rows > earlier and waits_for is None
+        seconds_left=remaining.seconds(state.rows - earlier, total - earlier, seconds)
+        if remaining is not None and total is not None and waits_for is None
         else None,
         earlier=earlier,
         waits_for=waits_for or _of_the_org(state),

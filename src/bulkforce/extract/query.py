@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias, get_args
 from bulkforce import arguments
 from bulkforce.apis.abc import ApiName
 from bulkforce.display import Display, Shown, Table
-from bulkforce.errors import FormatError, MissingExtra, UsageError
+from bulkforce.errors import Error, FormatError, MissingExtra, UsageError
 from bulkforce.extract import verb as extract
 from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
 from bulkforce.extract.asking import Chunking
@@ -252,7 +252,8 @@ class _Pipe:
                 self._changed.notify_all()
                 return batch
             if self._error is not None and not self._left:
-                raise self._error
+                # What the thread was at says nothing to whoever asked.
+                raise self._error.with_traceback(None) if isinstance(self._error, Error) else self._error
             return None
 
     def leave(self) -> None:

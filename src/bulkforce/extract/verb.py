@@ -57,7 +57,7 @@ from bulkforce.run.folder import EXTRACT, PARTS, REPORT, RUNS, disk_told, find, 
 from bulkforce.run.journal import list_runs
 from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import every_so_often
+from bulkforce.run.waiting import Remaining, every_so_often
 from bulkforce.vocabulary import Operation
 
 AHEAD_BYTES: Final = 64_000_000
@@ -73,6 +73,11 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
     place, keep = _place(options, given)
+    if not options.append and not options.overwrite and place.is_file():
+        raise UsageError(
+            f"{given} exists, and would be replaced: name another file, append to it (append=True), or say that it "
+            "may be overwritten (overwrite=True)"
+        )
     to = STANDARD_OUTPUT if str(place) == STANDARD_OUTPUT else str(place.absolute())
     since_file = _since_file(options)
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
@@ -87,11 +92,6 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     if since_file is not None:
         asked = incremental.fingerprint(query, all_rows=options.all_rows)
         query, mark = incremental.narrow(query, since_file, all_rows=options.all_rows, repeats=options.repeats)
-    if mark is not None and not options.append and not options.overwrite and place.is_file():
-        raise UsageError(
-            f"{given} exists, and the records changed since {incremental.text_of(mark.since)} would replace what it "
-            "holds: append to it, name another file, or say that it may be overwritten"
-        )
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     api = api_for(sitting, options.api, sitting.version, operation, query.object)
     if isinstance(sink, CsvSink) and api.keeps_order and not any("(" in column for column in query.columns):
@@ -193,8 +193,10 @@ def deliver(
     """
     begun, told = time.monotonic(), every_so_often(sitting.watched(on_progress, extract_standing))
 
+    remaining = Remaining()
+
     def on_change(state: State, waits: str | None) -> None:
-        told(progress_of(state, begun, 0, waits))
+        told(progress_of(state, begun, 0, waits, remaining))
 
     query = soql.read(text)
     soql.check_bulk(query)
@@ -316,7 +318,7 @@ def _carry_out(
     rules = Rules(workers, may_chunk=facts.may_chunk, sendings=sitting.patience.sendings)
     told = every_so_often(on_progress)
     folder, state = journal.make_folder(PARTS), journal.state()
-    earlier = state.rows
+    earlier, remaining = state.rows, Remaining()
     fresh = incremental.Fresh(sink, facts.seen) if facts.seen else None
     try:
         stopped_by = bring(
@@ -327,7 +329,7 @@ def _carry_out(
             asked,
             rules,
             fresh or sink,
-            lambda state, waits: told(progress_of(state, begun, earlier, waits)),
+            lambda state, waits: told(progress_of(state, begun, earlier, waits, remaining)),
         )
         report = report_of(journal, state, facts, sitting, begun, stopped_by)
         if stopped_by:

@@ -53,7 +53,10 @@ def check(sitting: Sitting, options: LoadOptions) -> CheckReport:
         told_of_stops("Nothing was sent"),
     ):
         on_progress = sitting.watched(options.on_progress, load_standing)
-        return _look_at(sitting, Objects(sitting), asked, options.source, Path(name), on_progress)[0]
+        report, _ = _look_at(sitting, Objects(sitting), asked, options.source, Path(name), on_progress)
+        if sitting.bar is not None:
+            sitting.bar.conclude(report.heading)
+        return report
 
 
 def asked_of(sitting: Sitting, options: LoadOptions, api: IngestApi, column_map: ColumnMap) -> Asked:

@@ -64,6 +64,13 @@ class CheckReport(Shown):
         )
 
     @property
+    def heading(self) -> str:
+        """The verdict in a line."""
+        verdict = "fits" if self.fits else "does not fit"
+        verdict = verdict if self.described else f"{verdict}, as far as can be said without the object's fields"
+        return f"{self.operation} {self.object}: {counted(self.read, 'row')}; the source {verdict}; nothing was sent"
+
+    @property
     def unfit(self) -> tuple[Finding, ...]:
         """The findings that stop a load."""
         return tuple(found for found in self.columns if found.severity is Severity.REFUSE)
@@ -88,11 +95,8 @@ class CheckReport(Shown):
         ]
         header = ("", "finding", "remedy", "for example")
         found = [Table("", header, columns + values)] if columns or values else []
-        verdict = "fits" if self.fits else "does not fit"
-        verdict = verdict if self.described else f"{verdict}, as far as can be said without the object's fields"
-        heading = f"{self.operation} {self.object}: {counted(self.read, 'row')}; the source {verdict}; nothing was sent"
         rejections = causes_shown(self.rejections, "Rows that would not be sent")
-        return Display(heading, [*found, *rejections, *costs_shown(self.costs)])
+        return Display(self.heading, [*found, *rejections, *costs_shown(self.costs)])
 
     def raise_if_unfit(self, values: Values = "warn") -> None:
         """Raise an error if a load cannot work.
@@ -112,6 +116,23 @@ class CheckReport(Shown):
             error = DoesNotFit(f"The source does not fit {self.object}, so nothing was sent:", wrong)
             error.report = self
             raise error
+
+
+def _said_once(values: Sequence[ValueFinding]) -> list[ValueFinding]:
+    """Join what is said twice: values that are not in the notation given, and that the org would refuse for that."""
+
+    def place(found: ValueFinding) -> tuple[str, str, int, int]:
+        return found.column, found.field, found.count, found.first_row
+
+    other = {place(found): found.problem for found in values if found.problem.cause is Cause.OTHER_NOTATION}
+    refused = {place(found) for found in values if found.problem.severity is Severity.REFUSE} & other.keys()
+    return [
+        replace(found, problem=replace(found.problem, remedy=other[place(found)].remedy))
+        if place(found) in refused
+        else found
+        for found in values
+        if not (place(found) in refused and found.problem.cause is Cause.OTHER_NOTATION)
+    ]
 
 
 def told(found: ValueFinding) -> str:
@@ -284,6 +305,7 @@ class Checking:
         values = [*of_forms, *self._constants.findings(), *(self._values.findings() if self._values else ())]
         if self._keeps_line_ends:
             values = [found for found in values if found.problem.cause is not Cause.CARRIAGE_RETURN]
+        values = _said_once(values)
         return CheckReport(
             object=self._described.name if self._described else self._name,
             operation=self._operation,

@@ -35,6 +35,7 @@ from bulkforce.run.files import write_whole
 from bulkforce.run.folder import AGAIN, FEED, IN_DOUBT_ROWS, REJECTED, REPORT, RESULTS, SOURCE, UNTIED
 from bulkforce.run.report import ENDS, RunState, jobs_left
 from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import Remaining
 
 OUTPUTS: Final = (*Outputs.NAMES, IN_DOUBT_ROWS, UNTIED, REJECTED)
 """The files that a load leaves for its user; ``in_doubt.csv`` and ``untied.csv`` only if there is something in them."""
@@ -223,7 +224,13 @@ def _left_open(job: Job, facts: LoadFacts) -> str:
 
 
 def progress_of(
-    view: View, outputs: Outputs, facts: LoadFacts, begun: float, earlier: int = 0, waits_for: str | None = None
+    view: View,
+    outputs: Outputs,
+    facts: LoadFacts,
+    begun: float,
+    earlier: int = 0,
+    waits_for: str | None = None,
+    remaining: Remaining | None = None,
 ) -> Progress:
     """Return the progress of a load.
 
@@ -234,6 +241,7 @@ def progress_of(
         begun: When this sitting began.
         earlier: Records that were done before it.
         waits_for: Why nothing new is started, if there is a reason.
+        remaining: Estimates how long it still takes.
     """
     waiting = sum(map(len, view.waiting.values()))
     sent = facts.read - len(facts.rejected) - view.unsent
@@ -258,7 +266,9 @@ def progress_of(
             "done": view.done,
         },
         seconds=seconds,
-        seconds_left=seconds * (total - done) / (done - earlier) if done > earlier and waits_for is None else None,
+        seconds_left=remaining.seconds(done - earlier, total - earlier, seconds)
+        if remaining is not None and waits_for is None
+        else None,
         earlier=earlier,
         waits_for=waits_for or _of_the_org(view, waiting),
     )

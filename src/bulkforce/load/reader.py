@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bulkforce.errors import FormatError
+from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
 from bulkforce.load.attachments import Packer
 from bulkforce.load.cutter import Batch, Cutter, Rejected
@@ -146,7 +146,7 @@ class Reader:
             except FormatError as error:
                 raise self._with_line(error) from None
             if self._cutter.read == 0:
-                raise FormatError(f"{self._path.name} has a header but no records")
+                raise UsageError(f"{self._path.name} has a header but no records")
         feed = self._path if self._copy is None else self._folder / FEED
         return Reading(
             feed,

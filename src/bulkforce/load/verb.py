@@ -71,7 +71,7 @@ from bulkforce.run.folder import LOAD, RESULTS, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
 from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import ctrl_c_told, every_so_often
+from bulkforce.run.waiting import Remaining, ctrl_c_told, every_so_often
 
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
@@ -265,12 +265,12 @@ def carry_out(
         pause_seconds=patience.pause_seconds,
         one_batch_a_job=api.one_batch_a_job,
     )
-    view = journal.view()
+    view, remaining = journal.view(), Remaining()
     earlier = sum(batch.records for batch in view.batches.values() if batch.fetched)
 
     def on_change(view: View) -> None:
         sitting.teller.pass_on()
-        told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for()))
+        told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for(), remaining))
 
     engine: LoadEngine = Engine(
         LoadPlan(rules),

@@ -255,7 +255,8 @@ class _Fitting:
         people_see = [field.name for field in labelled(self._described, name)]
         if people_see:
             named = f"{shown(given)} is the label of {' and '.join(people_see)}, and a load needs the name."
-            return _Unfit(Kind.LABEL, named, f"Call the column {' or '.join(people_see)}, or map it.", people_see)
+            remedy = f"Call the column {' or '.join(people_see)}, or map it (suggest_map writes a first map)."
+            return _Unfit(Kind.LABEL, named, remedy, people_see)
         mark = next((mark for mark in ";\t|^" if mark in name), None)
         if mark:
             remedy = f"The file seems to have {shown(mark)} between its columns; give it as delimiter (--delimiter)."

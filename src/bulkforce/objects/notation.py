@@ -6,9 +6,9 @@ blocks need no judge.
 Sources: Bulk API developer guide, "Valid Date Format in Records" and "Valid CSV Record Rows"; Object Reference,
 "Primitive Data Types" (boolean, date, dateTime, time, double, int) and "Field Types" (id, picklist, multipicklist);
 SOQL and SOSL Reference, "Date Formats" (the first and the last date); Salesforce Help 000387302 (digits behind the
-point that are more than the field's stay, and are not shown); Data Loader Guide, "Data Types Supported" (words for
-booleans, which are Data Loader's and not the API's). A warning is what those leave open, or what changes nothing but
-the look.
+point that are more than the field's stay, and are not shown, which we have not seen); Data Loader Guide, "Data Types
+Supported" (words for booleans, which are Data Loader's and not the API's). A warning is what those leave open, or
+what changes nothing but the look.
 """
 
 from __future__ import annotations
@@ -327,8 +327,8 @@ def _number(whole: int, scale: int, text: str) -> Problem | None:
         )
     exponent = value.normalize().as_tuple().exponent
     if value and isinstance(exponent, int) and -exponent > scale:
-        text = f"has more than {scale} digits behind the point: the org keeps them, and shows {scale}"
-        return _warned(Cause.MORE_DIGITS, text, "Round it, if what is seen should be what is stored.")
+        text = f"has more than the {scale} digits behind the point that the field shows"
+        return _warned(Cause.MORE_DIGITS, text, "Round it: whether the org keeps the others is not certain.")
     return None
 
 

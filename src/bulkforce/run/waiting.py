@@ -16,9 +16,37 @@ from bulkforce.run.telling import callback
 
 P = TypeVar("P")
 
+_PACE_SECONDS: Final = 2.0
+"""A pace is known after this time."""
+
 BY_CTRL_C: Final = "stopped by Ctrl-C"
 LONGEST_ASKED_SECONDS: Final = 300.0
 """If the org asks for a longer pause, we try again after this time all the same."""
+
+
+class Remaining:
+    """Estimates how long a run still takes, by its pace since its first rows were done.
+
+    What is before them (reading, logging in, the first batches all at once) would be taken for a slow pace.
+    """
+
+    def __init__(self) -> None:
+        self._since: tuple[float, int] | None = None
+
+    def seconds(self, done: int, total: int, now: float) -> float | None:
+        """Return the estimate; ``None`` while there is none.
+
+        Args:
+            done: How many rows were done in this sitting.
+            total: How many there are to do in this sitting.
+            now: The time, by any clock.
+        """
+        if not done:
+            return None
+        began, before = self._since = self._since or (now, done)
+        if done == before or now - began < _PACE_SECONDS:
+            return None
+        return (total - done) * (now - began) / (done - before)
 
 
 @dataclass(frozen=True, slots=True)

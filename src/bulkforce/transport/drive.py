@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar, cast
 
 from bulkforce import arguments, hosts
-from bulkforce.errors import UsageError
+from bulkforce.errors import Interrupted, UsageError
 from bulkforce.protocol.flow import (
     Auth,
     Authenticate,
@@ -150,8 +150,17 @@ class Driver:
 
     async def acarry_out(self, work: Callable[[Stop], T]) -> T:
         """Do work in a worker thread; if the call is cancelled, ask the work to stop and wait until it has."""
+        import asyncio  # see above
+
         stop = Stop()
-        return await in_thread(partial(self.carry_out, work, stop), partial(stop.ask, "the call was cancelled"))
+        try:
+            return await in_thread(partial(self.carry_out, work, stop), partial(stop.ask, "the call was cancelled"))
+        except asyncio.CancelledError as cancelled:
+            # Whoever cancels often looks at nothing; the run must be found all the same.
+            if isinstance(how := cancelled.__cause__, Interrupted) and how.report is not None:
+                cancelled.add_note(str(how))
+                logging.getLogger("bulkforce").warning("%s", how)
+            raise
 
     def close(self) -> None:
         """Ask the work in other threads to stop, wait until it has, and close all connections; send nothing more."""
