@@ -210,3 +210,7 @@ def test_results_of_records_are_no_list_of_result_files() -> None:
     records = said('"Id","Success","Created","Error"\n"001A","true","true",""\n', media="text/csv")
     with pytest.raises(ProtocolError, match="record results, not result files"):
         script(API.list_results("750A", "751B"), [records])
+
+
+def test_columns_have_the_order_of_the_query() -> None:
+    assert API.keeps_order

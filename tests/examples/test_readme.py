@@ -32,7 +32,7 @@ def test_every_cell_about_another_tool_has_its_evidence() -> None:
 
 
 # Methods that are no call of the API.
-OWN = {"close", "check", "suggest_map", "load", "resume", "extract", "resume_extract", "query"}
+OWN = {"close", "check", "suggest_map", "load", "resume", "retry", "undo", "extract", "resume_extract", "query"}
 
 
 def test_every_call_is_in_the_table() -> None:

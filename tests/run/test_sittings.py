@@ -122,3 +122,21 @@ def test_clock_that_was_put_back_does_not_keep_old_marks(tmp_path: Path) -> None
     os.utime(tmp_path / "swept", (next_year, next_year))
     marks.begin(Folder(token="another"), tmp_path)
     assert marks_in(tmp_path) == ["another.1"]
+
+
+def test_one_run_alone_follows_another(tmp_path: Path) -> None:
+    token = Folder().token
+    assert [marks.claim(token, "retry", "mine", tmp_path) for _ in range(2)] == [True, True]
+    assert marks.claim(token, "retry", "other", tmp_path) is False
+    assert marks.claim(token, "undo", "other", tmp_path)
+    assert marks.claim("another", "retry", "other", tmp_path)
+    marks.unclaim(token, "retry", "mine", tmp_path)
+    assert marks.claim(token, "retry", "other", tmp_path)
+    # They are not taken for sittings.
+    assert marks.begin(Folder(), tmp_path) is None
+
+
+def test_claim_counts_where_no_mark_can_be_left(tmp_path: Path) -> None:
+    (tmp_path / "marks").write_bytes(b"")
+    assert marks.claim("token", "retry", "mine", tmp_path / "marks")
+    marks.unclaim("token", "retry", "mine", tmp_path / "marks")
