@@ -209,7 +209,7 @@ class Ingest1:
 
     def look(self, job_id: str, waiting: Collection[str]) -> Flow[Looked]:
         """See `IngestApi`."""
-        listed = {short(info.id): batch_seen(info) for info in (yield from ask(bulk1.get_all_batches(job_id)))}
+        listed = yield from ask(bulk1.batches_by_id(job_id, batch_seen))
         if missing := next((batch_id for batch_id in waiting if batch_id not in listed), None):
             raise _lacks(job_id, missing)
         if not any(listed[batch_id].never_run for batch_id in waiting):
@@ -273,7 +273,7 @@ def _check_strangers(job_id: str, listed: Iterable[str], known: Collection[str])
 
 
 def _list(job_id: str) -> Flow[list[str]]:
-    return [batch.id for batch in (yield from ask(bulk1.get_all_batches(job_id)))]
+    return [*(yield from ask(bulk1.batches_by_id(job_id, lambda info: info.id))).values()]
 
 
 def _list_at_rest(job_id: str, looks: Looks, *, closed: bool) -> Flow[list[str]]:

@@ -90,7 +90,7 @@ class Query1:
         what = ""
         pauses = list(self.looks.pauses())
         for pause in (*pauses, None):
-            listed = {short(info.id): _seen(info) for info in (yield from ask(bulk1.get_all_batches(job_id)))}
+            listed = yield from ask(bulk1.batches_by_id(job_id, _seen))
             missing = next((batch_id for batch_id in known if short(batch_id) not in listed), None)
             if missing is not None:
                 what = f"lacks batch {missing}, which the org has accepted"

@@ -30,7 +30,7 @@ from bulkforce.protocol.exchange import Answer, Body, Exchange, Replay, Request,
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.info import BatchInfo, JobInfo, Result
 from bulkforce.protocol.pk_chunking import PKChunking
-from bulkforce.protocol.wire import same_id, same_name
+from bulkforce.protocol.wire import same_id, same_name, short
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
 
 T = TypeVar("T")
@@ -224,13 +224,24 @@ def get_batch_info(job: JobRef, batch_id: str) -> Exchange[BatchInfo]:
 
 def get_all_batches(job: JobRef) -> Exchange[list[BatchInfo]]:
     """List all batches of a job."""
+    return _get(job, "/batch", lambda answer: [*_listed(job, lambda info: info, answer).values()])
 
-    def read(answer: Answer) -> list[BatchInfo]:
-        listed = [_batch_of(job, info, answer) for info in _batch_infos(answer)]
-        check_once([info.id for info in listed], "batch", answer)
-        return listed
 
-    return _get(job, "/batch", read)
+def batches_by_id(job: JobRef, of: Callable[[BatchInfo], T]) -> Exchange[dict[str, T]]:
+    """List all batches of a job, by the first 15 characters of their ids, and keep only what ``of`` makes of each.
+
+    A run looks at 10,000 of them again and again.
+    """
+    return _get(job, "/batch", lambda answer: _listed(job, of, answer))
+
+
+def _listed(job: JobRef, of: Callable[[BatchInfo], T], answer: Answer) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for before, info in enumerate(_batch_infos(answer)):
+        found[short(_batch_of(job, info, answer).id)] = of(info)
+        if len(found) == before:
+            raise ProtocolError("The org's list contains the same batch more than once", answer.facts())
+    return found
 
 
 def get_batch_request(job: JobRef, batch_id: str, content_type: ContentType | None = None) -> Exchange[bytes]:
