@@ -11,7 +11,7 @@ any with ``title="NAME"``       is written to a file of that name
 ``text title="output"``         is what the ``python`` block above it prints
 ``toml``, ``json``              is read
 ``js``                          stands so in `examples/testing/node`, which `tests/judges` runs
-``csv``, ``mermaid``, ``text``  nothing: a piece of a file, or a picture
+``csv``, ``text``, ``yaml``     nothing: a piece of a file, or a picture
 ==============================  ========================================================================================
 
 ``...`` stands for anything in what is printed. A command must end with 0, or with 3, which says that some rows failed;
@@ -68,11 +68,12 @@ class Reader:
 
     Args:
         org: The org that is taken for the reader's own.
+        setenv: Sets a variable of this process until the page ends.
     """
 
-    def __init__(self, org: Emulator) -> None:
+    def __init__(self, org: Emulator, setenv: Callable[[str, str], None]) -> None:
         self._printed = ""
-        self._exported: dict[str, str] = {}
+        self._setenv = setenv
         self._servers: list[Command] = []
         # What the pages write for what is the reader's own, and what it is here.
         self.stand_ins = {
@@ -113,7 +114,7 @@ class Reader:
             "toml": lambda example: _read(tomllib.loads, example),
             "js": _look_for_script,
             "json": lambda example: _read(json.loads, example),
-            **dict.fromkeys(("csv", "mermaid", "text"), lambda _example: None),
+            **dict.fromkeys(("csv", "text", "yaml"), lambda _example: None),
         }
         return ways.get(language, lambda _example: f"what is to be done with a block of {language!r}?")
 
@@ -151,9 +152,10 @@ class Reader:
         if words[0] == "pip":
             return _look_for_extras(line)
         if words[0] == "export":
-            self._exported |= {name: value for name, _, value in (word.partition("=") for word in words[1:])}
+            for word in words[1:]:
+                self._setenv(*word.split("=", 1))
             return 0, ""
-        environment = {**SURROUNDINGS, **os.environ, "COLUMNS": "80", "NO_COLOR": "1", **self._exported}
+        environment = {**SURROUNDINGS, **os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
         if line.startswith(SERVERS):
             self._servers.append(server := start(*words[1:], environment=environment))
             return 0, server.stdout.readline()

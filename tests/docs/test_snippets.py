@@ -46,7 +46,7 @@ def test_page_does_what_it_says(page: Path, tmp_path: Path, monkeypatch: pytest.
     with Emulator(SCHEMA) as org:
         monkeypatch.setenv("BULKFORCE_INSTANCE_URL", org.base_url)
         monkeypatch.setenv("BULKFORCE_ACCESS_TOKEN", org.session_id)
-        reader = Reader(org)
+        reader = Reader(org, monkeypatch.setenv)
         document = Document.parse(str(page), reader.regions)
         document.namespace.update(org=org, stand_ins=reader.stand_ins)
         try:
