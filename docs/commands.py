@@ -35,8 +35,11 @@ MORE: Final = {
     "orgs": ("how-to/connect.md",),
     "query": ("how-to/extract.md",),
     "resume": ("exactly-once.md", "exit-codes.md"),
+    "retry": ("how-to/load.md", "how-to/fix-and-reload.md"),
     "runs": ("how-to/watch-a-run.md", "run-folder.md"),
     "ui": ("how-to/watch-a-run.md",),
+    "undo": ("how-to/load.md",),
+    "verify": ("what-we-do-not-know.md",),
     "whoami": ("how-to/connect.md",),
 }
 

@@ -530,8 +530,7 @@ class Client(Calls1, Calls2):
             UsageError: The run is not finished, has nothing to retry, or was retried already.
             SourceChanged: A file with those rows was changed or removed since; nothing was sent.
             JournalMismatch: The run belongs to another org, or the folder of its retry is gone; nothing was sent.
-
-            And what `load` raises while it sends.
+            Error: And what `load` raises while it sends.
 
         Example:
             >>> report = client.load("contacts.csv", "Contact", "insert")  # doctest: +SKIP
@@ -589,8 +588,7 @@ class Client(Calls1, Calls2):
             UsageError: The run is not finished, created nothing, or was undone already.
             SourceChanged: A file with those ids was changed or removed since; nothing was sent.
             JournalMismatch: The run belongs to another org, or the folder of its undo is gone; nothing was sent.
-
-            And what `load` raises while it sends.
+            Error: And what `load` raises while it sends.
 
         Example:
             >>> client.undo(report.run_dir, dry_run=True).read  # doctest: +SKIP

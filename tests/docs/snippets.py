@@ -72,7 +72,7 @@ class Reader:
     """
 
     def __init__(self, org: Emulator, setenv: Callable[[str, str], None]) -> None:
-        self._printed = ""
+        self._printed = self._run = ""
         self._setenv = setenv
         self._servers: list[Command] = []
         # What the pages write for what is the reader's own, and what it is here.
@@ -133,6 +133,7 @@ class Reader:
         return _difference(example.parsed, self._shown(self._printed))
 
     def _type_in(self, example: Example) -> str | None:
+        self._run = ""
         compared = example.region.lexemes["arguments"].startswith("console")
         for line, wanted in _commands(example.parsed, compared=compared):
             ending = _ENDING.search(wanted)
@@ -146,7 +147,7 @@ class Reader:
 
     def _do(self, line: str) -> tuple[int, str]:
         """Do what a line says; gives its exit code and what it prints: notices, then the rest, as on a terminal."""
-        words = [_newest_run() if word == "RUN" else word for word in shlex.split(line, comments=True)]
+        words = [self._run_meant() if word == "RUN" else word for word in shlex.split(line, comments=True)]
         if not words or words[0] in FOREIGN:
             return 0, ""
         if words[0] == "pip":
@@ -168,6 +169,12 @@ class Reader:
             done = subprocess.run(["bash", "-c", line], env=environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stderr + done.stdout
 
+    def _run_meant(self) -> str:
+        """The run that is the newest when a block first speaks of one."""
+        folders = Path("bulkforce-runs").iterdir()
+        self._run = self._run or max(folders, key=lambda folder: folder.stat().st_mtime).name
+        return self._run
+
     def _where_to_log_in(self, words: list[str]) -> list[str]:
         """Not at Salesforce, and not all at the same port."""
         url = [] if "--url" in words else ["--url", self.stand_ins["https://acme.my.salesforce.com"]]
@@ -188,10 +195,6 @@ class Reader:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def _newest_run() -> str:
-    return max(Path("bulkforce-runs").iterdir(), key=lambda folder: folder.stat().st_mtime).name
 
 
 def _look_for_script(example: Example) -> str | None:
