@@ -37,6 +37,7 @@ def main() -> None:
         check_announced()
     wheel = build()
     check_wheel(wheel)
+    check_page(wheel)
     with tempfile.TemporaryDirectory(prefix="release-") as folder:
         try_with_packages_here(wheel, Path(folder)) if given.quick else try_in_empty_environments(wheel, Path(folder))
     print(f"{', '.join(sorted(one.name for one in DIST.iterdir()))}: well")
@@ -83,6 +84,13 @@ def check_wheel(wheel: Path) -> None:
     roots = {name.partition("/")[0] for name in names}
     if strange := roots - {"bulkforce", "bulkforce_emulator", f"bulkforce-{PROJECT['version']}.dist-info"}:
         sys.exit(f"{wheel.name} has {', '.join(strange)}, too")
+
+
+def check_page(wheel: Path) -> None:
+    """Make sure that each link and picture of the page on PyPI is whole."""
+    metadata = zipfile.ZipFile(wheel).read(f"bulkforce-{PROJECT['version']}.dist-info/METADATA").decode()
+    if links := re.findall(r"\]\((?!https?:|#)[^)]*\)|(?m:^\[[\w-]+\]: (?!https?:).*)", metadata):
+        sys.exit(f"{wheel.name}: its page would have links that lead nowhere: {', '.join(links)}")
 
 
 def try_with_packages_here(wheel: Path, folder: Path) -> None:
