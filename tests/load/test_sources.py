@@ -828,3 +828,24 @@ def test_import_brings_no_library_of_an_extra() -> None:
         "set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+_PARQUET_ALONE = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from bulkforce.load.sources import to_csv
+
+before = pa.default_memory_pool().backend_name
+to_csv(Path(sys.argv[1]), Path(sys.argv[2]), lambda: None)
+assert "pandas" not in sys.modules, "pandas was imported"
+assert pa.default_memory_pool().backend_name == before
+"""
+
+
+def test_parquet_is_read_without_pandas_and_leaves_the_users_allocator_as_it_was(tmp_path: Path, run: Path) -> None:
+    """Pyarrow imports pandas, where it is there, to turn a Python value into one of its own: 50 MB."""
+    table = pa.table({"a": ["x", None], "b": [1.5, float("nan")], "c": [datetime(2026, 1, 2, tzinfo=UTC)] * 2})
+    pq.write_table(table, tmp_path / "a.parquet")
+    command = [sys.executable, "-c", _PARQUET_ALONE, str(tmp_path / "a.parquet"), str(run)]
+    subprocess.run(command, check=True, timeout=60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from datetime import UTC
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 _INDEX: Final = re.compile(r"__index_level_\d+__")
 _FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
 """The years 1 to 9999; others cannot be written with four digits."""
+
+
+def constant(value: str | float, kind: pa.DataType | None = None) -> pa.Scalar:
+    """Return a value as a scalar, by default a text.
+
+    Pyarrow's own way imports pandas, where it is installed, which takes 50 MB and half a second.
+    """
+    import pyarrow as pa
+
+    if isinstance(value, str):
+        content = value.encode()
+        ends = pa.py_buffer(struct.pack("=ii", 0, len(content)))
+        return pa.StringArray.from_buffers(1, ends, pa.py_buffer(content))[0]
+    is_whole = isinstance(value, int)
+    buffer = pa.py_buffer(struct.pack("=q" if is_whole else "=d", value))
+    return pa.Array.from_buffers(pa.int64() if is_whole else pa.float64(), 1, [None, buffer]).cast(kind)[0]
 
 
 def texts_of(column: pa.Array, name: str, before: int, forms: Forms) -> dict[str, pa.Array]:
@@ -92,7 +109,7 @@ def _written(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
         is_moment = form.kind == "datetime"
         texts = _moments(pc.cast(column, pa.timestamp("ms")), name, before, form) if is_moment else _days(column)
     elif _is(column, "time"):
-        texts = _joined(pc.cast(pc.cast(column, pa.time32("ms"), safe=False), pa.string()), "Z")
+        texts = _joined(pc.cast(pc.cast(column, pa.time32("ms"), safe=False), pa.string()), constant("Z"))
     elif _is(column, "floating"):
         texts = _floats(column, name, before, form)
     elif _is(column, "string", "large_string", "string_view") and form.reads_texts:
@@ -103,7 +120,7 @@ def _written(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
         texts = pc.cast(column, pa.string())
     else:
         texts = _one_by_one(column, name, before, form)
-    return pc.fill_null(texts, NULL)
+    return pc.fill_null(texts, constant(NULL))
 
 
 def _days(column: pa.Array) -> pa.Array:
@@ -147,7 +164,7 @@ def _moments(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
     elif is_naive and form.kind:
         end = ""
     exact = pc.cast(pc.floor_temporal(moments, unit="millisecond"), pa.timestamp("ms"))
-    return _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), end)
+    return _joined(pc.replace_substring(pc.cast(exact, pa.string()), " ", "T"), constant(end))
 
 
 def _decimals(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
@@ -168,18 +185,23 @@ def _check_years(column: pa.Array, a_second: float, name: str, before: int) -> N
     import pyarrow.compute as pc
 
     counts = pc.cast(column, pa.int32() if _is(column, "date32") else pa.int64())
-    first, last = (max(min(int(second * a_second), 2**63 - 1), -(2**63)) for second in (_FIRST_SECOND, _LAST_SECOND))
+    first, last = (
+        constant(max(min(int(second * a_second), 2**63 - 1), -(2**63)), counts.type)
+        for second in (_FIRST_SECOND, _LAST_SECOND)
+    )
     outside = pc.or_(pc.less(counts, first), pc.greater(counts, last))
     if pc.any(outside).as_py():
         raise FormatError(
-            "A date before the year 1 or after 9999", row=before + pc.index(outside, True).as_py() + 1, column=name
+            "A date before the year 1 or after 9999",
+            row=before + pc.index(outside, constant(True, pa.bool_())).as_py() + 1,
+            column=name,
         )
 
 
 def _joined(*parts: Any) -> pa.Array:  # noqa: ANN401
     import pyarrow.compute as pc
 
-    return pc.binary_join_element_wise(*parts, "")
+    return pc.binary_join_element_wise(*parts, constant(""))
 
 
 def _floats(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
@@ -189,12 +211,15 @@ def _floats(column: pa.Array, name: str, before: int, form: Form) -> pa.Array:
     if _is(column, "float16"):
         column = pc.cast(column, pa.float32())
     # NaN is a missing value.
-    column = pc.if_else(pc.fill_null(pc.is_nan(column), False), pa.scalar(None, column.type), column)
+    column = pc.if_else(
+        pc.fill_null(pc.is_nan(column), constant(False, pa.bool_())), pa.nulls(1, column.type)[0], column
+    )
     # Zero has no sign.
-    column = pc.add(column, pa.scalar(0.0, column.type))
+    column = pc.add(column, constant(0.0, column.type))
     size = pc.abs(column)
     # Outside these bounds Arrow and Python write exponents differently.
-    usual = pc.or_(pc.and_(pc.greater_equal(size, 1e-4), pc.less(size, 1e10)), pc.equal(size, 0))
+    least, most, zero = (constant(value, size.type) for value in (1e-4, 1e10, 0.0))
+    usual = pc.or_(pc.and_(pc.greater_equal(size, least), pc.less(size, most)), pc.equal(size, zero))
     if not pc.all(usual).as_py():
         return _one_by_one(column, name, before, form)
     # Arrow writes whole numbers without a point.
