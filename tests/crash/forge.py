@@ -32,6 +32,7 @@ from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import following
+from bulkforce.load import job_data as _warm_pieces  # noqa: F401  (as below)
 from bulkforce.load import page as _warm_page_of_loads  # noqa: F401  (as below)
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
@@ -82,8 +83,25 @@ def watch_files(folder: Path, count: Callable[[str], None]) -> None:
     sys.addaudithook(hook)
 
 
+def stage(order: dict[str, Any]) -> list[str]:
+    """Do one process's part of a staged load; return the ids of the jobs that it was about."""
+    with Client(order["url"], BearerToken(order["session_id"]), retry=RetryPolicy(attempts=2)) as client:
+        staged = client.resume_stage(order["stage"])
+        match order["verb"]:
+            case "write":
+                return staged.write(Path(order["part"]))
+            case "commit":
+                return [job.id for job in staged.commit()]
+            case _:
+                staged.abort()
+                return []
+
+
 def work(order: dict[str, Any]) -> None:
     os.environ["XDG_STATE_HOME"] = order["state"]
+    if "stage" in order:
+        tell(order, {"jobs": stage(order)})
+        return
     around = Path(order["run_dir"]).parent
     count = Counter(
         order.get("die_at"), order.get("die_behind"), Disk(around) if order.get("power") else None, around / "left"
@@ -120,8 +138,13 @@ def work(order: dict[str, Any]) -> None:
         outcome = {"report": json.loads(report.to_json())}
     except Error as error:
         outcome = {"error": type(error).__name__, "text": str(error)}
+    tell(order, {**outcome, "effects": count.effects})
+
+
+def tell(order: dict[str, Any], outcome: dict[str, Any]) -> None:
+    """Write down what came of an order."""
     written = Path(order["outcome"] + ".part")
-    written.write_text(json.dumps({**outcome, "effects": count.effects}), "utf-8")
+    written.write_text(json.dumps(outcome), "utf-8")
     written.replace(order["outcome"])  # it may be killed here, too, and half an outcome is none
 
 

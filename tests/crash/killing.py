@@ -126,6 +126,7 @@ class Ended:
     error: str | None = None
     text: str = ""
     effects: list[str] = field(default_factory=list)
+    jobs: list[str] | None = None
 
     @property
     def killed(self) -> bool:
@@ -151,16 +152,17 @@ class Forge:
 
     def run(self, verb: Verb, run_dir: Path, **order: Any) -> Ended:
         """Run one load or extract, or go on with one, in a process of its own, to its end or death."""
+        return self.order(verb=verb, run_dir=str(run_dir), patience=asdict(BRISK), **order)
+
+    def order(self, **order: Any) -> Ended:
+        """Have what is ordered done by a process of its own, to its end or death."""
         outcome = self.folder / "outcome.json"
         outcome.unlink(missing_ok=True)
         common = {
-            "verb": verb,
-            "run_dir": str(run_dir),
             "outcome": str(outcome),
             "state": os.environ["XDG_STATE_HOME"],
             "url": self.org.base_url,
             "session_id": self.org.session_id,
-            "patience": asdict(BRISK),
         }
         assert self._process.stdin
         assert self._process.stdout

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
-from tests.crash.killing import MOMENTS, GuardedOrg, Moment
+from tests.crash.killing import MOMENTS, Forge, Moment, forging
 
 import bulkforce as bf
 
-REPO = Path(__file__).parents[2]
 PARTS = 3
 NUMBERS = count()
 
 
 @pytest.fixture(scope="module")
-def org() -> Iterator[GuardedOrg]:
-    with GuardedOrg() as org:
-        yield org
+def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
+    with forging(tmp_path_factory.mktemp("forge")) as forge:
+        yield forge
 
 
 class Crew:
     """Processes that work on one stage, one after another."""
 
-    def __init__(self, org: GuardedOrg, client: bf.Client, folder: Path, name: str) -> None:
-        self.org = org
+    def __init__(self, forge: Forge, client: bf.Client, folder: Path, name: str) -> None:
+        self._forge = forge
+        self.org = forge.org
         self.client = client
         self.parts = [folder / f"{number}.csv" for number in range(PARTS)]
         self.codes = [f"{name} {number}" for number in range(2 * PARTS)]
@@ -38,17 +34,8 @@ class Crew:
             part.write_text("Code__c\n" + "".join(f"{code}\n" for code in self.codes[2 * number : 2 * number + 2]))
 
     def run(self, verb: str, stage: bf.Stage, part: Path | None = None) -> list[str] | None:
-        """Run one process; return what it says, or ``None`` if it was killed."""
-        order = {"verb": verb, "state": stage.state(), "part": str(part or "")}
-        order |= {"url": self.org.base_url, "session_id": self.org.session_id}
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.stager", json.dumps(order)], cwd=REPO, stdout=subprocess.PIPE
-        ) as process:
-            self.org.gate.met(process.pid)
-            said, _ = process.communicate()
-            self.org.gate.ended()
-        assert process.returncode in {0, -signal.SIGKILL}
-        return None if process.returncode else json.loads(said or "null")
+        """Run one process; return the jobs that it has made or committed, or ``None`` if it was killed."""
+        return self._forge.order(verb=verb, stage=stage.state(), part=str(part or "")).jobs
 
     def arrived(self) -> list[str]:
         self.org.wait_until_idle()
@@ -56,10 +43,10 @@ class Crew:
 
 
 @pytest.fixture
-def crew(org: GuardedOrg, tmp_path: Path) -> Iterator[Crew]:
-    org.gate.arm()
-    with bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
-        yield Crew(org, client, tmp_path, f"stage {next(NUMBERS)}")
+def crew(forge: Forge, tmp_path: Path) -> Iterator[Crew]:
+    forge.org.gate.arm()
+    with bf.Client(forge.org.base_url, bf.BearerToken(forge.org.session_id)) as client:
+        yield Crew(forge, client, tmp_path, f"stage {next(NUMBERS)}")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
