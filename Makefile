@@ -10,9 +10,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 JSFORCE := tests/judges/clients/node_modules
 SF := tests/judges/clients/sf/node_modules
-# Tests that need no org, process or time; those that count steps trace by themselves. What they must reach is in pyproject.toml.
-DRY := tests/apis tests/conformance tests/objects tests/run tests/simulation tests/unit $(addprefix tests/extract/test_,extract_pages.py extract_plan.py extract_state.py verdicts.py) \
-	tests/face/test_display.py $(addprefix tests/load/test_,forms.py journal.py plan.py verdicts.py) $(addprefix --ignore=tests/,conformance/test_emulator.py unit/test_content.py unit/test_csv.py unit/test_gzip.py)
+# Tests that need no org, process or time, without those that count steps, which trace by themselves. What they must reach is in pyproject.toml.
+DRY := $(filter-out $(addprefix tests/,conformance/test_emulator.py unit/test_content.py unit/test_csv.py unit/test_gzip.py), \
+	$(wildcard $(addsuffix /test_*.py,$(addprefix tests/,apis conformance objects run simulation unit)))) \
+	$(addprefix tests/extract/test_,extract_pages.py extract_plan.py extract_state.py verdicts.py) \
+	tests/face/test_display.py $(addprefix tests/load/test_,forms.py journal.py plan.py verdicts.py)
 # Which share of lines and branches they reach in each room, in percent, at least.
 FLOORS := apis:98 extract:98 load:99 objects:99 protocol:98 run:98
 # What pyproject.toml says is enough.
@@ -20,7 +22,7 @@ URLLIB3 := $(shell sed -n 's/^ *"urllib3>=\(.*\)",/\1/p' pyproject.toml)
 LOWEST := $(shell sed -n 's/^ *"\(orjson\|typer\)>=\(.*\)",/\1==\2/p; s/^arrow = \["\(pyarrow\)>=\(.*\)"\]/\1==\2/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs site pictures dist release clean
+.PHONY: help demo test rest coverage fuzz simulate lowest pythons judges clients browser lint check format bench micro docs site pictures dist release clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,6 +32,9 @@ demo: $(VENV)/.demo  ## records go into an emulated org and come back, in second
 
 test: $(VENV)/.dev  ## the whole suite
 	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+rest: $(VENV)/.dev  ## the suite without the tests that `make coverage` has carried out as thoroughly: all but the simulation, which it cuts short
+	@$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(addprefix --ignore=,$(filter-out tests/simulation/%,$(DRY)))
 
 coverage: $(VENV)/.dev  ## how much of what decides the dry tests reach; fails where a room falls below its floor
 	@SEEDS=100 $(BIN)/coverage run -m pytest -p no:xdist $(DRY)
@@ -111,6 +116,11 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo "making $(VENV) ..." && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' && touch $@ $(VENV)/.demo
+
+# All of them in one step: nothing may change the environment while anything runs in it.
+$(VENV)/.all: pyproject.toml | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs,browser]' && \
+		touch $(VENV)/.demo $(VENV)/.dev $(VENV)/.docs $(VENV)/.browser $@
 
 $(VENV)/.docs: pyproject.toml $(VENV)/.dev
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,docs]' && touch $@
