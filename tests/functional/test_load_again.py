@@ -52,7 +52,7 @@ def killed(org: Holding, *words: str) -> str:
         process.send_signal(signal.SIGKILL)
         _, talk = process.communicate(timeout=600)
         org.go.set()
-    named = re.search(r"^If it stops, go on with: bulkforce resume (\S+)$", talk, re.MULTILINE)
+    named = re.search(r"^If it stops: bulkforce resume (\S+)$", talk, re.MULTILINE)
     assert named
     return named[1]
 

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bulkforce.run.page import CAUSES, Page, Share, document, jobs_named, lasting, size, text
+from bulkforce.run.page import CAUSES, Page, Share, document, jobs_named, lasting, size, stack, text
 from bulkforce.run.report import ErrorGroup, ErrorSample
 from bulkforce.run.timeline import LINES, Axis, Span, chart, lines, periods, rate, scale
 
@@ -224,3 +224,12 @@ def test_small_and_great_shares_are_not_rounded_away() -> None:
     rows = [Share("succeeded", 999_999, "ok"), Share("failed", 1, "failed")]
     shown = seen(replace(PAGE, rows=rows, total=1_000_000)).texts
     assert {"> 99.9 %", "< 0.1 %"} <= set(shown)
+
+
+@pytest.mark.parametrize("rows", [(1_000_000, 1, 1), (1, 0, 999_999), (0, 0, 0), (5, 5, 90)])
+def test_state_of_few_rows_is_seen_in_the_bar_which_stays_full(rows: tuple[int, ...]) -> None:
+    shares = [Share(kind, count, kind) for kind, count in zip(("ok", "failed", "rejected"), rows, strict=True)]
+    drawn = [float(wide) for wide in re.findall(r' width="([\d.]+)%" height', stack(shares, sum(rows)))[1:]]
+    assert len(drawn) == sum(count > 0 for count in rows)
+    assert all(wide >= 0.5 for wide in drawn)
+    assert sum(drawn) == pytest.approx(100.0 if any(rows) else 0.0, abs=0.01)

@@ -48,7 +48,7 @@ def naming_run(*, quiet: bool) -> OnEvent | None:
         if isinstance(event, RunBegun):
             folder = event.run_dir
         elif folder is not None and isinstance(event, SourceRead | JobOpened):
-            streams.tell(f"If it stops, go on with: bulkforce resume {folder}")
+            streams.tell(f"If it stops: bulkforce resume {folder}")
             folder = None
 
     return None if quiet else hear

@@ -25,6 +25,8 @@ CAUSES: Final = 50
 """How many causes are shown."""
 _CODE_CHARACTERS: Final = 2_000
 _SAMPLE_CHARACTERS: Final = 200
+_LEAST_PERCENT: Final = 0.5
+"""How much of the bar a state has at least: of a million rows, one that failed must be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +184,20 @@ def size(count: int) -> str:
     return f"{count / 1_000**thousands:,.1f} {('kB', 'MB', 'GB', 'TB')[thousands - 1]}"
 
 
+def _widths(rows: Sequence[Share], total: int) -> list[float]:
+    """Return how wide each state is drawn, in percent: wide enough to be seen, at the cost of the widest."""
+    true = [100 * share.rows / total if total else 0.0 for share in rows]
+    drawn = [max(wide, _LEAST_PERCENT) if wide else 0.0 for wide in true]
+    if drawn:
+        widest = max(range(len(drawn)), key=drawn.__getitem__)
+        drawn[widest] -= sum(drawn) - sum(true)
+    return drawn
+
+
 def stack(rows: Sequence[Share], total: int) -> str:
     """Draw the rows by state as one bar."""
     left, bars = 0.0, []
-    for share in rows:
-        wide = 100 * share.rows / total if total else 0.0
+    for share, wide in zip(rows, _widths(rows, total), strict=True):
         bars += [f'<rect class="{share.kind}" x="{left:.3f}%" width="{wide:.3f}%" height="100%"/>'] if wide else []
         left += wide
     return f'<svg class="stack" width="100%" height="14" role="img" aria-label="Rows by state">{"".join(bars)}</svg>'
