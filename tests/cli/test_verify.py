@@ -50,7 +50,7 @@ def test_it_asks_and_prints_a_report(
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert call(monkeypatch, "--prefix", "mine_", *LATEST) == 0
     report, talk = capsys.readouterr()
-    assert "write some 600 small records into mine_Record__c" in talk
+    assert "write about 500 small records into mine_Record__c" in talk
     assert report.startswith("# bulkforce verify: 2 of 2 questions answered\n")
     assert "| `unknown_path_status` | What is the status for an unknown path? | `400` |" in report
 

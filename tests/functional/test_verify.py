@@ -166,6 +166,13 @@ def test_nothing_is_called_but_what_was_agreed() -> None:
     assert text.count("\n| `") == len(QUESTIONS)
 
 
+def test_report_says_what_was_left_behind() -> None:
+    org = run.Org("Developer Edition", is_sandbox=False, is_trial=False)
+    assert "Left behind" not in report([], org, run.Left(0, 0), "today")
+    assert "Left behind: 3 records, 1 open jobs." in report([], org, run.Left(3, 1), "today")
+    assert "Left behind: perhaps some records, 0 open jobs." in report([], org, run.Left(None, 0), "today")
+
+
 def test_calls_stop_where_the_user_said_and_what_was_written_goes() -> None:
     org, outcomes, left = tried(Settings(), most_calls=60)
     assert left == run.Left(0, 0)
@@ -182,6 +189,7 @@ def test_session_that_expires_answers_no_question() -> None:
         org.expire_sessions()
         some = [one for one in QUESTIONS if one.id in {"unknown_path_status", "unknown_filter"}]
         outcomes = client.driver.run(run.try_all(ground, some, lambda _: None))
+        assert client.driver.run(run.clean(ground)) == run.Left(None, 0)
     assert {one.seen for one in outcomes} == {"not seen: the session has expired; log in, and start again"}
 
 

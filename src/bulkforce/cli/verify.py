@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from bulkforce.verify.run import Outcome
 
 CONSENT = """bulkforce verify will
-- write some 600 small records into {name}, each named {tag}, and delete them at the end;
+- write about 500 small records into {name}, each named {tag}, and delete them at the end;
 - read {name}, and whether the org is a sandbox; nothing else;
-- make about 600 API calls, {calls:,} at most.
+- make about 80 jobs, and 600 to 1,000 API calls, {calls:,} at most.
 The org: {edition}, {kind}."""
 
 

@@ -167,7 +167,8 @@ class Ground:
         if value(batch, "state") != "Completed":
             return None
         result = yield from self.v1("GET", f"{path}/result")
-        self.ids |= set(_IDS.findall(result.body.decode("utf-8", "replace")))
+        found = _IDS.findall(result.body.decode("utf-8", "replace"))
+        self.ids |= {one for one in found if not one.startswith("75")}  # those of result files are no records
         return result
 
     def insert(self, **values: str) -> Flow[str]:
@@ -192,9 +193,11 @@ class Ground:
         """Read records over REST."""
         soql = f"SELECT {fields} FROM {self.sobject} WHERE {where}"  # noqa: S608  (SOQL, of our own words)
         answer = yield from self.call("GET", "/services/data/v{version}/query?q=" + quote_plus(soql), session=V2)
-        found = json_of(answer)
+        found = json_of(of_a_session(answer))
         listed = found.get("records") if isinstance(found, dict) else None
-        return listed if isinstance(listed, list) else []
+        if not isinstance(listed, list):
+            raise NotSeen(f"the records cannot be read: {told(answer)}")
+        return listed
 
     def state_document(self, state: str) -> str:
         """Write the document that asks for another state of a job."""

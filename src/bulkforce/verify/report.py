@@ -28,7 +28,7 @@ def report(outcomes: Sequence[Outcome], org: Org, left: Left, about: str) -> str
             f"# bulkforce verify: {len(answered)} of {len(outcomes)} questions answered",
             "",
             f"{about}; {org.edition}, {kind}. {len(others)} answers are not what the emulator assumes (in bold).",
-            *([f"Left behind: {left.records} records, {left.jobs} jobs."] if left.records or left.jobs else []),
+            *_left(left),
             "",
             "| setting | question | answer | seen |",
             "| --- | --- | --- | --- |",
@@ -66,6 +66,13 @@ def page() -> str:
     parts += ["| --- | --- | --- | --- |"]
     parts += [f"| {one.api} | {one.text} | {one.because} | {_names(one.settings)} |" for one in OPEN]
     return "\n".join([*parts, ""])
+
+
+def _left(left: Left) -> list[str]:
+    if left == Left(0, 0):
+        return []
+    records = "perhaps some" if left.records is None else left.records
+    return [f"Left behind: {records} records, {left.jobs} open jobs."]
 
 
 def _names(settings: Sequence[str]) -> str:
@@ -113,6 +120,6 @@ bulkforce verify --org dev --prefix bfv_ > report.md
 
 **Read `report.md`**, and paste it into an issue of the kind "Answers from an org". It holds no id, name, address or token of the org.
 
-It writes some 600 small records into `bfv_Record__c`, whose names are `bulkforce-verify`, and deletes them at the end; they can be found in the recycle bin. It reads that object, and of the
-rest of the org only whether it is a sandbox. It makes about 600 API calls, and stops at 2,000 (`--max-api-calls`). It refuses an org that is neither a sandbox, a scratch org, a trial nor a
+It writes about 500 small records into `bfv_Record__c`, whose names are `bulkforce-verify`, and deletes them at the end; they can be found in the recycle bin. It reads that object, and of the
+rest of the org only whether it is a sandbox. It makes about 80 jobs and 600 to 1,000 API calls, and stops at 2,000 (`--max-api-calls`). It refuses an org that is neither a sandbox, a scratch org, a trial nor a
 Developer Edition, unless you say `--production`. To see it first, without an org: `bulkforce verify --emulator`."""

@@ -12,12 +12,13 @@ from bulkforce.errors import Error, UsageError
 from bulkforce.protocol import rest
 from bulkforce.protocol.flow import Flow, ask, authenticate
 from bulkforce.verify.fields import FIELDS
-from bulkforce.verify.ground import CallsUsedUp, Ground, NotSeen
+from bulkforce.verify.ground import V2, CallsUsedUp, Ground, NotSeen
 from bulkforce.verify.questions import Question
 
 TAG: Final = "bulkforce-verify"
 MOST_CALLS: Final = 2_000
 _CLEANING_CALLS: Final = 100
+_FAILURES: Final = (NotSeen, CallsUsedUp, Error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What could not be cleaned up."""
+    """What could not be cleaned up; ``None`` if the org does not say how many records there still are."""
 
-    records: int
+    records: int | None
     jobs: int
 
 
@@ -62,9 +63,7 @@ def look_at_org() -> Flow[Org]:
     soql = "SELECT OrganizationType, IsSandbox, TrialExpirationDate FROM Organization"
     found = (yield from ask(rest.records_page(soql))).records
     if not found:
-        raise UsageError(
-            "The org does not say whether it is a sandbox; pass production=True if it may be tried all the same"
-        )
+        raise UsageError("The org does not say whether it is a sandbox: your user may not read Organization")
     one = found[0]
     return Org(
         str(one.get("OrganizationType")), one.get("IsSandbox") is True, one.get("TrialExpirationDate") is not None
@@ -105,7 +104,7 @@ def try_all(ground: Ground, questions: Sequence[Question], note: Callable[[Outco
 def _try(ground: Ground, question: Question) -> Flow[Outcome]:
     try:
         found = yield from question.trial(ground)
-    except (NotSeen, CallsUsedUp, Error) as error:
+    except _FAILURES as error:
         return Outcome(question, None, f"not seen: {error}")
     except (LookupError, ValueError, AttributeError, AssertionError) as error:
         return Outcome(question, None, f"not seen: the answer has another form ({type(error).__name__})")
@@ -115,23 +114,23 @@ def _try(ground: Ground, question: Question) -> Flow[Outcome]:
 def clean(ground: Ground) -> Flow[Left]:
     """Delete the records that were written, also by a run that could not, and abort the jobs that are open."""
     ground.calls_left = _CLEANING_CALLS + 2 * len(ground.jobs)
-    with suppress(Error, NotSeen, CallsUsedUp):
+    jobs = 0
+    for job in ground.jobs:
+        try:
+            yield from _end_job(ground, job)
+        except _FAILURES:
+            jobs += 1
+    with suppress(*_FAILURES):
         named = yield from ground.records("Id", f"Name = '{ground.tag}'")
         ground.ids |= {str(one["Id"]) for one in named}
     ids = sorted(ground.ids)
     for first in range(0, len(ids), 200):
         some = ids[first : first + 200]
         path = "/services/data/v{version}/composite/sobjects?allOrNone=false&ids=" + quote_plus(",".join(some))
-        with suppress(Error, CallsUsedUp):
-            yield from ground.call("DELETE", path, session="Authorization")
-    jobs = 0
-    for job in ground.jobs:
-        try:
-            yield from _end_job(ground, job)
-        except (Error, CallsUsedUp):
-            jobs += 1
-    left = -1
-    with suppress(Error, CallsUsedUp):
+        with suppress(*_FAILURES):
+            yield from ground.call("DELETE", path, session=V2)
+    left = None
+    with suppress(*_FAILURES):
         left = len((yield from ground.records("Id", f"Name = '{ground.tag}'")))
     return Left(left, jobs)
 
