@@ -184,6 +184,15 @@ def test_ids_of_an_earlier_load_go_again_as_ids(org: Emulator, client: Client, t
     assert (first.succeeded, again.read, again.succeeded) == (1, 1, 1)
 
 
+def test_column_that_outputs_do_not_hold_is_told(org: Emulator, client: Client, tmp_path: Path) -> None:
+    org.mishaps.plan(LOCKED)
+    source = tmp_path / "source.csv"
+    source.write_text("Code__c,sf__Error\na,x\nb,y\n")
+    first = load(client, tmp_path, source, mapping={"sf__Error": "Text__c"})
+    with pytest.raises(errors.UsageError, match="sent sf__Error, a column of ours that its files do not hold"):
+        client.retry(first.run_dir)
+
+
 def test_files_go_again(org: Emulator, client: Client, tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"content")
     (parent,) = org.insert("Account", [{"Name": "A"}])

@@ -286,6 +286,11 @@ def _rows_again(sitting: Sitting, accept_as: AcceptAs | None, journal: LoadJourn
     shape = intake.shape_of(facts)
     theirs = Theirs(facts.header.encode(), shape)
     place_of = {place: kept for kept, place in enumerate(theirs.places)}
+    if lacking := [shape.source[place] for place in shape.taken if place not in place_of]:
+        raise UsageError(
+            f"{facts.run} sent {lacking[0]}, a column of ours that its files do not hold; load those rows from their "
+            "source, with the column under another name"
+        )
     again = replace(
         shape,
         source=tuple(theirs.names),
