@@ -57,7 +57,7 @@ def test_it_asks_and_prints_a_report(
 
 @pytest.mark.parametrize(
     ("typed", "reason"),
-    [(Terminal("n\n"), "You did not agree"), (io.StringIO(), "Nothing was sent: without a terminal")],
+    [(Terminal("n\n"), "You did not agree"), (io.StringIO(), "Nothing was written: without a terminal")],
 )
 def test_without_consent_nothing_is_written(
     org: Emulator,

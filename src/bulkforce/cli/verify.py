@@ -18,12 +18,13 @@ from bulkforce.errors import UsageError
 if TYPE_CHECKING:
     from bulkforce.client import Client
     from bulkforce.verify.questions import Question
+    from bulkforce.verify.run import Org as KindOfOrg
     from bulkforce.verify.run import Outcome
 
 CONSENT = """bulkforce verify will
 - write about 500 small records into {name}, each named {tag}, and delete them at the end;
-- read {name}, and whether the org is a sandbox; nothing else;
-- make about 80 jobs, and 600 to 1,000 API calls, {calls:,} at most.
+- read {name}, whether the org is a sandbox, and a list of jobs that should be empty; nothing else;
+- make about 80 jobs, and 600 to 1,000 API calls, {calls:,} at most besides cleaning up.
 The org: {edition}, {kind}."""
 
 
@@ -65,7 +66,7 @@ def verify(
 
     Example: bulkforce verify --org dev > report.md
     """
-    from bulkforce.verify import fields, questions
+    from bulkforce.verify import fields, questions, run
 
     name = _object(prefix)
     if write_object is not None:
@@ -76,23 +77,19 @@ def verify(
         raise UsageError("--only names no question; docs/what-we-do-not-know.md lists them")
     with ExitStack() as open_until_then:
         client = _emulated(name, open_until_then) if emulator else open_until_then.enter_context(client_for(org))
-
-        def agreed(edition: str, *, is_production: bool, is_sandbox: bool) -> None:
-            if is_production and not production:
-                raise UsageError(
-                    f"The org is a {edition} and no sandbox, so it may be in production. Take a scratch org, or pass "
-                    "--production if it may be tried all the same"
-                )
-            kind = "a sandbox or scratch org" if is_sandbox else "no sandbox"
-            _ask(
-                CONSENT.format(name=name, tag="bulkforce-verify", calls=most_calls, edition=edition, kind=kind),
-                yes=yes or emulator,
+        kind = client.driver.run(run.look_at_org())
+        if kind.is_production and not production:
+            raise UsageError(
+                f"The org is a {kind.edition} and no sandbox, so it may be in production. Take a scratch org, or pass "
+                "--production if it may be tried all the same"
             )
+        sort = "a sandbox or scratch org" if kind.is_sandbox else "no sandbox"
+        text = CONSENT.format(name=name, tag=run.TAG, calls=most_calls, edition=kind.edition, kind=sort)
+        _ask(text, yes=yes or emulator)
+        print(_report(client, kind, name, wanted, most_calls))
 
-        print(_report(client, name, wanted, most_calls, agreed))
 
-
-def _report(client: Client, name: str, wanted: list[Question], most_calls: int, agreed: Callable[..., None]) -> str:
+def _report(client: Client, org: KindOfOrg, name: str, wanted: list[Question], most_calls: int) -> str:
     import datetime as dt
     from importlib.metadata import version
 
@@ -100,8 +97,6 @@ def _report(client: Client, name: str, wanted: list[Question], most_calls: int, 
     from bulkforce.verify.report import report
 
     do = client.driver.run
-    org = do(run.look_at_org())
-    agreed(org.edition, is_production=org.is_production, is_sandbox=org.is_sandbox)
     do(run.check_object(name))
     ground = do(run.ground_on(name, most_calls))
     try:
@@ -134,10 +129,10 @@ def _ask(text: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("Nothing was sent: without a terminal, say with --yes that you agree")
+        raise UsageError("Nothing was written: without a terminal, say with --yes that you agree")
     tell("Go on? [y/N]")  # typer.confirm would leave a space in the report
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise UsageError("You did not agree, so nothing was sent")
+        raise UsageError("You did not agree, so nothing was written")
 
 
 def _emulated(name: str, open_until_then: ExitStack) -> Client:

@@ -121,5 +121,5 @@ bulkforce verify --org dev --prefix bfv_ > report.md
 **Read `report.md`**, and paste it into an issue of the kind "Answers from an org". It holds no id, name, address or token of the org.
 
 It writes about 500 small records into `bfv_Record__c`, whose names are `bulkforce-verify`, and deletes them at the end; they can be found in the recycle bin. It reads that object, and of the
-rest of the org only whether it is a sandbox. It makes about 80 jobs and 600 to 1,000 API calls, and stops at 2,000 (`--max-api-calls`). It refuses an org that is neither a sandbox, a scratch org, a trial nor a
+rest of the org only whether it is a sandbox, and a list of jobs that should be empty. It makes about 80 jobs and 600 to 1,000 API calls, and stops at 2,000 (`--max-api-calls`), but for those that clean up. It refuses an org that is neither a sandbox, a scratch org, a trial nor a
 Developer Edition, unless you say `--production`. To see it first, without an org: `bulkforce verify --emulator`."""
