@@ -59,6 +59,8 @@ def main() -> None:
     """Write all pages again."""
     shutil.rmtree(OUT, ignore_errors=True)
     shutil.copytree(ROOT / "docs", OUT, ignore=shutil.ignore_patterns(*NOT_PAGES))
+    (OUT / "assets").mkdir()
+    shutil.copy(ROOT / "docs" / "site" / "iframe-worker.js", OUT / "assets")
     for name in OUTSIDE:
         if (ROOT / name).exists():
             (OUT / name).parent.mkdir(parents=True, exist_ok=True)
