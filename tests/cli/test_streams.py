@@ -291,3 +291,10 @@ def test_streams_that_do_not_block_are_made_to() -> None:
     assert [os.get_blocking(ends[mine]) for mine in (0, 3, 5)] == [True, True, True]
     for end in ends:
         os.close(end)
+
+
+def test_wrong_choice_is_said_in_plain_words() -> None:
+    done = run("load", "a.csv", "--object", "Contact", "--operation", "inser", "--json")
+    assert done.returncode == CALLED_WRONGLY
+    for said in (done.stderr, json.loads(done.stdout)["error"]["message"]):
+        assert "Invalid value for '--operation': 'inser' is not one of 'insert', 'update'" in said

@@ -100,7 +100,7 @@ def _code_of(work: Callable[[], object]) -> int:
         code = end.code if isinstance(end.code, int) else 0
         # Of typer's own errors, which it has printed, only this is public.
         if code == CALLED_WRONGLY and (told := getattr(end.__context__, "format_message", None)):
-            print_error(UsageError(told()))
+            print_error(UsageError(streams.without_prefix(told())))
             _tell_whose_option(getattr(end.__context__, "option_name", ""))
         return code
     except streams.OutputLost as lost:

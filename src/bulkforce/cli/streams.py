@@ -79,8 +79,13 @@ class _PlainTalk(_Plain):
     """Shortens words longer than any path: typer's errors quote the whole of an argument."""
 
     def write(self, text: str, /) -> int:
-        super().write(re.sub(r"(\S{100})\S{4000,}", r"\1...", text))
+        super().write(without_prefix(re.sub(r"(\S{100})\S{4000,}", r"\1...", text)))
         return len(text)
+
+
+def without_prefix(text: str) -> str:
+    """Take out what pydantic, with which newer releases of typer read arguments, puts before each reason."""
+    return text.replace(": Value error, ", ": ")
 
 
 class _Painted:
