@@ -70,6 +70,7 @@ class Case:
         most_rows: At most so many records are done.
         needs: Files beyond the usual: ``json``, ``cut``, ``parquet``, ``batches``, ``gz``, ``tls``.
         command: How ours is started, if not by its driver.
+        once: Whether one run is enough, since it is long.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Case:
     needs: tuple[str, ...] = ()
     cpu_seconds: float | None = None
     command: tuple[str, ...] = ()
+    once: bool = False
 
 
 _SLOW: Final = ("--rtt-ms", "50", "--batch-seconds", "1", "--parallel", "5")
@@ -128,7 +130,7 @@ CASES: Final = (
     Case("load CSV, 2.0, 50 ms and 1 s a batch", "load2", org=_SLOW, most_rows=100_000),
     Case("extract, 2.0, 50 ms and 1 s a batch", "extract2", org=_SLOW, most_rows=100_000),
     *(
-        Case(f"{count:,} {pieces} of a record", verb, most_rows=count)
+        Case(f"{count:,} {pieces} of a record", verb, most_rows=count, once=True)
         for pieces, verb in (("batches", "load-tiny"), ("chunks", "extract-tiny"))
         for count in (1_000, 10_000, 100_000)
     ),

@@ -110,7 +110,7 @@ def figures(case: Case, rows: int, runs: int, data_of: Data, peers: list[Peer]) 
         problem, made = missing(peer), []
         try:
             if not problem:
-                made = [measure(work) for _ in range(runs if peer in {OURS, PEERS[0]} else 1)]
+                made = [measure(work) for _ in range(runs if peer in {OURS, PEERS[0]} and not case.once else 1)]
         except Bad as error:
             problem = str(error)
         taken.append(Figure(case.name, peer.name, records, None if problem else median(made), problem))

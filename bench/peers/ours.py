@@ -1,6 +1,6 @@
 """bulkforce: each case is a function of the client, the folder of the data and where output goes.
 
-    python ours.py CASE URL FOLDER OUT POLL
+    python ours.py [--workers=8] [--batch_records=1000] CASE URL FOLDER OUT POLL
 
 It returns how many records went through.
 """
@@ -26,9 +26,9 @@ def _loaded(client: Client, source: Any, out: Path, **options: Any) -> int:
     return report.succeeded + report.failed
 
 
-def load(client: Client, folder: Path, out: Path) -> int:
+def load(client: Client, folder: Path, out: Path, **options: int) -> int:
     """A CSV file."""
-    return _loaded(client, folder / "contacts.csv", out)
+    return _loaded(client, folder / "contacts.csv", out, **options)
 
 
 def load2(client: Client, folder: Path, out: Path) -> int:
@@ -159,10 +159,11 @@ def made(*_: object) -> int:
 
 def main() -> None:
     """Do what the command line says."""
-    case, url, folder, out, _ = sys.argv[1:]
-    carry_out: Callable[[Client, Path, Path], int] = globals()[case.replace("-", "_")]
+    *chosen, case, url, folder, out, _ = sys.argv[1:]
+    options = {name: int(value) for name, _, value in (one[2:].partition("=") for one in chosen)}
+    carry_out: Callable[..., int] = globals()[case.replace("-", "_")]
     with bf.Client(url, bf.BearerToken("00D000000000001!bench"), gzip_requests=case == "load-gz") as client:
-        print(json.dumps({"rows": carry_out(client, Path(folder), Path(out))}))
+        print(json.dumps({"rows": carry_out(client, Path(folder), Path(out), **options)}))
 
 
 if __name__ == "__main__":
