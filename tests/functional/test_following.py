@@ -11,14 +11,16 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.processes import COMMAND, SURROUNDINGS, run
+from tests.cli.processes import COMMAND, SURROUNDINGS, run, start
 from tests.support.rehearsal import SCHEMA, TOO_LONG, Books, Rows, contents, nasty_rows, read_csv, settle
 
 from bulkforce import AsyncClient, BearerToken, Client, LoadReport, errors
+from bulkforce.load.journal import LoadJournal
 from bulkforce.load.mapping import ColumnMap
 from bulkforce.objects.texts import TextNotation
 from bulkforce_emulator import Emulator, Fault
@@ -103,6 +105,27 @@ def test_a_run_is_retried_once(org: Emulator, client: Client, tmp_path: Path) ->
     with pytest.raises(errors.JournalMismatch, match=r"whose folder .* is gone"):
         client.retry(first.run_dir)
     assert books.jobs == []
+
+
+def test_retry_whose_run_was_replaced_is_not_gone_on_with(org: Emulator, client: Client, tmp_path: Path) -> None:
+    """It died before it claimed that run, and another run is in its folder now."""
+    org.mishaps.plan(LOCKED)
+    first = load(client, tmp_path)
+    with pytest.raises(errors.Interrupted):
+        client.retry(first.run_dir, run_dir=tmp_path / "again", max_api_calls=4)
+    with closing(LoadJournal(first.run_dir)) as journal:
+        journal.set_follower("retry", None)
+    with closing(LoadJournal(tmp_path / "again")) as journal, journal.transaction():
+        journal._database.execute("DELETE FROM fact WHERE name = 'claimed'")
+    shutil.rmtree(first.run_dir)
+    books = Books(org)
+    with pytest.raises(errors.JournalMismatch, match=r"whose folder .* is gone"):
+        client.resume(tmp_path / "again")
+    load(client, tmp_path, [{"Code__c": "other"}])
+    (other,) = books.jobs
+    with pytest.raises(errors.JournalMismatch, match=r"whose folder .* is gone"):
+        client.resume(tmp_path / "again")
+    assert books.jobs == [other]
 
 
 def test_a_copy_of_a_run_is_not_retried_a_second_time(org: Emulator, client: Client, tmp_path: Path) -> None:
@@ -347,6 +370,26 @@ def test_command_line_has_them_too(org: Emulator, client: Client, tmp_path: Path
     assert (refused.returncode, "first was retried already" in refused.stderr) == (2, True)
     undone = run("undo", again, "--yes", "--run-dir", str(tmp_path / "undo"), environment=environment)
     assert (undone.returncode, "delete Row__c (undo of again): 1 row in" in undone.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(("verb", "change"), [("retry", 1), ("undo", -1)])
+def test_of_several_processes_one_alone_follows(
+    org: Emulator, client: Client, tmp_path: Path, verb: str, change: int
+) -> None:
+    org.mishaps.plan(LOCKED)
+    first = load(client, tmp_path, io.BytesIO(b"Code__c\na\nb\n"))
+    before = org.count("Row__c")
+    environment = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    commands = [
+        start(verb, str(first.run_dir), "--run-dir", str(tmp_path / f"{number}"), environment=environment)
+        for number in range(3)
+    ]
+    for command in commands:
+        command.communicate()
+    # Whoever comes when it is done is told so, or is refused; whoever comes while it goes on may not disturb it.
+    assert min(command.returncode or 0 for command in commands) == 0
+    assert org.count("Row__c") == before + change
+    assert len([number for number in range(3) if (tmp_path / f"{number}").exists()]) == 1
 
 
 @pytest.mark.parametrize(("answer", "deleted"), [("n", 0), ("y", 2)])

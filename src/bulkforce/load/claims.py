@@ -34,12 +34,15 @@ def claim(journal: LoadJournal) -> None:
         return
     kind, run, mine = _what(asked, journal)
     folder = Path(asked.followed)
+    gone = JournalMismatch(
+        f"The run in {journal.folder} is the {kind} of {run}, whose folder {folder} is gone, so it is not known "
+        f"whether that run was {DONE[kind]} already. Nothing was sent"
+    )
     if not holds(folder, LOAD):
-        raise JournalMismatch(
-            f"The run in {journal.folder} is the {kind} of {run}, whose folder {folder} is gone, so it is not known "
-            f"whether that run was {DONE[kind]} already. Nothing was sent"
-        )
+        raise gone
     with closing(LoadJournal(folder)) as followed:
+        if followed.token != asked.followed_token:
+            raise gone
         other = followed.follower(kind)
         if other is not None and other.token != mine.token:
             raise JournalMismatch(f"{run} is {DONE[kind]} by the run in {other.folder}. Nothing was sent")

@@ -46,6 +46,7 @@ class Asked:
         retry_of: The id of the run whose rows are loaded again, if this is a retry.
         undo_of: The id of the run whose records are deleted, if this is an undo.
         followed: The folder of that run.
+        followed_token: Its token.
     """
 
     run: str
@@ -78,6 +79,7 @@ class Asked:
     retry_of: str | None = None
     undo_of: str | None = None
     followed: str = ""
+    followed_token: str = ""
 
     @property
     def line_end(self) -> str:

@@ -206,13 +206,13 @@ def _facts_of(sitting: Sitting, journal: LoadJournal, kind: str) -> LoadFacts:
         raise JournalMismatch(f"The run in {folder} belongs to {facts.instance_url}, not to {here}; nothing was sent")
     if kind == UNDO and facts.operation not in {Operation.INSERT, Operation.UPSERT}:
         raise UsageError(
-            f"{facts.run} cannot be undone: it is {_A[Operation(facts.operation)]}, and the org does not keep what was "
-            "there before. Only records that an insert or upsert created can be deleted again"
+            f"{facts.run} cannot be undone: it is {_IT_IS[Operation(facts.operation)]}, and the org does not keep what "
+            "was there before. Only records that an insert or upsert created can be deleted again"
         )
     return facts
 
 
-_A: Final = {
+_IT_IS: Final = {
     Operation.UPDATE: "an update",
     Operation.DELETE: "a delete; the recycle bin has its records for 15 days",
     Operation.HARD_DELETE: "a hardDelete",
@@ -387,4 +387,11 @@ def _asked_of(journal: LoadJournal) -> Asked:
     """Return what a run was asked to do, for one that follows it."""
     asked = journal.asked()
     assert asked is not None
-    return replace(asked, run="", begun=time.time(), path=None, followed=str(journal.folder.absolute()))
+    return replace(
+        asked,
+        run="",
+        begun=time.time(),
+        path=None,
+        followed=str(journal.folder.absolute()),
+        followed_token=journal.token,
+    )
