@@ -34,8 +34,8 @@ def refuse_second(asked: Asked, run_dir: Path | None, warn: Callable[[str], None
     if asked.path is None:
         return
     what = f"{asked.operation} of {asked.source} into {asked.object}"
-    for folder, known in _unfinished(asked, run_dir):
-        if not _is_unchanged(Path(asked.path), known):
+    for folder, unchanged in _unfinished(asked, Path(asked.path), run_dir):
+        if not unchanged:
             warn(
                 f"An earlier {what} is not finished ({folder}), and the file has changed since: what that run has "
                 "written, this one writes again if it is still in the file"
@@ -52,16 +52,17 @@ def refuse_second(asked: Asked, run_dir: Path | None, warn: Callable[[str], None
             )
 
 
-def _unfinished(asked: Asked, run_dir: Path | None) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """Yield the unfinished runs that have taken in the same file, with what is known of them."""
+def _unfinished(asked: Asked, path: Path, run_dir: Path | None) -> Iterator[tuple[Path, bool]]:
+    """Yield the unfinished runs that have taken in the same file, and whether it is what it was."""
     for place in {RUNS} if run_dir is None else {RUNS, run_dir.parent}:
         # That the folder itself holds a run is said by whoever makes it.
         for journal in sorted(one for one in place.glob(f"*/{LOAD}") if one.parent != run_dir):
-            with suppress(OSError, Error, sqlite3.Error):
+            # What cannot be read says nothing.
+            with suppress(OSError, Error, sqlite3.Error, KeyError, TypeError, ValueError):
                 known = {} if _reports_its_end(journal.parent) else _known(journal)
                 # A run that was not read to its end has sent nothing.
                 if "feed" in known and _is_same(asked, known):
-                    yield journal.parent, known
+                    yield journal.parent, _is_unchanged(path, known)
 
 
 def _reports_its_end(folder: Path) -> bool:
