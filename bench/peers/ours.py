@@ -121,6 +121,11 @@ def extract_arrow(client: Client, _: Path, out: Path) -> int:
     return _extracted(client, out / "out.arrow")
 
 
+def extract_jsonl(client: Client, _: Path, out: Path) -> int:
+    """To JSON lines."""
+    return _extracted(client, out / "out.jsonl")
+
+
 def extract_polars(client: Client, _: Path, __: Path) -> int:
     """To a polars frame."""
     return len(client.query(QUERY).to_polars())

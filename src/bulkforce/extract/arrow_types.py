@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,15 @@ def pyarrow(purpose: str) -> Any:  # noqa: ANN401  (it has no types)
     except ImportError as error:
         raise MissingExtra("arrow", purpose) from error
     return pa
+
+
+def constant(text: str) -> pa.Scalar:
+    """Return a text as a scalar; pyarrow's own way imports pandas, where it is installed: 50 MB and half a second."""
+    import pyarrow as pa
+
+    content = text.encode()
+    ends = pa.py_buffer(struct.pack("=ii", 0, len(content)))
+    return pa.StringArray.from_buffers(1, ends, pa.py_buffer(content))[0]
 
 
 def schema_of(columns: Sequence[Column]) -> pa.Schema:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bulkforce.errors import FormatError
+from bulkforce.extract.arrow_types import constant
 from bulkforce.extract.columns import other_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES: Final = 262_144
+BLOCK_BYTES: Final = 131_072
+"""The reader is some 32 blocks ahead of what is taken from it, so this counts many times in memory."""
 _LARGEST_BLOCK_BYTES: Final = 67_108_864
 _COLUMN: Final = re.compile(r"CSV column #(\d+)")
 # pyarrow has no error class for this: a record spans more than two blocks.
@@ -38,6 +40,17 @@ class Misfit(Exception):
         self.column = column
 
 
+def memory_pool() -> pa.MemoryPool | None:
+    """Return an allocator that gives back what is not used, which the default one keeps for each thread.
+
+    Returns:
+        jemalloc; ``None`` for the default, where it is not there.
+    """
+    import pyarrow as pa
+
+    return pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else None
+
+
 class PartReader:
     """A reader of parts.
 
@@ -50,8 +63,7 @@ class PartReader:
         from pyarrow import csv
 
         self.schema = schema
-        # Where there is jemalloc: it gives back what was read, which the default allocator keeps for each thread.
-        self._pool = pa.jemalloc_memory_pool() if "jemalloc" in pa.supported_memory_backends() else None
+        self._pool = memory_pool()
         self._block_bytes = BLOCK_BYTES
         # The CSV reader does not support a time of day with a trailing Z.
         self._times = [place for place, field in enumerate(schema) if pa.types.is_time(field.type)]
@@ -64,6 +76,8 @@ class PartReader:
             strings_can_be_null=True,
             true_values=["true"],
             false_values=["false"],
+            # It was checked when the part came.
+            check_utf8=False,
         )
 
     def read(self, part: Path) -> Iterator[pa.RecordBatch]:
@@ -94,10 +108,14 @@ class PartReader:
             self._block_bytes *= 4
 
     def _from(self, part: Path, row: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
         from pyarrow import csv
 
         options = csv.ReadOptions(block_size=self._block_bytes)
-        with csv.open_csv(part, options, self._parse, self._convert, memory_pool=self._pool) as reader:
+        with (
+            pa.OSFile(str(part), memory_pool=self._pool) as file,
+            csv.open_csv(file, options, self._parse, self._convert, memory_pool=self._pool) as reader,
+        ):
             if reader.schema.names != self.schema.names:
                 raise other_columns(self.schema.names, reader.schema.names)
             for batch in reader:
@@ -141,7 +159,7 @@ def _times_of(texts: pa.Array) -> Any:  # noqa: ANN401
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    moments = pc.binary_join_element_wise("1970-01-01T", pc.utf8_rtrim(texts, "Z"), "")
+    moments = pc.binary_join_element_wise(constant("1970-01-01T"), pc.utf8_rtrim(texts, "Z"), constant(""))
     try:
         return moments.cast(pa.timestamp("ms")).cast(pa.time32("ms"))
     except pa.ArrowInvalid:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from bulkforce.errors import FormatError
 from bulkforce.extract.arrow_types import pyarrow, schema_of, wider
 from bulkforce.extract.columns import Column
-from bulkforce.extract.record_batches import Misfit, PartReader
+from bulkforce.extract.record_batches import Misfit, PartReader, memory_pool
 from bulkforce.extract.sinks.target import Target
 
 if TYPE_CHECKING:
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 Warn = Callable[[str], None]
 
-_ROW_GROUP_BYTES: Final = 16_777_216
+_ROW_GROUP_BYTES: Final = 6_291_456
 """Size of a row group as Arrow data in memory; each is written at once."""
+_DICTIONARY_BYTES: Final = 131_072
+"""A column with more different values than this is written without a dictionary, which would take longer and save
+nothing."""
 
 
 class Writer(Protocol):
@@ -49,6 +53,8 @@ class TypedSink:
         self._writer: Writer | None = None
         self._parts: list[Path] = []
         self._records = 0
+        # One thread for all parts: Arrow's allocators keep memory for each thread that uses them.
+        self._thread = ThreadPoolExecutor(1, "bulkforce-sink")
 
     def begin(self, columns: Sequence[Column]) -> None:
         """Begin to write."""
@@ -66,6 +72,9 @@ class TypedSink:
         Raises:
             FormatError: A value does not fit its column's type, and what was written cannot be undone.
         """
+        return self._thread.submit(self._add, part).result()
+
+    def _add(self, part: Path) -> int:
         self._parts.append(part)
         left: Sequence[Path] = [part]
         while misfit := self._pour(left):
@@ -98,6 +107,9 @@ class TypedSink:
 
     def finish(self) -> None:
         """Write the end and move the file in place."""
+        self._thread.submit(self._finish).result()
+
+    def _finish(self) -> None:
         assert self._writer is not None
         self._writer.close()
         self._writer = None
@@ -107,6 +119,7 @@ class TypedSink:
         """Leave nothing behind."""
         self._drop()
         self._target.discard()
+        self._thread.shutdown(wait=False)
 
     def _drop(self) -> None:
         writer, self._writer = self._writer, None
@@ -150,7 +163,12 @@ class _Parquet:
         from pyarrow import PythonFile
         from pyarrow.parquet import ParquetWriter
 
-        self._writer = ParquetWriter(PythonFile(target, mode="w"), schema)
+        self._writer = ParquetWriter(
+            PythonFile(target, mode="w"),
+            schema,
+            dictionary_pagesize_limit=_DICTIONARY_BYTES,
+            memory_pool=memory_pool(),
+        )
         self._waiting: list[pa.RecordBatch] = []
         self._bytes = 0
 

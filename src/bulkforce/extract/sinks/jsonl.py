@@ -6,15 +6,15 @@ Numbers, ``true`` and ``false`` have no quotes; the empty value is ``null``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bulkforce.errors import FormatError
-from bulkforce.extract.arrow_types import pyarrow
+from bulkforce.extract.arrow_types import constant, pyarrow
 from bulkforce.extract.columns import Column
-from bulkforce.extract.record_batches import Misfit, PartReader
+from bulkforce.extract.record_batches import PartReader
 from bulkforce.extract.sinks.target import Target
 from bulkforce.formats.values import without_exponent
 
@@ -43,6 +43,8 @@ class JsonLinesSink:
         pyarrow("Writing JSON Lines")
         self._plain = plain
         self._target = target
+        # One thread for all parts: Arrow's allocators keep memory for each thread that uses them.
+        self._thread = ThreadPoolExecutor(1, "bulkforce-sink")
 
     def begin(self, columns: Sequence[Column]) -> None:
         """Begin to write."""
@@ -58,16 +60,15 @@ class JsonLinesSink:
         """Write the next part, and return how many records it has.
 
         Raises:
-            FormatError: It is not CSV, or not UTF-8.
+            FormatError: It is not CSV.
         """
+        return self._thread.submit(self._add, part).result()
+
+    def _add(self, part: Path) -> int:
         records = 0
-        try:
-            for batch in self._reader.read(part):
-                self._target.write(self._lines(batch))
-                records += batch.num_rows
-        except Misfit as misfit:
-            # All columns are text.
-            raise FormatError(f"{part.name} is not UTF-8", column=self._reader.schema.names[misfit.column]) from misfit
+        for batch in self._reader.read(part):
+            self._target.write(self._lines(batch))
+            records += batch.num_rows
         return records
 
     def _lines(self, batch: pa.RecordBatch) -> memoryview:
@@ -77,10 +78,12 @@ class JsonLinesSink:
         behind = ""
         for name, bare, column in zip(self._names, self._bare, batch.columns, strict=True):
             before, values, after = _values(_plain(column) if self._plain and bare == _NUMBER else column, bare)
-            pieces += [behind + name + before, values]
+            pieces += [constant(behind + name + before), values]
             behind = after
         return _content(
-            pc.binary_join_element_wise(*pieces, behind + "}\n", "", null_handling="replace", null_replacement="null")
+            pc.binary_join_element_wise(
+                *pieces, constant(behind + "}\n"), constant(""), null_handling="replace", null_replacement="null"
+            )
         )
 
     def finish(self) -> None:
@@ -90,6 +93,7 @@ class JsonLinesSink:
     def discard(self) -> None:
         """Leave nothing behind."""
         self._target.discard()
+        self._thread.shutdown(wait=False)
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -108,9 +112,9 @@ def _values(column: pa.Array, bare: str | None) -> tuple[str, pa.Array, str]:
 
     if bare is not None:
         fits = pc.match_substring_regex(column, bare)
-        return "", column if pc.all(fits).as_py() else pc.if_else(fits, column, _joined('"', _escaped(column), '"')), ""
+        return "", column if pc.all(fits).as_py() else pc.if_else(fits, column, _quoted(column)), ""
     if column.null_count:
-        return "", _joined('"', _escaped(column), '"'), ""
+        return "", _quoted(column), ""
     return '"', _escaped(column), '"'
 
 
@@ -125,10 +129,10 @@ def _escaped(column: pa.Array) -> pa.Array:
     return column
 
 
-def _joined(*pieces: Any) -> pa.Array:  # noqa: ANN401
+def _quoted(column: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    return pc.binary_join_element_wise(*pieces, "")
+    return pc.binary_join_element_wise(constant('"'), _escaped(column), constant('"'), constant(""))
 
 
 def _content(texts: pa.Array) -> memoryview:
