@@ -51,6 +51,11 @@ def load_tiny(client: Client, folder: Path, out: Path) -> int:
     return _loaded(client, folder / "contacts.csv", out, batch_records=1)
 
 
+def load2_tiny(client: Client, folder: Path, out: Path) -> int:
+    """A CSV file, over Bulk API 2.0, a record a job."""
+    return _loaded(client, folder / "contacts.csv", out, api="bulk2", batch_records=1)
+
+
 def load_parquet(client: Client, folder: Path, out: Path) -> int:
     """A Parquet file."""
     return _loaded(client, folder / "contacts.parquet", out)

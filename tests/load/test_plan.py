@@ -331,6 +331,16 @@ class Load(RuleBasedStateMachine):
             assert not [batch for batch, times in self.org.effects().items() if times > 1]
 
     @invariant()
+    def every_job_is_filed_under_what_is_left_to_do(self) -> None:
+        if hasattr(self, "view"):
+            jobs = self.view.jobs.values()
+            working = {JobStage.OPENING, JobStage.OPEN, JobStage.FENCED}
+            assert {*self.view.working} == {job.number for job in jobs if job.stage in working}
+            assert {*self.view.closed} == {
+                job.number for job in jobs if job.stage is JobStage.CLOSED and not job.audited
+            }
+
+    @invariant()
     def every_batch_is_in_one_place(self) -> None:
         if hasattr(self, "view"):
             view = self.view
@@ -375,6 +385,16 @@ def a_view(batches: int = 3) -> View:
     apply(view, JobWanted(1, 0.0))
     apply(view, JobOpened(1, "job1"))
     return view
+
+
+def test_no_more_jobs_are_audited_at_a_time_than_can_be() -> None:
+    jobs = {number: Job(number, f"job{number}", JobStage.CLOSED, 0.0) for number in range(1, 1_001)}
+    view, busy = View({}, jobs), set[Order]()
+    for _ in range(3):
+        begun = decide(view, busy, Rules(4, JOB_SECONDS), 1.0)
+        assert len(begun) == 4
+        busy |= {*begun}
+    assert busy == {AuditJob(number) for number in range(1, 13)}
 
 
 def test_job_is_rolled_over_before_it_is_too_old() -> None:

@@ -63,6 +63,25 @@ def test_death_between_memory_and_mark_costs_nothing(tmp_path: Path) -> None:
     assert marks.begin(run, tmp_path) is None
 
 
+def test_sitting_goes_on_until_a_copy_does(tmp_path: Path) -> None:
+    run = Folder()
+    marks.begin(run, tmp_path)
+    assert [marks.go_on(run, tmp_path) for _ in range(3)] == [None] * 3
+    elsewhere = copy.copy(run)
+    assert marks.begin(elsewhere, tmp_path) is None
+    assert isinstance(marks.go_on(run, tmp_path), Unsettled)
+    assert marks.go_on(elsewhere, tmp_path) is None
+
+
+def test_sitting_does_not_go_on_beside_a_copy_that_once_died_without_a_mark(tmp_path: Path) -> None:
+    run = Folder()
+    marks.begin(run, tmp_path)
+    elsewhere = copy.copy(run)
+    elsewhere.begin_sitting(2)  # and died
+    assert marks.begin(elsewhere, tmp_path) is None
+    assert isinstance(marks.go_on(run, tmp_path), Unsettled)
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=20))
 def test_of_copies_only_one_ever_goes_on(moves: list[tuple[int, bool]]) -> None:
     """Copy and go on in any order: after two copies have parted, the one that went on first is the only one that

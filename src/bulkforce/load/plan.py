@@ -146,7 +146,8 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
     slots = max(
         rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy), 0
     )
-    orders = [order for order in _control(view, usable) if order not in busy]
+    # Of many audits, no more than can be under way: each decision goes through them.
+    orders = [order for order in _control(view, usable, len(busy) + rules.workers) if order not in busy]
     if feeding:
         orders += [order for order in _commits(view) if order not in busy] + _openings(view, usable, rules, slots)
     orders += [look for job, batches in view.waiting.items() if batches and (look := LookAtJob(job)) not in busy]
@@ -165,8 +166,8 @@ def _usable(view: View, busy: Collection[Order], rules: Rules, now: float) -> li
     """Return the jobs that can be given a batch."""
     return [
         job
-        for job in view.jobs.values()
-        if job.stage is JobStage.OPEN
+        for number in sorted(view.working)
+        if (job := view.jobs[number]).stage is JobStage.OPEN
         and not job.closing
         and now - job.opened < rules.job_seconds
         and CloseJob(job.number) not in busy
@@ -176,7 +177,7 @@ def _usable(view: View, busy: Collection[Order], rules: Rules, now: float) -> li
 
 def _openings(view: View, usable: Sequence[Job], rules: Rules, slots: int) -> list[Order]:
     """Return the jobs to create: one for all batches, or as many as there are workers free to fill them."""
-    opening = sum(job.stage is JobStage.OPENING for job in view.jobs.values())
+    opening = sum(view.jobs[job].stage is JobStage.OPENING for job in view.working)
     wanted = min(len(view.pending), slots if rules.one_batch_a_job else 1) - len(usable) - opening
     return [OpenJob(len(view.jobs) + number) for number in range(1, wanted + 1)]
 
@@ -198,9 +199,11 @@ def _joins(view: View, busy: Collection[Order]) -> list[Order]:
     return [JoinBatch(view.joined + 1)] if ready else []
 
 
-def _control(view: View, usable: Sequence[Job]) -> Iterator[Order]:
+def _control(view: View, usable: Sequence[Job], audits: int) -> Iterator[Order]:
     in_flight = set(view.flying.values())
-    for job in view.jobs.values():
+    # As late as possible: a batch that the org accepted without our knowing may appear late.
+    closed = islice(view.closed, audits) if view.done == len(view.batches) else ()
+    for job in map(view.jobs.__getitem__, sorted({*view.working, *view.strangers, *closed})):
         if job.stage in {JobStage.OPENING, JobStage.LOST} or job.number in in_flight:
             continue
         if _is_to_be_audited(view, job):
@@ -215,5 +218,4 @@ def _is_to_be_audited(view: View, job: Job) -> bool:
     if view.strangers.get(job.number) and not view.doubtful.get(job.number):
         # With doubts left, settle the job first; that finds strangers as well.
         return True
-    # As late as possible: a batch that the org accepted without our knowing may appear late.
     return job.stage is JobStage.CLOSED and view.done == len(view.batches) and not job.audited

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Final, assert_never
 
 from bulkforce.errors import Facts, Unsettled
 from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, Counts, Job, JobStage, Outcome
@@ -52,6 +52,8 @@ from bulkforce.load.events import (
 )
 from bulkforce.protocol.wire import short
 
+_WORKING: Final = frozenset({JobStage.OPENING, JobStage.OPEN, JobStage.FENCED})
+
 
 @dataclass(slots=True)
 class View:
@@ -62,6 +64,8 @@ class View:
     Attributes:
         batches: All batches, by number.
         jobs: All jobs, by number.
+        working: Jobs that are being created, are open, or are to be settled.
+        closed: Jobs that are closed and still to be audited.
         pending: Batches to send.
         flying: Batches being sent -> their jobs.
         uploaded: Those of them that are to be committed.
@@ -87,6 +91,8 @@ class View:
 
     batches: dict[int, BatchView]
     jobs: dict[int, Job]
+    working: dict[int, None] = field(default_factory=dict)
+    closed: dict[int, None] = field(default_factory=dict)
     pending: OrderedDict[int, None] = field(default_factory=OrderedDict)
     flying: dict[int, int] = field(default_factory=dict)
     uploaded: OrderedDict[int, None] = field(default_factory=OrderedDict)
@@ -112,6 +118,19 @@ class View:
     def __post_init__(self) -> None:
         for batch in self.batches.values():
             self._sort_in(batch)
+        for job in self.jobs.values():
+            self.file(job)
+
+    def file(self, job: Job) -> None:
+        """File a job under what is left to do with it, since with Bulk API 2.0 there are as many jobs as batches."""
+        if job.stage in _WORKING:
+            self.working.setdefault(job.number)
+        else:
+            self.working.pop(job.number, None)
+        if job.stage is JobStage.CLOSED and not job.audited:
+            self.closed.setdefault(job.number)
+        else:
+            self.closed.pop(job.number, None)
 
     def job_id(self, job: int) -> str:
         """Return the org's id of a job."""
@@ -146,9 +165,7 @@ class View:
     @property
     def finished(self) -> bool:
         """Whether every batch is joined, and every job closed and audited."""
-        return self.joined == len(self.batches) and all(
-            job.stage is JobStage.LOST or (job.stage is JobStage.CLOSED and job.audited) for job in self.jobs.values()
-        )
+        return self.joined == len(self.batches) and not (self.working or self.closed)
 
 
 def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (one arm an event, each a line or two)
@@ -162,12 +179,14 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             view.used = set(view.jobs)
         case JobWanted(job, at):
             view.jobs[job] = Job(job, None, JobStage.OPENING, at)
+            view.file(view.jobs[job])
         case JobOpened(job, job_id):
             view.jobs[job].id = job_id
             view.jobs[job].stage = JobStage.OPEN
             view.jobs_lost = 0
         case JobLost(job, left_open):
             view.jobs[job].stage = JobStage.LOST
+            view.file(view.jobs[job])
             view.jobs[job].left_open = left_open
             view.jobs_lost = view.jobs_lost + 1 if left_open else 0
         case JobClosing(job):
@@ -176,6 +195,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             # Settling closes a fenced job; closing it earlier would forget its doubtful batches.
             if view.jobs[job].stage is not JobStage.FENCED:
                 view.jobs[job].stage = JobStage.CLOSED
+                view.file(view.jobs[job])
         case JobListed(job, unknown):
             _suspect(view, job, unknown - view.taken.get(job, set()))
         case JobAudited(job, aborted):
@@ -184,6 +204,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
             view.unaudited.discard(job)
             # With doubts left, the audit only showed that the job is still ours.
             view.jobs[job].audited = not view.doubtful.get(job)
+            view.file(view.jobs[job])
             if view.jobs[job].audited:
                 # The strangers are gone from the job or accepted by the user: keeping them would audit the job for
                 # ever.
@@ -221,8 +242,10 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
                 view.unsent -= view.batches[batch].records
             view.doubtful.setdefault(attempt.job, set()).add(batch)
             view.jobs[attempt.job].stage = JobStage.FENCED
+            view.file(view.jobs[attempt.job])
         case JobSettled(job, adopted, absent):
             view.jobs[job].stage = JobStage.CLOSED
+            view.file(view.jobs[job])
             view.doubtful.pop(job, None)
             view.unaudited.discard(job)
             view.doubts_first = view.doubts_first and bool(view.doubtful)
@@ -272,6 +295,7 @@ def _accept(view: View, job: int, batch: int, batch_id: str) -> None:
     view.waiting.setdefault(job, {})[known] = batch
     view.taken.setdefault(job, set()).add(known)
     view.jobs[job].audited = False
+    view.file(view.jobs[job])
     view.suspects.get(job, {}).pop(known, None)
     _explain(view, job, batch)
 
@@ -305,7 +329,10 @@ def _forget(view: View, batch: int) -> Attempt:
     attempt = view.batches[batch].attempt
     assert attempt is not None
     assert attempt.id is not None
-    del view.waiting[attempt.job][short(attempt.id)]
+    waiting = view.waiting[attempt.job]
+    del waiting[short(attempt.id)]
+    if not waiting:
+        del view.waiting[attempt.job]
     return attempt
 
 

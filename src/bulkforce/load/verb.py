@@ -285,7 +285,7 @@ def carry_out(
         sitting.warn,
         sitting.trace,
         # Another copy of the run, or of its journal, may have got there first.
-        guard=lambda orders: marks.begin(journal) if any(isinstance(order, OpenJob) for order in orders) else None,
+        guard=lambda orders: marks.go_on(journal) if any(isinstance(order, OpenJob) for order in orders) else None,
         tell=sitting.tell if sitting.teller.is_heard else None,
         step=Steps(outputs.tally),
         queued=is_queued,

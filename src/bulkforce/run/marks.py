@@ -61,16 +61,35 @@ def begin(run: Sat, marks: Path | None = None, *, accepted: bool = False) -> Uns
         behind = last > run.sittings
         if behind and not accepted:
             return _left_behind(run)
-        number = max(last, run.sittings) + 1
-        run.begin_sitting(number)
-        try:
-            (marks / f"{run.token}.{number}").touch(0o600, exist_ok=False)
-        except FileExistsError:
-            return _left_behind(run)
+        if run.sittings:
+            # If the last sitting died before it left its mark, it is left now: marks have no gaps, see `go_on`.
+            (marks / f"{run.token}.{run.sittings}").touch(0o600)
+        left_behind = _leave(run, marks, max(last, run.sittings) + 1)
     except OSError:
         # The home folder is not writable: rely on what the org shows.
         return None
-    return _left_behind(run) if behind else None
+    return _left_behind(run) if behind else left_behind
+
+
+def go_on(run: Sat, marks: Path | None = None) -> Unsettled | None:
+    """Leave the next mark because a sitting under way is about to create a job; see `begin`.
+
+    Whoever continued the run elsewhere meanwhile has left that very mark, so the others need not be looked through:
+    with Bulk API 2.0 there are as many as batches.
+    """
+    try:
+        return _leave(run, _folder(marks), run.sittings + 1)
+    except OSError:
+        return None
+
+
+def _leave(run: Sat, marks: Path, number: int) -> Unsettled | None:
+    run.begin_sitting(number)
+    try:
+        (marks / f"{run.token}.{number}").touch(0o600, exist_ok=False)
+    except FileExistsError:
+        return _left_behind(run)
+    return None
 
 
 def claim(token: str, kind: str, follower: str, marks: Path | None = None) -> bool:
