@@ -16,7 +16,7 @@ from bulkforce.apis.results2 import Key, Part, ResultFiles, Returned
 from bulkforce.errors import FormatError
 
 _LONGEST_INDEX: Final = 1_000
-_REMEMBERED: Final = 250_000
+_REMEMBERED: Final = 200_000
 """What was read of results of at most so many records is remembered, some 30 bytes a record; the rest is read again."""
 
 _File: TypeAlias = tuple[int, int, int, int]

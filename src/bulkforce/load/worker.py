@@ -78,7 +78,8 @@ class LoadWorker:
         # Whether a row names its record by id.
         by_key = api.operation is Operation.UPSERT and str(api.external_id).lower() != "id"
         self._by_id = api.operation is not Operation.INSERT and not by_key
-        # One thread joins: each join reuses the memory of the last, while many threads would each keep their own.
+        # One thread reads and joins results: each reuses the memory of the last, while many threads would each keep
+        # their own, and be no faster.
         self._joining = ThreadPoolExecutor(1, "bulkforce-join")
         self._firsts: dict[int, int] = {}
         first = 1
@@ -181,7 +182,8 @@ class LoadWorker:
         if not found:
             processed = counts.processed
             return f"the org processed {processed:,} records but returned no results" if processed else None
-        return self._api.check_results(path, self._piece(order.batch), whole=order.whole, failed=counts.failed)
+        check = partial(self._api.check_results, whole=order.whole, failed=counts.failed)
+        return self._joining.submit(check, path, self._piece(order.batch)).result()
 
     def _piece(self, number: int) -> Piece:
         batch = self._batches[number]
