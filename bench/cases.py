@@ -134,6 +134,7 @@ CASES: Final = (
         for pieces, verb in (("batches", "load-tiny"), ("chunks", "extract-tiny"))
         for count in (1_000, 10_000, 100_000)
     ),
+    *(Case(f"{count:,} jobs of a record, 2.0", "load2-tiny", most_rows=count, once=True) for count in (1_000, 10_000)),
     Case("three records", "start", cpu_seconds=0.25),
     Case("import and Client", "made", cpu_seconds=0.15),
     Case("bulkforce --help", "help", cpu_seconds=0.12, command=("sh", "-c", ".venv/bin/bulkforce --help > /dev/null")),

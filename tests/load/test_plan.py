@@ -387,6 +387,13 @@ def a_view(batches: int = 3) -> View:
     return view
 
 
+def test_settled_job_is_left_to_be_audited() -> None:
+    view = a_view()
+    for event in (BatchSending(1, 1), BatchDoubted(1), JobSettled(1, {}, (1,))):
+        apply(view, event)
+    assert (list(view.working), list(view.closed)) == ([], [1])
+
+
 def test_no_more_jobs_are_audited_at_a_time_than_can_be() -> None:
     jobs = {number: Job(number, f"job{number}", JobStage.CLOSED, 0.0) for number in range(1, 1_001)}
     view, busy = View({}, jobs), set[Order]()
