@@ -203,7 +203,7 @@ def test_record_whose_file_cannot_be_sent_is_rejected_with_its_reason(
     assert (checked.fits, checked.rejected) == (False, len(UNUSABLE))
     assert sum(one.count for one in checked.rejections) == len(UNUSABLE)
     told = "\n".join(lines_of(checked))
-    assert "Rows that would not be sent:" in told
+    assert "Rows that would not be sent (row 1 is the first below the header):" in told
     assert "there is no such file in" in " ".join(told.split())
     before = len(org.requests)
     planned = client.load(source, "Attachment", "insert", dry_run=True)

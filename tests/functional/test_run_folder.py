@@ -421,7 +421,7 @@ with bf.Client(url, bf.BearerToken(token)) as client:
         client.load([{"Code__c": "x"}], "Row__c", "insert", run_dir=run_dir)
 
     def extract(run_dir):
-        client.extract("SELECT Id FROM Row__c", to=Path(folder).with_name("out.csv"), run_dir=run_dir)
+        client.extract("SELECT Id FROM Row__c", to=Path(folder).with_name("out.csv"), run_dir=run_dir, overwrite=True)
 
     if os.getuid() == 0:
         # Root may write anywhere. All that is needed is imported before it becomes nobody, who may not look into root's
