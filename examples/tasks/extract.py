@@ -5,8 +5,8 @@ import bulkforce as bf
 SOQL = "SELECT Id, LastName, Email, Birthdate FROM Contact"
 
 with bf.connect() as client:
-    report = client.extract(SOQL, to="contacts.parquet", overwrite=True)
+    report = client.extract(SOQL, to="contacts.parquet")
     print(report)
-    client.extract(SOQL, to="contacts.csv.gz", overwrite=True)
+    client.extract(SOQL, to="contacts.csv.gz")
     for batch in client.query(SOQL):  # Arrow, while more is still arriving; or .to_polars(), .to_pandas(), .to_duckdb()
         print(f"{batch.num_rows} contacts with the columns {', '.join(batch.schema.names)}")

@@ -636,9 +636,8 @@ class Client(Calls1, Calls2):
 
         Args:
             soql: The query.
-            to: The file, which must not exist, see ``append`` and ``overwrite``; its suffix sets the format: ``.csv``,
-                ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``.
-                ``"-"`` is CSV on standard output.
+            to: The file; its suffix sets the format: ``.csv``, ``.csv.gz``, ``.jsonl``, ``.parquet``, ``.arrow``. One
+                that exists is replaced once all records are there. ``"-"`` is CSV on standard output.
             object: Instead of a query: every field of this object that a bulk query can return.
             format: The format, if the suffix does not say.
             numbers: In CSV and JSON lines: ``"plain"`` writes the numbers of number fields as plain decimals,
@@ -651,10 +650,10 @@ class Client(Calls1, Calls2):
             workers: Concurrent downloads.
             run_dir: The run's folder; by default a new one in ``bulkforce-runs``.
             since_file: Stores the highest ``SystemModstamp`` seen; the next extract fetches only records changed since,
-                with an overlap of ten minutes.
+                with an overlap of ten minutes. Such a delta replaces no file that exists, unless ``overwrite`` says so.
             append: Append to the file: to CSV and JSON lines (both also ``.gz``). For Parquet and Arrow, ``to`` is a
                 folder, which gets a new file named by date and time.
-            overwrite: Replace the file if it exists, once all records are there.
+            overwrite: Let a delta replace a file that exists.
             repeats: With ``since_file``: ``"drop"`` leaves out records that came within the ten minutes of the last
                 time, by id, if they have not changed since; ``"keep"`` counts them (`ExtractReport.repeated`).
             poll: As in `load`.
@@ -664,7 +663,7 @@ class Client(Calls1, Calls2):
             on_progress: Called with an `ExtractProgress` at most ten times a second, in this thread.
 
         Raises:
-            UsageError: The file exists, or an argument is wrong. Nothing was sent.
+            UsageError: A delta would replace a file, or an argument is wrong. Nothing was sent.
             Interrupted: The run stopped early and can be resumed.
             BatchFailed: The org refuses the query, or failed too often to answer it.
             TransferError: Records are missing; the error names the batch and the numbers.

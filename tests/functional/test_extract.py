@@ -220,15 +220,12 @@ def test_a_query_too_large_for_one_batch_is_chunked(org: Emulator, tmp_path: Pat
     assert org.state.jobs.get(report.jobs[1]).chunking is not None
 
 
-def test_file_that_exists_is_replaced_only_if_that_is_said(org: Emulator, tmp_path: Path) -> None:
-    """As on the command line, before anything is asked of the org; a run that stopped needs no such word to go on."""
-    (tmp_path / "out.csv").write_text("kept")
-    before = len(org.requests)
-    with pytest.raises(errors.UsageError, match=r"out.csv exists, and would be replaced: .*overwrite=True"):
-        bring(org, tmp_path, overwrite=False)
-    assert (len(org.requests), (tmp_path / "out.csv").read_text()) == (before, "kept")
-    assert not (tmp_path / "run").exists()
-    assert bring(org, tmp_path, overwrite=True).rows == ROWS
+def test_file_that_exists_is_replaced_once_all_records_are_there(org: Emulator, tmp_path: Path) -> None:
+    (tmp_path / "out.csv").write_text("old")
+    with pytest.raises(errors.BatchFailed):
+        bring(org, tmp_path, soql="SELECT Nope__c FROM Row__c", run_dir=tmp_path / "refused")
+    assert (tmp_path / "out.csv").read_text() == "old"
+    assert bring(org, tmp_path).rows == ROWS
     assert len(read(tmp_path / "out.csv")) == ROWS
 
 

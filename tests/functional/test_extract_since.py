@@ -206,7 +206,7 @@ def test_delta_replaces_no_file_without_a_word(org: Emulator, tmp_path: Path) ->
     nightly = Nightly(org, tmp_path)
     nightly(overwrite=False)
     before = nightly.file.read_text()
-    with pytest.raises(errors.UsageError, match=r"out.csv exists, and would be replaced: name another"):
+    with pytest.raises(errors.UsageError, match=r"out.csv exists, and the records changed since .* would replace what"):
         nightly(overwrite=False)
     assert (nightly.codes, nightly.file.read_text()) == (["first"], before)
     nightly(overwrite=False, to=tmp_path / "delta.csv")

@@ -75,7 +75,6 @@ def bring(
         "to": folder / "out.csv",
         "run_dir": folder / "run",
         "pk_chunking": False,
-        "overwrite": not options.get("append"),
     } | options
     if asked.get("object"):
         asked["soql"] = None

@@ -73,11 +73,6 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     run_dir = None if options.run_dir is None else arguments.path(options.run_dir, "The run's folder")
     given = arguments.path(options.to, "The file to write to")
     place, keep = _place(options, given)
-    if not options.append and not options.overwrite and place.is_file():
-        raise UsageError(
-            f"{given} exists, and would be replaced: name another file, append to it (append=True), or say that it "
-            "may be overwritten (overwrite=True)"
-        )
     to = STANDARD_OUTPUT if str(place) == STANDARD_OUTPUT else str(place.absolute())
     since_file = _since_file(options)
     outputs = [Path(os.path.realpath(path)) for path in (to, since_file) if path not in {STANDARD_OUTPUT, None}]
@@ -92,6 +87,11 @@ def extract(sitting: Sitting, options: ExtractOptions) -> ExtractReport:
     if since_file is not None:
         asked = incremental.fingerprint(query, all_rows=options.all_rows)
         query, mark = incremental.narrow(query, since_file, all_rows=options.all_rows, repeats=options.repeats)
+    if mark is not None and not options.append and not options.overwrite and place.is_file():
+        raise UsageError(
+            f"{given} exists, and the records changed since {incremental.text_of(mark.since)} would replace what it "
+            "holds: append to it (append=True), name another file, or say that it may be overwritten (overwrite=True)"
+        )
     operation = Operation.QUERY_ALL if options.all_rows else Operation.QUERY
     api = api_for(sitting, options.api, sitting.version, operation, query.object)
     if isinstance(sink, CsvSink) and api.keeps_order and not any("(" in column for column in query.columns):
