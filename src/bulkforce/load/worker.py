@@ -238,7 +238,7 @@ class LoadWorker:
                 order.batch,
                 self._firsts[order.batch],
                 order.records,
-                self._feed.blocks(self._batches[order.batch]),
+                self._feed.proven(self._batches[order.batch]),
                 found.outcomes,
                 reason,
                 in_doubt=in_doubt,
