@@ -4,6 +4,7 @@ left open."""
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -24,7 +25,9 @@ from bulkforce.errors import Error
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.query import QueryResult
+from bulkforce.extract.sinks import Sink
 from bulkforce.run.sitting import Sitting
+from bulkforce.transport.stopping import Stop
 from bulkforce_emulator import Emulator
 
 SCHEMA = {
@@ -181,6 +184,26 @@ def test_a_refusal_says_where_it_was_read_and_nothing_of_the_thread_that_asked(s
     assert refused.value.__cause__ is None
     assert [one.name for one in refused.traceback][-1] == "take"
     assert len(refused.traceback) <= 4
+
+
+def test_reader_that_the_garbage_collector_ends_in_another_thread_waits_for_none(sitting: Sitting) -> None:
+    """That thread may be one of those that the query itself waits for."""
+    may_end = threading.Event()
+
+    def deliver(sink: Sink, stop: Stop) -> None:
+        extract.deliver(replace(sitting, stop=stop), QUERY, sink)
+        may_end.wait()
+
+    found = QueryResult(deliver)
+    batches = found._batches()
+    assert next(batches).num_rows == len(ROWS)
+    collector = threading.Thread(target=batches.close)
+    collector.start()
+    collector.join(5)
+    waits = collector.is_alive()
+    may_end.set()
+    assert not waits
+    found.close()
 
 
 def test_a_reader_who_leaves_leaves_no_open_job(sitting: Sitting) -> None:

@@ -123,11 +123,17 @@ class QueryResult(Shown):
         self._start()
 
     def _flow(self) -> Generator[pa.RecordBatch]:
+        reader = threading.get_ident()
         try:
             while (batch := self._pipe.take()) is not None:
                 yield batch
+                reader = threading.get_ident()
         finally:
-            self.close()
+            if threading.get_ident() == reader:
+                self.close()
+            else:
+                # The garbage collector may end it in any thread, also in one that the query waits for.
+                self._pipe.leave()
 
     async def __aiter__(self) -> AsyncIterator[pa.RecordBatch]:
         self._take()
