@@ -305,6 +305,32 @@ def test_required_field_whose_column_is_misspelt_is_not_missed_besides() -> None
     ]
 
 
+@pytest.mark.parametrize("name", ["LastNam", "Last Name"])
+def test_dropped_column_fills_no_required_field(name: str) -> None:
+    findings = fit(["Email", name], CONTACT, INSERT, drop=True).findings
+    assert [(one.kind, one.severity) for one in findings[1:]] == [(Kind.REQUIRED, REFUSE)]
+    findings = fit(["Ext__c", name], CONTACT, UPSERT, external_id="Ext__c", drop=True).findings
+    assert [(one.kind, one.severity) for one in findings[1:]] == [(Kind.REQUIRED, WARN)]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "external_id"),
+    [
+        ("Ext", UPSERT, "Ext__c"),
+        ("Emial", UPSERT, "Email"),
+        ("Idd", UPDATE, None),
+        ("Account Id", UPSERT, "Id"),
+        ("Id__c", UPSERT, "Id"),
+    ],
+)
+def test_dropped_column_holds_no_key(name: str, operation: Operation, external_id: str | None) -> None:
+    fitted = fit([name, "LastName"], CONTACT, operation, external_id=external_id, drop=True)
+    assert [(one.kind, one.severity) for one in fitted.findings] == [
+        (fitted.findings[0].kind, DROP),
+        (Kind.MISSING_KEY, REFUSE),
+    ]
+
+
 @pytest.mark.parametrize(("operation", "external_id"), [(INSERT, None), (UPSERT, "Ext__c")])
 def test_id_cannot_be_given_to_a_new_record(operation: Operation, external_id: str | None) -> None:
     finding = found("Id", "LastName", operation=operation, external_id=external_id).findings[0]

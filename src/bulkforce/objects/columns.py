@@ -165,7 +165,9 @@ class _Fitting:
                 target, found = self._column(place, name, has_id=has_id)
             except _Unfit as unfit:
                 findings.append(Finding(unfit.kind, self._unfit_is, name, unfit.text, unfit.remedy))
-                self._near.update(unfit.near)
+                # A column that is dropped holds nothing, whatever it was meant for.
+                if self._unfit_is is Severity.REFUSE:
+                    self._near.update(unfit.near)
                 continue
             findings += found
             targets += [target] if target else []
