@@ -166,7 +166,7 @@ def url(value: object, what: str = "The org's URL", *, allow_http: bool = False)
     if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise UsageError(
             f"{shown(given)} would send the session in the clear; use https. For an emulator in a network that you "
-            "trust, such as that of docker compose, set BULKFORCE_ALLOW_HTTP=1, or pass the client allow_http=True"
+            "trust, such as that of docker compose, set BULKFORCE_ALLOW_HTTP=1 (in Python also allow_http=True)"
         )
     return given.rstrip("/")
 

@@ -215,6 +215,18 @@ def test_port_that_is_taken_is_said(org: Emulator) -> None:
     assert (done.returncode, "Cannot listen" in done.stderr, "--callback" in done.stderr) == (1, True, True)
 
 
+def test_port_of_a_login_that_has_just_ended_is_free() -> None:
+    from bulkforce.connection import browser as waiting
+
+    registered = callback()
+    port, _ = waiting.check_callback(registered)
+    for _ in range(2):
+        with waiting.listening(registered, "mine"), socket.create_connection(("127.0.0.1", port)) as browser:
+            browser.sendall(b"GET /callback?code=x&state=mine HTTP/1.0\r\n\r\n")
+            while browser.recv(4096):  # The listener closes first, and so its port rests for a minute.
+                pass
+
+
 @pytest.mark.parametrize(
     "state", ["", "?code=x", "?code=x&state=other", "?error=no&state=other", "other?code=x&state=mine"]
 )
@@ -346,8 +358,21 @@ def test_dead_refresh_token_says_what_to_type(org: Emulator, browser: Path) -> N
     org.expire_sessions()
     done = type_in(org, "limits", "--org", "prod")
     assert done.returncode == 1
-    assert "bulkforce login prod" in done.stderr
+    assert f"bulkforce login prod --client-id {org.client_id} --url {org.base_url} [" in done.stderr
     assert "no longer valid" in done.stderr
+
+
+def test_login_that_is_refused_later_is_typed_again_as_before(org: Emulator) -> None:
+    given = ("--client-credentials", "--client-id", org.client_id, "--url", org.base_url)
+    org.state.sessions.rules.run_as_user = False
+    first = type_in(org, "login", "prod", *given, BULKFORCE_CLIENT_SECRET=org.client_secret)
+    assert (first.returncode, "To log in again" in first.stderr) == (1, False), "it was typed a moment ago"
+    org.state.sessions.rules.run_as_user = True
+    assert type_in(org, "login", "prod", *given, BULKFORCE_CLIENT_SECRET=org.client_secret).returncode == 0
+    org.state.sessions.rules.run_as_user = False
+    org.expire_sessions()
+    done = type_in(org, "limits", "--org", "prod")
+    assert f"To log in again: bulkforce login prod {' '.join(given)} [" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -249,7 +249,7 @@ def test_large_objects_are_chunked_without_being_told(
         ("SELECT Id, BillingAddress FROM Account", errors.BatchFailed, "compound data not supported.*select its parts"),
         ("SELECT Id, Body FROM Attachment", errors.BatchFailed, "Binary field not supported"),
         ("SELECT Id, (SELECT Id FROM Contacts) FROM Account", errors.UsageError, "query the child object by itself"),
-        ("SELECT Id FROM Nowhere__c", errors.NotFound, "Unable to find object: Nowhere__c"),
+        ("SELECT Id FROM Nowhere__c", errors.NotFound, "find object: Nowhere__c .*`bulkforce objects`"),
         ("SELECT Id FROM Organization", errors.InvalidRequest, "not supported by the Bulk Query API"),
         ("SELECT Id FROM", errors.UsageError, "names no object"),
         ("hello", errors.UsageError, "begin with SELECT"),

@@ -144,7 +144,7 @@ def test_closed_job_takes_no_batch_and_no_second_close(client: Any) -> None:
     client.close_job(job)
     calls: list[Callable[[], Any]] = [lambda: client.close_job(job), lambda: client.add_batch(job, "LastName\nM\n")]
     for call in calls:
-        with pytest.raises(errors.InvalidRequest, match="get_job_info") as caught:
+        with pytest.raises(errors.InvalidRequest, match="look at the job's state") as caught:
             call()
         assert (caught.value.status, caught.value.code, caught.value.job_id) == (400, "InvalidJobState", job.id)
 

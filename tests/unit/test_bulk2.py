@@ -392,7 +392,7 @@ def test_list_goes_on_until_it_is_done() -> None:
 
 def test_only_an_array_of_errors_is_the_orgs_word() -> None:
     word = {"errorCode": "INVALIDJOBSTATE", "message": "Closing already Completed Job not allowed"}
-    with pytest.raises(InvalidRequest, match="get_ingest_job"):
+    with pytest.raises(InvalidRequest, match="look at the job"):
         answered(bulk2.complete_upload(JOB), told([word], 400))
     others: tuple[object, ...] = (word, [], {"exceptionCode": "X", "exceptionMessage": "y"})
     for body in others:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +17,11 @@ def test_refusal_has_the_kind_of_its_code(code: str, kind: type[errors.RefusedEr
     assert type(fault) is kind
     assert (fault.status, fault.code, fault.message) == (400, code, "because")
     assert HINTS.get(code, "") in str(fault)
+
+
+def test_hints_are_in_words_of_library_and_command_line_alike() -> None:
+    for hint in HINTS.values():
+        assert not re.search(r"[a-z]_[a-z]|\bclient\b|\bauth\b", hint), hint
 
 
 @pytest.mark.parametrize(("status", "kind"), list(BY_STATUS.items()))

@@ -85,7 +85,7 @@ class ClientCredentials:
         """Trade id and secret for an access token; see `Auth`."""
         if self.token_url is None and (instance_url is None or hosts.is_login(instance_url)):
             raise UsageError(
-                "Client credentials work only on the org's own host: pass the client its instance URL, such as "
+                "Client credentials work only on the org's own host: give its instance URL, such as "
                 "https://acme.my.salesforce.com (Setup, My Domain)"
             )
         form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}

@@ -34,11 +34,12 @@ class BearerToken:
         """Return the token; see `Auth`."""
         if stale is not None:
             raise NotAuthenticated(
-                "The session has expired, and a bare token cannot be renewed; get a new one, or use RefreshToken"
+                "The session has expired, and a bare token cannot be renewed; get a new one, or log in with a refresh "
+                "token"
             )
         if instance_url is None or hosts.is_login(instance_url):
             raise UsageError(
-                "A bare token does not say where the org is, and login hosts serve no records: pass the client the "
+                "A bare token does not say where the org is, and login hosts serve no records: give the "
                 "org's own instance URL, such as https://acme.my.salesforce.com (Setup, My Domain)"
             )
         yield from ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import queue
 import socket
 import threading
@@ -102,8 +103,9 @@ def wait(brought: queue.Queue[Mapping[str, str]], callback: str, seconds: float)
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # Otherwise, on Windows, two programs could listen on one port.
-    allow_reuse_address = False
+    # Otherwise a second login within a minute finds the port taken by the first one's closed connection. On Windows,
+    # two programs could then listen on one port.
+    allow_reuse_address = os.name != "nt"
 
 
 class _Server6(_Server):

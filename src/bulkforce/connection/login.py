@@ -88,7 +88,7 @@ def store(profile: Profile, secrets: Secrets, options: Options, *, as_default: b
     with profiles.locked(profile.name):
         place = secret_store.write_new(profile.name, secrets)
     try:
-        with Found("", StoredLogin(profile), profile.instance_url).client(options) as client:
+        with Found("", StoredLogin(profile, on_trial=True), profile.instance_url).client(options) as client:
             profile = _completed(profile, client)
     except BaseException:
         if kept is None:

@@ -6,6 +6,7 @@ renews at a time, it reads the store again first, and what the org returns is st
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,9 +26,15 @@ _YOUNG_SECONDS: Final = 600.0
 
 @dataclass(frozen=True, slots=True)
 class StoredLogin:
-    """An auth that takes session and secrets from the store; see `bulkforce.protocol.flow.Auth`."""
+    """An auth that takes session and secrets from the store; see `bulkforce.protocol.flow.Auth`.
+
+    Attributes:
+        profile: The login.
+        on_trial: Whether the user has just typed the login, and so need not be told how.
+    """
 
     profile: Profile
+    on_trial: bool = False
 
     def credentials(self, instance_url: str | None, stale: Credentials | None) -> Flow[Credentials]:
         """Take the stored session, or renew it; see `Auth`."""
@@ -43,14 +50,16 @@ class StoredLogin:
             if profile.way == "access token":
                 raise NotAuthenticated(
                     f"The session of {profile.name} has expired, and an access token alone cannot be renewed; store a "
-                    f"new one: bulkforce login {profile.name} --access-token --url {profile.instance_url}"
+                    f"new one: {_command(profile, secrets)}"
                 )
             # If the store cannot be written, that must be known before the org replaces the refresh token.
             secret_store.write(profile.name, secrets)
             try:
                 granted = yield from self._auth(secrets).credentials(url, stale)
             except NotAuthenticated as error:
-                again = NotAuthenticated(f"{error.text}. To log in again: bulkforce login {profile.name}", error.facts)
+                if self.on_trial:
+                    raise
+                again = NotAuthenticated(f"{error.text}. To log in again: {_command(profile, secrets)}", error.facts)
             else:
                 secrets |= {"access_token": granted.access_token, "instance_url": granted.instance_url, "since": now}
                 secret_store.write(profile.name, secrets)
@@ -88,3 +97,18 @@ class StoredLogin:
     def _keep(self, secrets: Secrets, refresh_token: str) -> None:
         secrets["refresh_token"] = refresh_token
         secret_store.write(self.profile.name, secrets)
+
+
+def _command(profile: Profile, secrets: Secrets) -> str:
+    """Return the command that logs in as before; no secret is in it."""
+    words = ["bulkforce", "login", profile.name]
+    match profile.way:
+        case "browser":
+            words += ["--client-secret"] if secrets.get("client_secret") else []
+        case "jwt":
+            words += ["--jwt", profile.key_file]
+        case way:
+            words += [f"--{way.replace(' ', '-')}"]
+    words += ["--username", profile.username] if profile.way in {"jwt", "password"} else []
+    words += ["--client-id", profile.client_id] if profile.client_id else []
+    return shlex.join([*words, "--url", profile.login_url or profile.instance_url])

@@ -75,20 +75,22 @@ _UNKNOWN_ID = re.compile(
 )
 
 HINTS: Final[Mapping[str, str]] = {
-    "InvalidSessionId": "log in again, or give the client an auth that can renew its session",
-    "INVALID_SESSION_ID": "log in again, or give the client an auth that can renew its session",
-    "InvalidVersion": "set another version on the client",
+    "InvalidSessionId": "log in again, or use a login that can renew its session",
+    "INVALID_SESSION_ID": "log in again, or use a login that can renew its session",
+    "InvalidVersion": "set another API version",
     **QUOTAS,
     "FeatureNotEnabled": "ask the org's administrator",
-    "InvalidJobState": "check the job's state with get_job_info",
+    "InvalidJobState": "look at the job's state",
     # 2.0 writes v1's codes in capitals.
     "FEATURENOTENABLED": "ask the org's administrator",
     "INVALIDENTITY": "the Bulk API does not serve this object: query it over REST",
-    "INVALIDJOBSTATE": "check the job's state with get_ingest_job or get_query_job",
+    "INVALIDJOBSTATE": "look at the job's state",
 }
 
 # 2.0 says 409 if a query's results are read with another version than the job was created with.
 _OTHER_VERSION: Final = "read the results with the API version that created the job: pass its QueryJobInfo, not its id"
+
+_NO_OBJECT: Final = "misspelt, or the user may not see it; `bulkforce objects` lists those that there are"
 
 
 def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercepted:
@@ -111,6 +113,8 @@ def refusal(answer: Answer, now: float | None = None) -> RefusedError | Intercep
         f": {message[:_SHOWN_CHARACTERS]}" if message.strip() else " (it gives no reason)"
     )
     hint = HINTS.get(code) or (_OTHER_VERSION if answer.status == 409 else "")
+    if "unable to find object" in message.lower():
+        hint = _NO_OBJECT
     text += f" ({hint})" if hint else ""
     return kind(text, answer.facts(code, message), retry_after_seconds=retry_after(answer, now))
 
@@ -132,7 +136,7 @@ def intercepted(answer: Answer, what: str = "The answer is not the org's own") -
         where = re.sub(r"[?#].*", "", answer.headers.get("location", "nowhere"), flags=re.DOTALL)[:200]
         return Intercepted(
             f"The answer redirects to {where}. The session is not sent there; if that is the right place, make it the "
-            "client's instance URL",
+            "instance URL",
             answer.facts(),
         )
     return Intercepted(
