@@ -126,6 +126,29 @@ def test_names_of_simple_salesforce_mean_what_they_mean_there() -> None:
     assert auth_of({**url, **app, "BULKFORCE_CLIENT_ID": "id"})[0] == bf.ClientCredentials("id", "s")
 
 
+@pytest.mark.parametrize("domain", ["acme.my", "https://acme.my.salesforce.com", "acme.my.salesforce.com"])
+@pytest.mark.parametrize("name", ["DOMAIN", "LOGIN_URL"])
+def test_client_credentials_find_the_org_by_its_own_domain(name: str, domain: str) -> None:
+    for prefix in ("BULKFORCE_", "SALESFORCE_", DLT):
+        app = {f"{prefix}CONSUMER_KEY": "id", f"{prefix}CONSUMER_SECRET": "s"}
+        assert auth_of({**app, f"{prefix}{name}": domain}) == (bf.ClientCredentials("id", "s"), HOST)
+
+
+@pytest.mark.parametrize("domain", ["login", "test", "https://login.salesforce.com/"])
+def test_client_credentials_belong_to_no_org_at_a_host_for_all(domain: str) -> None:
+    for prefix in ("BULKFORCE_", "SALESFORCE_"):
+        app = {f"{prefix}CONSUMER_KEY": "id", f"{prefix}CONSUMER_SECRET": "s", f"{prefix}DOMAIN": domain}
+        with pytest.raises(bf.UsageError, match=r"No org is configured.*set BULKFORCE_INSTANCE_URL"):
+            auth_of(app)
+
+
+@pytest.mark.parametrize("prefix", ["BULKFORCE_", "SALESFORCE_"])
+def test_domain_that_is_none_is_named(prefix: str) -> None:
+    app = {f"{prefix}CONSUMER_KEY": "id", f"{prefix}CONSUMER_SECRET": "s", f"{prefix}DOMAIN": "acme"}
+    with pytest.raises(bf.UsageError, match=f"{prefix}DOMAIN is invalid: it is not the URL of an org"):
+        auth_of(app)
+
+
 DLT = "SOURCES__SALESFORCE__CREDENTIALS__"
 FOREIGN: dict[str, tuple[dict[str, str], Any, str | None]] = {
     "dlt, password": (
@@ -147,6 +170,20 @@ FOREIGN: dict[str, tuple[dict[str, str], Any, str | None]] = {
         {"SALESFORCE_USERNAME": "u", "SALESFORCE_PASSWORD": "p", "SALESFORCE_SECURITY_TOKEN": "t"},
         bf.UsernamePassword("u", "p", "t"),
         None,
+    ),
+    "simple-salesforce, client credentials": (
+        {"SALESFORCE_DOMAIN": "acme.my", "SALESFORCE_CONSUMER_KEY": "id", "SALESFORCE_CONSUMER_SECRET": "s"},
+        bf.ClientCredentials("id", "s"),
+        HOST,
+    ),
+    "Airflow, client credentials": (
+        {
+            "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps(
+                {"extra": {"domain": "acme.my", "consumer_key": "id", "consumer_secret": "s"}}
+            )
+        },
+        bf.ClientCredentials("id", "s"),
+        HOST,
     ),
     "connectors": (
         {
@@ -209,6 +246,9 @@ def test_variables_of_other_tools_are_taken_where_they_are_a_whole_login(name: s
         {"SALESFORCE_USERNAME": "u"},
         {"SALESFORCE_CLIENT_ID": "a label", "SALESFORCE_INSTANCE_URL": HOST},
         {"SALESFORCE_ACCESS_TOKEN": "x"},
+        {"SALESFORCE_ACCESS_TOKEN": "x", "SALESFORCE_DOMAIN": "acme.my"},
+        {"SALESFORCE_DOMAIN": "acme.my"},
+        {"SALESFORCE_CONSUMER_KEY": "id", "SALESFORCE_CONSUMER_SECRET": "s"},
         {"SF_ACCESS_TOKEN": "x"},
         {f"{DLT}SECURITY_TOKEN": "x"},
         {"AIRFLOW_CONN_SALESFORCE_DEFAULT": "salesforce://"},

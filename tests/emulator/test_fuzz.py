@@ -27,7 +27,7 @@ SCHEMA = {
         "fields": {
             "Int__c": "int", "Long__c": "long", "Double__c": "double", "Double4__c": "double(18,4)", "Currency__c": "currency(18,2)",
             "Percent__c": "percent(5,2)", "Boolean__c": "boolean", "Date__c": "date", "Moment__c": "datetime", "Time__c": "time",
-            "Text__c": "string(20)", "Area__c": "textarea(300)", "Pick__c": "picklist(a,b)", "Picks__c": "multipicklist(x,y) restricted",
+            "Text__c": "string(20)", "Area__c": "textarea(300)", "Pick__c": "picklist(a|b)", "Picks__c": "multipicklist(x|y) restricted",
             "Email__c": "email", "Phone__c": "phone", "Url__c": "url", "Account__c": "reference(Account)", "Body__c": "base64",
             "Key__c": "string(20) unique external_id", "Number__c": "double(10,0) unique external_id", "Combo__c": "combobox",
             "Secret__c": "encryptedstring(10)", "Any__c": "anyType",

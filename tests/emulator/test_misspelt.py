@@ -30,7 +30,23 @@ CONTACT = {"fields": {"Badge__c": "string(20)"}}
         ({"Contact": {"fields": {"Badge__c": "strng(20)"}}}, "Badge__c: 'strng' .*did you mean string"),
         ({"Contact": {"fields": {"Badge__c": "string(20) uniqe"}}}, "Badge__c: 'uniqe' .*did you mean unique"),
         ({"Contact": {"fields": {"Badge__c": "string(20) defalt=x"}}}, "did you mean default"),
-        ({"Contact": {"fields": {"Badge__c": "string(long)"}}}, "Badge__c: 'long' is not a length"),
+        ({"Contact": {"fields": {"Badge__c": "string(long)"}}}, "Badge__c: 'long' is not a length$"),
+        ({"Contact": {"fields": {"Badge__c": "double(16,x)"}}}, "Badge__c: 'x' is not a number of digits$"),
+        ({"Contact": {"fields": {"Badge__c": "number(16,2)"}}}, "'number' is not the type .*did you mean double"),
+        ({"Contact": {"fields": {"Badge__c": "Lookup(Account)"}}}, "'Lookup' is not the type .*did you mean reference"),
+        ({"Contact": {"fields": {"Badge__c": {"type": "checkbox"}}}}, "'checkbox' is not .*did you mean boolean"),
+        ({"Contact": {"fields": {"Badge__c": "string(3) default 'x'"}}}, "default needs a value, as in default=x$"),
+        ({"Contact": {"fields": {"Badge__c": "string(3) label="}}}, "label needs a value"),
+        ({"Contact": {"fields": {"Badge__c": "string(3) unique=yes"}}}, "unique takes no value: write unique alone"),
+        ({"Contact": {"fields": {"Badge__c": "picklist(a,b)"}}}, r"'a,b' is one value.*picklist\(a\|b\).*a table"),
+        ({"Contact": {"fields": {"Badge__c": "multipicklist(a; b)"}}}, r"'a; b' is one .*multipicklist\(a\|b\)"),
+        ({"Contact": {"fields": {"Badge__c": "picklist('a','b')"}}}, r"one value.*picklist\(a\|b\)"),
+        ({"Contact": {"fields": {"Badge__c": "picklist('a'|'b c')"}}}, r"no quotes.*picklist\(a\|b c\)"),
+        ({"Contact": {"fields": {"Badge__c": "picklist(a|)"}}}, "empty value"),
+        (
+            {"Contact": {"fields": {"Badge__c": "reference(Account,Lead)"}}},
+            r"separated by \|.*reference\(Account\|Lead\)",
+        ),
         ({"Contact": {"fields": {"Badge__c": {"type": "string", "lenght": 20}}}}, "did you mean length"),
         (
             {"Contact": {"fields": {"Badge__c": {"type": "string", "length": "20"}}}},
@@ -48,6 +64,17 @@ def test_schema_says_what_was_meant(schema: dict[str, Any], says: str, tmp_path:
     file.write_text(json.dumps(schema))
     with pytest.raises(SchemaError, match=f"(?s){says}"):
         load_schema(file)
+
+
+def test_values_of_a_line_may_be_quoted_and_those_of_a_list_have_spaces_around_them() -> None:
+    fields = {
+        "One__c": """string(9) default='a b' label="It's one" """,
+        "Pick__c": "picklist( a b | c, d)",
+        "Comma__c": {"type": "picklist", "picklist": ["c, d"]},
+    }
+    found = load_schema({"Contact": {"fields": fields}}).sobjects["Contact"].fields
+    assert (found["One__c"].default, found["One__c"].label) == ("a b", "It's one")
+    assert (found["Pick__c"].picklist, found["Comma__c"].picklist) == (("a b", "c, d"), ("c, d",))
 
 
 def test_schema_file_must_hold_a_table(tmp_path: Path) -> None:

@@ -36,7 +36,8 @@ class Words:
     @property
     def is_login(self) -> bool:
         """Whether these mean an org: an app's id and secret alone belong to none."""
-        return any((self.url, self.token, self.refresh_token, self.private_key, self.username, self.password))
+        of_user = (self.refresh_token, self.private_key, self.username, self.password)
+        return any((self.url, self.token, *of_user, self._of_app_at_its_org))
 
     @property
     def says_who(self) -> bool:
@@ -48,7 +49,13 @@ class Words:
     def says_where(self) -> bool:
         """Whether it is clear where the org is, or where to ask; users are known at ``login.salesforce.com``."""
         by_user = self.username and (self.password or self.private_key)
-        return bool(self.url or (not self.token and (by_user or (self.login_url and self.refresh_token))))
+        at_login = by_user or (self.login_url and self.refresh_token) or self._of_app_at_its_org
+        return bool(self.url or (not self.token and at_login))
+
+    @property
+    def _of_app_at_its_org(self) -> bool:
+        """Whether an app logs in at the org's own host, which simple-salesforce calls the domain: there the org is."""
+        return bool(self.client_id and self.client_secret and self.login_url and not _is_for_all(self.login_url))
 
 
 def found(words: Words, source: str, *, allow_http: bool, asked_for: bool = True) -> Found:
@@ -133,6 +140,14 @@ def _url(word: Value | None, *, allow_http: bool) -> str | None:
         return None
     with named(word.name):
         return hosts.instance_url(word.text, "it", allow_http=allow_http)
+
+
+def _is_for_all(login_url: Value) -> bool:
+    """Whether users of any org log in there; of a host that is none, `found` says so."""
+    try:
+        return hosts.is_login(hosts.instance_url(login_url.text, allow_http=True))
+    except UsageError:
+        return False
 
 
 def _text(word: Value | None) -> str:

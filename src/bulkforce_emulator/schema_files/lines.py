@@ -14,11 +14,18 @@ from bulkforce_emulator.schema import NUMBER_TYPES, TYPES, Field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_WORD = re.compile(r"""\w+="[^"]*"|\w+='[^']*'|\S+""")
 _LINE = re.compile(r"(?P<type>\w+)(?:\((?P<detail>[^)]*)\))?(?P<words>.*)", re.DOTALL)
 _ATTRIBUTES = {field.name for field in dataclass_fields(Field)} - {"name"}
 _LENGTHS = {
     "phone": 40, "email": 80, "url": 255, "string": 255, "textarea": 255, "picklist": 255, "combobox": 255,
     "multipicklist": 4099, "encryptedstring": 175, "id": 18, "reference": 18,
+}  # fmt: skip
+#: What Setup and the Metadata API call a type.
+_IN_SETUP = {
+    "text": "string", "number": "double", "checkbox": "boolean", "lookup": "reference", "masterdetail": "reference",
+    "multiselectpicklist": "multipicklist", "longtextarea": "textarea", "html": "textarea",
+    "encryptedtext": "encryptedstring",
 }  # fmt: skip
 _ADDRESS_PARTS = {
     "Street": "textarea(255)", "City": "string(40)", "State": "string(80)", "PostalCode": "string(20)",
@@ -58,18 +65,29 @@ def _from_line(line: str, name: str) -> dict[str, Any]:
     match = _LINE.fullmatch(line.strip())
     if match is None:
         raise SchemaError(f"{name}: {line!r} is not the description of a field")
+    _check_type(name, match["type"])
     attributes: dict[str, Any] = {"type": match["type"]}
     _read_detail(attributes, match["detail"], name)
-    for word in re.findall(r"\w+=\"[^\"]*\"|\S+", match["words"]):
-        key, _, value = word.partition("=")
-        if key in _WORDS and not value:
-            attributes |= _WORDS[key]
-        elif key in _VALUED and value:
-            attributes[_VALUED[key]] = value.strip('"')
-        else:
-            near = did_you_mean(key, (*_WORDS, *_VALUED))
-            raise SchemaError(f"{name}: {word!r} is not a property of a field{near}")
+    for word in _WORD.findall(match["words"]):
+        attributes |= _property(word, name)
     return attributes
+
+
+def _property(word: str, name: str) -> dict[str, Any]:
+    key, equals, value = word.partition("=")
+    if key in _WORDS:
+        if equals:
+            raise SchemaError(f"{name}: {key} takes no value: write {key} alone")
+        return _WORDS[key]
+    if key in _VALUED:
+        if not value:
+            raise SchemaError(f"{name}: {key} needs a value, as in {key}=x")
+        return {_VALUED[key]: _unquoted(value)}
+    raise SchemaError(f"{name}: {word!r} is not a property of a field{did_you_mean(key, (*_WORDS, *_VALUED))}")
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 #: Properties with a value: `default=Open`.
@@ -103,19 +121,43 @@ def _read_detail(attributes: dict[str, Any], detail: str | None, name: str) -> N
     kind = attributes["type"]
     if kind in NUMBER_TYPES:
         precision, _, scale = detail.partition(",")
-        attributes |= {"precision": _number(precision, name), "scale": _number(scale or "0", name)}
+        digits = [_number(text, name, "number of digits") for text in (precision, scale or "0")]
+        attributes |= {"precision": digits[0], "scale": digits[1]}
     elif kind in {"picklist", "multipicklist", "combobox"}:
-        attributes["picklist"] = tuple(detail.split("|"))
+        attributes["picklist"] = _listed(detail, name, kind)
     elif kind == "reference":
-        attributes["reference_to"] = tuple(part.strip() for part in detail.split("|"))
+        attributes["reference_to"] = _listed(detail, name, kind)
     else:
-        attributes["length"] = _number(detail, name)
+        attributes["length"] = _number(detail, name, "length")
 
 
-def _number(text: str, name: str) -> int:
+def _listed(detail: str, name: str, kind: str) -> tuple[str, ...]:
+    """The values of a picklist, or the objects that a reference may be to."""
+    values = [value.strip() for value in detail.split("|")]
+    parted = [value.strip() for value in re.split(r"[,;]", detail)]
+    if len(values) == 1 and len(parted) > 1:
+        plain = "|".join(map(_unquoted, parted))
+        table = "" if kind == "reference" else "; one that has a comma goes into a table, with picklist as a list"
+        raise SchemaError(f"{name}: {detail!r} is one value; several are separated by |, as in {kind}({plain}){table}")
+    if any(value != _unquoted(value) for value in values):
+        plain = "|".join(map(_unquoted, values))
+        raise SchemaError(f"{name}: the values of a {kind} have no quotes around them: write {kind}({plain})")
+    if "" in values:
+        raise SchemaError(f"{name}: {detail!r} has an empty value")
+    return tuple(values)
+
+
+def _number(text: str, name: str, what: str) -> int:
     if not text.strip().isdecimal():
-        raise SchemaError(f"{name}: {text!r} is not a length or a number of digits")
+        raise SchemaError(f"{name}: {text!r} is not a {what}")
     return int(text)
+
+
+def _check_type(name: str, kind: object) -> None:
+    if kind not in TYPES:
+        word = str(kind).lower()
+        near = f"; did you mean {_IN_SETUP[word]}?" if word in _IN_SETUP else did_you_mean(word, TYPES)
+        raise SchemaError(f"{name}: {kind!r} is not the type of a field{near}")
 
 
 def _field(name: str, attributes: dict[str, Any]) -> Field:
@@ -126,8 +168,7 @@ def _field(name: str, attributes: dict[str, Any]) -> Field:
     kind = attributes.get("type")
     if kind is None:
         raise SchemaError(f"{name} has no type")
-    if kind not in TYPES:
-        raise SchemaError(f"{name}: {kind!r} is not the type of a field{did_you_mean(str(kind), TYPES)}")
+    _check_type(name, kind)
     for listed in ("picklist", "reference_to"):
         value = attributes.get(listed, ())
         attributes[listed] = (value,) if isinstance(value, str) else tuple(value)
