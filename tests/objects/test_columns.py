@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.objects.contacts import CONTACT, PARENTS
+from tests.objects.contacts import CONTACT, PARENTS, field
 
 from bulkforce.objects.columns import Finding, Fit, Kind, Severity, fit, parents_twice
+from bulkforce.objects.matching import match
 from bulkforce.objects.names import field_of, meant, parent_path
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription, description_of
 from bulkforce.vocabulary import Operation
@@ -66,7 +68,7 @@ def test_columns_that_fit_in_any_letter_case_are_found_nothing_wrong_with() -> N
         ("Acount.Ext__c", Kind.UNKNOWN_PARENT, "Did you mean Account.Ext__c?"),
         ("AccountId.Ext__c", Kind.UNKNOWN_PARENT, "the parent is Account: Account.Ext__c"),
         ("Mentor__c.Email", Kind.UNKNOWN_PARENT, "the parent is Mentor__r: Mentor__r.Email"),
-        ("Zebra.Ext__c", Kind.UNKNOWN_PARENT, "Its parents are Account, Mentor__r, Who, Owner, Master__r"),
+        ("Zebra.Ext__c", Kind.UNKNOWN_PARENT, "Its parents are Account, Mentor__r, Who, Owner."),
         ("Account.Owner.Username", Kind.PARENT_TOO_FAR, "a field of the parent itself"),
         ("Account.Name", Kind.NO_KEY, "Records of Account are found by Id, Ext__c"),
         ("Account.Ext_c", Kind.NO_KEY, "Did you mean Account.Ext__c?"),
@@ -364,6 +366,39 @@ def test_everything_is_found_at_once() -> None:
         (Kind.TWICE, "birthdate "),
         (Kind.MISSING_KEY, None),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "external_id", "no_suggestion"),
+    [
+        ("Nachname", INSERT, None, "Name"),
+        ("Nachname", UPSERT, "Ext__c", "Name"),
+        ("Created_Date__c", UPDATE, None, "CreatedDate"),
+        ("Secrets", INSERT, None, "Secret__c"),
+        ("Masters", UPDATE, None, "Master__c"),
+        ("LateOnly", INSERT, None, "LateOnly__c"),
+        ("Masters.Ext__c", UPDATE, None, "Master__r"),
+    ],
+)
+def test_field_that_cannot_be_written_is_no_suggestion(
+    name: str, operation: Operation, external_id: str | None, no_suggestion: str
+) -> None:
+    finding = found(name, operation=operation, external_id=external_id).findings[0]
+    assert finding.column == name
+    assert no_suggestion not in finding.remedy.replace(".", " ").replace("?", " ").split()
+    matches, _ = match([name], CONTACT, operation, external_id=external_id, describe=PARENTS.get)
+    assert no_suggestion not in matches[0].suggestions
+
+
+def test_label_of_a_field_that_cannot_be_written_says_so() -> None:
+    finding = only(found("Full Name", operation=INSERT))
+    assert (finding.kind, finding.remedy) == (Kind.UNWRITABLE, "Give FirstName, LastName.")
+    (one,), _ = match(["Full Name"], CONTACT, INSERT)
+    assert (one.field, one.suggestions) == (None, ())
+    assert "Name is put together from other fields" in one.why
+    twins = replace(CONTACT, fields=(*CONTACT.fields, field("Whole__c", label="Full Name")))
+    assert "Call the column Whole__c," in fit(["Full Name"], twins, UPDATE).findings[0].remedy
+    assert match(["Full Name"], twins, UPDATE)[0][0].field == "Whole__c"
 
 
 def test_long_name_is_cut_in_what_is_said() -> None:

@@ -122,6 +122,37 @@ def test_empty_and_null_are_found_where_they_may_not_be(
     assert found(text, operation, key) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "operation", "key", "remedy"),
+    [
+        ("LastName\n#N/A\n", INSERT, None, "Give a value."),
+        ("Id\n#N/A\n", UPDATE, None, "Give a value."),
+        ("Id\n#N/A\n", DELETE, None, "Give a value."),
+        (f"Id,LastName\n{ID},#N/A\n", UPDATE, None, "Give a value, or leave it empty, which changes nothing."),
+        ("Ext__c,OwnerId\nk,#N/A\n", UPSERT, "Ext__c", "Give a value, or leave it empty, which changes nothing."),
+        (
+            "Ext__c,LastName\nk,#N/A\n",
+            UPSERT,
+            "Ext__c",
+            "Give a value; left empty, it changes nothing in a record that exists, and a new one fails.",
+        ),
+        ("Id,LastName\n#N/A,a\n", UPSERT, "Id", "Give an id, or leave it empty, which makes a new record."),
+    ],
+)
+def test_remedy_for_null_says_what_an_empty_value_does(
+    text: str, operation: Operation, key: str | None, remedy: str
+) -> None:
+    names = csv.header(text.encode()).names
+    (finding,) = looked_at(text.encode(), columns(names, operation, key)).findings()
+    assert (finding.problem.cause, finding.problem.remedy) == (Cause.NULL, remedy)
+
+
+def test_empty_value_sent_as_null_is_not_to_be_left_empty() -> None:
+    text = f"Id,LastName\n{ID},\n".encode()
+    (finding,) = looked_at(text, columns(["Id", "LastName"], empty_as_null=True)).findings()
+    assert finding.problem.remedy == "Give a value."
+
+
 def test_empty_value_that_is_sent_as_null_is_judged_as_null() -> None:
     assert found(f"Id,LastName\n{ID},\n", empty_as_null=True) == [("LastName", Cause.NULL, 1, 1, "")]
     assert found(f"Id,Email\n{ID},\n", empty_as_null=True) == []

@@ -57,7 +57,7 @@ def retry(
     Example: bulkforce retry 20260212-154348-insert-Contact-3f2a
 
     They go as they went the first time. A run is retried once: if its retry stopped, this goes on with it. To correct
-    rows first, edit failed.csv and load that file.
+    rows first, edit a copy of failed.csv and load that copy: a run whose failed.csv has changed cannot be retried.
     """
     client = client_for(org, quiet=quiet)
     carry_out_load(

@@ -51,7 +51,7 @@ def print_error(error: Error) -> None:
         return
     facts = {"type": type(error).__name__, **asdict(error.facts), "message": in_options(str(error))}
     if isinstance(error, DoesNotFit):
-        facts |= {"message": error.text, "problems": error.lines}
+        facts |= {"message": error.text, "problems": [in_options(line) for line in error.lines]}
     document = json.dumps({"error": {name: value for name, value in facts.items() if value is not None}}, indent=2)
     to_stdout = {"--output=-", "-o-"} & set(words) or ("-" in words[1:] and words[words.index("-") - 1] in _OUTPUT)
     data_goes_out = to_stdout or words[0] == "query"

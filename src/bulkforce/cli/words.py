@@ -20,7 +20,6 @@ _OPTIONS: Final = {
     "poll": "--poll",
     "run_dir": "--run-dir",
     "since_file": "--since-file",
-    "suggest_map": "bulkforce map",
 }
 _ARGUMENT: Final = re.compile(rf'(?<![\w.-])({"|".join(_OPTIONS)})(?:="?([\w-]+)"?)?(?![\w.])')
 

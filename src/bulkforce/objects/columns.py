@@ -8,7 +8,9 @@ Properties" (Create, Update, Nillable, Defaulted on create); Data Loader, which 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -124,6 +126,11 @@ def fit(
         drop: Leave out what cannot be sent, and warn, where it would be refused.
     """
     return _Fitting(described, operation, external_id, describe or (lambda _: None), drop=drop).fit(names)
+
+
+def writable(described: SObjectDescription, operation: Operation, external_id: str | None = None) -> list[str]:
+    """Give the names of the fields that a column may go to: what is not among them is no suggestion."""
+    return _Fitting(described, operation, external_id, lambda _: None, drop=False).writable()
 
 
 class _Unfit(Exception):
@@ -254,16 +261,21 @@ class _Fitting:
 
     def _unknown(self, given: str, name: str) -> _Unfit:
         text = f"{shown(given)} is no field of {self._described.name}."
-        people_see = [field.name for field in labelled(self._described, name)]
+        fields = labelled(self._described, name)
+        people_see = [field.name for field in fields if self._can_write(field)]
+        if fields and not people_see:
+            return self._unwritable(given, fields[0])
         if people_see:
             named = f"{shown(given)} is the label of {' and '.join(people_see)}, and a load needs the name."
-            remedy = f"Call the column {' or '.join(people_see)}, or map it (suggest_map writes a first map)."
+            remedy = (
+                f"Call the column {' or '.join(people_see)}, or map it: suggest_map (bulkforce map) writes a first map."
+            )
             return _Unfit(Kind.LABEL, named, remedy, people_see)
         mark = next((mark for mark in ";\t|^" if mark in name), None)
         if mark:
             remedy = f"The file seems to have {shown(mark)} between its columns; give it as delimiter (--delimiter)."
             return _Unfit(Kind.UNKNOWN, text, remedy)
-        near = meant(name, [field.name for field in self._described.fields])
+        near = meant(name, self.writable())
         if near:
             return _Unfit(Kind.UNKNOWN, text, f"Did you mean {' or '.join(near)}?", near)
         return _Unfit(
@@ -311,7 +323,9 @@ class _Fitting:
                 text,
                 f"{field.name} is the field; the parent is {field.relationship_name}: {right}.",
             )
-        known = [one.relationship_name for one in self._described.fields if one.relationship_name]
+        known = [
+            one.relationship_name for one in self._described.fields if one.relationship_name and self._can_write(one)
+        ]
         near = meant(path.relationship, known)
         remedy = f"Did you mean {' or '.join(str(replace(path, relationship=one)) for one in near)}?" if near else ""
         return _Unfit(
@@ -368,10 +382,21 @@ class _Fitting:
                 Kind.UNWRITABLE, Severity.WARN, target.column, text, f"Load {what} records apart, without {name}."
             )
         elif not (create if self._operation is Operation.INSERT else update):
-            why, remedy = self._why_unwritable(field)
-            raise _Unfit(
-                Kind.UNWRITABLE, f"{shown(target.column)} cannot be written by this {self._operation}: {why}.", remedy
-            )
+            raise self._unwritable(target.column, field)
+
+    def _unwritable(self, given: str, field: FieldDescription) -> _Unfit:
+        why, remedy = self._why_unwritable(field)
+        return _Unfit(Kind.UNWRITABLE, f"{shown(given)} cannot be written by this {self._operation}: {why}.", remedy)
+
+    def writable(self) -> list[str]:
+        """Give the names of the fields that may be written, if only in some rows."""
+        return [field.name for field in self._described.fields if self._can_write(field)]
+
+    def _can_write(self, field: FieldDescription) -> bool:
+        with suppress(_Unfit):
+            deque(self._hindered(Target(0, field.name, field.name, field, field)), 0)
+            return True
+        return False
 
     def _why_unwritable(self, field: FieldDescription) -> tuple[str, str]:
         parts = [one.name for one in self._described.fields if one.compound_field_name == field.name != one.name]

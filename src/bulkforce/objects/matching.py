@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bulkforce.formats.text import trimmed
-from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Target, fit
+from bulkforce.objects.columns import Describe, Finding, Fit, Kind, Target, fit, writable
 from bulkforce.objects.names import labelled, meant
 from bulkforce.protocol.rest import SObjectDescription
 from bulkforce.vocabulary import Operation
@@ -56,7 +56,8 @@ def match(
     fitted = partial(
         fit, described=described, operation=operation, external_id=external_id, describe=describe, drop=True
     )
-    found = [_of_column(name, described, fitted([name]), fitted) for name in names]
+    fields = writable(described, operation, external_id)
+    found = [_of_column(name, described, fields, fitted) for name in names]
     winners = _winners(names, [target for _, target in found])
     matches = []
     for place, (one, target) in enumerate(found):
@@ -72,8 +73,9 @@ def match(
 
 
 def _of_column(
-    name: str, described: SObjectDescription, found: Fit, fitted: partial[Fit]
+    name: str, described: SObjectDescription, fields: Sequence[str], fitted: partial[Fit]
 ) -> tuple[ColumnMatch, Target | None]:
+    found = fitted([name])
     if found.targets:
         (target,) = found.targets
         if target.null_only:
@@ -82,14 +84,11 @@ def _of_column(
         return ColumnMatch(name, target.name, how), target
     problem = next(one for one in found.findings if one.column is not None)
     if problem.kind is Kind.LABEL:
-        fields = [field.name for field in labelled(described, trimmed(name))]
-        if len(fields) == 1 and (by_label := fitted(fields)).targets:
-            return ColumnMatch(name, fields[0], "by its label"), by_label.targets[0]
-        if len(fields) == 1:
-            problem = next(one for one in by_label.findings if one.column is not None)
-            return ColumnMatch(name, None, f"The label of {fields[0]}. {problem.text} {problem.remedy}"), None
-        return ColumnMatch(name, None, f"The label of {len(fields)} fields.", tuple(fields)), None
-    near = meant(name, [field.name for field in described.fields]) if problem.kind is Kind.UNKNOWN else ()
+        people_see = [field.name for field in labelled(described, trimmed(name)) if field.name in fields]
+        if len(people_see) == 1:
+            return ColumnMatch(name, people_see[0], "by its label"), fitted(people_see).targets[0]
+        return ColumnMatch(name, None, f"The label of {len(people_see)} fields.", tuple(people_see)), None
+    near = meant(name, fields) if problem.kind is Kind.UNKNOWN else ()
     return ColumnMatch(name, None, f"{problem.text} {problem.remedy}", tuple(near)), None
 
 

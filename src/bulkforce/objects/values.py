@@ -35,12 +35,12 @@ _EMPTY: Final = Problem(
 _EMPTY_KEY: Final = Problem(
     Cause.EMPTY, Severity.WARN, "is empty, and no record is found by that", "Fill it, or insert the record."
 )
-_IS_NULL: Final = Problem(
-    Cause.NULL,
-    Severity.REFUSE,
-    "is null, and the field may not be",
-    "Give a value, or leave it empty, which changes nothing.",
+_IS_NULL: Final = Problem(Cause.NULL, Severity.REFUSE, "is null, and the field may not be", "Give a value.")
+_NULL_FOR_OLD: Final = replace(_IS_NULL, remedy="Give a value, or leave it empty, which changes nothing.")
+_NULL_FOR_SOME: Final = replace(
+    _IS_NULL, remedy="Give a value; left empty, it changes nothing in a record that exists, and a new one fails."
 )
+_NULL_ID: Final = replace(_IS_NULL, remedy="Give an id, or leave it empty, which makes a new record.")
 _NOT_NULL: Final = Problem(
     Cause.NOT_NULL, Severity.REFUSE, "is no null, which alone has a meaning here", "Name a field of the parent."
 )
@@ -159,7 +159,16 @@ def _column(
         written.nillable or written.type == "boolean" or (operation is Operation.INSERT and written.defaulted_on_create)
     )
     by_other_key = is_key and target.name != "Id"
-    if_null = None if nullable and not needed and not by_other_key else _EMPTY_KEY if by_other_key else _IS_NULL
+    if by_other_key:
+        if_null: Problem | None = _EMPTY_KEY
+    elif nullable and not needed:
+        if_null = None
+    elif needed or empty_as_null:
+        if_null = _IS_NULL
+    elif is_key:
+        if_null = _NULL_ID
+    else:
+        if_null = _NULL_FOR_SOME if operation is Operation.UPSERT and is_required(written) else _NULL_FOR_OLD
     if_empty = if_null if empty_as_null else _EMPTY if needed else _EMPTY_KEY if by_other_key else None
     return Column(target, notation, if_empty, if_null)
 

@@ -28,6 +28,10 @@ _KINDS: Final = (
     "thousands, and booleans as true or false"
 )
 _AGAIN: Final = "load the file of failed rows again"
+_RETRY: Final = (
+    "send the failed rows again with bulkforce retry; if some fail again, load its failed.csv in serial mode, in "
+    "smaller batches or sorted by parent"
+)
 _LATER: Final = f"wait, then {_AGAIN}"
 
 QUOTAS: Final = {
@@ -95,13 +99,8 @@ REMEDIES: Final = {
     "ENTITY_IS_LOCKED": "an approval process holds the record: finish or recall it, or load as an administrator",
     "ENTITY_IS_ARCHIVED": "the record is archived and cannot be changed: leave the row out",
     "ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE": "the record was changed in the meantime: read it again, then decide",
-    "UNABLE_TO_LOCK_ROW": (
-        f"something else was changing the same records: {_AGAIN}, in serial mode, in smaller batches or sorted by "
-        "parent"
-    ),
-    "TooManyLockFailure": (
-        f"too many rows were locked by something else: {_AGAIN}, in serial mode, in smaller batches or sorted by parent"
-    ),
+    "UNABLE_TO_LOCK_ROW": f"something else was changing the same records: {_RETRY}",
+    "TooManyLockFailure": f"too many rows were locked by something else: {_RETRY}",
     "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": (
         "an Apex trigger or automation failed, not the load: the message names it and the first error inside; smaller "
         "batches help against its limits, its owner against the rest"
