@@ -70,7 +70,7 @@ def test_label_as_a_header_names_what_makes_a_map(client: bf.Client) -> None:
     (one,) = client.check(write("Last Name\nA\n"), "Contact", "update").unfit[:1]
     assert one.remedy == "Call the column LastName, or map it: suggest_map (bulkforce map) writes a first map."
     lines = list(lines_of(client.check(write("Last Name,Birthdate\nA,soon\n"), "Contact", "insert")))
-    assert "  -> Call the column LastName, or map it (bulkforce map writes a first map)." in lines
+    assert "  -> Call the column LastName, or map it: bulkforce map writes a first map." in lines
     assert "Rows that the org would refuse (row 1 is the first below the header):" in lines
 
 
