@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.cli.processes import COMMAND, SURROUNDINGS
+from tests.load.test_excel_sources import workbook
 from tests.support.holding import Holding
 
 import bulkforce as bf
@@ -45,9 +46,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def killed(org: Holding, *words: str) -> str:
+def killed(org: Holding, *more: str, words: Sequence[str] = WORDS) -> str:
     """Kill a load at its third batch; returns its run's folder, which it has said by then."""
-    with started(org, *WORDS, *words) as process:
+    with started(org, *words, *more) as process:
         org.wait()
         process.send_signal(signal.SIGKILL)
         _, talk = process.communicate(timeout=600)
@@ -91,6 +92,21 @@ def test_file_that_has_changed_since_is_loaded_with_a_warning(folder: Path) -> N
         code, said = done(org, *WORDS)
         assert code == 0
         assert f"is not finished ({run}), and the file has changed since" in " ".join(said.split())
+
+
+def test_another_sheet_of_the_same_workbook_is_another_load(folder: Path) -> None:
+    rows = [["LastName"], *([f"Row {number}"] for number in range(ROWS))]
+    path = workbook(folder, rows, [["LastName"], ["Other"]])
+    words = [str(path) if word == "rows.csv" else word for word in WORDS]
+    with Holding() as org:
+        run = killed(org, words=words)
+        for same in ((), ("--sheet", "1"), ("--sheet", "Sheet 1")):
+            code, said = done(org, *words, *same)
+            assert (code, f"bulkforce resume {run}" in said) == (2, True)
+        assert done(org, *words, "--sheet", "2")[0] == 0
+        assert [one["LastName"] for one in org.records("Contact")].count("Other") == 1
+        assert done(org, "resume", run)[0] == 0
+        assert len(org.records("Contact")) == ROWS + 1
 
 
 def test_load_that_another_process_is_at_work_on_is_not_begun_beside_it(folder: Path) -> None:

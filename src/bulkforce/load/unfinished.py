@@ -83,7 +83,17 @@ def _is_same(asked: Asked, known: Mapping[str, Any]) -> bool:
         isinstance(path, str)
         and os.path.realpath(path) == os.path.realpath(str(asked.path))
         and all(str(known.get(name)).lower() == str(getattr(asked, name)).lower() for name in _SAME)
+        and _is_same_sheet(Path(path), asked.source_options.get("sheet"), known.get("source_options", {}).get("sheet"))
     )
+
+
+def _is_same_sheet(path: Path, one: str | int | None, other: str | int | None) -> bool:
+    if one == other:
+        return True
+    from bulkforce.load.sources.excel import place_of_sheet
+
+    # The same sheet may be named, counted, or the first.
+    return place_of_sheet(path, one) == place_of_sheet(path, other)
 
 
 def _is_unchanged(path: Path, known: Mapping[str, Any]) -> bool:

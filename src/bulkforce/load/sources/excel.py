@@ -70,12 +70,27 @@ def _opened(path: Path) -> CalamineWorkbook:
     raise FormatError(f"The source {path.name} cannot be read: {problem}")
 
 
-def _sheet(workbook: CalamineWorkbook, wanted: str | int | None, path: Path) -> CalamineSheet:
-    names = workbook.sheet_names
+def place_of_sheet(path: Path, wanted: str | int | None) -> int:
+    """Return which sheet of a workbook is read, from 0.
+
+    Raises:
+        FormatError: The file is no workbook that can be read.
+        UsageError: There is no such sheet.
+    """
+    return _known_place(_opened(path).sheet_names, wanted, path)
+
+
+def _known_place(names: Sequence[str], wanted: str | int | None, path: Path) -> int:
     place = 0 if wanted is None else _place_of(wanted, names)
     if place is None or not 0 <= place < len(names):
         known = ", ".join(map(arguments.shown, names)) or "no sheets"
         raise UsageError(f"{path.name} has no sheet {arguments.shown(wanted)}; it has {known}")
+    return place
+
+
+def _sheet(workbook: CalamineWorkbook, wanted: str | int | None, path: Path) -> CalamineSheet:
+    names = workbook.sheet_names
+    place = _known_place(names, wanted, path)
     try:
         return workbook.get_sheet_by_index(place)
     except Exception as error:  # noqa: BLE001  (the library raises many kinds)
