@@ -87,6 +87,11 @@ class Case:
     command: tuple[str, ...] = ()
     once: bool = False
 
+    @property
+    def extracts(self) -> bool:
+        """Whether records come out, and not go in."""
+        return self.verb.startswith("extract")
+
 
 _SLOW: Final = ("--rtt-ms", "50", "--batch-seconds", "1", "--parallel", "5")
 _PLAIN: Final = ("sketch", "curl", "simple-salesforce", "salesforce-bulk", "CumulusCI", "jsforce")

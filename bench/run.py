@@ -193,12 +193,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as folder:
         data_of = Data(Path(folder))
         for rows in given.rows:
-            marks: dict[str, Run] = {}
+            marks: dict[bool, dict[str, Run]] = {True: {}, False: {}}
             for case in [case for case in CASES if not given.only or case.name in given.only]:
                 names = {OURS.name, case.against} if given.ours else {OURS.name, *case.peers}
                 peers = [peer for peer in PEERS if peer.name in names & {OURS.name, *case.peers}]
-                done = with_ratios(figures(case, rows, given.runs, data_of, peers), marks, case.against)
-                marks |= {one.peer: one.run for one in done if one.run and one.peer == case.against}
+                done = with_ratios(figures(case, rows, given.runs, data_of, peers), marks[case.extracts], case.against)
+                marks[case.extracts] |= {one.peer: one.run for one in done if one.run and one.peer == case.against}
                 print("\n".join(map(row, done)), flush=True)
                 wrong += overruns(case, next(one for one in done if one.peer == OURS.name))
                 taken += done
