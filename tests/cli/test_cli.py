@@ -20,6 +20,7 @@ from tests.cli.processes import SURROUNDINGS, run, run_without, start
 import bulkforce as bf
 from bulkforce.cli.emulator import announce, is_loopback
 from bulkforce.cli.main import command
+from bulkforce_emulator import Emulator
 
 GROUPS = {name: one.commands for name, one in command.commands.items() if hasattr(one, "commands")}
 COMMANDS = list(command.commands)
@@ -181,6 +182,19 @@ def test_emulator_gives_a_shell_what_it_needs_on_stdout_and_talks_on_stderr() ->
     assert "Ctrl-C" in talk
 
 
+def test_emulator_suggests_a_command_that_works_wherever_bulkforce_is_installed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with Emulator() as org:
+        announce(org, None)
+        talk = capsys.readouterr().err
+        suggested = next(line for line in talk.splitlines() if "for example: " in line).rpartition(": ")[2].split()
+        assert suggested[0] == "bulkforce"
+        variables = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+        shown = run(*suggested[1:], environment=variables)
+    assert (shown.returncode, "Contact" in shown.stdout) == (0, True)
+
+
 def test_emulator_serves_records_from_files_over_https(tmp_path: Path) -> None:
     (tmp_path / "Account.csv").write_text("Name\nAcme\n", "utf-8")
     process = start("emulator", "--tls", "--data", str(tmp_path), "--json")
@@ -250,6 +264,15 @@ def test_demo_gets_everything_back_in_every_format(demo: CompletedProcess[str], 
 def test_demo_is_plain_in_a_pipe(demo: CompletedProcess[str]) -> None:
     assert "\x1b" not in demo.stdout
     assert [line for line in demo.stdout.splitlines() if len(line) > 80] == []
+    cut = [line for line in demo.stdout.splitlines() if line.endswith("…")]
+    assert [line for line in cut if line[4] not in "[<S"] == [], "only records and queries may be cut"
+
+
+def test_demo_cuts_nothing_that_it_says_itself_where_it_is_narrow() -> None:
+    shown = run("demo", environment={"COLUMNS": "30"}).stdout
+    *_, after = shown.partition("What next\n")
+    assert "…" not in after
+    assert [line.split()[0] for line in after.splitlines()] == ["bulkforce"] * 3
 
 
 def test_module_is_the_command_line() -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.extraction import bring, client_of, fetched, go_on, read, seeded, sitting_of
 
 from bulkforce import errors
+from bulkforce.cli.extract_output import show_extract
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.incremental import OVERLAP
@@ -248,6 +249,18 @@ def test_folder_gets_a_parquet_file_for_each_extract(org: Emulator, tmp_path: Pa
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ\.parquet", files[0].name)
 
 
+@pytest.mark.parametrize(("name", "form"), [("one.parquet", None), ("one.arrow", None), ("one.csv", "parquet")])
+def test_folder_is_made_only_where_the_name_is_no_files(
+    org: Emulator, tmp_path: Path, name: str, form: str | None
+) -> None:
+    nightly, to = Nightly(org, tmp_path), tmp_path / name
+    with pytest.raises(errors.UsageError, match=rf"{name} is the name of a file.*a folder.*one.*make the folder"):
+        nightly(to=to, append=True, format=form)
+    assert (org.state.jobs.all(), to.exists()) == ([], False)
+    to.mkdir()
+    assert Path(nightly(to=to, append=True, format=form).to).parent == to
+
+
 @pytest.mark.parametrize(
     ("to", "content", "says"),
     [
@@ -331,6 +344,24 @@ def test_records_that_may_come_again_are_counted(org: Emulator, tmp_path: Path, 
         client.wait_for_batch(job, client.add_batch(job, f"Id,Code__c\n{row},changed\n").id)
     counted = nightly(to=tmp_path / f"counted-{name}", append=name != "out.parquet")
     assert (counted.rows, counted.repeated) == (4, 3)
+
+
+def test_run_with_nothing_to_compare_with_says_so(
+    org: Emulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nightly = Nightly(org, tmp_path)
+    first = nightly()
+    assert (first.repeated, first.repeats_known) == (0, True)
+    for known, says in ((False, "did not keep which"), (True, "left out: they came the last time")):
+        report = nightly(repeats="drop")
+        assert (report.repeats, report.repeated, report.repeats_known) == ("drop", 1, known)
+        assert report == ExtractReport.from_json(report.to_json())
+        show_extract(report, as_json=False)
+        printed = capsys.readouterr().out
+        assert says in printed
+        assert "--repeats" not in printed
+        page = (report.run_dir / "report.html").read_text()
+        assert ("left out" in page) is known
 
 
 def test_dropped_are_only_records_that_came_and_have_not_changed(org: Emulator, tmp_path: Path) -> None:

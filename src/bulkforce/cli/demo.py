@@ -41,5 +41,5 @@ def _farewell(stage: Stage, requests: int, seconds: float) -> None:
     stage.line(f"\n[bold green]All well:[/bold green] {requests} requests in {seconds:.1f} s.\n")
     stage.line("[bold]What next[/bold]")
     stage.line("    bulkforce emulator       start an emulated org of your own")
-    stage.line("    examples/                calls and whole tasks to copy from, for any org")
-    stage.line("    docs/                    how to connect to a real org, load, extract and test")
+    stage.line("    bulkforce login NAME     log in to a real org; a sandbox is best at first")
+    stage.line("    bulkforce --help         check a file, load, extract, query, count")

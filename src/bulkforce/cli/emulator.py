@@ -181,7 +181,6 @@ def announce(org: Emulator, persist: Path | None) -> None:
             print(f"export {name}='{org.ca_bundle}'", flush=True)
     end = f"its records stay in {persist}" if persist else "its records are then gone"
     print(
-        f"\nThen try, for example: python examples/calls/insert.py CSV\nIts jobs are at {org.base_url}/\n"
-        f"Press Ctrl-C to stop it; {end}.",
+        f"\nThen try, for example: bulkforce objects\nIts jobs are at {org.base_url}/\nPress Ctrl-C to stop it; {end}.",
         file=sys.stderr,
     )

@@ -15,6 +15,10 @@ _AGAIN = {
     "keep": "from the ten minutes before the last mark: they may have come the last time, too (--repeats drop)",
     "drop": "left out: they came the last time, and have not changed since",
 }
+_UNKNOWN = (
+    "from the ten minutes before the last mark: they may have come the last time, too, but that run did not keep which "
+    "records came, so there was nothing to compare with"
+)
 
 
 def extract_done(report: ExtractReport) -> str:
@@ -38,7 +42,8 @@ def show_extract(report: ExtractReport, *, as_json: bool) -> int:
     )
     print(f"  the rows of every batch match the org's own count; {counted(report.bytes, 'byte')} received", file=out)
     if report.repeated:
-        print(f"  {counted(report.repeated, 'row')} {_AGAIN[report.repeats]}", file=out)
+        again = _AGAIN[report.repeats] if report.repeats_known else _UNKNOWN
+        print(f"  {counted(report.repeated, 'row')} {again}", file=out)
     if report.to != STANDARD_OUTPUT:
         print(f"  {shown(report.to)}", file=out)
     return 0

@@ -85,7 +85,7 @@ def _pages(journal: ExtractJournal) -> list[Span]:
 
 
 def _saved(report: ExtractReport) -> list[Share]:
-    dropped = report.repeated if report.repeats == "drop" else 0
+    dropped = report.repeated if report.repeats == "drop" and report.repeats_known else 0
     return [
         Share("saved", report.rows, "ok"),
         *([Share("left out, as the last extract had them", dropped, "open")] if dropped else []),

@@ -51,6 +51,8 @@ class ExtractReport(Shown):
         repeated: With a file that keeps since when: records that had not changed after the last mark, most of which
             came the last time, too; or, with ``repeats="drop"``, records that came the last time and were left out.
         repeats: As asked.
+        repeats_known: Whether ``repeats="drop"`` had anything to compare with: ``False`` if the extract before did not
+            keep which records came, so that none was left out this time.
         parts: Number of result files.
         batches: Number of batches that they came from; over Bulk API 2.0, a job is one.
         bytes: Size of the result files.
@@ -71,6 +73,7 @@ class ExtractReport(Shown):
     rows: int = 0
     repeated: int = 0
     repeats: str = "keep"
+    repeats_known: bool = True
     parts: int = 0
     batches: int = 0
     bytes: int = 0

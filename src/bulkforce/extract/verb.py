@@ -343,7 +343,8 @@ def _carry_out(
             report = replace(report, rows=report.rows - fresh.dropped, repeated=fresh.dropped)
         elif facts.since is not None:
             # Nothing is left out if the last extract did not keep which records came.
-            report = replace(report, repeated=incremental.again(state, folder, facts.since), repeats="keep")
+            known = facts.repeats == "keep"
+            report = replace(report, repeated=incremental.again(state, folder, facts.since), repeats_known=known)
         if facts.since_file is not None:
             since_file = Path(facts.since_file)
             token = facts.token or new_token(since_file)

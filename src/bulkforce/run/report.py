@@ -91,6 +91,12 @@ def causes_shown(groups: Sequence[ErrorGroup], title: str) -> list[Table]:
     return [Table(title, ("records", "cause", "remedy", "for example"), rows)] if rows else []
 
 
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError
+    return value
+
+
 _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "Path": Path,
     "RunState": RunState,
@@ -100,6 +106,7 @@ _READERS: Final[Mapping[str, Callable[[Any], object]]] = {
     "int": lambda value: _one_of(int, value),
     "float": lambda value: float(_one_of((int, float), value)),
     "str": lambda value: _one_of(str, value),
+    "bool": _switch,
 }
 
 

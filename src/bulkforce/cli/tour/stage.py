@@ -95,17 +95,19 @@ class Stage:
         return answer
 
     def sample(self, content: bytes) -> None:
-        """Show how the content of a batch begins."""
+        """Show how the content of a batch begins, cut at the edge of the screen."""
         for line in _XML_BEFORE_RECORDS.sub("", content.decode()).splitlines()[:2]:
-            self.line(Text("    " + line, "cyan"))
+            shown = Text("    " + line, "cyan")
+            shown.truncate(self.console.width, overflow="ellipsis")
+            self.line(shown)
 
     def note(self, text: str) -> None:
         """Show an aside."""
         self.line(Text("    " + text, "dim"))
 
     def line(self, line: Text | str) -> None:
-        """Show one line, cut at the edge of the screen; text in brackets is rich's markup."""
-        self.console.print(line, no_wrap=True, overflow="ellipsis", crop=True)
+        """Show one line, uncut even where it is too long; text in brackets is rich's markup."""
+        self.console.print(line, no_wrap=True, overflow="ignore", crop=False)
 
 
 def _shown(value: object) -> str:

@@ -107,6 +107,11 @@ def place_to_append(to: Path, format: str | None, begun: float) -> tuple[Path, i
     known = any(to.name.lower().endswith(suffix) for suffix in _SUFFIXES)
     form = "parquet" if format is None and (to.is_dir() or not known) else form_of(to, format)
     if form in {"parquet", "arrow"}:
+        if known and not to.exists():
+            raise UsageError(
+                f"{to} is the name of a file, but only a folder can be appended to in {form}: it gets a file a run. "
+                f"Name a folder, such as {to.with_suffix('')}, or make the folder {to} first"
+            )
         return appending.file_in(to, f".{form}", begun), None
     return to, to.stat().st_size if to.is_file() else 0
 
