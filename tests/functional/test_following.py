@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -321,6 +322,23 @@ def test_undo_of_an_upsert_leaves_what_was_there_and_tells(
     undone = client.undo(first.run_dir, run_dir=tmp_path / "undo")
     assert (first.succeeded, undone.succeeded, org.count("Row__c")) == (5, 4, before - 4)
     assert "1 record of first existed before and was updated: they stay as they are" in caplog.text
+
+
+def test_undo_names_the_retries_that_created_records_and_no_other(
+    org: Emulator, client: Client, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for nth, every in ((1, 2), (2, 1), (3, 2)):
+        org.mishaps.plan(Mishap(every=every), nth=nth)
+    source = Rows(("Code__c",), [(f"row {number}",) for number in range(6)])
+    runs = [load(client, tmp_path, source.write(tmp_path / "source.csv"))]
+    for name in ("second", "third", "fourth"):
+        runs.append(client.retry(runs[-1].run_dir, run_dir=tmp_path / name))
+    assert [report.succeeded for report in runs] == [3, 0, 2, 1]
+    client.undo(tmp_path / "fourth", run_dir=tmp_path / "undo4")
+    client.undo(tmp_path / "first", run_dir=tmp_path / "undo1")
+    assert re.findall("What (.*) loaded as the retry of (.*) stays", caplog.text) == [("third", "second")]
+    with pytest.raises(errors.UsageError, match="nothing to undo"):
+        client.undo(tmp_path / "second")
 
 
 def test_what_cannot_be_undone_is_told(org: Emulator, client: Client, tmp_path: Path) -> None:

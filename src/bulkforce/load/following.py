@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Final, TypeAlias
 
 from bulkforce import arguments
 from bulkforce.display import counted
-from bulkforce.errors import JournalMismatch, SourceChanged, UsageError
+from bulkforce.errors import Error, JournalMismatch, SourceChanged, UsageError
 from bulkforce.formats import csv
 from bulkforce.formats.excel import unescaped
 from bulkforce.formats.rows import rows_of
@@ -328,6 +328,12 @@ def _as_fed(header: csv.Header) -> Rows:
 
 def _what_it_created(sitting: Sitting, journal: LoadJournal, facts: LoadFacts) -> _Following:
     report = LoadReport.from_json(journal.report())
+    following = _deletion(journal, facts, report)
+    _tell_what_stays(sitting, journal, facts, report, following)
+    return following
+
+
+def _deletion(journal: LoadJournal, facts: LoadFacts, report: LoadReport) -> _Following:
     names = [name for name, count in (("success.csv", report.succeeded), (UNTIED, report.untied)) if count]
     if not names:
         raise UsageError(f"{facts.run} has nothing to undo: it wrote no record")
@@ -346,9 +352,7 @@ def _what_it_created(sitting: Sitting, journal: LoadJournal, facts: LoadFacts) -
         retry_of=None,
     )
     shape = Shape(("Id",), (0,), ("Id",), line_end=asked.line_end)
-    following = _Following(asked, b"Id", shape, parts, lambda _header: _ids)
-    _tell_what_stays(sitting, journal, facts, report, following)
-    return following
+    return _Following(asked, b"Id", shape, parts, lambda _header: _ids)
 
 
 def _ids(rows: list[bytes]) -> list[bytes]:
@@ -377,10 +381,33 @@ def _tell_what_stays(
             f"{counted(report.in_doubt, 'row')} of {facts.run} {'is' if report.in_doubt == 1 else 'are'} in doubt: the "
             f"org may hold records of them, whose ids are not known; see {journal.folder / IN_DOUBT_ROWS}"
         )
-    if again := journal.follower(RETRY):
-        sitting.warn(
-            f"What {again.run} loaded as the retry of {facts.run} stays; to undo it: bulkforce undo {again.folder}"
-        )
+    for run, again in _retries_that_wrote(journal):
+        sitting.warn(f"What {again.run} loaded as the retry of {run} stays; to undo it: bulkforce undo {again.folder}")
+
+
+def _retries_that_wrote(journal: LoadJournal) -> Iterator[tuple[str, Follower]]:
+    """Yield the retry of a run, and the retries of that, as far as they may have created what is not undone."""
+    facts, again = journal.facts(), journal.follower(RETRY)
+    if again is None or facts is None:
+        return
+    further: list[tuple[str, Follower]] = []
+    may_have = True
+    # Of what is gone, at work or changed it is not known.
+    with suppress(Error, OSError), closing(LoadJournal(Path(again.folder))) as retry:
+        further = list(_retries_that_wrote(retry))
+        may_have = retry.follower(UNDO) is None and _may_have_created(retry)
+    if may_have:
+        yield facts.run, again
+    yield from further
+
+
+def _may_have_created(journal: LoadJournal) -> bool:
+    facts = journal.facts()
+    if facts is None or not journal.finished:
+        return True
+    report = LoadReport.from_json(journal.report())
+    wrote = report.succeeded + report.untied > 0
+    return wrote and (facts.operation == Operation.INSERT or _deletion(journal, facts, report).count() > 0)
 
 
 def _asked_of(journal: LoadJournal) -> Asked:
