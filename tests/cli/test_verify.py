@@ -55,6 +55,16 @@ def test_it_asks_and_prints_a_report(
     assert "| `unknown_path_status` | What is the status for an unknown path? | `400` |" in report
 
 
+def test_question_that_there_is_not_is_named_with_those_that_there_are(
+    org: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "--only", "unknow_path", *LATEST) == 2
+    said = capsys.readouterr().err
+    assert "There is no question 'unknow_path'; they are: " in said
+    assert "unknown_path_status" in said
+    assert org.requests == []
+
+
 @pytest.mark.parametrize(
     ("typed", "reason"),
     [(Terminal("n\n"), "You did not agree"), (io.StringIO(), "Nothing was written: without a terminal")],

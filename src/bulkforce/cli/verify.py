@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bulkforce import arguments
 from bulkforce.cli.org import Org, client_for
 from bulkforce.cli.streams import tell
 from bulkforce.errors import UsageError
@@ -73,8 +74,9 @@ def verify(
         _write(write_object, fields.project(name))
         return
     wanted = [one for one in questions.QUESTIONS if not only or one.id in only]
-    if set(only or ()) - {one.id for one in wanted}:
-        raise UsageError("--only names no question; docs/what-we-do-not-know.md lists them")
+    if unknown := set(only or ()) - {one.id for one in wanted}:
+        known = ", ".join(sorted(one.id for one in questions.QUESTIONS))
+        raise UsageError(f"There is no question {arguments.shown(min(unknown))}; they are: {known}")
     with ExitStack() as open_until_then:
         client = _emulated(name, open_until_then) if emulator else open_until_then.enter_context(client_for(org))
         kind = client.driver.run(run.look_at_org())
