@@ -156,6 +156,10 @@ def test_what_does_not_fit_is_json_with_each_problem(
     assert call(monkeypatch, "load", "a.csv", "--object=Contact", "--operation=insert", "--json") == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["type"], len(error["problems"])) == ("DoesNotFit", 1)
+    (tmp_path / "a.csv").write_text("Last Name\nx\n")
+    assert call(monkeypatch, "load", "a.csv", "--object=Contact", "--operation=insert", "--json") == 2
+    (problem,) = json.loads(capsys.readouterr().out)["error"]["problems"]
+    assert problem.endswith("or map it: bulkforce map writes a first map.")
 
 
 def test_times_of_a_job_have_a_t_in_json(
