@@ -13,7 +13,7 @@ import pytest
 
 import bulkforce as bf
 from bulkforce.run.folder import PAGE
-from bulkforce_emulator import Emulator, Fault
+from bulkforce_emulator import Emulator, Fault, Pace
 
 ROWS = "LastName,Email\n" + "".join(f"{'' if n % 10 == 3 else f'<b>{n}</b>'},{n}@example.com\n" for n in range(40))
 
@@ -144,6 +144,8 @@ def test_page_of_a_load_over_2_0_shows_its_jobs(org: Emulator, client: bf.Client
 def test_page_of_an_extract_that_stops(org: Emulator, client: bf.Client, tmp_path: Path) -> None:
     org.insert("Contact", [{"LastName": f"Row {n}"} for n in range(30)])
     org.faults.add(Fault("session expired", "GET", "*/result/*", nth=2))
+    # All chunks have ended before any of them is fetched.
+    org.set_pace(Pace.instant())
     with pytest.raises(bf.Interrupted):
         client.extract(
             "SELECT Id FROM Contact",
