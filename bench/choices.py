@@ -46,7 +46,8 @@ def lines(folder: Path, rows: int) -> Iterator[str]:
     yield "| what | | wall s | CPU s | peak MB | calls |\n| --- | ---: | ---: | ---: | ---: | ---: |"
     for workers in WORKERS:
         yield _line("workers", f"{workers}", load(folder, rows, SLOW, workers=workers))
-    for records in RECORDS:
+    # The smallest would take minutes here: each batch is a second.
+    for records in RECORDS[1:]:
         yield _line("records a batch", f"{records:,}", load(folder, rows, SLOW, batch_records=records))
     for records in RECORDS:
         yield _line("records a batch, at once", f"{records:,}", load(folder, rows, batch_records=records))

@@ -182,6 +182,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is told; others' run once")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="only these cases")
+    parser.add_argument("--without", nargs="+", default=[], metavar="CLIENT", help="not these clients")
     parser.add_argument("--ours", action="store_true", help="no clients of others, but the sketch")
     parser.add_argument("--folder", type=Path, help="where files are written, on a real disk; else a temporary folder")
     parser.add_argument("--results", type=Path, help="a JSON file for the figures, and a picture beside it")
@@ -196,6 +197,7 @@ def main() -> None:
             marks: dict[bool, dict[str, Run]] = {True: {}, False: {}}
             for case in [case for case in CASES if not given.only or case.name in given.only]:
                 names = {OURS.name, case.against} if given.ours else {OURS.name, *case.peers}
+                names -= set(given.without)
                 peers = [peer for peer in PEERS if peer.name in names & {OURS.name, *case.peers}]
                 done = with_ratios(figures(case, rows, given.runs, data_of, peers), marks[case.extracts], case.against)
                 marks[case.extracts] |= {one.peer: one.run for one in done if one.run and one.peer == case.against}
