@@ -6,9 +6,11 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,11 +20,14 @@ from typing import Final
 
 MEGABYTE: Final = 1_000_000
 POLL: Final = "0.1"
-_LIMIT_SECONDS: Final = 1_800.0
 
 
 class Bad(Exception):
     """A run that did not do its work, or not all of it."""
+
+
+class TooLong(Bad):
+    """A run that was stopped, since it took longer than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Work:
         rows: How many records there are.
         org: Options of the stand-in.
         tls: Certificate, key and authority, for TLS.
+        limit_seconds: How long it may take.
     """
 
     command: Sequence[str]
@@ -56,6 +62,7 @@ class Work:
     rows: int
     org: Sequence[str] = ()
     tls: tuple[str, str, str] | None = None
+    limit_seconds: float = 1_800.0
 
 
 def measure(work: Work) -> Run:
@@ -63,6 +70,7 @@ def measure(work: Work) -> Run:
 
     Raises:
         Bad: It failed, or the counts are not what they should be.
+        TooLong: It took longer than it may.
     """
     options = [*work.org, *(("--tls", *work.tls[:2]) if work.tls else ())]
     command = [sys.executable, "-m", "bench.org", str(work.folder), *options]
@@ -73,7 +81,7 @@ def measure(work: Work) -> Run:
         port = int(org.stdout.readline())
         scheme = "https" if work.tls else "http"
         given = [work.verb, f"{scheme}://localhost:{port}", str(work.folder), str(out), POLL]
-        run, told = _run([*work.command, *given], _environment(work))
+        run, told = _run([*work.command, *given], _environment(work), work.limit_seconds)
         stats = _stats(port, work.tls)
     finally:
         org.terminate()
@@ -83,15 +91,27 @@ def measure(work: Work) -> Run:
     return Run(*run, stats["calls"], stats["bytes"] / MEGABYTE, stats["cpu_seconds"])
 
 
-def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[tuple[float, float, float], int]:
+def _run(
+    command: Sequence[str], environment: dict[str, str], limit_seconds: float
+) -> tuple[tuple[float, float, float], int]:
     """Run a process to its end: wall, CPU and peak memory; and how many records it says it did."""
     with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as said:
         begun = time.perf_counter()
-        child = subprocess.Popen(command, stdout=printed, stderr=said, env=environment)
-        # The kernel's account of this one process; its peak begins with what this process has, which is little.
-        _, status, used = os.wait4(child.pid, 0)
+        child = subprocess.Popen(command, stdout=printed, stderr=said, env=environment, start_new_session=True)
+        stop = threading.Timer(limit_seconds, os.killpg, (child.pid, signal.SIGKILL))
+        stop.start()
+        try:
+            # The kernel's account of this one process; its peak begins with what this process has, which is little.
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
+        finally:
+            stop.cancel()
         wall = time.perf_counter() - begun
         child.returncode = os.waitstatus_to_exitcode(status)
+        if wall >= limit_seconds:
+            raise TooLong(f"more than {limit_seconds:.0f} s")
         printed.seek(0)
         said.seek(0)
         lines = printed.read().splitlines()

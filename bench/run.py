@@ -19,18 +19,24 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from bench.cases import CASES, OURS, PEERS, Case, Peer
 from bench.data import COLUMNS
-from bench.measuring import Bad, Run, Work, compile_all, measure
+from bench.measuring import Bad, Run, TooLong, Work, compile_all, measure
 from bench.picture import draw
+
+OURS_SECONDS: Final = 3_600.0
+PEER_SECONDS: Final = 60.0
+"""Clients of others that take longer are measured with a tenth of the records."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What a client took for a case: the median of its runs, or why there is none."""
+    """What a client took for a case: the median of its runs, or why there is none, perhaps since it took too long."""
 
     case: str
     peer: str
@@ -38,6 +44,11 @@ class Figure:
     run: Run | None
     problem: str = ""
     ratio: float | None = None
+    too_long: bool = False
+
+
+Marks = dict[tuple[bool, int, str], Run]
+"""The runs that others are compared with: whether records come out, how many they are, and whose run it is."""
 
 
 def median(runs: list[Run]) -> Run:
@@ -97,35 +108,50 @@ def missing(peer: Peer) -> str:
     return ""
 
 
-def figures(case: Case, rows: int, runs: int, data_of: Data, peers: list[Peer]) -> list[Figure]:
-    """Measure a case."""
-    rows = min(rows, case.most_rows)
+def figures(case: Case, rows: int, runs: int, data_of: Data, peers: Iterable[Peer]) -> list[Figure]:
+    """Measure clients with so many records."""
     folder = data_of.of(rows, case.needs)
     tls = data_of.authority() if "tls" in case.needs else None
     taken: list[Figure] = []
     for peer in peers:
         records = 3 if case.cpu_seconds else rows
         command = (case.command if peer is OURS else ()) or peer.command
-        work = Work(command, case.verb, folder, records, case.org, tls)
-        problem, made = missing(peer), []
+        work = Work(command, case.verb, folder, records, case.org, tls, OURS_SECONDS if peer is OURS else PEER_SECONDS)
+        problem, made, too_long = missing(peer), [], False
         try:
             if not problem:
-                made = [measure(work) for _ in range(runs if peer in {OURS, PEERS[0]} and not case.once else 1)]
+                made = [measure(work) for _ in range(1 if case.once else runs)]
         except Bad as error:
-            problem = str(error)
-        taken.append(Figure(case.name, peer.name, records, None if problem else median(made), problem))
+            problem, too_long = str(error), isinstance(error, TooLong)
+        taken.append(
+            Figure(case.name, peer.name, records, None if problem else median(made), problem, too_long=too_long)
+        )
     return taken
 
 
-def with_ratios(taken: list[Figure], marks: dict[str, Run], against: str) -> list[Figure]:
-    """Divide the CPU of each by that of what it is compared with."""
-    mark = next((one.run for one in taken if one.peer == against and one.run), marks.get(against))
-    return [
-        Figure(one.case, one.peer, one.rows, one.run, one.problem, one.run.cpu_seconds / mark.cpu_seconds)
-        if one.run and mark
-        else one
-        for one in taken
-    ]
+def of_case(case: Case, rows: int, runs: int, data_of: Data, peers: list[Peer], marks: Marks) -> list[Figure]:
+    """Measure a case; clients that take too long are measured with a tenth of the records, and so is their mark."""
+    taken: list[Figure] = []
+    rows = min(rows, case.most_rows)
+    while peers and rows:
+        if not taken or (case.extracts, rows, case.against) in marks:
+            with_mark = peers
+        else:
+            with_mark = [*(peer for peer in PEERS if peer.name == case.against), *peers]
+        some = figures(case, rows, runs, data_of, with_mark)
+        for one in some:
+            if one.run and one.peer == case.against:
+                marks.setdefault((case.extracts, rows, one.peer), one.run)
+        mark = marks.get((case.extracts, rows, case.against))
+        taken += [with_ratio(one, mark) for one in some]
+        late = {one.peer for one in some if one.too_long}
+        peers, rows = [peer for peer in peers if peer.name in late - {OURS.name}], rows // 10
+    return taken
+
+
+def with_ratio(one: Figure, mark: Run | None) -> Figure:
+    """Divide its CPU by that of what it is compared with."""
+    return replace(one, ratio=one.run.cpu_seconds / mark.cpu_seconds) if one.run and mark else one
 
 
 def row(one: Figure) -> str:
@@ -180,7 +206,7 @@ def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
-    parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is told; others' run once")
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many runs is told")
     parser.add_argument("--only", nargs="+", metavar="CASE", help="only these cases")
     parser.add_argument("--without", nargs="+", default=[], metavar="CLIENT", help="not these clients")
     parser.add_argument("--ours", action="store_true", help="no clients of others, but the sketch")
@@ -190,17 +216,16 @@ def main() -> None:
     compile_all()
     taken: list[Figure] = []
     wrong: list[str] = []
+    marks: Marks = {}
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as folder:
         data_of = Data(Path(folder))
         for rows in given.rows:
-            marks: dict[bool, dict[str, Run]] = {True: {}, False: {}}
             for case in [case for case in CASES if not given.only or case.name in given.only]:
                 names = {OURS.name, case.against} if given.ours else {OURS.name, *case.peers}
                 names -= set(given.without)
                 peers = [peer for peer in PEERS if peer.name in names & {OURS.name, *case.peers}]
-                done = with_ratios(figures(case, rows, given.runs, data_of, peers), marks[case.extracts], case.against)
-                marks[case.extracts] |= {one.peer: one.run for one in done if one.run and one.peer == case.against}
+                done = of_case(case, rows, given.runs, data_of, peers, marks)
                 print("\n".join(map(row, done)), flush=True)
                 wrong += overruns(case, next(one for one in done if one.peer == OURS.name))
                 taken += done

@@ -45,7 +45,7 @@ def machine(about: dict[str, str]) -> str:
 
 def compared(found: dict[str, Any]) -> str:
     """Write a table of a million records, a column for each kind of work, a row for each client."""
-    figures = [one for one in found["figures"] if one["case"] in SHOWN and one["run"]]
+    figures = [one for one in found["figures"] if one["case"] in SHOWN and (one["run"] or one["too_long"])]
     rows = max(one["rows"] for one in figures)
     figures = [one for one in figures if one["rows"] == rows]
     clients = sorted({one["peer"] for one in figures}, key=lambda peer: (peer != "bulkforce", peer))
@@ -62,9 +62,12 @@ def compared(found: dict[str, Any]) -> str:
 
 
 def _cell(figures: Sequence[dict[str, Any]], case: str, peer: str) -> str:
-    run = next((one["run"] for one in figures if one["case"] == case and one["peer"] == peer), None)
-    if run is None:
+    found = next((one for one in figures if one["case"] == case and one["peer"] == peer), None)
+    if found is None:
         return ""
+    run = found["run"]
+    if run is None:
+        return str(found["problem"])
     text = f"{run['cpu_seconds']:.1f} s, {run['peak_mb']:,.0f} MB"
     return f"**{text}**" if peer == "bulkforce" else text
 

@@ -61,7 +61,8 @@ class Org:
             case ["services", "data", _]:
                 return _json({})
             case [*_, "limits"]:
-                return _json({"DailyBulkApiBatches": {"Max": 15_000, "Remaining": 15_000}})
+                # Seven days' worth, so that 100,000 batches can be measured.
+                return _json({"DailyBulkApiBatches": {"Max": 105_000, "Remaining": 105_000}})
             case [*_, "describe"]:
                 return Answer(DESCRIBED)
             case [*_, "query"]:
