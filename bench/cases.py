@@ -19,16 +19,29 @@ class Peer:
     Attributes:
         command: How its driver is started; ``{python}`` is the interpreter of its environment.
         name: What it is called in the table.
-        made_by: The target of make that makes its environment, if it has one of its own.
+        version: A command that prints its version, if it has one.
     """
 
     name: str
     command: tuple[str, ...]
-    made_by: str = ""
+    version: tuple[str, ...] = ()
 
 
 def _python(driver: str, environment: str = ".venv") -> tuple[str, ...]:
     return (f"{environment}/bin/python", f"bench/peers/{driver}.py")
+
+
+def _of_python(name: str, driver: str, distribution: str = "") -> Peer:
+    """A client in Python, in an environment of its own."""
+    environment = f".judges/{name.lower()}"
+    asked = f"from importlib.metadata import version; print(version({distribution or name!r}))"
+    return Peer(name, _python(driver, environment), (f"{environment}/bin/python", "-c", asked))
+
+
+def _of_node(name: str, package: str, modules: str, command: tuple[str, ...]) -> Peer:
+    """A client in JavaScript."""
+    asked = f"require('./tests/judges/clients/{modules}/{package}/package.json').version"
+    return Peer(name, command, ("node", "-p", asked))
 
 
 OURS: Final = Peer("bulkforce", _python("ours"))
@@ -36,20 +49,14 @@ SKETCH: Final = Peer("sketch", _python("sketch"))
 PEERS: Final = (
     SKETCH,
     OURS,
-    Peer("curl", ("sh", "bench/peers/curl.sh")),
+    Peer("curl", ("sh", "bench/peers/curl.sh"), ("sh", "-c", "curl --version | cut -d' ' -f2 | head -n 1")),
     Peer("pyarrow alone", _python("pyarrow_alone")),
-    Peer(
-        "simple-salesforce",
-        _python("simple_salesforce_peer", ".judges/simple-salesforce"),
-        ".judges/simple-salesforce/.made",
-    ),
-    Peer(
-        "salesforce-bulk", _python("salesforce_bulk_peer", ".judges/salesforce-bulk"), ".judges/salesforce-bulk/.made"
-    ),
-    Peer("CumulusCI", _python("cumulusci_peer", ".judges/cumulusci"), ".judges/cumulusci/.made"),
-    Peer("jsforce", ("node", "bench/peers/jsforce_peer.mjs"), "tests/judges/clients/node_modules/.made"),
-    Peer("aiosalesforce", _python("aiosalesforce_peer", ".judges/aiosalesforce"), ".judges/aiosalesforce/.made"),
-    Peer("sf", ("sh", "bench/peers/sf.sh"), "tests/judges/clients/sf/node_modules/.made"),
+    _of_python("simple-salesforce", "simple_salesforce_peer"),
+    _of_python("salesforce-bulk", "salesforce_bulk_peer"),
+    _of_python("CumulusCI", "cumulusci_peer"),
+    _of_node("jsforce", "jsforce", "node_modules", ("node", "bench/peers/jsforce_peer.mjs")),
+    _of_python("aiosalesforce", "aiosalesforce_peer"),
+    _of_node("sf", "@salesforce/plugin-data", "sf/node_modules", ("sh", "bench/peers/sf.sh")),
 )
 
 
@@ -140,6 +147,7 @@ CASES: Final = (
     Case("load CSV, 2.0", "load2", _PLAIN2, ceiling_mb=CSV_MB),
     Case("extract to CSV, 2.0", "extract2", _PLAIN2[:3], ceiling_mb=CSV_MB),
     Case("load CSV, 2.0, 50 ms and 1 s a batch", "load2", org=_SLOW, most_rows=100_000),
+    Case("load CSV, 2.0, 1,000,000 so", "load2", org=_SLOW, most_rows=1_000_000),
     Case("extract, 2.0, 50 ms and 1 s a batch", "extract2", org=_SLOW, most_rows=100_000),
     *(
         Case(f"{count:,} {pieces} of a record", verb, most_rows=count, once=True)

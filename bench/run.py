@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -189,7 +190,7 @@ def overruns(case: Case, ours: Figure) -> list[str]:
     return found
 
 
-def about() -> dict[str, str]:
+def about(peers: Iterable[Peer]) -> dict[str, str]:
     """Say what machine and which versions this is."""
     from importlib.metadata import version
 
@@ -197,9 +198,28 @@ def about() -> dict[str, str]:
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "processors": str(os.cpu_count()),
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("bulkforce", "urllib3", "pyarrow")},
+        **{peer.name: found for peer in peers if (found := _version(peer))},
     }
+
+
+def _processor() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line for line in lines if line.startswith("model name")).partition(":")[2].strip()
+    return platform.processor()
+
+
+def _version(peer: Peer) -> str:
+    with suppress(OSError, subprocess.CalledProcessError):
+        return (
+            subprocess.run(peer.version, check=True, capture_output=True, text=True).stdout.strip()
+            if peer.version
+            else ""
+        )
+    return ""
 
 
 def main() -> None:
@@ -230,7 +250,11 @@ def main() -> None:
                 wrong += overruns(case, next(one for one in done if one.peer == OURS.name))
                 taken += done
     if given.results:
-        found = {"about": about(), "figures": [asdict(one) for one in taken]}
+        there = {one.peer for one in taken}
+        found = {
+            "about": about(peer for peer in PEERS if peer.name in there),
+            "figures": [asdict(one) for one in taken],
+        }
         given.results.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
         given.results.with_suffix(".svg").write_text(draw([(one.case, one.peer, one.run) for one in taken]), "utf-8")
     if wrong:

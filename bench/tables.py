@@ -37,9 +37,11 @@ def replace(page: Path, name: str, text: str) -> None:
 
 def machine(about: dict[str, str]) -> str:
     """Say where and with what it was measured."""
-    versions = ", ".join(f"{name} {about[name]}" for name in ("bulkforce", "urllib3", "pyarrow"))
+    where = ("date", "machine", "processors", "processor", "python")
+    versions = ", ".join(f"{name} {version}" for name, version in about.items() if name not in where)
     return (
-        f"{about['date']}, {about['machine']}, {about['processors']} processors, Python {about['python']}, {versions}."
+        f"{about['date']}, {about['machine']}, {about['processors']} processors ({about['processor']}), "
+        f"Python {about['python']}, {versions}."
     )
 
 
