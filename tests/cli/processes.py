@@ -32,7 +32,10 @@ def _warm() -> socket.socket:
     """Where commands are ordered from the process that has imported all they need; see `tests/cli/warm.py`."""
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     program = [sys.executable, "-W", "error", str(Path(__file__).with_name("warm.py"))]
-    process = subprocess.Popen(program, stdin=its.fileno(), env={**os.environ, "PYTHONIOENCODING": "utf-8"})
+    # Typer would look for the shell that the tests were started from; there may be none.
+    without_shell = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", **without_shell}
+    process = subprocess.Popen(program, stdin=its.fileno(), env=environment)
     its.close()
 
     def end() -> None:
