@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bulkforce.async_client import AsyncClient
-    from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
+    from bulkforce.auth.oauth import ClientCredentials, JWTBearer, RefreshToken
+    from bulkforce.auth.soap import UsernamePassword
+    from bulkforce.auth.token import BearerToken
     from bulkforce.client import Client
     from bulkforce.connection import connect, connect_async
     from bulkforce.conversations import Pace
@@ -171,7 +173,9 @@ __all__ = [
 # Each name's module is imported when the name is first used: importing everything would slow down `bulkforce --help`.
 _HOMES = {
     "async_client": "AsyncClient",
-    "auth": "BearerToken ClientCredentials JWTBearer RefreshToken UsernamePassword",
+    "auth.oauth": "ClientCredentials JWTBearer RefreshToken",
+    "auth.soap": "UsernamePassword",
+    "auth.token": "BearerToken",
     "client": "Client",
     "connection": "connect connect_async",
     "conversations": "Pace",

@@ -7,18 +7,29 @@ full docs; a parity test keeps the two alike.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from bulkforce import conversations
-from bulkforce.conversations import BatchResult, Pace
-from bulkforce.formats.content import Content
-from bulkforce.protocol import bulk1
-from bulkforce.protocol.bulk1 import JobRef
+from bulkforce.later import later
 from bulkforce.protocol.flow import ask
-from bulkforce.protocol.info import BatchInfo, BatchList, JobInfo
-from bulkforce.protocol.pk_chunking import PKChunking
+from bulkforce.protocol.limits import DAY_SECONDS
 from bulkforce.transport.drive import Driver
-from bulkforce.transport.stream import AsyncResultStream, ResultStream
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+if TYPE_CHECKING:
+    from bulkforce import conversations
+    from bulkforce.conversations import BatchResult, Pace
+    from bulkforce.formats.content import Content
+    from bulkforce.protocol import bulk1, info
+    from bulkforce.protocol.bulk1 import JobRef
+    from bulkforce.protocol.info import BatchInfo, JobInfo
+    from bulkforce.protocol.pk_chunking import PKChunking
+    from bulkforce.transport import stream
+    from bulkforce.transport.stream import AsyncResultStream, ResultStream
+else:
+    info = later("bulkforce.protocol.info")
+    conversations = later("bulkforce.conversations")
+    bulk1 = later("bulkforce.protocol.bulk1")
+    stream = later("bulkforce.transport.stream")
 
 
 class Calls1:
@@ -107,7 +118,7 @@ class Calls1:
 
     def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
         """Return the state of every batch of a job."""
-        return BatchList(self.driver.run(ask(bulk1.get_all_batches(job))))
+        return info.BatchList(self.driver.run(ask(bulk1.get_all_batches(job))))
 
     def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
         """Return the bytes that the batch was created from; for a query, its SOQL."""
@@ -139,14 +150,14 @@ class Calls1:
             ...     for block in stream:
             ...         file.write(block)
         """
-        return ResultStream(self.driver.run(ask(bulk1.get_query_result(job, batch_id, result_id))))
+        return stream.ResultStream(self.driver.run(ask(bulk1.get_query_result(job, batch_id, result_id))))
 
     def wait_for_batch(
         self,
         job: JobRef,
         batch_id: str,
         *,
-        timeout_seconds: float = conversations.DAY_SECONDS,
+        timeout_seconds: float = DAY_SECONDS,
         pace: Pace | None = None,
     ) -> BatchInfo:
         """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``.
@@ -166,9 +177,7 @@ class Calls1:
         """
         return self.driver.run(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
-    def wait_for_job(
-        self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
-    ) -> JobInfo:
+    def wait_for_job(self, job: JobRef, *, timeout_seconds: float = DAY_SECONDS, pace: Pace | None = None) -> JobInfo:
         """Wait until every batch of a job, PK chunks included, is ``Completed``, ``Failed`` or ``NotProcessed``.
 
         Raises:
@@ -245,7 +254,7 @@ class AsyncCalls1:
 
     async def get_all_batches(self, job: JobRef) -> list[BatchInfo]:
         """Return the state of every batch of a job."""
-        return BatchList(await self.driver.arun(ask(bulk1.get_all_batches(job))))
+        return info.BatchList(await self.driver.arun(ask(bulk1.get_all_batches(job))))
 
     async def get_batch_request(self, job: JobRef, batch_id: str) -> bytes:
         """Return the bytes that the batch was created from; for a query, its SOQL."""
@@ -261,8 +270,8 @@ class AsyncCalls1:
 
     async def get_query_result(self, job: JobRef, batch_id: str, result_id: str) -> AsyncResultStream:
         """Stream one result file, of any size, of a query batch."""
-        return AsyncResultStream(
-            ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id))))
+        return stream.AsyncResultStream(
+            stream.ResultStream(await self.driver.arun(ask(bulk1.get_query_result(job, batch_id, result_id))))
         )
 
     async def wait_for_batch(
@@ -270,14 +279,14 @@ class AsyncCalls1:
         job: JobRef,
         batch_id: str,
         *,
-        timeout_seconds: float = conversations.DAY_SECONDS,
+        timeout_seconds: float = DAY_SECONDS,
         pace: Pace | None = None,
     ) -> BatchInfo:
         """Wait until a batch is ``Completed``, ``Failed`` or ``NotProcessed``."""
         return await self.driver.arun(conversations.wait_for_batch(job, batch_id, timeout_seconds, pace))
 
     async def wait_for_job(
-        self, job: JobRef, *, timeout_seconds: float = conversations.DAY_SECONDS, pace: Pace | None = None
+        self, job: JobRef, *, timeout_seconds: float = DAY_SECONDS, pace: Pace | None = None
     ) -> JobInfo:
         """Wait until every batch of a job, PK chunks included, is ``Completed``, ``Failed`` or ``NotProcessed``."""
         return await self.driver.arun(conversations.wait_for_job(job, timeout_seconds, pace))

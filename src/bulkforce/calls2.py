@@ -12,23 +12,33 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from bulkforce import conversations, conversations2
-from bulkforce.apis import staged
-from bulkforce.conversations import DAY_SECONDS, Pace
-from bulkforce.csv_stream import AsyncCsvStream, CsvStream
-from bulkforce.listing import AsyncJobIterator, JobIterator
-from bulkforce.protocol import bulk2, settings2
-from bulkforce.protocol.bulk2 import IngestJobRef, QueryJobRef, ResultPages
-from bulkforce.protocol.exchange import Body
+from bulkforce.later import later
 from bulkforce.protocol.flow import ask
-from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
-from bulkforce.staging import AsyncStage, Stage
+from bulkforce.protocol.limits import DAY_SECONDS
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import in_thread
 from bulkforce.vocabulary import ColumnDelimiter, ConcurrencyMode, LineEnding, Operation
 
 if TYPE_CHECKING:
+    from bulkforce import conversations, conversations2, csv_stream, listing, staging
+    from bulkforce.apis import staged
+    from bulkforce.conversations import Pace
+    from bulkforce.csv_stream import AsyncCsvStream, CsvStream
     from bulkforce.load.job_data import JobData
+    from bulkforce.protocol import bulk2, settings2
+    from bulkforce.protocol.bulk2 import IngestJobRef, QueryJobRef, ResultPages
+    from bulkforce.protocol.exchange import Body
+    from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+    from bulkforce.staging import AsyncStage, Stage
+else:
+    conversations = later("bulkforce.conversations")
+    conversations2 = later("bulkforce.conversations2")
+    csv_stream = later("bulkforce.csv_stream")
+    listing = later("bulkforce.listing")
+    staging = later("bulkforce.staging")
+    staged = later("bulkforce.apis.staged")
+    bulk2 = later("bulkforce.protocol.bulk2")
+    settings2 = later("bulkforce.protocol.settings2")
 
 
 class Calls2:
@@ -147,7 +157,7 @@ class Calls2:
             >>> [job.id for job in jobs if job.state == "Open" and job.object == "Contact"]  # doctest: +SKIP
         """
         asking = partial(bulk2.list_ingest_jobs, job_type=job_type, is_pk_chunking_enabled=is_pk_chunking_enabled)
-        return JobIterator(self.driver, asking, asking())
+        return listing.JobIterator(self.driver, asking, asking())
 
     def delete_ingest_job(self, job: IngestJobRef) -> None:
         """Delete a job that has ended, with its results; the records that it wrote stay.
@@ -166,7 +176,7 @@ class Calls2:
             >>> with client.get_successful_results(job) as written:  # doctest: +SKIP
             ...     written.save("written.csv")
         """
-        return CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_successful_results)))
+        return csv_stream.CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_successful_results)))
 
     def get_failed_results(self, job: IngestJobRef) -> CsvStream:
         """Stream the records that the org refused: columns ``sf__Id``, ``sf__Error`` and your own, in no order.
@@ -177,7 +187,7 @@ class Calls2:
         Raises:
             ProtocolError: Records failed, but the org returns nothing (204), a fault of its own.
         """
-        return CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_failed_results)))
+        return csv_stream.CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_failed_results)))
 
     def get_unprocessed_records(self, job: IngestJobRef) -> CsvStream:
         """Stream the records that the org never tried, because the job failed or was aborted: your own columns.
@@ -185,7 +195,7 @@ class Calls2:
         Args:
             job: The job, after its end. If you pass only its id, the job is fetched first.
         """
-        return CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_unprocessed_records)))
+        return csv_stream.CsvStream(self.driver.run(conversations2.result_file(job, bulk2.get_unprocessed_records)))
 
     def wait_for_ingest_job(
         self, job: IngestJobRef, *, timeout_seconds: float = DAY_SECONDS, pace: Pace | None = None
@@ -264,7 +274,7 @@ class Calls2:
             is_pk_chunking_enabled=is_pk_chunking_enabled,
             concurrency_mode=concurrency_mode,
         )
-        return JobIterator(self.driver, asking, asking())
+        return listing.JobIterator(self.driver, asking, asking())
 
     def abort_query_job(self, job: QueryJobRef) -> QueryJobInfo:
         """Abort a query job that is running."""
@@ -300,7 +310,7 @@ class Calls2:
             ...     if locator is None:
             ...         break
         """
-        return CsvStream(self.driver.run(conversations2.query_results(job, locator, max_records)))
+        return csv_stream.CsvStream(self.driver.run(conversations2.query_results(job, locator, max_records)))
 
     def get_query_result_pages(self, job: QueryJobRef, locator: str | None = None) -> ResultPages:
         """Ask for links to up to five parts of a query's records, to be fetched at the same time (58.0 and later).
@@ -367,7 +377,7 @@ class Calls2:
             line_ending=line_ending,
             assignment_rule_id=assignment_rule_id,
         )
-        return Stage(self.driver, self.driver.run(staged.begin(settings)))
+        return staging.Stage(self.driver, self.driver.run(staged.begin(settings)))
 
     def resume_stage(self, state: str) -> Stage:
         """Go on with a staged load, from any process: to write more pieces, to commit, or to abort.
@@ -378,7 +388,7 @@ class Calls2:
         Raises:
             UsageError: It is no such state.
         """
-        return Stage(self.driver, staged.state_of(state))
+        return staging.Stage(self.driver, staged.state_of(state))
 
 
 class AsyncCalls2:
@@ -441,7 +451,7 @@ class AsyncCalls2:
     ) -> AsyncIterator[IngestJobInfo]:
         """List the org's jobs that load records, those of other users and of v1 too, in no particular order."""
         asking = partial(bulk2.list_ingest_jobs, job_type=job_type, is_pk_chunking_enabled=is_pk_chunking_enabled)
-        return AsyncJobIterator(self.driver, asking, asking())
+        return listing.AsyncJobIterator(self.driver, asking, asking())
 
     async def delete_ingest_job(self, job: IngestJobRef) -> None:
         """Delete a job that has ended, with its results; the records that it wrote stay."""
@@ -449,15 +459,21 @@ class AsyncCalls2:
 
     async def get_successful_results(self, job: IngestJobRef) -> AsyncCsvStream:
         """Stream the records that a job wrote: columns ``sf__Id``, ``sf__Created`` and your own, in no order."""
-        return AsyncCsvStream(await self.driver.arun(conversations2.result_file(job, bulk2.get_successful_results)))
+        return csv_stream.AsyncCsvStream(
+            await self.driver.arun(conversations2.result_file(job, bulk2.get_successful_results))
+        )
 
     async def get_failed_results(self, job: IngestJobRef) -> AsyncCsvStream:
         """Stream the records that the org refused: columns ``sf__Id``, ``sf__Error`` and your own, in no order."""
-        return AsyncCsvStream(await self.driver.arun(conversations2.result_file(job, bulk2.get_failed_results)))
+        return csv_stream.AsyncCsvStream(
+            await self.driver.arun(conversations2.result_file(job, bulk2.get_failed_results))
+        )
 
     async def get_unprocessed_records(self, job: IngestJobRef) -> AsyncCsvStream:
         """Stream the records that the org never tried, because the job failed or was aborted: your own columns."""
-        return AsyncCsvStream(await self.driver.arun(conversations2.result_file(job, bulk2.get_unprocessed_records)))
+        return csv_stream.AsyncCsvStream(
+            await self.driver.arun(conversations2.result_file(job, bulk2.get_unprocessed_records))
+        )
 
     async def wait_for_ingest_job(
         self, job: IngestJobRef, *, timeout_seconds: float = DAY_SECONDS, pace: Pace | None = None
@@ -498,7 +514,7 @@ class AsyncCalls2:
             is_pk_chunking_enabled=is_pk_chunking_enabled,
             concurrency_mode=concurrency_mode,
         )
-        return AsyncJobIterator(self.driver, asking, asking())
+        return listing.AsyncJobIterator(self.driver, asking, asking())
 
     async def abort_query_job(self, job: QueryJobRef) -> QueryJobInfo:
         """Abort a query job that is running."""
@@ -512,7 +528,9 @@ class AsyncCalls2:
         self, job: QueryJobRef, locator: str | None = None, max_records: int | None = None
     ) -> AsyncCsvStream:
         """Stream a part of a query's records, of any size, with its header."""
-        return AsyncCsvStream(await self.driver.arun(conversations2.query_results(job, locator, max_records)))
+        return csv_stream.AsyncCsvStream(
+            await self.driver.arun(conversations2.query_results(job, locator, max_records))
+        )
 
     async def get_query_result_pages(self, job: QueryJobRef, locator: str | None = None) -> ResultPages:
         """Ask for links to up to five parts of a query's records, to be fetched at the same time (58.0 and later)."""
@@ -543,11 +561,11 @@ class AsyncCalls2:
             line_ending=line_ending,
             assignment_rule_id=assignment_rule_id,
         )
-        return AsyncStage(self.driver, await self.driver.arun(staged.begin(settings)))
+        return staging.AsyncStage(self.driver, await self.driver.arun(staged.begin(settings)))
 
     async def resume_stage(self, state: str) -> AsyncStage:
         """Go on with a staged load, from any process: to write more pieces, to commit, or to abort."""
-        return AsyncStage(self.driver, staged.state_of(state))
+        return staging.AsyncStage(self.driver, staged.state_of(state))
 
 
 class _Aside:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from bulkforce.calls1 import Calls1
 from bulkforce.calls2 import Calls2
-from bulkforce.protocol import limits, rest
+from bulkforce.later import later
+from bulkforce.protocol import limits
 from bulkforce.protocol.flow import Auth
-from bulkforce.protocol.pk_chunking import PKChunking
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.manner import Manner
 from bulkforce.transport.base import LARGEST_ANSWER_BYTES, TLS, Timeouts, Transport
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from bulkforce.load.report import LoadReport, Progress
     from bulkforce.load.sources import Source
     from bulkforce.objects.texts import TextNotation
+    from bulkforce.protocol import rest
+    from bulkforce.protocol.pk_chunking import PKChunking
     from bulkforce.run.sitting import Sitting
+else:
+    rest = later("bulkforce.protocol.rest")
 
 T = TypeVar("T")
 

@@ -20,9 +20,6 @@ from bulkforce.protocol.info import BatchInfo, JobInfo
 from bulkforce.protocol.wire_csv import NO_RECORDS
 from bulkforce.vocabulary import BatchState, ContentType, JobState
 
-DAY_SECONDS: Final = 86_400.0
-"""How long to wait by default: no job stays open longer."""
-
 QueryRecords: TypeAlias = str | list[dict[str, object]] | Element
 BatchResult: TypeAlias = Any
 """``list[Result]`` or `QueryRecords`.

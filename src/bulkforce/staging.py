@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from bulkforce import arguments, conversations2
 from bulkforce.apis import staged
 from bulkforce.apis.staged import StageState
-from bulkforce.conversations import DAY_SECONDS, Pace
+from bulkforce.conversations import Pace
 from bulkforce.protocol.info2 import IngestJobInfo
+from bulkforce.protocol.limits import DAY_SECONDS
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 

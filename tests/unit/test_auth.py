@@ -13,8 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.support.script import ACME, FIRST, Script, said
 
-from bulkforce import errors
-from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
+from bulkforce import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword, errors
 from bulkforce.protocol.exchange import Request
 from bulkforce.protocol.flow import Auth, Credentials
 

@@ -14,8 +14,7 @@ import pytest
 from tests.support.script import ACME, job_info, refused, said
 
 import bulkforce
-from bulkforce import arguments, errors
-from bulkforce.auth import BearerToken, RefreshToken
+from bulkforce import BearerToken, RefreshToken, arguments, errors
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.exchange import Answer, Request
 from bulkforce.protocol.flow import Auth, Credentials, Flow, Sleep, ask, authenticate, policy, send

@@ -9,8 +9,8 @@ import pytest
 from tests.support.script import Script, said
 from tests.support.script import refused as refused_by_org
 
-from bulkforce import errors
-from bulkforce.auth import BearerToken, approval
+from bulkforce import BearerToken, errors
+from bulkforce.auth import approval
 from bulkforce.auth.refusals import advice
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.flow import ask

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal, Protocol, TypeAlias
 from bulkforce.errors import Facts, Unsettled
 from bulkforce.protocol.exchange import Body, Stream
 from bulkforce.protocol.flow import Flow
-from bulkforce.protocol.pk_chunking import PKChunking
-from bulkforce.protocol.soql import Query
 from bulkforce.vocabulary import Operation
 
 if TYPE_CHECKING:
     from bulkforce.apis.results2 import Untied
+    from bulkforce.protocol.pk_chunking import PKChunking
+    from bulkforce.protocol.soql import Query
 
 _GROWTH: Final = 1.5
 

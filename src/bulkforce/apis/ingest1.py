@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulkforce.apis import results1, sizes
 from bulkforce.apis.abc import (
@@ -47,7 +47,7 @@ from bulkforce.errors import (
     Unsettled,
     UsageError,
 )
-from bulkforce.formats.zip import request_of
+from bulkforce.later import later
 from bulkforce.protocol import bulk1
 from bulkforce.protocol.bulk1 import JobSettings
 from bulkforce.protocol.exchange import Body
@@ -56,6 +56,11 @@ from bulkforce.protocol.info import JobInfo
 from bulkforce.protocol.wire import short
 from bulkforce.protocol.wire_csv import rows
 from bulkforce.vocabulary import ConcurrencyMode, ContentType, JobState, LineEnding, Operation
+
+if TYPE_CHECKING:
+    from bulkforce.formats import zip as zipped
+else:
+    zipped = later("bulkforce.formats.zip")
 
 _CONTENT_IS_WRONG: Final = frozenset({"InvalidBatch", "ClientInputError", "UnsupportedContentType"})
 
@@ -320,7 +325,7 @@ def _request_of(content: bytes) -> bytes:
     if not content.startswith(b"PK"):
         return content
     try:
-        return request_of(io.BytesIO(content), len(content))
+        return zipped.request_of(io.BytesIO(content), len(content))
     except FormatError:
         return content
 

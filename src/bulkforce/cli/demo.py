@@ -15,7 +15,7 @@ def demo() -> None:
     """Load 503 companies into an emulated org and query them back."""
     began = perf_counter()
     org_class = emulator_class()
-    from bulkforce.auth import BearerToken
+    from bulkforce.auth.token import BearerToken
     from bulkforce.cli.tour import companies
     from bulkforce.cli.tour.scenes import Tour
     from bulkforce.cli.tour.stage import Stage

@@ -138,7 +138,7 @@ def _ask(text: str, *, yes: bool) -> None:
 
 
 def _emulated(name: str, open_until_then: ExitStack) -> Client:
-    from bulkforce.auth import BearerToken
+    from bulkforce.auth.token import BearerToken
     from bulkforce.cli.extras import emulator_class
     from bulkforce.client import Client
     from bulkforce.verify.fields import schema

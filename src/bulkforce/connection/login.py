@@ -11,8 +11,9 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from bulkforce import hosts
-from bulkforce.auth import BearerToken, approval
+from bulkforce.auth import approval
 from bulkforce.auth.oauth import Granted
+from bulkforce.auth.token import BearerToken
 from bulkforce.client import Client
 from bulkforce.connection import browser, profiles, secret_store
 from bulkforce.connection.found import Found, Options

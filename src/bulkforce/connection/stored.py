@@ -10,9 +10,9 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from bulkforce import auth as ways
 from bulkforce import hosts
-from bulkforce.auth.oauth import TOKEN_PATH
+from bulkforce.auth.oauth import TOKEN_PATH, ClientCredentials, RefreshToken
+from bulkforce.auth.soap import UsernamePassword
 from bulkforce.connection import profiles, secret_store
 from bulkforce.connection.profiles import Profile
 from bulkforce.connection.secret_store import Secrets
@@ -74,10 +74,10 @@ class StoredLogin:
                 key = pem_of(profile.key_file)
                 return jwt(profile.client_id, profile.username, key, profile.login_url or profile.instance_url)
             case "client credentials":
-                return ways.ClientCredentials(profile.client_id, secret)
+                return ClientCredentials(profile.client_id, secret)
             case "password":
                 password, token = secrets.get("password", ""), secrets.get("security_token", "")
-                return ways.UsernamePassword(
+                return UsernamePassword(
                     profile.username,
                     password,
                     token,
@@ -86,7 +86,7 @@ class StoredLogin:
                     client_secret=secret,
                 )
             case _:
-                return ways.RefreshToken(
+                return RefreshToken(
                     profile.client_id,
                     secret,
                     secrets.get("refresh_token", ""),

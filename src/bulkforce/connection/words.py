@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 
 from bulkforce import arguments, hosts
-from bulkforce.auth import BearerToken, ClientCredentials, JWTBearer, RefreshToken, UsernamePassword
-from bulkforce.auth.oauth import TOKEN_PATH
+from bulkforce.auth.oauth import TOKEN_PATH, ClientCredentials, JWTBearer, RefreshToken
+from bulkforce.auth.soap import UsernamePassword
+from bulkforce.auth.token import BearerToken
 from bulkforce.connection.found import Found
 from bulkforce.connection.variables import Value, named, read_secret
 from bulkforce.errors import UsageError

@@ -15,15 +15,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from bulkforce.errors import TransferError, UsageError
 from bulkforce.extract.columns import Column
 from bulkforce.extract.sinks import Sink
 from bulkforce.extract.state import State
-from bulkforce.formats import csv, toml
+from bulkforce.formats import csv
+from bulkforce.later import later
 from bulkforce.protocol import soql
 from bulkforce.run.files import UMASK, part_of, write_whole
+
+if TYPE_CHECKING:
+    from bulkforce.formats import toml
+else:
+    toml = later("bulkforce.formats.toml")
 
 OVERLAP: Final = timedelta(minutes=10)
 _STAMP: Final = "SystemModstamp"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from bulkforce.errors import FormatError, SourceChanged
 from bulkforce.formats.rows import column_of
-from bulkforce.load.attachments import Packer, Unusable, pack
+from bulkforce.later import later
 from bulkforce.load.cutter import Batch
 from bulkforce.load.mapping import Shape
 from bulkforce.protocol.exchange import Body
@@ -22,6 +22,9 @@ from bulkforce.protocol.exchange import Body
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
+    from bulkforce.load import attachments
+else:
+    attachments = later("bulkforce.load.attachments")
 
 _BLOCK_BYTES: Final = 65_536
 _HELD_BYTES: Final = 4_194_304
@@ -237,9 +240,9 @@ class Feed:
     def _zip(self, batch: Batch) -> bytes:
         """Return the zip of a batch, whose digest is that of its request, which names each file by its own digest."""
         try:
-            request, files = Packer(self._shape, self._files_folder).request(self.rows(batch))
-            packed = pack(request, files) if hashlib.sha256(request).hexdigest() == batch.sha256 else None
-        except Unusable as error:
+            request, files = attachments.Packer(self._shape, self._files_folder).request(self.rows(batch))
+            packed = attachments.pack(request, files) if hashlib.sha256(request).hexdigest() == batch.sha256 else None
+        except attachments.Unusable as error:
             raise self._files_changed(batch, f": {error}") from None
         if packed is None:
             raise self._files_changed(batch, "")

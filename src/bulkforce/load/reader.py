@@ -12,18 +12,23 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats import csv
-from bulkforce.load.attachments import Packer
+from bulkforce.later import later
 from bulkforce.load.cutter import Batch, Cutter, Rejected
 from bulkforce.load.mapping import Shape
 from bulkforce.load.theirs import Theirs
-from bulkforce.load.zip_cutter import ZipCutter
 from bulkforce.protocol import limits
 from bulkforce.run.files import whole
 from bulkforce.run.folder import FEED, REJECTED
+
+if TYPE_CHECKING:
+    from bulkforce.load import attachments, zip_cutter
+else:
+    attachments = later("bulkforce.load.attachments")
+    zip_cutter = later("bulkforce.load.zip_cutter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,9 @@ class Reader:
         is_known = len(header.names) > 1 or header.names[0].lower() == "id"
         raw = header.raw if is_known else b""
         self._cutter = (
-            ZipCutter(Packer(shape, files_folder), batch_records, self._keep, self._part, look, header=raw)
+            zip_cutter.ZipCutter(
+                attachments.Packer(shape, files_folder), batch_records, self._keep, self._part, look, header=raw
+            )
             if shape.files
             else Cutter(shape, batch_records, self._keep, self._part, look, batch_bytes=batch_bytes, header=raw)
         )

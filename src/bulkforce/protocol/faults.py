@@ -14,7 +14,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from bulkforce.errors import (
@@ -165,6 +164,8 @@ def retry_after(answer: Answer, now: float | None) -> float | None:
     value = answer.headers.get("retry-after", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), _LONGEST_SECONDS)
+    from email.utils import parsedate_to_datetime  # slow to import, and few answers ask us to wait
+
     try:
         date = parsedate_to_datetime(value)
         until = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from bulkforce.errors import (
     Error,
@@ -25,9 +25,14 @@ from bulkforce.errors import (
     TransportError,
     Unavailable,
 )
+from bulkforce.later import later
 from bulkforce.protocol.exchange import Answer, Exchange, Replay, Request
-from bulkforce.protocol.faults import describe, refusal
 from bulkforce.protocol.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from bulkforce.protocol import faults
+else:
+    faults = later("bulkforce.protocol.faults")  # what a refusal means: all forms of the wire
 
 T = TypeVar("T")
 
@@ -171,7 +176,7 @@ def ask(exchange: Exchange[T]) -> Flow[T]:
             if answer.stream is not None:
                 answer.stream.close()
             now = yield from seconds(Now())
-            fault, cause = _what_it_means(refusal(answer, now), exchange), None
+            fault, cause = _what_it_means(faults.refusal(answer, now), exchange), None
         if isinstance(fault, NotAuthenticated) and fault.code in _EXPIRED and not renewed:
             # The refused request did nothing (reference of the OAuth flows, 13.3), so any request can be repeated.
             renewed = True
@@ -243,7 +248,7 @@ def _read(exchange: Exchange[T], answer: Answer) -> T:
         fault = error
     except _UNREADABLE as error:
         fault = ProtocolError(
-            f"The org's answer cannot be understood ({type(error).__name__}): {describe(answer)}", answer.facts()
+            f"The org's answer cannot be understood ({type(error).__name__}): {faults.describe(answer)}", answer.facts()
         )
     # Outside the handlers: inside, Python would chain the handled error, which may hold the whole document.
     if exchange.replay is Replay.FREELY:

@@ -16,6 +16,8 @@ RECORD_CHARACTERS: Final = 400_000
 RECORD_FIELDS: Final = 5_000
 FIELD_CHARACTERS: Final = 131_072
 JOB_OPEN_HOURS: Final = 24
+# How long to wait by default: no job stays open longer.
+DAY_SECONDS: Final = 86_400.0
 RETENTION_DAYS: Final = 7
 CHUNK_SIZE: Final = 250_000
 CHUNK_SIZE_DEFAULT: Final = 100_000

@@ -8,18 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, quote_plus
 
 import orjson
 
 from bulkforce import arguments
 from bulkforce.errors import Facts, InvalidRequest, ProtocolError
-from bulkforce.protocol import soql, wire_json
+from bulkforce.later import later
+from bulkforce.protocol import wire_json
 from bulkforce.protocol.exchange import Answer, Exchange, Request
 from bulkforce.protocol.faults import intercepted
 from bulkforce.protocol.flow import Flow, ask
 from bulkforce.protocol.wire import same_name, shown
+
+if TYPE_CHECKING:
+    from bulkforce.protocol import soql
+else:
+    soql = later("bulkforce.protocol.soql")  # to count a query's records
 
 T = TypeVar("T")
 

@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bulkforce.errors import ProtocolError
 from bulkforce.protocol.exchange import Answer
-from bulkforce.protocol.info import BatchInfo, JobInfo
-from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
 from bulkforce.vocabulary import (
     BatchState,
     ColumnDelimiter,
@@ -25,7 +23,11 @@ from bulkforce.vocabulary import (
     Operation,
 )
 
-I = TypeVar("I", JobInfo, BatchInfo, IngestJobInfo, QueryJobInfo)  # noqa: E741  (an info)
+if TYPE_CHECKING:
+    from bulkforce.protocol.info import BatchInfo, JobInfo
+    from bulkforce.protocol.info2 import IngestJobInfo, QueryJobInfo
+
+    I = TypeVar("I", JobInfo, BatchInfo, IngestJobInfo, QueryJobInfo)  # noqa: E741  (an info)
 
 # A list may have 10,000 batches with a dozen members each, and is read at each look.
 _COUNT: Final = re.compile(r"[0-9]{1,18}").fullmatch

@@ -5,16 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.extract.columns import Column
 from bulkforce.extract.numbers import Numbers
-from bulkforce.extract.sinks import appending, arrow
 from bulkforce.extract.sinks.csv import CsvSink
-from bulkforce.extract.sinks.jsonl import JsonLinesSink
 from bulkforce.extract.sinks.target import STANDARD_OUTPUT, Target
+from bulkforce.later import later
+
+if TYPE_CHECKING:
+    from bulkforce.extract.sinks import appending, arrow, jsonl
+else:  # a new CSV file needs none of them
+    appending = later("bulkforce.extract.sinks.appending")
+    arrow = later("bulkforce.extract.sinks.arrow")
+    jsonl = later("bulkforce.extract.sinks.jsonl")
 
 
 class Sink(Protocol):
@@ -84,7 +90,7 @@ def sink_for(
         case "csv":
             return CsvSink(target, plain=numbers == "plain")
         case "jsonl":
-            return JsonLinesSink(target, plain=numbers == "plain")
+            return jsonl.JsonLinesSink(target, plain=numbers == "plain")
         case "parquet":
             return arrow.parquet(target, warn)
         case _:

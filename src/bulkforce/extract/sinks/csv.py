@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bulkforce.extract.columns import Column, other_columns
 from bulkforce.extract.numbers import PlainNumbers
-from bulkforce.extract.sinks import appending
 from bulkforce.extract.sinks.target import Target
 from bulkforce.formats import csv
+from bulkforce.later import later
+
+if TYPE_CHECKING:
+    from bulkforce.extract.sinks import appending
+else:
+    appending = later("bulkforce.extract.sinks.appending")
 
 _BLOCK_BYTES: Final = 262_144
 

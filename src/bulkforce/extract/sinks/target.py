@@ -7,12 +7,17 @@ import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from bulkforce.errors import TransferError, UsageError
-from bulkforce.extract.sinks import appending
+from bulkforce.later import later
 from bulkforce.run.files import UMASK, Draft, append, new_token, part_of
 from bulkforce.transport import gzip
+
+if TYPE_CHECKING:
+    from bulkforce.extract.sinks import appending
+else:
+    appending = later("bulkforce.extract.sinks.appending")
 
 STANDARD_OUTPUT: Final = "-"
 # Files are kept, so compress them a little more than on the wire.

@@ -13,35 +13,41 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias, cast
 
 from bulkforce import arguments
 from bulkforce.errors import UsageError
 from bulkforce.formats.naming import naming
-from bulkforce.formats.values import Value
-from bulkforce.load.sources import arrow, cursors, files, frames, json, rows, xml
-from bulkforce.load.sources.arrow import Arrow
-from bulkforce.load.sources.cursors import Cursor, is_cursor
+from bulkforce.later import later
+from bulkforce.load.sources import files
 from bulkforce.load.sources.dialect import LOOK_BYTES, Dialect, encoding_of, look
 from bulkforce.load.sources.options import SourceOptions
 from bulkforce.load.sources.plain import plain, utf_8
-from bulkforce.load.sources.ragged import is_list_of_reader, of_reader
 from bulkforce.load.sources.rewriting import rewrite
-from bulkforce.load.sources.sql import SqlQuery
-from bulkforce.load.sources.writing import OnBlock, csv_file
 from bulkforce.objects.forms import Forms
 from bulkforce.run.files import whole
 from bulkforce.run.folder import SOURCE, THEIRS
 
+if TYPE_CHECKING:
+    from bulkforce.formats.values import Value
+    from bulkforce.load.sources import arrow, cursors, frames, json, ragged, rows, sql, writing, xml
+    from bulkforce.load.sources.arrow import Arrow
+    from bulkforce.load.sources.cursors import Cursor
+    from bulkforce.load.sources.writing import OnBlock
+else:  # a CSV file needs none of them
+    arrow = later("bulkforce.load.sources.arrow")
+    cursors = later("bulkforce.load.sources.cursors")
+    frames = later("bulkforce.load.sources.frames")
+    json = later("bulkforce.load.sources.json")
+    ragged = later("bulkforce.load.sources.ragged")
+    rows = later("bulkforce.load.sources.rows")
+    sql = later("bulkforce.load.sources.sql")
+    writing = later("bulkforce.load.sources.writing")
+    xml = later("bulkforce.load.sources.xml")
+
 Source: TypeAlias = (
-    str
-    | os.PathLike[str]
-    | BinaryIO
-    | Arrow
-    | Cursor
-    | SqlQuery
-    | Iterable[Mapping[str, Value] | Sequence[Value]]
-    | Iterable[Arrow]
+    "str | os.PathLike[str] | BinaryIO | Arrow | Cursor | sql.SqlQuery"
+    " | Iterable[Mapping[str, Value] | Sequence[Value]] | Iterable[Arrow]"
 )
 """Where records come from: the path of a file (``"-"``: standard input), an open binary file of CSV, records as
 mappings or as sequences of values, Arrow record batches, anything that offers Arrow data (a frame of pandas or polars,
@@ -52,14 +58,9 @@ _AS_IT_SAYS: Final = SourceOptions()
 _TEXT: Final[Mapping[str, str]] = {".csv": ",", ".txt": ",", ".tsv": "\t", ".tab": "\t"}
 """Text files, and the delimiter that each name suggests."""
 
-_RECORDS: Final[Mapping[str, Callable[[Iterable[bytes]], Iterator[Mapping[str, Value]]]]] = {
-    ".json": json.array,
-    ".jsonl": json.lines,
-    ".ndjson": json.lines,
-    ".xml": xml.sobjects,
-}
+_RECORDS: Final = (".json", ".jsonl", ".ndjson", ".xml")
 _EXCEL: Final = (".xlsx", ".xlsm")
-_ARROW: Final = {".parquet": arrow.parquet, ".arrow": arrow.ipc, ".feather": arrow.ipc}
+_ARROW: Final = (".parquet", ".arrow", ".feather")
 
 
 Tell: TypeAlias = Callable[[str], None]
@@ -95,11 +96,11 @@ def name_of(source: Source) -> str:
     """Return the name of a source for reports."""
     if isinstance(source, (str, os.PathLike)):
         return "standard input" if source == STANDARD_INPUT else arguments.path(source, "The source").name
-    if isinstance(source, SqlQuery):
+    if isinstance(source, sql.SqlQuery):
         return source.name
     if arrow.is_arrow(source):
         return arrow.name_of(source)
-    if is_cursor(source):
+    if cursors.is_cursor(source):
         return cursors.name_of(source)
     return files.name_of(source) if hasattr(source, "read") else "records"
 
@@ -157,16 +158,16 @@ def to_csv(
         raise UsageError("The source is bytes; pass CSV in memory as io.BytesIO(...)")
     if isinstance(source, Mapping):
         raise UsageError("The source is a single mapping; pass a list of records")
-    if isinstance(source, SqlQuery):
+    if isinstance(source, sql.SqlQuery):
         with source.cursor() as cursor:
             return _of_cursor(cursor, target, how)
-    if is_cursor(source):
+    if cursors.is_cursor(source):
         return _of_cursor(source, target, how)
     if arrow.is_arrow(source):
         options.refuse_but(kind="Arrow data")
         mixed = frames.records(source)
         if mixed is None:
-            arrow.write(arrow.batches([cast(Arrow, source)]), target, on_block, how.forms)
+            arrow.write(arrow.batches([cast("Arrow", source)]), target, on_block, how.forms)
         else:
             _write_records(mixed, target, how)
         return SourceFile(target, ours=True)
@@ -205,7 +206,8 @@ def _of_path(given: str | os.PathLike[str], target: Path, how: _How) -> SourceFi
         return SourceFile(path, ours=False, first_line=1)
     if form in _ARROW:
         how.options.refuse_but(kind=f"a {form} file")
-        arrow.write(_ARROW[form](path), target, how.on_block, how.forms)
+        batches = arrow.parquet(path) if form == ".parquet" else arrow.ipc(path)
+        arrow.write(batches, target, how.on_block, how.forms)
     elif form in _EXCEL:
         how.options.refuse_but("sheet", kind="an Excel workbook")
         from bulkforce.load.sources import excel
@@ -217,8 +219,18 @@ def _of_path(given: str | os.PathLike[str], target: Path, how: _How) -> SourceFi
         if form != ".xml":  # which declares its own encoding
             start, blocks = files.peeked(blocks, LOOK_BYTES)
             blocks = utf_8(blocks, encoding_of(start, how.options.encoding))
-        _write_records(_RECORDS[form](blocks), target, how)
+        _write_records(_records(form, blocks), target, how)
     return SourceFile(target, ours=True)
+
+
+def _records(form: str, blocks: Iterable[bytes]) -> Iterator[Mapping[str, Value]]:
+    match form:
+        case ".xml":
+            return xml.sobjects(blocks)
+        case ".json":
+            return json.array(blocks)
+        case _:
+            return json.lines(blocks)
 
 
 def _form_of(path: Path) -> tuple[str, str]:
@@ -251,12 +263,12 @@ def _rewritten(blocks: Iterable[bytes], dialect: Dialect, target: Path, how: _Ho
 
 
 def _write_items(source: Iterable[object], target: Path, how: _How) -> None:
-    if isinstance(source, list) and is_list_of_reader(source):
+    if isinstance(source, list) and ragged.is_list_of_reader(source):
         how.tell(
             "The last fields of some records are None, which sets them to null. If these are rows of csv.DictReader "
             "that were too short, pass the reader itself: then the fields stay as they are"
         )
-    items = _given(of_reader(source) if isinstance(source, csv.DictReader) else source)
+    items = _given(ragged.of_reader(source) if isinstance(source, csv.DictReader) else source)
     for first in items:
         rest = chain([first], items)
         if rows.is_row(first):
@@ -264,9 +276,9 @@ def _write_items(source: Iterable[object], target: Path, how: _How) -> None:
             return
         how.options.refuse_but(kind="records that name their own fields")
         if arrow.is_arrow(first):
-            arrow.write(arrow.batches(cast(Iterable[Arrow], rest)), target, how.on_block, how.forms)
+            arrow.write(arrow.batches(cast("Iterable[Arrow]", rest)), target, how.on_block, how.forms)
         else:
-            _write_records(cast(Iterator[Mapping[str, Value]], rest), target, how)
+            _write_records(cast("Iterator[Mapping[str, Value]]", rest), target, how)
         return
     raise UsageError("The source has no records")
 
@@ -284,5 +296,5 @@ def _given(source: Iterable[object]) -> Iterator[object]:
 
 
 def _write_records(records: Iterable[Mapping[str, Value]], target: Path, how: _How) -> None:
-    with csv_file(target, how.on_block, how.forms) as file:
+    with writing.csv_file(target, how.on_block, how.forms) as file:
         file.write_records(records)

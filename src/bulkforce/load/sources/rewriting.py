@@ -6,12 +6,15 @@ import csv as standard
 import io
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulkforce.formats import csv
 from bulkforce.load.mapping import OUR_COLUMNS, rows_of
-from bulkforce.load.sources.writing import OnBlock
 from bulkforce.objects.forms import Form, Forms
 from bulkforce.run.files import whole
+
+if TYPE_CHECKING:
+    from bulkforce.load.sources.writing import OnBlock
 
 
 def rewrite(path: Path, target: Path, forms: Forms, on_block: OnBlock) -> bool:
