@@ -48,10 +48,13 @@ HEAVY_FOR_A_CLIENT = (
 )
 HEAVY_FOR_CSV = (
     "asyncio",
+    "difflib",
     "gzip",
     "numpy",
     "pyarrow",
     "tomllib",
+    "urllib.request",
+    "zoneinfo",
     "bulkforce.apis.ingest2",
     "bulkforce.apis.query2",
     "bulkforce.apis.staged",

@@ -10,11 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from bulkforce.later import later
 from bulkforce.protocol.rest import FieldDescription, SObjectDescription
 from bulkforce.protocol.wire import same_name
+
+if TYPE_CHECKING:
+    import difflib
+else:
+    difflib = later("difflib")
 
 _SHOWN_CHARACTERS: Final = 80
 _NAMESPACE_AND_ENDING: Final = re.compile(r"\A[a-z]\w*?__(?=\w+__p?[cr]\Z)|__p?[cr]\Z", re.IGNORECASE)
@@ -95,7 +100,7 @@ def meant(name: str, candidates: Iterable[str]) -> list[str]:
     if same:
         return same
     by_plain = {_bare(one): one for one in given}
-    return [by_plain[one] for one in get_close_matches(_bare(name), by_plain, n=3, cutoff=0.65)]
+    return [by_plain[one] for one in difflib.get_close_matches(_bare(name), by_plain, n=3, cutoff=0.65)]
 
 
 def _plain(name: str) -> str:

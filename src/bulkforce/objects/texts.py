@@ -12,14 +12,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from functools import partial
-from typing import Final, TypeAlias
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bulkforce import arguments
 from bulkforce.errors import FormatError, UsageError
 from bulkforce.formats.values import date_time
+from bulkforce.later import later
 from bulkforce.objects.columns import Severity
 from bulkforce.objects.notation import Cause, Problem
+
+if TYPE_CHECKING:
+    import zoneinfo
+else:
+    zoneinfo = later("zoneinfo")
 
 NUMBERS: Final = {"double", "currency", "percent", "int", "long"}
 """The types of fields that hold a number."""
@@ -110,7 +115,7 @@ def _zone_of(name: str) -> tzinfo:
         if size < timedelta(hours=24):
             return timezone(-size if found[1] == "-" else size)
     try:
-        return ZoneInfo(name)
+        return zoneinfo.ZoneInfo(name)
     except (ValueError, OSError):
         # ZoneInfoNotFoundError is a KeyError.
         pass

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from html import escape
-from importlib import resources
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
@@ -116,7 +116,7 @@ def whole(title: str, main: str, *, script: str = "", head: str = "") -> str:
 @cache
 def style() -> str:
     """Return the style sheet."""
-    return resources.files("bulkforce.run").joinpath("page.css").read_text(encoding="utf-8")
+    return Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
 
 
 def policy(script: str = "") -> str:

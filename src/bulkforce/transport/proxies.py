@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment
 
 from bulkforce import arguments
 
 
 def of_environment() -> Mapping[str, str]:
     """Read the environment: a proxy for each scheme, and the hosts without one under ``no``."""
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return {}
+    from urllib.request import getproxies_environment  # slow to import, and most environments name no proxy
+
     return getproxies_environment()
 
 
