@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.support.script import Line, Script, said
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, Found, JobSeen, JobStanding, Looks, Piece, Sent, Uploaded
+from bulkforce.apis.abc import BatchEnd, BatchSeen, Counts, Found, JobSeen, JobStanding, Looks, Piece, Sent, Uploaded
 from bulkforce.apis.ingest2 import Ingest2
 from bulkforce.errors import InvalidRequest, NoAnswer, NotFound, OutcomeUnknown, ProtocolError, Unsettled, UsageError
 from bulkforce.protocol.exchange import Answer, Body, Stream
@@ -236,6 +236,15 @@ def fetched(kept: Path, *files: Answer, whole: bool = True, state: str = "JobCom
         told = job(state, **(counts or COUNTS))
         assert run(API.fetch_results(JOB, JOB, file.write, whole=whole), told, *files) is True
     return kept
+
+
+def test_counts_that_were_seen_are_not_asked_for_again(tmp_path: Path) -> None:
+    path = tmp_path / "seen"
+    with path.open("wb") as file:
+        flow = API.fetch_results(JOB, JOB, file.write, whole=True, counts=Counts(2, 1))
+        assert run(flow, csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED)) is True
+    asked = fetched(tmp_path / "asked", csv(WRITTEN), csv(REFUSED), csv(NOT_TRIED))
+    assert path.read_bytes() == asked.read_bytes()
 
 
 def test_three_files_are_read_as_the_outcomes_of_the_records(kept: Path) -> None:

@@ -397,11 +397,13 @@ def test_settled_job_is_left_to_be_audited() -> None:
 def test_no_more_jobs_are_audited_at_a_time_than_can_be() -> None:
     jobs = {number: Job(number, f"job{number}", JobStage.CLOSED, 0.0) for number in range(1, 1_001)}
     view, busy = View({}, jobs), set[Order]()
-    for _ in range(3):
-        begun = decide(view, busy, Rules(4, JOB_SECONDS), 1.0)
-        assert len(begun) == 4
-        busy |= {*begun}
-    assert busy == {AuditJob(number) for number in range(1, 13)}
+    busy |= {*decide(view, busy, Rules(4, JOB_SECONDS), 1.0)}
+    assert busy == {AuditJob(number) for number in range(1, 5)}
+    assert decide(view, busy, Rules(4, JOB_SECONDS), 1.0) == []
+    for number in (3, 1):
+        busy.remove(AuditJob(number))
+        apply(view, JobAudited(number))
+    assert decide(view, busy, Rules(4, JOB_SECONDS), 1.0) == [AuditJob(5), AuditJob(6)]
 
 
 def test_job_is_rolled_over_before_it_is_too_old() -> None:

@@ -116,18 +116,18 @@ def test_time_that_is_left_is_estimated_by_the_pace_since_the_first_rows() -> No
     assert remaining.seconds(200, 200, 15.0) == 0.0
 
 
-def test_progress_is_told_at_most_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, told = 100.0, list[int]()
+def test_progress_is_told_at_most_so_often_and_made_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, told, made = 100.0, list[int](), list[int]()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     tell = every_so_often(told.append, 0.5)
     for number in range(20):
         now = 100.0 + number * 0.125
-        tell(number)
-    assert told == [0, 4, 8, 12, 16]
+        tell(lambda: made.append(number) or number)  # type: ignore[func-returns-value]  # noqa: B023  (called at once)
+    assert told == made == [0, 4, 8, 12, 16]
 
 
 def test_progress_that_is_told_to_nothing_is_not_told() -> None:
-    silent: Callable[[int], None] = every_so_often(None)
-    silent(1)
+    silent: Callable[[Callable[[], int]], None] = every_so_often(None)
+    silent(lambda: pytest.fail("nobody takes it"))
     with pytest.raises(UsageError, match="on_progress must be a function that takes the progress, not int"):
         every_so_often(7)  # type: ignore[arg-type]

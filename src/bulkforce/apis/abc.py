@@ -78,6 +78,14 @@ class JobSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records of a batch the org processed, and how many of them failed; ``None`` if it does not say."""
+
+    processed: int | None = None
+    failed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSeen:
     """A batch, as the org describes it.
 
@@ -381,7 +389,9 @@ class IngestApi(Protocol):
         """Look at one batch."""
         ...
 
-    def fetch_results(self, job_id: str, batch_id: str, write: Write, *, whole: bool) -> Flow[bool]:
+    def fetch_results(
+        self, job_id: str, batch_id: str, write: Write, *, whole: bool, counts: Counts | None = None
+    ) -> Flow[bool]:
         """Fetch the results of a batch.
 
         Args:
@@ -389,6 +399,7 @@ class IngestApi(Protocol):
             batch_id: The batch.
             write: Called with what the org sends, as it comes.
             whole: Whether it must have results, so that having none is an error.
+            counts: The org's counts, if they were seen; else they are asked for, where results are kept with them.
 
         Returns:
             Whether there are any.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 import orjson
 
 from bulkforce.apis import results2
-from bulkforce.apis.abc import Piece, Results
+from bulkforce.apis.abc import Counts, Piece, Results
 from bulkforce.apis.results2 import Key, Part, ResultFiles, Returned
 from bulkforce.errors import FormatError
 
@@ -20,14 +19,6 @@ _REMEMBERED: Final = 200_000
 """What was read of results of at most so many records is remembered, some 30 bytes a record; the rest is read again."""
 
 _File: TypeAlias = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What the org counts in a job; ``None`` if it does not say."""
-
-    processed: int | None = None
-    failed: int | None = None
 
 
 class Keeping:
@@ -52,13 +43,13 @@ class Keeping:
             size += len(block)
         self._sizes[name] = size
 
-    def end(self, counters: Counters) -> None:
+    def end(self, counters: Counts) -> None:
         """Write the last line."""
         index = {"sizes": self._sizes, "processed": counters.processed, "failed": counters.failed}
         self._write(b"\n" + orjson.dumps(index))
 
 
-def kept(path: Path) -> tuple[ResultFiles, Counters]:
+def kept(path: Path) -> tuple[ResultFiles, Counts]:
     """Find the files in what `Keeping` wrote.
 
     Raises:
@@ -74,7 +65,7 @@ def kept(path: Path) -> tuple[ResultFiles, Counters]:
         for name, length in index["sizes"].items():
             files[name] = None if length is None else Part(path, begin, length)
             begin += length or 0
-        counters = Counters(index["processed"], index["failed"])
+        counters = Counts(index["processed"], index["failed"])
         found = ResultFiles(**files), counters
     except (ValueError, TypeError, LookupError, AttributeError):
         found = None
@@ -127,7 +118,7 @@ class Reading:
         return Results(tied.outcomes, tied.untied, why_unknown(files, counters, tied.untied.count))
 
 
-def _contradiction(files: ResultFiles, counters: Counters, found: Returned, failed: int | None) -> str | None:
+def _contradiction(files: ResultFiles, counters: Counts, found: Returned, failed: int | None) -> str | None:
     failed = counters.failed if failed is None else failed
     if counters.processed is None or failed is None:
         return None
@@ -146,7 +137,7 @@ def _identity(path: Path) -> _File:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def why_unknown(files: ResultFiles, counters: Counters, untied: int = 0) -> str:
+def why_unknown(files: ResultFiles, counters: Counts, untied: int = 0) -> str:
     """Say why records have no result.
 
     Args:

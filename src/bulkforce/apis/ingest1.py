@@ -23,6 +23,7 @@ from bulkforce.apis.abc import (
     IS_NO_LOAD,
     BatchSeen,
     ContentRefused,
+    Counts,
     Found,
     JobSeen,
     JobStanding,
@@ -233,7 +234,15 @@ class Ingest1:
         """See `IngestApi`."""
         return batch_seen((yield from ask(bulk1.get_batch_info(job_id, batch_id))))
 
-    def fetch_results(self, job_id: str, batch_id: str, write: Write, *, whole: bool) -> Flow[bool]:
+    def fetch_results(
+        self,
+        job_id: str,
+        batch_id: str,
+        write: Write,
+        *,
+        whole: bool,
+        counts: Counts | None = None,  # noqa: ARG002  (the results have their own)
+    ) -> Flow[bool]:
         """See `IngestApi`."""
         try:
             write((yield from ask(bulk1.get_raw_result(job_id, batch_id, self.settings.content_type))).body)

@@ -26,6 +26,7 @@ from bulkforce.apis.abc import (
     BatchEnd,
     BatchSeen,
     ContentRefused,
+    Counts,
     Found,
     JobSeen,
     JobStanding,
@@ -38,7 +39,6 @@ from bulkforce.apis.abc import (
     Uploaded,
     Write,
 )
-from bulkforce.apis.files2 import Counters
 from bulkforce.apis.results2 import Key
 from bulkforce.errors import (
     Facts,
@@ -250,13 +250,16 @@ class Ingest2:
         write: Write,
         *,
         whole: bool,
+        counts: Counts | None = None,
     ) -> Flow[bool]:
         """See `IngestApi`; the three files and the job's counters, as `files2` keeps them."""
-        info = yield from ask(bulk2.get_ingest_job(job_id))
+        if counts is None:
+            info = yield from ask(bulk2.get_ingest_job(job_id))
+            counts = Counts(info.number_records_processed, info.number_records_failed)
         keeping = files2.Keeping(write)
         for name, get in _FILES:
             keeping.keep(name, (yield from _file(get(job_id), self.looks, whole=whole)))
-        keeping.end(Counters(info.number_records_processed, info.number_records_failed))
+        keeping.end(counts)
         return True
 
     def check_results(self, path: Path, piece: Piece, *, whole: bool, failed: int | None = None) -> str | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
+from functools import cache, partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final, assert_never
 
@@ -151,6 +152,24 @@ class ExtractFacts:
     version: str | None = None
 
 
+@cache
+def _put(kind: type[Thing]) -> tuple[str, Callable[[Thing], tuple[Any, ...]]]:
+    """Return the statement that adds or changes a thing, and its values.
+
+    Behind the values, a batch or part takes the time twice: when it was first seen, and when it changed last.
+    """
+    names = [one.name for one in fields(kind)]
+    values: Callable[[Thing], tuple[Any, ...]] = attrgetter(*names)
+    changes = [f"{name} = excluded.{name}" for name in names]
+    if kind is not QueryJob:
+        names += ["seen", "changed"]
+        changes += ["seen = coalesce(seen, excluded.seen)", "changed = excluded.changed"]
+    keys = "batch, place" if kind is Part else "number"
+    marks = ", ".join("?" * len(names))
+    insert = f"INSERT INTO {_TABLES[kind]} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608  (our own names)
+    return f"{insert} ON CONFLICT ({keys}) DO UPDATE SET {', '.join(changes)}", values
+
+
 class ExtractJournal(RunJournal):
     """One run's journal, held by this process alone.
 
@@ -244,21 +263,9 @@ class ExtractJournal(RunJournal):
     def _write(self, thing: Thing) -> None:
         if isinstance(thing, Part):
             self.own(_names(thing))
-        values = asdict(thing)
-        names = ", ".join(values)
-        marks = ", ".join(f":{name}" for name in values)
-        keys = "batch, place" if isinstance(thing, Part) else "number"
-        changes = ", ".join(f"{name} = excluded.{name}" for name in values)
-        table = _TABLES[type(thing)]
-        insert = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  (our own names)
-        statement = f"{insert} ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+        statement, values = _put(type(thing))  # type: ignore[arg-type]  # as in `bulkforce.protocol.wire`
+        times = () if isinstance(thing, QueryJob) else (self.today(),) * 2
         try:
-            self._database.execute(statement, values)
-            if not isinstance(thing, QueryJob):
-                which = "batch = :batch AND place = :place" if isinstance(thing, Part) else "number = :number"
-                self._database.execute(
-                    f"UPDATE {table} SET seen = coalesce(seen, :now), changed = :now WHERE {which}",  # noqa: S608  (our own names)
-                    values | {"now": self.today()},
-                )
+            self._database.execute(statement, (*values(thing), *times))
         except sqlite3.IntegrityError as error:
             raise JournalMismatch(f"The journal refuses {thing}: {error}") from error

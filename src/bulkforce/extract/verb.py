@@ -196,7 +196,7 @@ def deliver(
     remaining = Remaining()
 
     def on_change(state: State, waits: str | None) -> None:
-        told(progress_of(state, begun, 0, waits, remaining))
+        told(lambda: progress_of(state, begun, 0, waits, remaining))
 
     query = soql.read(text)
     soql.check_bulk(query)
@@ -329,7 +329,7 @@ def _carry_out(
             asked,
             rules,
             fresh or sink,
-            lambda state, waits: told(progress_of(state, begun, earlier, waits, remaining)),
+            lambda state, waits: told(lambda: progress_of(state, begun, earlier, waits, remaining)),
         )
         report = report_of(journal, state, facts, sitting, begun, stopped_by)
         if stopped_by:

@@ -70,14 +70,6 @@ class Outcome:
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many records of a batch the org processed, and how many of them failed; ``None`` if it does not say."""
-
-    processed: int | None
-    failed: int | None
-
-
 @dataclass(slots=True)
 class BatchView:
     """What is known about one batch.

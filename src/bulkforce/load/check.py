@@ -175,7 +175,7 @@ def on_read_of(sitting: Sitting, on_progress: OnProgress | None) -> intake.OnRea
 
     def on_read(read: int) -> None:
         if read:
-            told(Progress(phase="reading", read=read))
+            told(lambda: Progress(phase="reading", read=read))
         if stopped_by := sitting.stop.asked:
             raise stopped_by
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias, assert_never
 
-from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Found, JobSeen, Looked, Uploaded
+from bulkforce.apis.abc import BatchEnd, BatchSeen, ContentRefused, Counts, Found, JobSeen, Looked, Uploaded
 from bulkforce.errors import Facts
-from bulkforce.load.batches import Counts, JobStage, Outcome
+from bulkforce.load.batches import JobStage, Outcome
 from bulkforce.load.rules import RESULT_TRIES
 from bulkforce.load.state import View
 from bulkforce.run.seal import Seal
@@ -166,7 +166,9 @@ def prepare(view: View, order: Order) -> Order:
             batch = view.batches[number]
             whole = batch.outcome is not None and batch.outcome.state == BatchEnd.COMPLETED
             last = view.unreadable[number] + 1 >= RESULT_TRIES
-            return FetchResults(number, view.facts(batch), batch.records, whole, view.counted.get(number), last)
+            # Where what came did not fit the counts, both are asked for again.
+            counts = None if view.unreadable[number] else view.counted.get(number)
+            return FetchResults(number, view.facts(batch), batch.records, whole, counts, last)
         case JoinBatch(number):
             return prepare_join(view, number)
         case _:

@@ -69,7 +69,7 @@ class LoadPlan:
 
     def looks(self, state: View) -> Iterator[Order]:
         """See `bulkforce.run.plan.Plan`."""
-        return (LookAtJob(job) for job, waiting in state.waiting.items() if waiting)
+        return map(LookAtJob, state.looked_at())
 
     def prepare(self, state: View, order: Order) -> Order:
         """See `prepare`."""
@@ -147,10 +147,10 @@ def decide(view: View, busy: Collection[Order], rules: Rules, now: float) -> lis
         rules.workers - len(joins) - sum(isinstance(order, (SendBatch, FetchResults, JoinBatch)) for order in busy), 0
     )
     # Of many audits, no more than can be under way: each decision goes through them.
-    orders = [order for order in _control(view, usable, len(busy) + rules.workers) if order not in busy]
+    orders = [order for order in _control(view, usable, rules.workers) if order not in busy]
     if feeding:
         orders += [order for order in _commits(view) if order not in busy] + _openings(view, usable, rules, slots)
-    orders += [look for job, batches in view.waiting.items() if batches and (look := LookAtJob(job)) not in busy]
+    orders += [look for look in map(LookAtJob, view.looked_at()) if look not in busy]
     fetches = [
         order for batch in islice(view.fetchable, slots + len(busy)) if (order := FetchResults(batch)) not in busy
     ]

@@ -16,12 +16,14 @@ Once its results are on disk, a batch is *joined* with them in the run's outputs
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, assert_never
 
+from bulkforce.apis.abc import Counts
 from bulkforce.errors import Facts, Unsettled
-from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, Counts, Job, JobStage, Outcome
+from bulkforce.load.batches import IN_DOUBT, Attempt, AttemptState, BatchView, Job, JobStage, Outcome
 from bulkforce.load.events import (
     BatchAbsent,
     BatchAccepted,
@@ -52,6 +54,10 @@ from bulkforce.load.events import (
 )
 from bulkforce.protocol.wire import short
 
+_LOOKED_AT: Final = 50
+"""So many jobs, the oldest, are looked at while they wait, since each look is a call, and each decision goes through
+them: with Bulk API 2.0, a job a batch, thousands may wait, and the org works on a few at once.
+"""
 _WORKING: Final = frozenset({JobStage.OPENING, JobStage.OPEN, JobStage.FENCED})
 
 
@@ -92,14 +98,14 @@ class View:
     batches: dict[int, BatchView]
     jobs: dict[int, Job]
     working: dict[int, None] = field(default_factory=dict)
-    closed: dict[int, None] = field(default_factory=dict)
+    closed: OrderedDict[int, None] = field(default_factory=OrderedDict)
     pending: OrderedDict[int, None] = field(default_factory=OrderedDict)
     flying: dict[int, int] = field(default_factory=dict)
     uploaded: OrderedDict[int, None] = field(default_factory=OrderedDict)
     doubtful: dict[int, set[int]] = field(default_factory=dict)
     used: set[int] = field(default_factory=set)
     taken: dict[int, set[str]] = field(default_factory=dict)
-    waiting: dict[int, dict[str, int]] = field(default_factory=dict)
+    waiting: OrderedDict[int, dict[str, int]] = field(default_factory=OrderedDict)
     fetchable: OrderedDict[int, None] = field(default_factory=OrderedDict)
     suspects: dict[int, dict[str, set[int]]] = field(default_factory=dict)
     strangers: dict[int, set[str]] = field(default_factory=dict)
@@ -131,6 +137,10 @@ class View:
             self.closed.setdefault(job.number)
         else:
             self.closed.pop(job.number, None)
+
+    def looked_at(self) -> Iterator[int]:
+        """Return the jobs to look at, again and again, until the org is done with their batches."""
+        return islice(self.waiting, _LOOKED_AT)
 
     def job_id(self, job: int) -> str:
         """Return the org's id of a job."""

@@ -270,7 +270,7 @@ def carry_out(
 
     def on_change(view: View) -> None:
         sitting.teller.pass_on()
-        told(progress_of(view, outputs, facts, begun, earlier, engine.waits_for(), remaining))
+        told(lambda: progress_of(view, outputs, facts, begun, earlier, engine.waits_for(), remaining))
 
     engine: LoadEngine = Engine(
         LoadPlan(rules),

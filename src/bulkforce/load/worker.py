@@ -12,6 +12,7 @@ from bulkforce.apis.abc import (
     BatchEnd,
     BatchSeen,
     ContentRefused,
+    Counts,
     Found,
     IngestApi,
     JobSeen,
@@ -22,7 +23,7 @@ from bulkforce.apis.abc import (
     Uploaded,
 )
 from bulkforce.errors import FormatError, UnreadableResults
-from bulkforce.load.batches import IN_DOUBT, Counts, Outcome
+from bulkforce.load.batches import IN_DOUBT, Outcome
 from bulkforce.load.cutter import Batch
 from bulkforce.load.feed import Feed
 from bulkforce.load.journal import results_file, unreadable_file
@@ -165,7 +166,9 @@ class LoadWorker:
         draft = Draft(path)
         try:
             found = self._run(
-                self._api.fetch_results(str(facts.job_id), str(facts.batch_id), draft.file.write, whole=order.whole)
+                self._api.fetch_results(
+                    str(facts.job_id), str(facts.batch_id), draft.file.write, whole=order.whole, counts=order.counts
+                )
             )
             draft.file.flush()
             if problem := self._problem(order, draft.temporary, found=found):

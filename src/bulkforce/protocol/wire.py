@@ -62,8 +62,8 @@ def _text(value: object) -> str:
 
 
 def _count(value: object) -> int:
-    text = str(value)
-    if isinstance(value, bool) or not _COUNT(text):
+    text = value if type(value) is str else str(value)
+    if value is True or value is False or not _COUNT(text):
         raise ValueError("not a count")
     return int(text)
 

@@ -262,7 +262,8 @@ class Engine(Generic[S, O, A, E]):
         return min(max(min(due, default=now + _LONGEST_WAIT_SECONDS) - now, 0.001), _LONGEST_WAIT_SECONDS)
 
     def _look_due(self, look: O, now: float) -> float:
-        return self._next_look.setdefault(look, now + self._look_pause())
+        # It may have waited for long before there was a first look at it.
+        return self._next_look.setdefault(look, now + self.patience.look_seconds)
 
     def _look_pause(self) -> float:
         share = (self.clock.now() - self._begun) * self.patience.look_share

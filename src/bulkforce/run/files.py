@@ -48,12 +48,12 @@ class Draft:
         self.path = path
         self.temporary = temporary or part_of(path)
         self._published = False
-        check_way(self.path, self.temporary)
         before = _mode_of(path)
         opener = partial(os.open, mode=mode_in(path.parent) if mode is None else mode)
         try:
             self.file = self._open(opener, buffered=buffered)
         except FileExistsError:
+            check_way(self.temporary)
             self.temporary.unlink()
             self.file = self._open(opener, buffered=buffered)
         if before is not None:
@@ -124,10 +124,14 @@ def new_token(*paths: Path) -> str:
 
 
 def _mode_of(path: Path) -> int | None:
+    """Return the permissions of the file in a place, if there is one; see `check_way`."""
     try:
-        return path.stat().st_mode & 0o777
+        mode = path.stat().st_mode
     except FileNotFoundError:
         return None
+    if stat.S_ISDIR(mode):
+        check_way(path)
+    return mode & 0o777
 
 
 def mode_in(folder: Path) -> int:

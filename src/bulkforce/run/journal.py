@@ -176,7 +176,7 @@ class RunJournal(Database):
             TransferError: A file of that name exists and is not the run's.
         """
         for name in names:
-            if self.owns(name):
+            if not self._database.execute("INSERT OR IGNORE INTO file (name) VALUES (?)", (name,)).rowcount:
                 continue
             for path in (self.folder / name, part_of(self.folder / name)):
                 if os.path.lexists(path):
@@ -184,7 +184,6 @@ class RunJournal(Database):
                         f"{path} is in the way: it is where the run keeps its files, "
                         "but the run did not create it. Move it away"
                     )
-            self._database.execute("INSERT INTO file (name) VALUES (?)", (name,))
 
     def seal(self, name: str, seal: Seal) -> None:
         """Record, inside a transaction, the seal of one of the run's files, which is on disk."""
@@ -226,8 +225,9 @@ class RunJournal(Database):
         ]
         for one in inside:
             for path in (self.folder / one, part_of(self.folder / one)):
-                if path.is_symlink() or path.is_file():
-                    path.unlink()
+                with suppress(FileNotFoundError, NotADirectoryError):
+                    if stat.S_IFMT(path.lstat().st_mode) in {stat.S_IFREG, stat.S_IFLNK}:
+                        path.unlink()
         if name in inside and (self.folder / name).is_dir():
             with suppress(OSError):
                 (self.folder / name).rmdir()

@@ -126,16 +126,16 @@ def ctrl_c_told() -> Iterator[None]:
         raise Interrupted(BY_CTRL_C) from None
 
 
-def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[P], None]:
-    """Limit progress calls to ten a second, so that they do not slow the run down."""
+def every_so_often(tell: Callable[[P], None] | None, seconds: float = 0.1) -> Callable[[Callable[[], P]], None]:
+    """Limit progress calls to ten a second, so that they do not slow the run down; only then is the progress made."""
     callback(tell, "on_progress", "the progress")
     last = 0.0
 
-    def told(progress: P) -> None:
+    def told(progress: Callable[[], P]) -> None:
         nonlocal last
         now = time.monotonic()
         if tell is not None and now - last >= seconds:
             last = now
-            tell(progress)
+            tell(progress())
 
     return told

@@ -108,7 +108,7 @@ class HTTP:
         manager, proxied = self._manager_for(url)
         try:
             with attempt.under_way():
-                response = manager.request(
+                response = manager.urlopen(
                     request.method,
                     url,
                     headers=headers,
