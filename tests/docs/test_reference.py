@@ -100,6 +100,7 @@ def test_defaults_on_the_page_of_settings_are_those_of_the_code() -> None:
         f"{patience.fence_seconds:g} s, growing",
         f"{patience.fence_looks}",
         f"{patience.job_seconds / 3600:g} hours, since the org ends it after {limits.JOB_OPEN_HOURS}",
+        f"{patience.job_batches:,}",
     ]
     assert f"by default `{limits.API_VERSION}`" in page
 

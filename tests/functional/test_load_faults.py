@@ -398,6 +398,31 @@ def test_job_is_rolled_over_before_it_is_too_old(org: Emulator, tmp_path: Path) 
     assert [(job.state, len(job.batches)) for job in load.books.jobs] == [("closed", 2)] * 3
 
 
+def test_job_with_many_batches_is_followed_by_another(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, patience=replace(BRISK, job_batches=4))
+    load.check(load.begin())
+    assert [(job.state, len(job.batches)) for job in load.books.jobs] == [("closed", 4), ("closed", 2)]
+
+
+def test_job_with_many_batches_is_filled_by_the_run_that_goes_on(org: Emulator, tmp_path: Path) -> None:
+    load = Load(org, tmp_path, options={"workers": 1}, patience=replace(BRISK, job_batches=4, trouble_seconds=0.05))
+    org.faults.add(Fault("request lost", "POST", BATCHES, nth=4, times=1_000))
+    with pytest.raises(Interrupted):
+        load.begin()
+    org.faults.clear()
+    load.check(load.resume())
+    assert max(len(job.batches) for job in load.books.jobs) <= 4
+    assert sum(len(job.batches) for job in load.books.jobs) == 6
+
+
+def test_serial_load_has_one_job_however_many_batches_it_has(org: Emulator, tmp_path: Path) -> None:
+    # Batches of two jobs would run side by side.
+    options = {"concurrency_mode": "Serial"}
+    load = Load(org, tmp_path, options=options, patience=replace(BRISK, job_batches=4))
+    load.check(load.begin())
+    assert [(job.state, len(job.batches)) for job in load.books.jobs] == [("closed", 6)]
+
+
 def test_uploads_that_never_arrive_stop_the_run(org: Emulator, tmp_path: Path) -> None:
     load = Load(org, tmp_path)
     org.faults.add(Fault("request lost", "POST", BATCHES, times=1_000))

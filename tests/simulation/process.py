@@ -17,6 +17,7 @@ from tests.simulation.world import Seeded, World
 from bulkforce import BearerToken, Client, RetryPolicy, errors
 from bulkforce.protocol.flow import Flow
 from bulkforce.run.sitting import Sitting
+from bulkforce.run.waiting import Patience
 from bulkforce.transport.drive import Driver
 from bulkforce.transport.stopping import Stop
 
@@ -70,7 +71,13 @@ class Process(Generic[R]):
             return driver.run(flow, world.pass_time)
 
         return Sitting(
-            run, lambda: driver.calls, trace=trace, stop=stop, clock=world.clock, pool=lambda _count: Seeded(world)
+            run,
+            lambda: driver.calls,
+            trace=trace,
+            stop=stop,
+            clock=world.clock,
+            pool=lambda _count: Seeded(world),
+            patience=Patience(job_batches=self.scenario.job_batches),
         )
 
     @contextmanager

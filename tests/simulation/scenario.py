@@ -35,6 +35,7 @@ class Scenario:
             never.
         spoilt: Numbers of sittings after which a file that came from the org is spoilt on disk.
         chunked: Whether a query is split into chunks; over 2.0, whether its pages are listed.
+        job_batches: How many batches a job takes at most, over v1.
     """
 
     seed: int
@@ -51,6 +52,7 @@ class Scenario:
     copied: int = 0
     spoilt: frozenset[int] = frozenset()
     chunked: bool = False
+    job_batches: int = 1_000
 
     @classmethod
     def of(cls, seed: int) -> Scenario:
@@ -80,6 +82,7 @@ class Scenario:
             chance.choice([0, 0, 0, 1, 2]),
             frozenset(some(2, 4)),
             chance.random() < 0.7,
+            chance.choice([1, 2, 1_000]),
         )
 
     def smaller(self) -> Iterator[Scenario]:
@@ -98,6 +101,8 @@ class Scenario:
             yield replace(self, copied=0)
         if self.chunked:
             yield replace(self, chunked=False)
+        if self.job_batches < 1_000:
+            yield replace(self, job_batches=1_000)
         if self.workers > 1:
             yield replace(self, workers=1)
         if self.rows > 1:

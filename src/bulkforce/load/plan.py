@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, repeat
 
 from bulkforce.errors import (
     Unsettled,
@@ -171,21 +171,20 @@ def _usable(view: View, busy: Collection[Order], rules: Rules, now: float) -> li
         and not job.closing
         and now - job.opened < rules.job_seconds
         and CloseJob(job.number) not in busy
-        and not (rules.one_batch_a_job and job.number in view.used)
+        and view.given[job.number] < rules.job_batches
     ]
 
 
 def _openings(view: View, usable: Sequence[Job], rules: Rules, slots: int) -> list[Order]:
-    """Return the jobs to create: one for all batches, or as many as there are workers free to fill them."""
+    """Return the jobs to create: as many as the workers that are free can fill."""
     opening = sum(view.jobs[job].stage is JobStage.OPENING for job in view.working)
-    wanted = min(len(view.pending), slots if rules.one_batch_a_job else 1) - len(usable) - opening
+    wanted = -(-min(len(view.pending), slots) // rules.job_batches) - len(usable) - opening
     return [OpenJob(len(view.jobs) + number) for number in range(1, wanted + 1)]
 
 
 def _sends(view: View, usable: Sequence[Job], rules: Rules, slots: int) -> list[SendBatch]:
-    if rules.one_batch_a_job:
-        return [SendBatch(batch, job.number) for batch, job in islice(zip(view.pending, usable, strict=False), slots)]
-    return [SendBatch(batch, usable[0].number) for batch in islice(view.pending, slots)] if usable else []
+    places = chain.from_iterable(repeat(job.number, rules.job_batches - view.given[job.number]) for job in usable)
+    return [SendBatch(batch, job) for batch, job in islice(zip(view.pending, places, strict=False), slots)]
 
 
 def _commits(view: View) -> list[Order]:

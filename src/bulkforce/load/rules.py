@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -22,7 +23,7 @@ class Rules:
         accept_as: The user's decision on batches that the org may or may not have accepted; without one they stop the
             run.
         sendings: How often a batch or a job may be lost in transit before the run stops.
-        one_batch_a_job: Whether a job takes a single batch, so that several are open side by side.
+        job_batches: How many batches a job takes at most; where it takes one, several are open side by side.
         pause_seconds: Pause before a batch is sent a third time; it grows.
     """
 
@@ -31,5 +32,5 @@ class Rules:
     feeding: bool = True
     accept_as: AcceptAs | None = None
     sendings: int = 5
-    one_batch_a_job: bool = False
+    job_batches: int = sys.maxsize
     pause_seconds: float = 1.0

@@ -76,7 +76,7 @@ class View:
         flying: Batches being sent -> their jobs.
         uploaded: Those of them that are to be committed.
         doubtful: Job -> batches whose answer was lost.
-        used: Jobs that may have been given a batch; all those of earlier sittings count as such.
+        given: How many batches each job was given; those of earlier sittings may have been given one at least.
         taken: Job -> ids of the batches that it holds: ours, and strangers that the user accepted.
         waiting: Job -> id -> number of the batches that the org is working on.
         fetchable: Batches with results to fetch.
@@ -103,7 +103,7 @@ class View:
     flying: dict[int, int] = field(default_factory=dict)
     uploaded: OrderedDict[int, None] = field(default_factory=OrderedDict)
     doubtful: dict[int, set[int]] = field(default_factory=dict)
-    used: set[int] = field(default_factory=set)
+    given: Counter[int] = field(default_factory=Counter)
     taken: dict[int, set[str]] = field(default_factory=dict)
     waiting: OrderedDict[int, dict[str, int]] = field(default_factory=OrderedDict)
     fetchable: OrderedDict[int, None] = field(default_factory=OrderedDict)
@@ -159,6 +159,8 @@ class View:
     def _sort_in(self, batch: BatchView) -> None:
         """File a batch that was read from the journal under its state."""
         attempt = batch.attempt
+        if attempt is not None:
+            self.given[attempt.job] += 1
         if batch.outcome is not None:
             if batch.fetched:
                 self.done += 1
@@ -186,7 +188,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
                 job.number for job in view.jobs.values() if job.id is not None and job.stage is not JobStage.LOST
             }
             view.doubts_first = bool(view.doubtful)
-            view.used = set(view.jobs)
+            view.given |= Counter(list(view.jobs))
         case JobWanted(job, at):
             view.jobs[job] = Job(job, None, JobStage.OPENING, at)
             view.file(view.jobs[job])
@@ -225,7 +227,7 @@ def apply(view: View, event: Event) -> None:  # noqa: C901, PLR0912, PLR0915  (o
         case BatchSending(batch, job):
             del view.pending[batch]
             view.flying[batch] = job
-            view.used.add(job)
+            view.given[job] += 1
             view.batches[batch].attempt = Attempt(job, AttemptState.SENDING)
         case BatchUploaded(batch):
             view.uploaded[batch] = None

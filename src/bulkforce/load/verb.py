@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from bulkforce import arguments
+from bulkforce.apis.abc import IngestApi
 from bulkforce.errors import (
     Interrupted,
     JournalMismatch,
@@ -71,7 +73,8 @@ from bulkforce.run.folder import LOAD, RESULTS, RUNS, disk_told, find, new_run
 from bulkforce.run.journal import list_runs
 from bulkforce.run.report import RunInfo, RunState, note_jobs
 from bulkforce.run.sitting import Sitting
-from bulkforce.run.waiting import Remaining, ctrl_c_told, every_so_often
+from bulkforce.run.waiting import Patience, Remaining, ctrl_c_told, every_so_often
+from bulkforce.vocabulary import ConcurrencyMode
 
 LoadEngine: TypeAlias = Engine[View, Order, Answer, Event]
 
@@ -263,7 +266,7 @@ def carry_out(
         accept_as=accept_as,
         sendings=patience.sendings,
         pause_seconds=patience.pause_seconds,
-        one_batch_a_job=api.one_batch_a_job,
+        job_batches=_job_batches(api, facts, patience),
     )
     view, remaining = journal.view(), Remaining()
     earlier = sum(batch.records for batch in view.batches.values() if batch.fetched)
@@ -324,6 +327,14 @@ def carry_out(
     finally:
         outputs.discard()
     return report
+
+
+def _job_batches(api: IngestApi, facts: LoadFacts, patience: Patience) -> int:
+    """Return how many batches a job takes at most."""
+    if api.one_batch_a_job:
+        return 1
+    # Batches of two jobs would run side by side.
+    return sys.maxsize if facts.concurrency_mode == ConcurrencyMode.SERIAL else patience.job_batches
 
 
 def _source_read(facts: LoadFacts, batches: Mapping[int, Batch]) -> SourceRead:

@@ -67,6 +67,8 @@ class Patience:
             It grows from look to look.
         fence_looks: The run stops after this many looks that do not agree.
         job_seconds: Age at which a job gets no more batches; the org accepts none after 24 hours.
+        job_batches: How many batches a job is given where it takes many: each look at it lists them all. One in serial
+            mode is given all, since the org works on two jobs at once.
     """
 
     look_seconds: float = 0.2
@@ -78,6 +80,7 @@ class Patience:
     fence_seconds: float = 10.0
     fence_looks: int = 8
     job_seconds: float = 23 * 3600.0
+    job_batches: int = 1_000
 
     def pause(self, error: Exception, trouble_seconds: float) -> float:
         """Return how long to wait after a failure that may be temporary.
