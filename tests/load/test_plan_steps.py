@@ -137,7 +137,7 @@ def dearest_step(jobs: int) -> tuple[int, int]:
     after all were sent; and the most jobs that were to be looked at.
     """
     view, most, lines, dearest = View({number: BatchView(number, 1, "") for number in range(1, jobs + 1)}, {}), 0, 0, 0
-    plan = LoadPlan(Rules(workers=4, job_seconds=1e9, one_batch_a_job=True))
+    plan = LoadPlan(Rules(workers=4, job_seconds=1e9, job_batches=1))
     busy: dict[Order, None] = {}
 
     def count(frame: FrameType, event: str, _argument: Any) -> Any:
