@@ -26,15 +26,17 @@ ENOUGH_BYTES = 1_000_000_000
 if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES:
     os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
+# What a user has set for other programs: a file of authorities would be read by each client of each process.
+_OF_THE_USER = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SF_TARGET_ORG", "SFDX_DEFAULTUSERNAME"}
+for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name in _OF_THE_USER]:
+    del os.environ[name]
+
 # The same examples each time: who finds a red test has broken it. `--hypothesis-profile=search` looks for new ones.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.register_profile(
     "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, max_examples=2_000
 )
 settings.load_profile("suite")
-
-
-_OF_THE_USER = {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "SF_TARGET_ORG", "SFDX_DEFAULTUSERNAME"}
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,8 +46,6 @@ def _states() -> Iterator[Path]:
         patch.setenv("XDG_STATE_HOME", folder)
         patch.setenv("BULKFORCE_CONFIG_DIR", folder)
         patch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-        for name in [name for name in os.environ if name.upper().endswith("_PROXY") or name in _OF_THE_USER]:
-            patch.delenv(name)
         yield Path(folder)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -38,14 +39,17 @@ def warm() -> None:
         "bulkforce_emulator.emulator",
         "bulkforce_emulator.server.server",
         "encodings.idna",
+        "importlib.readers",
+        "platformdirs.unix",
         "rich.console",
         "rich.progress",
         "rich.table",
     ):
         importlib.import_module(name)
-    # typer imports more when it reads its first option.
-    with contextlib.suppress(Exception):
-        command(["no-such-command"], standalone_mode=False)
+    # A command is built when it is first asked for, and typer imports more when it reads its first option.
+    for name in ["no-such-command", *command.commands]:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+            command([name, "--help"], standalone_mode=False)
     gc.freeze()  # else each process would go through all of this, and so have its own copy of it
 
 

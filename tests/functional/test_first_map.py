@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import tomllib
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
-from tests.cli.processes import COMMAND, SURROUNDINGS
+from tests.cli import processes
 from tests.support.rehearsal import changes
 
 import bulkforce as bf
@@ -148,11 +149,10 @@ def test_unknown_object_and_an_org_that_says_nothing_are_errors(org: Emulator, c
         org.faults.clear()
 
 
-def run(org: Emulator, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
-    return subprocess.run(
-        [*COMMAND, "map", *words], capture_output=True, text=True, env=environment, cwd=folder, check=False
-    )
+def run(org: Emulator, folder: Path, *words: str) -> CompletedProcess[str]:
+    environment = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    with chdir(folder):
+        return processes.run("map", *words, environment=environment)
 
 
 def test_command_writes_a_file_and_overwrites_none_without_force(org: Emulator, tmp_path: Path) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.processes import COMMAND, SURROUNDINGS
+from tests.cli.processes import run
 from tests.support.rehearsal import Load
 
 import bulkforce as bf
@@ -137,16 +136,14 @@ def test_the_check_says_what_becomes_of_line_ends_and_how_they_are_kept(org: Emu
 
 def test_command_line_takes_them(org: Emulator, tmp_path: Path) -> None:
     load, _ = written(org, tmp_path)
-    environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
+    environment = {"BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
     words = ["load", str(load.path), "--object", "Lead", "--operation", "insert", "--run-dir", str(load.run_dir)]
     options = ["--serial", "--line-ending", "CRLF", "--assignment-rule", RULE, "--disable-batch-retry"]
     headers = ["--header", "Sforce-Call-Options: client=nightly/1.0"]
-    ran = subprocess.run(
-        [*COMMAND, *words, *options, *headers, "--json"], capture_output=True, text=True, env=environment, check=False
-    )
+    ran = run(*words, *options, *headers, "--json", environment=environment)
     assert (ran.returncode, json.loads(ran.stdout)["succeeded"]) == (0, 3), ran.stderr
     assert requests(load) == [(True, RULE, "\r\n")]
     for wrong in (["--header", "Sforce-Call-Options"], ["--header", "X-SFDC-Session: x"], [*headers, *headers]):
-        ran = subprocess.run([*COMMAND, *words, *wrong], capture_output=True, text=True, env=environment, check=False)
+        ran = run(*words, *wrong, environment=environment)
         assert ran.returncode == 2
         assert "header" in ran.stderr

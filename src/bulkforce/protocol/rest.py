@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -123,7 +124,7 @@ class SObjectDescription:
 
     def to_json(self) -> str:
         """Write the description as JSON, with describe's own names; `description_of` reads it back."""
-        return orjson.dumps(_in_words_of_describe(asdict(self))).decode()
+        return orjson.dumps(_in_words_of_describe(self)).decode()
 
 
 def description_of(text: str) -> SObjectDescription:
@@ -386,9 +387,11 @@ def _text(value: object) -> str | None:
 
 def _in_words_of_describe(value: object) -> object:
     """Rename members to describe's spelling: ``byte_length`` becomes ``byteLength``."""
-    if isinstance(value, dict):
-        return {
-            re.sub("_(.)", lambda match: match[1].upper(), name): _in_words_of_describe(member)
-            for name, member in value.items()
-        }
+    if isinstance(value, SObjectDescription | FieldDescription | PicklistValue):
+        return {_word_of_describe(one.name): _in_words_of_describe(getattr(value, one.name)) for one in fields(value)}
     return [_in_words_of_describe(one) for one in value] if isinstance(value, tuple) else value
+
+
+@cache
+def _word_of_describe(name: str) -> str:
+    return re.sub("_(.)", lambda match: match[1].upper(), name)
