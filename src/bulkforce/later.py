@@ -14,7 +14,7 @@ from importlib import import_module
 
 
 class _Later:
-    """Stands for a module; safe to use from many threads, unlike `importlib.util.LazyLoader` before Python 3.12."""
+    """Stands for a module; safe to use from many threads, which `importlib.util.LazyLoader` is only from 3.11.9 on."""
 
     def __init__(self, name: str) -> None:
         self._name = name
