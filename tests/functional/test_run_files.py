@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from tests.cli.processes import run
 from tests.support.extraction import bring, go_on, seeded
-from tests.support.rehearsal import SCHEMA, Load, changes, nasty_rows, read_csv
+from tests.support.rehearsal import SCHEMA, Load, assert_exactly_once, changes, nasty_rows, read_csv
 
 from bulkforce import BearerToken
 from bulkforce.errors import Interrupted, SourceChanged, TransferError, Unsettled
@@ -24,6 +24,7 @@ from bulkforce.extract import verb as extract
 from bulkforce.load import feed
 from bulkforce.load import verb as loads
 from bulkforce.load.report import LoadReport, Progress
+from bulkforce.load.rules import AcceptAs
 from bulkforce.run.report import RunState
 from bulkforce_emulator import Emulator, Fault
 
@@ -234,6 +235,29 @@ def test_results_that_are_lost_and_that_the_org_has_no_longer_are_never_no_resul
         assert [run.state for run in loads.runs(tmp_path)] == [RunState.INTERRUPTED]
     org.faults.clear()
     load.check(load.resume())
+
+
+@pytest.mark.parametrize("word", ["sent", "not-sent"])
+def test_results_that_the_org_refuses_for_good_do_not_keep_the_run_from_its_end(
+    org: Emulator, tmp_path: Path, word: AcceptAs
+) -> None:
+    """The user ends it; the rows of that batch are in doubt, and never sent again."""
+    load = Load(org, tmp_path, options={"workers": 1})
+    refusal = Fault(
+        "answer replaced", "GET", "*/result", status=400, content_type="application/xml", body=REFUSED, times=10_000
+    )
+    org.faults.add(refusal)
+    with pytest.raises(Interrupted, match=r"keeps refusing the results of this batch, resume with accept_as sent"):
+        load.begin()
+    org.faults.clear()
+    first = next(iter(load.books.jobs[0].batches))
+    org.faults.add(replace(refusal, path=f"*/{first}/result"))
+    with pytest.raises(Interrupted):
+        load.resume()
+    report = load.resume(word)
+    assert (report.state, report.in_doubt, report.pending, report.unprocessed) == (RunState.FINISHED, 6, 0, 0)
+    assert [row[1:] for row in read_csv(load.run_dir / "in_doubt.csv")[1:]] == load.source.rows[:6]
+    assert_exactly_once(org, load.books, load.source)
 
 
 # The source

@@ -149,7 +149,10 @@ def others(*kinds: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Arm:
-    """What follows from an order that failed in these ways, and why; ``waits``: the error is trouble that may pass."""
+    """What follows from an order that failed in these ways, and why; ``waits``: the error is trouble that may pass.
+
+    ``adds``: what is said of it besides.
+    """
 
     because: str
     before: list[Event]
@@ -157,6 +160,7 @@ class Arm:
     kinds: tuple[str, ...]
     events: list[object]
     waits: bool = True
+    adds: str = ""
 
 
 SURELY_NOT_THERE = ("not sent", *ORG_SAID_NO)
@@ -220,7 +224,22 @@ FAILED = [
         ("unreadable",),
         [ResultsUnreadable(1)],
     ),
-    Arm("results that did not come are asked for again", done(1), FetchResults(1), others("unreadable"), []),
+    Arm(
+        "results that did not come are asked for again",
+        done(1),
+        FetchResults(1),
+        others("unreadable", "invalid", "not found"),
+        [],
+    ),
+    Arm(
+        "results that the org refuses are asked for again, and the run says how to end it without them",
+        done(1),
+        FetchResults(1),
+        ("invalid", "not found"),
+        [],
+        adds=". If the org keeps refusing the results of this batch, resume with accept_as sent: "
+        "its rows are then in doubt",
+    ),
     Arm("the outputs are our own matter", done(1), JoinBatch(1), ALL, []),
     *(
         arm
@@ -259,7 +278,10 @@ def test_what_follows_from_an_order_that_failed(arm: Arm, kind: str) -> None:
     view, error = a_view(*arm.before), ERRORS[kind]
     verdict = refused(view, prepare(view, arm.order), error, RULES)
     assert plain(verdict.events) == arm.events
-    assert verdict.trouble is (error if arm.waits else None)
+    if arm.adds:
+        assert (type(verdict.trouble), text_of(verdict.trouble)) == (type(error), text_of(error) + arm.adds)
+    else:
+        assert verdict.trouble is (error if arm.waits else None)
     assert (verdict.stop, verdict.pause_seconds, verdict.warning) == (None, 0.0, None)
     take_in(view, verdict)
 
@@ -322,6 +344,17 @@ def test_results_that_stay_unreadable_leave_their_rows_in_doubt_so_that_the_run_
         [ResultsUnreadable(1), in_doubt],
     ]
     assert [verdict.trouble for verdict in verdicts] == [ERRORS["unreadable"], ERRORS["unreadable"], None]
+
+
+@pytest.mark.parametrize("kind", ["invalid", "not found"])
+@pytest.mark.parametrize("word", get_args(AcceptAs))
+def test_results_that_the_org_refuses_leave_their_rows_in_doubt_once_the_user_says_to_go_on(
+    kind: str, word: AcceptAs
+) -> None:
+    view = a_view(*done(1))
+    verdict = refused(view, FetchResults(1), ERRORS[kind], replace(RULES, accept_as=word))
+    assert verdict == Verdict([BatchLeftInDoubt(1, "The org accepted this row, but its outcome is not known: x")])
+    take_in(view, verdict)
 
 
 # What cannot be settled, with each word of the user.
@@ -420,6 +453,8 @@ def test_what_cannot_be_settled_is_ended_as_the_user_says(row: Word, order: Orde
 def test_only_what_cannot_be_settled_is_the_users_to_say(word: AcceptAs | None) -> None:
     """Whatever else fails, fails in the same way."""
     for arm in FAILED:
+        if arm.adds:
+            continue
         asks = isinstance(arm.order, (AuditJob, SettleJob, LookAtJob))
         for kind in set(arm.kinds) - ({"not found", *UNSETTLED} if asks else set()):
             view = a_view(*arm.before)

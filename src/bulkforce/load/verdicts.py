@@ -9,6 +9,7 @@ from bulkforce.apis.abc import BatchSeen, ContentRefused, Found, JobSeen, JobSta
 from bulkforce.errors import (
     Error,
     Facts,
+    InvalidRequest,
     JobAborted,
     NotFound,
     NotSent,
@@ -99,7 +100,7 @@ def answered(view: View, order: Order, answer: Answer, rules: Rules) -> Follows:
             raise TypeError(f"{type(answer).__name__} is not an answer to {type(order).__name__}")
 
 
-def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:  # noqa: C901  (one arm a case)
+def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows:  # noqa: C901, PLR0912  (one arm a case)
     """Return what follows from an order that failed.
 
     A batch may only be sent again if it certainly did not reach the org, or the org refused it.
@@ -126,6 +127,8 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
             # The rest of the run can still finish.
             text = f"The org accepted this row, but its outcome is not known: {text_of(error)}"
             return Verdict([ResultsUnreadable(batch), BatchLeftInDoubt(batch, text)])
+        case FetchResults(batch), (InvalidRequest() | NotFound()) as refusal:
+            return _results_refused(batch, refusal, rules)
         case AuditJob(job), NotFound() if not _is_needed(view, job):
             return Verdict([JobClosing(job), JobClosed(job), JobAudited(job)])
         case ((AuditJob(job) | SettleJob(job) | LookAtJob(job)), NotFound()):
@@ -139,6 +142,20 @@ def refused(view: View, order: Order, error: Exception, rules: Rules) -> Follows
 def _if_asked_to_wait(error: Exception) -> Exception | None:
     """Return an error if the org asks for a pause in it; otherwise the batch is looked for at once."""
     return error if getattr(error, "retry_after_seconds", None) else None
+
+
+def _results_refused(batch: int, error: InvalidRequest | NotFound, rules: Rules) -> Follows:
+    """Stop a run if the org does not give out the results of a batch that ended, unless the user says to go on.
+
+    The org has run the batch: its rows are in doubt whatever the user says, and are never sent again.
+    """
+    if rules.accept_as is not None:
+        text = f"The org accepted this row, but its outcome is not known: {text_of(error)}"
+        return Verdict([BatchLeftInDoubt(batch, text)])
+    way_out = (
+        "If the org keeps refusing the results of this batch, resume with accept_as sent: its rows are then in doubt"
+    )
+    return Verdict(trouble=type(error)(f"{text_of(error)}. {way_out}", error.facts))
 
 
 def _job_taken_away(view: View, batch: int, job: int, seen: JobSeen) -> Follows:
