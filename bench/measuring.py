@@ -81,7 +81,7 @@ def measure(work: Work) -> Run:
         port = int(org.stdout.readline())
         scheme = "https" if work.tls else "http"
         given = [work.verb, f"{scheme}://localhost:{port}", str(work.folder), str(out), POLL]
-        run, told = _run([*work.command, *given], _environment(work), work.limit_seconds)
+        run, told = _run([*work.command, *given], _environment(work, out), work.limit_seconds)
         stats = _stats(port, work.tls)
     finally:
         org.terminate()
@@ -123,9 +123,10 @@ def _run(
     return (wall, used.ru_utime + used.ru_stime, peak), rows
 
 
-def _environment(work: Work) -> dict[str, str]:
-    """Let modules be compiled once and for all, and the stand-in's authority be trusted."""
+def _environment(work: Work, out: Path) -> dict[str, str]:
+    """Let modules be compiled once and for all, the stand-in's authority be trusted, and no run know of another."""
     found = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    found["XDG_STATE_HOME"] = str(out / "state")
     found["NODE_MODULES"] = str(Path("tests/judges/clients/node_modules").absolute())
     found["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *filter(None, [found.get("PYTHONPATH")])])
     if work.tls:
