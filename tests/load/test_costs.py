@@ -15,11 +15,11 @@ from bulkforce_emulator import Emulator
 
 def test_costs_are_those_of_the_limits_of_each_api() -> None:
     one = [10_000] * 100
-    assert costs_of(one, 150_000_000, "bulk1") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 20, 100, 180))
+    assert costs_of(one, 150_000_000, "bulk1") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 20, 100, 160))
     two = [100_000] * 10
-    assert costs_of(two, 150_000_000, "bulk2") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 10, 100, 90))
+    assert costs_of(two, 150_000_000, "bulk2") == (Cost("bulk1", 1, 100, 204), Cost("bulk2", 10, 100, 80))
     # Large records: v1 takes 10 MB a batch.
-    assert costs_of([20_000], 90_000_000, "bulk2") == (Cost("bulk1", 1, 9, 22), Cost("bulk2", 1, 2, 9))
+    assert costs_of([20_000], 90_000_000, "bulk2") == (Cost("bulk1", 1, 9, 22), Cost("bulk2", 1, 2, 8))
     assert costs_of([5, 5], 100, "bulk1", with_files=True) == (Cost("bulk1", 1, 2, 8),)
     assert costs_of([], 0, "bulk1") == ()
 
@@ -31,7 +31,7 @@ def test_check_and_dry_run_say_what_a_load_costs_and_it_does(api: Any, tmp_path:
     with Emulator() as org, bf.Client(org.base_url, bf.BearerToken(org.session_id)) as client:
         check = client.check(path, "Contact", "insert", api=api)
         plan = client.load(path, "Contact", "insert", api=api, dry_run=True)
-        assert check.costs == plan.costs == (Cost("bulk1", 1, 1, 6), Cost("bulk2", 1, 1, 9))
+        assert check.costs == plan.costs == (Cost("bulk1", 1, 1, 6), Cost("bulk2", 1, 1, 8))
         assert "bulk2" in str(check)
         assert json.loads(check.to_json())["costs"][0] == {"api": "bulk1", "jobs": 1, "batches": 1, "api_calls": 6}
         own = next(cost for cost in plan.costs if cost.api == api)

@@ -48,9 +48,9 @@ def over_bulk1(batches: Sequence[int]) -> Cost:
 def over_bulk2(jobs: Sequence[int]) -> Cost:
     """Return what jobs of so many records cost over 2.0.
 
-    For each job: to open, upload, commit and look at it, its counters and three result files, and to audit it.
+    For each job: to open, upload, commit and look at it, its three result files, and to audit it.
     """
-    return Cost("bulk2", len(jobs), sum(-(-records // limits.JOB2_BATCH_RECORDS) for records in jobs), 9 * len(jobs))
+    return Cost("bulk2", len(jobs), sum(-(-records // limits.JOB2_BATCH_RECORDS) for records in jobs), 8 * len(jobs))
 
 
 def costs_of(pieces: Sequence[int], size: int, api: ApiName, *, with_files: bool = False) -> tuple[Cost, ...]:
