@@ -8,12 +8,11 @@ it has ended (its status). The process writes what came of it, and how many effe
 
 from __future__ import annotations
 
-import encodings.idna as _warm_names  # noqa: F401  (what is imported when it is first needed, every process would import anew)
 import gc
 import importlib.metadata
-import importlib.readers
 import json
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -25,15 +24,13 @@ from typing import Any
 import platformdirs
 from tests.crash.power import Disk
 
+import bulkforce
 from bulkforce import BearerToken, Client
 from bulkforce.errors import Error
-from bulkforce.extract import page as _warm_page  # noqa: F401  (as below)
 from bulkforce.extract import verb as extract
 from bulkforce.extract.asking import ExtractOptions
 from bulkforce.extract.report import ExtractReport
 from bulkforce.load import following
-from bulkforce.load import job_data as _warm_pieces  # noqa: F401  (as below)
-from bulkforce.load import page as _warm_page_of_loads  # noqa: F401  (as below)
 from bulkforce.load import verb as load
 from bulkforce.load.asking import LoadOptions
 from bulkforce.load.following import FollowOptions
@@ -42,7 +39,6 @@ from bulkforce.protocol import limits
 from bulkforce.protocol.retry import RetryPolicy
 from bulkforce.run.sitting import Sitting
 from bulkforce.run.waiting import Patience
-from bulkforce.transport import http as _warm  # noqa: F401  (else every process would import it anew: two thirds of its time)
 
 FILE_EVENTS = {"open", "os.rename", "os.remove", "os.rmdir", "os.mkdir"}
 
@@ -148,10 +144,20 @@ def tell(order: dict[str, Any], outcome: dict[str, Any]) -> None:
     written.replace(order["outcome"])  # it may be killed here, too, and half an outcome is none
 
 
-def main() -> None:
+def warm() -> None:
+    """Import what is imported when it is first needed, which every process would do anew: most of its time."""
+    for module in pkgutil.walk_packages(bulkforce.__path__, "bulkforce."):
+        if ".cli" not in module.name:
+            importlib.import_module(module.name)
+    for name in ("encodings.idna", "importlib.readers"):
+        importlib.import_module(name)
     platformdirs.user_state_path()  # it imports what the platform needs
     importlib.metadata.version("bulkforce")  # it remembers where it looked
     gc.freeze()  # else each process would go through all of this, and so have its own copy of it
+
+
+def main() -> None:
+    warm()
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:
