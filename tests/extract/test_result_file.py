@@ -216,3 +216,22 @@ def test_a_file_whose_ids_begin_alike_cut_anywhere_never_passes_for_whole(tmp_pa
         except FormatError:
             continue
         assert fetched.rows < 12 or not fetched.ended, content[:cut][-20:]
+
+
+@pytest.mark.parametrize("block_bytes", [7, 100_000])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("ids", ["003", ""])
+def test_a_value_without_its_last_quote_never_hides_the_next_record(
+    tmp_path: Path, ids: str, line_end: str, block_bytes: int
+) -> None:
+    rows = [["Id", "Text"], *([f"{ids}{number}", "some text"] for number in range(5))]
+    content = written(rows, line_end=line_end)
+    ends = [place for place in range(len(content)) if content.startswith(f'"{line_end}"'.encode(), place)]
+    assert len(ends) == 5
+    for place in ends[1:]:
+        stream = Blocks(content[:place] + content[place + 1 :], block_bytes)
+        try:
+            rows_counted = result_file.fetch(stream, tmp_path / "part", expected=5).rows
+        except FormatError:
+            continue
+        assert rows_counted != 5

@@ -5,8 +5,8 @@ closes a value or is doubled, which shows: it is followed by another quote, a co
 place it is a border if the number of quotes since the previous border is even.
 
 Where the org says how many records there are, there is a shorter way: the first values of records often begin alike, as
-ids of one object do. A line end, a quote and that beginning is a border for certain; so if there are as many as the org
-says, and as many borders between values as these records should have, nothing needs a closer look but the end.
+ids of one object do. A line end between quotes and that beginning is a border for certain; so if there are as many as
+the org says, and as many borders between values as these records should have, nothing needs a closer look but the end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ _CARRY_BYTES: Final = 1_000_000
 _END_BYTES: Final = 262_144
 _ALIKE_BYTES: Final = 3
 _CLOSING: Final = b'",\n\r'
+_ENDS: Final = (b'"', b'"\r')
+"""What stands before the line end of a record whose last value is whole."""
 _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 
@@ -29,7 +31,7 @@ class Alike:
     """Counts the records of a file whose first values begin alike, and the borders between values.
 
     Args:
-        beginning: What each record begins with, after the line end before it.
+        beginning: What each record begins with, after the end of the one before.
     """
 
     def __init__(self, beginning: bytes) -> None:
@@ -42,9 +44,10 @@ class Alike:
         """Return a counter that fits the first block of a file; ``None`` if none does."""
         place = block.find(b'\n"')
         alike = block[place + 2 : place + 2 + _ALIKE_BYTES]
-        if block[:1] != b'"' or place < 0 or len(alike) < _ALIKE_BYTES or set(alike) & set(_CLOSING):
+        end = next((end for end in _ENDS if block[:place].endswith(end)), None)
+        if block[:1] != b'"' or end is None or len(alike) < _ALIKE_BYTES or set(alike) & set(_CLOSING):
             return None
-        beginning, sure = b'\n"' + alike, Borders()
+        beginning, sure = end + b'\n"' + alike, Borders()
         sure.feed(block)
         hits = block.count(beginning, 0, sure.last + 1 + _ALIKE_BYTES)
         return cls(beginning) if not sure.lost and 0 < sure.count == hits else None
@@ -69,7 +72,7 @@ class Alike:
             start = max(path.stat().st_size - _END_BYTES, 0)
             file.seek(start)
             place = file.read().rfind(self.beginning)
-        return None if place < 0 else start + place + 1
+        return None if place < 0 else start + place + len(self.beginning) - _ALIKE_BYTES - 1
 
 
 class Borders:
@@ -79,8 +82,8 @@ class Borders:
         count: Number of record borders, up to the last certain one.
         commas: Average number of value borders per record, for each block.
         last: Offset of the record after the last certain border.
-        lost: Whether there was no certain border for too long, or other line ends may be borders, too, so that
-            everything must be counted again.
+        lost: Whether there was no certain border for too long, other line ends may be borders, too, or a value may not
+            end, so that everything must be counted again.
     """
 
     def __init__(self) -> None:
@@ -100,6 +103,8 @@ class Borders:
         last = last_border(content, len(content) - 1)
         if last > 0:
             records = content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
+            # A value that does not end before its record does would swallow the next one.
+            self.lost = self.lost or records != sum(content.count(end + b'\n"', 0, last + 2) for end in _ENDS)
             self.commas.add(_commas(content, last) / records)
             self.count += records
             self._base += last
