@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -329,3 +330,29 @@ def test_no_auth_shows_its_secrets(pem: str) -> None:
     for auth in auths:
         assert "SECRET" not in f"{auth!r}{auth!s}"
         assert "PRIVATE" not in repr(auth)
+
+
+SECRET = 'S3cret & "more"!'
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        ClientCredentials("app", SECRET),
+        RefreshToken("app", "", SECRET),
+        UsernamePassword("me@example.com", SECRET, client_id="app"),
+        UsernamePassword("me@example.com", SECRET),
+    ],
+    ids=lambda auth: type(auth).__name__,
+)
+def test_secret_that_a_refused_login_repeats_is_not_told(auth: Auth) -> None:
+    if isinstance(auth, UsernamePassword) and not auth.client_id:
+        envelope = ET.Element("Envelope")
+        ET.SubElement(envelope, "faultstring").text = f"no login with {SECRET}"
+        answer = said(ET.tostring(envelope, "unicode"), 500)
+    else:
+        words = {"error": "invalid_grant", "error_description": f"no login with {SECRET}"}
+        answer = said(json.dumps(words), 400)
+    with pytest.raises(errors.NotAuthenticated, match=r"no login with \*\*\*") as caught:
+        log_in(auth, answer)
+    assert "S3cret" not in repr(caught.value) + str(caught.value.message)

@@ -88,6 +88,13 @@ def test_driver_says_bearer_where_the_request_wants_it(run: Runner) -> None:
     assert "X-SFDC-Session" not in org.asked[0][1]
 
 
+def test_session_that_a_refusal_repeats_is_not_told(run: Runner) -> None:
+    answer = refused("InvalidJob", "no job for 00D!token")
+    with pytest.raises(errors.InvalidRequest, match=r"no job for \*\*\*") as caught:
+        run(driver(Org(lambda *_: answer)), ask(bulk1.get_job_info("750A")))
+    assert "00D!token" not in repr(caught.value)
+
+
 def test_driver_tells_the_real_path_in_errors(run: Runner) -> None:
     with pytest.raises(errors.InvalidRequest) as caught:
         run(driver(Org(lambda *_: refused("InvalidJob"))), ask(bulk1.get_job_info("750A")))

@@ -19,6 +19,9 @@ from bulkforce.protocol.exchange import SUCCESS, Answer, Body, Request
 from bulkforce.protocol.faults import describe, stranger
 from bulkforce.protocol.flow import Credentials, Flow, Now, is_token, seconds, send
 
+_SECRETS: Final = frozenset(
+    {"client_secret", "refresh_token", "password", "assertion", "code", "code_verifier", "device_code"}
+)
 TOKEN_PATH: Final = "/services/oauth2/token"  # noqa: S105  (a path)
 
 
@@ -182,7 +185,8 @@ class Granted:
 def answer_of(url: str, form: dict[str, str]) -> Flow[Answer]:
     """Send a form to the token endpoint."""
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-    return (yield from send(Request("POST", url, headers, Body.of(urlencode(form).encode()))))
+    answer = yield from send(Request("POST", url, headers, Body.of(urlencode(form).encode())))
+    return answer.without(*(value for name, value in form.items() if name in _SECRETS))
 
 
 def request_token(url: str, form: dict[str, str]) -> Flow[Granted]:

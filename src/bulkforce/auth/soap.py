@@ -81,6 +81,7 @@ class UsernamePassword:
         url = f"{(self.login_url or instance_url or limits.LOGIN_URL).rstrip('/')}/services/Soap/u/{version}"
         headers = {"Content-Type": "text/xml; charset=UTF-8", "SOAPAction": "login"}
         answer = yield from send(Request("POST", url, headers, Body.of(self._envelope())))
+        answer = answer.without(self.password + self.security_token, self.password, self.security_token)
         found = _texts(answer)
         if answer.status not in SUCCESS or "sessionId" not in found:
             reason = found.get("exceptionMessage") or found.get("faultstring")

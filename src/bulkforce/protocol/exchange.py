@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from typing import BinaryIO, Final, Generic, Protocol, TypeVar
+from urllib.parse import quote_plus
 
 from bulkforce.errors import Facts
 
@@ -124,6 +126,23 @@ class Answer:
     def facts(self, code: str | None = None, message: str | None = None) -> Facts:
         """Return what is known about this answer, for an error."""
         return self.request.facts(self.status, code, message)
+
+    def without(self, *secrets: str) -> Answer:
+        """Return a refusal without the secrets that were sent: a server may repeat them, and errors show its words.
+
+        A secret that is a plain word, such as ``password``, stays: it may be the server's own.
+        """
+        if self.status in SUCCESS or not self.body:
+            return self
+        from xml.sax.saxutils import escape  # slow to import, and refusals are few
+
+        body = self.body
+        for secret in secrets:
+            if not secret or (secret.isalpha() and secret.islower()):
+                continue
+            for written in (secret, quote_plus(secret), escape(secret), json.dumps(secret)[1:-1]):
+                body = body.replace(written.encode("utf-8", "replace"), b"***")
+        return replace(self, body=body)
 
 
 @dataclass(frozen=True, slots=True)

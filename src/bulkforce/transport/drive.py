@@ -200,8 +200,10 @@ class Driver:
                 if self.tracing is not None:
                     notes.append(self.tracing.request(request, url, account.span))
                 if notes:
-                    return noted(notes, lambda: self.transport.send(request, url, headers, streamed=streamed))
-                return self.transport.send(request, url, headers, streamed=streamed)
+                    answer = noted(notes, lambda: self.transport.send(request, url, headers, streamed=streamed))
+                else:
+                    answer = self.transport.send(request, url, headers, streamed=streamed)
+                return answer if credentials is None else answer.without(credentials.access_token)
             case Sleep():
                 account.on_pause(effect)
                 sleep(self._pause(effect))
