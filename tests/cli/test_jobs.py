@@ -215,7 +215,7 @@ def test_load_over_2_is_asked_for_with_an_option_and_resume_remembers_it(org: Em
     report = json.loads(output(org, *asked, "--run-dir=run"))
     assert (report["succeeded"], report["untied"], len(report["jobs"])) == (2, 0, 1)
     assert json.loads(output(org, "resume", "run", "--quiet", "--json"))["jobs"] == report["jobs"]
-    assert json.loads(output(org, *asked, "--dry-run"))["api_calls"] == 9
+    assert json.loads(output(org, *asked, "--dry-run"))["api_calls"] == 8
     environment = {**SURROUNDINGS, "BULKFORCE_INSTANCE_URL": org.base_url, "BULKFORCE_ACCESS_TOKEN": org.session_id}
     refused = run(*asked, "--serial", environment=environment)
     assert refused.returncode == 2
