@@ -222,6 +222,14 @@ def _version(peer: Peer) -> str:
     return ""
 
 
+def write(results: Path, taken: list[Figure]) -> None:
+    """Write what was measured so far, and a picture of it."""
+    there = {one.peer for one in taken}
+    found = {"about": about(peer for peer in PEERS if peer.name in there), "figures": [asdict(one) for one in taken]}
+    results.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    results.with_suffix(".svg").write_text(draw([(one.case, one.peer, one.run) for one in taken]), "utf-8")
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -249,14 +257,8 @@ def main() -> None:
                 print("\n".join(map(row, done)), flush=True)
                 wrong += overruns(case, next(one for one in done if one.peer == OURS.name))
                 taken += done
-    if given.results:
-        there = {one.peer for one in taken}
-        found = {
-            "about": about(peer for peer in PEERS if peer.name in there),
-            "figures": [asdict(one) for one in taken],
-        }
-        given.results.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-        given.results.with_suffix(".svg").write_text(draw([(one.case, one.peer, one.run) for one in taken]), "utf-8")
+                if given.results:
+                    write(given.results, taken)
     if wrong:
         sys.exit("\n".join(wrong))
 
