@@ -16,6 +16,7 @@ from tests.support.extraction import TEXTS
 
 from bulkforce.errors import FormatError
 from bulkforce.extract import result_file
+from bulkforce.extract.borders import Alike, Borders
 
 
 class Blocks:
@@ -225,9 +226,10 @@ def test_a_value_without_its_last_quote_never_hides_the_next_record(
     tmp_path: Path, ids: str, line_end: str, block_bytes: int
 ) -> None:
     rows = [["Id", "Text"], *([f"{ids}{number}", "some text"] for number in range(5))]
+    rows[3][1] = 'and "more"\n'
     content = written(rows, line_end=line_end)
     ends = [place for place in range(len(content)) if content.startswith(f'"{line_end}"'.encode(), place)]
-    assert len(ends) == 5
+    ends = [place for place in ends if content[place - 4 : place] != b"more"]
     for place in ends[1:]:
         stream = Blocks(content[:place] + content[place + 1 :], block_bytes)
         try:
@@ -235,3 +237,12 @@ def test_a_value_without_its_last_quote_never_hides_the_next_record(
         except FormatError:
             continue
         assert rows_counted != 5
+
+
+def test_a_value_that_ends_with_a_quote_and_a_line_end_is_no_reason_to_count_again() -> None:
+    rows = [[f"003{number}", 'and "more"\n'] for number in range(50)]
+    content = written([["Id", "Text"], *rows])
+    sure = Borders()
+    sure.feed(content)
+    assert not sure.lost
+    assert Alike.of(content) is not None

@@ -24,6 +24,8 @@ _ALIKE_BYTES: Final = 3
 _CLOSING: Final = b'",\n\r'
 _ENDS: Final = (b'"', b'"\r')
 """What stands before the line end of a record whose last value is whole."""
+_OPEN: Final = re.compile(rb'\n(?<!"\n)(?<!"\r\n)"')
+"""What looks like a border, but has no value before it that ends."""
 _DOUBTFUL: Final = re.compile(rb'\n"(?=[",\n\r])')
 
 
@@ -102,9 +104,10 @@ class Borders:
         self.lost = b'"\r"' in content
         last = last_border(content, len(content) - 1)
         if last > 0:
-            records = content.count(b'\n"', 1, last + 2) - _false_borders(content, last)
+            inside, open_inside = _false_borders(content, last)
+            records = content.count(b'\n"', 1, last + 2) - inside
             # A value that does not end before its record does would swallow the next one.
-            self.lost = self.lost or records != sum(content.count(end + b'\n"', 0, last + 2) for end in _ENDS)
+            self.lost = self.lost or len(_OPEN.findall(content, 1, last + 2)) != open_inside
             self.commas.add(_commas(content, last) / records)
             self.count += records
             self._base += last
@@ -131,21 +134,22 @@ def _commas(content: bytes, end: int) -> float:
     return content.count(b'","', 0, end)
 
 
-def _false_borders(content: bytes, last: int) -> int:
-    """Count what looks like a border but is inside a value.
+def _false_borders(content: bytes, last: int) -> tuple[int, int]:
+    """Count what looks like a border but is inside a value, and how many of these stand behind no quote.
 
     Args:
         content: The bytes; they begin with a certain border, or at the start of the file.
         last: The last certain border.
     """
-    count, before, inside = 0, -1, False
+    count, free, before, inside = 0, 0, -1, False
     for doubtful in _DOUBTFUL.finditer(content, 1, last + 1):
         place = doubtful.start()
         known = content.rfind(b'\n"', 0, place + 1)
         # The previous one is certain, or it is the doubtful one that was just checked.
         inside = (inside and known == before) != bool(content.count(b'"', max(known, 0), place) % 2)
         count, before = count + inside, place
-    return count
+        free += inside and not content[max(place - 2, 0) : place].endswith(_ENDS)
+    return count, free
 
 
 def counted(path: Path, borders: Alike, columns: int, expected: int | None) -> Borders:
