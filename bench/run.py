@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -230,6 +230,16 @@ def write(results: Path, taken: list[Figure]) -> None:
     results.with_suffix(".svg").write_text(draw([(one.case, one.peer, one.run) for one in taken]), "utf-8")
 
 
+def read(results: Path, without: Collection[str]) -> list[Figure]:
+    """Read what was measured before, without some cases."""
+    found = json.loads(results.read_text("utf-8"))["figures"] if results.exists() else []
+    return [
+        Figure(**{**one, "run": Run(**one["run"]) if one["run"] else None})
+        for one in found
+        if one["case"] not in without
+    ]
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,12 +249,18 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", default=[], metavar="CLIENT", help="not these clients")
     parser.add_argument("--ours", action="store_true", help="no clients of others, but the sketch")
     parser.add_argument("--folder", type=Path, help="where files are written, on a real disk; else a temporary folder")
-    parser.add_argument("--results", type=Path, help="a JSON file for the figures, and a picture beside it")
+    parser.add_argument(
+        "--results",
+        type=Path,
+        help="a JSON file for the figures, and a picture beside it; with --only, other cases in it stay",
+    )
     given = parser.parse_args()
     compile_all()
     taken: list[Figure] = []
     wrong: list[str] = []
     marks: Marks = {}
+    kept = read(given.results, given.only) if given.results and given.only else []
+    order = {case.name: number for number, case in enumerate(CASES)}
     print(HEAD, flush=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=given.folder) as folder:
         data_of = Data(Path(folder))
@@ -258,7 +274,7 @@ def main() -> None:
                 wrong += overruns(case, next(one for one in done if one.peer == OURS.name))
                 taken += done
                 if given.results:
-                    write(given.results, taken)
+                    write(given.results, sorted(kept + taken, key=lambda one: order[one.case]))
     if wrong:
         sys.exit("\n".join(wrong))
 
