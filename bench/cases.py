@@ -68,7 +68,7 @@ class Case:
         name: What it is called.
         verb: What drivers are told to do.
         peers: Who does it beside us.
-        against: Whose CPU ours is divided by.
+        against: Whose CPU ours is divided by, if anybody's.
         goal: At most so many times that, if there is a goal.
         wall_seconds: At most so long, if there is a goal.
         cpu_seconds: At most so much CPU, if there is a goal.
@@ -150,11 +150,14 @@ CASES: Final = (
     Case("load CSV, 2.0, 1,000,000 so", "load2", org=_SLOW, most_rows=1_000_000),
     Case("extract, 2.0, 50 ms and 1 s a batch", "extract2", org=_SLOW, most_rows=100_000),
     *(
-        Case(f"{count:,} {pieces} of a record", verb, most_rows=count, once=True)
+        Case(f"{count:,} {pieces} of a record", verb, against="", most_rows=count, once=True)
         for pieces, verb in (("batches", "load-tiny"), ("chunks", "extract-tiny"))
         for count in (1_000, 10_000, 100_000)
     ),
-    *(Case(f"{count:,} jobs of a record, 2.0", "load2-tiny", most_rows=count, once=True) for count in (1_000, 10_000)),
+    *(
+        Case(f"{count:,} jobs of a record, 2.0", "load2-tiny", against="", most_rows=count, once=True)
+        for count in (1_000, 10_000)
+    ),
     Case("three records", "start", cpu_seconds=0.25),
     Case("import and Client", "made", cpu_seconds=0.15),
     Case("bulkforce --help", "help", cpu_seconds=0.12, command=("sh", "-c", ".venv/bin/bulkforce --help > /dev/null")),
