@@ -31,10 +31,10 @@ def _python(driver: str, environment: str = ".venv") -> tuple[str, ...]:
     return (f"{environment}/bin/python", f"bench/peers/{driver}.py")
 
 
-def _of_python(name: str, driver: str, distribution: str = "") -> Peer:
+def _of_python(name: str, driver: str) -> Peer:
     """A client in Python, in an environment of its own."""
     environment = f".judges/{name.lower()}"
-    asked = f"from importlib.metadata import version; print(version({distribution or name!r}))"
+    asked = f"from importlib.metadata import version; print(version({name!r}))"
     return Peer(name, _python(driver, environment), (f"{environment}/bin/python", "-c", asked))
 
 

@@ -230,6 +230,7 @@ def test_a_value_without_its_last_quote_never_hides_the_next_record(
     content = written(rows, line_end=line_end)
     ends = [place for place in range(len(content)) if content.startswith(f'"{line_end}"'.encode(), place)]
     ends = [place for place in ends if content[place - 4 : place] != b"more"]
+    assert len(ends) >= 5
     for place in ends[1:]:
         stream = Blocks(content[:place] + content[place + 1 :], block_bytes)
         try:
